@@ -1,0 +1,120 @@
+/**
+ * The plain, exact hash that server and miners share: SHA-256 (FIPS 180-4) and the fleet's score of
+ * a nonce, the first 64 bits of SHA-256 over message, one blank, and the nonce in decimal.
+ *
+ * @module
+ */
+
+/** Largest nonce and largest hash: both are unsigned 64-bit numbers. */
+export const MAX_UINT64: bigint = (1n << 64n) - 1n;
+
+/** The initial hash value (FIPS 180-4, section 5.3.3). */
+export const SHA256_INITIAL: Readonly<Int32Array> = Int32Array.of(
+  0x6a09e667,
+  0xbb67ae85,
+  0x3c6ef372,
+  0xa54ff53a,
+  0x510e527f,
+  0x9b05688c,
+  0x1f83d9ab,
+  0x5be0cd19,
+);
+
+/** The round constants: cube roots of the first 64 primes (FIPS 180-4, section 4.2.2). */
+export const SHA256_ROUND_CONSTANTS: Readonly<Int32Array> = roundConstants();
+
+function roundConstants(): Int32Array {
+  const primes: number[] = [];
+  for (let n = 2; primes.length < 64; n++) if (primes.every((p) => n % p !== 0)) primes.push(n);
+  return Int32Array.from(primes, (p) => Math.floor((Math.cbrt(p) % 1) * 2 ** 32) | 0);
+}
+
+const schedule = new Int32Array(64);
+
+/**
+ * Folds one 64-byte block, given as 16 big-endian words at `words[offset..]`, into `state`
+ * (8 words, changed in place). FIPS 180-4, section 6.2.2.
+ */
+export function compress(state: Int32Array, words: Int32Array, offset = 0): void {
+  const w = schedule;
+  for (let t = 0; t < 16; t++) w[t] = words[offset + t]!;
+  for (let t = 16; t < 64; t++) {
+    const x = w[t - 15]!;
+    const y = w[t - 2]!;
+    const s0 = ((x >>> 7) | (x << 25)) ^ ((x >>> 18) | (x << 14)) ^ (x >>> 3);
+    const s1 = ((y >>> 17) | (y << 15)) ^ ((y >>> 19) | (y << 13)) ^ (y >>> 10);
+    w[t] = (w[t - 16]! + s0 + w[t - 7]! + s1) | 0;
+  }
+  let [a, b, c, d, e, f, g, h] = state as unknown as [
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+  ];
+  for (let t = 0; t < 64; t++) {
+    const s1 = ((e >>> 6) | (e << 26)) ^ ((e >>> 11) | (e << 21)) ^ ((e >>> 25) | (e << 7));
+    const s0 = ((a >>> 2) | (a << 30)) ^ ((a >>> 13) | (a << 19)) ^ ((a >>> 22) | (a << 10));
+    const t1 = (h + s1 + ((e & f) ^ (~e & g)) + SHA256_ROUND_CONSTANTS[t]! + w[t]!) | 0;
+    const t2 = (s0 + ((a & b) ^ (a & c) ^ (b & c))) | 0;
+    h = g;
+    g = f;
+    f = e;
+    e = (d + t1) | 0;
+    d = c;
+    c = b;
+    b = a;
+    a = (t1 + t2) | 0;
+  }
+  state[0]! += a;
+  state[1]! += b;
+  state[2]! += c;
+  state[3]! += d;
+  state[4]! += e;
+  state[5]! += f;
+  state[6]! += g;
+  state[7]! += h;
+}
+
+/** `bytes` padded as FIPS 180-4, section 5.1.1 says, as big-endian words, 16 a block. */
+export function paddedWords(bytes: Uint8Array): Int32Array {
+  const blocks = Math.ceil((bytes.length + 9) / 64);
+  const padded = new Uint8Array(blocks * 64);
+  padded.set(bytes);
+  padded[bytes.length] = 0x80;
+  const view = new DataView(padded.buffer);
+  view.setBigUint64(padded.length - 8, BigInt(bytes.length) * 8n);
+  const words = new Int32Array(blocks * 16);
+  for (let i = 0; i < words.length; i++) words[i] = view.getInt32(i * 4);
+  return words;
+}
+
+/** The eight state words after all of `bytes`: the SHA-256 digest as big-endian words. */
+export function sha256Words(bytes: Uint8Array): Int32Array {
+  const words = paddedWords(bytes);
+  const state = Int32Array.from(SHA256_INITIAL);
+  for (let offset = 0; offset < words.length; offset += 16) compress(state, words, offset);
+  return state;
+}
+
+/** The SHA-256 digest of `bytes`, 32 bytes. */
+export function sha256(bytes: Uint8Array): Uint8Array {
+  const digest = new Uint8Array(32);
+  const view = new DataView(digest.buffer);
+  sha256Words(bytes).forEach((word, i) => view.setInt32(i * 4, word));
+  return digest;
+}
+
+const utf8 = new TextEncoder();
+
+/**
+ * The score of `nonce` (0..2^64-1) for `message`: the first 8 bytes, big-endian, of
+ * SHA-256(message + " " + decimal nonce). Smaller is better.
+ */
+export function hashNonce(message: string, nonce: bigint): bigint {
+  const state = sha256Words(utf8.encode(`${message} ${nonce}`));
+  return (BigInt(state[0]! >>> 0) << 32n) | BigInt(state[1]! >>> 0);
+}

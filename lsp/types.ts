@@ -1,0 +1,88 @@
+/**
+ * The vocabulary of LSP: parameters, what an endpoint core is asked and what it tells.
+ * Specification: ../shared/lsp.md beside the project; the native wire is in docs/protocol.md.
+ *
+ * @module
+ */
+import type { Millis } from "../machine.ts";
+
+/** `cbor` is the native wire, `json` the classic one. */
+export type Wire = "cbor" | "json";
+
+/** A peer's network address in canonical text, `HOST PORT`; opaque to cores, equal or not. */
+export type Address = string;
+
+/** Section 2 of the specification. Whatever is left out takes the default of the wire. */
+export interface Params {
+  /** Length of an epoch in milliseconds, 1 or more. */
+  readonly epochMillis?: number;
+  /** Silent epochs before the peer is declared lost, 1 or more. */
+  readonly epochLimit?: number;
+  /** Messages from the oldest unacknowledged one on that may be under way, 1 or more. */
+  readonly windowSize?: number;
+  /** Messages sent and not acknowledged, 1..windowSize. */
+  readonly maxUnackedMessages?: number;
+  /** Cap of the per-message back-off in epochs, 0 or more. */
+  readonly maxBackOffInterval?: number;
+}
+
+/** What the application reads, in order. A connection's last event is `lost` or `closed`. */
+export type LspEvent =
+  | {
+      readonly kind: "data";
+      readonly connId: number;
+      readonly payload: Uint8Array;
+      readonly wire: Wire;
+    }
+  /** The peer was silent for epochLimit epochs. */
+  | { readonly kind: "lost"; readonly connId: number }
+  /** The connection was closed: by us, or by the peer saying so (native wire). */
+  | { readonly kind: "closed"; readonly connId: number; readonly reason: string };
+
+/** What happens to connections, told at once, outside the order of what is read. */
+export type LspNotice =
+  | {
+      readonly kind: "connected";
+      readonly connId: number;
+      readonly wire: Wire;
+      readonly from: Address;
+    }
+  /** A dial failed, or a stranger was turned away; `reason` is one line for people. */
+  | {
+      readonly kind: "refused";
+      readonly code: "timeout" | "version" | "full" | "closed";
+      readonly reason: string;
+    }
+  /** After `close`: everything is sent and acknowledged, or the peers are gone. */
+  | { readonly kind: "drained" };
+
+/** One datagram to send: the first `length` bytes of the buffer that was lent. */
+export interface Outgoing {
+  readonly to: Address;
+  readonly length: number;
+}
+
+/**
+ * One socket's worth of LSP without the socket: a listener with many connections, or a dialer with
+ * one. `handle*` feeds it, `poll*` asks for effects; nothing happens in between.
+ */
+export interface EndpointCore {
+  /** A datagram arrived. Garbage is counted and ignored. The bytes are not kept. */
+  handleDatagram(bytes: Uint8Array, from: Address, nowMs: Millis): void;
+  /** The time of `wakeAtMs` has come (harmless at any other time). */
+  handleWake(nowMs: Millis): void;
+  /** Queues `payload` (copied). Throws an LspError: unknown, closed, too large, too much queued. */
+  write(connId: number, payload: Uint8Array, nowMs: Millis): void;
+  /** Flushes and ends one connection; its `closed` event follows at once, and no more data. */
+  closeConn(connId: number, nowMs: Millis): void;
+  /** Flushes and ends everything; the notice `drained` tells when that is done. */
+  close(nowMs: Millis): void;
+  /** Writes the next datagram to send into `into`; `undefined` when there is none. */
+  pollDatagram(into: Uint8Array, nowMs: Millis): Outgoing | undefined;
+  /** The next thing for the application to read. Leaving it here holds the peers back. */
+  pollEvent(): LspEvent | undefined;
+  /** The next notice. */
+  pollNotice(): LspNotice | undefined;
+  /** When to call `handleWake`; `undefined` for never. */
+  wakeAtMs(): Millis | undefined;
+}

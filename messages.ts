@@ -1,0 +1,166 @@
+/**
+ * What the three programs say to each other over LSP: the native messages (CBOR arrays), the classic
+ * course messages (JSON), and the checks that every received one must pass.
+ *
+ * Nonces and hashes are unsigned 64-bit numbers, held as bigint. Ranges include both ends.
+ *
+ * @module
+ */
+
+/** Longest message of a job, in bytes of UTF-8. Larger ones need fragmentation. */
+export const MAX_MESSAGE_BYTES = 1000;
+/** Longest label a miner may give itself, in bytes of UTF-8. */
+export const MAX_LABEL_BYTES = 64;
+/** Longest explanation in a {@link Refused}, in bytes of UTF-8. */
+export const MAX_REASON_BYTES = 256;
+/** Version of the messages below; travels in the native handshake and must be equal on both ends. */
+export const MESSAGES_VERSION = 1;
+
+/** A nonce and its hash. Better: the smaller hash, on a tie the smaller nonce. */
+export interface Candidate {
+  readonly hash: bigint;
+  readonly nonce: bigint;
+}
+
+// ---- miner -> server
+
+/** The first message of a miner. */
+export interface Join {
+  readonly kind: "join";
+  /** Threads that hash. */
+  readonly threads: number;
+  /** Nonces a second that the miner expects of itself, 0 when it does not know. */
+  readonly rate: number;
+  /** For people: the kernel's name and the like. */
+  readonly label: string;
+}
+
+/** A few times a second, of the running chunk. */
+export interface Progress {
+  readonly kind: "progress";
+  readonly chunk: number;
+  /** Everything in [chunk's lower, next - 1] has been searched; lower <= next <= upper. */
+  readonly next: bigint;
+  /** The best candidate so far, if any; may lie above `next` when several threads work. */
+  readonly best?: Candidate;
+}
+
+/**
+ * The chunk is finished. For a `target` chunk whose `best.hash` is at most the target, that nonce is
+ * the lowest hit and what lies above it was not searched; else all of the chunk was.
+ */
+export interface Result {
+  readonly kind: "result";
+  readonly chunk: number;
+  readonly best: Candidate;
+}
+
+/** Answer to {@link Shrink}: the chunk now ends at `upper`, at least what was asked for. */
+export interface Shrunk {
+  readonly kind: "shrunk";
+  readonly chunk: number;
+  readonly upper: bigint;
+}
+
+/** Answer to {@link Stop}: hashing stopped, `[lower, next - 1]` is searched; no Result follows. */
+export interface Stopped {
+  readonly kind: "stopped";
+  readonly chunk: number;
+  readonly next: bigint;
+  readonly best?: Candidate;
+}
+
+// ---- server -> miner
+
+/** Search `[lower, upper]`; runs at once, or after the chunks assigned before. */
+export interface Assign {
+  readonly kind: "assign";
+  /** Number of the chunk, unique on the connection, 1 and up. */
+  readonly chunk: number;
+  readonly message: string;
+  readonly lower: bigint;
+  readonly upper: bigint;
+  /** Stop at the first nonce whose hash is at most this. */
+  readonly target?: bigint;
+}
+
+/** End the chunk at `upper` (lower <= upper), or as soon after it as work already begun allows. */
+export interface Shrink {
+  readonly kind: "shrink";
+  readonly chunk: number;
+  readonly upper: bigint;
+}
+
+/** Drop the chunk, running or queued. Unanswered when its Result or Stopped is already under way. */
+export interface Stop {
+  readonly kind: "stop";
+  readonly chunk: number;
+}
+
+// ---- client -> server
+
+/** A job: the least hash over `[lower, upper]`, or the lowest nonce whose hash meets `target`. */
+export interface Submit {
+  readonly kind: "submit";
+  /** Number that the client gives the job, unique on the connection. */
+  readonly job: number;
+  readonly message: string;
+  readonly lower: bigint;
+  readonly upper: bigint;
+  readonly target?: bigint;
+}
+
+/** Drop the job; no more is heard of it. */
+export interface Cancel {
+  readonly kind: "cancel";
+  readonly job: number;
+}
+
+// ---- server -> client
+
+/** How the job stands, a few times a second. */
+export interface Status {
+  readonly kind: "status";
+  readonly job: number;
+  /** Nonces of the job searched so far. */
+  readonly done: bigint;
+  /** Nonces a second that this job gets now. */
+  readonly jobRate: number;
+  /** Nonces a second of the whole fleet. */
+  readonly fleetRate: number;
+  /** Connected miners. */
+  readonly miners: number;
+  readonly best?: Candidate;
+}
+
+/** The job's answer; `met` tells whether a target was reached (true for a least-hash job). */
+export interface Answer {
+  readonly kind: "answer";
+  readonly job: number;
+  readonly best: Candidate;
+  readonly met: boolean;
+}
+
+/** The server will not do the job (or not let the miner in: job 0), and why, in one line. */
+export interface Refused {
+  readonly kind: "refused";
+  readonly job: number;
+  readonly reason: string;
+}
+
+export type FromMiner = Join | Progress | Result | Shrunk | Stopped;
+export type ToMiner = Assign | Shrink | Stop | Refused;
+export type FromClient = Submit | Cancel;
+export type ToClient = Status | Answer | Refused;
+export type Message = FromMiner | ToMiner | FromClient | ToClient;
+
+/** The classic course message (../shared/lsp.md, section 9): six keys, always all of them. */
+export interface ClassicMessage {
+  /** 0 Join, 1 Request, 2 Result. */
+  readonly type: 0 | 1 | 2;
+  readonly data: string;
+  readonly lower: bigint;
+  readonly upper: bigint;
+  readonly hash: bigint;
+  readonly nonce: bigint;
+}

@@ -1,0 +1,68 @@
+/**
+ * What the miner's core is told and what it asks for: between the server (over LSP) on one side and
+ * the pool of hashing threads on the other.
+ *
+ * @module
+ */
+import type { Wire } from "../lsp/types.ts";
+import type { Candidate } from "../messages.ts";
+
+/** A range to search, as the pool gets it. `id` is the core's own number, never reused. */
+export interface Search {
+  readonly id: number;
+  readonly message: string;
+  readonly lower: bigint;
+  readonly upper: bigint;
+  /** Stop at the first nonce whose hash is at most this. */
+  readonly target?: bigint;
+}
+
+/** Asked of the pool. Searches run in the order of their `start`; threads flow from one to the next. */
+export type PoolCommand =
+  | { readonly kind: "start"; readonly search: Search }
+  /** Answered by `shrunk`, unless `finished` or `stopped` was told before. */
+  | { readonly kind: "shrink"; readonly id: number; readonly upper: bigint }
+  /** Answered by `stopped`, unless `finished` or `stopped` was told before. */
+  | { readonly kind: "stop"; readonly id: number };
+
+/** Told by the pool. After `finished` or `stopped` nothing more is told of that id. */
+export type PoolEvent =
+  /** A few times a second, of the running search: all in [lower, next - 1] is searched. */
+  | {
+      readonly kind: "progress";
+      readonly id: number;
+      readonly next: bigint;
+      readonly best?: Candidate;
+    }
+  | { readonly kind: "shrunk"; readonly id: number; readonly upper: bigint }
+  | {
+      readonly kind: "stopped";
+      readonly id: number;
+      readonly next: bigint;
+      readonly best?: Candidate;
+    }
+  /** All is searched, or the lowest hit of the target is known (then `best` is that). */
+  | { readonly kind: "finished"; readonly id: number; readonly best: Candidate }
+  /** The pool as a whole: threads that hash, nonces a second it measured (0: not yet), a label. */
+  | {
+      readonly kind: "pool";
+      readonly threads: number;
+      readonly rate: number;
+      readonly label: string;
+    };
+
+export type MinerInput =
+  | PoolEvent
+  | { readonly kind: "connected"; readonly wire: Wire }
+  | { readonly kind: "payload"; readonly payload: Uint8Array }
+  /** The connection was lost or closed, or could not be made; `reason` is one line for people. */
+  | { readonly kind: "gone"; readonly reason: string };
+
+export type MinerEffect =
+  | PoolCommand
+  /** Connect to the server (again); answered by `connected` or `gone`. */
+  | { readonly kind: "dial" }
+  | { readonly kind: "write"; readonly payload: Uint8Array }
+  /** The miner is done for good (`--once`, or refused by the server). */
+  | { readonly kind: "exit"; readonly reason: string }
+  | { readonly kind: "log"; readonly level: "info" | "warn"; readonly text: string };
