@@ -1,11 +1,17 @@
 /**
- * What the three programs say to each other over LSP: the native messages (CBOR arrays), the classic
- * course messages (JSON), and the checks that every received one must pass.
+ * What the three programs say to each other over LSP: the native messages, their CBOR form, and the
+ * checks that every received one must pass. The classic course messages are in classic.ts.
  *
  * Nonces and hashes are unsigned 64-bit numbers, held as bigint. Ranges include both ends.
  *
+ * On the wire a message is a CBOR array: its type number, then its fields in the order of the
+ * interface. Something optional is an array of none or one; a candidate is the array [hash, nonce].
+ *
  * @module
  */
+import { type CborValue, decodeCbor, encodeCbor } from "./cbor.ts";
+
+export { type ClassicMessage, decodeClassic, encodeClassic } from "./classic.ts";
 
 /** Longest message of a job, in bytes of UTF-8. Larger ones need fragmentation. */
 export const MAX_MESSAGE_BYTES = 1000;
@@ -154,13 +160,204 @@ export type FromClient = Submit | Cancel;
 export type ToClient = Status | Answer | Refused;
 export type Message = FromMiner | ToMiner | FromClient | ToClient;
 
-/** The classic course message (../shared/lsp.md, section 9): six keys, always all of them. */
-export interface ClassicMessage {
-  /** 0 Join, 1 Request, 2 Result. */
-  readonly type: 0 | 1 | 2;
-  readonly data: string;
-  readonly lower: bigint;
-  readonly upper: bigint;
-  readonly hash: bigint;
-  readonly nonce: bigint;
+/** Type numbers on the wire. */
+const TYPE: { readonly [K in Message["kind"]]: number } = {
+  join: 1,
+  assign: 2,
+  shrink: 3,
+  stop: 4,
+  progress: 5,
+  result: 6,
+  shrunk: 7,
+  stopped: 8,
+  submit: 16,
+  cancel: 17,
+  status: 18,
+  answer: 19,
+  refused: 20,
+};
+
+const utf8 = new TextEncoder();
+
+/** Bytes of `text` in UTF-8. */
+export function utf8Length(text: string): number {
+  return utf8.encode(text).length;
+}
+
+/** Whether `a` beats `b`: the smaller hash, on a tie the smaller nonce. */
+export function isBetter(a: Candidate, b: Candidate | undefined): boolean {
+  return b === undefined || a.hash < b.hash || (a.hash === b.hash && a.nonce < b.nonce);
+}
+
+/** The better of two candidates, either of which may be missing. */
+export function better(a: Candidate | undefined, b: Candidate | undefined): Candidate | undefined {
+  if (a === undefined) return b;
+  return isBetter(a, b) ? a : b;
+}
+
+/** The payload that says `message`. */
+export function encodeMessage(message: Message): Uint8Array {
+  return encodeCbor([TYPE[message.kind], ...fieldsOf(message)]);
+}
+
+const optional = (value: bigint | undefined): CborValue => (value === undefined ? [] : [value]);
+const pair = (best: Candidate): CborValue => [best.hash, best.nonce];
+const optionalPair = (best: Candidate | undefined): CborValue => (best ? [pair(best)] : []);
+
+function fieldsOf(m: Message): CborValue[] {
+  switch (m.kind) {
+    case "join":
+      return [m.threads, BigInt(Math.round(m.rate)), m.label];
+    case "assign":
+      return [m.chunk, m.message, m.lower, m.upper, optional(m.target)];
+    case "shrink":
+    case "shrunk":
+      return [m.chunk, m.upper];
+    case "stop":
+      return [m.chunk];
+    case "progress":
+    case "stopped":
+      return [m.chunk, m.next, optionalPair(m.best)];
+    case "result":
+      return [m.chunk, pair(m.best)];
+    case "submit":
+      return [m.job, m.message, m.lower, m.upper, optional(m.target)];
+    case "cancel":
+      return [m.job];
+    case "status": {
+      const rates = [BigInt(Math.round(m.jobRate)), BigInt(Math.round(m.fleetRate))];
+      return [m.job, m.done, ...rates, m.miners, optionalPair(m.best)];
+    }
+    case "answer":
+      return [m.job, pair(m.best), m.met ? 1 : 0];
+    case "refused":
+      return [m.job, m.reason];
+  }
+}
+
+/** The message that `payload` says, or, as a string, why it is none. Never throws. */
+export function decodeMessage(payload: Uint8Array): Message | string {
+  const value = decodeCbor(payload);
+  if (!Array.isArray(value)) return "not a plain CBOR array";
+  const fields = new Fields(value as readonly CborValue[]);
+  const message = messageOf(fields.count(0xff), fields);
+  if (message === undefined) return "unknown message type";
+  return fields.allRead() ? message : `malformed ${message.kind}`;
+}
+
+function messageOf(type: number, f: Fields): Message | undefined {
+  switch (type) {
+    case TYPE.join:
+      return { kind: "join", threads: f.count(), rate: f.rate(), label: f.text(MAX_LABEL_BYTES) };
+    case TYPE.assign:
+      return { kind: "assign", chunk: f.count(), ...f.work() };
+    case TYPE.shrink:
+      return { kind: "shrink", chunk: f.count(), upper: f.uint64() };
+    case TYPE.stop:
+      return { kind: "stop", chunk: f.count() };
+    case TYPE.progress:
+      return { kind: "progress", chunk: f.count(), next: f.uint64(), ...f.optionalBest() };
+    case TYPE.result:
+      return { kind: "result", chunk: f.count(), best: f.candidate() };
+    case TYPE.shrunk:
+      return { kind: "shrunk", chunk: f.count(), upper: f.uint64() };
+    case TYPE.stopped:
+      return { kind: "stopped", chunk: f.count(), next: f.uint64(), ...f.optionalBest() };
+    case TYPE.submit:
+      return { kind: "submit", job: f.count(), ...f.work() };
+    case TYPE.cancel:
+      return { kind: "cancel", job: f.count() };
+    case TYPE.status:
+      return {
+        kind: "status",
+        job: f.count(),
+        done: f.uint64(),
+        jobRate: f.rate(),
+        fleetRate: f.rate(),
+        miners: f.count(),
+        ...f.optionalBest(),
+      };
+    case TYPE.answer:
+      return { kind: "answer", job: f.count(), best: f.candidate(), met: f.count(1) === 1 };
+    case TYPE.refused:
+      return { kind: "refused", job: f.count(), reason: f.text(MAX_REASON_BYTES) };
+    default:
+      return undefined;
+  }
+}
+
+/** Reads an array's fields one after the other; remembers whether any was not as it should be. */
+class Fields {
+  #values: readonly CborValue[];
+  #at = 0;
+  #good = true;
+
+  constructor(values: readonly CborValue[]) {
+    this.#values = values;
+  }
+
+  /** Whether all fields were read and all were good. */
+  allRead(): boolean {
+    return this.#good && this.#at === this.#values.length;
+  }
+
+  /** A whole number 0..max. */
+  count(max = 2 ** 32 - 1): number {
+    const value = this.#values[this.#at++];
+    return typeof value === "number" && value <= max ? value : this.#bad(0);
+  }
+
+  uint64(): bigint {
+    const value = this.#values[this.#at++];
+    if (typeof value === "number" || typeof value === "bigint") return BigInt(value);
+    return this.#bad(0n);
+  }
+
+  /** A rate in nonces a second, as a double. */
+  rate(): number {
+    return Number(this.uint64());
+  }
+
+  text(maxBytes: number): string {
+    const value = this.#values[this.#at++];
+    const good = typeof value === "string" && utf8Length(value) <= maxBytes;
+    return good ? value : this.#bad("");
+  }
+
+  candidate(): Candidate {
+    const inner = this.#array();
+    const best = { hash: inner.uint64(), nonce: inner.uint64() };
+    return inner.allRead() ? best : this.#bad(best);
+  }
+
+  optionalBest(): { best?: Candidate } {
+    const inner = this.#array();
+    if (inner.allRead()) return {};
+    const best = inner.candidate();
+    return inner.allRead() ? { best } : this.#bad({});
+  }
+
+  /** What to search: message, range and perhaps a target. */
+  work(): { message: string; lower: bigint; upper: bigint; target?: bigint } {
+    const message = this.text(MAX_MESSAGE_BYTES);
+    const lower = this.uint64();
+    const upper = this.uint64();
+    const inner = this.#array();
+    if (lower > upper) this.#bad(undefined);
+    if (inner.allRead()) return { message, lower, upper };
+    const target = inner.uint64();
+    return inner.allRead()
+      ? { message, lower, upper, target }
+      : this.#bad({ message, lower, upper });
+  }
+
+  #array(): Fields {
+    const value = this.#values[this.#at++];
+    return new Fields(Array.isArray(value) ? (value as readonly CborValue[]) : this.#bad([]));
+  }
+
+  #bad<T>(instead: T): T {
+    this.#good = false;
+    return instead;
+  }
 }

@@ -1,0 +1,80 @@
+/**
+ * The classic course messages: JSON with six keys and exact 64-bit numbers, as published Go servers,
+ * miners and clients of this exercise speak them over the classic LSP wire.
+ *
+ * @module
+ */
+import { MAX_UINT64 } from "./hash.ts";
+
+/** A classic message; what a field means depends on the type, the others are zero or empty. */
+export interface ClassicMessage {
+  /** 0 Join (miner to server), 1 Request (to server or miner), 2 Result (to server or client). */
+  readonly type: 0 | 1 | 2;
+  readonly data: string;
+  /** The range, both ends included. */
+  readonly lower: bigint;
+  readonly upper: bigint;
+  readonly hash: bigint;
+  readonly nonce: bigint;
+}
+
+const utf8Encoder = new TextEncoder();
+const utf8Decoder = new TextDecoder("utf-8", { fatal: true });
+
+/** The payload that says `message`: the keys in the classic order, no blanks. */
+export function encodeClassic(message: ClassicMessage): Uint8Array {
+  const { type, lower, upper, hash, nonce } = message;
+  const data = JSON.stringify(message.data);
+  return utf8Encoder.encode(
+    `{"Type":${type},"Data":${data},"Lower":${lower},"Upper":${upper},"Hash":${hash},"Nonce":${nonce}}`,
+  );
+}
+
+/**
+ * The message that `payload` says, or, as a string, why it is none. Like Go's decoder: keys in any
+ * order and case, unknown keys ignored, missing ones and null read as zero. Never throws.
+ */
+export function decodeClassic(payload: Uint8Array): ClassicMessage | string {
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(utf8Decoder.decode(payload), keepDigits as (key: string) => unknown);
+  } catch {
+    return "not JSON";
+  }
+  if (typeof parsed !== "object" || parsed === null || Array.isArray(parsed)) {
+    return "not a JSON object";
+  }
+  const fields = new Map<string, unknown>();
+  for (const [key, value] of Object.entries(parsed)) fields.set(key.toLowerCase(), value);
+  const type = uint64(fields.get("type"));
+  const data = fields.get("data") ?? "";
+  const lower = uint64(fields.get("lower"));
+  const upper = uint64(fields.get("upper"));
+  const hash = uint64(fields.get("hash"));
+  const nonce = uint64(fields.get("nonce"));
+  if (type !== 0n && type !== 1n && type !== 2n) return "unknown message type";
+  if (typeof data !== "string") return "Data is not a string";
+  if (lower === undefined || upper === undefined || hash === undefined || nonce === undefined) {
+    return "a number is not an unsigned 64-bit integer";
+  }
+  return { type: Number(type) as 0 | 1 | 2, data, lower, upper, hash, nonce };
+}
+
+/** A number as it was written: JSON.parse alone rounds what lies beyond 2^53. */
+class Digits {
+  readonly text: string;
+  constructor(text: string) {
+    this.text = text;
+  }
+}
+
+function keepDigits(_key: string, value: unknown, context?: { source?: string }): unknown {
+  return typeof value === "number" ? new Digits(context?.source ?? String(value)) : value;
+}
+
+function uint64(value: unknown): bigint | undefined {
+  if (value === undefined || value === null) return 0n;
+  if (!(value instanceof Digits) || !/^[0-9]{1,20}$/.test(value.text)) return undefined;
+  const number = BigInt(value.text);
+  return number <= MAX_UINT64 ? number : undefined;
+}
