@@ -1,13 +1,13 @@
 /**
  * CBOR (RFC 8949) for application payloads: cbor-x writes and reads them, but never sees a
- * stranger's bytes before the strict check here has passed them. cbor-x alone can be hung or made to
- * allocate without bound by crafted tags, and it gives surprising values for broken input.
+ * stranger's bytes before the strict check here has passed them. Crafted tags can hang cbor-x or
+ * make it allocate without bound, and it gives surprising values for broken input.
  *
  * @module
  */
 import { Decoder, Encoder } from "cbor-x";
 
-/** What a payload may be made of. 64-bit numbers are bigint on the way in and number or bigint out. */
+/** What a payload may be made of. 64-bit numbers go in as bigint, come out as either. */
 export type CborValue = number | bigint | string | Uint8Array | readonly CborValue[];
 
 /** Arrays may stand this deep in each other, the outermost counted. */
@@ -30,8 +30,8 @@ export function decodeCbor(bytes: Uint8Array): CborValue | undefined {
 }
 
 /**
- * Whether `bytes` are exactly one CBOR item made of unsigned integers, definite-length byte strings,
- * well-formed text strings and definite-length arrays, within the two limits above.
+ * Whether `bytes` are exactly one CBOR item made of unsigned integers, byte strings, well-formed
+ * text strings and arrays, all of definite length and within the two limits above.
  */
 export function isPlainCbor(bytes: Uint8Array): boolean {
   const openArrays: number[] = [];
@@ -60,7 +60,7 @@ export function isPlainCbor(bytes: Uint8Array): boolean {
   return false;
 }
 
-/** Bytes that follow the initial byte and hold the argument (RFC 8949, section 3); -1: none legal. */
+/** Bytes after the initial byte that hold the argument (RFC 8949, section 3); -1: none is legal. */
 function extraBytes(info: number): number {
   if (info < 24) return 0;
   return info < 28 ? 1 << (info - 24) : -1;

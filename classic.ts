@@ -1,5 +1,5 @@
 /**
- * The classic course messages: JSON with six keys and exact 64-bit numbers, as published Go servers,
+ * The classic course messages: JSON with six keys and exact 64-bit numbers, as the Go servers,
  * miners and clients of this exercise speak them over the classic LSP wire.
  *
  * @module

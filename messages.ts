@@ -19,7 +19,7 @@ export const MAX_MESSAGE_BYTES = 1000;
 export const MAX_LABEL_BYTES = 64;
 /** Longest explanation in a {@link Refused}, in bytes of UTF-8. */
 export const MAX_REASON_BYTES = 256;
-/** Version of the messages below; travels in the native handshake and must be equal on both ends. */
+/** Version of the messages below; travels in the native handshake and equal at both ends. */
 export const MESSAGES_VERSION = 1;
 
 /** A nonce and its hash. Better: the smaller hash, on a tie the smaller nonce. */
@@ -52,8 +52,8 @@ export interface Progress {
 }
 
 /**
- * The chunk is finished. For a `target` chunk whose `best.hash` is at most the target, that nonce is
- * the lowest hit and what lies above it was not searched; else all of the chunk was.
+ * The chunk is finished. For a `target` chunk whose `best.hash` is at most the target, that nonce
+ * is the lowest hit and what lies above it was not searched; else all of the chunk was.
  */
 export interface Result {
   readonly kind: "result";
@@ -97,7 +97,7 @@ export interface Shrink {
   readonly upper: bigint;
 }
 
-/** Drop the chunk, running or queued. Unanswered when its Result or Stopped is already under way. */
+/** Drop the chunk, running or queued. Unanswered when its Result or Stopped is under way. */
 export interface Stop {
   readonly kind: "stop";
   readonly chunk: number;

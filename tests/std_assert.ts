@@ -1,0 +1,41 @@
+/**
+ * Stands in for `@std/assert` where JSR cannot be reached (see "paths" in tsconfig.json): the few
+ * functions of it that our tests use, with the same names, arguments and meaning.
+ *
+ * @module
+ */
+
+/** Thrown by a failed assertion, as in `@std/assert`. */
+export class AssertionError extends Error {
+  override name = "AssertionError";
+}
+
+/** Throws {@link AssertionError} unless `expr` is truthy. */
+export function assert(expr: unknown, msg = ""): asserts expr {
+  if (!expr) throw new AssertionError(msg);
+}
+
+/** Throws {@link AssertionError} unless both are deeply equal. */
+export function assertEquals<T>(actual: T, expected: T, msg?: string): void {
+  if (Bun.deepEquals(actual, expected, true)) return;
+  const suffix = msg === undefined ? "." : `: ${msg}`;
+  const values = `got ${Bun.inspect(actual)}, expected ${Bun.inspect(expected)}`;
+  throw new AssertionError(`Values are not equal${suffix}\n${values}`);
+}
+
+/** Throws {@link AssertionError} unless `fn` throws an `ErrorClass` whose message has `msgIncludes`. */
+export function assertThrows<E extends Error>(
+  fn: () => unknown,
+  // oxlint-disable-next-line typescript/no-explicit-any -- any constructor will do
+  ErrorClass: abstract new (...args: any[]) => E,
+  msgIncludes = "",
+): E {
+  try {
+    fn();
+  } catch (error) {
+    assert(error instanceof ErrorClass, `Expected ${ErrorClass.name}, got ${Bun.inspect(error)}`);
+    assert(error.message.includes(msgIncludes), `"${error.message}" lacks "${msgIncludes}"`);
+    return error;
+  }
+  throw new AssertionError(`Expected function to throw ${ErrorClass.name}`);
+}
