@@ -19,8 +19,8 @@ export interface Kernel {
 export interface Searcher {
   /**
    * The least hash over `[lower, upper]` (0 <= lower <= upper <= 2^64 - 1), the lowest nonce on a
-   * tie. With `target`, returns the lowest nonce whose hash is at most the target as soon as that is
-   * known, else the least. Has no state that outlives the call: any range, in any order.
+   * tie. With `target`, returns the lowest nonce whose hash is at most the target as soon as that
+   * is known, else the least. Has no state that outlives the call: any range, in any order.
    */
   search(lower: bigint, upper: bigint, target?: bigint): Candidate;
 }

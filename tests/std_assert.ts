@@ -23,7 +23,7 @@ export function assertEquals<T>(actual: T, expected: T, msg?: string): void {
   throw new AssertionError(`Values are not equal${suffix}\n${values}`);
 }
 
-/** Throws {@link AssertionError} unless `fn` throws an `ErrorClass` whose message has `msgIncludes`. */
+/** Throws {@link AssertionError} unless `fn` throws an `ErrorClass` that says `msgIncludes`. */
 export function assertThrows<E extends Error>(
   fn: () => unknown,
   // oxlint-disable-next-line typescript/no-explicit-any -- any constructor will do
