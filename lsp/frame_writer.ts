@@ -1,0 +1,279 @@
+/**
+ * Writes native datagrams into a buffer that the caller lends, without allocating. The layouts are
+ * those of frame_layout.ts; wrong arguments are our own mistakes and throw.
+ *
+ * @module
+ */
+import { invariant } from "../machine.ts";
+import { crc32 } from "./crc32.ts";
+import type { AcceptFields, AckFields, ConnectFields, RefuseFields } from "./frame_layout.ts";
+import {
+  ACK_BYTES,
+  ACK_RANGE_BYTES,
+  DATA_OVERHEAD_BYTES,
+  DATAGRAM_OVERHEAD_BYTES,
+  FrameType,
+  HEADER_BYTES,
+  MAGIC,
+  MAX_ACK_RANGES,
+  MAX_DATAGRAM_BYTES,
+  MAX_REASON_BYTES,
+  MAX_UINT32,
+  PADDING_BYTES_MIN,
+} from "./frame_layout.ts";
+
+const CONNECT_BYTES = 44;
+const CHALLENGE_BYTES = 16;
+const ACCEPT_BYTES = 32;
+const REFUSE_BYTES = 20;
+const CLOSE_BYTES = 16;
+const PATH_BYTES = 11;
+
+const utf8 = new TextEncoder();
+const noBytes = new Uint8Array(0);
+
+/**
+ * One datagram at a time: `begin`, then frames, then `finish`. Every frame method answers `false`,
+ * and writes nothing, when the frame doesn't fit any more.
+ */
+export class DatagramWriter {
+  /** Frames written since `begin`. */
+  frames = 0;
+  private into: Uint8Array = noBytes;
+  private at = 0;
+  private end = 0;
+
+  /**
+   * Starts a datagram in `into` for connection `connId` (0 while connecting). `number` counts the
+   * datagrams that this end sent on the connection, from 1, resent data in a new one included; it
+   * comes back in an Ack's `echo`. At most `maxBytes` are used.
+   */
+  begin(
+    into: Uint8Array,
+    connId: number,
+    number: number,
+    maxBytes: number = MAX_DATAGRAM_BYTES,
+  ): void {
+    this.into = into;
+    this.end = Math.min(into.length, maxBytes);
+    this.frames = 0;
+    invariant(this.end >= DATAGRAM_OVERHEAD_BYTES, "a datagram's buffer holds its header");
+    invariant(number >= 1, "datagrams are numbered from 1");
+    into[0] = MAGIC;
+    into[1] = 0;
+    this.at = HEADER_BYTES;
+    this.u32(connId);
+    this.u53(number);
+  }
+
+  /** Bytes left for frames. */
+  get remaining(): number {
+    return this.end - this.at;
+  }
+
+  /** Whether a frame of `bytes` bytes still fits. */
+  fits(bytes: number): boolean {
+    return this.at + bytes <= this.end;
+  }
+
+  /** One message: sequence number 1..2^53-1 and payload. */
+  data(seq: number, payload: Uint8Array): boolean {
+    const length = payload.length;
+    if (!this.frame(FrameType.data, 2, DATA_OVERHEAD_BYTES + length)) return false;
+    this.u53(seq);
+    this.bytesHead(length);
+    this.into.set(payload, this.at);
+    this.at += length;
+    return true;
+  }
+
+  /** An acknowledgement, or a heartbeat. */
+  ack(fields: AckFields): boolean {
+    const { cumulative, ranges, rangeCount } = fields;
+    invariant(rangeCount <= MAX_ACK_RANGES, "an Ack keeps to its limit of ranges");
+    const bytes = ACK_BYTES + rangeCount * ACK_RANGE_BYTES;
+    if (!this.frame(FrameType.ack, 6, bytes)) return false;
+    this.u53(cumulative);
+    this.u53(fields.echo);
+    this.u32(fields.echoDelayMicros);
+    this.u32(fields.windowMessages);
+    this.u32(fields.windowBytes);
+    this.into[this.at++] = 0x98;
+    this.into[this.at++] = rangeCount * 2;
+    let above = cumulative + 1;
+    for (let i = 0; i < rangeCount * 2; i += 2) {
+      const first = ranges[i]!;
+      const last = ranges[i + 1]!;
+      invariant(first > above && last >= first, "an Ack's ranges ascend with gaps before them");
+      this.u32(first - cumulative);
+      this.u32(last - cumulative);
+      above = last + 1;
+    }
+    return true;
+  }
+
+  /** Asks for a connection. */
+  connect(fields: ConnectFields): boolean {
+    if (!this.frame(FrameType.connect, 8, CONNECT_BYTES)) return false;
+    this.u32(fields.isn);
+    this.u16(fields.lspVersion);
+    this.u32(fields.appVersion);
+    this.token(fields.token);
+    this.u32(fields.windowMessages);
+    this.u32(fields.windowBytes);
+    this.u32(fields.epochMillis);
+    this.u32(fields.maxMessageBytes);
+    return true;
+  }
+
+  /** Hands the sender of the Connect with this `isn` the cookie that it must come back with. */
+  challenge(isn: number, token: bigint): boolean {
+    if (!this.frame(FrameType.challenge, 2, CHALLENGE_BYTES)) return false;
+    this.u32(isn);
+    this.token(token);
+    return true;
+  }
+
+  /** Grants the connection. */
+  accept(fields: AcceptFields): boolean {
+    if (!this.frame(FrameType.accept, 6, ACCEPT_BYTES)) return false;
+    this.u32(fields.isn);
+    this.u32(fields.newConnId);
+    this.u32(fields.windowMessages);
+    this.u32(fields.windowBytes);
+    this.u32(fields.epochMillis);
+    this.u32(fields.maxMessageBytes);
+    return true;
+  }
+
+  /** Turns the sender of a Connect away. */
+  refuse(fields: RefuseFields): boolean {
+    const reason = reasonBytes(fields.reason);
+    if (!this.frame(FrameType.refuse, 5, REFUSE_BYTES + reason.length)) return false;
+    this.u32(fields.isn);
+    this.u16(fields.code);
+    this.u16(fields.lspVersion);
+    this.u32(fields.appVersion);
+    this.text(reason);
+    return true;
+  }
+
+  /** Ends the connection; `finalSeq` is the last sequence number that the sender ever used. */
+  close(code: number, finalSeq: number, reason: string): boolean {
+    const bytes = reasonBytes(reason);
+    if (!this.frame(FrameType.close, 3, CLOSE_BYTES + bytes.length)) return false;
+    this.u16(code);
+    this.u53(finalSeq);
+    this.text(bytes);
+    return true;
+  }
+
+  /** Asks the peer to prove that it receives at the address this goes to. */
+  pathChallenge(token: bigint): boolean {
+    if (!this.frame(FrameType.pathChallenge, 1, PATH_BYTES)) return false;
+    this.token(token);
+    return true;
+  }
+
+  /** Answers a PathChallenge with its token. */
+  pathResponse(token: bigint): boolean {
+    if (!this.frame(FrameType.pathResponse, 1, PATH_BYTES)) return false;
+    this.token(token);
+    return true;
+  }
+
+  /** Fills exactly `bytes` bytes (5 or more) with a frame that means nothing. */
+  padding(bytes: number): boolean {
+    invariant(bytes >= PADDING_BYTES_MIN, "padding has at least the size of its frame");
+    if (!this.frame(FrameType.padding, 1, bytes)) return false;
+    const length = bytes - PADDING_BYTES_MIN;
+    this.bytesHead(length);
+    this.into.fill(0, this.at, this.at + length);
+    this.at += length;
+    return true;
+  }
+
+  /** Writes the checksum and gives the datagram's length in bytes. */
+  finish(): number {
+    const { into, at } = this;
+    invariant(this.frames > 0, "a datagram has at least one frame");
+    const checksum = crc32(into, HEADER_BYTES, at, crc32(into, 0, 2));
+    into[2] = checksum >>> 24;
+    into[3] = checksum >>> 16;
+    into[4] = checksum >>> 8;
+    into[5] = checksum;
+    return at;
+  }
+
+  /** Starts a frame of `fields` fields after the type, if its `bytes` bytes fit. */
+  private frame(type: number, fields: number, bytes: number): boolean {
+    if (this.at + bytes > this.end) return false;
+    this.into[this.at++] = 0x81 + fields;
+    this.into[this.at++] = type;
+    this.frames++;
+    return true;
+  }
+
+  private u16(value: number): void {
+    invariant(value >>> 16 === 0, "a 16-bit field's value is in range");
+    const { into, at } = this;
+    into[at] = 0x19;
+    into[at + 1] = value >>> 8;
+    into[at + 2] = value;
+    this.at = at + 3;
+  }
+
+  private u32(value: number): void {
+    invariant(value >= 0 && value <= MAX_UINT32, "a 32-bit field's value is in range");
+    this.into[this.at] = 0x1a;
+    this.fourBytes(this.at + 1, value);
+    this.at += 5;
+  }
+
+  private u53(value: number): void {
+    invariant(value >= 0 && value <= Number.MAX_SAFE_INTEGER, "a number is below 2^53");
+    this.into[this.at] = 0x1b;
+    this.fourBytes(this.at + 1, Math.floor(value / 2 ** 32));
+    this.fourBytes(this.at + 5, value);
+    this.at += 9;
+  }
+
+  private token(value: bigint): void {
+    invariant(BigInt.asUintN(64, value) === value, "a token has 64 bits");
+    this.into[this.at] = 0x48;
+    this.fourBytes(this.at + 1, Number(value >> 32n));
+    this.fourBytes(this.at + 5, Number(value & 0xffff_ffffn));
+    this.at += 9;
+  }
+
+  private bytesHead(length: number): void {
+    const { into, at } = this;
+    into[at] = 0x59;
+    into[at + 1] = length >>> 8;
+    into[at + 2] = length;
+    this.at = at + 3;
+  }
+
+  private text(bytes: Uint8Array): void {
+    this.into[this.at++] = 0x78;
+    this.into[this.at++] = bytes.length;
+    this.into.set(bytes, this.at);
+    this.at += bytes.length;
+  }
+
+  /** The low 32 bits of `value`, big-endian. */
+  private fourBytes(at: number, value: number): void {
+    const { into } = this;
+    into[at] = value >>> 24;
+    into[at + 1] = value >>> 16;
+    into[at + 2] = value >>> 8;
+    into[at + 3] = value;
+  }
+}
+
+/** One line of at most {@link MAX_REASON_BYTES} bytes of UTF-8, cut between characters. */
+function reasonBytes(reason: string): Uint8Array {
+  const into = new Uint8Array(MAX_REASON_BYTES);
+  const { written } = utf8.encodeInto(reason.replace(/[\p{Cc}\p{Zl}\p{Zp}]/gu, " "), into);
+  return into.subarray(0, written);
+}
