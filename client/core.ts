@@ -1,0 +1,205 @@
+/**
+ * The client without sockets: a plain state machine that asks a server for jobs over one
+ * connection, passes on their progress, and believes no answer that it has not checked.
+ *
+ * The classic wire has no job numbers, no progress and no cancel: there the jobs go to the server
+ * one after the other, and a cancelled one is waited out.
+ *
+ * @module
+ */
+import { hashNonce, MAX_UINT64 } from "../hash.ts";
+import type { Machine, Millis, Wake } from "../machine.ts";
+import { type Candidate, decodeClassic, decodeMessage, encodeClassic } from "../messages.ts";
+import { encodeMessage, type FromClient, MAX_MESSAGE_BYTES, utf8Length } from "../messages.ts";
+import type { Wire } from "../lsp/types.ts";
+import type { ClientEffect, ClientInput, Job } from "./types.ts";
+
+/** Jobs that one client may have under way. */
+export const MAX_JOBS = 1000;
+/** Longest classic application message in bytes; Go peers read datagrams into 2,000. */
+export const MAX_CLASSIC_BYTES = 1400;
+
+/** Why a message of the server was ignored. */
+export type ClientRejection =
+  "not connected" | "malformed" | "unexpected kind" | "unknown job" | "result without a request";
+
+/** Why `job` cannot be carried over `wire`, in one line that names the limit, or `undefined`. */
+export function whyNot(job: Job, wire: Wire): string | undefined {
+  const { lower, upper, target } = job;
+  for (const [name, value] of Object.entries({ lower, upper, target: target ?? 0n })) {
+    if (value < 0n || value > MAX_UINT64) return `${name} must be 0..${MAX_UINT64}, got ${value}`;
+  }
+  if (lower > upper) return `the range is empty: lower ${lower} is above upper ${upper}`;
+  if (wire === "cbor") {
+    const bytes = utf8Length(job.message);
+    if (bytes <= MAX_MESSAGE_BYTES) return undefined;
+    return `the message has ${bytes} bytes, the limit is ${MAX_MESSAGE_BYTES}`;
+  }
+  if (target !== undefined) return "the classic json wire cannot carry a target";
+  const bytes = classicRequest(job).length;
+  if (bytes <= MAX_CLASSIC_BYTES) return undefined;
+  return `the request takes ${bytes} bytes, the classic json wire's limit is ${MAX_CLASSIC_BYTES}`;
+}
+
+/** What is wrong with an answer to `job`, or `undefined` when it is true as far as one can see. */
+export function whyWrong(job: Job, best: Candidate, met: boolean): string | undefined {
+  const { lower, upper, target } = job;
+  if (best.nonce < lower || best.nonce > upper) {
+    return `its nonce ${best.nonce} is outside ${lower}..${upper}`;
+  }
+  const hash = hashNonce(job.message, best.nonce);
+  if (hash !== best.hash) return `nonce ${best.nonce} has hash ${hash}, not ${best.hash}`;
+  if (met !== (target === undefined || hash <= target)) {
+    return `it says that the target is ${met ? "" : "not "}met`;
+  }
+  return undefined;
+}
+
+function classicRequest({ message, lower, upper }: Job): Uint8Array {
+  return encodeClassic({ type: 1, data: message, lower, upper, hash: 0n, nonce: 0n });
+}
+
+interface Entry {
+  readonly work: Job;
+  sent: boolean;
+  cancelled: boolean;
+}
+
+/** The client as a state machine; one core is one connection. See the module's comment. */
+export class ClientCore implements Machine<ClientInput, ClientEffect> {
+  /** Messages of the server that were ignored, by reason. */
+  readonly rejected: Map<ClientRejection, number> = new Map();
+  readonly #effects: ClientEffect[] = [];
+  /** Jobs without an answer, by the caller's number, in order of submission. */
+  readonly #jobs = new Map<number, Entry>();
+  #wire: Wire | undefined;
+  #gone = false;
+
+  handle(input: ClientInput | Wake, _nowMs: Millis): void {
+    switch (input.kind) {
+      case "wake":
+        return;
+      case "connected":
+        if (this.#gone || this.#wire !== undefined) return;
+        this.#wire = input.wire;
+        return this.#sendJobs();
+      case "submit":
+        return this.#submit(input.job, input.work);
+      case "cancel":
+        return this.#cancel(input.job);
+      case "payload":
+        if (this.#wire === undefined || this.#gone) return this.#reject("not connected");
+        if (this.#wire === "json") return this.#handleClassic(input.payload);
+        return this.#handleNative(input.payload);
+      case "gone":
+        if (this.#gone) return;
+        this.#gone = true;
+        this.#jobs.clear();
+        this.#effects.push({ kind: "disconnected", reason: input.reason });
+    }
+  }
+
+  poll(): ClientEffect | undefined {
+    return this.#effects.shift();
+  }
+
+  wakeAtMs(): Millis | undefined {
+    return undefined;
+  }
+
+  #submit(job: number, work: Job): void {
+    const reason = this.#jobs.has(job)
+      ? `job number ${job} is in use`
+      : this.#jobs.size >= MAX_JOBS
+        ? `a client may have ${MAX_JOBS} jobs under way`
+        : this.#gone
+          ? "the connection is gone"
+          : undefined;
+    if (reason !== undefined) return this.#refuse(job, reason);
+    this.#jobs.set(job, { work, sent: false, cancelled: false });
+    this.#sendJobs();
+  }
+
+  /** Sends what may be sent: all on the native wire, one at a time on the classic one. */
+  #sendJobs(): void {
+    if (this.#wire === undefined) return;
+    for (const [job, entry] of this.#jobs) {
+      if (!entry.sent) {
+        const reason = whyNot(entry.work, this.#wire);
+        if (reason !== undefined) {
+          this.#jobs.delete(job);
+          this.#refuse(job, reason);
+          continue;
+        }
+        entry.sent = true;
+        if (this.#wire === "cbor") this.#write({ kind: "submit", job, ...entry.work });
+        else this.#effects.push({ kind: "write", payload: classicRequest(entry.work) });
+      }
+      if (this.#wire === "json") return;
+    }
+  }
+
+  #cancel(job: number): void {
+    const entry = this.#jobs.get(job);
+    if (entry === undefined) return;
+    if (entry.sent && this.#wire === "json") {
+      entry.cancelled = true;
+      return;
+    }
+    this.#jobs.delete(job);
+    if (entry.sent) this.#write({ kind: "cancel", job });
+  }
+
+  #handleNative(payload: Uint8Array): void {
+    const message = decodeMessage(payload);
+    if (typeof message === "string") return this.#reject("malformed");
+    if (message.kind === "refused" && message.job === 0) {
+      for (const job of this.#jobs.keys()) this.#refuse(job, message.reason);
+      return this.#jobs.clear();
+    }
+    if (message.kind !== "status" && message.kind !== "answer" && message.kind !== "refused") {
+      return this.#reject("unexpected kind");
+    }
+    const { job } = message;
+    const entry = this.#jobs.get(job);
+    if (entry === undefined) return this.#reject("unknown job");
+    if (message.kind === "status") {
+      this.#effects.push({ kind: "progress", job, status: message });
+      return;
+    }
+    this.#jobs.delete(job);
+    if (message.kind === "refused") return this.#refuse(job, message.reason);
+    this.#answer(job, entry.work, message.best, message.met);
+  }
+
+  #handleClassic(payload: Uint8Array): void {
+    const result = decodeClassic(payload);
+    if (typeof result === "string") return this.#reject("malformed");
+    if (result.type !== 2) return this.#reject("unexpected kind");
+    const [first] = this.#jobs;
+    if (first === undefined || !first[1].sent) return this.#reject("result without a request");
+    const [job, entry] = first;
+    this.#jobs.delete(job);
+    const { hash, nonce } = result;
+    if (!entry.cancelled) this.#answer(job, entry.work, { hash, nonce }, true);
+    this.#sendJobs();
+  }
+
+  #answer(job: number, work: Job, best: Candidate, met: boolean): void {
+    const wrong = whyWrong(work, best, met);
+    if (wrong !== undefined) return this.#refuse(job, `the server's answer is wrong: ${wrong}`);
+    this.#effects.push({ kind: "answer", job, best, met });
+  }
+
+  #refuse(job: number, reason: string): void {
+    this.#effects.push({ kind: "refused", job, reason });
+  }
+
+  #write(message: FromClient): void {
+    this.#effects.push({ kind: "write", payload: encodeMessage(message) });
+  }
+
+  #reject(reason: ClientRejection): void {
+    this.rejected.set(reason, (this.rejected.get(reason) ?? 0) + 1);
+  }
+}

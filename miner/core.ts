@@ -1,0 +1,332 @@
+/**
+ * The miner without sockets and threads: a plain state machine between one server (over LSP) and a
+ * pool of hashing threads. It joins, passes chunks to the pool, reports what the pool tells, and
+ * comes back after the server was lost.
+ *
+ * What it expects of its adapter: after a `dial` effect, `connected`, `payload` and `gone` are told
+ * of that new connection only; whatever an older one still has to say is dropped.
+ *
+ * @module
+ */
+import { invariant, type Machine, type Millis, type Wake } from "../machine.ts";
+import { type Assign, decodeClassic, decodeMessage, type FromMiner } from "../messages.ts";
+import { encodeClassic, encodeMessage } from "../messages.ts";
+import type { Wire } from "../lsp/types.ts";
+import { type Random, unitReal } from "../random.ts";
+import type { MinerEffect, MinerInput, PoolEvent } from "./types.ts";
+
+/** A running chunk's progress is told this often at most. */
+export const PROGRESS_MILLIS = 250;
+/** Chunks that a server may have assigned and not yet heard of: one runs, one waits behind it. */
+export const MAX_OUTSTANDING_CHUNKS = 2;
+/** Chunks in all, with those that were told to stop but that the pool has not let go of. */
+export const MAX_TRACKED_CHUNKS = 16;
+/** The first retry comes after about this long; each further one takes twice as long ... */
+export const RETRY_MIN_MILLIS = 250;
+/** ... up to this. A connection that held this long starts the count anew. */
+export const RETRY_MAX_MILLIS = 10_000;
+
+/** Why a message of the server was ignored. */
+export type MinerRejection =
+  | "not connected"
+  | "malformed"
+  | "unexpected kind"
+  | "chunk number used before"
+  | "too many chunks"
+  | "empty range"
+  | "unknown chunk"
+  | "shrink below the chunk";
+
+/** How a miner core is made. */
+export interface MinerCoreOptions {
+  /** Spreads retries in time. */
+  readonly random: Random;
+  /** Exit when the server is lost instead of trying again. */
+  readonly once?: boolean;
+}
+
+interface Chunk {
+  /** The pool's number for it. */
+  readonly id: number;
+  /** The server's number for it; 0 on the classic wire, which has none. */
+  readonly number: number;
+  readonly lower: bigint;
+  readonly work: Omit<Assign, "kind" | "chunk">;
+  started: boolean;
+  stopping: boolean;
+}
+
+type Link = "fresh" | "dialing" | "up" | "waiting" | "done";
+
+/** The miner as a state machine; the first `wake` makes it dial. See the module's comment. */
+export class MinerCore implements Machine<MinerInput, MinerEffect> {
+  /** Messages of the server that were ignored, by reason. */
+  readonly rejected: Map<MinerRejection, number> = new Map();
+  readonly #random: Random;
+  readonly #once: boolean;
+  readonly #effects: MinerEffect[] = [];
+  #link: Link = "fresh";
+  #wire: Wire = "cbor";
+  #pool: Extract<PoolEvent, { kind: "pool" }> | undefined;
+  #joined = false;
+  #connectedAtMs: Millis = 0;
+  #retryAtMs: Millis = 0;
+  #attempts = 0;
+  /** Chunks of this connection by the pool's id, in the order of their assignment. */
+  readonly #chunks = new Map<number, Chunk>();
+  #lastId = 0;
+  #lastChunkNumber = 0;
+  /** The newest untold progress by the pool's id. */
+  readonly #untold = new Map<number, Extract<PoolEvent, { kind: "progress" }>>();
+  #toldAtMs: Millis = -Infinity;
+
+  constructor(options: MinerCoreOptions) {
+    this.#random = options.random;
+    this.#once = options.once ?? false;
+  }
+
+  /** Whether the miner is done for good. */
+  get exited(): boolean {
+    return this.#link === "done";
+  }
+
+  handle(input: MinerInput | Wake, nowMs: Millis): void {
+    switch (input.kind) {
+      case "wake":
+        return this.#handleWake(nowMs);
+      case "connected":
+        return this.#handleConnected(input.wire, nowMs);
+      case "payload":
+        return this.#handlePayload(input.payload, nowMs);
+      case "gone":
+        return this.#handleGone(input.reason, nowMs);
+      case "pool":
+        this.#pool = input;
+        return this.#joinIfReady();
+      default:
+        return this.#handlePoolEvent(input, nowMs);
+    }
+  }
+
+  poll(): MinerEffect | undefined {
+    return this.#effects.shift();
+  }
+
+  wakeAtMs(): Millis | undefined {
+    if (this.#link === "fresh") return 0;
+    if (this.#link === "waiting") return this.#retryAtMs;
+    if (this.#link === "up" && this.#untold.size > 0) return this.#toldAtMs + PROGRESS_MILLIS;
+    return undefined;
+  }
+
+  #handleWake(nowMs: Millis): void {
+    if (this.#link === "fresh" || (this.#link === "waiting" && nowMs >= this.#retryAtMs)) {
+      this.#link = "dialing";
+      this.#effects.push({ kind: "dial" });
+    }
+    this.#tellProgress(nowMs);
+  }
+
+  #handleConnected(wire: Wire, nowMs: Millis): void {
+    if (this.#link !== "dialing") return;
+    this.#link = "up";
+    this.#wire = wire;
+    this.#joined = false;
+    this.#connectedAtMs = nowMs;
+    this.#lastChunkNumber = 0;
+    this.#log("info", "connected to the server");
+    this.#joinIfReady();
+  }
+
+  #joinIfReady(): void {
+    if (this.#link !== "up" || this.#joined || this.#pool === undefined) return;
+    this.#joined = true;
+    const { threads, rate, label } = this.#pool;
+    if (this.#wire === "cbor") return this.#write({ kind: "join", threads, rate, label });
+    const none = { data: "", lower: 0n, upper: 0n, hash: 0n, nonce: 0n };
+    this.#effects.push({ kind: "write", payload: encodeClassic({ type: 0, ...none }) });
+  }
+
+  #handleGone(reason: string, nowMs: Millis): void {
+    if (this.#link !== "up" && this.#link !== "dialing") return;
+    const held = this.#link === "up" && nowMs - this.#connectedAtMs >= RETRY_MAX_MILLIS;
+    if (held) this.#attempts = 0;
+    this.#leave(reason, nowMs);
+  }
+
+  /** Drops all that came over the connection, then waits for the next try or exits. */
+  #leave(reason: string, nowMs: Millis): void {
+    for (const chunk of this.#chunks.values()) {
+      if (chunk.started && !chunk.stopping) this.#effects.push({ kind: "stop", id: chunk.id });
+    }
+    this.#chunks.clear();
+    this.#untold.clear();
+    if (this.#once) {
+      this.#link = "done";
+      this.#effects.push({ kind: "exit", reason });
+      return;
+    }
+    const ceiling = Math.min(
+      RETRY_MAX_MILLIS,
+      RETRY_MIN_MILLIS * 2 ** Math.min(this.#attempts, 20),
+    );
+    const waitMs = ceiling * (0.5 + unitReal(this.#random) / 2);
+    this.#attempts++;
+    this.#link = "waiting";
+    this.#retryAtMs = nowMs + waitMs;
+    this.#log("warn", `${reason}; trying again in ${(waitMs / 1000).toFixed(1)} s`);
+  }
+
+  // ---- what the server says
+
+  #handlePayload(payload: Uint8Array, nowMs: Millis): void {
+    if (this.#link !== "up") return this.#reject("not connected");
+    if (this.#wire === "json") return this.#handleClassic(payload);
+    const message = decodeMessage(payload);
+    if (typeof message === "string") return this.#reject("malformed", message);
+    switch (message.kind) {
+      case "assign":
+        return this.#handleAssign(message);
+      case "shrink": {
+        const chunk = this.#chunkNumbered(message.chunk);
+        if (chunk === undefined) return;
+        if (message.upper < chunk.lower) return this.#reject("shrink below the chunk");
+        this.#effects.push({ kind: "shrink", id: chunk.id, upper: message.upper });
+        return;
+      }
+      case "stop": {
+        const chunk = this.#chunkNumbered(message.chunk);
+        if (chunk === undefined) return;
+        chunk.stopping = true;
+        this.#effects.push({ kind: "stop", id: chunk.id });
+        return;
+      }
+      case "refused":
+        // Politely turned away, say by a full server: the longest wait, then another try.
+        this.#attempts = Infinity;
+        return this.#leave(`the server refused: ${message.reason}`, nowMs);
+      default:
+        return this.#reject("unexpected kind");
+    }
+  }
+
+  #handleAssign(assign: Assign): void {
+    if (assign.chunk <= this.#lastChunkNumber) return this.#reject("chunk number used before");
+    if (!this.#roomFor(assign.lower, assign.upper)) return;
+    this.#lastChunkNumber = assign.chunk;
+    this.#addChunk(assign.chunk, assign);
+    this.#startChunks(MAX_TRACKED_CHUNKS);
+  }
+
+  /** On the classic wire a Result names no chunk, so that requests run strictly one by one. */
+  #handleClassic(payload: Uint8Array): void {
+    const request = decodeClassic(payload);
+    if (typeof request === "string") return this.#reject("malformed", request);
+    if (request.type !== 1) return this.#reject("unexpected kind");
+    if (!this.#roomFor(request.lower, request.upper)) return;
+    const { data: message, lower, upper } = request;
+    this.#addChunk(0, { message, lower, upper });
+    this.#startChunks(1);
+  }
+
+  #roomFor(lower: bigint, upper: bigint): boolean {
+    const outstanding = this.#chunks.values().filter((chunk) => !chunk.stopping);
+    if (lower > upper) this.#reject("empty range");
+    else if (!this.#joined || [...outstanding].length >= MAX_OUTSTANDING_CHUNKS) {
+      this.#reject("too many chunks");
+    } else if (this.#chunks.size >= MAX_TRACKED_CHUNKS) this.#reject("too many chunks");
+    else return true;
+    return false;
+  }
+
+  #addChunk(number: number, work: Chunk["work"]): void {
+    const id = ++this.#lastId;
+    const chunk = { id, number, lower: work.lower, work, started: false, stopping: false };
+    this.#chunks.set(id, chunk);
+    this.#attempts = 0;
+  }
+
+  /** Passes waiting chunks to the pool while it has fewer than `limit`. */
+  #startChunks(limit: number): void {
+    let running = 0;
+    for (const chunk of this.#chunks.values()) {
+      if (running++ >= limit) return;
+      if (chunk.started) continue;
+      chunk.started = true;
+      const { message, lower, upper, target } = chunk.work;
+      const search = { id: chunk.id, message, lower, upper };
+      this.#effects.push({
+        kind: "start",
+        search: target === undefined ? search : { ...search, target },
+      });
+    }
+  }
+
+  /** A chunk that still can be shrunk or stopped; one that just ended is no fault of the server. */
+  #chunkNumbered(number: number): Chunk | undefined {
+    if (number > this.#lastChunkNumber) this.#reject("unknown chunk");
+    return this.#chunks.values().find((chunk) => chunk.number === number && !chunk.stopping);
+  }
+
+  // ---- what the pool says
+
+  #handlePoolEvent(event: Exclude<PoolEvent, { kind: "pool" }>, nowMs: Millis): void {
+    // Searches of an earlier connection were told to stop and are forgotten: ids never come again.
+    const chunk = this.#chunks.get(event.id);
+    if (chunk === undefined) return;
+    invariant(this.#link === "up", "chunks are held only while connected");
+    if (event.kind === "progress") {
+      if (this.#wire === "json" || chunk.stopping) return;
+      this.#untold.set(event.id, event);
+      return this.#tellProgress(nowMs);
+    }
+    if (event.kind === "shrunk") {
+      this.#write({ kind: "shrunk", chunk: chunk.number, upper: event.upper });
+      return;
+    }
+    this.#chunks.delete(event.id);
+    this.#untold.delete(event.id);
+    if (event.kind === "stopped") {
+      const stopped = { kind: "stopped", chunk: chunk.number, next: event.next } as const;
+      return this.#write(event.best === undefined ? stopped : { ...stopped, best: event.best });
+    }
+    this.#finish(chunk, event);
+  }
+
+  #finish(chunk: Chunk, event: Extract<PoolEvent, { kind: "finished" }>): void {
+    if (this.#wire === "cbor") {
+      return this.#write({ kind: "result", chunk: chunk.number, best: event.best });
+    }
+    const result = { type: 2, data: "", lower: 0n, upper: 0n, ...event.best } as const;
+    this.#effects.push({ kind: "write", payload: encodeClassic(result) });
+    this.#startChunks(1);
+  }
+
+  #tellProgress(nowMs: Millis): void {
+    if (this.#link !== "up" || this.#untold.size === 0) return;
+    if (nowMs < this.#toldAtMs + PROGRESS_MILLIS) return;
+    this.#toldAtMs = nowMs;
+    for (const [id, { next, best }] of this.#untold) {
+      const progress = { kind: "progress", chunk: this.#chunks.get(id)!.number, next } as const;
+      this.#write(best === undefined ? progress : { ...progress, best });
+    }
+    this.#untold.clear();
+  }
+
+  #write(message: FromMiner): void {
+    this.#effects.push({ kind: "write", payload: encodeMessage(message) });
+  }
+
+  #log(level: "info" | "warn", text: string): void {
+    this.#effects.push({ kind: "log", level, text });
+  }
+
+  /** Counts a message that makes no sense; only the first of each kind is worth a line. */
+  #reject(reason: MinerRejection, detail?: string): void {
+    const count = (this.rejected.get(reason) ?? 0) + 1;
+    this.rejected.set(reason, count);
+    if (count > 1) return;
+    const text = detail === undefined ? reason : `${reason}: ${detail}`;
+    this.#log("warn", `ignored a message of the server (${text})`);
+  }
+}
