@@ -39,3 +39,10 @@ export function assertThrows<E extends Error>(
   }
   throw new AssertionError(`Expected function to throw ${ErrorClass.name}`);
 }
+
+/** Fails unless `actual` contains `expected`. */
+export function assertStringIncludes(actual: string, expected: string, msg?: string): void {
+  if (actual.includes(expected)) return;
+  const why = `Expected actual: "${actual}" to contain: "${expected}"`;
+  throw new AssertionError(msg === undefined ? why : `${why}: ${msg}`);
+}
