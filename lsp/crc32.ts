@@ -6,8 +6,17 @@
  * @module
  */
 
-/** Bytes folded a step: slicing-by-8 (Kounavis and Berry, 2005), the fastest here by measurement. */
-const SLICE = 8;
+/**
+ * Computes a CRC-32: of `bytes[start..end)`, where `before` is the CRC of whatever precedes them (0
+ * for nothing). Gives 0..2^32-1.
+ */
+export type Checksum = (bytes: Uint8Array, start: number, end: number, before: number) => number;
+
+/**
+ * Bytes folded a step: slicing-by-16 (after Kounavis and Berry, 2005). Measured under Bun 1.4.5 on
+ * 1200 bytes: by 4, 919 ns; by 8, 638 ns; by 16, 466 ns. On 30 bytes: 21, 21 and 26 ns.
+ */
+const SLICE = 16;
 
 /** `tables[k * 256 + b]`: what byte `b` contributes when `k` further bytes follow it. */
 const tables: Int32Array = sliceTables();
@@ -29,8 +38,7 @@ function sliceTables(): Int32Array {
 }
 
 /**
- * The CRC-32 of `bytes[start..end)`, 0..2^32-1. `before` is the CRC of whatever precedes these
- * bytes, so that `crc32(b, n, b.length, crc32(b, 0, n))` equals `crc32(b)`.
+ * A {@link Checksum} that runs everywhere. Adapters under Bun have a faster one: crc32_native.ts.
  */
 export function crc32(
   bytes: Uint8Array,
@@ -40,19 +48,27 @@ export function crc32(
 ): number {
   const t = tables;
   let crc = ~before;
-  let at = start;
-  for (const last = end - SLICE; at <= last; at += SLICE) {
-    crc ^= bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24);
+  let i = start;
+  for (const last = end - SLICE; i <= last; i += SLICE) {
+    crc ^= bytes[i]! | (bytes[i + 1]! << 8) | (bytes[i + 2]! << 16) | (bytes[i + 3]! << 24);
     crc =
-      t[1792 + (crc & 0xff)]! ^
-      t[1536 + ((crc >>> 8) & 0xff)]! ^
-      t[1280 + ((crc >>> 16) & 0xff)]! ^
-      t[1024 + (crc >>> 24)]! ^
-      t[768 + bytes[at + 4]!]! ^
-      t[512 + bytes[at + 5]!]! ^
-      t[256 + bytes[at + 6]!]! ^
-      t[bytes[at + 7]!]!;
+      t[3840 + (crc & 0xff)]! ^
+      t[3584 + ((crc >>> 8) & 0xff)]! ^
+      t[3328 + ((crc >>> 16) & 0xff)]! ^
+      t[3072 + (crc >>> 24)]! ^
+      t[2816 + bytes[i + 4]!]! ^
+      t[2560 + bytes[i + 5]!]! ^
+      t[2304 + bytes[i + 6]!]! ^
+      t[2048 + bytes[i + 7]!]! ^
+      t[1792 + bytes[i + 8]!]! ^
+      t[1536 + bytes[i + 9]!]! ^
+      t[1280 + bytes[i + 10]!]! ^
+      t[1024 + bytes[i + 11]!]! ^
+      t[768 + bytes[i + 12]!]! ^
+      t[512 + bytes[i + 13]!]! ^
+      t[256 + bytes[i + 14]!]! ^
+      t[bytes[i + 15]!]!;
   }
-  for (; at < end; at++) crc = t[(crc ^ bytes[at]!) & 0xff]! ^ (crc >>> 8);
+  for (; i < end; i++) crc = t[(crc ^ bytes[i]!) & 0xff]! ^ (crc >>> 8);
   return ~crc >>> 0;
 }

@@ -71,7 +71,7 @@ export const FrameType = {
 /** A frame type's number. */
 export type FrameType = (typeof FrameType)[keyof typeof FrameType];
 
-/** Why a server refuses a Connect. Other numbers are legal on the wire; the reason text explains. */
+/** Why a server refuses a Connect. Other numbers are legal on the wire. */
 export const RefuseCode = {
   /** The LSP or the application's version differs from the server's. */
   version: 1,

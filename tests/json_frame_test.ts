@@ -1,6 +1,6 @@
 /**
- * The classic wire's codec against section 8 of the specification: exact form written, tolerant form
- * read, checksum vectors, hostile input.
+ * The classic wire's codec against section 8 of the specification: the exact form written, the
+ * tolerant form read, checksum vectors, hostile input.
  *
  * @module
  */

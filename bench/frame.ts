@@ -1,0 +1,98 @@
+/**
+ * What a datagram costs in the codecs: `bun run bench/frame.ts`. Data frames of 200 bytes on either
+ * wire, the checksum, and cbor-x on the same values for comparison.
+ *
+ * @module
+ */
+import { Decoder, Encoder } from "cbor-x";
+import { bench, do_not_optimize, group, run } from "mitata";
+import { crc32 } from "../lsp/crc32.ts";
+import { crc32Native } from "../lsp/crc32_native.ts";
+import {
+  type AckFields,
+  DatagramReader,
+  DatagramWriter,
+  FrameType,
+  MAX_DATAGRAM_BYTES,
+} from "../lsp/frame.ts";
+import { ClassicType, decodeClassic, encodeClassic } from "../lsp/json_frame.ts";
+
+const payload = Uint8Array.from({ length: 200 }, (_, i) => i);
+const buffer = new Uint8Array(MAX_DATAGRAM_BYTES);
+const writer = new DatagramWriter();
+const reader = new DatagramReader();
+const ack: AckFields = {
+  cumulative: 1000,
+  echo: 77,
+  echoDelayMicros: 50,
+  windowMessages: 256,
+  windowBytes: 1 << 20,
+  rangeCount: 2,
+  ranges: Float64Array.of(1002, 1003, 1010, 1020),
+};
+let seq = 2 ** 32;
+
+function writeOne(into: Uint8Array): number {
+  writer.begin(into, 7, seq++);
+  writer.data(seq, payload);
+  return writer.finish();
+}
+
+function writePacked(into: Uint8Array): number {
+  writer.begin(into, 7, seq++);
+  writer.ack(ack);
+  while (writer.data(seq, payload)) seq++;
+  return writer.finish();
+}
+
+/** Reads everything there is, as an endpoint would. */
+function readAll(datagram: Uint8Array): number {
+  let sum = 0;
+  if (!reader.open(datagram)) throw new Error(reader.reject);
+  while (reader.next()) {
+    if (reader.type === FrameType.data) sum += reader.seq + reader.payloadLength;
+    else sum += reader.cumulative + reader.rangeLast(reader.rangeCount - 1);
+  }
+  return sum;
+}
+
+const one = buffer.slice(0, writeOne(buffer));
+const packed = buffer.slice(0, writePacked(buffer));
+const forged = one.slice();
+forged[100]! ^= 1;
+
+group("native wire, 200-byte payload", () => {
+  bench("write a datagram: 1 Data", () => do_not_optimize(writeOne(buffer)));
+  bench("read a datagram: 1 Data", () => do_not_optimize(readAll(one)));
+  bench("write a datagram: Ack with 2 ranges + 5 Data", () => {
+    do_not_optimize(writePacked(buffer));
+  });
+  bench("read a datagram: Ack with 2 ranges + 5 Data", () => do_not_optimize(readAll(packed)));
+  bench("reject a damaged datagram", () => do_not_optimize(reader.open(forged)));
+});
+
+group("cbor-x on the same Data frame", () => {
+  const encoder = new Encoder({ useRecords: false });
+  const decoder = new Decoder({ useRecords: false });
+  const bytes = encoder.encode([5, 2 ** 32 + 1, payload]);
+  bench("encode", () => do_not_optimize(encoder.encode([5, 2 ** 32 + 1, payload])));
+  bench("decode", () => do_not_optimize(decoder.decode(bytes)));
+});
+
+group("checksum", () => {
+  const long = Uint8Array.from({ length: 1200 }, (_, i) => i * 7);
+  bench("crc32, 200 bytes", () => do_not_optimize(crc32(payload)));
+  bench("crc32, 1200 bytes", () => do_not_optimize(crc32(long)));
+  bench("crc32Native, 200 bytes", () => do_not_optimize(crc32Native(payload, 0, 200, 0)));
+  bench("crc32Native, 1200 bytes", () => do_not_optimize(crc32Native(long, 0, 1200, 0)));
+});
+
+group("classic wire, 200-byte payload", () => {
+  const into = new Uint8Array(2000);
+  const frame = { type: ClassicType.data, connId: 7, seq: 124, payload };
+  const bytes = into.slice(0, encodeClassic(into, frame));
+  bench("encode", () => do_not_optimize(encodeClassic(into, frame)));
+  bench("decode", () => do_not_optimize(decodeClassic(bytes)));
+});
+
+await run();
