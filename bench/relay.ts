@@ -1,0 +1,141 @@
+/**
+ * A bad network in one process: a UDP relay with a round trip, random loss, a bottleneck rate and a
+ * finite queue in each direction, seeded. Clients send to the relay's port; each gets a socket of its
+ * own towards the server, and all share the bottleneck.
+ *
+ *   bun run bench/relay.ts TARGET_PORT --rtt 20 --loss 0.01 --mbit 50 --queue 65536 --seed 1
+ *
+ * Prints `listening on PORT` on stdout and, when it is told to end, its counts on stderr.
+ *
+ * @module
+ */
+import { parseArgs } from "node:util";
+import { chance, type Random, seededRandom } from "../random.ts";
+
+/** What a {@link Pipe} does to datagrams. */
+export interface PipeOptions {
+  /** One-way delay in milliseconds. */
+  readonly delayMs: number;
+  /** Probability that a datagram vanishes, before the queue. */
+  readonly loss: number;
+  /** Bottleneck rate in bits of UDP payload a second. */
+  readonly bitsPerSecond: number;
+  /** Bytes that may wait at the bottleneck; what comes on top is dropped (drop-tail). */
+  readonly queueBytes: number;
+  readonly random: Random;
+}
+
+interface Parcel {
+  readonly dueMs: number;
+  readonly bytes: Uint8Array;
+  readonly deliver: (bytes: Uint8Array) => void;
+}
+
+/** One direction of the link: loss, then a drop-tail queue drained at a fixed rate, then delay. */
+export class Pipe {
+  readonly counts = { taken: 0, lost: 0, overflowed: 0, delivered: 0 };
+  #options: PipeOptions;
+  #freeAtMs = 0;
+  #parcels: Parcel[] = [];
+  #head = 0;
+
+  constructor(options: PipeOptions) {
+    this.#options = options;
+  }
+
+  /** Takes one datagram at `nowMs`; it comes out of `release` by and by, or never. */
+  take(bytes: Uint8Array, nowMs: number, deliver: (bytes: Uint8Array) => void): void {
+    const { loss, random, bitsPerSecond, queueBytes, delayMs } = this.#options;
+    this.counts.taken++;
+    if (chance(random, loss)) {
+      this.counts.lost++;
+      return;
+    }
+    const startMs = Math.max(nowMs, this.#freeAtMs);
+    if (((startMs - nowMs) * bitsPerSecond) / 8000 + bytes.length > queueBytes) {
+      this.counts.overflowed++;
+      return;
+    }
+    this.#freeAtMs = startMs + (bytes.length * 8000) / bitsPerSecond;
+    this.#parcels.push({ dueMs: this.#freeAtMs + delayMs, bytes: bytes.slice(), deliver });
+  }
+
+  /** Delivers all that is due. */
+  release(nowMs: number): void {
+    while (this.#head < this.#parcels.length && this.#parcels[this.#head]!.dueMs <= nowMs) {
+      const { bytes, deliver } = this.#parcels[this.#head++]!;
+      this.counts.delivered++;
+      deliver(bytes);
+    }
+    if (this.#head > 4096 || this.#head === this.#parcels.length) {
+      this.#parcels.splice(0, this.#head);
+      this.#head = 0;
+    }
+  }
+}
+
+async function main(): Promise<void> {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: {
+      rtt: { type: "string", default: "20" },
+      loss: { type: "string", default: "0.01" },
+      mbit: { type: "string", default: "50" },
+      queue: { type: "string", default: "65536" },
+      seed: { type: "string", default: "1" },
+    },
+  });
+  const targetPort = Number(positionals[0]);
+  const pipe = (stream: number): Pipe =>
+    new Pipe({
+      delayMs: Number(values.rtt) / 2,
+      loss: Number(values.loss),
+      bitsPerSecond: Number(values.mbit) * 1e6,
+      queueBytes: Number(values.queue),
+      random: seededRandom(Number(values.seed), stream),
+    });
+  const up = pipe(1);
+  const down = pipe(2);
+  const pass = (): void => {
+    const now = performance.now();
+    up.release(now);
+    down.release(now);
+  };
+  type Upstream = Awaited<ReturnType<typeof openUpstream>>;
+  const flows = new Map<number, Promise<Upstream>>();
+  const front = await Bun.udpSocket({
+    hostname: "127.0.0.1",
+    port: 0,
+    socket: {
+      async data(_socket, bytes, port) {
+        const copy = bytes.slice();
+        let flow = flows.get(port);
+        if (flow === undefined) flows.set(port, (flow = openUpstream(port)));
+        const upstream = await flow;
+        up.take(copy, performance.now(), (b) => upstream.send(b));
+        pass();
+      },
+      error() {},
+    },
+  });
+  function openUpstream(clientPort: number) {
+    return Bun.udpSocket({
+      connect: { hostname: "127.0.0.1", port: targetPort },
+      socket: {
+        data(_socket, bytes) {
+          down.take(bytes, performance.now(), (b) => front.send(b, clientPort, "127.0.0.1"));
+          pass();
+        },
+        error() {},
+      },
+    });
+  }
+  setInterval(pass, 1);
+  process.on("SIGTERM", () => {
+    console.error(JSON.stringify({ up: up.counts, down: down.counts }));
+    process.exit(0);
+  });
+  console.log(`listening on ${front.port}`);
+}
+
+if (import.meta.main) await main();
