@@ -38,10 +38,12 @@ export type DatagramReject =
   | "layout"
   /** A number, a range or a text that its field doesn't allow. */
   | "value"
-  /** A handshake frame on a connection, or another one outside of any. */
+  /** A handshake frame on a connection, another one outside of any, or two handshake frames. */
   | "context";
 
 const TWO_32 = 2 ** 32;
+/** From an Ack's cumulative number to its ranges: 8 bytes of it, one u53 and three u32. */
+const CUMULATIVE_BEFORE_RANGES = 8 + 9 + 3 * 5;
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const noBytes = new Uint8Array(0);
 
@@ -181,6 +183,7 @@ export class DatagramReader {
     const { bytes, end, connId } = this;
     this.at = DATAGRAM_OVERHEAD_BYTES;
     if (this.at === end) return "empty";
+    let handshakes = 0;
     while (this.at < end) {
       const head = bytes[this.at]!;
       if (head < 0x82 || head > 0x97 || this.at + 1 === end) return "layout";
@@ -189,6 +192,7 @@ export class DatagramReader {
       if (fields === undefined) return type <= 0x17 ? "type" : "layout";
       if (head !== 0x81 + fields.length) return "layout";
       if (type !== FrameType.padding && isHandshake(type) !== (connId === 0)) return "context";
+      if (connId === 0 && type !== FrameType.padding && ++handshakes > 1) return "context";
       this.at += 2;
       for (let i = 0; i < fields.length; i++) {
         const reject = this.checkField(fields[i]!);
@@ -213,8 +217,7 @@ export class DatagramReader {
       case Field.u32:
         return this.checkFixed(0x1a, 5);
       case Field.id:
-        if (bytes[at] === 0x1a && this.fourBytes(at + 1) === 0) return "value";
-        return this.checkFixed(0x1a, 5);
+        return this.checkFixed(0x1a, 5) ?? (this.fourBytes(at + 1) > 0 ? undefined : "value");
       case Field.u16:
         return this.checkFixed(0x19, 3);
       case Field.token:
@@ -247,7 +250,7 @@ export class DatagramReader {
     }
   }
 
-  /** Offsets ascend, and before each range at least one sequence number is missing. */
+  /** Offsets ascend, before each range a sequence number is missing, and all stay below 2^53. */
   private checkRanges(): DatagramReject | undefined {
     const { bytes, at } = this;
     if (bytes[at] !== 0x98 || at + 2 > this.end) return "layout";
@@ -255,12 +258,13 @@ export class DatagramReader {
     this.at = at + 2 + count * 5;
     if (count % 2 !== 0 || this.at > this.end) return "layout";
     if (count > 2 * MAX_ACK_RANGES) return "value";
+    const most = Number.MAX_SAFE_INTEGER - this.eightBytes(at - CUMULATIVE_BEFORE_RANGES);
     let least = 2;
     for (let i = 0; i < count; i++) {
       const offsetAt = at + 2 + i * 5;
       if (bytes[offsetAt] !== 0x1a) return "layout";
       const offset = this.fourBytes(offsetAt + 1);
-      if (offset < least) return "value";
+      if (offset < least || offset > most) return "value";
       least = i % 2 === 0 ? offset : offset + 2;
     }
     return undefined;

@@ -18,7 +18,6 @@ import {
   MAX_ACK_RANGES,
   MAX_DATAGRAM_BYTES,
   MAX_REASON_BYTES,
-  MAX_UINT32,
   PADDING_BYTES_MIN,
 } from "./frame_layout.ts";
 
@@ -230,14 +229,14 @@ export class DatagramWriter {
   }
 
   private u32(value: number): void {
-    invariant(value >= 0 && value <= MAX_UINT32, "a 32-bit field's value is in range");
+    invariant(value >>> 0 === value, "a 32-bit field's value is in range");
     this.into[this.at] = 0x1a;
     this.fourBytes(this.at + 1, value);
     this.at += 5;
   }
 
   private u53(value: number): void {
-    invariant(value >= 0 && value <= Number.MAX_SAFE_INTEGER, "a number is below 2^53");
+    invariant(value >= 0 && Number.isSafeInteger(value), "a number is below 2^53");
     this.into[this.at] = 0x1b;
     this.fourBytes(this.at + 1, Math.floor(value / 2 ** 32));
     this.fourBytes(this.at + 5, value);

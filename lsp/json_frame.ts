@@ -100,7 +100,7 @@ export function decodeClassic(bytes: Uint8Array): ClassicFrame | ClassicReject {
 }
 
 /**
- * The checksum of a Data frame, 0..65535: the Internet checksum (RFC 1071) over little-endian 16-bit
+ * The checksum of Data, 0..65535: the Internet checksum (RFC 1071) over little-endian 16-bit
  * words, except that each number's two halves are added without their carry.
  */
 export function classicChecksum(
