@@ -41,13 +41,21 @@ export function whyNot(job: Job, wire: Wire): string | undefined {
   return `the request takes ${bytes} bytes, the classic json wire's limit is ${MAX_CLASSIC_BYTES}`;
 }
 
-/** What is wrong with an answer to `job`, or `undefined` when it is true as far as one can see. */
-export function whyWrong(job: Job, best: Candidate, met: boolean): string | undefined {
+/**
+ * What is wrong with an answer to `job`, or `undefined` when it is true as far as one can see.
+ * `hashOf` gives the hash of a nonce.
+ */
+export function whyWrong(
+  job: Job,
+  best: Candidate,
+  met: boolean,
+  hashOf: typeof hashNonce = hashNonce,
+): string | undefined {
   const { lower, upper, target } = job;
   if (best.nonce < lower || best.nonce > upper) {
     return `its nonce ${best.nonce} is outside ${lower}..${upper}`;
   }
-  const hash = hashNonce(job.message, best.nonce);
+  const hash = hashOf(job.message, best.nonce);
   if (hash !== best.hash) return `nonce ${best.nonce} has hash ${hash}, not ${best.hash}`;
   if (met !== (target === undefined || hash <= target)) {
     return `it says that the target is ${met ? "" : "not "}met`;
@@ -65,6 +73,12 @@ interface Entry {
   cancelled: boolean;
 }
 
+/** How a client core is made. */
+export interface ClientCoreOptions {
+  /** Hash of a nonce for a message; `hashNonce` unless a simulation has a cheaper one. */
+  readonly hash?: (message: string, nonce: bigint) => bigint;
+}
+
 /** The client as a state machine; one core is one connection. See the module's comment. */
 export class ClientCore implements Machine<ClientInput, ClientEffect> {
   /** Messages of the server that were ignored, by reason. */
@@ -72,8 +86,13 @@ export class ClientCore implements Machine<ClientInput, ClientEffect> {
   readonly #effects: ClientEffect[] = [];
   /** Jobs without an answer, by the caller's number, in order of submission. */
   readonly #jobs = new Map<number, Entry>();
+  readonly #hash: (message: string, nonce: bigint) => bigint;
   #wire: Wire | undefined;
   #gone = false;
+
+  constructor(options: ClientCoreOptions = {}) {
+    this.#hash = options.hash ?? hashNonce;
+  }
 
   handle(input: ClientInput | Wake, _nowMs: Millis): void {
     switch (input.kind) {
@@ -186,7 +205,7 @@ export class ClientCore implements Machine<ClientInput, ClientEffect> {
   }
 
   #answer(job: number, work: Job, best: Candidate, met: boolean): void {
-    const wrong = whyWrong(work, best, met);
+    const wrong = whyWrong(work, best, met, this.#hash);
     if (wrong !== undefined) return this.#refuse(job, `the server's answer is wrong: ${wrong}`);
     this.#effects.push({ kind: "answer", job, best, met });
   }
