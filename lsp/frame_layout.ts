@@ -46,19 +46,19 @@ export const FrameType = {
   connect: 1,
   /** Server: prove that you receive at this address, by connecting again with this cookie. */
   challenge: 2,
-  /** Server: you have a connection. */
-  accept: 3,
   /** Server: you don't get one. */
-  refuse: 4,
+  refuse: 3,
+  /** Server: you have a connection, the one whose id this datagram bears. */
+  accept: 4,
   /** One message. */
   data: 5,
   /** What arrived, what may be sent; also the heartbeat. */
   ack: 6,
   /** The connection is over. */
   close: 7,
-  /** Prove that you receive here: answer with the same token. */
+  /** Prove that you receive here, and that you know this connection. */
   pathChallenge: 8,
-  /** The answer. */
+  /** The answer: the challenge's token, exclusive-or the connection's ISN. */
   pathResponse: 9,
   /** Reserved: a piece of a message larger than a datagram. */
   fragment: 10,
@@ -113,7 +113,7 @@ export const Field = {
   text: 5,
   /** 0x98, the count of u32 that follow: pairs of offsets from `cumulative`, ascending. */
   ranges: 6,
-  /** A u32 of at least 1. */
+  /** A u32 that repeats the datagram's connection id. */
   id: 7,
 } as const;
 
@@ -127,8 +127,8 @@ export const FRAME_FIELDS: readonly (readonly Field[])[] = [
   /* padding       */ [bytes],
   /* connect       */ [u32, u16, u32, token, u32, u32, u32, u32],
   /* challenge     */ [u32, token],
-  /* accept        */ [u32, id, u32, u32, u32, u32],
   /* refuse        */ [u32, u16, u16, u32, text],
+  /* accept        */ [u32, id, u32, u32, u32, u32],
   /* data          */ [u53, bytes],
   /* ack           */ [u53, u53, u32, u32, u32, ranges],
   /* close         */ [u16, u53, text],
@@ -164,7 +164,7 @@ export interface ConnectFields extends Offer {
 export interface AcceptFields extends Offer {
   /** The Connect's. */
   isn: number;
-  /** The new connection's id, 1..2^32-1. */
+  /** The new connection's id, 1..2^32-1: also the datagram's. */
   newConnId: number;
 }
 

@@ -38,7 +38,7 @@ export type DatagramReject =
   | "layout"
   /** A number, a range or a text that its field doesn't allow. */
   | "value"
-  /** A handshake frame on a connection, another one outside of any, or two handshake frames. */
+  /** Connect, Challenge or Refuse on a connection, or two of them; or others outside of any. */
   | "context";
 
 const TWO_32 = 2 ** 32;
@@ -47,8 +47,8 @@ const CUMULATIVE_BEFORE_RANGES = 8 + 9 + 3 * 5;
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const noBytes = new Uint8Array(0);
 
-/** The frames that establish a connection, and therefore travel under id 0. */
-function isHandshake(type: number): boolean {
+/** The frames before there is a connection, which travel under id 0. */
+function isUnconnected(type: number): boolean {
   return type >= FrameType.connect && type <= FrameType.refuse;
 }
 
@@ -183,16 +183,16 @@ export class DatagramReader {
     const { bytes, end, connId } = this;
     this.at = DATAGRAM_OVERHEAD_BYTES;
     if (this.at === end) return "empty";
-    let handshakes = 0;
+    let unconnected = 0;
     while (this.at < end) {
       const head = bytes[this.at]!;
-      if (head < 0x82 || head > 0x97 || this.at + 1 === end) return "layout";
+      if (head < 0x82 || head > 0x97) return "layout";
       const type = bytes[this.at + 1]!;
       const fields = FRAME_FIELDS[type];
       if (fields === undefined) return type <= 0x17 ? "type" : "layout";
       if (head !== 0x81 + fields.length) return "layout";
-      if (type !== FrameType.padding && isHandshake(type) !== (connId === 0)) return "context";
-      if (connId === 0 && type !== FrameType.padding && ++handshakes > 1) return "context";
+      if (type !== FrameType.padding && isUnconnected(type) !== (connId === 0)) return "context";
+      if (connId === 0 && type !== FrameType.padding && ++unconnected > 1) return "context";
       this.at += 2;
       for (let i = 0; i < fields.length; i++) {
         const reject = this.checkField(fields[i]!);
@@ -217,7 +217,7 @@ export class DatagramReader {
       case Field.u32:
         return this.checkFixed(0x1a, 5);
       case Field.id:
-        return this.checkFixed(0x1a, 5) ?? (this.fourBytes(at + 1) > 0 ? undefined : "value");
+        return this.checkFixed(0x1a, 5) ?? this.checkOwnId(at + 1);
       case Field.u16:
         return this.checkFixed(0x19, 3);
       case Field.token:
@@ -233,6 +233,10 @@ export class DatagramReader {
     if (this.bytes[this.at] !== head || this.at + width > this.end) return "layout";
     this.at += width;
     return undefined;
+  }
+
+  private checkOwnId(at: number): DatagramReject | undefined {
+    return this.fourBytes(at) === this.connId ? undefined : "value";
   }
 
   private checkText(): DatagramReject | undefined {

@@ -139,7 +139,7 @@ export class DatagramWriter {
     return true;
   }
 
-  /** Grants the connection. */
+  /** Grants the connection, in a datagram that bears its id. */
   accept(fields: AcceptFields): boolean {
     if (!this.frame(FrameType.accept, 6, ACCEPT_BYTES)) return false;
     this.u32(fields.isn);
@@ -180,7 +180,7 @@ export class DatagramWriter {
     return true;
   }
 
-  /** Answers a PathChallenge with its token. */
+  /** Answers a PathChallenge. */
   pathResponse(token: bigint): boolean {
     if (!this.frame(FrameType.pathResponse, 1, PATH_BYTES)) return false;
     this.token(token);

@@ -47,8 +47,8 @@ export const samples: readonly Frame[] = [
   { type: FrameType.padding, bytes: 9 },
   { type: FrameType.connect, isn: 2 ** 32 - 1, lspVersion: 1, appVersion: 7, token, ...offer },
   { type: FrameType.challenge, isn: 5, token },
-  { type: FrameType.accept, isn: 5, newConnId: 3, ...offer },
   { type: FrameType.refuse, isn: 5, code: 1, lspVersion: 1, appVersion: 7, reason: "früher: 1" },
+  { type: FrameType.accept, isn: 5, newConnId: 7, ...offer },
   { type: FrameType.data, seq: 2 ** 32 + 1, payload: Uint8Array.of(1, 2, 3) },
   {
     type: FrameType.ack,
@@ -64,7 +64,7 @@ export const samples: readonly Frame[] = [
   { type: FrameType.pathResponse, token: 0n },
 ];
 
-/** The connection id under which a frame of this type may travel. */
+/** The connection id of the samples: 0 for the frames that need no connection. */
 export function connIdFor(type: number): number {
   return type >= FrameType.connect && type <= FrameType.refuse ? 0 : 7;
 }
