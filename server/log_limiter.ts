@@ -1,0 +1,44 @@
+/**
+ * Keeps a hostile peer from flooding the log: a token bucket over lines for people.
+ *
+ * @module
+ */
+import type { Millis } from "../machine.ts";
+
+/** Lets lines through while there are tokens; says later how many it held back. */
+export class LogLimiter {
+  readonly #burst: number;
+  readonly #perSecond: number;
+  #tokens: number;
+  #filledMs: Millis | undefined;
+  #held = 0;
+
+  /** `burst` lines at once, `perSecond` a second after that. */
+  constructor(burst: number, perSecond: number) {
+    this.#burst = burst;
+    this.#perSecond = perSecond;
+    this.#tokens = burst;
+  }
+
+  /** The lines to write now for `text`: none, or it, with a note on those held back before. */
+  admit(text: string, now: Millis): string[] {
+    const seconds = Math.max(0, now - (this.#filledMs ?? now)) / 1000;
+    this.#tokens = Math.min(this.#burst, this.#tokens + seconds * this.#perSecond);
+    this.#filledMs = now;
+    if (this.#tokens < 1) {
+      this.#held++;
+      return [];
+    }
+    this.#tokens--;
+    const lines =
+      this.#held > 0 ? [`(${this.#held} lines like these were left out)`, text] : [text];
+    this.#held = 0;
+    return lines;
+  }
+}
+
+/** `text` from a stranger made safe for a terminal: control characters become blanks. */
+export function printable(text: string): string {
+  // oxlint-disable-next-line no-control-regex
+  return text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]+/g, " ").trim();
+}

@@ -1,0 +1,12 @@
+/**
+ * The server: takes jobs from clients, splits them among miners, folds what they find, answers.
+ * {@link ServerCore} is the whole policy as a plain state machine, the same on sockets and under
+ * the simulator.
+ *
+ * @module
+ */
+export { type Accepted, ServerCore, type ServerCoreOptions } from "./core.ts";
+export { DEFAULT_LIMITS, type Limits } from "./limits.ts";
+export type { ChunkSnapshot, JobName, JobSnapshot, MinerSnapshot } from "./snapshot.ts";
+export type { ServerSnapshot } from "./snapshot.ts";
+export type { ServerEffect, ServerInput } from "./types.ts";

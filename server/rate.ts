@@ -1,0 +1,44 @@
+/**
+ * How many nonces a second something does.
+ *
+ * @module
+ */
+import type { Millis } from "../machine.ts";
+
+/** After this many seconds an old measurement counts 1/e of a new one. */
+const MEMORY_SECONDS = 3;
+/** What a miner says of itself weighs as much as this many seconds of measuring. */
+const DECLARED_SECONDS = 0.25;
+/** Shorter measurements are taken for this long: a clock's grain must not look like speed. */
+const LEAST_SECONDS = 0.001;
+
+/**
+ * Nonces over the time they took, older ones forgotten exponentially. A ratio of sums rather than a
+ * mean of ratios: when one report is held up and the next comes on its heels, the two samples (far
+ * too slow, absurdly fast) add up to the truth, which averaging would never give.
+ */
+export class RateEstimator {
+  #nonces = 0;
+  #seconds = 0;
+
+  /** `declared`: nonces a second that are believed until measured, 0 for unknown. */
+  constructor(declared = 0) {
+    if (!(declared > 0) || !Number.isFinite(declared)) return;
+    this.#nonces = declared * DECLARED_SECONDS;
+    this.#seconds = DECLARED_SECONDS;
+  }
+
+  /** `nonces` were done in the `durationMs` since the sample before. */
+  sample(nonces: bigint, durationMs: Millis): void {
+    const seconds = Math.max(durationMs, 0) / 1000;
+    const keep = Math.exp(-seconds / MEMORY_SECONDS);
+    this.#nonces = this.#nonces * keep + Number(nonces);
+    this.#seconds = this.#seconds * keep + seconds;
+  }
+
+  /** Nonces a second; undefined before anything was measured or declared. */
+  get value(): number | undefined {
+    if (this.#seconds === 0) return undefined;
+    return this.#nonces / Math.max(this.#seconds, LEAST_SECONDS);
+  }
+}

@@ -1,0 +1,132 @@
+/**
+ * The server's state as plain data, for tests, the simulator's invariants and dashboards.
+ *
+ * @module
+ */
+import type { Wire } from "../lsp/types.ts";
+import type { Candidate } from "../messages.ts";
+import type { Fleet } from "./fleet.ts";
+import type { Interval } from "./interval_set.ts";
+import type { Job } from "./job.ts";
+import type { Miner } from "./roster.ts";
+
+/** A chunk that a miner was sent and has not answered; ranges are half-open. */
+export interface ChunkSnapshot {
+  readonly id: number;
+  /** Its job, or undefined if that is over. */
+  readonly job: JobName | undefined;
+  readonly lower: bigint;
+  /** The confirmed cursor. */
+  readonly next: bigint;
+  readonly end: bigint;
+  /** `next..heldEnd` is searched by nobody else. */
+  readonly heldEnd: bigint;
+  readonly stopping: boolean;
+}
+
+/** A job's name: the client's connection and its number for the job. */
+export interface JobName {
+  readonly client: number;
+  readonly job: number;
+}
+
+export interface MinerSnapshot {
+  readonly connId: number;
+  readonly wire: Wire;
+  readonly label: string;
+  readonly threads: number;
+  /** Nonces a second, measured or declared; undefined when not known. */
+  readonly rate: number | undefined;
+  readonly probation: boolean;
+  readonly strikes: number;
+  readonly chunks: readonly ChunkSnapshot[];
+}
+
+export interface JobSnapshot extends JobName {
+  readonly lower: bigint;
+  readonly upper: bigint;
+  readonly target: bigint | undefined;
+  readonly done: bigint;
+  readonly best: Candidate | undefined;
+  /** Not accepted yet. */
+  readonly uncovered: readonly Interval[];
+  /** The part of it that no chunk holds. */
+  readonly pending: readonly Interval[];
+}
+
+export interface ServerSnapshot {
+  readonly miners: readonly MinerSnapshot[];
+  readonly jobs: readonly JobSnapshot[];
+  readonly clients: number;
+  /** Connections that are known as miner or client. */
+  readonly peers: number;
+  /** Nonces a second of all miners. */
+  readonly fleetRate: number;
+  /** Seconds of the fleet that the oldest job is owed. */
+  readonly credit: number;
+  /** Messages that were not believed, by reason. */
+  readonly rejected: Readonly<Record<string, number>>;
+  /** Things held in memory, which must not grow with time or with a job's size. */
+  readonly counts: {
+    readonly chunks: number;
+    readonly intervals: number;
+    readonly idle: number;
+    readonly thirsty: number;
+  };
+}
+
+/** Copies out how everything stands. */
+export function snapshotOf(
+  fleet: Fleet,
+  clients: number,
+  peers: number,
+  rejected: ReadonlyMap<string, number>,
+): ServerSnapshot {
+  const miners = [...fleet.roster.miners.values()].map(minerSnapshot);
+  const jobs = [...fleet.jobs].map(jobSnapshot);
+  let chunks = 0;
+  let intervals = 0;
+  for (const miner of miners) chunks += miner.chunks.length;
+  for (const job of jobs) intervals += job.uncovered.length + job.pending.length;
+  return {
+    miners,
+    jobs,
+    clients,
+    peers,
+    fleetRate: fleet.roster.fleetRate,
+    credit: fleet.scheduler.credit,
+    rejected: Object.fromEntries(rejected),
+    counts: {
+      chunks,
+      intervals,
+      idle: fleet.roster.idle.size,
+      thirsty: fleet.roster.thirsty.size,
+    },
+  };
+}
+
+function nameOf(job: Job): JobName {
+  return { client: job.claim.connId, job: job.spec.number };
+}
+
+function minerSnapshot(miner: Miner): MinerSnapshot {
+  const { connId, wire, label, threads, probation, strikes } = miner;
+  const chunks = miner.chunks.map(({ id, job, lower, next, end, heldEnd, stopping }) => {
+    return { id, job: job && nameOf(job), lower, next, end, heldEnd, stopping };
+  });
+  return { connId, wire, label, threads, rate: miner.rate.value, probation, strikes, chunks };
+}
+
+function jobSnapshot(job: Job): JobSnapshot {
+  const { lower, upper, target } = job.spec;
+  return {
+    ...nameOf(job),
+    lower,
+    upper,
+    target,
+    done: job.done,
+    best: job.best,
+    uncovered: [...job.uncovered.intervals],
+    pending: [...job.pending.intervals],
+  };
+}
