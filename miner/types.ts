@@ -17,7 +17,7 @@ export interface Search {
   readonly target?: bigint;
 }
 
-/** Asked of the pool. Searches run in the order of their `start`; threads flow from one to the next. */
+/** Asked of the pool. Searches run in the order of their `start`; threads flow on to the next. */
 export type PoolCommand =
   | { readonly kind: "start"; readonly search: Search }
   /** Answered by `shrunk`, unless `finished` or `stopped` was told before. */

@@ -1,0 +1,152 @@
+/**
+ * One hashing thread of the pool: claims a block, searches it, hands it in, and sleeps when there
+ * is none. It hears of everything through the shared memory and is never disturbed by messages.
+ *
+ * This file is its own worker's program; bundled into one file with the rest it still is, because
+ * what it starts is always "the file that I am in".
+ *
+ * @module
+ */
+import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
+import { hashNonce } from "../hash.ts";
+import type { Kernel, Searcher } from "./kernel.ts";
+import { kernelNamed } from "./kernel_choice.ts";
+import { plainKernel } from "./plain_kernel.ts";
+import { type Block, PoolControl } from "./pool_control.ts";
+
+/** A block takes about this long, so that a stop or a shrink is soon honoured. */
+const BLOCK_MILLIS = 12;
+const BLOCK_NONCES_MIN = 256;
+const BLOCK_NONCES_MAX = 2 ** 32;
+/** The measurement at the start: long enough for the compiler to have warmed up. */
+const WARM_UP_MILLIS = 60;
+
+/** What a thread is started with. */
+export interface WorkerTask {
+  readonly role: "motherlode pool";
+  readonly memory: SharedArrayBuffer;
+  readonly threads: number;
+  /** The thread's number, 0 and up. */
+  readonly self: number;
+  readonly kernel: string;
+}
+
+/** What a thread tells the main one. */
+export type WorkerReport =
+  /** It is ready, and does about `rate` nonces a second. */
+  | { readonly kind: "ready"; readonly rate: number }
+  /** A search may be finished, or its slot free: have a look. */
+  | { readonly kind: "look" }
+  /** The kernel failed; the plain one does this message instead. */
+  | { readonly kind: "kernel error"; readonly text: string };
+
+/** Starts a thread. */
+export function startWorker(task: WorkerTask): Worker {
+  return new Worker(new URL(import.meta.url), { workerData: task });
+}
+
+class Hasher {
+  readonly #control: PoolControl;
+  readonly #kernel: Kernel;
+  #message: Uint8Array | undefined;
+  #searcher: Searcher | undefined;
+  #id = -1;
+  #wanted = BLOCK_NONCES_MIN;
+
+  constructor(task: WorkerTask) {
+    this.#control = new PoolControl(task.memory, task.threads, task.self);
+    this.#kernel = kernelNamed(task.kernel) ?? plainKernel;
+  }
+
+  run(): void {
+    report({ kind: "ready", rate: this.#measure() });
+    const control = this.#control;
+    while (!control.closing) {
+      const seen = control.workCount();
+      control.lock();
+      const block = control.claim(this.#wanted);
+      control.unlock();
+      if (block === undefined) {
+        control.awaitWork(seen);
+        continue;
+      }
+      const best = this.#search(block);
+      control.lock();
+      const look = control.complete(best);
+      control.unlock();
+      if (look) report({ kind: "look" });
+    }
+  }
+
+  /** Nonces a second, measured on a message of common length; also a known-answer test. */
+  #measure(): number {
+    const message = "motherlode warm-up";
+    this.#bind(new TextEncoder().encode(message));
+    let lower = 0n;
+    const deadline = performance.now() + WARM_UP_MILLIS;
+    while (performance.now() < deadline) {
+      const upper = lower + BigInt(this.#wanted) - 1n;
+      const best = this.#search({ slot: 0, id: -1, lower, upper, target: undefined });
+      if (best.hash !== hashNonce(message, best.nonce)) {
+        throw new Error(`kernel ${this.#kernel.name} computes wrong hashes`);
+      }
+      lower = upper + 1n;
+    }
+    return (this.#wanted / BLOCK_MILLIS) * 1000;
+  }
+
+  /** Searches a block and learns from its time how large the next one should be. */
+  #search(block: Block): ReturnType<Searcher["search"]> {
+    if (block.id !== this.#id) {
+      this.#id = block.id;
+      const message = this.#control.messageOf(block);
+      if (this.#message === undefined || Buffer.compare(message, this.#message) !== 0) {
+        this.#bind(message);
+      }
+    }
+    const { lower, upper, target } = block;
+    const startMs = performance.now();
+    let best;
+    try {
+      best = this.#searcher!.search(lower, upper, target);
+    } catch (error) {
+      this.#fallBack(error);
+      best = this.#searcher!.search(lower, upper, target);
+    }
+    const nonces = Number(upper - lower) + 1;
+    const tookMs = performance.now() - startMs;
+    // Short blocks, as at a search's end, say little about the time of a full one.
+    if (nonces * 4 < this.#wanted) return best;
+    const fitting = nonces * Math.min(4, Math.max(0.25, BLOCK_MILLIS / Math.max(tookMs, 0.001)));
+    this.#wanted = Math.round(Math.min(BLOCK_NONCES_MAX, Math.max(BLOCK_NONCES_MIN, fitting)));
+    return best;
+  }
+
+  #bind(message: Uint8Array): void {
+    this.#message = message;
+    // Another message may take longer; a small first block finds out.
+    this.#wanted = Math.max(BLOCK_NONCES_MIN, this.#wanted >> 3);
+    try {
+      this.#searcher = this.#kernel.bind(message);
+    } catch (error) {
+      this.#fallBack(error);
+    }
+  }
+
+  #fallBack(error: unknown): void {
+    report({ kind: "kernel error", text: `${this.#kernel.name}: ${String(error)}` });
+    this.#searcher = plainKernel.bind(this.#message!);
+  }
+}
+
+function report(what: WorkerReport): void {
+  parentPort!.postMessage(what);
+}
+
+function isWorkerTask(data: unknown): data is WorkerTask {
+  return (
+    typeof data === "object" && data !== null && "role" in data && data.role === "motherlode pool"
+  );
+}
+
+if (!isMainThread && isWorkerTask(workerData)) new Hasher(workerData).run();

@@ -1,0 +1,365 @@
+/** The pool of hashing threads, with real Workers, against brute force. */
+import { afterAll, describe, test } from "bun:test";
+import { assert, assertEquals } from "@std/assert";
+import { hashNonce, MAX_UINT64 } from "../hash.ts";
+import { better, type Candidate, isBetter } from "../messages.ts";
+import { kernelNamed } from "../miner/kernel_choice.ts";
+import { Pool, usableCores } from "../miner/pool.ts";
+import { PoolControl, SLOTS } from "../miner/pool_control.ts";
+import type { PoolEvent, Search } from "../miner/types.ts";
+
+const TIMEOUT_MILLIS = 20_000;
+
+/** The answer by definition: the lowest nonce that meets the target, else the least hash. */
+function bruteForce(message: string, lower: bigint, upper: bigint, target?: bigint): Candidate {
+  let best: Candidate | undefined;
+  for (let nonce = lower; nonce <= upper; nonce++) {
+    const hash = hashNonce(message, nonce);
+    best = better({ hash, nonce }, best);
+    if (target !== undefined && hash <= target) return { hash, nonce };
+  }
+  return best!;
+}
+
+/** A pool whose events can be waited for. */
+class Rig {
+  readonly pool: Pool;
+  readonly logs: string[] = [];
+  readonly events: PoolEvent[] = [];
+  #waiting: { matches: (event: PoolEvent) => boolean; resolve: (event: PoolEvent) => void }[] = [];
+  #lastId = 0;
+
+  constructor(threads: number, kernel?: string) {
+    const onEvent = (event: PoolEvent): void => {
+      this.events.push(event);
+      for (const { matches, resolve } of this.#waiting) if (matches(event)) resolve(event);
+    };
+    const onLog = (text: string): void => void this.logs.push(text);
+    const options = { threads, onEvent, onLog };
+    this.pool = new Pool(kernel === undefined ? options : { ...options, kernel });
+  }
+
+  /** The first event of that kind, and of that search, from the beginning on. */
+  async event<K extends PoolEvent["kind"]>(
+    kind: K,
+    id?: number,
+    holds: (event: Extract<PoolEvent, { kind: K }>) => boolean = () => true,
+  ): Promise<Extract<PoolEvent, { kind: K }>> {
+    type Wanted = Extract<PoolEvent, { kind: K }>;
+    const matches = (event: PoolEvent): boolean =>
+      event.kind === kind && (!("id" in event) || event.id === id) && holds(event as Wanted);
+    const past = this.events.find(matches);
+    if (past !== undefined) return past as Wanted;
+    return await new Promise<Wanted>((resolve) => {
+      this.#waiting.push({ matches, resolve: resolve as (event: PoolEvent) => void });
+    });
+  }
+
+  start(search: Omit<Search, "id">): number {
+    const id = ++this.#lastId;
+    this.pool.command({ kind: "start", search: { ...search, id } });
+    return id;
+  }
+
+  async best(search: Omit<Search, "id">): Promise<Candidate> {
+    return (await this.event("finished", this.start(search))).best;
+  }
+}
+
+const rigs: Rig[] = [];
+function rig(threads: number, kernel?: string): Rig {
+  const made = new Rig(threads, kernel);
+  rigs.push(made);
+  return made;
+}
+afterAll(() => Promise.all(rigs.map((made) => made.pool.close())));
+
+const message = "pool";
+const shared = rig(3);
+
+describe("Pool", () => {
+  test(
+    "tells its threads and a measured rate when ready",
+    async () => {
+      const told = await shared.event("pool");
+      assertEquals(told.threads, 3);
+      assert(told.rate > 0);
+    },
+    TIMEOUT_MILLIS,
+  );
+
+  test(
+    "finds what brute force finds: ranges of any length, at every boundary",
+    async () => {
+      const ranges: [bigint, bigint][] = [
+        [0n, 0n],
+        [9n, 10n],
+        [0n, 5000n],
+        [99_990n, 100_010n],
+        [2n ** 32n - 700n, 2n ** 32n + 700n],
+        [2n ** 53n - 700n, 2n ** 53n + 700n],
+        [MAX_UINT64, MAX_UINT64],
+        [MAX_UINT64 - 1500n, MAX_UINT64],
+      ];
+      const ids = ranges.map(([lower, upper]) => shared.start({ message, lower, upper }));
+      for (const [at, [lower, upper]] of ranges.entries()) {
+        const { best } = await shared.event("finished", ids[at]);
+        assertEquals(best, bruteForce(message, lower, upper), `${lower}..${upper}`);
+      }
+    },
+    TIMEOUT_MILLIS,
+  );
+
+  test(
+    "flows through more searches than it has slots, each with its own message",
+    async () => {
+      const messages = Array.from({ length: 3 * SLOTS }, (_, i) => "é".repeat(i * 7));
+      const ids = messages.map((text) => shared.start({ message: text, lower: 5n, upper: 300n }));
+      for (const [at, text] of messages.entries()) {
+        const { best } = await shared.event("finished", ids[at]);
+        assertEquals(best, bruteForce(text, 5n, 300n));
+      }
+    },
+    TIMEOUT_MILLIS,
+  );
+
+  test(
+    "with a target gives the lowest hit, or unmet the least hash",
+    async () => {
+      const upper = 30_000n;
+      for (const target of [2n ** 64n / 3000n, 2n ** 64n / 20_000n, 0n]) {
+        const best = await shared.best({ message, lower: 0n, upper, target });
+        assertEquals(best, bruteForce(message, 0n, upper, target), `target ${target}`);
+      }
+    },
+    TIMEOUT_MILLIS,
+  );
+
+  test(
+    "a target in an endless range ends the search early",
+    async () => {
+      const target = 2n ** 64n / 100_000n;
+      const best = await shared.best({ message, lower: 0n, upper: MAX_UINT64, target });
+      assertEquals(best, bruteForce(message, 0n, best.nonce, target));
+    },
+    TIMEOUT_MILLIS,
+  );
+
+  test(
+    "stop answers with a searched prefix, and the next search goes on",
+    async () => {
+      const id = shared.start({ message, lower: 10n, upper: MAX_UINT64 });
+      const behind = shared.start({ message, lower: 1n, upper: 2n });
+      const seen = await shared.event("progress", id, ({ next }) => next > 10n);
+      shared.pool.command({ kind: "stop", id });
+      const stopped = await shared.event("stopped", id);
+      assert(stopped.next >= seen.next, "never less than was told before");
+      const prefix = kernelNamed("bun")!
+        .bind(Buffer.from(message))
+        .search(10n, stopped.next - 1n);
+      assert(!isBetter(prefix, stopped.best), "the best covers the prefix");
+      await shared.event("finished", behind);
+      shared.pool.command({ kind: "stop", id });
+      shared.pool.command({ kind: "shrink", id, upper: 5n });
+      await shared.best({ message, lower: 1n, upper: 2n });
+      const after = shared.events.slice(shared.events.indexOf(stopped) + 1);
+      assert(!after.some((event) => "id" in event && event.id === id), "nothing more of it");
+    },
+    TIMEOUT_MILLIS,
+  );
+
+  test(
+    "shrink confirms an end that covers all that is claimed, and the result is of that range",
+    async () => {
+      const id = shared.start({ message, lower: 0n, upper: MAX_UINT64 });
+      const { next } = await shared.event("progress", id, ({ next }) => next > 0n);
+      shared.pool.command({ kind: "shrink", id, upper: 1n });
+      const { upper } = await shared.event("shrunk", id);
+      const { best } = await shared.event("finished", id);
+      assert(upper >= next - 1n);
+      assertEquals(best, kernelNamed("bun")!.bind(Buffer.from(message)).search(0n, upper));
+      const ahead = shared.start({ message, lower: 0n, upper: MAX_UINT64 });
+      const queued = shared.start({ message, lower: 100n, upper: MAX_UINT64 });
+      shared.pool.command({ kind: "shrink", id: queued, upper: 200n });
+      assertEquals((await shared.event("shrunk", queued)).upper, 200n);
+      shared.pool.command({ kind: "stop", id: ahead });
+      assertEquals((await shared.event("finished", queued)).best, bruteForce(message, 100n, 200n));
+    },
+    TIMEOUT_MILLIS,
+  );
+
+  test(
+    "an unknown kernel and a message of many blocks do no harm",
+    async () => {
+      const made = rig(1, "no such kernel");
+      const long = "x".repeat(1000);
+      const best = await made.best({ message: long, lower: 0n, upper: 2000n });
+      assertEquals(best, bruteForce(long, 0n, 2000n));
+    },
+    TIMEOUT_MILLIS,
+  );
+
+  test(
+    "close ends threads that are at work and threads that sleep",
+    async () => {
+      const busy = rig(2);
+      busy.start({ message, lower: 0n, upper: MAX_UINT64 });
+      await busy.event("progress", 1);
+      await busy.pool.close();
+      const idle = rig(2);
+      await idle.event("pool");
+      await idle.pool.close();
+    },
+    TIMEOUT_MILLIS,
+  );
+});
+
+describe("Pool with dying threads", () => {
+  test(
+    "searches a dead thread's block again and fills its seat",
+    async () => {
+      const made = rig(2);
+      await made.event("pool");
+      const upper = 10_000_000n;
+      const id = made.start({ message, lower: 0n, upper });
+      for (const killed of [0, 1, 0]) {
+        await made.event("progress", id);
+        made.pool.killThread(killed);
+      }
+      const { best } = await made.event("finished", id);
+      assertEquals(best, kernelNamed("bun")!.bind(Buffer.from(message)).search(0n, upper));
+      assert(made.logs.some((line) => line.includes("died")));
+    },
+    TIMEOUT_MILLIS,
+  );
+
+  test(
+    "goes on with the threads that are left, and says when there are none",
+    async () => {
+      const died = Promise.withResolvers<void>();
+      const pool: Pool = new Pool({
+        threads: 1,
+        onEvent: (event) => {
+          if (event.kind === "pool") pool.killThread(0);
+        },
+        onDead: () => died.resolve(),
+      });
+      await died.promise;
+      await pool.close();
+    },
+    TIMEOUT_MILLIS,
+  );
+});
+
+describe("PoolControl", () => {
+  const search = (id: number, lower: bigint, upper: bigint): Search => ({
+    id,
+    message,
+    lower,
+    upper,
+  });
+
+  /** The main thread's view and the workers', all in this thread. */
+  function views(threads: number): { main: PoolControl; workers: PoolControl[] } {
+    const main = PoolControl.create(threads);
+    const worker = (_: unknown, self: number) => new PoolControl(main.memory, threads, self);
+    return { main, workers: Array.from({ length: threads }, worker) };
+  }
+
+  test("the main thread only tries the lock, and takes it over from the dead", () => {
+    const { main, workers } = views(2);
+    workers[1]!.lock();
+    assert(!main.tryLock());
+    assert(!main.seizeLock(0), "worker 0 does not hold it");
+    assert(main.seizeLock(1));
+    main.unlock();
+    assert(main.tryLock());
+  });
+
+  test("blocks are claimed in order, without gap or overlap, to the very last nonce", () => {
+    const { main, workers } = views(2);
+    const lower = MAX_UINT64 - 10_000n;
+    main.open(search(1, lower, MAX_UINT64), Buffer.from(message), 1);
+    let next = lower;
+    for (let turn = 0; ; turn++) {
+      const block = workers[turn % 2]!.claim(100);
+      if (block === undefined) break;
+      assertEquals(block.lower, next);
+      next = block.upper + 1n;
+      workers[turn % 2]!.complete({ hash: 1n, nonce: block.lower });
+    }
+    assertEquals(next, MAX_UINT64 + 1n);
+    assert(main.standing(0).finished);
+  });
+
+  test("a shrink below a claimed block confirms the block's end", () => {
+    const { main, workers } = views(2);
+    main.open(search(1, 0n, 1_000_000n), Buffer.from(message), 1);
+    const block = workers[0]!.claim(1000)!;
+    assertEquals(main.shrink(0, 5n), block.upper);
+    assertEquals(workers[1]!.claim(1000), undefined);
+    assert(workers[0]!.complete({ hash: 9n, nonce: 3n }), "that was all: have a look");
+    assertEquals(main.standing(0).best, { hash: 9n, nonce: 3n });
+  });
+
+  test("above a hit nothing is claimed nor called searched, below it all is finished", () => {
+    const { main, workers } = views(3);
+    main.open({ ...search(1, 0n, 1_000_000n), target: 5n }, Buffer.from(message), 1);
+    const [low, middle, high] = workers.map((worker) => worker.claim(1000)!);
+    assert(!workers[1]!.complete({ hash: 5n, nonce: middle!.lower + 7n }));
+    assertEquals(workers[1]!.claim(1000), undefined);
+    assertEquals(main.standing(0).next, low!.lower);
+    assert(workers[0]!.complete({ hash: 6n, nonce: low!.lower }), "the block above does not count");
+    assertEquals(main.standing(0), {
+      next: middle!.lower + 7n,
+      best: { hash: 5n, nonce: middle!.lower + 7n },
+      begun: true,
+      finished: true,
+    });
+    assert(high !== undefined);
+  });
+
+  test("a dead worker's block goes to the next that asks, before anything new", () => {
+    const { main, workers } = views(2);
+    main.open(search(1, 0n, 1_000_000n), Buffer.from(message), 1);
+    const lost = workers[0]!.claim(1000)!;
+    workers[1]!.complete({ hash: 9n, nonce: workers[1]!.claim(1000)!.lower });
+    main.orphan(0);
+    assertEquals(main.standing(0).next, 0n);
+    assertEquals(workers[1]!.claim(1000), lost);
+    assertEquals(workers[0]!.claim(1000)!.lower, 2000n, "the seat's next holder starts clean");
+  });
+
+  test("the seat's next holder takes the orphan itself when it comes first", () => {
+    const { main, workers } = views(2);
+    main.open(search(1, 0n, 1_000_000n), Buffer.from(message), 1);
+    const lost = workers[0]!.claim(1000)!;
+    main.orphan(0);
+    assertEquals(workers[0]!.claim(1000), lost);
+    assertEquals(workers[1]!.claim(1000)!.lower, 1000n);
+  });
+
+  test("after a death inside the lock a search begins again where it was told to stand", () => {
+    const { main, workers } = views(1);
+    main.open(search(1, 0n, 99n), Buffer.from(message), 1);
+    workers[0]!.claim(1000);
+    main.forget(0);
+    main.restart(0, 40n, { hash: 3n, nonce: 2n });
+    let block = workers[0]!.claim(1000);
+    assertEquals(block?.lower, 40n);
+    for (; block !== undefined; block = workers[0]!.claim(1000)) {
+      workers[0]!.complete({ hash: 8n, nonce: block.lower });
+    }
+    assertEquals(main.standing(0).best, { hash: 3n, nonce: 2n });
+  });
+});
+
+test("usableCores honours the container's quota", () => {
+  const all = usableCores("max 100000");
+  assert(all >= 1);
+  assertEquals(usableCores("50000 100000"), 1);
+  assertEquals(usableCores("100000 100000"), 1);
+  assertEquals(usableCores("-1 100000"), all);
+  assertEquals(usableCores("garbage"), all);
+  assertEquals(usableCores("99999999999 100000"), all);
+});
