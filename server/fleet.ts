@@ -1,6 +1,6 @@
 /**
- * The fleet at work: hands out ranges of jobs as chunks to miners, books what they report, and takes
- * back what they lost. Knows neither wires nor clients; those are the core's.
+ * The fleet at work: hands out ranges of jobs as chunks to miners, books what they report, and
+ * takes back what they lost. Knows neither wires nor clients; those are the core's.
  *
  * The life of a range: pending in its job -> held by a chunk -> accepted, when the miner's cursor
  * passes it; or released to pending again, when the miner is lost, stands, or gives it back.
@@ -9,22 +9,19 @@
  */
 import { invariant, type Millis } from "../machine.ts";
 import type { Candidate, Progress, Result, Shrunk, Stopped } from "../messages.ts";
+import { Dispatcher, type DispatchPort } from "./dispatcher.ts";
 import type { Interval } from "./interval_set.ts";
 import { Job, type JobSpec } from "./job.ts";
 import type { Limits } from "./limits.ts";
 import { RateEstimator } from "./rate.ts";
 import { type Chunk, type Miner, Roster } from "./roster.ts";
-import { type Claim, precedes, Scheduler } from "./scheduler.ts";
-import { chunkNonces, fullChunk } from "./sizing.ts";
+import { type Claim, Scheduler } from "./scheduler.ts";
 import { relieveStragglers, watchConfirmations } from "./stragglers.ts";
 
 /** What the fleet needs done by its owner. */
-export interface FleetPort {
+export interface FleetPort extends DispatchPort {
   /** The plain hash of a nonce. */
   hash(message: string, nonce: bigint): bigint;
-  /** Bytes of the longest classic Request for the job. */
-  classicBytes(spec: JobSpec): number;
-  assign(chunk: Chunk, job: Job): void;
   /** Ask for the chunk to end below `end`. */
   shrink(chunk: Chunk, end: bigint): void;
   stop(chunk: Chunk): void;
@@ -46,6 +43,7 @@ export class Fleet {
   /** When stragglers were last looked for. */
   relievedMs: Millis = -Infinity;
   readonly #port: FleetPort;
+  readonly #dispatcher: Dispatcher;
   #nextSeq = 1;
   #tickedMs: Millis | undefined;
 
@@ -54,6 +52,7 @@ export class Fleet {
     this.#port = port;
     this.roster = new Roster(limits);
     this.scheduler = new Scheduler(limits);
+    this.#dispatcher = new Dispatcher(limits, this.roster, this.scheduler, port);
   }
 
   // ---- jobs
@@ -64,22 +63,26 @@ export class Fleet {
     const job = new Job(spec, claim, this.#nextSeq++, now);
     this.jobs.add(job);
     this.scheduler.update(job);
-    this.#feed(now);
-    if (this.scheduler.shortest === job) this.#preempt(job, now);
+    this.#dispatcher.feed(now);
+    for (const chunk of this.#dispatcher.revocable(job)) {
+      if (job.pending.size === 0) break;
+      this.stop(chunk, now);
+      this.#dispatcher.assign(chunk.miner, now);
+    }
     return job;
   }
 
   /** Forgets a job; its miners are told to stop and get other work at once. */
   dropJob(job: Job, now: Millis): void {
     this.#forget(job, now);
-    this.#feed(now);
+    this.#dispatcher.feed(now);
   }
 
   // ---- miners
 
   join(miner: Miner, now: Millis): void {
     this.roster.add(miner);
-    this.#feed(now);
+    this.#dispatcher.feed(now);
   }
 
   /** The miner is gone: what lies after its cursors goes to others. */
@@ -90,7 +93,7 @@ export class Fleet {
       this.#end(chunk, now);
     }
     this.roster.remove(miner);
-    this.#feed(now);
+    this.#dispatcher.feed(now);
   }
 
   // ---- what miners report
@@ -181,7 +184,7 @@ export class Fleet {
       if (now - miner.advancedMs >= miner.stallAfterMs(this.limits)) this.#stand(miner, now);
     }
     watchConfirmations(this, now);
-    this.#feed(now);
+    this.#dispatcher.feed(now);
     relieveStragglers(this, now);
   }
 
@@ -245,8 +248,8 @@ export class Fleet {
   }
 
   /**
-   * The cursor as far as it can be relied on. With several threads a target's hit may be known while
-   * the part below it is still being searched; only the Result says that it is the lowest.
+   * The cursor as far as it can be relied on. With several threads a target's hit may be known
+   * while the part below it is still being searched; only the Result says that it is the lowest.
    */
   #believable(chunk: Chunk, next: bigint, best: Candidate | undefined): bigint {
     if (best !== undefined && best.nonce < next && chunk.job?.isHit(best)) return chunk.next;
@@ -345,7 +348,7 @@ export class Fleet {
       this.#forget(job, now);
       this.#port.done(job);
     }
-    this.#feed(now);
+    this.#dispatcher.feed(now);
     if (this.roster.idle.has(miner)) relieveStragglers(this, now);
   }
 
@@ -371,82 +374,5 @@ export class Fleet {
     }
     this.roster.refresh(miner);
     this.#port.standing(miner);
-  }
-
-  /** Gives work to whoever can take some: first to the idle, then into empty queues. */
-  #feed(now: Millis): void {
-    for (const miners of [this.roster.idle, this.roster.thirsty]) {
-      for (const miner of miners) {
-        if (!this.scheduler.hasWork) return;
-        this.#assign(miner, now);
-      }
-    }
-  }
-
-  /** Takes back queued chunks of less urgent jobs where `job`, just arrived, can use the place. */
-  #preempt(job: Job, now: Millis): void {
-    const { limits } = this;
-    const queued: { chunk: Chunk; startsIn: number }[] = [];
-    for (const miner of this.roster.miners.values()) {
-      if (miner.probation || miner.chunks.length + 1 >= limits.maxOutstandingChunks) continue;
-      const live = miner.chunks.filter((chunk) => !chunk.stopping);
-      const chunk = live[1];
-      if (chunk?.job === undefined || chunk.charge < 0 || !precedes(job, chunk.job)) continue;
-      const left = Number(live[0]!.end - live[0]!.next);
-      queued.push({ chunk, startsIn: left / miner.speed(limits) });
-    }
-    queued.sort((a, b) => a.startsIn - b.startsIn);
-    for (const { chunk } of queued) {
-      if (job.pending.size === 0) return;
-      this.stop(chunk, now);
-      this.#assign(chunk.miner, now);
-    }
-  }
-
-  #fits(job: Job, miner: Miner): boolean {
-    if (miner.wire === "cbor") return true;
-    const { safeClassicBytes, maxClassicBytes } = this.limits;
-    const most = this.roster.natives > 0 ? safeClassicBytes : maxClassicBytes;
-    return job.classicBytes((spec) => this.#port.classicBytes(spec)) <= most;
-  }
-
-  #assign(miner: Miner, now: Millis): boolean {
-    const { limits, roster, scheduler } = this;
-    const rate = miner.rate.value;
-    const fleetRate = Math.max(roster.fleetRate, miner.speed(limits));
-    const full = fullChunk(rate, limits);
-    const choice = scheduler.choose(full / fleetRate, (job) => this.#fits(job, miner));
-    if (choice === undefined) return false;
-    const { job } = choice;
-    const most = choice.maxSeconds * fleetRate;
-    const size = chunkNonces(rate, fleetRate, job.pending.count, most, limits);
-    const range = job.pending.takeFront(size);
-    invariant(range !== undefined, "a scheduled job has pending work");
-    if (miner.chunks.length === 0) miner.advancedMs = now;
-    if (miner.occupied === 0) miner.markMs = now;
-    const { lower, end } = range;
-    const chunk: Chunk = {
-      id: miner.takeChunkNumber(),
-      miner,
-      job,
-      lower,
-      assignedEnd: end,
-      assignedMs: now,
-      end,
-      next: lower,
-      heldEnd: end,
-      stopping: false,
-      askedEnd: end,
-      shrinks: 0,
-      confirmByMs: 0,
-      checked: undefined,
-      charge: scheduler.charge(choice, Number(end - lower) / fleetRate),
-    };
-    miner.chunks.push(chunk);
-    job.chunks.add(chunk);
-    scheduler.update(job);
-    roster.refresh(miner);
-    this.#port.assign(chunk, job);
-    return true;
   }
 }

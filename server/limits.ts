@@ -8,7 +8,7 @@
 export interface Limits {
   /** Miners connected at the same time; one more is refused. */
   readonly maxMiners: number;
-  /** Client connections with a live job at the same time; one more is refused. */
+  /** Client connections at the same time; one more is refused. */
   readonly maxClients: number;
   /** Live jobs of all clients together. */
   readonly maxJobs: number;

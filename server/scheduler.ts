@@ -1,6 +1,6 @@
 /**
- * Whose work is next. A claim is one client connection with all its jobs, so that a thousand jobs of
- * one client weigh as much as one job of another.
+ * Whose work is next. A claim is one client connection with all its jobs, so that a thousand jobs
+ * of one client weigh as much as one job of another.
  *
  * The policy, two shares: while several claims have unassigned work, the claim with the least
  * remaining work gets most of the fleet, and a fixed share (`oldestShare`, a quarter) goes to the

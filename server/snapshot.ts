@@ -58,8 +58,6 @@ export interface ServerSnapshot {
   readonly miners: readonly MinerSnapshot[];
   readonly jobs: readonly JobSnapshot[];
   readonly clients: number;
-  /** Connections that are known as miner or client. */
-  readonly peers: number;
   /** Nonces a second of all miners. */
   readonly fleetRate: number;
   /** Seconds of the fleet that the oldest job is owed. */
@@ -79,7 +77,6 @@ export interface ServerSnapshot {
 export function snapshotOf(
   fleet: Fleet,
   clients: number,
-  peers: number,
   rejected: ReadonlyMap<string, number>,
 ): ServerSnapshot {
   const miners = [...fleet.roster.miners.values()].map(minerSnapshot);
@@ -92,7 +89,6 @@ export function snapshotOf(
     miners,
     jobs,
     clients,
-    peers,
     fleetRate: fleet.roster.fleetRate,
     credit: fleet.scheduler.credit,
     rejected: Object.fromEntries(rejected),

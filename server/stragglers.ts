@@ -22,7 +22,7 @@ interface Hands {
   race(chunk: Chunk): void;
 }
 
-/** A classic miner cannot be shrunk: it is raced when it takes this many times what it should ... */
+/** A classic miner cannot be shrunk: it is raced when it takes this many times its due ... */
 const CLASSIC_LATE_FACTOR = 2;
 /** ... and this much longer, in milliseconds. */
 const CLASSIC_LATE_MS = 500;

@@ -6,7 +6,8 @@
  */
 import { describe, expect, test } from "bun:test";
 import type { Candidate } from "../messages.ts";
-import { type FakeClient, type Order, scrambled, VirtualFleet } from "./server_fleet.ts";
+import { type FakeClient, type Order, VirtualFleet } from "./server_fleet.ts";
+import { scrambled } from "./server_puzzles.ts";
 
 const MAX = (1n << 64n) - 1n;
 
