@@ -1,0 +1,358 @@
+/**
+ * A connection on the native wire: messages and acknowledgements share datagrams, loss is repaired
+ * from acknowledgements and by probes, the receiver's window and a congestion controller hold the
+ * sender back, and a Close tells the peer at once.
+ *
+ * @module
+ */
+import type { Millis } from "../machine.ts";
+import type { CongestionControl } from "./congestion.ts";
+import { Connection, type ConnectionSpec, type EndCause, type Host } from "./connection.ts";
+import type { ConnectionStats } from "./counters.ts";
+import {
+  type AcceptFields,
+  type AckFields,
+  CloseCode,
+  type DatagramReader,
+  DatagramWriter,
+  FrameType,
+  MAX_ACK_RANGES,
+  MAX_DATA_BYTES,
+  MAX_UINT32,
+  type Offer,
+} from "./frame.ts";
+import { LossRecovery } from "./loss_recovery.ts";
+import { fullParams, type Limits } from "./params.ts";
+import type { Outbound } from "./send_window.ts";
+import type { Params } from "./types.ts";
+
+/** A peer whose epoch is shorter than ours hears from us that often, but not more often. */
+const LEAST_HEARTBEAT_MS = 100;
+/** Our epochs for which a closed connection goes on to tell a peer that missed the Close. */
+const LINGER_EPOCHS = 2;
+
+/** What makes a native connection. */
+export interface NativeSpec extends ConnectionSpec {
+  /** What the peer told of itself in the handshake. */
+  readonly peer: Offer;
+  readonly congestion: CongestionControl;
+  readonly nowMs: Millis;
+  /** A listener's end: the answer to every Connect of this connection. */
+  readonly accept?: AcceptFields;
+}
+
+/** One writer and one set of fields serve all connections: nothing of them outlives a `fill`. */
+const writer = new DatagramWriter();
+const ackFields: AckFields = {
+  cumulative: 0,
+  echo: 0,
+  echoDelayMicros: 0,
+  windowMessages: 0,
+  windowBytes: 0,
+  rangeCount: 0,
+  ranges: new Float64Array(2 * MAX_ACK_RANGES),
+};
+
+/** What we tell a peer of ourselves while connecting. */
+export function ownOffer(limits: Limits, params?: Params): Offer {
+  return {
+    windowMessages: limits.maxReorder,
+    windowBytes: limits.maxUnreadBytes,
+    epochMillis: fullParams("cbor", params).epochMillis,
+    maxMessageBytes: MAX_DATA_BYTES,
+  };
+}
+
+/**
+ * The answer to a PathChallenge: mixed with what only this connection's peer knows, so that the
+ * peer of another server's connection of the same number cannot prove itself into ours.
+ */
+export function pathAnswer(token: bigint, isn: number): bigint {
+  return token ^ BigInt(isn);
+}
+
+/** See the module. */
+export class NativeConnection extends Connection {
+  override readonly wire = "cbor";
+  override readonly maxPayloadBytes: number = MAX_DATA_BYTES;
+
+  private readonly congestion: CongestionControl;
+  private readonly recovery: LossRecovery;
+  /** How often a peer whose epoch is shorter must hear us; Infinity: our ticks will do. */
+  private readonly heartbeatMillis: number;
+  /** Datagrams sent on this connection. */
+  private datagrams = 0;
+  private lastSentMs: Millis;
+  /** When a datagram that waits for its turn may leave; Infinity when none waits. */
+  private pacedUntilMs: Millis = Infinity;
+  private sentDataSinceTick = false;
+
+  /** Goes along with messages until the peer shows that it has it. */
+  private accept: AcceptFields | undefined;
+  private acceptWanted: boolean;
+  private readonly granted: AcceptFields | undefined;
+  private ackWanted = true;
+  private pathToken: bigint | undefined;
+  private closeCode: number | undefined;
+  private closeWanted = false;
+  private closeReason = "";
+  private lingerUntilMs: Millis = Infinity;
+
+  /** The newest datagram with data, and when it came. */
+  private echo = 0;
+  private echoAtMs: Millis = 0;
+  /** What our last Ack let the peer send: a sequence number, and an offset in bytes. */
+  private toldSeq = 0;
+  private toldOffset = 0;
+
+  constructor(spec: NativeSpec, host: Host) {
+    super(spec, host);
+    this.congestion = spec.congestion;
+    this.recovery = new LossRecovery(this.send, spec.congestion, this.params.epochMillis);
+    this.send.grant(this.isn, spec.peer.windowMessages, spec.peer.windowBytes);
+    const peerEpoch = Math.max(spec.peer.epochMillis, LEAST_HEARTBEAT_MS);
+    this.heartbeatMillis = peerEpoch < this.params.epochMillis ? peerEpoch : Infinity;
+    this.lastSentMs = spec.nowMs;
+    this.granted = spec.accept;
+    this.accept = spec.accept;
+    this.acceptWanted = spec.accept !== undefined;
+    host.wantsToSend(this);
+  }
+
+  /** A datagram with our number from our address: `reader` is at its start. */
+  handleDatagram(reader: DatagramReader, nowMs: Millis): void {
+    if (this.phase === "ended") return this.repeatClose();
+    this.noteHeard();
+    this.accept = undefined;
+    while (reader.next()) {
+      if (reader.type === FrameType.data) {
+        if (reader.number > this.echo) {
+          this.echo = reader.number;
+          this.echoAtMs = nowMs;
+        }
+        this.takeData(reader.seq, new Uint8Array(reader.payload));
+      } else if (reader.type === FrameType.ack) this.handleAck(reader, nowMs);
+      else if (reader.type === FrameType.pathChallenge) this.handlePathChallenge(reader.token);
+      else if (reader.type === FrameType.close) return this.handleClose(reader);
+    }
+  }
+
+  /** A Connect with our ISN came again: answer it again. */
+  handleConnectAgain(): void {
+    this.noteHeard();
+    this.accept = this.granted;
+    this.acceptWanted = this.accept !== undefined;
+    this.host.wantsToSend(this);
+  }
+
+  /** The peer proved that it is at another address now. */
+  moveTo(address: string): void {
+    this.address = address;
+    this.noteHeard();
+    this.ackWanted = true;
+    this.host.wantsToSend(this);
+  }
+
+  override wakeAtMs(): Millis {
+    if (this.phase === "ended") return this.lingerUntilMs;
+    const repairAtMs = this.recovery.wakeAtMs();
+    const heartbeatAtMs = this.lastSentMs + this.heartbeatMillis;
+    return Math.min(this.nextTickMs, repairAtMs, this.pacedUntilMs, heartbeatAtMs);
+  }
+
+  override handleWake(nowMs: Millis): void {
+    if (this.phase === "ended") {
+      if (nowMs >= this.lingerUntilMs) this.host.forget(this);
+      return;
+    }
+    super.handleWake(nowMs);
+    if (nowMs >= this.lastSentMs + this.heartbeatMillis) {
+      this.lastSentMs = nowMs;
+      this.heartbeat();
+    }
+    const isPaced = nowMs >= this.pacedUntilMs;
+    if (isPaced) this.pacedUntilMs = Infinity;
+    if (this.recovery.handleWake(nowMs) || isPaced) this.host.wantsToSend(this);
+  }
+
+  override fill(into: Uint8Array, nowMs: Millis): number {
+    if (this.phase === "ended") return this.fillClose(into, nowMs);
+    const number = this.datagrams + 1;
+    const hasMessages = this.mayStart(nowMs);
+    writer.begin(into, this.id, number);
+    if (this.acceptWanted || (hasMessages && this.accept !== undefined))
+      writer.accept(this.accept!);
+    this.acceptWanted = false;
+    if (this.ackWanted) this.writeAck(nowMs);
+    if (this.pathToken !== undefined) {
+      writer.pathResponse(this.pathToken);
+      this.pathToken = undefined;
+    }
+    if (hasMessages) this.writeMessages(number, nowMs);
+    return writer.frames === 0 ? 0 : this.finish(nowMs);
+  }
+
+  override noteRead(): void {
+    const { receive, host } = this;
+    const seq = receive.expected - 1 + receive.creditMessages - this.toldSeq;
+    const bytes = receive.handedOnBytes + receive.creditBytes - this.toldOffset;
+    const { maxReorder, maxUnreadBytes } = host.limits;
+    if (this.phase !== "open" || (seq < maxReorder / 4 && bytes < maxUnreadBytes / 4)) return;
+    this.ackWanted = true;
+    host.wantsToSend(this);
+  }
+
+  override stats(): ConnectionStats {
+    const rttMs = this.recovery.roundTrip.smoothedMs;
+    return { ...super.stats(), rttMs, congestionWindow: this.congestion.windowBytes };
+  }
+
+  protected override acknowledge(): void {
+    this.ackWanted = true;
+    this.host.wantsToSend(this);
+  }
+
+  protected override heartbeat(): void {
+    this.acknowledge();
+  }
+
+  /**
+   * The floor under repair from acknowledgements: whatever the back-off makes due and was not sent
+   * within the last round trip, and in any case one probe an epoch while something is under way.
+   */
+  protected override resendAtTick(nowMs: Millis): boolean {
+    const { recovery, send } = this;
+    send.tick(nowMs - recovery.roundTrip.timeoutMs, (entry) => recovery.giveUp(entry));
+    const silent = !this.sentDataSinceTick && send.unackedCount > 0;
+    this.sentDataSinceTick = false;
+    // The window is advertised every epoch, should the update that opened it be lost.
+    this.ackWanted = true;
+    this.host.wantsToSend(this);
+    if (silent) recovery.probe();
+    return silent || recovery.nextLost() !== undefined;
+  }
+
+  protected override afterEnd(cause: EndCause): void {
+    if (cause === "flushed") this.closeCode = CloseCode.done;
+    else if (cause === "shutdown") this.closeCode = CloseCode.shutdown;
+    else if (cause === "lost") this.closeCode = CloseCode.lost;
+    else return this.host.forget(this);
+    this.closeReason = closeTexts[this.closeCode]!;
+    this.repeatClose();
+  }
+
+  // ---- receiving
+
+  private handleAck(reader: DatagramReader, nowMs: Millis): void {
+    const { send, recovery } = this;
+    const { cumulative, rangeCount, echo } = reader;
+    const last = rangeCount > 0 ? reader.rangeLast(rangeCount - 1) : cumulative;
+    const isForged = last > send.highestSent || cumulative < this.isn || echo > this.datagrams;
+    if (isForged) return this.host.rejections.count("ack");
+    recovery.handleEcho(echo, reader.echoDelayMicros / 1000, nowMs);
+    const inFlight = send.inFlightBytes;
+    const queued = send.queuedBytes;
+    let removed = send.ackThrough(cumulative);
+    for (let i = 0; i < rangeCount; i++) {
+      removed += send.ackRange(reader.rangeFirst(i), reader.rangeLast(i));
+    }
+    send.grant(cumulative, reader.windowMessages, reader.windowBytes);
+    if (removed > 0) this.congestion.onAcked(queued - send.queuedBytes, inFlight, nowMs);
+    recovery.handleAcks(removed, nowMs);
+    this.afterAcks();
+  }
+
+  private handlePathChallenge(token: bigint): void {
+    this.pathToken = pathAnswer(token, this.isn);
+    this.host.wantsToSend(this);
+  }
+
+  private handleClose(reader: DatagramReader): void {
+    const known = closeTexts[reader.code] ?? "closed by the peer";
+    this.closeNow("peer", reader.reason === "" ? known : reader.reason);
+  }
+
+  // ---- sending
+
+  private nextMessage(): Outbound | undefined {
+    return this.recovery.nextLost() ?? this.send.peekFresh();
+  }
+
+  /** Whether there are messages to send, and one more datagram with some may leave. */
+  private mayStart(nowMs: Millis): boolean {
+    const { recovery, send, congestion } = this;
+    this.pacedUntilMs = Infinity;
+    if (this.nextMessage() === undefined) return false;
+    if (recovery.probes > 0) return true;
+    if (send.inFlightCount > 0 && send.inFlightBytes >= congestion.windowBytes) return false;
+    const atMs = congestion.sendAtMs(nowMs);
+    if (atMs <= nowMs) return true;
+    this.pacedUntilMs = atMs;
+    return false;
+  }
+
+  /** Writes messages until the datagram is full; a large one may have to wait for the next. */
+  private writeMessages(number: number, nowMs: Millis): void {
+    const { recovery, send, congestion } = this;
+    const sentBefore = this.sentMessages + this.retransmits;
+    for (let entry = this.nextMessage(); entry !== undefined; entry = this.nextMessage()) {
+      if (!writer.data(entry.seq, entry.payload)) break;
+      this.countSent(entry.sends === 0);
+      send.markSent(entry, nowMs, number);
+      congestion.onSent(entry.payload.length, nowMs);
+    }
+    if (this.sentMessages + this.retransmits === sentBefore) return;
+    recovery.noteSent(nowMs);
+    recovery.probes = 0;
+    this.sentDataSinceTick = true;
+  }
+
+  private writeAck(nowMs: Millis): void {
+    const { receive } = this;
+    const delayMicros = Math.round((nowMs - this.echoAtMs) * 1000);
+    ackFields.cumulative = receive.expected - 1;
+    ackFields.echo = this.echo;
+    ackFields.echoDelayMicros = Math.min(Math.max(0, delayMicros), MAX_UINT32);
+    ackFields.windowMessages = receive.creditMessages;
+    ackFields.windowBytes = receive.creditBytes;
+    ackFields.rangeCount = receive.writeRuns(ackFields.ranges, MAX_ACK_RANGES);
+    writer.ack(ackFields);
+    this.toldSeq = ackFields.cumulative + ackFields.windowMessages;
+    this.toldOffset = receive.handedOnBytes + ackFields.windowBytes;
+    this.ackWanted = false;
+  }
+
+  private finish(nowMs: Millis): number {
+    this.datagrams++;
+    this.lastSentMs = nowMs;
+    this.recovery.noteDatagram(this.datagrams, nowMs);
+    return writer.finish();
+  }
+
+  private repeatClose(): void {
+    this.closeWanted = this.closeCode !== undefined;
+    if (this.closeWanted) this.host.wantsToSend(this);
+  }
+
+  private fillClose(into: Uint8Array, nowMs: Millis): number {
+    if (!this.closeWanted) return 0;
+    this.closeWanted = false;
+    if (this.lingerUntilMs === Infinity) {
+      this.lingerUntilMs = nowMs + LINGER_EPOCHS * this.params.epochMillis;
+    }
+    writer.begin(into, this.id, this.datagrams + 1);
+    // The peer may lack our last acknowledgement; behind a Close nobody would repeat it.
+    this.writeAck(nowMs);
+    writer.close(this.closeCode ?? CloseCode.done, this.send.highestSent, this.closeReason);
+    return this.finish(nowMs);
+  }
+}
+
+const closeTexts: Record<number, string> = {
+  [CloseCode.done]: "closed by the peer",
+  [CloseCode.shutdown]: "the peer shut down",
+  [CloseCode.protocol]: "the peer saw a breach of the protocol",
+  [CloseCode.limit]: "the peer reached a limit",
+  [CloseCode.lost]: "the peer heard nothing for too long",
+  [CloseCode.replaced]: "replaced by a newer connection from the same address",
+};

@@ -1,0 +1,229 @@
+/**
+ * What a connection is on either wire: two halves (what is sent, what is received), the epoch tick
+ * with its liveness and heartbeat rules, and the ways to end (specification, sections 4 to 7).
+ *
+ * @module
+ */
+import type { Millis } from "../machine.ts";
+import type { ConnectionStats, Rejections } from "./counters.ts";
+import type { Timed } from "./deadlines.ts";
+import { PayloadTooLarge, QueueFull } from "./errors.ts";
+import type { End, Inbox } from "./inbox.ts";
+import type { FullParams, Limits } from "./params.ts";
+import { type Budget, ReceiveBuffer } from "./receive_buffer.ts";
+import { SendWindow } from "./send_window.ts";
+import type { Address, Wire } from "./types.ts";
+
+/** What a connection needs of the endpoint around it. */
+export interface Host {
+  readonly limits: Limits;
+  readonly budget: Budget;
+  readonly inbox: Inbox;
+  readonly rejections: Rejections;
+  /** `connection` has something to send: ask its `fill` soon. */
+  wantsToSend(connection: Connection): void;
+  /** `connection` takes no more part in LSP; it may linger to tell its peer so. */
+  ended(connection: Connection): void;
+  /** Forget `connection` altogether. */
+  forget(connection: Connection): void;
+}
+
+/** What makes one connection. */
+export interface ConnectionSpec {
+  readonly id: number;
+  readonly address: Address;
+  readonly isn: number;
+  readonly params: FullParams;
+  /** When its first tick is. */
+  readonly firstTickMs: Millis;
+}
+
+/**
+ * `open`; `flushing` after we closed it while messages are unacknowledged; `ended` when it was
+ * lost, closed by the peer, or flushed.
+ */
+export type Phase = "open" | "flushing" | "ended";
+
+/** Why a connection ended. */
+export type EndCause = "flushed" | "lost" | "peer" | "replaced" | "shutdown";
+
+/** The parts that both wires share; each wire adds its frames and its way to repair loss. */
+export abstract class Connection implements Timed {
+  abstract readonly wire: Wire;
+  /** Longest payload that one message of this wire can have. */
+  abstract readonly maxPayloadBytes: number;
+
+  readonly id: number;
+  readonly isn: number;
+  readonly params: FullParams;
+  readonly send: SendWindow;
+  readonly receive: ReceiveBuffer;
+  address: Address;
+  phase: Phase = "open";
+  /** Its last event, once there is one. */
+  lastEvent: End | undefined;
+  /** Whether the endpoint has it on its list of those that want to send. */
+  listed = false;
+  deadlineMs: Millis = Infinity;
+  heapIndex = -1;
+
+  protected readonly host: Host;
+  protected nextTickMs: Millis;
+  protected sentMessages = 0;
+  protected retransmits = 0;
+  private receivedMessages = 0;
+  private duplicates = 0;
+  private dropped = 0;
+  private heard = true;
+  private silentEpochs = 0;
+  private sentSinceTick = false;
+
+  constructor(spec: ConnectionSpec, host: Host) {
+    this.id = spec.id;
+    this.isn = spec.isn;
+    this.params = spec.params;
+    this.address = spec.address;
+    this.nextTickMs = spec.firstTickMs;
+    this.host = host;
+    this.send = new SendWindow(spec.isn, spec.params);
+    this.receive = new ReceiveBuffer(spec.isn, host.limits, host.budget, (payload) =>
+      host.inbox.data(this, payload),
+    );
+  }
+
+  /** Writes the next datagram to send into `into`; its length, 0 when there is none. */
+  abstract fill(into: Uint8Array, nowMs: Millis): number;
+  /** Resends what a tick makes due; whether there was any. */
+  protected abstract resendAtTick(nowMs: Millis): boolean;
+  /** Has `fill` send a heartbeat. */
+  protected abstract heartbeat(): void;
+  /** Message `seq` arrived and is not dropped: has `fill` acknowledge it. */
+  protected abstract acknowledge(seq: number): void;
+  /** The end has come; what else a wire does about it. */
+  protected abstract afterEnd(cause: EndCause): void;
+
+  /** When `handleWake` has something to do; Infinity for never. */
+  wakeAtMs(): Millis {
+    return this.phase === "ended" ? Infinity : this.nextTickMs;
+  }
+
+  /** Does what is due. */
+  handleWake(nowMs: Millis): void {
+    if (this.phase !== "ended" && nowMs >= this.nextTickMs) this.tick(nowMs);
+  }
+
+  /** Queues a copy of `payload`. Throws {@link PayloadTooLarge} and {@link QueueFull}. */
+  write(payload: Uint8Array): void {
+    const { length } = payload;
+    if (length > this.maxPayloadBytes) {
+      throw new PayloadTooLarge(this.id, length, this.maxPayloadBytes);
+    }
+    const { maxQueuedBytes } = this.host.limits;
+    const queued = this.send.queuedBytes;
+    if (queued + length > maxQueuedBytes) throw new QueueFull(this.id, queued, maxQueuedBytes);
+    this.send.push(new Uint8Array(payload));
+    this.host.wantsToSend(this);
+  }
+
+  /** The application closes: no more is read; what was written is still brought over. */
+  close(reason: string): void {
+    if (this.phase !== "open") return;
+    this.phase = "flushing";
+    this.receive.discard();
+    this.tellEnd({ kind: "closed", connId: this.id, reason });
+    this.endIfFlushed();
+  }
+
+  /** The connection ends here and now, unflushed; `reason` as told to whoever reads. */
+  closeNow(cause: EndCause, reason: string): void {
+    if (this.phase === "ended") return;
+    if (this.phase === "open") this.tellEnd({ kind: "closed", connId: this.id, reason });
+    this.end(cause);
+  }
+
+  /** Told by the inbox: a message was read. */
+  noteRead(): void {}
+
+  stats(): ConnectionStats {
+    return {
+      connId: this.id,
+      wire: this.wire,
+      sentMessages: this.sentMessages,
+      retransmits: this.retransmits,
+      receivedMessages: this.receivedMessages,
+      duplicates: this.duplicates,
+      dropped: this.dropped,
+      queuedBytes: this.send.queuedBytes,
+      inFlightBytes: this.send.inFlightBytes,
+      unreadBytes: this.receive.unreadBytes,
+      rttMs: undefined,
+      congestionWindow: undefined,
+    };
+  }
+
+  /** A valid packet of this connection came: a sign of life. */
+  protected noteHeard(): void {
+    this.heard = true;
+  }
+
+  /** Takes a Data frame's message; `payload` must stay unchanged from now on. */
+  protected takeData(seq: number, payload: Uint8Array): void {
+    if (seq <= this.isn) return this.host.rejections.count("seq");
+    const arrival = this.receive.accept(seq, payload);
+    if (arrival === "new") this.receivedMessages++;
+    else if (arrival === "duplicate") this.duplicates++;
+    else {
+      this.dropped++;
+      return this.host.rejections.count("unreadable");
+    }
+    this.acknowledge(seq);
+  }
+
+  /** Acknowledgements may have opened the window, or have finished a flush. */
+  protected afterAcks(): void {
+    this.host.wantsToSend(this);
+    this.endIfFlushed();
+  }
+
+  /** Counts a message that went out; the first time it keeps a heartbeat from being needed. */
+  protected countSent(isFirst: boolean): void {
+    if (!isFirst) this.retransmits++;
+    else {
+      this.sentMessages++;
+      this.sentSinceTick = true;
+    }
+  }
+
+  private endIfFlushed(): void {
+    if (this.phase === "flushing" && this.send.isEmpty) this.end("flushed");
+  }
+
+  /** One epoch is over, or several while nobody woke us: they count as one. */
+  private tick(nowMs: Millis): void {
+    const { epochMillis, epochLimit } = this.params;
+    const passed = Math.floor((nowMs - this.nextTickMs) / epochMillis) + 1;
+    this.nextTickMs += passed * epochMillis;
+    this.silentEpochs = this.heard ? 0 : this.silentEpochs + 1;
+    this.heard = false;
+    if (this.silentEpochs >= epochLimit) return this.lose();
+    const resent = this.resendAtTick(nowMs);
+    if (!resent && !this.sentSinceTick) this.heartbeat();
+    this.sentSinceTick = false;
+  }
+
+  private lose(): void {
+    if (this.phase === "open") this.tellEnd({ kind: "lost", connId: this.id });
+    this.end("lost");
+  }
+
+  private tellEnd(event: End): void {
+    this.lastEvent = event;
+    this.host.inbox.end(this, event);
+  }
+
+  private end(cause: EndCause): void {
+    this.phase = "ended";
+    this.afterEnd(cause);
+    this.host.ended(this);
+  }
+}

@@ -1,0 +1,53 @@
+/**
+ * Tokens by which an address proves that it can receive, without the listener remembering anything
+ * about it: a keyed hash of what the stranger claims, valid for half a minute to a minute.
+ *
+ * @module
+ */
+import { sha256Words } from "../hash.ts";
+import type { Millis } from "../machine.ts";
+import type { Random } from "../random.ts";
+import type { Address } from "./types.ts";
+
+/** A token is good in the slot of time in which it was made, and in the next. */
+const SLOT_MS = 30_000;
+const SECRET_WORDS = 4;
+
+const utf8 = new TextEncoder();
+
+/** What a token proves: an address's Connect, or that a connection's peer is at an address. */
+export type Purpose = "connect" | "path";
+
+/** See the module. */
+export class Cookies {
+  private readonly secret: Uint8Array;
+
+  constructor(random: Random, secret?: Uint8Array) {
+    const drawn = new Uint8Array(Uint32Array.from({ length: SECRET_WORDS }, random).buffer);
+    this.secret = secret === undefined ? drawn : new Uint8Array(secret);
+  }
+
+  /** The token for `number` (an ISN, or a connection's) claimed from `address` at `nowMs`. */
+  make(purpose: Purpose, address: Address, number: number, nowMs: Millis): bigint {
+    return this.at(purpose, address, number, Math.floor(nowMs / SLOT_MS));
+  }
+
+  /** Whether `token` was made for these a short while ago. */
+  check(token: bigint, purpose: Purpose, address: Address, number: number, nowMs: Millis): boolean {
+    const slot = Math.floor(nowMs / SLOT_MS);
+    return (
+      token === this.at(purpose, address, number, slot) ||
+      token === this.at(purpose, address, number, slot - 1)
+    );
+  }
+
+  private at(purpose: Purpose, address: Address, number: number, slot: number): bigint {
+    const claim = utf8.encode(`${purpose} ${address} ${number} ${slot}`);
+    const keyed = new Uint8Array(this.secret.length + claim.length);
+    keyed.set(this.secret);
+    keyed.set(claim, this.secret.length);
+    const words = sha256Words(keyed);
+    // 0 stands for "no token" on the wire.
+    return (BigInt(words[0]! >>> 0) << 32n) | BigInt(words[1]! >>> 0) || 1n;
+  }
+}

@@ -1,0 +1,56 @@
+/**
+ * What an endpoint and its connections count, for people who watch and for tests.
+ *
+ * @module
+ */
+import type { Wire } from "./types.ts";
+
+/** Counts of an endpoint since its start. Plain data. */
+export interface EndpointStats {
+  sentDatagrams: number;
+  sentBytes: number;
+  receivedDatagrams: number;
+  receivedBytes: number;
+  /** Datagrams and frames that were turned away, by reason. */
+  rejected: Record<string, number>;
+  /** Connections now, those included that flush or linger after a close. */
+  connections: number;
+  /** Payload bytes received and not read, over all connections. */
+  unreadBytes: number;
+}
+
+/** State and counts of one connection. Plain data. */
+export interface ConnectionStats {
+  connId: number;
+  wire: Wire;
+  /** Messages sent for the first time. */
+  sentMessages: number;
+  /** Messages sent again, for whatever reason. */
+  retransmits: number;
+  /** Messages received for the first time. */
+  receivedMessages: number;
+  /** Messages received again. */
+  duplicates: number;
+  /** Messages that found no room, and were not acknowledged. */
+  dropped: number;
+  /** Payload bytes written and not acknowledged. */
+  queuedBytes: number;
+  /** Payload bytes under way. */
+  inFlightBytes: number;
+  /** Payload bytes received and not read. */
+  unreadBytes: number;
+  /** Smoothed round-trip time in milliseconds; `undefined` before the first sample, and on json. */
+  rttMs: number | undefined;
+  /** Congestion window in bytes; `undefined` on json. */
+  congestionWindow: number | undefined;
+}
+
+/** Counts by reason. */
+export class Rejections {
+  readonly byReason: Record<string, number> = {};
+
+  /** One more of `reason`, a name from our own finite set. */
+  count(reason: string): void {
+    this.byReason[reason] = (this.byReason[reason] ?? 0) + 1;
+  }
+}

@@ -1,0 +1,208 @@
+/**
+ * The dialing core: one connection, on one wire.
+ *
+ * @module
+ */
+import type { Millis } from "../machine.ts";
+import { NativeConnection, ownOffer } from "./cbor_connection.ts";
+import type { Connection } from "./connection.ts";
+import { Endpoint } from "./endpoint.ts";
+import { ConnectionClosed, ConnectionLost } from "./errors.ts";
+import { DatagramWriter, FrameType, LSP_VERSION, MAX_UINT32, RefuseCode } from "./frame.ts";
+import { JsonConnection } from "./json_connection.ts";
+import { ClassicType, decodeClassic, encodeClassic } from "./json_frame.ts";
+import { type CoreOptions, type FullParams, fullParams } from "./params.ts";
+import type { Address, LspNotice, Outgoing, Wire } from "./types.ts";
+
+/** What a dialer is made of. */
+export interface DialerOptions extends CoreOptions {
+  /** The server. Datagrams from anywhere else are ignored. */
+  readonly to: Address;
+  /** Default `cbor`. */
+  readonly wire?: Wire;
+  /** Initial sequence number, 0..2^32-1; default: drawn. */
+  readonly isn?: number;
+}
+
+const noBytes = new Uint8Array(0);
+const writer = new DatagramWriter();
+
+/** See the module; made by {@link createDialer}. */
+export class Dialer extends Endpoint {
+  private readonly to: Address;
+  private readonly wire: Wire;
+  private readonly isn: number;
+  private readonly params: FullParams;
+  private isConnecting = true;
+  private connectWanted = true;
+  private connects = 0;
+  private cookie = 0n;
+  /** Ticks passed while connecting, and when the next one is. */
+  private ticks = 0;
+  private nextTickMs: Millis;
+  private connection: Connection | undefined;
+
+  constructor(options: DialerOptions, nowMs: Millis) {
+    super(options);
+    this.to = options.to;
+    this.wire = options.wire ?? "cbor";
+    this.isn = options.isn ?? options.random();
+    if (!Number.isInteger(this.isn) || this.isn < 0 || this.isn > MAX_UINT32) {
+      throw new RangeError(`Cannot use isn: got ${this.isn}, expected 0..${MAX_UINT32}`);
+    }
+    this.params = fullParams(this.wire, options.params);
+    this.nextTickMs = nowMs + this.params.epochMillis;
+  }
+
+  override handleWake(nowMs: Millis): void {
+    if (this.isConnecting && nowMs >= this.nextTickMs) this.connectTick(nowMs);
+    super.handleWake(nowMs);
+  }
+
+  override wakeAtMs(): Millis | undefined {
+    return this.isConnecting ? this.nextTickMs : super.wakeAtMs();
+  }
+
+  override pollDatagram(into: Uint8Array, nowMs: Millis): Outgoing | undefined {
+    if (!this.isConnecting || !this.connectWanted) return super.pollDatagram(into, nowMs);
+    this.connectWanted = false;
+    return this.sent(
+      this.to,
+      this.wire === "json" ? this.classicConnect(into) : this.nativeConnect(into),
+    );
+  }
+
+  /** As in the base; but after the end it says which end that was. */
+  override write(connId: number, payload: Uint8Array): void {
+    const end = this.connection?.id === connId ? this.connection.lastEvent : undefined;
+    if (end?.kind === "lost") throw new ConnectionLost(connId);
+    if (end?.kind === "closed") throw new ConnectionClosed(connId, end.reason);
+    super.write(connId, payload);
+  }
+
+  override close(nowMs: Millis): void {
+    this.isConnecting = false;
+    super.close(nowMs);
+  }
+
+  override abort(): void {
+    this.isConnecting = false;
+    super.abort();
+  }
+
+  protected override handleNative(from: Address, nowMs: Millis): void {
+    const { reader } = this;
+    if (from !== this.to || this.wire !== "cbor") return this.rejections.count("address");
+    if (reader.connId === 0) {
+      while (reader.next()) this.handleRefusalOrChallenge();
+      return;
+    }
+    if (this.isConnecting) this.handleAccept(nowMs);
+    const connection = this.byId.get(reader.connId);
+    if (!(connection instanceof NativeConnection)) return this.rejections.count("unknown");
+    connection.handleDatagram(reader, nowMs);
+    this.reschedule(connection);
+  }
+
+  protected override handleClassic(bytes: Uint8Array, from: Address, nowMs: Millis): void {
+    if (from !== this.to || this.wire !== "json") return this.rejections.count("address");
+    const frame = decodeClassic(bytes);
+    if (typeof frame === "string") return this.rejections.count(frame);
+    const { connId, seq } = frame;
+    if (this.isConnecting) {
+      if (frame.type !== ClassicType.ack || seq !== this.isn || connId === 0) return;
+      const spec = { id: connId, address: from, isn: seq, params: this.params };
+      const firstTickMs = this.tickAfter(nowMs);
+      return this.connected(new JsonConnection({ ...spec, firstTickMs }, this));
+    }
+    const connection = this.byId.get(connId);
+    if (!(connection instanceof JsonConnection)) return this.rejections.count("unknown");
+    if (frame.type === ClassicType.connect) return this.rejections.count("context");
+    connection.handleFrame(frame);
+    this.reschedule(connection);
+  }
+
+  private handleRefusalOrChallenge(): void {
+    const { reader } = this;
+    if (!this.isConnecting || reader.type === FrameType.padding) return;
+    if (reader.isn !== this.isn) return this.rejections.count("isn");
+    if (reader.type === FrameType.refuse) return this.handleRefuse();
+    if (reader.type !== FrameType.challenge) return this.rejections.count("context");
+    this.cookie = reader.token;
+    this.connectWanted = true;
+  }
+
+  /** An Accept opens its datagram; messages may follow it in there. */
+  private handleAccept(nowMs: Millis): void {
+    const { reader, isn, params } = this;
+    const { connId: id } = reader;
+    if (!reader.next() || reader.type !== FrameType.accept) return;
+    if (reader.isn !== isn) return this.rejections.count("isn");
+    const spec = { id, address: this.to, isn, params, nowMs, peer: reader };
+    const firstTickMs = this.tickAfter(nowMs);
+    const congestion = this.newCongestion();
+    this.connected(new NativeConnection({ ...spec, firstTickMs, congestion }, this));
+  }
+
+  private connected(connection: Connection): void {
+    this.isConnecting = false;
+    this.connection = connection;
+    this.add(connection);
+  }
+
+  private handleRefuse(): void {
+    const { code, reason, lspVersion, appVersion } = this.reader;
+    if (code === RefuseCode.full) return this.fail("full", reason);
+    if (code !== RefuseCode.version) return this.fail("closed", reason);
+    const own = `LSP ${LSP_VERSION}, messages ${this.options.appVersion ?? 0}`;
+    const theirs = `LSP ${lspVersion}, messages ${appVersion}`;
+    this.fail("version", `versions differ: the server has ${theirs}; we have ${own}`);
+  }
+
+  private connectTick(nowMs: Millis): void {
+    this.nextTickMs = this.tickAfter(nowMs);
+    this.ticks++;
+    const { epochLimit, epochMillis } = this.params;
+    if (this.ticks < epochLimit) {
+      this.connectWanted = true;
+      return;
+    }
+    const seconds = (epochLimit * epochMillis) / 1000;
+    this.fail("timeout", `no answer from ${this.to} in ${epochLimit} epochs (${seconds} s)`);
+  }
+
+  private fail(code: Extract<LspNotice, { kind: "refused" }>["code"], reason: string): void {
+    this.isConnecting = false;
+    this.notify({ kind: "refused", code, reason });
+  }
+
+  /** The first tick after `nowMs` of the rhythm that began with the first Connect. */
+  private tickAfter(nowMs: Millis): Millis {
+    if (nowMs < this.nextTickMs) return this.nextTickMs;
+    const { epochMillis } = this.params;
+    const passed = Math.floor((nowMs - this.nextTickMs) / epochMillis) + 1;
+    return this.nextTickMs + passed * epochMillis;
+  }
+
+  private classicConnect(into: Uint8Array): number {
+    const frame = { type: ClassicType.connect, connId: 0, seq: this.isn, payload: noBytes };
+    return encodeClassic(into, frame);
+  }
+
+  private nativeConnect(into: Uint8Array): number {
+    writer.begin(into, 0, ++this.connects);
+    writer.connect({
+      ...ownOffer(this.limits, this.options.params),
+      isn: this.isn,
+      lspVersion: LSP_VERSION,
+      appVersion: this.options.appVersion ?? 0,
+      token: this.cookie,
+    });
+    return writer.finish();
+  }
+}
+
+/** A dialing core that sends its first Connect at `nowMs`. Throws RangeError on bad options. */
+export function createDialer(options: DialerOptions, nowMs: Millis = 0): Dialer {
+  return new Dialer(options, nowMs);
+}

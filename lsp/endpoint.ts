@@ -1,0 +1,234 @@
+/**
+ * What listeners and dialers share: a socket's worth of connections, whose turn it is to send, who
+ * must be woken when, what waits to be read, and what strangers are to be told.
+ *
+ * @module
+ */
+import { invariant } from "../machine.ts";
+import type { Millis } from "../machine.ts";
+import type { Connection, Host } from "./connection.ts";
+import { type CongestionFactory, NewReno } from "./congestion.ts";
+import { type ConnectionStats, type EndpointStats, Rejections } from "./counters.ts";
+import { Deadlines } from "./deadlines.ts";
+import { UnknownConnection } from "./errors.ts";
+import { DatagramReader, DatagramWriter } from "./frame.ts";
+import { Inbox } from "./inbox.ts";
+import { type CoreOptions, DATAGRAM_BUFFER_BYTES, DEFAULT_LIMITS, type Limits } from "./params.ts";
+import { Queue } from "./queue.ts";
+import type { Budget } from "./receive_buffer.ts";
+import type { Address, EndpointCore, LspEvent, LspNotice, Outgoing } from "./types.ts";
+
+/** Notices kept for a caller who does not ask for them; the oldest go first. */
+const MAX_NOTICES = 65_536;
+
+/** A datagram that belongs to no connection, to be written when its turn comes. */
+interface Stray {
+  readonly to: Address;
+  readonly write: (writer: DatagramWriter, into: Uint8Array) => void;
+}
+
+/** See the module. */
+export abstract class Endpoint implements EndpointCore, Host {
+  readonly limits: Limits;
+  readonly budget: Budget = { bytes: 0 };
+  readonly inbox: Inbox = new Inbox();
+  readonly rejections: Rejections = new Rejections();
+
+  protected readonly options: CoreOptions;
+  protected readonly newCongestion: CongestionFactory;
+  protected readonly reader: DatagramReader = new DatagramReader();
+  /** Every connection that is not forgotten, by number. */
+  protected readonly byId: Map<number, Connection> = new Map();
+  protected isClosing = false;
+
+  private readonly writer = new DatagramWriter();
+  private readonly deadlines = new Deadlines<Connection>();
+  private readonly senders = new Queue<Connection>();
+  private readonly strays = new Queue<Stray>();
+  private readonly notices = new Queue<LspNotice>();
+  private isDrained = false;
+  /** Connections that have not ended. */
+  private liveCount = 0;
+  private sentDatagrams = 0;
+  private sentBytes = 0;
+  private receivedDatagrams = 0;
+  private receivedBytes = 0;
+
+  constructor(options: CoreOptions) {
+    this.options = options;
+    this.limits = { ...DEFAULT_LIMITS, ...options.limits };
+    this.newCongestion = options.congestion ?? (() => new NewReno());
+  }
+
+  // ---- EndpointCore
+
+  handleDatagram(bytes: Uint8Array, from: Address, nowMs: Millis): void {
+    this.receivedDatagrams++;
+    this.receivedBytes += bytes.length;
+    // The classic wire's datagrams are JSON objects; the native magic byte is not "{".
+    if (bytes[0] === 0x7b) this.handleClassic(bytes, from, nowMs);
+    else if (this.reader.open(bytes)) this.handleNative(from, nowMs);
+    else this.rejections.count(this.reader.reject);
+  }
+
+  handleWake(nowMs: Millis): void {
+    for (let due = this.deadlines.takeDue(nowMs); due; due = this.deadlines.takeDue(nowMs)) {
+      due.handleWake(nowMs);
+      this.reschedule(due);
+    }
+  }
+
+  write(connId: number, payload: Uint8Array): void {
+    const connection = this.byId.get(connId);
+    if (connection === undefined || connection.phase !== "open") {
+      throw new UnknownConnection(connId);
+    }
+    connection.write(payload);
+  }
+
+  closeConn(connId: number): void {
+    const connection = this.byId.get(connId);
+    if (connection === undefined || connection.phase !== "open") {
+      throw new UnknownConnection(connId);
+    }
+    connection.close("closed here");
+    this.reschedule(connection);
+  }
+
+  close(_nowMs: Millis): void {
+    if (this.isClosing) return;
+    this.isClosing = true;
+    for (const connection of this.byId.values()) {
+      connection.close("the endpoint was closed");
+      this.reschedule(connection);
+    }
+    this.noteIfDrained();
+  }
+
+  /** Ends everything now, unflushed; peers on the native wire are told once. */
+  abort(): void {
+    this.isClosing = true;
+    for (const connection of this.byId.values()) {
+      connection.closeNow("shutdown", "the endpoint was aborted");
+      this.reschedule(connection);
+    }
+    this.noteIfDrained();
+  }
+
+  pollDatagram(into: Uint8Array, nowMs: Millis): Outgoing | undefined {
+    invariant(into.length >= DATAGRAM_BUFFER_BYTES, "the lent buffer holds any datagram");
+    const stray = this.strays.shift();
+    if (stray !== undefined) {
+      stray.write(this.writer, into);
+      return this.sent(stray.to, this.writer.finish());
+    }
+    for (let next = this.senders.shift(); next; next = this.senders.shift()) {
+      const length = next.fill(into, nowMs);
+      this.reschedule(next);
+      next.listed = false;
+      if (length === 0) continue;
+      // Behind the others: a connection with much to say must not hold them up.
+      this.wantsToSend(next);
+      return this.sent(next.address, length);
+    }
+    return undefined;
+  }
+
+  pollEvent(): LspEvent | undefined {
+    return this.inbox.poll();
+  }
+
+  pollNotice(): LspNotice | undefined {
+    return this.notices.shift();
+  }
+
+  wakeAtMs(): Millis | undefined {
+    const { earliestMs } = this.deadlines;
+    return earliestMs === Infinity ? undefined : earliestMs;
+  }
+
+  // ---- statistics
+
+  /** What this endpoint counted, as plain data. */
+  stats(): EndpointStats {
+    return {
+      sentDatagrams: this.sentDatagrams,
+      sentBytes: this.sentBytes,
+      receivedDatagrams: this.receivedDatagrams,
+      receivedBytes: this.receivedBytes,
+      rejected: { ...this.rejections.byReason },
+      connections: this.byId.size,
+      unreadBytes: this.budget.bytes,
+    };
+  }
+
+  /** What one connection counted; `undefined` when there is none of this number (any more). */
+  connectionStats(connId: number): ConnectionStats | undefined {
+    return this.byId.get(connId)?.stats();
+  }
+
+  // ---- Host
+
+  wantsToSend(connection: Connection): void {
+    if (connection.listed) return;
+    connection.listed = true;
+    this.senders.push(connection);
+  }
+
+  ended(_connection: Connection): void {
+    this.liveCount--;
+    this.noteIfDrained();
+  }
+
+  forget(connection: Connection): void {
+    this.byId.delete(connection.id);
+    this.deadlines.remove(connection);
+  }
+
+  // ---- for listeners and dialers
+
+  protected abstract handleNative(from: Address, nowMs: Millis): void;
+  protected abstract handleClassic(bytes: Uint8Array, from: Address, nowMs: Millis): void;
+
+  protected add(connection: Connection): void {
+    this.byId.set(connection.id, connection);
+    this.liveCount++;
+    this.reschedule(connection);
+    const { id: connId, wire, address: from } = connection;
+    this.notify({ kind: "connected", connId, wire, from });
+  }
+
+  /**
+   * Sets the alarm of `connection`. One that became later is left to ring in vain, once: most
+   * alarms are probes that an acknowledgement puts off before they are due.
+   */
+  protected reschedule(connection: Connection): void {
+    if (!this.byId.has(connection.id)) return;
+    const atMs = connection.wakeAtMs();
+    if (atMs < connection.deadlineMs) this.deadlines.set(connection, atMs);
+  }
+
+  protected notify(notice: LspNotice): void {
+    if (this.notices.length >= MAX_NOTICES) this.notices.shift();
+    this.notices.push(notice);
+  }
+
+  /** Has a datagram outside of all connections sent; beyond a bound it is dropped and counted. */
+  protected sendStray(to: Address, write: Stray["write"]): void {
+    if (this.strays.length >= this.limits.maxStrayDatagrams) return this.rejections.count("flood");
+    this.strays.push({ to, write });
+  }
+
+  /** Tells, once, that nothing keeps the endpoint from going. */
+  protected noteIfDrained(): void {
+    if (!this.isClosing || this.isDrained || this.liveCount > 0) return;
+    this.isDrained = true;
+    this.notify({ kind: "drained" });
+  }
+
+  protected sent(to: Address, length: number): Outgoing {
+    this.sentDatagrams++;
+    this.sentBytes += length;
+    return { to, length };
+  }
+}

@@ -1,0 +1,109 @@
+/**
+ * The errors that LSP's users meet. Each has a `code` for programs, a message of one line for people
+ * and, where it is about one connection, that connection's number.
+ *
+ * @module
+ */
+
+/** What went wrong, for programs. */
+export type LspErrorCode =
+  | "CONNECTION_LOST"
+  | "CONNECTION_CLOSED"
+  | "CONNECT_REFUSED"
+  | "UNKNOWN_CONNECTION"
+  | "PAYLOAD_TOO_LARGE"
+  | "QUEUE_FULL"
+  | "ADDRESS_IN_USE"
+  | "UNRESOLVED_HOST"
+  | "SOCKET";
+
+/** The base of all of them; itself thrown only with the code `SOCKET`. */
+export class LspError extends Error {
+  override name = "LspError";
+  /** The kind of failure. */
+  readonly code: LspErrorCode;
+  /** The connection it is about; `undefined` when it is about none. */
+  readonly connId: number | undefined;
+
+  constructor(code: LspErrorCode, message: string, connId?: number, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+    this.connId = connId;
+  }
+}
+
+/** The peer was silent for `epochLimit` epochs. Follows all data that was received before. */
+export class ConnectionLost extends LspError {
+  override name = "ConnectionLost";
+  constructor(connId: number) {
+    super("CONNECTION_LOST", `connection ${connId} lost: the peer fell silent`, connId);
+  }
+}
+
+/** The connection was closed, by us or by the peer; `reason` says why. */
+export class ConnectionClosed extends LspError {
+  override name = "ConnectionClosed";
+  /** Why, in one line. */
+  readonly reason: string;
+  constructor(connId: number | undefined, reason: string) {
+    const what = connId === undefined ? "endpoint" : `connection ${connId}`;
+    super("CONNECTION_CLOSED", `${what} closed: ${reason}`, connId);
+    this.reason = reason;
+  }
+}
+
+/** Why a dial failed. */
+export type RefusalCause = "timeout" | "version" | "full" | "closed";
+
+/** A connection could not be made. */
+export class ConnectRefused extends LspError {
+  override name = "ConnectRefused";
+  /** `timeout`: no answer in `epochLimit` epochs; else the server said no. */
+  readonly refusal: RefusalCause;
+  constructor(cause: RefusalCause, message: string) {
+    super("CONNECT_REFUSED", message);
+    this.refusal = cause;
+  }
+}
+
+/** There is no such connection (any more). */
+export class UnknownConnection extends LspError {
+  override name = "UnknownConnection";
+  constructor(connId: number) {
+    super("UNKNOWN_CONNECTION", `there is no connection ${connId}`, connId);
+  }
+}
+
+/** A payload is larger than one datagram of its wire can carry. */
+export class PayloadTooLarge extends LspError {
+  override name = "PayloadTooLarge";
+  constructor(connId: number, bytes: number, limit: number) {
+    const text = `cannot send ${bytes} bytes: a message has at most ${limit} on this wire`;
+    super("PAYLOAD_TOO_LARGE", text, connId);
+  }
+}
+
+/** Too many bytes wait to be sent or acknowledged; write again later. */
+export class QueueFull extends LspError {
+  override name = "QueueFull";
+  constructor(connId: number, queuedBytes: number, limit: number) {
+    const text = `cannot queue more than ${limit} bytes (maxQueuedBytes): ${queuedBytes} wait`;
+    super("QUEUE_FULL", text, connId);
+  }
+}
+
+/** Another program listens there already. */
+export class AddressInUse extends LspError {
+  override name = "AddressInUse";
+  constructor(host: string, port: number, options?: ErrorOptions) {
+    super("ADDRESS_IN_USE", `${host}:${port} is in use by another program`, undefined, options);
+  }
+}
+
+/** A host name has no address. */
+export class UnresolvedHost extends LspError {
+  override name = "UnresolvedHost";
+  constructor(host: string, options?: ErrorOptions) {
+    super("UNRESOLVED_HOST", `cannot find the host ${host}`, undefined, options);
+  }
+}

@@ -1,0 +1,97 @@
+/**
+ * A connection on the classic wire: one frame a datagram, one Ack for each Data, repairs at epoch
+ * ticks only, and silence as the only way to say goodbye.
+ *
+ * @module
+ */
+import type { Millis } from "../machine.ts";
+import { Connection } from "./connection.ts";
+import {
+  type ClassicFrame,
+  ClassicType,
+  encodeClassic,
+  MAX_CLASSIC_PAYLOAD_BYTES,
+} from "./json_frame.ts";
+import { Queue } from "./queue.ts";
+import type { Outbound } from "./send_window.ts";
+
+/** Acks waiting to be sent; beyond, a Data goes unanswered and will be sent again. */
+const MAX_PENDING_ACKS = 4096;
+
+const noBytes = new Uint8Array(0);
+
+/** See the module. */
+export class JsonConnection extends Connection {
+  override readonly wire = "json";
+  override readonly maxPayloadBytes: number = MAX_CLASSIC_PAYLOAD_BYTES;
+  /** Whether anything but Connect came: then the peer receives at its address. */
+  proven = false;
+
+  /** Sequence numbers to acknowledge; 0 is a heartbeat. */
+  private readonly acks = new Queue<number>();
+  private readonly resends = new Queue<Outbound>();
+
+  /** A frame with our number from our address. */
+  handleFrame(frame: ClassicFrame): void {
+    if (this.phase === "ended") return;
+    this.proven = true;
+    this.noteHeard();
+    const { type, seq } = frame;
+    if (type === ClassicType.data) return this.takeData(seq, frame.payload);
+    if (seq === 0) return;
+    if (seq > this.send.highestSent) return this.host.rejections.count("ack");
+    // The server's Ack of a Connect comes again whenever the Connect does; it removes nothing.
+    const { send } = this;
+    const removed = type === ClassicType.ack ? send.ackOne(seq) : send.ackThrough(seq) > 0;
+    if (removed) this.afterAcks();
+  }
+
+  /** A Connect with our ISN came again: answer it again. */
+  handleConnectAgain(): void {
+    this.noteHeard();
+    this.acknowledge(this.isn);
+  }
+
+  override fill(into: Uint8Array, nowMs: Millis): number {
+    const { id } = this;
+    const seq = this.acks.shift();
+    if (seq !== undefined) {
+      return encodeClassic(into, { type: ClassicType.ack, connId: id, seq, payload: noBytes });
+    }
+    const entry = this.nextMessage();
+    if (entry === undefined) return 0;
+    this.countSent(entry.sends === 0);
+    this.send.markSent(entry, nowMs);
+    const { payload } = entry;
+    return encodeClassic(into, { type: ClassicType.data, connId: id, seq: entry.seq, payload });
+  }
+
+  protected override acknowledge(seq: number): void {
+    if (this.acks.length < MAX_PENDING_ACKS) this.acks.push(seq);
+    this.host.wantsToSend(this);
+  }
+
+  protected override heartbeat(): void {
+    this.acknowledge(0);
+  }
+
+  protected override resendAtTick(nowMs: Millis): boolean {
+    this.send.tick(nowMs, (entry) => this.resends.push(entry));
+    if (this.resends.length === 0) return false;
+    this.host.wantsToSend(this);
+    return true;
+  }
+
+  protected override afterEnd(): void {
+    this.resends.clear();
+    this.host.forget(this);
+  }
+
+  private nextMessage(): Outbound | undefined {
+    if (this.phase === "ended") return undefined;
+    for (let entry = this.resends.shift(); entry; entry = this.resends.shift()) {
+      if (entry.standing === "sent") return entry;
+    }
+    return this.send.peekFresh();
+  }
+}

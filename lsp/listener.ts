@@ -1,0 +1,252 @@
+/**
+ * The listening core: many connections, of both wires, on one socket.
+ *
+ * @module
+ */
+import type { Millis } from "../machine.ts";
+import { unitReal } from "../random.ts";
+import { NativeConnection, ownOffer, pathAnswer } from "./cbor_connection.ts";
+import type { Connection } from "./connection.ts";
+import { Cookies } from "./cookie.ts";
+import { Endpoint } from "./endpoint.ts";
+import {
+  type AcceptFields,
+  type DatagramReader,
+  FrameType,
+  LSP_VERSION,
+  MAX_UINT32,
+  type Offer,
+  RefuseCode,
+} from "./frame.ts";
+import { JsonConnection } from "./json_connection.ts";
+import { type ClassicFrame, ClassicType, decodeClassic } from "./json_frame.ts";
+import { type CoreOptions, type FullParams, fullParams } from "./params.ts";
+import type { Address } from "./types.ts";
+
+/** Largest ISN of a classic peer: leaves 2^52 messages before numbers would lose their exactness. */
+const MAX_CLASSIC_ISN = 2 ** 52;
+
+type RefusalCode = "version" | "full" | "closed";
+
+/** See the module; made by {@link createListener}. */
+export class Listener extends Endpoint {
+  private readonly nativeParams: FullParams;
+  private readonly classicParams: FullParams;
+  private readonly offer: Offer;
+  private readonly cookies: Cookies;
+  private readonly startMs: Millis;
+  private readonly nativeByAddress = new Map<Address, NativeConnection>();
+  private readonly classicByAddress = new Map<Address, JsonConnection>();
+  /** Classic connections of which nothing but Connect was heard. */
+  private unprovenCount = 0;
+  private lastId = 0;
+  private refusalsSinceMs: Millis = -Infinity;
+  private refusals = 0;
+
+  constructor(options: CoreOptions, nowMs: Millis) {
+    super(options);
+    this.nativeParams = fullParams("cbor", options.params);
+    this.classicParams = fullParams("json", options.params);
+    this.offer = ownOffer(this.limits, options.params);
+    this.cookies = new Cookies(options.random, options.secret);
+    this.startMs = nowMs;
+  }
+
+  override ended(connection: Connection): void {
+    const { address } = connection;
+    if (this.nativeByAddress.get(address) === connection) this.nativeByAddress.delete(address);
+    if (this.classicByAddress.get(address) === connection) this.classicByAddress.delete(address);
+    if (connection instanceof JsonConnection && !connection.proven) this.unprovenCount--;
+    super.ended(connection);
+  }
+
+  // ---- classic wire
+
+  protected override handleClassic(bytes: Uint8Array, from: Address, nowMs: Millis): void {
+    const frame = decodeClassic(bytes);
+    if (typeof frame === "string") return this.rejections.count(frame);
+    if (frame.type === ClassicType.connect) return this.handleClassicConnect(frame, from, nowMs);
+    const connection = this.byId.get(frame.connId);
+    if (!(connection instanceof JsonConnection)) return this.rejections.count("unknown");
+    if (connection.address !== from) return this.rejections.count("address");
+    if (!connection.proven) this.unprovenCount--;
+    connection.handleFrame(frame);
+    this.reschedule(connection);
+  }
+
+  private handleClassicConnect(frame: ClassicFrame, from: Address, nowMs: Millis): void {
+    const isn = frame.seq;
+    if (isn > MAX_CLASSIC_ISN || frame.connId !== 0) return this.rejections.count("number");
+    const known = this.classicByAddress.get(from);
+    if (known !== undefined) {
+      if (known.isn === isn) known.handleConnectAgain();
+      else this.rejections.count("isn");
+      return;
+    }
+    if (this.isClosing) return this.rejections.count("closing");
+    // The classic wire has no word for "no"; the stranger tries again each epoch.
+    if (this.unprovenCount >= this.limits.maxUnproven) return this.rejections.count("unproven");
+    if (!this.hasRoom(from, nowMs)) return;
+    const params = this.classicParams;
+    const { epochMillis } = params;
+    // One free-running tick for the wire, as its other implementations have.
+    const ticks = Math.floor((nowMs - this.startMs) / epochMillis) + 1;
+    const firstTickMs = this.startMs + ticks * epochMillis;
+    const id = ++this.lastId;
+    const connection = new JsonConnection({ id, address: from, isn, params, firstTickMs }, this);
+    this.unprovenCount++;
+    this.classicByAddress.set(from, connection);
+    this.add(connection);
+    connection.handleConnectAgain();
+  }
+
+  // ---- native wire
+
+  protected override handleNative(from: Address, nowMs: Millis): void {
+    const { reader } = this;
+    if (reader.connId === 0) return this.handleHandshake(from, nowMs);
+    const connection = this.byId.get(reader.connId);
+    if (!(connection instanceof NativeConnection)) return this.rejections.count("unknown");
+    if (connection.address === from) connection.handleDatagram(reader, nowMs);
+    else this.handleMoved(connection, from, nowMs);
+    this.reschedule(connection);
+  }
+
+  private handleHandshake(from: Address, nowMs: Millis): void {
+    const { reader } = this;
+    while (reader.next()) {
+      if (reader.type === FrameType.connect) this.handleConnect(reader, from, nowMs);
+      else if (reader.type !== FrameType.padding) this.rejections.count("context");
+    }
+  }
+
+  private handleConnect(reader: DatagramReader, from: Address, nowMs: Millis): void {
+    const { isn, token } = reader;
+    const known = this.nativeByAddress.get(from);
+    if (known?.isn === isn) return known.handleConnectAgain();
+    if (!this.cookies.check(token, "connect", from, isn, nowMs)) {
+      const cookie = this.cookies.make("connect", from, isn, nowMs);
+      return this.sendStray(from, (writer, into) => {
+        writer.begin(into, 0, 1);
+        writer.challenge(isn, cookie);
+      });
+    }
+    const reason = this.versionMismatch(reader);
+    if (reason !== undefined) return this.refuse(isn, "version", reason, from, nowMs);
+    if (this.isClosing) return this.refuse(isn, "closed", "the server is closing", from, nowMs);
+    // The address is proved: whoever had it before is gone, and must not live on by its packets.
+    known?.closeNow("replaced", "replaced by a newer connection from the same address");
+    if (!this.hasRoom(from, nowMs)) {
+      const { maxConnections } = this.limits;
+      const text = `the server has reached its limit of ${maxConnections} connections`;
+      return this.sendRefuse(isn, "full", text, from);
+    }
+    this.acceptNative(reader, from, nowMs);
+  }
+
+  private acceptNative(peer: DatagramReader, from: Address, nowMs: Millis): void {
+    const { isn } = peer;
+    const params = this.nativeParams;
+    const id = ++this.lastId;
+    const accept: AcceptFields = { ...this.offer, isn, newConnId: id };
+    const connection = new NativeConnection(
+      {
+        id,
+        address: from,
+        isn,
+        params,
+        // A phase of its own, so that the heartbeats of many spread over the epoch.
+        firstTickMs: nowMs + params.epochMillis * (1 - unitReal(this.options.random)),
+        nowMs,
+        peer,
+        congestion: this.newCongestion(),
+        accept,
+      },
+      this,
+    );
+    this.nativeByAddress.set(from, connection);
+    this.add(connection);
+  }
+
+  /** A datagram with a connection's number from another address: it must prove itself first. */
+  private handleMoved(connection: NativeConnection, from: Address, nowMs: Millis): void {
+    const { reader, cookies } = this;
+    const { id, isn } = connection;
+    let answered = false;
+    while (reader.next()) {
+      if (reader.type !== FrameType.pathResponse) continue;
+      const token = pathAnswer(reader.token, isn);
+      answered = true;
+      if (!cookies.check(token, "path", from, id, nowMs)) this.rejections.count("path");
+      else if (connection.phase !== "ended") this.move(connection, from);
+    }
+    // An answer is not answered, or two that mistake each other would never stop.
+    if (answered) return;
+    const token = cookies.make("path", from, id, nowMs);
+    this.sendStray(from, (writer, into) => {
+      writer.begin(into, id, 1);
+      writer.pathChallenge(token);
+    });
+  }
+
+  private move(connection: NativeConnection, to: Address): void {
+    this.nativeByAddress.delete(connection.address);
+    this.nativeByAddress.set(to, connection);
+    connection.moveTo(to);
+  }
+
+  // ---- turning away
+
+  private versionMismatch(peer: DatagramReader): string | undefined {
+    const app = this.options.appVersion ?? 0;
+    if (peer.lspVersion === LSP_VERSION && peer.appVersion === app) return undefined;
+    return (
+      `versions differ: the server has LSP ${LSP_VERSION}, messages ${app}; ` +
+      `the peer has LSP ${peer.lspVersion}, messages ${peer.appVersion}`
+    );
+  }
+
+  private hasRoom(from: Address, nowMs: Millis): boolean {
+    const { maxConnections } = this.limits;
+    if (this.byId.size < maxConnections && this.lastId < MAX_UINT32) return true;
+    this.noteRefusal("full", `${from}: the limit of ${maxConnections} connections`, nowMs);
+    return false;
+  }
+
+  private refuse(
+    isn: number,
+    code: RefusalCode,
+    reason: string,
+    from: Address,
+    nowMs: Millis,
+  ): void {
+    this.noteRefusal(code, `${from}: ${reason}`, nowMs);
+    this.sendRefuse(isn, code, reason, from);
+  }
+
+  private sendRefuse(isn: number, code: RefusalCode, reason: string, from: Address): void {
+    const appVersion = this.options.appVersion ?? 0;
+    const number = code === "closed" ? RefuseCode.closing : RefuseCode[code];
+    this.sendStray(from, (writer, into) => {
+      writer.begin(into, 0, 1);
+      writer.refuse({ isn, code: number, lspVersion: LSP_VERSION, appVersion, reason });
+    });
+  }
+
+  /** Tells whoever watches, but not without end. */
+  private noteRefusal(code: RefusalCode, reason: string, nowMs: Millis): void {
+    this.rejections.count(`refused ${code}`);
+    if (nowMs >= this.refusalsSinceMs + 1000) {
+      this.refusalsSinceMs = nowMs;
+      this.refusals = 0;
+    }
+    if (this.refusals++ < this.limits.maxRefusalsPerSecond) {
+      this.notify({ kind: "refused", code, reason });
+    }
+  }
+}
+
+/** A listening core that came to life at `nowMs`. Throws RangeError on impossible parameters. */
+export function createListener(options: CoreOptions, nowMs: Millis = 0): Listener {
+  return new Listener(options, nowMs);
+}

@@ -1,0 +1,147 @@
+/**
+ * Finds out what was lost on a native connection, from acknowledgements and from their absence, in
+ * the spirit of RFC 9002, section 6 (by datagram number and by time) and RFC 8985. It decides what
+ * is sent again, and when a probe must ask for an answer.
+ *
+ * @module
+ */
+import type { Millis } from "../machine.ts";
+import type { CongestionControl } from "./congestion.ts";
+import { Queue } from "./queue.ts";
+import { RoundTrip } from "./rtt.ts";
+import type { Outbound, SendWindow } from "./send_window.ts";
+
+/** Later datagrams that arrived before an earlier one counts as lost (RFC 9002, section 6.1.1). */
+const REORDERING_DATAGRAMS = 3;
+/** Datagrams whose sending time is remembered for round-trip samples. */
+const MAX_REMEMBERED = 4096;
+/** Messages sent again by one probe: the oldest, and one more should the first be lost too. */
+const PROBE_MESSAGES = 2;
+
+/** See the module. */
+export class LossRecovery {
+  readonly roundTrip: RoundTrip = new RoundTrip();
+  /** Datagrams that may go out whatever the congestion window says. */
+  probes = 0;
+
+  private readonly send: SendWindow;
+  private readonly congestion: CongestionControl;
+  /** Longest time between two probes. */
+  private readonly mostSilenceMs: Millis;
+  private readonly lost = new Queue<Outbound>();
+  /** Sending times of the datagrams from `logBase` on; those without data are in it too. */
+  private log: Millis[] = [];
+  private logBase = 1;
+  /** The newest datagram known to have arrived. */
+  private newestArrived = 0;
+  private lastDataSentMs: Millis = -Infinity;
+  private timeouts = 0;
+  private overtakenAtMs: Millis = Infinity;
+
+  constructor(send: SendWindow, congestion: CongestionControl, mostSilenceMs: Millis) {
+    this.send = send;
+    this.congestion = congestion;
+    this.mostSilenceMs = mostSilenceMs;
+  }
+
+  /** When `handleWake` has something to do; Infinity for never. */
+  wakeAtMs(): Millis {
+    return Math.min(this.overtakenAtMs, this.probeAtMs());
+  }
+
+  /** Notes that datagram `number` left. */
+  noteDatagram(number: number, nowMs: Millis): void {
+    if (this.log.length === 0) this.logBase = number;
+    this.log.push(nowMs);
+    if (this.log.length <= MAX_REMEMBERED) return;
+    this.log = this.log.slice(MAX_REMEMBERED / 2);
+    this.logBase += MAX_REMEMBERED / 2;
+  }
+
+  /** Notes that a message left in the newest datagram. */
+  noteSent(nowMs: Millis): void {
+    this.lastDataSentMs = nowMs;
+  }
+
+  /** The next message to send again. */
+  nextLost(): Outbound | undefined {
+    for (let entry = this.lost.at(0); entry; entry = this.lost.at(0)) {
+      if (entry.standing === "lost") return entry;
+      this.lost.shift();
+    }
+    return undefined;
+  }
+
+  /** The peer has datagram `echo`, the newest that carried data, for `delayMs` now. */
+  handleEcho(echo: number, delayMs: Millis, nowMs: Millis): void {
+    if (echo <= this.newestArrived) return;
+    this.newestArrived = echo;
+    const sentAtMs = this.log[echo - this.logBase];
+    if (sentAtMs === undefined) return;
+    this.log.splice(0, echo - this.logBase + 1);
+    this.logBase = echo + 1;
+    this.roundTrip.sample(nowMs - sentAtMs, delayMs);
+  }
+
+  /** Acknowledgements came: whatever was overtaken by what arrived is lost. */
+  handleAcks(removed: number, nowMs: Millis): void {
+    if (removed > 0) this.timeouts = 0;
+    this.detect(nowMs);
+  }
+
+  /** Does what is due; whether there is something to send. */
+  handleWake(nowMs: Millis): boolean {
+    if (nowMs >= this.overtakenAtMs) this.detect(nowMs);
+    if (nowMs >= this.probeAtMs()) {
+      this.timeouts++;
+      // The probe leaves in this turn; from now on its answer is waited for.
+      this.lastDataSentMs = nowMs;
+      this.probe();
+    }
+    return this.nextLost() !== undefined;
+  }
+
+  /** Sends the oldest messages again, and lets them pass the congestion window. */
+  probe(): void {
+    let left = PROBE_MESSAGES;
+    this.send.eachSent((entry) => {
+      this.giveUp(entry);
+      return --left > 0;
+    });
+    this.probes = 1;
+  }
+
+  /** `entry` is to be sent again, though nothing says that the path is to blame. */
+  giveUp(entry: Outbound): void {
+    this.send.markLost(entry);
+    this.lost.push(entry);
+  }
+
+  /** RFC 9002's probe timeout, doubling with each in vain, at most an epoch: the floor. */
+  private probeAtMs(): Millis {
+    if (this.send.inFlightCount === 0) return Infinity;
+    const backedOff = this.roundTrip.timeoutMs * 2 ** Math.min(this.timeouts, 16);
+    return this.lastDataSentMs + Math.min(backedOff, this.mostSilenceMs);
+  }
+
+  private detect(nowMs: Millis): void {
+    const { newestArrived } = this;
+    const patienceMs = this.roundTrip.reorderingMs;
+    this.overtakenAtMs = Infinity;
+    this.send.eachSent((entry) => {
+      // Messages first go out in order: behind one sent after `newestArrived` none is overtaken,
+      // except such as were sent again, and those left even later.
+      if (entry.datagram >= newestArrived) return entry.sends > 1;
+      const isLost =
+        entry.datagram <= newestArrived - REORDERING_DATAGRAMS ||
+        nowMs >= entry.sentAtMs + patienceMs;
+      if (isLost) {
+        this.giveUp(entry);
+        this.congestion.onLost(entry.sentAtMs, nowMs);
+      } else {
+        this.overtakenAtMs = Math.min(this.overtakenAtMs, entry.sentAtMs + patienceMs);
+      }
+      return true;
+    });
+  }
+}

@@ -1,0 +1,122 @@
+/**
+ * Parameters and limits of LSP: section 2 of the specification, with the defaults of each wire, and
+ * a name for everything that a stranger could otherwise make grow.
+ *
+ * @module
+ */
+import type { Random } from "../random.ts";
+import type { CongestionFactory } from "./congestion.ts";
+import type { Params, Wire } from "./types.ts";
+
+/** {@link Params} with nothing left out. */
+export type FullParams = Required<Params>;
+
+/** The classic course's defaults, exactly (specification, section 2). */
+export const CLASSIC_PARAMS: FullParams = {
+  epochMillis: 2000,
+  epochLimit: 5,
+  windowSize: 1,
+  maxUnackedMessages: 1,
+  maxBackOffInterval: 0,
+};
+
+/**
+ * The native wire's defaults.
+ * - Epoch 500 ms, limit 10: a dead peer is known after 5 to 5.5 s, half the classic time, and a path
+ *   that loses 30 % of all datagrams cuts a silent connection off once in 170,000 epochs (0.3^10),
+ *   where the classic limit of 5 would do it every 400. A heartbeat is about 40 bytes: 80 bytes a
+ *   second for an idle peer.
+ * - Window 1024: congestion control and the receiver's advertised window are what should limit a
+ *   sender, not W. 1024 messages of 1,000 bytes fill 50 Mbit/s at a round trip of 160 ms, and
+ *   packed ones of 200 bytes keep a loopback reader busy between two turns of its event loop.
+ * - Back-off cap 4: loss is repaired from acknowledgements and by probes; what back-off adds is the
+ *   floor under them, which must not become a flood of the whole window in a blackout.
+ */
+export const NATIVE_PARAMS: FullParams = {
+  epochMillis: 500,
+  epochLimit: 10,
+  windowSize: 1024,
+  maxUnackedMessages: 1024,
+  maxBackOffInterval: 4,
+};
+
+/** Bounds of an endpoint, each named in the error or the counter that tells it was met. */
+export interface Limits {
+  /** Connections of a listener, those that flush after a close included. */
+  readonly maxConnections: number;
+  /** Classic connections that have sent nothing but Connect: their address is not proved. */
+  readonly maxUnproven: number;
+  /** Bytes of payload a connection may hold that are not acknowledged; `write` throws above. */
+  readonly maxQueuedBytes: number;
+  /** Bytes received and not read, a connection: above, data is dropped and not acknowledged. */
+  readonly maxUnreadBytes: number;
+  /** Messages received and not read, a connection (empty ones have no bytes). */
+  readonly maxUnreadMessages: number;
+  /** Unread bytes of all connections together; reordered data may take half of it. */
+  readonly maxUnreadBytesTotal: number;
+  /** How many sequence numbers ahead of the next expected one are kept. */
+  readonly maxReorder: number;
+  /** Datagrams to strangers (challenges, refusals) waiting to be sent. */
+  readonly maxStrayDatagrams: number;
+  /** Refusals told as notices, a second: a flood of strangers must not flood the log. */
+  readonly maxRefusalsPerSecond: number;
+}
+
+/**
+ * Unread: 1 MiB holds the 873 largest native messages, about what the default window can bring.
+ * Queued: 4 MiB a connection, 80 ms of 400 Mbit/s. Connections: twice the 5,000 that are measured.
+ */
+export const DEFAULT_LIMITS: Limits = {
+  maxConnections: 10_000,
+  maxUnproven: 1024,
+  maxQueuedBytes: 4 << 20,
+  maxUnreadBytes: 1 << 20,
+  maxUnreadMessages: 16_384,
+  maxUnreadBytesTotal: 256 << 20,
+  maxReorder: 1024,
+  maxStrayDatagrams: 256,
+  maxRefusalsPerSecond: 10,
+};
+
+/** Bytes a buffer lent to `pollDatagram` must have: a classic frame's 1400 in base64, and keys. */
+export const DATAGRAM_BUFFER_BYTES = 2048;
+/** Longest payload toward a classic peer: Go peers read into 2000 bytes (section 8). */
+export const MAX_PAYLOAD_JSON = 1400;
+
+/** What an endpoint core is made of besides its time. */
+export interface CoreOptions {
+  readonly params?: Params;
+  readonly limits?: Partial<Limits>;
+  /** Initial sequence numbers, phases of the ticks, and (unless given) the secret. */
+  readonly random: Random;
+  /** Key of the cookies that prove addresses, 16 bytes or more; unpredictable to strangers. */
+  readonly secret?: Uint8Array;
+  /** Version of the application's messages, 0..2^32-1; must be equal on both ends. Default 0. */
+  readonly appVersion?: number;
+  /** Makes the congestion controller of each native connection. */
+  readonly congestion?: CongestionFactory;
+}
+
+/** `params` with the defaults of `wire` filled in. Throws RangeError on a value out of range. */
+export function fullParams(wire: Wire, params: Params = {}): FullParams {
+  const base = wire === "json" ? CLASSIC_PARAMS : NATIVE_PARAMS;
+  const given = Object.entries(params).filter(([, value]) => value !== undefined);
+  const full: FullParams = { ...base, ...(Object.fromEntries(given) as Params) };
+  // With only one of the two given, the other's default must not make a contradiction of it.
+  const both = params.windowSize !== undefined && params.maxUnackedMessages !== undefined;
+  if (!both && full.maxUnackedMessages > full.windowSize) {
+    return checked({ ...full, maxUnackedMessages: full.windowSize });
+  }
+  return checked(full);
+}
+
+function checked(params: FullParams): FullParams {
+  for (const [name, value] of Object.entries(params)) {
+    const least = name === "maxBackOffInterval" ? 0 : 1;
+    if (Number.isInteger(value) && value >= least) continue;
+    throw new RangeError(`Cannot use ${name}: got ${value}, expected an integer >= ${least}`);
+  }
+  if (params.maxUnackedMessages <= params.windowSize) return params;
+  const { maxUnackedMessages: m, windowSize: w } = params;
+  throw new RangeError(`Cannot use maxUnackedMessages: got ${m}, expected at most windowSize ${w}`);
+}

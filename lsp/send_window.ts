@@ -1,0 +1,227 @@
+/**
+ * What one end has written and the other has not acknowledged: the window rule, acknowledgements,
+ * and the back-off of each message (specification, sections 4 and 5). Both wires use it.
+ *
+ * @module
+ */
+import { invariant } from "../machine.ts";
+import type { Millis } from "../machine.ts";
+import type { FullParams } from "./params.ts";
+
+/** Where a message stands. `lost`: sent, believed lost, waiting to be sent again. */
+export type Standing = "queued" | "sent" | "lost" | "acked";
+
+/** One written message. */
+export interface Outbound {
+  readonly seq: number;
+  readonly payload: Uint8Array;
+  /** Bytes of payload written on the connection up to and including this message. */
+  readonly endOffset: number;
+  standing: Standing;
+  /** Times it was sent. */
+  sends: number;
+  /** When it was last sent. */
+  sentAtMs: Millis;
+  /** Number of the datagram that last carried it (native wire). */
+  datagram: number;
+  /** `cur` and `wait` of the specification, in epochs. */
+  backOff: number;
+  wait: number;
+}
+
+/** The sending half of a connection. */
+export class SendWindow {
+  /** Payload bytes written and not acknowledged. */
+  queuedBytes = 0;
+  /** Payload bytes under way: sent, neither acknowledged nor believed lost. */
+  inFlightBytes = 0;
+  /** Messages under way. */
+  inFlightCount = 0;
+  /** Messages sent at least once and not acknowledged. */
+  unackedCount = 0;
+  /** The highest sequence number sent; ISN when nothing was. */
+  highestSent: number;
+
+  private readonly params: FullParams;
+  /** From the oldest that is not acknowledged on; those before `head` are gone. */
+  private entries: Outbound[] = [];
+  private head = 0;
+  /** Index in `entries` of the first that was never sent. */
+  private fresh = 0;
+  private nextSeq: number;
+  private writtenBytes = 0;
+  /** Payload bytes up to the last message before `head`. */
+  private doneBytes = 0;
+  /** What the peer lets us send: a sequence number, and an offset in payload bytes. */
+  private grantedSeq = Infinity;
+  private grantedOffset = Infinity;
+
+  constructor(isn: number, params: FullParams) {
+    this.params = params;
+    this.nextSeq = isn + 1;
+    this.highestSent = isn;
+  }
+
+  /** Whether everything written is acknowledged. */
+  get isEmpty(): boolean {
+    return this.head === this.entries.length;
+  }
+
+  /** Messages written and never sent. */
+  get freshCount(): number {
+    return this.entries.length - this.fresh;
+  }
+
+  /** The oldest message that is not acknowledged. */
+  get oldest(): Outbound | undefined {
+    return this.entries[this.head];
+  }
+
+  /** Appends a message; the bytes are kept, not copied. */
+  push(payload: Uint8Array): void {
+    this.writtenBytes += payload.length;
+    this.queuedBytes += payload.length;
+    this.entries.push({
+      seq: this.nextSeq++,
+      payload,
+      endOffset: this.writtenBytes,
+      standing: "queued",
+      sends: 0,
+      sentAtMs: 0,
+      datagram: 0,
+      backOff: 0,
+      wait: 0,
+    });
+  }
+
+  /** The next message to send for the first time, if W, M and the peer's grant allow it. */
+  peekFresh(): Outbound | undefined {
+    const entry = this.entries[this.fresh];
+    if (entry === undefined) return undefined;
+    const { windowSize, maxUnackedMessages } = this.params;
+    if (entry.seq > this.entries[this.head]!.seq + windowSize - 1) return undefined;
+    if (this.unackedCount >= maxUnackedMessages) return undefined;
+    if (entry.seq > this.grantedSeq || entry.endOffset > this.grantedOffset) return undefined;
+    return entry;
+  }
+
+  /** Notes that `entry`, which `peekFresh` gave or which was sent before, went out. */
+  markSent(entry: Outbound, nowMs: Millis, datagram = 0): void {
+    if (entry.standing === "queued") {
+      invariant(entry === this.entries[this.fresh], "messages are first sent in order");
+      this.fresh++;
+      this.unackedCount++;
+      this.highestSent = entry.seq;
+    }
+    if (entry.standing !== "sent") {
+      this.inFlightBytes += entry.payload.length;
+      this.inFlightCount++;
+    }
+    entry.standing = "sent";
+    entry.sends++;
+    entry.sentAtMs = nowMs;
+    entry.datagram = datagram;
+  }
+
+  /** Notes that `entry` is believed lost. */
+  markLost(entry: Outbound): void {
+    invariant(entry.standing === "sent", "only what was sent can be lost");
+    entry.standing = "lost";
+    this.inFlightBytes -= entry.payload.length;
+    this.inFlightCount--;
+  }
+
+  /** Acknowledges exactly `seq`; false when it is unknown, never sent or acknowledged before. */
+  ackOne(seq: number): boolean {
+    return this.ackRange(seq, seq) > 0;
+  }
+
+  /** Acknowledges all up to `seq`; the number of messages that this removed. */
+  ackThrough(seq: number): number {
+    const first = this.entries[this.head]?.seq;
+    return first === undefined ? 0 : this.ackRange(first, seq);
+  }
+
+  /** Acknowledges `first..last`; the number of messages that this removed. */
+  ackRange(first: number, last: number): number {
+    const { head } = this;
+    const base = this.entries[head]?.seq;
+    if (base === undefined) return 0;
+    const from = Math.max(head, head + first - base);
+    const to = Math.min(this.fresh - 1, head + last - base);
+    let removed = 0;
+    for (let i = from; i <= to; i++) if (this.settle(this.entries[i]!)) removed++;
+    if (removed > 0) this.dropSettled();
+    return removed;
+  }
+
+  /**
+   * The peer takes `messages` more messages and `bytes` more bytes after `cumulative`. Ignored when
+   * stale; a grant once given is never taken back.
+   */
+  grant(cumulative: number, messages: number, bytes: number): void {
+    if (cumulative !== (this.entries[this.head]?.seq ?? this.nextSeq) - 1) return;
+    const before = this.grantedSeq === Infinity;
+    const seq = cumulative + messages;
+    const offset = this.doneBytes + bytes;
+    this.grantedSeq = before ? seq : Math.max(this.grantedSeq, seq);
+    this.grantedOffset = before ? offset : Math.max(this.grantedOffset, offset);
+  }
+
+  /**
+   * One tick of every message's back-off (section 5). Calls `resend` with those that are due and
+   * were last sent at `sentBeforeMs` or earlier; the others are left alone.
+   */
+  tick(sentBeforeMs: Millis, resend: (entry: Outbound) => void): void {
+    for (let i = this.head; i < this.fresh; i++) {
+      const entry = this.entries[i]!;
+      if (entry.standing !== "sent" || entry.sentAtMs > sentBeforeMs) continue;
+      if (entry.wait > 0) {
+        entry.wait--;
+        continue;
+      }
+      const doubled = entry.backOff === 0 ? 1 : 2 * entry.backOff;
+      entry.backOff = Math.min(doubled, this.params.maxBackOffInterval);
+      entry.wait = entry.backOff;
+      resend(entry);
+    }
+  }
+
+  /** Calls `visit` with the messages under way, oldest first, until it answers false. */
+  eachSent(visit: (entry: Outbound) => boolean): void {
+    for (let i = this.head; i < this.fresh; i++) {
+      const entry = this.entries[i]!;
+      if (entry.standing === "sent" && !visit(entry)) return;
+    }
+  }
+
+  private settle(entry: Outbound): boolean {
+    if (entry.standing === "acked") return false;
+    if (entry.standing === "sent") {
+      this.inFlightBytes -= entry.payload.length;
+      this.inFlightCount--;
+    }
+    entry.standing = "acked";
+    this.unackedCount--;
+    this.queuedBytes -= entry.payload.length;
+    return true;
+  }
+
+  private dropSettled(): void {
+    const { entries } = this;
+    while (this.head < this.fresh && entries[this.head]!.standing === "acked") {
+      this.doneBytes = entries[this.head]!.endOffset;
+      this.head++;
+    }
+    if (this.head === entries.length) this.rebase([]);
+    else if (this.head >= 256 && this.head * 2 >= entries.length) {
+      this.rebase(entries.slice(this.head));
+    }
+  }
+
+  private rebase(entries: Outbound[]): void {
+    this.fresh -= this.head;
+    this.head = 0;
+    this.entries = entries;
+  }
+}
