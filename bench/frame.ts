@@ -21,6 +21,8 @@ const payload = Uint8Array.from({ length: 200 }, (_, i) => i);
 const buffer = new Uint8Array(MAX_DATAGRAM_BYTES);
 const writer = new DatagramWriter();
 const reader = new DatagramReader();
+const nativeWriter = new DatagramWriter(crc32Native);
+const nativeReader = new DatagramReader(crc32Native);
 const ack: AckFields = {
   cumulative: 1000,
   echo: 77,
@@ -38,7 +40,7 @@ function writeOne(into: Uint8Array): number {
   return writer.finish();
 }
 
-function writePacked(into: Uint8Array): number {
+function writePacked(into: Uint8Array, writer: DatagramWriter): number {
   writer.begin(into, 7, seq++);
   writer.ack(ack);
   while (writer.data(seq, payload)) seq++;
@@ -46,7 +48,7 @@ function writePacked(into: Uint8Array): number {
 }
 
 /** Reads everything there is, as an endpoint would. */
-function readAll(datagram: Uint8Array): number {
+function readAll(datagram: Uint8Array, reader: DatagramReader): number {
   let sum = 0;
   if (!reader.open(datagram)) throw new Error(reader.reject);
   while (reader.next()) {
@@ -57,17 +59,25 @@ function readAll(datagram: Uint8Array): number {
 }
 
 const one = buffer.slice(0, writeOne(buffer));
-const packed = buffer.slice(0, writePacked(buffer));
+const packed = buffer.slice(0, writePacked(buffer, writer));
 const forged = one.slice();
 forged[100]! ^= 1;
 
 group("native wire, 200-byte payload", () => {
   bench("write a datagram: 1 Data", () => do_not_optimize(writeOne(buffer)));
-  bench("read a datagram: 1 Data", () => do_not_optimize(readAll(one)));
+  bench("read a datagram: 1 Data", () => do_not_optimize(readAll(one, reader)));
   bench("write a datagram: Ack with 2 ranges + 5 Data", () => {
-    do_not_optimize(writePacked(buffer));
+    do_not_optimize(writePacked(buffer, writer));
   });
-  bench("read a datagram: Ack with 2 ranges + 5 Data", () => do_not_optimize(readAll(packed)));
+  bench("read a datagram: Ack with 2 ranges + 5 Data", () =>
+    do_not_optimize(readAll(packed, reader)),
+  );
+  bench("the same, written with crc32Native", () => {
+    do_not_optimize(writePacked(buffer, nativeWriter));
+  });
+  bench("the same, read with crc32Native", () => {
+    do_not_optimize(readAll(packed, nativeReader));
+  });
   bench("reject a damaged datagram", () => do_not_optimize(reader.open(forged)));
 });
 
