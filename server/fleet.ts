@@ -16,7 +16,7 @@ import type { Limits } from "./limits.ts";
 import { RateEstimator } from "./rate.ts";
 import { type Chunk, type Miner, Roster } from "./roster.ts";
 import { type Claim, Scheduler } from "./scheduler.ts";
-import { relieveStragglers, watchConfirmations } from "./stragglers.ts";
+import { relieveStragglers, trimOversized, watchConfirmations } from "./stragglers.ts";
 
 /** What the fleet needs done by its owner. */
 export interface FleetPort extends DispatchPort {
@@ -182,6 +182,7 @@ export class Fleet {
       // It was this machine that slept: the miners' reports are yet to be read.
       if (slept) miner.advancedMs = now;
       if (now - miner.advancedMs >= miner.stallAfterMs(this.limits)) this.#stand(miner, now);
+      else if (miner.wire === "cbor") trimOversized(this, miner, now);
     }
     watchConfirmations(this, now);
     this.#dispatcher.feed(now);

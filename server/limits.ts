@@ -30,6 +30,8 @@ export interface Limits {
   readonly minChunkSeconds: number;
   /** Part of the contested fleet that goes to the oldest claim, 0..1. */
   readonly oldestShare: number;
+  /** A miner that has more than this many chunk times before it (it slowed down) is relieved. */
+  readonly oversizedChunks: number;
   /** How often the clocks are looked at while anything is under way, in milliseconds. */
   readonly tickMs: number;
   /** How often a client hears of a job that moves, in milliseconds. */
@@ -72,6 +74,7 @@ export const DEFAULT_LIMITS: Limits = Object.freeze({
   chunkSeconds: 1,
   minChunkSeconds: 0.05,
   oldestShare: 0.25,
+  oversizedChunks: 4,
   tickMs: 100,
   statusMs: 250,
   statusIdleMs: 2_000,

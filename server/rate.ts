@@ -7,8 +7,8 @@ import type { Millis } from "../machine.ts";
 
 /** After this many seconds an old measurement counts 1/e of a new one. */
 const MEMORY_SECONDS = 3;
-/** What a miner says of itself weighs as much as this many seconds of measuring. */
-const DECLARED_SECONDS = 0.25;
+/** What a miner says of itself holds until this many seconds were measured. */
+const DECLARED_SECONDS = 0.1;
 /** Shorter measurements are taken for this long: a clock's grain must not look like speed. */
 const LEAST_SECONDS = 0.001;
 
@@ -20,12 +20,11 @@ const LEAST_SECONDS = 0.001;
 export class RateEstimator {
   #nonces = 0;
   #seconds = 0;
+  readonly #declared: number | undefined;
 
   /** `declared`: nonces a second that are believed until measured, 0 for unknown. */
   constructor(declared = 0) {
-    if (!(declared > 0) || !Number.isFinite(declared)) return;
-    this.#nonces = declared * DECLARED_SECONDS;
-    this.#seconds = DECLARED_SECONDS;
+    this.#declared = declared > 0 && Number.isFinite(declared) ? declared : undefined;
   }
 
   /** `nonces` were done in the `durationMs` since the sample before. */
@@ -38,6 +37,7 @@ export class RateEstimator {
 
   /** Nonces a second; undefined before anything was measured or declared. */
   get value(): number | undefined {
+    if (this.#declared !== undefined && this.#seconds < DECLARED_SECONDS) return this.#declared;
     if (this.#seconds === 0) return undefined;
     return this.#nonces / Math.max(this.#seconds, LEAST_SECONDS);
   }

@@ -142,7 +142,7 @@ export class Roster {
   /** Miners at work whose queue is empty. */
   readonly thirsty: Set<Miner> = new Set();
   readonly #limits: Limits;
-  /** Miners that owe an answer. */
+  /** Miners that owe an answer and are expected to give it. */
   readonly #owing = new Set<Miner>();
   readonly #rates = new Map<Miner, number>();
   #fleetRate = 0;
@@ -157,7 +157,7 @@ export class Roster {
     return Math.max(0, this.#fleetRate);
   }
 
-  /** Whether any miner owes an answer to a chunk. */
+  /** Whether any miner, not on probation, owes an answer to a chunk. */
   get isOwed(): boolean {
     return this.#owing.size > 0;
   }
@@ -189,7 +189,7 @@ export class Roster {
     const rate = miner.probation ? 0 : (miner.rate.value ?? 0);
     this.#fleetRate += rate - (this.#rates.get(miner) ?? 0);
     this.#rates.set(miner, rate);
-    place(this.#owing, miner, miner.chunks.length > 0);
+    place(this.#owing, miner, miner.chunks.length > 0 && !miner.probation);
     const occupied = miner.occupied;
     const willing = !miner.probation && miner.chunks.length < this.#limits.maxOutstandingChunks;
     place(this.idle, miner, willing && occupied === 0);

@@ -1,8 +1,8 @@
 /**
  * How much a miner is given at a time. Far from a job's end: what it does in `chunkSeconds`. Near
- * the end: half of its fair part of what is left (guided self-scheduling: Polychronopoulos and
- * Kuck, 1987), so that chunks shrink and all miners end together; but not below `minChunkSeconds`, where
- * splitting costs more than it wins. A miner of unknown rate first gets a probe.
+ * the end: half of its fair part of what is left (guided self-scheduling, Polychronopoulos and
+ * Kuck 1987), so that chunks shrink and all miners end together; but not below `minChunkSeconds`,
+ * where splitting costs more than it wins. A miner of unknown rate first gets a probe.
  *
  * @module
  */

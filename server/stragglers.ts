@@ -57,6 +57,19 @@ export function relieveStragglers(fleet: Hands, now: Millis): void {
   }
 }
 
+/**
+ * Trims what would keep a miner busy far longer than a chunk should: it has become slower, or had
+ * promised too much. So no job waits long for a miner, however wrong an estimate was.
+ */
+export function trimOversized(fleet: Hands, miner: Miner, now: Millis): void {
+  const { limits } = fleet;
+  const speed = miner.speed(limits);
+  const remaining = miner.remaining(now, limits);
+  if (remaining <= speed * limits.chunkSeconds * limits.oversizedChunks) return;
+  const unreported = miner.remaining(miner.markMs, limits) - remaining;
+  keepOnly(fleet, miner, unreported + speed * limits.chunkSeconds, now);
+}
+
 /** Takes everything from the miner but the next `nonces` that it holds. */
 function keepOnly(fleet: Hands, miner: Miner, nonces: number, now: Millis): void {
   let keep = BigInt(Math.ceil(nonces));
