@@ -5,62 +5,11 @@
  * @module
  */
 import { describe, expect, test } from "bun:test";
-import type { Candidate } from "../messages.ts";
-import { type FakeClient, type Order, VirtualFleet } from "./server_fleet.ts";
+import { expectAnswer, expectExactCover, expectTidy } from "./server_checks.ts";
+import { VirtualFleet } from "./server_fleet.ts";
 import { scrambled } from "./server_puzzles.ts";
 
 const MAX = (1n << 64n) - 1n;
-
-/** Runs until `client` has its answer to `job`, and checks it and the books behind it. */
-function expectAnswer(fleet: VirtualFleet, client: FakeClient, order: Order, limitMs = 120_000) {
-  const job = client.submit(order);
-  expect(fleet.run(limitMs, () => client.answers.has(job))).toBe(true);
-  const { message = "12345", lower = 0n, upper, target } = order;
-  const { best, met } = client.answer(job);
-  const search = (wanted?: bigint): Candidate =>
-    fleet.puzzle.search(message, lower, upper + 1n, wanted);
-  const hit = target === undefined ? undefined : search(target);
-  const isMet = hit === undefined || hit.hash <= target!;
-  expect(met).toBe(isMet);
-  expect(best).toEqual(hit !== undefined && isMet ? hit : search());
-  expectExactCover(
-    fleet,
-    client.connId,
-    job,
-    lower,
-    hit !== undefined && isMet ? hit.nonce : upper,
-  );
-  return client.answer(job);
-}
-
-/** Accepted ranges are disjoint, inside the job, and contain all of lower..upper. */
-function expectExactCover(
-  fleet: VirtualFleet,
-  client: number,
-  job: number,
-  lower: bigint,
-  upper: bigint,
-) {
-  const pieces = fleet.accepted.filter((a) => a.client === client && a.job === job);
-  pieces.sort((a, b) => (a.lower < b.lower ? -1 : 1));
-  let next = lower;
-  for (const piece of pieces) {
-    if (piece.lower > upper) break;
-    expect(piece.lower).toBe(next);
-    next = piece.upper + 1n;
-  }
-  expect(next).toBeGreaterThan(upper);
-}
-
-/** After everything is answered, nothing may be left over. */
-function expectTidy(fleet: VirtualFleet) {
-  fleet.run(30_000);
-  const { jobs, counts, miners } = fleet.core.snapshot();
-  expect(jobs).toEqual([]);
-  expect(counts.chunks).toBe(0);
-  expect(counts.idle).toBe(miners.length);
-  expect(fleet.core.wakeAtMs()).toBeUndefined();
-}
 
 describe("ServerCore answers", () => {
   test("a least-hash job with one miner", () => {
