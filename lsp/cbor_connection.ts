@@ -122,9 +122,15 @@ export class NativeConnection extends Connection {
   /** A datagram with our number from our address: `reader` is at its start. */
   handleDatagram(reader: DatagramReader, nowMs: Millis): void {
     if (this.phase === "ended") return this.repeatClose();
-    this.noteHeard();
     this.accept = undefined;
+    this.acceptWanted = false;
     while (reader.next()) {
+      // No sign of life: a restarted server, which gave our number to another client, challenges us.
+      if (reader.type === FrameType.pathChallenge) {
+        this.handlePathChallenge(reader.token);
+        continue;
+      }
+      this.noteHeard();
       if (reader.type === FrameType.data) {
         if (reader.number > this.echo) {
           this.echo = reader.number;
@@ -132,7 +138,6 @@ export class NativeConnection extends Connection {
         }
         this.takeData(reader.seq, new Uint8Array(reader.payload));
       } else if (reader.type === FrameType.ack) this.handleAck(reader, nowMs);
-      else if (reader.type === FrameType.pathChallenge) this.handlePathChallenge(reader.token);
       else if (reader.type === FrameType.close) return this.handleClose(reader);
     }
   }
