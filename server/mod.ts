@@ -1,7 +1,7 @@
 /**
  * The server: takes jobs from clients, splits them among miners, folds what they find, answers.
- * {@link ServerCore} is the whole policy as a plain state machine, the same on sockets and under
- * the simulator.
+ * {@link serve} runs it on a socket; {@link ServerCore} is the whole policy as a plain state
+ * machine, the same on sockets and under the simulator.
  *
  * @module
  */
@@ -10,3 +10,4 @@ export { DEFAULT_LIMITS, type Limits } from "./limits.ts";
 export type { ChunkSnapshot, JobName, JobSnapshot, MinerSnapshot } from "./snapshot.ts";
 export type { ServerSnapshot } from "./snapshot.ts";
 export type { ServerEffect, ServerInput } from "./types.ts";
+export { type RunningServer, serve, type ServeOptions } from "./adapter.ts";

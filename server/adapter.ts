@@ -1,0 +1,157 @@
+/**
+ * The server on a real socket: brings the core, an LSP listener and the clock together.
+ *
+ * @module
+ */
+import { listen, LspError, type LspServer } from "../lsp/mod.ts";
+import type { Params } from "../lsp/types.ts";
+import type { Wake } from "../machine.ts";
+import { MESSAGES_VERSION } from "../messages.ts";
+import { ServerCore } from "./core.ts";
+import type { Limits } from "./limits.ts";
+import type { ServerSnapshot } from "./snapshot.ts";
+import type { ServerEffect, ServerInput } from "./types.ts";
+
+/** Where and how to serve. */
+export interface ServeOptions {
+  /** Address to bind; loopback if left out. */
+  readonly host?: string;
+  /** 0 picks a free one. */
+  readonly port: number;
+  readonly params?: Params;
+  /** Closes the server when aborted. */
+  readonly signal?: AbortSignal;
+  /** Told one line for people at a time. */
+  readonly log?: (text: string, level: "info" | "warn") => void;
+  readonly limits?: Partial<Limits>;
+}
+
+/** A server that listens. */
+export interface RunningServer extends AsyncDisposable {
+  readonly host: string;
+  readonly port: number;
+  /** Resolves when the server has closed; rejects if a bug of ours ended it. */
+  readonly closed: Promise<void>;
+  /** How everything stands, as plain data. */
+  snapshot(): ServerSnapshot;
+  /** Flushes what was written, then lets go of the socket. */
+  close(): Promise<void>;
+}
+
+/** Starts a server. Rejects with an LspError if it cannot listen (port in use, unknown host). */
+export async function serve(options: ServeOptions): Promise<RunningServer> {
+  const { host = "127.0.0.1", port, params } = options;
+  const lsp = await listen({
+    host,
+    port,
+    appVersion: MESSAGES_VERSION,
+    ...(params !== undefined && { params }),
+  });
+  return new SocketServer(host, lsp, options);
+}
+
+class SocketServer implements RunningServer {
+  readonly host: string;
+  readonly port: number;
+  readonly closed: Promise<void>;
+  readonly #lsp: LspServer;
+  readonly #core: ServerCore;
+  readonly #log: NonNullable<ServeOptions["log"]>;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #timerAtMs: number | undefined;
+
+  constructor(host: string, lsp: LspServer, options: ServeOptions) {
+    this.host = host;
+    this.port = lsp.port;
+    this.#lsp = lsp;
+    this.#log = options.log ?? (() => {});
+    this.#core = new ServerCore(options.limits === undefined ? {} : { limits: options.limits });
+    const { signal } = options;
+    const close = (): void => void this.close();
+    if (signal?.aborted) close();
+    signal?.addEventListener("abort", close, { once: true });
+    this.closed = this.#run().finally(() => {
+      clearTimeout(this.#timer);
+      signal?.removeEventListener("abort", close);
+    });
+  }
+
+  snapshot(): ServerSnapshot {
+    return this.#core.snapshot();
+  }
+
+  async close(): Promise<void> {
+    await this.#lsp.close();
+    await this.closed;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  /** Reads until the listener is closed. */
+  async #run(): Promise<void> {
+    try {
+      for (;;) {
+        const input = await this.#next();
+        if (input === undefined) return;
+        this.#feed(input);
+      }
+    } catch (error) {
+      await this.#lsp.close();
+      throw error;
+    }
+  }
+
+  /** The next thing that happened; undefined when the listener is closed. */
+  async #next(): Promise<ServerInput | undefined> {
+    try {
+      const { connId, payload, wire } = await this.#lsp.read();
+      return { kind: "payload", connId, wire, payload };
+    } catch (error) {
+      if (!(error instanceof LspError)) throw error;
+      return error.connId === undefined ? undefined : { kind: "gone", connId: error.connId };
+    }
+  }
+
+  #feed(input: ServerInput | Wake): void {
+    this.#core.handle(input, performance.now());
+    for (let effect = this.#core.poll(); effect !== undefined; effect = this.#core.poll()) {
+      this.#carryOut(effect);
+    }
+    this.#setTimer();
+  }
+
+  #carryOut(effect: ServerEffect): void {
+    if (effect.kind === "log") return this.#log(effect.text, effect.level);
+    try {
+      if (effect.kind === "close") this.#lsp.closeConn(effect.connId);
+      else this.#lsp.write(effect.connId, effect.payload);
+    } catch (error) {
+      this.#handleWriteError(effect.connId, error);
+    }
+  }
+
+  /** A peer that went is told of by `read`; one that does not read, or cannot, is let go. */
+  #handleWriteError(connId: number, error: unknown): void {
+    if (!(error instanceof LspError)) throw error;
+    if (error.code !== "QUEUE_FULL" && error.code !== "PAYLOAD_TOO_LARGE") return;
+    this.#log(`connection ${connId} closed: ${error.message}`, "warn");
+    this.#lsp.closeConn(connId);
+  }
+
+  #setTimer(): void {
+    const wakeMs = this.#core.wakeAtMs();
+    if (wakeMs === this.#timerAtMs) return;
+    clearTimeout(this.#timer);
+    this.#timerAtMs = wakeMs;
+    if (wakeMs === undefined) return;
+    this.#timer = setTimeout(
+      () => {
+        this.#timerAtMs = undefined;
+        this.#feed({ kind: "wake" });
+      },
+      Math.max(0, wakeMs - performance.now()),
+    );
+  }
+}
