@@ -185,8 +185,8 @@ export class NativeConnection extends Connection {
     const number = this.datagrams + 1;
     const hasMessages = this.mayStart(nowMs);
     writer.begin(into, this.id, number);
-    if (this.acceptWanted || (hasMessages && this.accept !== undefined))
-      writer.accept(this.accept!);
+    const { accept } = this;
+    if (accept !== undefined && (hasMessages || this.acceptWanted)) writer.accept(accept);
     this.acceptWanted = false;
     if (this.ackWanted) this.writeAck(nowMs);
     if (this.pathToken !== undefined) {

@@ -90,6 +90,12 @@ export class Dialer extends Endpoint {
     super.abort();
   }
 
+  /** With its one connection a dialer is done, whoever ended it. */
+  override ended(connection: Connection): void {
+    this.isClosing = true;
+    super.ended(connection);
+  }
+
   protected override handleNative(from: Address, nowMs: Millis): void {
     const { reader } = this;
     if (from !== this.to || this.wire !== "cbor") return this.rejections.count("address");

@@ -167,6 +167,12 @@ export abstract class Endpoint implements EndpointCore, Host {
     return this.byId.get(connId)?.stats();
   }
 
+  /** Payload bytes written on an open connection and not acknowledged; else `undefined`. */
+  queuedBytes(connId: number): number | undefined {
+    const connection = this.byId.get(connId);
+    return connection?.phase === "open" ? connection.send.queuedBytes : undefined;
+  }
+
   // ---- Host
 
   wantsToSend(connection: Connection): void {

@@ -1,6 +1,6 @@
 /**
- * The errors that LSP's users meet. Each has a `code` for programs, a message of one line for people
- * and, where it is about one connection, that connection's number.
+ * The errors that LSP's users meet. Each has a `code` for programs, a message of one line for
+ * people and, where it is about one connection, that connection's number.
  *
  * @module
  */

@@ -23,7 +23,7 @@ import { type ClassicFrame, ClassicType, decodeClassic } from "./json_frame.ts";
 import { type CoreOptions, type FullParams, fullParams } from "./params.ts";
 import type { Address } from "./types.ts";
 
-/** Largest ISN of a classic peer: leaves 2^52 messages before numbers would lose their exactness. */
+/** Largest ISN of a classic peer: leaves 2^52 messages before numbers lose their exactness. */
 const MAX_CLASSIC_ISN = 2 ** 52;
 
 type RefusalCode = "version" | "full" | "closed";

@@ -22,7 +22,7 @@ export const CLASSIC_PARAMS: FullParams = {
 
 /**
  * The native wire's defaults.
- * - Epoch 500 ms, limit 10: a dead peer is known after 5 to 5.5 s, half the classic time, and a path
+ * - Epoch 500 ms, limit 10: a dead peer is known after 5 to 5.5 s, half the classic time. A path
  *   that loses 30 % of all datagrams cuts a silent connection off once in 170,000 epochs (0.3^10),
  *   where the classic limit of 5 would do it every 400. A heartbeat is about 40 bytes: 80 bytes a
  *   second for an idle peer.

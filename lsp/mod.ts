@@ -1,0 +1,49 @@
+/**
+ * LSP, the Live Sequence Protocol: ordered, exactly-once messages over UDP, with both sides knowing
+ * when the other is gone. One listener serves both wires: the native one and the classic course's.
+ *
+ * ```ts
+ * import { connect, listen } from "./lsp/mod.ts";
+ *
+ * await using server = await listen({ port: 0, onLost: (end) => console.log(end.message) });
+ * await using client = await connect({ host: "127.0.0.1", port: server.port });
+ * client.write(new TextEncoder().encode("hello"));
+ * const { connId, payload } = await server.read();
+ * server.write(connId, payload);
+ * console.log(new TextDecoder().decode(await client.read()));
+ * ```
+ *
+ * The specification is ../shared/lsp.md beside the project, the wires are in docs/protocol.md. For
+ * simulations, `createListener` and `createDialer` give the same protocol without socket or clock.
+ *
+ * @module
+ */
+export type { CongestionControl, CongestionFactory } from "./congestion.ts";
+export type { ConnectionStats, EndpointStats } from "./counters.ts";
+export { createDialer, type Dialer, type DialerOptions } from "./dialer.ts";
+export * from "./errors.ts";
+export { createListener, type Listener } from "./listener.ts";
+export {
+  CLASSIC_PARAMS,
+  type CoreOptions,
+  DATAGRAM_BUFFER_BYTES,
+  DEFAULT_LIMITS,
+  type FullParams,
+  fullParams,
+  type Limits,
+  NATIVE_PARAMS,
+} from "./params.ts";
+export type * from "./types.ts";
+export {
+  connect,
+  type ConnectOptions,
+  type EndpointOptions,
+  type LspClient,
+} from "./udp_client.ts";
+export {
+  type ConnectionEnd,
+  listen,
+  type ListenOptions,
+  type LspServer,
+  type Received,
+} from "./udp_server.ts";

@@ -1,0 +1,197 @@
+/**
+ * Runs an endpoint core on a UDP socket of Bun: one socket, one timer, one flush a turn of the
+ * event loop, however many connections there are.
+ *
+ * @module
+ */
+import type { Endpoint } from "./endpoint.ts";
+import { DATAGRAM_BUFFER_BYTES } from "./params.ts";
+import type { Address, LspNotice } from "./types.ts";
+import { addressText, type SocketHandlers, type UdpSocket } from "./udp_socket.ts";
+
+/** Datagrams handed to the kernel by one call. */
+const BATCH = 32;
+/**
+ * Bun empties the socket before it looks at timers and immediates: in a flood both would starve (by
+ * 600 ms, measured). So after this many datagrams we look at the clock ourselves, and send.
+ */
+const DATAGRAMS_PER_TURN = 64;
+
+/** Sending is synchronous: one set of buffers serves all sockets. */
+const slab = Array.from({ length: BATCH }, () => new Uint8Array(DATAGRAM_BUFFER_BYTES));
+
+/** What the owner of an endpoint is told. */
+export interface Upcalls {
+  onNotice(notice: LspNotice): void;
+  /** There may be events to read, or room to write. */
+  onProgress(): void;
+}
+
+/** See the module. */
+export class UdpEndpoint<Core extends Endpoint> implements SocketHandlers {
+  readonly core: Core;
+  /** Sends that the system refused, twice in a row. */
+  sendErrors = 0;
+  private readonly upcalls: Upcalls;
+  private readonly socket: UdpSocket;
+  private timer: ReturnType<typeof setTimeout> | undefined;
+  private timerAtMs = Infinity;
+  private immediate: ReturnType<typeof setImmediate> | undefined;
+  private sinceTurn = 0;
+  private unsent: Uint8Array[] = [];
+  private unsentTo: Address[] = [];
+  private isReleased = false;
+  private isRef = true;
+  /** The text of an address by its port: it is asked for with every datagram. */
+  private readonly texts = new Map<number, { host: string; text: Address }>();
+
+  constructor(core: Core, socket: UdpSocket, upcalls: Upcalls) {
+    this.core = core;
+    this.socket = socket;
+    this.upcalls = upcalls;
+    this.kick();
+  }
+
+  /** The port bound. */
+  get port(): number {
+    return this.socket.port;
+  }
+
+  /** The address bound. */
+  get host(): string {
+    return this.socket.host;
+  }
+
+  /** Has this turn of the event loop end with a look at what the core wants. */
+  kick(): void {
+    if (this.isReleased || this.immediate !== undefined) return;
+    this.immediate = setImmediate(() => {
+      this.immediate = undefined;
+      this.turn();
+    });
+  }
+
+  /** Closes socket and timer. What the core still holds can be read. */
+  release(): void {
+    if (this.isReleased) return;
+    this.isReleased = true;
+    this.disarm();
+    if (this.immediate !== undefined) clearImmediate(this.immediate);
+    this.immediate = undefined;
+    this.socket.close();
+  }
+
+  /** Keeps the process alive (the default), or not. */
+  setRef(isRef: boolean): void {
+    this.isRef = isRef;
+    if (this.isReleased) return;
+    if (isRef) this.socket.ref();
+    else this.socket.unref();
+    this.disarm();
+    this.arm();
+  }
+
+  data(bytes: Uint8Array, host: string, port: number): void {
+    if (this.isReleased) return;
+    this.core.handleDatagram(bytes, this.addressOf(host, port), performance.now());
+    this.upcalls.onProgress();
+    if (++this.sinceTurn >= DATAGRAMS_PER_TURN) this.turn();
+    else this.kick();
+  }
+
+  drain(): void {
+    this.kick();
+  }
+
+  /** Lets the core do what is due, sends what it wants sent, and tells what it has to tell. */
+  turn(): void {
+    if (this.isReleased) return;
+    const { core } = this;
+    const nowMs = performance.now();
+    this.sinceTurn = 0;
+    if ((core.wakeAtMs() ?? Infinity) <= nowMs) core.handleWake(nowMs);
+    this.flush(nowMs);
+    for (let notice = core.pollNotice(); notice; notice = core.pollNotice()) {
+      this.upcalls.onNotice(notice);
+    }
+    this.upcalls.onProgress();
+    this.arm();
+  }
+
+  private flush(nowMs: number): void {
+    if (this.unsent.length > 0) this.sendAll(this.unsent, this.unsentTo);
+    while (this.unsent.length === 0) {
+      const packets: Uint8Array[] = [];
+      const to: Address[] = [];
+      while (packets.length < BATCH) {
+        const buffer = slab[packets.length]!;
+        const out = this.core.pollDatagram(buffer, nowMs);
+        if (out === undefined) break;
+        packets.push(buffer.subarray(0, out.length));
+        to.push(out.to);
+      }
+      if (packets.length === 0) return;
+      this.sendAll(packets, to);
+      if (packets.length < BATCH) return;
+    }
+  }
+
+  /** Sends in order; what finds no room in the kernel is kept for the next turn. */
+  private sendAll(packets: Uint8Array[], to: Address[]): void {
+    let done = 0;
+    let failures = 0;
+    while (done < packets.length) {
+      try {
+        const rest = done === 0 ? packets : packets.slice(done);
+        const sent = this.socket.sendMany(rest, done === 0 ? to : to.slice(done));
+        if (sent <= 0) break;
+        done += sent;
+        failures = 0;
+      } catch {
+        // An ICMP error of an earlier datagram fails the next send, to whomever: it is tried once
+        // more. What fails again is let go; LSP repairs the loss, or finds the peer silent.
+        if (++failures < 2) continue;
+        failures = 0;
+        done++;
+        this.sendErrors++;
+      }
+    }
+    this.unsent = packets.slice(done).map((packet) => new Uint8Array(packet));
+    this.unsentTo = to.slice(done);
+  }
+
+  private arm(): void {
+    if (this.isReleased) return;
+    const atMs = this.core.wakeAtMs() ?? Infinity;
+    // A timer that rings too early costs one look; setting it anew each time would cost more.
+    if (this.timerAtMs <= atMs) return;
+    this.disarm();
+    this.timerAtMs = atMs;
+    this.timer = setTimeout(
+      () => {
+        this.timer = undefined;
+        this.timerAtMs = Infinity;
+        this.turn();
+      },
+      Math.min(Math.max(0, Math.ceil(atMs - performance.now())), MAX_TIMEOUT_MS),
+    );
+    if (!this.isRef) this.timer.unref();
+  }
+
+  private disarm(): void {
+    if (this.timer !== undefined) clearTimeout(this.timer);
+    this.timer = undefined;
+    this.timerAtMs = Infinity;
+  }
+
+  private addressOf(host: string, port: number): Address {
+    const known = this.texts.get(port);
+    if (known?.host === host) return known.text;
+    const text = addressText(host, port);
+    this.texts.set(port, { host, text });
+    return text;
+  }
+}
+
+/** setTimeout takes 31 bits; a longer wait is made of several. */
+const MAX_TIMEOUT_MS = 2 ** 31 - 1;

@@ -1,0 +1,223 @@
+/**
+ * The server's side of the library: `listen` and what it gives.
+ *
+ * @module
+ */
+import type { ConnectionStats, EndpointStats } from "./counters.ts";
+import { ConnectionClosed, type ConnectionLost, UnknownConnection } from "./errors.ts";
+import { createListener, type Listener } from "./listener.ts";
+import type { LspNotice, Wire } from "./types.ts";
+import { UdpEndpoint, type Upcalls } from "./udp.ts";
+import { coreOptions, endError, type EndpointOptions, unpredictable } from "./udp_client.ts";
+import { checkPort, openListening, resolveHost } from "./udp_socket.ts";
+
+/** How a connection of a server ended. */
+export type ConnectionEnd = ConnectionLost | ConnectionClosed;
+
+/** What `listen` takes. */
+export interface ListenOptions extends EndpointOptions {
+  /** Name or address to bind; default 127.0.0.1. `::` takes both families. */
+  readonly host?: string;
+  /** 0..65535; 0 takes a free one. */
+  readonly port: number;
+  /** Told of lost and closed connections by the async iterator. */
+  readonly onLost?: (end: ConnectionEnd) => void;
+}
+
+/** A message that a server read. */
+export interface Received {
+  readonly connId: number;
+  readonly payload: Uint8Array;
+  readonly wire: Wire;
+}
+
+/** A server of both wires on one port. */
+export interface LspServer extends AsyncIterable<Received>, AsyncDisposable {
+  /** The address and the port bound. */
+  readonly host: string;
+  readonly port: number;
+  /**
+   * The next message of any connection. Rejects with ConnectionLost or ConnectionClosed, once for
+   * each connection that ends, after the data read before; and always once the server is closed.
+   */
+  read(): Promise<Received>;
+  /** Queues a copy. Throws UnknownConnection, PayloadTooLarge, QueueFull. */
+  write(connId: number, payload: Uint8Array): void;
+  /** Resolves when less than half of `maxQueuedBytes` waits on the connection, or when it ended. */
+  writable(connId: number): Promise<void>;
+  /** Ends one connection after what was written on it. Throws UnknownConnection. */
+  closeConn(connId: number): void;
+  /** Resolves when everything written is acknowledged, or the peers are lost. */
+  close(): Promise<void>;
+  /** Lets the process end although the server listens, or (the default) not. */
+  ref(): void;
+  unref(): void;
+  /** Of the endpoint, or of one connection (`undefined` when there is none of that number). */
+  stats(): EndpointStats;
+  stats(connId: number): ConnectionStats | undefined;
+}
+
+/**
+ * Listens for LSP clients of both wires. Rejects with AddressInUse, UnresolvedHost, or LspError
+ * `SOCKET` with the system's reason.
+ */
+export async function listen(options: ListenOptions): Promise<LspServer> {
+  const { port, signal } = options;
+  checkPort(port, 0);
+  signal?.throwIfAborted();
+  const host = await resolveHost(options.host ?? "127.0.0.1");
+  let server: Server | undefined;
+  const socket = await openListening(host, port, {
+    data: (bytes, from, fromPort) => server?.udp.data(bytes, from, fromPort),
+    drain: () => server?.udp.drain(),
+  });
+  try {
+    signal?.throwIfAborted();
+    const core = createListener({ ...coreOptions(options), ...unpredictable() }, performance.now());
+    server = new Server(options, (upcalls) => new UdpEndpoint(core, socket, upcalls));
+    return server;
+  } catch (error) {
+    socket.close();
+    throw error;
+  }
+}
+
+/** See {@link LspServer}. */
+class Server implements LspServer, Upcalls {
+  readonly udp: UdpEndpoint<Listener>;
+  readonly host: string;
+  readonly port: number;
+  private readonly options: ListenOptions;
+  private readonly closing = Promise.withResolvers<void>();
+  private readonly readers: PromiseWithResolvers<Received>[] = [];
+  private readonly writers = new Map<number, PromiseWithResolvers<void>[]>();
+  private isClosed = false;
+  private readonly onAbort = (): void => this.abort();
+
+  constructor(options: ListenOptions, open: (upcalls: Upcalls) => UdpEndpoint<Listener>) {
+    this.options = options;
+    this.udp = open(this);
+    this.host = this.udp.host;
+    this.port = this.udp.port;
+    options.signal?.addEventListener("abort", this.onAbort);
+  }
+
+  read(): Promise<Received> {
+    const reader = Promise.withResolvers<Received>();
+    this.readers.push(reader);
+    this.onProgress();
+    return reader.promise;
+  }
+
+  write(connId: number, payload: Uint8Array): void {
+    this.udp.core.write(connId, payload);
+    this.udp.kick();
+  }
+
+  writable(connId: number): Promise<void> {
+    if (this.udp.core.queuedBytes(connId) === undefined) {
+      return Promise.reject(new UnknownConnection(connId));
+    }
+    const writer = Promise.withResolvers<void>();
+    this.writers.set(connId, [...(this.writers.get(connId) ?? []), writer]);
+    this.wakeWriters();
+    return writer.promise;
+  }
+
+  closeConn(connId: number): void {
+    this.udp.core.closeConn(connId);
+    this.udp.kick();
+    this.onProgress();
+  }
+
+  close(): Promise<void> {
+    this.isClosed = true;
+    this.udp.core.close(performance.now());
+    this.udp.turn();
+    this.onProgress();
+    return this.closing.promise;
+  }
+
+  ref(): void {
+    this.udp.setRef(true);
+  }
+
+  unref(): void {
+    this.udp.setRef(false);
+  }
+
+  stats(): EndpointStats;
+  stats(connId: number): ConnectionStats | undefined;
+  stats(connId?: number): EndpointStats | ConnectionStats | undefined {
+    const { core } = this.udp;
+    return connId === undefined ? core.stats() : core.connectionStats(connId);
+  }
+
+  /** Yields data only; `onLost` is told of ends. Ends when the server is closed. */
+  async *[Symbol.asyncIterator](): AsyncGenerator<Received> {
+    while (!this.isClosed) {
+      try {
+        yield await this.read();
+      } catch (error) {
+        if (!(error instanceof Error) || !("connId" in error)) throw error;
+        const end = error as ConnectionEnd;
+        if (end.connId === undefined) return;
+        this.options.onLost?.(end);
+      }
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  // ---- Upcalls
+
+  onNotice(notice: LspNotice): void {
+    this.options.onNotice?.(notice);
+    if (notice.kind === "drained") this.release();
+  }
+
+  onProgress(): void {
+    const { core } = this.udp;
+    while (this.readers.length > 0) {
+      if (this.isClosed) {
+        this.readers.shift()!.reject(new ConnectionClosed(undefined, "the server was closed"));
+        continue;
+      }
+      const event = core.pollEvent();
+      if (event === undefined) break;
+      const reader = this.readers.shift()!;
+      if (event.kind !== "data") reader.reject(endError(event));
+      else {
+        const { connId, payload, wire } = event;
+        reader.resolve({ connId, payload, wire });
+      }
+      // Reading may have opened the window for a client, which wants to be told.
+      this.udp.kick();
+    }
+    this.wakeWriters();
+  }
+
+  private wakeWriters(): void {
+    for (const [connId, writers] of this.writers) {
+      const { core } = this.udp;
+      if ((core.queuedBytes(connId) ?? 0) >= core.limits.maxQueuedBytes / 2) continue;
+      this.writers.delete(connId);
+      for (const writer of writers) writer.resolve();
+    }
+  }
+
+  private abort(): void {
+    this.isClosed = true;
+    this.udp.core.abort();
+    this.udp.turn();
+    this.onProgress();
+  }
+
+  private release(): void {
+    this.options.signal?.removeEventListener("abort", this.onAbort);
+    this.udp.release();
+    this.closing.resolve();
+  }
+}
