@@ -1,0 +1,214 @@
+/**
+ * The client on a real socket: one connection for one job, as an iterable of progress and a promise
+ * of the answer.
+ *
+ * @module
+ */
+import { connect, ConnectionClosed, type LspClient } from "../lsp/mod.ts";
+import type { Params, Wire } from "../lsp/types.ts";
+import { MESSAGES_VERSION, type Status } from "../messages.ts";
+import { ClientCore, whyNot } from "./core.ts";
+import type { ClientEffect, ClientInput, Job } from "./types.ts";
+
+/** A job, and the server to ask. */
+export interface SubmitOptions extends Job {
+  /** The server's name or address; loopback if left out. */
+  readonly host?: string;
+  readonly port: number;
+  readonly wire?: Wire;
+  readonly params?: Params;
+  /** Cancels the job when aborted. */
+  readonly signal?: AbortSignal;
+}
+
+/** What a job came to. */
+export interface JobAnswer {
+  readonly hash: bigint;
+  readonly nonce: bigint;
+  /** Whether the target was reached; true for a job without one. */
+  readonly met: boolean;
+}
+
+/** Why a job has no answer, for programs. */
+export type SubmitErrorCode =
+  /** The job cannot be carried: too long a message, an empty range, a target on the json wire. */
+  | "INVALID_JOB"
+  /** The server will not do the job, or its answer was wrong. */
+  | "REFUSED"
+  /** The server was lost, or never answered; `cause` is the error of LSP. */
+  | "DISCONNECTED"
+  | "CANCELLED";
+
+/** Rejects the answer of a job that has none. */
+export class SubmitError extends Error {
+  override name = "SubmitError";
+  /** The kind of failure. */
+  readonly code: SubmitErrorCode;
+
+  constructor(code: SubmitErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}
+
+/** A job under way. Iterating gives its progress; whoever comes late sees the newest. */
+export interface Submission extends AsyncIterable<Status>, AsyncDisposable {
+  /** The checked answer; rejects with a {@link SubmitError}. */
+  readonly answer: Promise<JobAnswer>;
+  /** Resolves when connected, rejects as `answer` does. */
+  readonly connected: Promise<void>;
+  /** Drops the job, here and at the server; resolves when that is said. */
+  cancel(): Promise<void>;
+}
+
+/** The one job of a connection. */
+const JOB = 1;
+
+/**
+ * Asks a server for a job. Returns at once; all that can go wrong is told by `answer`.
+ */
+export function submit(options: SubmitOptions): Submission {
+  return new RunningJob(options);
+}
+
+class RunningJob implements Submission {
+  readonly answer: Promise<JobAnswer>;
+  readonly connected: Promise<void>;
+  readonly #core = new ClientCore();
+  readonly #answer = Promise.withResolvers<JobAnswer>();
+  readonly #connected = Promise.withResolvers<void>();
+  /** Cuts off a dial that is under way. */
+  readonly #ending = new AbortController();
+  #client: LspClient | undefined;
+  #cause: unknown;
+  #over = false;
+  #released: Promise<void> | undefined;
+  /** The newest progress, and a bell that rings when there is another or no more. */
+  #status: Status | undefined;
+  #news = Promise.withResolvers<void>();
+
+  constructor(options: SubmitOptions) {
+    this.answer = this.#answer.promise;
+    this.connected = this.#connected.promise;
+    // Whoever looks at one of the two only is not to be told of the other.
+    this.answer.catch(() => {});
+    this.connected.catch(() => {});
+    this.#start(options);
+  }
+
+  #start(options: SubmitOptions): void {
+    const { message, lower, upper, target, wire = "cbor", signal } = options;
+    const work: Job = { message, lower, upper, ...(target !== undefined && { target }) };
+    const reason = whyNot(work, wire);
+    if (reason !== undefined) return this.#fail(new SubmitError("INVALID_JOB", reason));
+    const cancel = (): void => void this.cancel();
+    if (signal?.aborted) return cancel();
+    signal?.addEventListener("abort", cancel, { once: true });
+    void this.answer.catch(() => {}).finally(() => signal?.removeEventListener("abort", cancel));
+    this.#tell({ kind: "submit", job: JOB, work });
+    void this.#run({ host: "127.0.0.1", wire, ...options });
+  }
+
+  async *[Symbol.asyncIterator](): AsyncIterator<Status> {
+    let seen: Status | undefined;
+    for (;;) {
+      const news = this.#news.promise;
+      if (this.#status !== undefined && this.#status !== seen) {
+        seen = this.#status;
+        yield seen;
+      } else if (this.#over) return;
+      else await news;
+    }
+  }
+
+  cancel(): Promise<void> {
+    this.#tell({ kind: "cancel", job: JOB });
+    this.#fail(new SubmitError("CANCELLED", "the job was cancelled"));
+    return this.#release();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.cancel();
+  }
+
+  async #run(
+    options: SubmitOptions & { readonly host: string; readonly wire: Wire },
+  ): Promise<void> {
+    const { host, port, wire, params } = options;
+    try {
+      const client = await connect({
+        host,
+        port,
+        wire,
+        signal: this.#ending.signal,
+        appVersion: MESSAGES_VERSION,
+        ...(params !== undefined && { params }),
+      });
+      if (this.#over) return void client.close();
+      this.#client = client;
+      this.#connected.resolve();
+      this.#tell({ kind: "connected", wire });
+      for (;;) this.#tell({ kind: "payload", payload: await client.read() });
+    } catch (error) {
+      this.#cause = error;
+      const reason = error instanceof ConnectionClosed ? error.reason : (error as Error).message;
+      this.#tell({ kind: "gone", reason });
+    }
+  }
+
+  #tell(input: ClientInput): void {
+    if (this.#over) return;
+    this.#core.handle(input, performance.now());
+    for (let next = this.#core.poll(); next !== undefined; next = this.#core.poll()) this.#do(next);
+  }
+
+  #do(effect: ClientEffect): void {
+    switch (effect.kind) {
+      case "write":
+        return this.#write(effect.payload);
+      case "progress":
+        this.#status = effect.status;
+        return this.#ring();
+      case "answer":
+        this.#answer.resolve({ ...effect.best, met: effect.met });
+        return this.#finish();
+      case "refused":
+        return this.#fail(new SubmitError("REFUSED", effect.reason));
+      case "disconnected":
+        return this.#fail(new SubmitError("DISCONNECTED", effect.reason, { cause: this.#cause }));
+    }
+  }
+
+  #write(payload: Uint8Array): void {
+    try {
+      this.#client?.write(payload);
+    } catch (error) {
+      const text = `cannot write to the server: ${(error as Error).message}`;
+      this.#fail(new SubmitError("DISCONNECTED", text, { cause: error }));
+    }
+  }
+
+  #fail(error: SubmitError): void {
+    this.#answer.reject(error);
+    this.#connected.reject(error);
+    this.#finish();
+  }
+
+  #finish(): void {
+    this.#over = true;
+    this.#ring();
+    void this.#release();
+  }
+
+  #release(): Promise<void> {
+    this.#ending.abort();
+    this.#released ??= this.#client?.close() ?? Promise.resolve();
+    return this.#released;
+  }
+
+  #ring(): void {
+    const bell = this.#news;
+    this.#news = Promise.withResolvers<void>();
+    bell.resolve();
+  }
+}

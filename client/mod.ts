@@ -1,0 +1,19 @@
+/**
+ * The client: asks a server for a job, shows how it goes, checks the answer.
+ *
+ * ```ts
+ * const job = submit({ port: 6060, message: "hello", lower: 0n, upper: 10n ** 9n });
+ * for await (const { done, fleetRate } of job) console.error(done, fleetRate);
+ * const { hash, nonce } = await job.answer;
+ * ```
+ *
+ * {@link ClientCore} is the whole behaviour as a plain state machine, the same on sockets and under
+ * the simulator.
+ *
+ * @module
+ */
+export { type JobAnswer, type Submission, submit } from "./adapter.ts";
+export { SubmitError, type SubmitErrorCode, type SubmitOptions } from "./adapter.ts";
+export { ClientCore, type ClientCoreOptions, type ClientRejection } from "./core.ts";
+export { MAX_CLASSIC_BYTES, MAX_JOBS, whyNot, whyWrong } from "./core.ts";
+export type { ClientEffect, ClientInput, Job } from "./types.ts";

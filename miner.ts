@@ -1,0 +1,90 @@
+/**
+ * A miner: `bun run miner.ts [HOST:PORT]`. Joins a server and searches what it is assigned, on all
+ * cores. When the server is lost it comes back, for ever, unless told `--once`.
+ *
+ * Tells on stderr what a person cares for; stdout stays empty.
+ *
+ * @module
+ */
+import {
+  DEFAULT_PORT,
+  Failure,
+  hostAndPort,
+  LSP_FLAGS,
+  lspParams,
+  oneLine,
+  onSignal,
+} from "./cli.ts";
+import { readCommandLine, runScript, type Usage, UsageError, WIRE_FLAG } from "./cli.ts";
+import { wholeNumber, wireFlag } from "./cli.ts";
+import { Display, readableRate } from "./cli_progress.ts";
+import { KERNEL_NAMES, mine, type Miner, usableCores } from "./mod.ts";
+
+/** More threads than any machine has cores: a slip of the finger, not a wish. */
+const THREADS_MAX = 1024n;
+/** Between two looks at the rate, on a terminal and elsewhere. */
+const TERMINAL_MILLIS = 1000;
+const LINE_MILLIS = 30_000;
+
+const USAGE: Usage = {
+  name: "miner",
+  takes: "[HOST:PORT]",
+  count: [0, 1],
+  about: `Searches nonces for the server at HOST:PORT (127.0.0.1:${DEFAULT_PORT}).`,
+  flags: {
+    threads: { value: "N", help: `hashing threads (one a usable core, here ${usableCores()})` },
+    kernel: { value: "NAME", help: `how to hash: ${KERNEL_NAMES.join(", ")} (auto)` },
+    once: { help: "exit with 1 when the server is lost or does not answer" },
+    wire: WIRE_FLAG,
+    ...LSP_FLAGS,
+    quiet: { help: "say nothing but warnings" },
+  },
+};
+
+async function main(): Promise<number> {
+  const line = readCommandLine(USAGE, process.argv.slice(2));
+  const { host, port } = hostAndPort(line.positionals[0] ?? `127.0.0.1:${DEFAULT_PORT}`);
+  const threads = line.flag("threads");
+  const kernel = line.flag("kernel");
+  if (kernel !== undefined && !KERNEL_NAMES.includes(kernel)) {
+    throw new UsageError(`--kernel is "${kernel}", expected one of ${KERNEL_NAMES.join(", ")}`);
+  }
+  const display = new Display({ quiet: line.has("quiet") });
+  const miner = mine({
+    host,
+    port,
+    wire: wireFlag(line),
+    params: lspParams(line),
+    once: line.has("once"),
+    ...(threads !== undefined && {
+      threads: Number(wholeNumber("--threads", threads, 1n, THREADS_MAX)),
+    }),
+    ...(kernel !== undefined && { kernel }),
+    log: (text, level) => {
+      if (level === "info") return display.line(oneLine(text));
+      display.clear();
+      process.stderr.write(`${oneLine(text)}\n`);
+    },
+  });
+  onSignal(() => miner.close());
+  showRate(miner, display);
+  const reason = await miner.ended;
+  display.clear();
+  throw new Failure(reason);
+}
+
+/** The rate on the status line of a terminal, or a line now and then while there is work. */
+function showRate(miner: Miner, display: Display): void {
+  let [searched, atMs] = [0n, performance.now()];
+  const show = (): void => {
+    const [now, nowMs] = [miner.status().searched, performance.now()];
+    const rate = (Number(now - searched) * 1000) / (nowMs - atMs);
+    const text = `${readableRate(rate)}, ${now} nonces searched`;
+    if (display.terminal) display.status(rate > 0 ? text : `idle, ${now} nonces searched`);
+    else if (rate > 0) display.line(text);
+    [searched, atMs] = [now, nowMs];
+  };
+  setInterval(show, display.terminal ? TERMINAL_MILLIS : LINE_MILLIS);
+}
+
+if (import.meta.main) await runScript(USAGE.name, main);

@@ -1,0 +1,220 @@
+/**
+ * The miner on real sockets and threads: feeds the core from LSP and from the pool, and carries out
+ * what it asks for.
+ *
+ * @module
+ */
+import { connect, ConnectionClosed, type LspClient } from "../lsp/mod.ts";
+import type { Params, Wire } from "../lsp/types.ts";
+import { MESSAGES_VERSION } from "../messages.ts";
+import { seededRandom } from "../random.ts";
+import { MinerCore, type MinerRejection } from "./core.ts";
+import { Pool } from "./pool.ts";
+import type { MinerEffect, MinerInput } from "./types.ts";
+
+/** What a miner is started with. */
+export interface MineOptions {
+  /** The server's name or address; loopback if left out. */
+  readonly host?: string;
+  readonly port: number;
+  readonly wire?: Wire;
+  readonly params?: Params;
+  /** Hashing threads; by default as many as this process may use cores. */
+  readonly threads?: number;
+  /** Name of the kernel; by default the one that suits the message. */
+  readonly kernel?: string;
+  /** Give up when the server is lost or does not answer, instead of trying again for ever. */
+  readonly once?: boolean;
+  /** Says goodbye to the server and ends when aborted. */
+  readonly signal?: AbortSignal;
+  /** Told one line for people at a time. */
+  readonly log?: (text: string, level: "info" | "warn") => void;
+}
+
+/** How a miner stands. */
+export interface MinerStatus {
+  readonly connected: boolean;
+  /** Nonces searched since the start. */
+  readonly searched: bigint;
+  readonly threads: number;
+  /** Messages of the server that were ignored, by reason. */
+  readonly rejected: ReadonlyMap<MinerRejection, number>;
+}
+
+/** A running miner. */
+export interface Miner extends AsyncDisposable {
+  /** Resolves with the reason when the miner is done for good and everything is shut down. */
+  readonly ended: Promise<string>;
+  status(): MinerStatus;
+  /** Says goodbye to the server and ends the threads. */
+  close(): Promise<void>;
+}
+
+/** Starts a miner; it works until it is closed (or, with `once`, until the server is lost). */
+export function mine(options: MineOptions): Miner {
+  return new RunningMiner(options);
+}
+
+class RunningMiner implements Miner {
+  readonly ended: Promise<string>;
+  readonly #options: MineOptions;
+  readonly #core: MinerCore;
+  readonly #pool: Pool;
+  readonly #end = Promise.withResolvers<string>();
+  /** Cuts off a dial that is under way. */
+  readonly #ending = new AbortController();
+  #client: LspClient | undefined;
+  /** Counts dials: what an older connection still says is dropped. */
+  #dials = 0;
+  #flushing = false;
+  #closing: Promise<void> | undefined;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(options: MineOptions) {
+    this.#options = options;
+    this.ended = this.#end.promise;
+    const random = seededRandom(crypto.getRandomValues(new Uint32Array(1))[0]!);
+    this.#core = new MinerCore({ random, once: options.once ?? false });
+    this.#pool = new Pool({
+      ...(options.threads !== undefined && { threads: options.threads }),
+      ...(options.kernel !== undefined && { kernel: options.kernel }),
+      onEvent: (event) => this.#tell(event),
+      onLog: (text) => this.#log(text, "warn"),
+      onDead: () => void this.#shutDown("no hashing thread is left"),
+    });
+    const stop = (): void => void this.close();
+    options.signal?.addEventListener("abort", stop, { once: true });
+    if (options.signal?.aborted) stop();
+    else this.#tell({ kind: "wake" });
+  }
+
+  status(): MinerStatus {
+    return {
+      connected: this.#client !== undefined,
+      searched: this.#pool.searched,
+      threads: this.#pool.threads,
+      rejected: this.#core.rejected,
+    };
+  }
+
+  close(): Promise<void> {
+    return this.#shutDown("closed");
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #shutDown(reason: string): Promise<void> {
+    this.#closing ??= this.#release().then(() => this.#end.resolve(reason));
+    return this.#closing;
+  }
+
+  async #release(): Promise<void> {
+    clearTimeout(this.#timer);
+    this.#dials++;
+    this.#ending.abort();
+    await Promise.all([this.#client?.close(), this.#pool.close()]);
+  }
+
+  /** Feeds the core and does what it asks for; what that brings about is fed in the same way. */
+  #tell(input: MinerInput | { kind: "wake" }): void {
+    if (this.#closing !== undefined) return;
+    if (input.kind === "pool") {
+      const rate = (input.rate / 1e6).toFixed(1);
+      const each = `${input.threads} thread${input.threads === 1 ? "" : "s"}`;
+      this.#log(`hashing with ${each}, kernel ${input.label}, about ${rate} MH/s`);
+    }
+    this.#core.handle(input, performance.now());
+    if (this.#flushing) return;
+    this.#flushing = true;
+    for (let next = this.#core.poll(); next !== undefined; next = this.#core.poll()) this.#do(next);
+    this.#flushing = false;
+    clearTimeout(this.#timer);
+    const wakeAtMs = this.#core.wakeAtMs();
+    if (wakeAtMs === undefined) return;
+    const delayMs = Math.max(0, Math.ceil(wakeAtMs - performance.now()));
+    this.#timer = setTimeout(() => this.#tell({ kind: "wake" }), delayMs);
+  }
+
+  #do(effect: MinerEffect): void {
+    switch (effect.kind) {
+      case "dial":
+        void this.#dial();
+        return;
+      case "write":
+        return this.#write(effect.payload);
+      case "exit":
+        void this.#shutDown(effect.reason);
+        return;
+      case "log":
+        return this.#log(effect.text, effect.level);
+      default:
+        return this.#pool.command(effect);
+    }
+  }
+
+  #write(payload: Uint8Array): void {
+    try {
+      this.#client?.write(payload);
+    } catch (error) {
+      // A server that does not take what it asked for is as good as gone.
+      this.#leave(`cannot write to the server: ${(error as Error).message}`);
+    }
+  }
+
+  /** Ends the connection at our own wish and tells the core that it is gone. */
+  #leave(reason: string): void {
+    this.#dials++;
+    void this.#client?.close();
+    this.#client = undefined;
+    this.#tell({ kind: "gone", reason });
+  }
+
+  /** Connects and reads until the connection is gone. */
+  async #dial(): Promise<void> {
+    const turn = ++this.#dials;
+    void this.#client?.close();
+    this.#client = undefined;
+    const { host = "127.0.0.1", port, wire = "cbor", params } = this.#options;
+    let reason: string;
+    try {
+      const client = await connect({
+        host,
+        port,
+        wire,
+        signal: this.#ending.signal,
+        appVersion: MESSAGES_VERSION,
+        ...(params !== undefined && { params }),
+      });
+      if (turn !== this.#dials) return void client.close();
+      this.#client = client;
+      this.#tell({ kind: "connected", wire });
+      reason = await this.#readAll(client, turn);
+    } catch (error) {
+      reason = (error as Error).message;
+    }
+    if (turn !== this.#dials) return;
+    this.#client = undefined;
+    this.#tell({ kind: "gone", reason });
+  }
+
+  /** Reads until the connection ends; why it did. */
+  async #readAll(client: LspClient, turn: number): Promise<string> {
+    for (;;) {
+      let payload: Uint8Array;
+      try {
+        payload = await client.read();
+      } catch (error) {
+        const closed = error instanceof ConnectionClosed;
+        return closed ? `the server closed the connection: ${error.reason}` : "lost the server";
+      }
+      if (turn !== this.#dials) return "left";
+      this.#tell({ kind: "payload", payload });
+    }
+  }
+
+  #log(text: string, level: "info" | "warn" = "info"): void {
+    this.#options.log?.(text, level);
+  }
+}

@@ -1,0 +1,20 @@
+/**
+ * The miner: joins a server, searches the chunks that it is assigned in a pool of threads, reports.
+ *
+ * ```ts
+ * const miner = mine({ host: "127.0.0.1", port: 6060, log: console.error });
+ * await miner.ended;
+ * ```
+ *
+ * {@link MinerCore} is the whole behaviour as a plain state machine, the same on sockets and under
+ * the simulator.
+ *
+ * @module
+ */
+export { mine, type MineOptions, type Miner, type MinerStatus } from "./adapter.ts";
+export { MinerCore, type MinerCoreOptions, type MinerRejection, PROGRESS_MILLIS } from "./core.ts";
+export { MAX_OUTSTANDING_CHUNKS, RETRY_MAX_MILLIS, RETRY_MIN_MILLIS } from "./core.ts";
+export type { Kernel, Searcher } from "./kernel.ts";
+export { KERNEL_NAMES, kernelNamed } from "./kernel_choice.ts";
+export { Pool, type PoolOptions, usableCores } from "./pool.ts";
+export type { MinerEffect, MinerInput, PoolCommand, PoolEvent, Search } from "./types.ts";
