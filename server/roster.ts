@@ -62,6 +62,8 @@ export class Miner {
   reportGapMs = 0;
   /** Its hashing stood: no new work until everything it was sent is answered. */
   probation = false;
+  /** Others took work over from it: nothing more is queued until it is through with the rest. */
+  relieved = false;
   strikes = 0;
   #nextChunk = 1;
 
@@ -191,9 +193,11 @@ export class Roster {
     this.#rates.set(miner, rate);
     place(this.#owing, miner, miner.chunks.length > 0 && !miner.probation);
     const occupied = miner.occupied;
+    if (occupied === 0) miner.relieved = false;
     const willing = !miner.probation && miner.chunks.length < this.#limits.maxOutstandingChunks;
     place(this.idle, miner, willing && occupied === 0);
-    place(this.thirsty, miner, willing && occupied > 0 && occupied < miner.slots);
+    const hasRoom = occupied > 0 && occupied < miner.slots && !miner.relieved;
+    place(this.thirsty, miner, willing && hasRoom);
   }
 }
 

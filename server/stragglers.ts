@@ -73,6 +73,8 @@ export function trimOversized(fleet: Hands, miner: Miner, now: Millis): void {
 /** Takes everything from the miner but the next `nonces` that it holds. */
 function keepOnly(fleet: Hands, miner: Miner, nonces: number, now: Millis): void {
   let keep = BigInt(Math.ceil(nonces));
+  miner.relieved = true;
+  fleet.roster.refresh(miner);
   for (const chunk of miner.chunks) {
     const held = chunk.heldEnd - chunk.next;
     if (held <= 0n || chunk.stopping) continue;

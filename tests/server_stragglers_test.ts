@@ -120,6 +120,47 @@ describe("an idle miner", () => {
   });
 });
 
+/** A race for the chunks of two miners that never confirm, against one that `finishes` some. */
+function race(finishes: (lower: bigint) => boolean) {
+  const fleet = new VirtualFleet({ limits: { stallMs: 60_000 } });
+  const deaf = [0, 1].map(() => fleet.miner({ rate: 1e-9, declared: 500, deaf: true }));
+  const client = fleet.client();
+  client.submit({ upper: 999n });
+  fleet.run(50);
+  expect(deaf[0]!.heard[0]).toMatchObject({ chunk: 1, lower: 0n, upper: 249n });
+  expect(deaf[1]!.heard[0]).toMatchObject({ chunk: 1, lower: 250n, upper: 437n });
+  const helper = fleet.miner({ rate: 1e-9, declared: 500 });
+  const receive = helper.receive.bind(helper);
+  helper.receive = (payload) => {
+    receive(payload);
+    const message = helper.heard.at(-1)!;
+    if (message.kind !== "assign" || !finishes(message.lower)) return;
+    const best = fleet.puzzle.search(message.message, message.lower, message.upper + 1n);
+    helper.say({ kind: "result", chunk: message.chunk, best });
+  };
+  fleet.run(5_000);
+  return { fleet, first: deaf[0]!, helper, client };
+}
+
+describe("in a race that is not the job's end", () => {
+  test("the helper is told to stop when the straggler was first", () => {
+    const { fleet, first, helper, client } = race((lower) => lower >= 250n);
+    const racing = helper.tasks.filter(({ lower }) => lower < 250n).map(({ chunk }) => chunk);
+    expect(racing.length).toBe(2);
+    first.say({ kind: "result", chunk: 1, best: fleet.puzzle.search("12345", 0n, 250n) });
+    fleet.run(30);
+    const stops = helper.heard.flatMap((m) => (m.kind === "stop" ? [m.chunk] : []));
+    expect(stops).toEqual(racing);
+    expect(client.answers.size).toBe(0);
+  });
+
+  test("the straggler is told to stop when the helper was first", () => {
+    const { first, client } = race((lower) => lower < 250n || lower >= 438n);
+    expect(first.heard.at(-1)).toEqual({ kind: "stop", chunk: 1 });
+    expect(client.answers.size).toBe(0);
+  });
+});
+
 describe("a miner whose cursor stands", () => {
   test("for 5 s loses its chunks although its connection lives, and others do them", () => {
     const fleet = new VirtualFleet();
