@@ -14,7 +14,6 @@ import {
   type AckFields,
   CloseCode,
   type DatagramReader,
-  DatagramWriter,
   FrameType,
   MAX_ACK_RANGES,
   MAX_DATA_BYTES,
@@ -41,8 +40,7 @@ export interface NativeSpec extends ConnectionSpec {
   readonly accept?: AcceptFields;
 }
 
-/** One writer and one set of fields serve all connections: nothing of them outlives a `fill`. */
-const writer = new DatagramWriter();
+/** Serves all connections: nothing of it outlives a `fill`. */
 const ackFields: AckFields = {
   cumulative: 0,
   echo: 0,
@@ -83,6 +81,8 @@ export class NativeConnection extends Connection {
   /** Datagrams sent on this connection. */
   private datagrams = 0;
   private lastSentMs: Millis;
+  /** The newest datagram of the peer. */
+  private newestNumber = 0;
   /** When a datagram that waits for its turn may leave; Infinity when none waits. */
   private pacedUntilMs: Millis = Infinity;
   private sentDataSinceTick = false;
@@ -119,13 +119,19 @@ export class NativeConnection extends Connection {
     host.wantsToSend(this);
   }
 
+  /** Whether datagram `number` is newer than any from our peer's address. */
+  isNews(number: number): boolean {
+    return number > this.newestNumber;
+  }
+
   /** A datagram with our number from our address: `reader` is at its start. */
   handleDatagram(reader: DatagramReader, nowMs: Millis): void {
     if (this.phase === "ended") return this.repeatClose();
+    this.newestNumber = Math.max(this.newestNumber, reader.number);
     this.accept = undefined;
     this.acceptWanted = false;
     while (reader.next()) {
-      // No sign of life: a restarted server, which gave our number to another client, challenges us.
+      // No sign of life: a restarted server, which gave our number to another, challenges us.
       if (reader.type === FrameType.pathChallenge) {
         this.handlePathChallenge(reader.token);
         continue;
@@ -182,6 +188,7 @@ export class NativeConnection extends Connection {
 
   override fill(into: Uint8Array, nowMs: Millis): number {
     if (this.phase === "ended") return this.fillClose(into, nowMs);
+    const { writer } = this.host;
     const number = this.datagrams + 1;
     const hasMessages = this.mayStart(nowMs);
     writer.begin(into, this.id, number);
@@ -298,10 +305,10 @@ export class NativeConnection extends Connection {
 
   /** Writes messages until the datagram is full; a large one may have to wait for the next. */
   private writeMessages(number: number, nowMs: Millis): void {
-    const { recovery, send, congestion } = this;
+    const { recovery, send, congestion, host } = this;
     const sentBefore = this.sentMessages + this.retransmits;
     for (let entry = this.nextMessage(); entry !== undefined; entry = this.nextMessage()) {
-      if (!writer.data(entry.seq, entry.payload)) break;
+      if (!host.writer.data(entry.seq, entry.payload)) break;
       this.countSent(entry.sends === 0);
       send.markSent(entry, nowMs, number);
       congestion.onSent(entry.payload.length, nowMs);
@@ -321,7 +328,7 @@ export class NativeConnection extends Connection {
     ackFields.windowMessages = receive.creditMessages;
     ackFields.windowBytes = receive.creditBytes;
     ackFields.rangeCount = receive.writeRuns(ackFields.ranges, MAX_ACK_RANGES);
-    writer.ack(ackFields);
+    this.host.writer.ack(ackFields);
     this.toldSeq = ackFields.cumulative + ackFields.windowMessages;
     this.toldOffset = receive.handedOnBytes + ackFields.windowBytes;
     this.ackWanted = false;
@@ -331,7 +338,7 @@ export class NativeConnection extends Connection {
     this.datagrams++;
     this.lastSentMs = nowMs;
     this.recovery.noteDatagram(this.datagrams, nowMs);
-    return writer.finish();
+    return this.host.writer.finish();
   }
 
   private repeatClose(): void {
@@ -341,6 +348,7 @@ export class NativeConnection extends Connection {
 
   private fillClose(into: Uint8Array, nowMs: Millis): number {
     if (!this.closeWanted) return 0;
+    const { writer } = this.host;
     this.closeWanted = false;
     if (this.lingerUntilMs === Infinity) {
       this.lingerUntilMs = nowMs + LINGER_EPOCHS * this.params.epochMillis;

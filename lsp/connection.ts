@@ -8,6 +8,7 @@ import type { Millis } from "../machine.ts";
 import type { ConnectionStats, Rejections } from "./counters.ts";
 import type { Timed } from "./deadlines.ts";
 import { PayloadTooLarge, QueueFull } from "./errors.ts";
+import type { DatagramWriter } from "./frame.ts";
 import type { End, Inbox } from "./inbox.ts";
 import type { FullParams, Limits } from "./params.ts";
 import { type Budget, ReceiveBuffer } from "./receive_buffer.ts";
@@ -20,6 +21,8 @@ export interface Host {
   readonly budget: Budget;
   readonly inbox: Inbox;
   readonly rejections: Rejections;
+  /** Serves all connections: nothing of it outlives a `fill`. */
+  readonly writer: DatagramWriter;
   /** `connection` has something to send: ask its `fill` soon. */
   wantsToSend(connection: Connection): void;
   /** `connection` takes no more part in LSP; it may linger to tell its peer so. */

@@ -8,7 +8,7 @@ import { NativeConnection, ownOffer } from "./cbor_connection.ts";
 import type { Connection } from "./connection.ts";
 import { Endpoint } from "./endpoint.ts";
 import { ConnectionClosed, ConnectionLost } from "./errors.ts";
-import { DatagramWriter, FrameType, LSP_VERSION, MAX_UINT32, RefuseCode } from "./frame.ts";
+import { FrameType, LSP_VERSION, MAX_UINT32, RefuseCode } from "./frame.ts";
 import { JsonConnection } from "./json_connection.ts";
 import { ClassicType, decodeClassic, encodeClassic } from "./json_frame.ts";
 import { type CoreOptions, type FullParams, fullParams } from "./params.ts";
@@ -25,7 +25,6 @@ export interface DialerOptions extends CoreOptions {
 }
 
 const noBytes = new Uint8Array(0);
-const writer = new DatagramWriter();
 
 /** See the module; made by {@link createDialer}. */
 export class Dialer extends Endpoint {
@@ -196,6 +195,7 @@ export class Dialer extends Endpoint {
   }
 
   private nativeConnect(into: Uint8Array): number {
+    const { writer } = this;
     writer.begin(into, 0, ++this.connects);
     writer.connect({
       ...ownOffer(this.limits, this.options.params),

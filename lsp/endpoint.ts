@@ -13,7 +13,7 @@ import { Deadlines } from "./deadlines.ts";
 import { UnknownConnection } from "./errors.ts";
 import { DatagramReader, DatagramWriter } from "./frame.ts";
 import { Inbox } from "./inbox.ts";
-import { type CoreOptions, DATAGRAM_BUFFER_BYTES, DEFAULT_LIMITS, type Limits } from "./params.ts";
+import { type CoreOptions, DATAGRAM_BUFFER_BYTES, fullLimits, type Limits } from "./params.ts";
 import { Queue } from "./queue.ts";
 import type { Budget } from "./receive_buffer.ts";
 import type { Address, EndpointCore, LspEvent, LspNotice, Outgoing } from "./types.ts";
@@ -34,14 +34,15 @@ export abstract class Endpoint implements EndpointCore, Host {
   readonly inbox: Inbox = new Inbox();
   readonly rejections: Rejections = new Rejections();
 
+  readonly writer: DatagramWriter;
+
   protected readonly options: CoreOptions;
   protected readonly newCongestion: CongestionFactory;
-  protected readonly reader: DatagramReader = new DatagramReader();
+  protected readonly reader: DatagramReader;
   /** Every connection that is not forgotten, by number. */
   protected readonly byId: Map<number, Connection> = new Map();
   protected isClosing = false;
 
-  private readonly writer = new DatagramWriter();
   private readonly deadlines = new Deadlines<Connection>();
   private readonly senders = new Queue<Connection>();
   private readonly strays = new Queue<Stray>();
@@ -56,7 +57,9 @@ export abstract class Endpoint implements EndpointCore, Host {
 
   constructor(options: CoreOptions) {
     this.options = options;
-    this.limits = { ...DEFAULT_LIMITS, ...options.limits };
+    this.limits = fullLimits(options.limits);
+    this.reader = new DatagramReader(options.checksum);
+    this.writer = new DatagramWriter(options.checksum);
     this.newCongestion = options.congestion ?? (() => new NewReno());
   }
 

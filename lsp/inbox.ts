@@ -22,6 +22,8 @@ export type End = Exclude<LspEvent, { kind: "data" }>;
 
 /** First come, first read. Bounded by what each connection's receive buffer lets in. */
 export class Inbox {
+  /** Ends that wait to be read. */
+  unreadEnds = 0;
   private readonly owners = new Queue<Owner>();
   private readonly entries = new Queue<Uint8Array | End>();
 
@@ -33,6 +35,7 @@ export class Inbox {
 
   /** The end of `owner`: its last event. */
   end(owner: Owner, event: End): void {
+    this.unreadEnds++;
     this.owners.push(owner);
     this.entries.push(event);
   }
@@ -43,7 +46,10 @@ export class Inbox {
       const owner = this.owners.shift();
       const entry = this.entries.shift();
       if (owner === undefined || entry === undefined) return undefined;
-      if (!(entry instanceof Uint8Array)) return entry;
+      if (!(entry instanceof Uint8Array)) {
+        this.unreadEnds--;
+        return entry;
+      }
       owner.receive.noteRead(entry.length);
       if (owner.receive.discarding) continue;
       owner.noteRead();

@@ -182,6 +182,8 @@ export class Listener extends Endpoint {
     }
     // An answer is not answered, or two that mistake each other would never stop.
     if (answered) return;
+    // What is older than the newest from the known address is merely late.
+    if (!connection.isNews(reader.number)) return this.rejections.count("address");
     const token = cookies.make("path", from, id, nowMs);
     this.sendStray(from, (writer, into) => {
       writer.begin(into, id, 1);
@@ -208,7 +210,9 @@ export class Listener extends Endpoint {
 
   private hasRoom(from: Address, nowMs: Millis): boolean {
     const { maxConnections } = this.limits;
-    if (this.byId.size < maxConnections && this.lastId < MAX_UINT32) return true;
+    // Ends that nobody reads count too, or connecting and leaving again would fill the memory.
+    const taken = this.byId.size + this.inbox.unreadEnds;
+    if (taken < maxConnections && this.lastId < MAX_UINT32) return true;
     this.noteRefusal("full", `${from}: the limit of ${maxConnections} connections`, nowMs);
     return false;
   }

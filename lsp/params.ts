@@ -5,6 +5,7 @@
  * @module
  */
 import type { Random } from "../random.ts";
+import type { Checksum } from "./crc32.ts";
 import type { CongestionFactory } from "./congestion.ts";
 import type { Params, Wire } from "./types.ts";
 
@@ -83,6 +84,20 @@ export const DATAGRAM_BUFFER_BYTES = 2048;
 /** Longest payload toward a classic peer: Go peers read into 2000 bytes (section 8). */
 export const MAX_PAYLOAD_JSON = 1400;
 
+/** Room that out-of-order messages leave free: above the largest payload of either wire. */
+export const IN_ORDER_RESERVE_BYTES = 1500;
+
+/** `limits` with the defaults filled in. Throws RangeError on a value that cannot work. */
+export function fullLimits(limits: Partial<Limits> = {}): Limits {
+  const full = { ...DEFAULT_LIMITS, ...limits };
+  for (const [name, value] of Object.entries(full)) {
+    const least = name.startsWith("maxUnreadBytes") ? 2 * IN_ORDER_RESERVE_BYTES : 1;
+    if (Number.isInteger(value) && value >= least && value < 2 ** 32) continue;
+    throw new RangeError(`Cannot use ${name}: got ${value}, expected an integer ${least}..2^32-1`);
+  }
+  return full;
+}
+
 /** What an endpoint core is made of besides its time. */
 export interface CoreOptions {
   readonly params?: Params;
@@ -93,6 +108,8 @@ export interface CoreOptions {
   readonly secret?: Uint8Array;
   /** Version of the application's messages, 0..2^32-1; must be equal on both ends. Default 0. */
   readonly appVersion?: number;
+  /** A faster CRC-32 than the plain one, with the same results. */
+  readonly checksum?: Checksum;
   /** Makes the congestion controller of each native connection. */
   readonly congestion?: CongestionFactory;
 }

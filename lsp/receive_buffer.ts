@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { Limits } from "./params.ts";
+import { IN_ORDER_RESERVE_BYTES, type Limits } from "./params.ts";
 
 /** Bytes of the endpoint as a whole, shared by all its connections. */
 export interface Budget {
@@ -102,7 +102,7 @@ export class ReceiveBuffer {
     if (seq > this.expected + this.creditMessages - 1) return "dropped";
     if (this.discarding) payload = empty;
     // The expected message must find room whatever is held: so keep a payload's worth free.
-    if (!this.hasRoom(payload.length, reserveBytes, 2)) return "dropped";
+    if (!this.hasRoom(payload.length, IN_ORDER_RESERVE_BYTES, 2)) return "dropped";
     this.held ??= new Map();
     this.held.set(seq, payload);
     this.heldBytes += payload.length;
@@ -155,6 +155,3 @@ export class ReceiveBuffer {
 }
 
 const empty = new Uint8Array(0);
-
-/** Room that out-of-order messages leave free: more than the largest payload of either wire. */
-const reserveBytes = 1500;

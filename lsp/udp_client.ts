@@ -4,10 +4,11 @@
  * @module
  */
 import { seededRandom } from "../random.ts";
+import type { CongestionFactory } from "./congestion.ts";
 import type { ConnectionStats, EndpointStats } from "./counters.ts";
+import { crc32Native } from "./crc32_native.ts";
 import { createDialer, type Dialer } from "./dialer.ts";
 import { ConnectionClosed, ConnectionLost, ConnectRefused, type LspError } from "./errors.ts";
-import type { CongestionFactory } from "./congestion.ts";
 import type { CoreOptions, Limits } from "./params.ts";
 import type { LspEvent, LspNotice, Params, Wire } from "./types.ts";
 import { UdpEndpoint, type Upcalls } from "./udp.ts";
@@ -69,6 +70,7 @@ export function unpredictable(): { random: () => number; secret: Uint8Array } {
 export function coreOptions(options: EndpointOptions): Omit<CoreOptions, "random"> {
   const { params, limits, appVersion, congestion } = options;
   return {
+    checksum: crc32Native,
     ...(params !== undefined && { params }),
     ...(limits !== undefined && { limits }),
     ...(appVersion !== undefined && { appVersion }),
@@ -84,7 +86,7 @@ export async function connect(options: ConnectOptions): Promise<LspClient> {
   const { port, wire = "cbor", isn, signal } = options;
   checkPort(port, 1);
   signal?.throwIfAborted();
-  const host = await resolveHost(options.host);
+  const host = await unlessAborted(resolveHost(options.host), signal);
   let client: Client | undefined;
   const socket = await openConnected(host, port, {
     data: (bytes, from, fromPort) => client?.udp.data(bytes, from, fromPort),
@@ -102,6 +104,19 @@ export async function connect(options: ConnectOptions): Promise<LspClient> {
   }
   await client.connected;
   return client;
+}
+
+/** `promise`, or a rejection as soon as `signal` is aborted. */
+export async function unlessAborted<T>(promise: Promise<T>, signal?: AbortSignal): Promise<T> {
+  if (signal === undefined) return promise;
+  const aborted = Promise.withResolvers<never>();
+  const onAbort = (): void => aborted.reject(signal.reason);
+  signal.addEventListener("abort", onAbort);
+  try {
+    return await Promise.race([promise, aborted.promise]);
+  } finally {
+    signal.removeEventListener("abort", onAbort);
+  }
 }
 
 /** See {@link LspClient}. */

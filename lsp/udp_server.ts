@@ -4,11 +4,17 @@
  * @module
  */
 import type { ConnectionStats, EndpointStats } from "./counters.ts";
-import { ConnectionClosed, type ConnectionLost, UnknownConnection } from "./errors.ts";
+import { ConnectionClosed, ConnectionLost, UnknownConnection } from "./errors.ts";
 import { createListener, type Listener } from "./listener.ts";
 import type { LspNotice, Wire } from "./types.ts";
 import { UdpEndpoint, type Upcalls } from "./udp.ts";
-import { coreOptions, endError, type EndpointOptions, unpredictable } from "./udp_client.ts";
+import {
+  coreOptions,
+  endError,
+  type EndpointOptions,
+  unlessAborted,
+  unpredictable,
+} from "./udp_client.ts";
 import { checkPort, openListening, resolveHost } from "./udp_socket.ts";
 
 /** How a connection of a server ended. */
@@ -65,7 +71,7 @@ export async function listen(options: ListenOptions): Promise<LspServer> {
   const { port, signal } = options;
   checkPort(port, 0);
   signal?.throwIfAborted();
-  const host = await resolveHost(options.host ?? "127.0.0.1");
+  const host = await unlessAborted(resolveHost(options.host ?? "127.0.0.1"), signal);
   let server: Server | undefined;
   const socket = await openListening(host, port, {
     data: (bytes, from, fromPort) => server?.udp.data(bytes, from, fromPort),
@@ -159,10 +165,10 @@ class Server implements LspServer, Upcalls {
       try {
         yield await this.read();
       } catch (error) {
-        if (!(error instanceof Error) || !("connId" in error)) throw error;
-        const end = error as ConnectionEnd;
-        if (end.connId === undefined) return;
-        this.options.onLost?.(end);
+        const isEnd = error instanceof ConnectionLost || error instanceof ConnectionClosed;
+        if (!isEnd) throw error;
+        if (error.connId === undefined) return;
+        this.options.onLost?.(error);
       }
     }
   }
