@@ -47,7 +47,7 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
     appVersion: MESSAGES_VERSION,
     ...(params !== undefined && { params }),
   });
-  return new SocketServer(host, lsp, options);
+  return new SocketServer(lsp, options);
 }
 
 class SocketServer implements RunningServer {
@@ -60,8 +60,8 @@ class SocketServer implements RunningServer {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #timerAtMs: number | undefined;
 
-  constructor(host: string, lsp: LspServer, options: ServeOptions) {
-    this.host = host;
+  constructor(lsp: LspServer, options: ServeOptions) {
+    this.host = lsp.host;
     this.port = lsp.port;
     this.#lsp = lsp;
     this.#log = options.log ?? (() => {});

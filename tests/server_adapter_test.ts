@@ -1,0 +1,83 @@
+/**
+ * The server on real UDP: a hand-made miner and client on both wires get a job done.
+ *
+ * @module
+ */
+import { expect, test } from "bun:test";
+import { decodeClassic, encodeClassic } from "../classic.ts";
+import { hashNonce } from "../hash.ts";
+import { connect } from "../lsp/mod.ts";
+import { type Candidate, decodeMessage, encodeMessage } from "../messages.ts";
+import { isBetter, MESSAGES_VERSION } from "../messages.ts";
+import { serve } from "../server/mod.ts";
+
+const host = "127.0.0.1";
+
+function plainSearch(message: string, lower: bigint, upper: bigint): Candidate {
+  let best = { hash: hashNonce(message, lower), nonce: lower };
+  for (let nonce = lower + 1n; nonce <= upper; nonce++) {
+    const candidate = { hash: hashNonce(message, nonce), nonce };
+    if (isBetter(candidate, best)) best = candidate;
+  }
+  return best;
+}
+
+test("serve: a native miner and a native client", async () => {
+  const lines: string[] = [];
+  await using server = await serve({ host, port: 0, log: (text) => lines.push(text) });
+  const at = { host, port: server.port, appVersion: MESSAGES_VERSION };
+  await using miner = await connect(at);
+  miner.write(encodeMessage({ kind: "join", threads: 1, rate: 50_000, label: "by hand" }));
+  await using client = await connect(at);
+  const job = { message: "msg", lower: 0n, upper: 4_999n };
+  client.write(encodeMessage({ kind: "submit", job: 1, ...job }));
+  let answer: ReturnType<typeof decodeMessage> | undefined;
+  const mining = (async () => {
+    while (answer === undefined) {
+      const assign = decodeMessage(await miner.read());
+      if (typeof assign === "string" || assign.kind !== "assign") continue;
+      const best = plainSearch(assign.message, assign.lower, assign.upper);
+      miner.write(encodeMessage({ kind: "result", chunk: assign.chunk, best }));
+    }
+  })().catch(() => {});
+  do answer = decodeMessage(await client.read());
+  while (typeof answer !== "string" && answer.kind !== "answer");
+  expect(answer).toEqual({
+    kind: "answer",
+    job: 1,
+    best: plainSearch("msg", 0n, 4_999n),
+    met: true,
+  });
+  expect(server.snapshot()).toMatchObject({ jobs: [], clients: 1, rejected: {} });
+  expect(server.snapshot().miners.length).toBe(1);
+  expect(lines.join("\n")).toContain("by hand");
+  await miner.close();
+  await mining;
+});
+
+test("serve: a classic miner and a classic client on the same port", async () => {
+  await using server = await serve({ host, port: 0 });
+  const params = { epochMillis: 100 };
+  const miner = await connect({ host, port: server.port, wire: "json", params });
+  const client = await connect({ host, port: server.port, wire: "json", params });
+  const zero = { data: "", lower: 0n, upper: 0n, hash: 0n, nonce: 0n } as const;
+  miner.write(encodeClassic({ ...zero, type: 0 }));
+  client.write(encodeClassic({ ...zero, type: 1, data: "msg", upper: 2_000n }));
+  const request = decodeClassic(await miner.read());
+  if (typeof request === "string") throw new Error(request);
+  expect(request).toMatchObject({ type: 1, data: "msg", lower: 0n, upper: 2_000n });
+  const best = plainSearch("msg", 0n, 2_000n);
+  miner.write(encodeClassic({ ...zero, type: 2, ...best }));
+  expect(decodeClassic(await client.read())).toEqual({ ...zero, type: 2, ...best });
+  expect(best.hash).toBe(hashNonce("msg", best.nonce));
+  await Promise.all([miner.close(), client.close()]);
+});
+
+test("serve: closes when its signal aborts, and the port is free again", async () => {
+  const ending = new AbortController();
+  const server = await serve({ host, port: 0, signal: ending.signal });
+  ending.abort();
+  await server.closed;
+  await using again = await serve({ host, port: server.port });
+  expect(again.port).toBe(server.port);
+});
