@@ -201,7 +201,8 @@ class RunningJob implements Submission {
   }
 
   #release(): Promise<void> {
-    this.#ending.abort();
+    // A connection that stands is closed in peace, so that a cancel still gets out.
+    if (this.#client === undefined) this.#ending.abort();
     this.#released ??= this.#client?.close() ?? Promise.resolve();
     return this.#released;
   }

@@ -113,7 +113,7 @@ class RunningMiner implements Miner {
   async #release(): Promise<void> {
     clearTimeout(this.#timer);
     this.#dials++;
-    this.#ending.abort();
+    if (this.#client === undefined) this.#ending.abort();
     await Promise.all([this.#client?.close(), this.#pool.close()]);
   }
 

@@ -37,7 +37,7 @@ export type WorkerReport =
   | { readonly kind: "ready"; readonly rate: number }
   /** A search may be finished, or its slot free: have a look. */
   | { readonly kind: "look" }
-  /** The kernel failed; the plain one does this message instead. */
+  /** The kernel failed; the plain one takes its place in this thread. */
   | { readonly kind: "kernel error"; readonly text: string };
 
 /** Starts a thread. */
@@ -45,22 +45,25 @@ export function startWorker(task: WorkerTask): Worker {
   return new Worker(new URL(import.meta.url), { workerData: task });
 }
 
-class Hasher {
+/** A thread's work; {@link Hasher.run} returns when the pool closes. */
+export class Hasher {
   readonly #control: PoolControl;
-  readonly #kernel: Kernel;
+  readonly #report: (what: WorkerReport) => void;
+  #kernel: Kernel;
   #message: Uint8Array | undefined;
   #searcher: Searcher | undefined;
   #id = -1;
   #wanted = BLOCK_NONCES_MIN;
 
-  constructor(task: WorkerTask) {
-    this.#control = new PoolControl(task.memory, task.threads, task.self);
-    this.#kernel = kernelNamed(task.kernel) ?? plainKernel;
+  constructor(control: PoolControl, kernel: Kernel, report: (what: WorkerReport) => void) {
+    this.#control = control;
+    this.#kernel = kernel;
+    this.#report = report;
   }
 
   run(): void {
-    report({ kind: "ready", rate: this.#measure() });
     const control = this.#control;
+    this.#report({ kind: "ready", rate: this.#measure() });
     while (!control.closing) {
       const seen = control.workCount();
       control.lock();
@@ -74,23 +77,22 @@ class Hasher {
       control.lock();
       const look = control.complete(best);
       control.unlock();
-      if (look) report({ kind: "look" });
+      if (look) this.#report({ kind: "look" });
     }
   }
 
-  /** Nonces a second, measured on a message of common length; also a known-answer test. */
+  /** Nonces a second, measured on a message of common length; a kernel that errs is replaced. */
   #measure(): number {
     const message = "motherlode warm-up";
     this.#bind(new TextEncoder().encode(message));
     let lower = 0n;
-    const deadline = performance.now() + WARM_UP_MILLIS;
-    while (performance.now() < deadline) {
+    const deadlineMs = performance.now() + WARM_UP_MILLIS;
+    while (performance.now() < deadlineMs) {
       const upper = lower + BigInt(this.#wanted) - 1n;
       const best = this.#search({ slot: 0, id: -1, lower, upper, target: undefined });
-      if (best.hash !== hashNonce(message, best.nonce)) {
-        throw new Error(`kernel ${this.#kernel.name} computes wrong hashes`);
-      }
       lower = upper + 1n;
+      if (best.hash === hashNonce(message, best.nonce)) continue;
+      this.#fallBack(new Error(`wrong hash for nonce ${best.nonce}`));
     }
     return (this.#wanted / BLOCK_MILLIS) * 1000;
   }
@@ -133,14 +135,12 @@ class Hasher {
     }
   }
 
+  /** A kernel that failed once is not trusted again. */
   #fallBack(error: unknown): void {
-    report({ kind: "kernel error", text: `${this.#kernel.name}: ${String(error)}` });
+    this.#report({ kind: "kernel error", text: `${this.#kernel.name}: ${String(error)}` });
+    this.#kernel = plainKernel;
     this.#searcher = plainKernel.bind(this.#message!);
   }
-}
-
-function report(what: WorkerReport): void {
-  parentPort!.postMessage(what);
 }
 
 function isWorkerTask(data: unknown): data is WorkerTask {
@@ -149,4 +149,9 @@ function isWorkerTask(data: unknown): data is WorkerTask {
   );
 }
 
-if (!isMainThread && isWorkerTask(workerData)) new Hasher(workerData).run();
+if (!isMainThread && isWorkerTask(workerData)) {
+  const { memory, threads, self, kernel } = workerData;
+  const control = new PoolControl(memory, threads, self);
+  const report = (what: WorkerReport): void => parentPort!.postMessage(what);
+  new Hasher(control, kernelNamed(kernel) ?? plainKernel, report).run();
+}

@@ -5,7 +5,9 @@ import { hashNonce, MAX_UINT64 } from "../hash.ts";
 import { better, type Candidate, isBetter } from "../messages.ts";
 import { kernelNamed } from "../miner/kernel_choice.ts";
 import { Pool, usableCores } from "../miner/pool.ts";
+import type { Kernel } from "../miner/kernel.ts";
 import { PoolControl, SLOTS } from "../miner/pool_control.ts";
+import { Hasher, type WorkerReport } from "../miner/pool_worker.ts";
 import type { PoolEvent, Search } from "../miner/types.ts";
 
 const TIMEOUT_MILLIS = 20_000;
@@ -351,6 +353,56 @@ describe("PoolControl", () => {
       workers[0]!.complete({ hash: 8n, nonce: block.lower });
     }
     assertEquals(main.standing(0).best, { hash: 3n, nonce: 2n });
+  });
+});
+
+describe("Hasher", () => {
+  /** Runs one search through a thread's work, in this thread; what it reported. */
+  function reports(kernel: Kernel): { told: WorkerReport[]; main: PoolControl } {
+    const main = PoolControl.create(1);
+    main.open({ id: 1, message, lower: 0n, upper: 5000n }, Buffer.from(message), 1);
+    const told: WorkerReport[] = [];
+    const worker = new PoolControl(main.memory, 1, 0);
+    new Hasher(worker, kernel, (what) => {
+      told.push(what);
+      if (what.kind === "look") main.announceClosing();
+    }).run();
+    return { told, main };
+  }
+  /** A kernel that fails with the first message that is not the warm-up's, or with every one. */
+  const broken = (fails: () => Candidate, sparesWarmUp = false): Kernel => ({
+    name: "broken",
+    bind(bytes) {
+      const spared = sparesWarmUp && String(bytes) !== String(Buffer.from(message));
+      return spared ? kernelNamed("bun")!.bind(bytes) : { search: fails };
+    },
+  });
+  const boom = (): Candidate => {
+    throw new Error("boom");
+  };
+
+  test.each([
+    ["throws at once", broken(boom)],
+    ["throws later", broken(boom, true)],
+    ["computes wrong hashes", broken(() => ({ hash: 0n, nonce: 0n }))],
+    [
+      "cannot be bound",
+      {
+        name: "unbindable",
+        bind() {
+          throw new Error("no memory");
+        },
+      },
+    ],
+  ])("a kernel that %s is reported, and the plain one does the work", (_, kernel) => {
+    const { told, main } = reports(kernel);
+    assertEquals(main.standing(0).best, bruteForce(message, 0n, 5000n));
+    for (const kind of ["ready", "kernel error", "look"]) {
+      assert(
+        told.some((report) => report.kind === kind),
+        `no "${kind}"`,
+      );
+    }
   });
 });
 
