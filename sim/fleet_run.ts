@@ -1,0 +1,213 @@
+/**
+ * One seed of the fleet simulation: the real server, miners and clients over the real LSP on a bad
+ * network, classic peers among them. While faults last only safety is demanded (after every event:
+ * accepted ranges are disjoint, inside the job and really hashed; books in order; answers true);
+ * then everything heals, and every job of a living client must be answered within a bound.
+ *
+ * @module
+ */
+import type { Millis } from "../machine.ts";
+import { seededRandom } from "../random.ts";
+import { drawnText, Stream } from "./dice.ts";
+import { ClassicClient, ClassicMiner } from "./fleet_classic.ts";
+import { ClientMachine } from "./fleet_client.ts";
+import { MinerMachine } from "./fleet_miner.ts";
+import { FleetOracle } from "./fleet_oracle.ts";
+import { CALM_LATENCY_MS, drawFleetPlan } from "./fleet_plan.ts";
+import type { FleetClientPlan, FleetPlan, MinerPlan, Mishap } from "./fleet_plan.ts";
+import { ServerMachine } from "./fleet_server.ts";
+import { FleetWorld } from "./fleet_world.ts";
+import { Loop } from "./loop.ts";
+import { describeError } from "./lsp_run.ts";
+import { calmFaults, Network } from "./network.ts";
+import type { Plant } from "./plant.ts";
+import { demand, tracer } from "./trace.ts";
+import type { RunReport, Transcript } from "./trace.ts";
+
+/** Events after which a run is declared unable to come to rest. */
+const STEPS_MAX = 3_000_000;
+/** How often the healed fleet is looked at. */
+const LOOK_MS = 10;
+
+/** Runs `seed` and tells what became of it; never throws on what the cores do. */
+export function runFleetSeed(seed: number, plant?: Plant, transcript?: Transcript): RunReport {
+  const run = new FleetRun(seed, plant, transcript);
+  let failure: string | undefined;
+  try {
+    run.run();
+  } catch (error) {
+    failure = describeError(error);
+  }
+  const drawn = drawnText(run.plan.dice.drawn);
+  return { seed, harness: "fleet", drawn, failure, counts: run.counts() };
+}
+
+type AnyMiner = MinerMachine | ClassicMiner;
+type AnyClient = ClientMachine | ClassicClient;
+
+class FleetRun {
+  readonly plan: FleetPlan;
+  readonly #loop = new Loop();
+  readonly #network: Network;
+  readonly #oracle = new FleetOracle();
+  readonly #world: FleetWorld;
+  readonly #miners = new Map<string, AnyMiner>();
+  readonly #clients = new Map<string, AnyClient>();
+  #server: ServerMachine;
+  #answeredMs = 0;
+
+  constructor(seed: number, plant: Plant | undefined, transcript: Transcript | undefined) {
+    this.plan = drawFleetPlan(seed);
+    const trace = tracer(this.#loop, transcript);
+    this.#network = new Network(this.#loop, seededRandom(seed, Stream.network), trace);
+    const { params } = this.plan;
+    this.#world = new FleetWorld(
+      seed,
+      this.#loop,
+      this.#network,
+      this.#oracle,
+      params,
+      trace,
+      plant,
+    );
+    this.#server = new ServerMachine(this.#world, this.plan.serverQuirks);
+  }
+
+  run(): void {
+    for (const miner of this.plan.miners) {
+      this.#loop.at(miner.startMs, () => this.#startMiner(miner));
+      for (const mishap of miner.mishaps) {
+        this.#loop.at(mishap.atMs, () => this.#befallMiner(miner, mishap));
+      }
+    }
+    for (const client of this.plan.clients) {
+      this.#startClient(client);
+      for (const mishap of client.mishaps) {
+        this.#loop.at(mishap.atMs, () => this.#befallClient(client, mishap));
+      }
+    }
+    if (this.plan.serverCrashMs < Infinity) {
+      this.#loop.at(this.plan.serverCrashMs, () => this.#crashServer());
+    }
+    this.#runFor(this.plan.faultyMs);
+    this.#heal();
+    this.#finish();
+  }
+
+  counts(): Record<string, number> {
+    const states = [...this.#oracle.jobs.values()].map((record) => record.state);
+    return {
+      events: this.#loop.steps,
+      jobs: states.length,
+      answered: this.#oracle.answers,
+      gone: states.filter((state) => state === "gone").length,
+      cancelled: states.filter((state) => state === "cancelled").length,
+      accepted: this.#oracle.acceptedRanges,
+      calm: this.plan.calm ? 1 : 0,
+      virtualSeconds: Math.round(this.#loop.nowMs / 1000),
+      answeredSeconds: Math.round(this.#answeredMs / 1000),
+    };
+  }
+
+  #runFor(ms: Millis): void {
+    this.#loop.runUntil(this.#loop.nowMs + ms, () => {}, STEPS_MAX);
+  }
+
+  #startMiner(plan: MinerPlan): void {
+    if (this.#miners.has(plan.name)) return;
+    const miner =
+      plan.kind === "classic"
+        ? new ClassicMiner(this.#world, plan)
+        : new MinerMachine(this.#world, plan);
+    this.#miners.set(plan.name, miner);
+  }
+
+  #startClient(plan: FleetClientPlan, life = 0): void {
+    if (this.#clients.has(plan.name)) return;
+    const client =
+      plan.kind === "classic"
+        ? new ClassicClient(this.#world, plan, life)
+        : new ClientMachine(this.#world, plan, life);
+    this.#clients.set(plan.name, client);
+  }
+
+  #befallMiner(plan: MinerPlan, { what, forMs }: Mishap): void {
+    const miner = this.#miners.get(plan.name);
+    if (miner === undefined) return;
+    this.#world.trace?.(() => `incident: ${plan.name} ${what} for ${forMs.toFixed(0)} ms`);
+    if (what === "stand") return miner.stand(forMs);
+    if (what !== "crash") return this.#befall(plan, miner, { what, forMs });
+    miner.crash();
+    this.#miners.delete(plan.name);
+    this.#loop.after(forMs, () => this.#startMiner(plan));
+  }
+
+  #befallClient(plan: FleetClientPlan, { what, forMs }: Mishap): void {
+    const client = this.#clients.get(plan.name);
+    if (client === undefined || what === "stand") return;
+    this.#world.trace?.(() => `incident: ${plan.name} ${what} for ${forMs.toFixed(0)} ms`);
+    if (what !== "crash") return this.#befall(plan, client, { what, forMs });
+    client.crash();
+    this.#clients.delete(plan.name);
+    this.#loop.after(forMs, () => this.#startClient(plan, client.life));
+  }
+
+  #befall(
+    plan: MinerPlan | FleetClientPlan,
+    machine: AnyMiner | AnyClient,
+    { what, forMs }: Pick<Mishap, "what" | "forMs">,
+  ): void {
+    if (what === "sleep") machine.sleep(forMs);
+    else if (what === "rebind" && machine.host?.alive) this.#network.rebind(machine.host.socket);
+    else if (what === "blackout") {
+      plan.path.upBlocked = plan.path.downBlocked = true;
+      this.#loop.after(forMs, () => {
+        plan.path.upBlocked = plan.path.downBlocked = false;
+      });
+    }
+  }
+
+  #crashServer(): void {
+    this.#world.trace?.(() => "the server crashes");
+    this.#server.host.crash();
+    this.#loop.after(this.plan.serverDownMs, () => {
+      this.#server = new ServerMachine(this.#world, this.plan.serverQuirks);
+    });
+  }
+
+  #heal(): void {
+    this.#world.trace?.(() => "---- everything heals ----");
+    for (const { path } of [...this.plan.miners, ...this.plan.clients]) {
+      path.up = path.down = calmFaults(CALM_LATENCY_MS);
+      path.upBlocked = path.downBlocked = false;
+    }
+    for (const plan of this.plan.miners) this.#startMiner(plan);
+    if (!this.#server.host.alive) {
+      this.#server = new ServerMachine(this.#world, this.plan.serverQuirks);
+    }
+    this.#server.host.heal();
+    for (const machine of [...this.#miners.values(), ...this.#clients.values()]) machine.heal();
+  }
+
+  /** Runs the healed fleet until every client has its answers. */
+  #finish(): void {
+    const boundMs = this.#boundMs();
+    const beganMs = this.#loop.nowMs;
+    while ([...this.#clients.values()].some((client) => !client.satisfied)) {
+      this.#answeredMs = this.#loop.nowMs - beganMs;
+      demand(
+        this.#answeredMs <= boundMs,
+        () => `not all jobs are answered ${(boundMs / 1000).toFixed(1)} s after healing`,
+      );
+      this.#runFor(LOOK_MS);
+      this.#demandBusy();
+    }
+  }
+
+  /** See docs/simulator.md. */
+  #boundMs(): Millis {
+    return 60_000;
+  }
+
+  #demandBusy(): void {}
+}

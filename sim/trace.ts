@@ -1,0 +1,48 @@
+/**
+ * A run's transcript. It costs nothing while nobody reads it: a failing run is simply run again,
+ * with the same seed and the transcript on.
+ *
+ * @module
+ */
+import type { Loop } from "./loop.ts";
+
+/** Takes a line, as a function so that an unread line is never put together. */
+export type TraceLine = (text: () => string) => void;
+
+/** Thrown when a run broke one of the simulator's invariants. */
+export class Violation extends Error {
+  override name = "Violation";
+}
+
+/** Throws {@link Violation} unless `condition` holds. */
+export function demand(condition: unknown, message: () => string): asserts condition {
+  if (!condition) throw new Violation(message());
+}
+
+/** Where a run's transcript goes. */
+export interface Transcript {
+  readonly lines: string[];
+  /** Lines kept; older ones are dropped. */
+  readonly linesMax: number;
+}
+
+/** What became of one seed. */
+export interface RunReport {
+  readonly seed: number;
+  readonly harness: "lsp" | "fleet";
+  /** The parameters that were drawn, as one line. */
+  readonly drawn: string;
+  /** What went wrong; `undefined` for a good run. */
+  readonly failure: string | undefined;
+  /** Sums that tell whether the run did anything worth checking. */
+  readonly counts: Readonly<Record<string, number>>;
+}
+
+/** A writer of lines stamped with virtual time, or `undefined` where no transcript is wanted. */
+export function tracer(loop: Loop, transcript: Transcript | undefined): TraceLine | undefined {
+  if (transcript === undefined) return undefined;
+  return (text) => {
+    transcript.lines.push(`${loop.nowMs.toFixed(3).padStart(12)}  ${text()}`);
+    if (transcript.lines.length > transcript.linesMax) transcript.lines.shift();
+  };
+}
