@@ -48,7 +48,7 @@ export class Dice {
     return this.#remember(name, options[integerBetween(this.random, 0, options.length - 1)]!);
   }
 
-  /** `low + share` of the way to `high` in half the draws, else `low`: faults come and go by seed. */
+  /** Uniform in [low, high) with probability `share`, else `low`: faults come and go by seed. */
   sometimes(share: number, low: number, high: number, name?: string): number {
     const present = chance(this.random, share);
     const value = low + unitReal(this.random) * (high - low);

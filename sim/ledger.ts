@@ -8,7 +8,7 @@ import type { LspEvent, Wire } from "../lsp/types.ts";
 import type { Millis } from "../machine.ts";
 import { demand } from "./trace.ts";
 
-/** Bytes of a marked message: writer, connection and index, so that it can be recognised anywhere. */
+/** Bytes of a marked message: writer, connection and index, so that it is known anywhere. */
 const MARK_BYTES = 12;
 
 /** One end of a connection. */

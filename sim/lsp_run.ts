@@ -1,6 +1,6 @@
 /**
- * One seed of the LSP simulation: a listener and some dialers on a bad network, programs that write,
- * read slowly, close, crash and return. While faults last only safety is demanded (the ledger's
+ * One seed of the LSP simulation: a listener and some dialers on a bad network, programs that
+ * write, read slowly, close, crash and return. While faults last only safety is demanded (the ledger's
  * rules, after every event); then everything heals, and within a stated bound of virtual time all
  * that was written must have arrived, or the loss must have been told.
  *
@@ -118,7 +118,7 @@ class LspRun {
     this.#loop.runUntil(this.#loop.nowMs + ms, () => {}, STEPS_MAX);
   }
 
-  /** Virtual time within which a healed network must have carried everything (docs/simulator.md). */
+  /** Virtual time within which a healed network must have carried all (docs/simulator.md). */
   #boundMs(): Millis {
     const { plan } = this;
     const all = [plan.listenerParams, ...plan.clients.map((client) => client.params)];

@@ -22,7 +22,7 @@ export interface Faults {
   /** Datagrams that come up to `lateMs` late, behind many sent after them. */
   readonly lateShare: number;
   readonly lateMs: Millis;
-  /** Every datagram takes `latencyMs` and up to `jitterMs` more, so that neighbours change places. */
+  /** Every datagram takes `latencyMs` and up to `jitterMs` more, so that some overtake others. */
   readonly latencyMs: Millis;
   readonly jitterMs: Millis;
 }
@@ -60,8 +60,8 @@ const FIRST_BYTE_OF_JSON = 0x7b;
 
 /**
  * Delivers datagrams between sockets by address. A datagram from A to B suffers A's `up` faults and
- * then B's `down` faults. Bits are never flipped in the classic wire's JSON, whose checksum does not
- * cover its acks and headers; nor does its JSON pass from or to a socket that was closed and opened
+ * then B's `down` faults. Bits are never flipped in the classic wire's JSON, whose checksum does
+ * not cover its acks and headers; nor does its JSON pass from or to a socket that was closed and opened
  * again, since a restarted server counts its ids from 1. The protocol itself is defenceless there.
  */
 export class Network {

@@ -1,6 +1,6 @@
 /**
- * A miner's pool of hashing threads without threads: it searches at a constant rate of virtual time,
- * reports as the real pool does, and knows exactly what it has hashed.
+ * A miner's pool of hashing threads without threads: it searches at a constant rate of virtual
+ * time, reports as the real pool does, and knows exactly what it has hashed.
  *
  * @module
  */

@@ -43,7 +43,7 @@ test("a late Connect and a Data handled in one turn do not confuse the listener 
   expect(listener.pollEvent()).toMatchObject({ kind: "data", connId: 1 });
 });
 
-test("a client notices that its server restarted although another client has its number now", () => {
+test("a client notices a restarted server although another client has its number now", () => {
   const { dialer } = connectedPair("client 1", 10);
   const { listener: restarted } = connectedPair("client 2", 20);
   outgoing(restarted, 0);
