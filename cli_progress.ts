@@ -8,7 +8,7 @@ import type { Status } from "./mod.ts";
 
 /** Between two lines of progress where there is no terminal. */
 const LINE_MILLIS = 5000;
-const BAR_CELLS = 24;
+const BAR_CELLS = 16;
 const SI = ["", "k", "M", "G", "T", "P", "E"];
 
 /** A rate with an SI prefix: `1.23 GH/s`. */

@@ -43,8 +43,7 @@ test("progressLine tells done, fleet rate, time left and best so far, for any to
   const line = progressLine({ ...STATUS, best }, 1000n, true);
   assertEquals(
     line,
-    "[==========              ] 42.1 %  fleet 2.00 MH/s  1 miner  ETA 6 s  " +
-      "best 00000000000000ff at 7",
+    "[======          ] 42.1 %  fleet 2.00 MH/s  1 miner  ETA 6 s  " + "best 00000000000000ff at 7",
   );
   const idle = { ...STATUS, done: 0n, jobRate: 0, miners: 0 };
   assertEquals(
