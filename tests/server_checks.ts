@@ -5,6 +5,7 @@
  */
 import { expect } from "bun:test";
 import type { Answer, Candidate } from "../messages.ts";
+import { IntervalSet } from "../server/interval_set.ts";
 import type { FakeClient, Order, VirtualFleet } from "./server_fleet.ts";
 
 /** Runs until `client` has its answer to `job`, and checks it and the books behind it. */
@@ -61,4 +62,34 @@ export function expectTidy(fleet: VirtualFleet): void {
   expect(counts.chunks).toBe(0);
   expect(counts.idle).toBe(miners.length);
   expect(fleet.core.wakeAtMs()).toBeUndefined();
+}
+
+/** The books of every job: pending and held ranges are disjoint and contain what is uncovered. */
+export function expectSoundBooks(fleet: VirtualFleet): void {
+  const { jobs, miners } = fleet.core.snapshot();
+  for (const { client, job, lower, upper, uncovered, pending } of jobs) {
+    const charged = new IntervalSet();
+    const charge = (from: bigint, end: bigint): void => {
+      expect(charged.intersects(from, end)).toBe(false);
+      charged.insert(from, end);
+    };
+    const left = new IntervalSet();
+    for (const piece of uncovered) {
+      expect(piece.lower >= lower && piece.end <= upper + 1n).toBe(true);
+      left.insert(piece.lower, piece.end);
+    }
+    for (const piece of pending) {
+      charge(piece.lower, piece.end);
+      expect(left.intersection(piece.lower, piece.end)).toEqual([piece]);
+    }
+    for (const { chunks } of miners) {
+      for (const chunk of chunks) {
+        expect(chunk.lower <= chunk.next && chunk.next <= chunk.heldEnd).toBe(true);
+        if (chunk.job?.client !== client || chunk.job.job !== job) continue;
+        charge(chunk.next, chunk.heldEnd);
+      }
+    }
+    for (const piece of charged.intervals) left.remove(piece.lower, piece.end);
+    expect(left.count).toBe(0n);
+  }
 }

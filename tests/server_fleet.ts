@@ -25,6 +25,8 @@ export class VirtualFleet {
   readonly accepted: Accepted[] = [];
   readonly log: string[] = [];
   nowMs = 0;
+  /** Called after every input to the core. */
+  afterInput: () => void = () => {};
   #events: { atMs: number; seq: number; run: () => void }[] = [];
   #seq = 0;
   #nextConn = 1;
@@ -74,12 +76,13 @@ export class VirtualFleet {
         this.at(this.nowMs + this.delayMs, () => this.#peers.get(connId)?.receive(payload));
       } else {
         const { connId } = effect;
-        this.at(this.nowMs, () => {
+        this.at(this.nowMs + this.delayMs, () => {
           this.#peers.get(connId)?.closed();
           this.drop(connId);
         });
       }
     }
+    this.afterInput();
   }
 
   at(atMs: number, run: () => void): void {
