@@ -91,3 +91,102 @@ describe("ServerCore keeps what a lost miner confirmed", () => {
     expectTidy(fleet);
   });
 });
+
+describe("a target job", () => {
+  test("ends at the lowest hit; work above it is stopped, work below is finished", () => {
+    const fleet = new VirtualFleet();
+    const miners = [0, 1, 2, 3].map(() => fleet.miner({ rate: 1e6, declared: 1e6 }));
+    const client = fleet.client();
+    // Hits are 6,900,000..7,100,000.
+    const order = { upper: 999_999_999n, message: "7000000", target: 100_000n };
+    const { best, met, atMs } = expectAnswer(fleet, client, order);
+    expect({ met, nonce: best.nonce }).toEqual({ met: true, nonce: 6_900_000n });
+    expect(atMs).toBeLessThan(4_000);
+    fleet.run(100);
+    for (const miner of miners) expect(miner.tasks).toEqual([]);
+    expectTidy(fleet);
+  });
+
+  test("unmet, is answered by the least hash and says so", () => {
+    const fleet = new VirtualFleet();
+    fleet.miner({ rate: 1e6 });
+    const order = { lower: 10n, upper: 2_000_000n, message: "1", target: 8n };
+    const { best, met } = expectAnswer(fleet, fleet.client(), order);
+    expect({ best, met }).toEqual({ best: { hash: 9n, nonce: 10n }, met: false });
+  });
+
+  test("a hit above the cursor is counted at once, and what lies below it still searched", () => {
+    const fleet = new VirtualFleet();
+    const miner = fleet.miner({ rate: 1e-9, declared: 1_000 });
+    const client = fleet.client();
+    client.submit({ upper: 9_999n, message: "800", target: 10n });
+    fleet.run(50);
+    const hit = { hash: 5n, nonce: 795n };
+    miner.say({ kind: "progress", chunk: 1, next: 100n, best: hit });
+    fleet.run(50);
+    const [job] = fleet.core.snapshot().jobs;
+    expect(job).toMatchObject({ best: hit, uncovered: [{ lower: 100n, end: 795n }] });
+    // Its queued chunk lies above the hit; the running one knows the hit itself.
+    expect(miner.heard.slice(2)).toEqual([{ kind: "stop", chunk: 2 }]);
+    miner.say({ kind: "result", chunk: 1, best: { hash: 10n, nonce: 790n } });
+    fleet.run(50);
+    expect(client.answer().best.nonce).toBe(790n);
+  });
+});
+
+describe("a client", () => {
+  test("hears how its job stands a few times a second; without miners, that there are none", () => {
+    const fleet = new VirtualFleet();
+    const client = fleet.client();
+    client.submit({ upper: 9_999_999n });
+    fleet.run(1_000);
+    expect(client.statuses.length).toBe(1);
+    expect(client.statuses[0]).toMatchObject({ job: 1, done: 0n, miners: 0, fleetRate: 0 });
+    for (let i = 0; i < 2; i++) fleet.miner({ rate: 1e6, declared: 1e6 });
+    fleet.run(4_000);
+    const heard = client.statuses.slice(1);
+    expect(heard.length).toBeGreaterThan(8);
+    expect(heard.length).toBeLessThan(20);
+    const { done, jobRate, fleetRate, miners, best } = heard.at(-1)!;
+    expect(Number(done)).toBeGreaterThan(6_500_000);
+    expect(miners).toBe(2);
+    expect(best?.hash).toBe(0n);
+    for (const rate of [jobRate, fleetRate]) {
+      expect(rate).toBeGreaterThan(1.6e6);
+      expect(rate).toBeLessThan(2.4e6);
+    }
+  });
+
+  test("that is lost takes its jobs along at once; its miners go to the others' jobs", () => {
+    const fleet = new VirtualFleet();
+    const miner = fleet.miner({ rate: 1e6, declared: 1e6 });
+    const lost = fleet.client();
+    const other = fleet.client();
+    lost.submit({ upper: MAX });
+    fleet.run(1_000);
+    const job = other.submit({ upper: 4_999_999n, message: "4" });
+    fleet.run(1_000);
+    fleet.drop(lost.connId);
+    const droppedMs = fleet.nowMs;
+    fleet.run(2 * fleet.delayMs);
+    expect(miner.tasks.every(({ message }) => message === "4")).toBe(true);
+    expect(fleet.run(10_000, () => other.answers.has(job))).toBe(true);
+    expect(other.answer(job).best.nonce).toBe(4n);
+    expect(other.answer(job).atMs - droppedMs).toBeLessThan(5_100);
+    expectTidy(fleet);
+  });
+
+  test("that cancels hears no more of the job, and may ask for another", () => {
+    const fleet = new VirtualFleet();
+    fleet.miner({ rate: 1e6, declared: 1e6 });
+    const client = fleet.client();
+    const job = client.submit({ upper: MAX });
+    fleet.run(1_000);
+    client.say({ kind: "cancel", job });
+    fleet.run(20);
+    client.statuses.length = 0;
+    expectAnswer(fleet, client, { upper: 999_999n });
+    expect(client.statuses.every((status) => status.job !== job)).toBe(true);
+    expectTidy(fleet);
+  });
+});
