@@ -184,7 +184,8 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
     const of = { connId, wire, threads: join.threads, label };
     const miner = new Miner(of, join.rate, this.#now);
     const rate = join.rate > 0 ? `, ${readableRate(join.rate)} expected` : "";
-    const threads = join.threads > 0 ? `, ${join.threads} threads` : "";
+    const threads =
+      join.threads > 0 ? `, ${join.threads} thread${join.threads > 1 ? "s" : ""}` : "";
     this.#tell("info", `miner ${connId} joined: ${label}${threads}${rate}`);
     this.#fleet.join(miner, this.#now);
   }

@@ -2,7 +2,7 @@
  * Whose work is next. A claim is one client connection with all its jobs, so that a thousand jobs
  * of one client weigh as much as one job of another.
  *
- * The policy, two shares: while several claims have unassigned work, the claim with the least
+ * The policy, two shares: while several jobs have unassigned work, the claim with the least
  * remaining work gets most of the fleet, and a fixed share (`oldestShare`, a quarter) goes to the
  * oldest job, kept exact by deficit accounting (Shreedhar and Varghese, "Efficient Fair Queuing
  * Using Deficit Round-Robin", 1995). Whatever is dispatched earns the oldest its share in credit,
@@ -10,7 +10,7 @@
  * quarters (a job of t seconds alone ends within 4/3 t plus one chunk, less than 2t plus a chunk),
  * and no job starves, for every job is the oldest one day. docs/scheduling.md has the derivation.
  *
- * Ties go to the earlier arrival; inside a claim the same two orders hold among its jobs.
+ * Ties go to the earlier arrival; inside a claim its shortest job is first.
  *
  * @module
  */
@@ -50,11 +50,11 @@ function oldestSeq(claim: Claim): number {
 /** What to hand out next. */
 export interface Choice {
   readonly job: Job;
-  /** It is the oldest's turn, at the expense of a shorter claim, ... */
+  /** It is the oldest's turn, at the expense of a shorter one, ... */
   readonly onCredit: boolean;
   /** ... which pays for this many seconds of the fleet (Infinity when nothing is contested). */
   readonly maxSeconds: number;
-  /** Another claim waits too, so that credit moves. */
+  /** The shortest and the oldest are two, so that credit moves. */
   readonly contested: boolean;
 }
 
@@ -125,7 +125,7 @@ export class Scheduler {
     const shortest = this.shortest;
     const oldest = this.oldest;
     if (shortest === undefined || oldest === undefined) return undefined;
-    const contested = shortest.claim !== oldest.claim;
+    const contested = shortest !== oldest;
     const price = Math.min(fullSeconds, this.#limits.chunkSeconds) * this.#limits.oldestShare;
     if (contested && this.#credit >= price && fits(oldest)) {
       return { job: oldest, onCredit: true, maxSeconds: this.#credit, contested };

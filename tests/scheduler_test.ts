@@ -97,6 +97,16 @@ describe("Scheduler", () => {
     );
   }, 30_000);
 
+  test("a client's long job is not starved by an endless row of its own short ones", () => {
+    const fleet = fleetOf([1e6, 1e6]);
+    const client = fleet.client();
+    const long = client.submit({ upper: 10_000_000n });
+    for (let atMs = 0; atMs < 60_000; atMs += 500) {
+      fleet.at(atMs, () => client.submit({ upper: 1_999_999n }));
+    }
+    expect(fleet.run(4 * 5_000 + 4 * CHUNK_MS, () => client.answers.has(long))).toBe(true);
+  });
+
   test("equal jobs end in order of arrival", () => {
     fc.assert(
       fc.property(rates, fc.integer({ min: 2, max: 7 }), fc.boolean(), (each, jobs, oneClient) => {
