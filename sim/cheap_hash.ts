@@ -1,7 +1,7 @@
 /**
  * A hash for simulated fleets whose least value over any range is known in closed form: so a job
- * may have 2^60 nonces, a miner searches a million of them in microseconds of real time, and the true
- * answer of every job is at hand.
+ * may have 2^60 nonces, a miner searches a million of them in microseconds of real time, and the
+ * true answer of every job is at hand.
  *
  * hash(message, n) = (a * n + b) mod m, with a, b and the prime m drawn from the message. A small m
  * makes many ties. The least value over a range is found by the records of one-sided Diophantine

@@ -1,8 +1,8 @@
 /**
  * One seed of the LSP simulation: a listener and some dialers on a bad network, programs that
- * write, read slowly, close, crash and return. While faults last only safety is demanded (the ledger's
- * rules, after every event); then everything heals, and within a stated bound of virtual time all
- * that was written must have arrived, or the loss must have been told.
+ * write, read slowly, close, crash and return. While faults last only safety is demanded (the
+ * ledger's rules, after every event); then everything heals, and within a stated bound of virtual
+ * time all that was written must have arrived, or the loss must have been told.
  *
  * @module
  */

@@ -61,8 +61,9 @@ const FIRST_BYTE_OF_JSON = 0x7b;
 /**
  * Delivers datagrams between sockets by address. A datagram from A to B suffers A's `up` faults and
  * then B's `down` faults. Bits are never flipped in the classic wire's JSON, whose checksum does
- * not cover its acks and headers; nor does its JSON pass from or to a socket that was closed and opened
- * again, since a restarted server counts its ids from 1. The protocol itself is defenceless there.
+ * not cover its acks and headers; nor does its JSON pass from or to a socket that was closed and
+ * opened again, since a restarted server counts its ids from 1. There the protocol itself is
+ * defenceless.
  */
 export class Network {
   readonly counts: NetworkCounts = {
