@@ -7,6 +7,9 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { IndexedHeap } from "../server/indexed_heap.ts";
+import { DEFAULT_LIMITS } from "../server/limits.ts";
+import { RateEstimator } from "../server/rate.ts";
+import { chunkNonces } from "../server/sizing.ts";
 import { type FakeClient, VirtualFleet } from "./server_fleet.ts";
 
 const MAX = (1n << 64n) - 1n;
@@ -181,6 +184,52 @@ describe("IndexedHeap", () => {
         }
       }),
       { numRuns: 200 },
+    );
+  });
+});
+
+describe("RateEstimator", () => {
+  test("believes what is declared until a tenth of a second was measured", () => {
+    const rate = new RateEstimator(7_000);
+    expect(rate.value).toBe(7_000);
+    rate.sample(50n, 50);
+    expect(rate.value).toBe(7_000);
+    rate.sample(60n, 60);
+    expect(rate.value).toBeCloseTo(1_000, -1);
+    expect(new RateEstimator().value).toBeUndefined();
+  });
+
+  test("is not fooled by a report held up and the next one on its heels", () => {
+    const rate = new RateEstimator();
+    for (let i = 0; i < 10; i++) rate.sample(1_000n, 1_000);
+    rate.sample(1_000n, 2_000);
+    rate.sample(1_000n, 0);
+    expect(rate.value).toBeGreaterThan(990);
+    expect(rate.value).toBeLessThan(1_300);
+  });
+
+  test("forgets: within ten seconds a miner is known to be ten times slower", () => {
+    const rate = new RateEstimator();
+    for (let i = 0; i < 60; i++) rate.sample(1_000n, 1_000);
+    for (let i = 0; i < 10; i++) rate.sample(100n, 1_000);
+    expect(rate.value).toBeLessThan(150);
+  });
+});
+
+describe("chunkNonces", () => {
+  test("is at least 1, at most 2^48 and a chunk's time, and shrinks with what is left", () => {
+    const nonces = fc.bigInt(1n, MAX);
+    const speed = fc.double({ min: 0, max: 1e20, noNaN: true });
+    fc.assert(
+      fc.property(speed, speed, nonces, nonces, (rate, others, some, more) => {
+        const [few, many] = some < more ? [some, more] : [more, some];
+        const size = (pending: bigint): bigint =>
+          chunkNonces(rate, rate + others, pending, Infinity, DEFAULT_LIMITS);
+        expect(size(few)).toBeGreaterThanOrEqual(1n);
+        expect(size(few)).toBeLessThanOrEqual(size(many));
+        expect(size(many)).toBeLessThanOrEqual(1n << 48n);
+        expect(Number(size(many))).toBeLessThanOrEqual(Math.ceil(rate) + 1);
+      }),
     );
   });
 });
