@@ -13,6 +13,20 @@ export interface Kernel {
   readonly name: string;
   /** Prepares a search behind `message` (its UTF-8 bytes): midstates, constants, code. */
   bind(message: Uint8Array): Searcher;
+  /**
+   * Prepares a search of an 80-byte block header, whose nonce is the 32-bit little-endian number at
+   * offset 76 (what the header has there is ignored).
+   */
+  bindHeader?(header: Uint8Array): HeaderSearcher;
+}
+
+/** A kernel prepared for one block header. */
+export interface HeaderSearcher {
+  /**
+   * As {@link Searcher.search}, for nonces 0..2^32-1 and the hash of a block: SHA-256 of SHA-256 of
+   * the header, read as a 256-bit little-endian number.
+   */
+  search(lower: bigint, upper: bigint, target?: bigint): Candidate;
 }
 
 /** A kernel prepared for one message. */

@@ -1,0 +1,59 @@
+/**
+ * One nonce at a time, by the plain hash: the ends of what vectors cannot do, and the judge of
+ * every hit that a kernel reports.
+ *
+ * @module
+ */
+import { compress, paddedWords, SHA256_INITIAL, sha256 } from "../../hash.ts";
+
+const utf8 = new TextEncoder();
+
+/** The words of the 64-byte blocks of `bytes` (whole blocks only), big-endian. */
+export function blockWordsOf(bytes: Uint8Array): Int32Array {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return Int32Array.from({ length: bytes.length >> 2 }, (_, i) => view.getInt32(4 * i));
+}
+
+/** The state after the whole 64-byte blocks of `bytes` up to `end` (a multiple of 64). */
+export function midstate(bytes: Uint8Array, end: number): Int32Array {
+  const state = Int32Array.from(SHA256_INITIAL);
+  const words = blockWordsOf(bytes.subarray(0, end));
+  for (let offset = 0; offset < words.length; offset += 16) compress(state, words, offset);
+  return state;
+}
+
+/** A message with its blank, hashed as far as it goes without a nonce. */
+export class ExactMessage {
+  /** The message and the blank. */
+  readonly bytes: Uint8Array;
+  /** Bytes that the state has taken in: whole blocks. */
+  readonly taken: number;
+  readonly state: Int32Array;
+
+  constructor(message: Uint8Array) {
+    this.bytes = new Uint8Array(message.length + 1);
+    this.bytes.set(message);
+    this.bytes[message.length] = 0x20;
+    this.taken = this.bytes.length & ~63;
+    this.state = midstate(this.bytes, this.taken);
+  }
+
+  /** The score of `nonce`. */
+  hash(nonce: bigint): bigint {
+    const digits = utf8.encode(String(nonce));
+    const text = new Uint8Array(this.bytes.length + digits.length);
+    text.set(this.bytes);
+    text.set(digits, this.bytes.length);
+    const state = Int32Array.from(this.state);
+    const words = paddedWords(text);
+    for (let at = this.taken >> 2; at < words.length; at += 16) compress(state, words, at);
+    return (BigInt(state[0]! >>> 0) << 32n) | BigInt(state[1]! >>> 0);
+  }
+}
+
+/** The hash of a block header with `nonce` in it, as a 256-bit little-endian number. */
+export function exactHeaderHash(header: Uint8Array, nonce: bigint): bigint {
+  const bytes = header.slice();
+  new DataView(bytes.buffer).setUint32(76, Number(nonce), true);
+  return BigInt(`0x${sha256(sha256(bytes)).reverse().toHex()}`);
+}

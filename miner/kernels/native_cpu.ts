@@ -1,0 +1,84 @@
+/**
+ * What the processor under us can do, by CPUID and XGETBV (Intel SDM, volume 1, chapter 14;
+ * volume 2, CPUID): an instruction set counts only when the operating system saves its registers.
+ *
+ * @module
+ */
+import { Assembler, R8, RAX, RBX, RCX, RDI, RDX } from "./assembler.ts";
+import { guardedBuffer, mapCode, NativeMemoryError, nativeScan } from "./native_memory.ts";
+
+/** The instruction sets that our kernels ask for. */
+export interface CpuFeatures {
+  /** SHA extensions, with SSSE3 and SSE4.1. */
+  readonly sha: boolean;
+  readonly avx2: boolean;
+  /** AVX-512F. */
+  readonly avx512: boolean;
+  /** AVX-512F on 128- and 256-bit vectors. */
+  readonly avx512vl: boolean;
+}
+
+const bit = (word: number, position: number): boolean => ((word >>> position) & 1) === 1;
+
+let known: CpuFeatures | undefined;
+
+/**
+ * Asks the processor; the answer is kept.
+ *
+ * @throws {NativeMemoryError} when no machine code can be run here.
+ */
+export function cpuFeatures(): CpuFeatures {
+  return (known ??= readFeatures());
+}
+
+function readFeatures(): CpuFeatures {
+  if (process.arch !== "x64") {
+    throw new NativeMemoryError(`x86-64 code does not run on ${process.arch}`);
+  }
+  if (process.platform !== "linux" && process.platform !== "darwin") {
+    throw new NativeMemoryError(`machine code is not set up for ${process.platform}`);
+  }
+  const scan = nativeScan(mapCode(assembleCpuid()));
+  const answer = guardedBuffer(16);
+  const cpuid = (leaf: number): Int32Array => {
+    scan(answer.address, 0, 0, leaf, 0, 0);
+    return answer.words.slice();
+  };
+  const highest = cpuid(0)[0]!;
+  const basic = cpuid(1)[2]!;
+  const extended = highest >= 7 ? cpuid(7)[1]! : 0;
+  // OSXSAVE: without it XGETBV would fault, and no AVX state is saved.
+  const saved = bit(basic, 27) ? cpuid(-1)[0]! : 0;
+  const avx = (saved & 0x06) === 0x06 && bit(basic, 28);
+  const zmm = (saved & 0xe6) === 0xe6;
+  return {
+    sha: bit(extended, 29) && bit(basic, 9) && bit(basic, 19),
+    avx2: avx && bit(extended, 5),
+    avx512: avx && zmm && bit(extended, 16),
+    avx512vl: avx && zmm && bit(extended, 16) && bit(extended, 31),
+  };
+}
+
+/** `f(answer, _, _, leaf)`: CPUID leaf `leaf`, subleaf 0, as four words; leaf -1 is XGETBV 0. */
+function assembleCpuid(): Uint8Array {
+  const asm = new Assembler();
+  const xgetbv = asm.label();
+  const store = asm.label();
+  asm.push(RBX);
+  asm.alu("mov", R8, RCX);
+  asm.signExtend(RAX, R8);
+  asm.alu("xor", RCX, RCX);
+  asm.aluImmediate("cmp", RAX, -1);
+  asm.jump(xgetbv, "e");
+  asm.plain("cpuid");
+  asm.jump(store);
+  asm.place(xgetbv);
+  asm.plain("xgetbv");
+  asm.place(store);
+  [RAX, RBX, RCX, RDX].forEach((register, i) =>
+    asm.store32({ base: RDI, displacement: 4 * i }, register),
+  );
+  asm.pop(RBX);
+  asm.plain("ret");
+  return asm.finish();
+}
