@@ -57,8 +57,10 @@ describe.each(["plain", "bun", "auto"])("kernel %s", (name) => {
     }
     assertEquals(searcher.search(7n, 2000n, 0n), bruteForce("msg", 7n, 2000n));
     assertEquals(searcher.search(7n, 2000n, MAX_UINT64), bruteForce("msg", 7n, 7n));
-    const exact = hashNonce("msg", 500n);
-    assertEquals(searcher.search(500n, 500n, exact).hash, exact, "at most the target");
+    for (let nonce = 0n; nonce < 30n; nonce++) {
+      const exact = hashNonce("msg", nonce);
+      assertEquals(searcher.search(nonce, 2000n, exact).nonce, nonce, "a hash equal to the target");
+    }
   });
 });
 
