@@ -10,6 +10,7 @@ import type { CongestionControl } from "./congestion.ts";
 import { Connection, type ConnectionSpec, type EndCause, type Host } from "./connection.ts";
 import type { ConnectionStats } from "./counters.ts";
 import {
+  ACCEPT_BYTES,
   type AcceptFields,
   type AckFields,
   CloseCode,
@@ -191,9 +192,12 @@ export class NativeConnection extends Connection {
     const { writer } = this.host;
     const number = this.datagrams + 1;
     const hasMessages = this.mayStart(nowMs);
+    // Beside a message that leaves no room, the Accept has to wait until it is asked for.
+    const room = MAX_DATA_BYTES - ACCEPT_BYTES - (this.nextMessage()?.payload.length ?? 0);
     writer.begin(into, this.id, number);
     const { accept } = this;
-    if (accept !== undefined && (hasMessages || this.acceptWanted)) writer.accept(accept);
+    if (accept !== undefined && ((hasMessages && room >= 0) || this.acceptWanted))
+      writer.accept(accept);
     this.acceptWanted = false;
     if (this.ackWanted) this.writeAck(nowMs);
     if (this.pathToken !== undefined) {

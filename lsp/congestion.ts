@@ -18,6 +18,8 @@ export interface CongestionControl {
   onAcked(bytes: number, inFlightBytes: number, nowMs: Millis): void;
   /** A datagram sent at `sentAtMs` is believed lost. */
   onLost(sentAtMs: Millis, nowMs: Millis): void;
+  /** Several probes in a row were in vain: the path is as good as unknown. */
+  onSilence(): void;
 }
 
 /** Makes a controller for a new connection. */
@@ -57,5 +59,10 @@ export class NewReno implements CongestionControl {
     this.recoverySinceMs = nowMs;
     this.windowBytes = Math.max(this.windowBytes / 2, LEAST_WINDOW_BYTES);
     this.thresholdBytes = this.windowBytes;
+  }
+
+  onSilence(): void {
+    this.thresholdBytes = Math.max(this.windowBytes / 2, LEAST_WINDOW_BYTES);
+    this.windowBytes = LEAST_WINDOW_BYTES;
   }
 }

@@ -18,4 +18,4 @@
  */
 export * from "./frame_layout.ts";
 export { type DatagramReject, DatagramReader } from "./frame_reader.ts";
-export { DatagramWriter } from "./frame_writer.ts";
+export { ACCEPT_BYTES, DatagramWriter } from "./frame_writer.ts";

@@ -23,7 +23,8 @@ import {
 
 const CONNECT_BYTES = 44;
 const CHALLENGE_BYTES = 16;
-const ACCEPT_BYTES = 32;
+/** An Accept frame: whoever lets it ride beside a message must know whether both fit. */
+export const ACCEPT_BYTES = 32;
 const REFUSE_BYTES = 20;
 const CLOSE_BYTES = 16;
 const PATH_BYTES = 11;

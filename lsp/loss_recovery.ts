@@ -17,6 +17,8 @@ const REORDERING_DATAGRAMS = 3;
 const MAX_REMEMBERED = 4096;
 /** Messages sent again by one probe: the oldest, and one more should the first be lost too. */
 const PROBE_MESSAGES = 2;
+/** Probes in vain after which the path counts as silent (RFC 9002, section 7.6). */
+const SILENT_PROBES = 3;
 
 /** See the module. */
 export class LossRecovery {
@@ -93,7 +95,7 @@ export class LossRecovery {
   handleWake(nowMs: Millis): boolean {
     if (nowMs >= this.overtakenAtMs) this.detect(nowMs);
     if (nowMs >= this.probeAtMs()) {
-      this.timeouts++;
+      if (++this.timeouts === SILENT_PROBES) this.congestion.onSilence();
       // The probe leaves in this turn; from now on its answer is waited for.
       this.lastDataSentMs = nowMs;
       this.probe();

@@ -121,19 +121,19 @@ export function fullParams(wire: Wire, params: Params = {}): FullParams {
   const full: FullParams = { ...base, ...(Object.fromEntries(given) as Params) };
   // With only one of the two given, the other's default must not make a contradiction of it.
   const both = params.windowSize !== undefined && params.maxUnackedMessages !== undefined;
+  checkEach(full);
   if (!both && full.maxUnackedMessages > full.windowSize) {
-    return checked({ ...full, maxUnackedMessages: full.windowSize });
+    return { ...full, maxUnackedMessages: full.windowSize };
   }
-  return checked(full);
+  const { maxUnackedMessages: m, windowSize: w } = full;
+  if (m <= w) return full;
+  throw new RangeError(`Cannot use maxUnackedMessages: got ${m}, expected at most windowSize ${w}`);
 }
 
-function checked(params: FullParams): FullParams {
+function checkEach(params: FullParams): void {
   for (const [name, value] of Object.entries(params)) {
     const least = name === "maxBackOffInterval" ? 0 : 1;
     if (Number.isInteger(value) && value >= least) continue;
     throw new RangeError(`Cannot use ${name}: got ${value}, expected an integer >= ${least}`);
   }
-  if (params.maxUnackedMessages <= params.windowSize) return params;
-  const { maxUnackedMessages: m, windowSize: w } = params;
-  throw new RangeError(`Cannot use maxUnackedMessages: got ${m}, expected at most windowSize ${w}`);
 }

@@ -13,6 +13,8 @@ const INITIAL_TIMEOUT_MS = 250;
  * may take some milliseconds; a probe sent too early costs one datagram, no more.
  */
 const LEAST_SLACK_MS = 10;
+/** Least time by which datagrams may overtake each other: about a turn of an event loop. */
+const LEAST_REORDERING_MS = 2;
 
 /** The estimate of one path. */
 export class RoundTrip {
@@ -43,9 +45,12 @@ export class RoundTrip {
     return this.smoothedMs + Math.max(4 * this.variationMs, LEAST_SLACK_MS);
   }
 
-  /** How long a datagram may be overtaken before it counts as lost (RFC 9002, section 6.1.2). */
+  /**
+   * How long after its sending a datagram that was overtaken counts as lost: RFC 9002, section
+   * 6.1.2, with its granularity added, or on a path of a millisecond every jitter would be a loss.
+   */
   get reorderingMs(): Millis {
     const longest = Math.max(this.smoothedMs ?? INITIAL_TIMEOUT_MS, this.latestMs);
-    return Math.max((9 / 8) * longest, 1);
+    return longest + Math.max(longest / 8, LEAST_REORDERING_MS);
   }
 }

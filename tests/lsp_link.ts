@@ -4,6 +4,8 @@
  */
 import { createDialer, type Dialer, type DialerOptions } from "../lsp/dialer.ts";
 import type { Endpoint } from "../lsp/endpoint.ts";
+import { DatagramReader, DatagramWriter, FrameType } from "../lsp/frame.ts";
+import { type ClassicType, decodeClassic, encodeClassic } from "../lsp/json_frame.ts";
 import { createListener, type Listener } from "../lsp/listener.ts";
 import type { CoreOptions } from "../lsp/params.ts";
 import type { LspEvent, LspNotice } from "../lsp/types.ts";
@@ -24,7 +26,7 @@ interface Flight extends Packet {
 /** One endpoint on the network, and what it told so far. */
 export class Node<Core extends Endpoint = Endpoint> {
   readonly core: Core;
-  readonly address: string;
+  address: string;
   readonly events: LspEvent[] = [];
   readonly notices: LspNotice[] = [];
   /** A node that does not read leaves its events in the core. */
@@ -78,6 +80,11 @@ export class Link {
   inject(bytes: Uint8Array, to: string, from = "stranger 9"): void {
     this.deliver({ from, to, bytes, sentMs: this.nowMs });
     this.flush();
+  }
+
+  /** The node goes on at another address, as behind a router that forgot it. */
+  move(node: Node, to: string): void {
+    node.address = to;
   }
 
   /** Carries out what the cores want now. */
@@ -175,4 +182,60 @@ export function connectedPair(
   const client = link.dialer(options);
   if (!link.runUntil(() => client.notices.length > 0)) throw new Error("no connection");
   return { link, server, client };
+}
+
+/** The classic frames that `from` sent to `to`, as `type seq` or `type seq payload`, in order. */
+export function classicFrames(link: Link, from: string, to: string): string[] {
+  return packetsBetween(link, from, to).map(({ bytes }) => {
+    const frame = decodeClassic(bytes);
+    if (typeof frame === "string") throw new Error(`not a frame: ${frame}`);
+    const name = ["Connect", "Data", "Ack", "CAck"][frame.type]!;
+    const payload = frame.type === 1 ? ` ${new TextDecoder().decode(frame.payload)}` : "";
+    return `${name} ${frame.seq}${payload}`;
+  });
+}
+
+/** The native frames that `from` sent to `to`, by name, those of one datagram in one string. */
+export function nativeFrames(link: Link, from: string, to: string): string[] {
+  const names = Object.entries(FrameType);
+  return packetsBetween(link, from, to).map(({ bytes }) => {
+    const reader = new DatagramReader();
+    if (!reader.open(bytes)) throw new Error(`not a datagram: ${reader.reject}`);
+    const frames: string[] = [];
+    while (reader.next()) {
+      const name = names.find(([, type]) => type === reader.type)![0];
+      frames.push(reader.type === FrameType.data ? `data ${reader.seq}` : name);
+    }
+    return frames.join(" + ");
+  });
+}
+
+/** Every datagram from one address to another so far. */
+export function packetsBetween(link: Link, from: string, to: string): Packet[] {
+  return link.sent.filter((packet) => packet.from === from && packet.to === to);
+}
+
+/** A classic datagram as a peer of another make would write it. */
+export function classicDatagram(
+  type: ClassicType,
+  connId: number,
+  seq: number,
+  text = "",
+): Uint8Array {
+  const into = new Uint8Array(2048);
+  const payload = new TextEncoder().encode(text);
+  return into.slice(0, encodeClassic(into, { type, connId, seq, payload }));
+}
+
+/** A native datagram whose frames `write` writes. */
+export function nativeDatagram(
+  connId: number,
+  number: number,
+  write: (writer: DatagramWriter) => void,
+): Uint8Array {
+  const into = new Uint8Array(2048);
+  const writer = new DatagramWriter();
+  writer.begin(into, connId, number);
+  write(writer);
+  return into.slice(0, writer.finish());
 }
