@@ -16,8 +16,9 @@ export const HARNESSES: readonly Harness[] = ["lsp", "fleet"];
 
 /** Last events of a failing run that are printed. */
 const LAST_EVENTS = 40;
-/** Failing seeds that are told in full; of more only the rule and the command. */
+/** Failing seeds that are told in full, and of how many more the rule and the command. */
 const TOLD_IN_FULL = 3;
+const TOLD_AT_ALL = 20;
 
 /** Sums over the seeds of one campaign. */
 export interface CampaignResult {
@@ -54,14 +55,16 @@ export function runCampaign(
     }
     if (report.failure === undefined) continue;
     result.failedSeeds.push(seed);
-    const full = result.failedSeeds.length <= TOLD_IN_FULL;
-    tell(full ? explain(report, plant) : explainBriefly(report, plant));
+    const failed = result.failedSeeds.length;
+    if (failed <= TOLD_IN_FULL) tell(explain(report, plant));
+    else if (failed <= TOLD_AT_ALL) tell(explainBriefly(report, plant));
   }
   return result;
 }
 
 function explainBriefly({ harness, seed, failure }: RunReport, plant: Plant | undefined): string {
-  return `${harness} seed ${seed} failed: ${failure}\nreplay: ${replayCommand(harness, seed, plant)}`;
+  const replayBy = replayCommand(harness, seed, plant);
+  return `${harness} seed ${seed} failed: ${failure}\nreplay: ${replayBy}`;
 }
 
 /** All about a failing seed: the rule, the way to replay it, what was drawn, the last events. */
