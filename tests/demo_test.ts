@@ -19,3 +19,17 @@ test(
   },
   TIMEOUT_MILLIS,
 );
+
+test(
+  "Ctrl-C ends the demo with 130, and its server with it",
+  async () => {
+    const demo = new Script("demo.ts", []);
+    const [, port] = await demo.said(/server: listening on 127\.0\.0\.1:(\d+)\n/);
+    await demo.said(/miner 2: connected/);
+    demo.kill("SIGINT");
+    assertEquals(await demo.exit(), 130, demo.stderr);
+    const socket = await Bun.udpSocket({ hostname: "127.0.0.1", port: Number(port) });
+    socket.close();
+  },
+  TIMEOUT_MILLIS,
+);
