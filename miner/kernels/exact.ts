@@ -57,3 +57,11 @@ export function exactHeaderHash(header: Uint8Array, nonce: bigint): bigint {
   new DataView(bytes.buffer).setUint32(76, Number(nonce), true);
   return BigInt(`0x${sha256(sha256(bytes)).reverse().toHex()}`);
 }
+
+/** A copy of an 80-byte block header. */
+export function checkedHeader(header: Uint8Array): Uint8Array {
+  if (header.length !== 80) {
+    throw new RangeError(`Cannot search a header: got ${header.length} bytes, expected 80`);
+  }
+  return header.slice();
+}

@@ -16,9 +16,14 @@ export interface CpuFeatures {
   readonly avx512: boolean;
   /** AVX-512F on 128- and 256-bit vectors. */
   readonly avx512vl: boolean;
+  /** Made by Intel, where changing between AVX and SHA instructions costs much. */
+  readonly intel: boolean;
 }
 
 const bit = (word: number, position: number): boolean => ((word >>> position) & 1) === 1;
+
+/** The first four letters of "GenuineIntel". */
+const GENUINE = 0x756e6547;
 
 let known: CpuFeatures | undefined;
 
@@ -44,7 +49,7 @@ function readFeatures(): CpuFeatures {
     scan(answer.address, 0, 0, leaf, 0, 0);
     return answer.words.slice();
   };
-  const highest = cpuid(0)[0]!;
+  const [highest, vendor] = cpuid(0) as unknown as [number, number];
   const basic = cpuid(1)[2]!;
   const extended = highest >= 7 ? cpuid(7)[1]! : 0;
   // OSXSAVE: without it XGETBV would fault, and no AVX state is saved.
@@ -56,6 +61,7 @@ function readFeatures(): CpuFeatures {
     avx2: avx && bit(extended, 5),
     avx512: avx && zmm && bit(extended, 16),
     avx512vl: avx && zmm && bit(extended, 16) && bit(extended, 31),
+    intel: vendor === GENUINE,
   };
 }
 

@@ -11,7 +11,7 @@ import type { HeaderSearcher, Kernel, Searcher } from "../kernel.ts";
 import { Best } from "./best.ts";
 import { CodeCache, littleEndian } from "./code_cache.ts";
 import type { Engine, StraddleCode } from "./engine.ts";
-import { blockWordsOf, ExactMessage, exactHeaderHash, midstate } from "./exact.ts";
+import { blockWordsOf, checkedHeader, ExactMessage, exactHeaderHash, midstate } from "./exact.ts";
 import {
   HEADER_TILE_NONCES,
   INPUT_LAST,
@@ -263,11 +263,8 @@ class EngineHeaderSearcher implements HeaderSearcher {
   readonly #header: Uint8Array;
 
   constructor(cache: CodeCache, header: Uint8Array) {
-    if (header.length !== 80) {
-      throw new RangeError(`Cannot search a header: got ${header.length} bytes, expected 80`);
-    }
     this.#cache = cache;
-    this.#header = header.slice();
+    this.#header = checkedHeader(header);
   }
 
   search(lower: bigint, upper: bigint, target?: bigint): Candidate {

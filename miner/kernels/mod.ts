@@ -1,0 +1,248 @@
+/**
+ * Every way to hash that this machine may have, and the choice among them.
+ *
+ * ```ts
+ * const { kernel, reason } = chooseKernel();
+ * const best = kernel.bind(new TextEncoder().encode("msg")).search(0n, 10_000_000n);
+ * ```
+ *
+ * Kernels keep code and buffers of their own: every thread makes its own.
+ *
+ * @module
+ */
+import type { Kernel } from "../kernel.ts";
+import { nativeKernel as bunKernel } from "../native_kernel.ts";
+import { plainKernel } from "../plain_kernel.ts";
+import { bunHeaderSearcher } from "./bun_header_native.ts";
+import { type CpuFeatures, cpuFeatures } from "./native_cpu.ts";
+import { type AssembleShape, nativeEngine } from "./native_engine.ts";
+import { plainHeaderSearcher } from "./scalar_header.ts";
+import { selfTest } from "./self_test.ts";
+import { assembleShaAlone } from "./sha_alone_kernel.ts";
+import { assembleShaAvx2, assembleShaAvx2Narrow, assembleShaAvx512 } from "./sha_kernel.ts";
+import { engineKernel } from "./tile_search.ts";
+import { assembleAvx2, assembleAvx512 } from "./vector_kernel.ts";
+
+/** A way to hash: its name for `--kernel`, what it is, and whether it runs here. */
+interface Tier {
+  readonly name: string;
+  readonly description: string;
+  /** Made of machine code for x86-64. */
+  readonly native: boolean;
+  /** Instruction sets that are missing, by their names; empty when it runs here. */
+  missing(cpu: CpuFeatures): string[];
+  make(cpu: CpuFeatures): Kernel;
+}
+
+type Feature = "sha" | "avx2" | "avx512" | "avx512vl";
+const FEATURE_NAMES: Readonly<Record<Feature, string>> = {
+  sha: "SHA extensions",
+  avx2: "AVX2",
+  avx512: "AVX-512F",
+  avx512vl: "AVX-512VL",
+};
+
+function nativeTier(
+  name: string,
+  description: string,
+  needs: readonly Feature[],
+  assemble: (cpu: CpuFeatures) => AssembleShape,
+): Tier {
+  return {
+    name,
+    description,
+    native: true,
+    missing: (cpu) => needs.filter((need) => !cpu[need]).map((need) => FEATURE_NAMES[need]),
+    make: (cpu) => engineKernel(nativeEngine(name, assemble(cpu))),
+  };
+}
+
+function portableTier(name: string, description: string, make: () => Kernel): Tier {
+  return { name, description, native: false, missing: () => [], make };
+}
+
+/** In order of preference, should two be equally fast. */
+const TIERS: readonly Tier[] = [
+  nativeTier(
+    "avx512-sha",
+    "AVX-512VL schedules, SHA-NI rounds",
+    ["avx512vl", "sha"],
+    () => assembleShaAvx512,
+  ),
+  nativeTier("avx2-sha", "AVX2 schedules, SHA-NI rounds", ["avx2", "sha"], (cpu) =>
+    cpu.intel ? assembleShaAvx2Narrow : assembleShaAvx2,
+  ),
+  nativeTier("avx512", "AVX-512, 16 lanes", ["avx512"], () => assembleAvx512),
+  nativeTier("sha", "SHA-NI alone", ["sha"], () => assembleShaAlone),
+  nativeTier("avx2", "AVX2, 8 lanes", ["avx2"], () => assembleAvx2),
+  portableTier("bun", "Bun.SHA256 in place", () => ({
+    ...bunKernel,
+    bindHeader: bunHeaderSearcher,
+  })),
+  portableTier("plain", "plain TypeScript", () => ({
+    ...plainKernel,
+    bindHeader: plainHeaderSearcher,
+  })),
+];
+
+const NO_FEATURES: CpuFeatures = {
+  sha: false,
+  avx2: false,
+  avx512: false,
+  avx512vl: false,
+  intel: false,
+};
+
+/** What `--kernel` may say, besides "auto"; in order of preference. */
+export const kernelNames: readonly string[] = TIERS.map((tier) => tier.name);
+
+/** Whether a kernel can be tried here, and why not. */
+export interface Availability {
+  readonly name: string;
+  readonly description: string;
+  readonly usable: boolean;
+  /** One line for people; empty when usable. */
+  readonly reason: string;
+}
+
+/** The processor's features, or the one line why machine code cannot be run. */
+function probe(): { cpu: CpuFeatures; refusal?: string } {
+  try {
+    return { cpu: cpuFeatures() };
+  } catch (error) {
+    return { cpu: NO_FEATURES, refusal: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+/** Says of every kernel whether this machine can run it. Runs no kernel. */
+export function detect(): readonly Availability[] {
+  const { cpu, refusal } = probe();
+  return TIERS.map(({ name, description, native, missing }) => {
+    const lacking = missing(cpu).join(" and ");
+    const reason = native && refusal !== undefined ? refusal : lacking && `no ${lacking}`;
+    return { name, description, usable: reason === "", reason };
+  });
+}
+
+/** A kernel cannot be used here; the message says which and why, in one line. */
+export class KernelError extends Error {
+  override name = "KernelError";
+}
+
+/**
+ * The kernel of that name, having passed its self-test.
+ *
+ * @throws {KernelError} when there is none of that name, this machine lacks what it needs, or its
+ * self-test fails.
+ */
+export function createKernel(name: string): Kernel {
+  const tier = TIERS.find((candidate) => candidate.name === name);
+  if (tier === undefined) {
+    throw new KernelError(`Cannot make kernel ${name}: expected one of ${kernelNames.join(", ")}`);
+  }
+  const { reason } = detect().find((availability) => availability.name === name)!;
+  if (reason !== "") throw new KernelError(`Cannot use kernel ${name}: ${reason}`);
+  let kernel: Kernel;
+  try {
+    kernel = tier.make(probe().cpu);
+  } catch (error) {
+    throw new KernelError(`Cannot make kernel ${name}: ${(error as Error).message}`);
+  }
+  const failure = selfTest(kernel);
+  if (failure !== undefined) throw new KernelError(`Cannot trust kernel ${name}: ${failure}`);
+  return kernel;
+}
+
+/** One line of the table of kernels. */
+export interface Measured extends Availability {
+  /** Nonces a second of one thread, 0 when not measured. */
+  readonly rate: number;
+}
+
+/** The kernel to use, and how it was chosen. */
+export interface Choice {
+  readonly kernel: Kernel;
+  /** One line for people. */
+  readonly reason: string;
+  /** Nonces a second of one thread; 0 when it was not measured. */
+  readonly rate: number;
+  /** Every kernel, in order of preference. */
+  readonly table: readonly Measured[];
+}
+
+/** How to choose. */
+export interface ChooseOptions {
+  /** A kernel's name: no other is tried, and nothing is measured. */
+  readonly forced?: string;
+  /** Time to measure each candidate. Default 60. */
+  readonly measureMillis?: number;
+  /** Measures all kernels, not only machine code where there is some. Default false. */
+  readonly all?: boolean;
+}
+
+const MEASURE_MILLIS = 60;
+/** A kernel further down must be this much faster to be preferred. */
+const CLEARLY_FASTER = 1.03;
+
+/**
+ * The fastest kernel on this machine that passes its self-test, by a short measurement. Takes about
+ * 0.2 s a candidate. Never fails unless a forced kernel cannot be used.
+ *
+ * @throws {KernelError} see {@link createKernel}; only for `forced`.
+ */
+export function chooseKernel(options: ChooseOptions = {}): Choice {
+  const { forced, measureMillis = MEASURE_MILLIS, all = false } = options;
+  if (forced !== undefined) {
+    const table = detect().map((availability) => ({ ...availability, rate: 0 }));
+    return { kernel: createKernel(forced), reason: "chosen by name", rate: 0, table };
+  }
+  let best: { kernel: Kernel; rate: number } | undefined;
+  let machineCode = false;
+  const table = detect().map((availability, i): Measured => {
+    const skipped = machineCode && !TIERS[i]!.native && !all;
+    if (!availability.usable || skipped) return { ...availability, rate: 0 };
+    try {
+      const kernel = createKernel(availability.name);
+      const rate = measure(kernel, measureMillis);
+      machineCode ||= TIERS[i]!.native;
+      if (best === undefined || rate > best.rate * CLEARLY_FASTER) best = { kernel, rate };
+      return { ...availability, rate };
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      return { ...availability, usable: false, reason, rate: 0 };
+    }
+  });
+  if (best === undefined) throw new KernelError(`No kernel works: ${table.at(-1)!.reason}`);
+  return { ...best, reason: reasonFor(best.kernel.name, table), table };
+}
+
+function reasonFor(name: string, table: readonly Measured[]): string {
+  const measured = table.filter(({ rate }) => rate > 0);
+  const refused = table.filter(({ usable }) => !usable);
+  const compared = `fastest of ${measured.length} measured`;
+  if (refused.length === 0) return compared;
+  const native = TIERS.find((tier) => tier.name === name)!.native;
+  const why = refused.map((row) => `${row.name}: ${row.reason}`);
+  return native ? compared : `${compared}; ${[...new Set(why)].slice(0, 2).join("; ")}`;
+}
+
+/** Nonces a second behind a short message: the best of several runs. */
+function measure(kernel: Kernel, millis: number): number {
+  const searcher = kernel.bind(new TextEncoder().encode("measure"));
+  let next = 1_000_000_000n;
+  let nonces = 1000n;
+  let best = 0;
+  const start = performance.now();
+  for (let now = start; now - start < millis;) {
+    searcher.search(next, next + nonces - 1n);
+    const after = performance.now();
+    const elapsed = Math.max(after - now, 0.001);
+    const rate = (Number(nonces) / elapsed) * 1000;
+    next += nonces;
+    // Runs of about a twelfth of the time, so that some are undisturbed.
+    if (elapsed < millis / 12) nonces *= 2n;
+    best = Math.max(best, rate);
+    now = after;
+  }
+  return best;
+}
