@@ -22,16 +22,20 @@ import {
 import { type Layout, layoutOf, tileShape } from "./tile_layout.ts";
 
 /** Ranges up to this many nonces are not worth a tile. */
-const EXACT_NONCES = 16n;
+const EXACT_NONCES = 8;
 /** Digits of a straddling nonce's prefix that vary among the states held at once. */
 const PREFIX_DIGITS = 3;
 
-/** The kernel that searches with an engine. Code is made when a shape is first met. */
-export function engineKernel(engine: Engine): Kernel {
+/**
+ * The kernel that searches with an engine. Code is made when a shape is first met. Up to
+ * `exactNonces` nonces are hashed one by one.
+ */
+export function engineKernel(engine: Engine, exactNonces: number = EXACT_NONCES): Kernel {
   const cache = new CodeCache(engine);
+  const few = BigInt(exactNonces);
   return {
     name: engine.name,
-    bind: (message) => new MessageSearcher(cache, new ExactMessage(message)),
+    bind: (message) => new MessageSearcher(cache, new ExactMessage(message), few),
     bindHeader: (header) => new EngineHeaderSearcher(cache, header),
   };
 }
@@ -78,10 +82,12 @@ function scanLanes(scan: Scan, from: number, to: number, best: Best): number {
 class MessageSearcher implements Searcher {
   readonly #cache: CodeCache;
   readonly #message: ExactMessage;
+  readonly #few: bigint;
 
-  constructor(cache: CodeCache, message: ExactMessage) {
+  constructor(cache: CodeCache, message: ExactMessage, few: bigint) {
     this.#cache = cache;
     this.#message = message;
+    this.#few = few;
   }
 
   search(lower: bigint, upper: bigint, target?: bigint): Candidate {
@@ -91,7 +97,7 @@ class MessageSearcher implements Searcher {
       const digits = String(from).length;
       const limit = 10n ** BigInt(digits) - 1n;
       const to = upper < limit ? upper : limit;
-      if (to - from < EXACT_NONCES) this.#exactly(from, to, best);
+      if (to - from < this.#few) this.#exactly(from, to, best);
       else {
         const layout = layoutOf(this.#message.bytes.length, digits);
         if (layout.straddles)
