@@ -55,7 +55,7 @@ const ackFields: AckFields = {
 /** What we tell a peer of ourselves while connecting. */
 export function ownOffer(limits: Limits, params?: Params): Offer {
   return {
-    windowMessages: limits.maxReorder,
+    windowMessages: Math.min(limits.maxReorder, limits.maxUnreadMessages),
     windowBytes: limits.maxUnreadBytes,
     epochMillis: fullParams("cbor", params).epochMillis,
     maxMessageBytes: MAX_DATA_BYTES,
@@ -212,8 +212,9 @@ export class NativeConnection extends Connection {
     const { receive, host } = this;
     const seq = receive.expected - 1 + receive.creditMessages - this.toldSeq;
     const bytes = receive.handedOnBytes + receive.creditBytes - this.toldOffset;
-    const { maxReorder, maxUnreadBytes } = host.limits;
-    if (this.phase !== "open" || (seq < maxReorder / 4 && bytes < maxUnreadBytes / 4)) return;
+    const { maxReorder, maxUnreadMessages, maxUnreadBytes } = host.limits;
+    const most = Math.min(maxReorder, maxUnreadMessages);
+    if (this.phase !== "open" || (seq < most / 4 && bytes < maxUnreadBytes / 4)) return;
     this.ackWanted = true;
     host.wantsToSend(this);
   }

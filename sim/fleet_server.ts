@@ -8,10 +8,10 @@ import { createListener } from "../lsp/listener.ts";
 import type { LspEvent, LspNotice } from "../lsp/types.ts";
 import type { Millis } from "../machine.ts";
 import { decodeClassic, decodeMessage, encodeClassic, encodeMessage } from "../messages.ts";
-import type { Message } from "../messages.ts";
 import { ServerCore } from "../server/core.ts";
 import type { ServerEffect, ServerInput } from "../server/types.ts";
 import { cheapHash } from "./cheap_hash.ts";
+import { describeMessage } from "./describe.ts";
 import { demandSound } from "./fleet_check.ts";
 import { SERVER_ADDRESS } from "./fleet_world.ts";
 import type { FleetWorld } from "./fleet_world.ts";
@@ -120,7 +120,7 @@ export class ServerMachine implements Program {
   #watchIncoming(connId: number, isClassic: boolean, payload: Uint8Array): void {
     const message = isClassic ? decodeClassic(payload) : decodeMessage(payload);
     demand(typeof message !== "string", () => `${connId} sent what nobody understands: ${message}`);
-    this.#world.trace?.(() => `server <- ${connId} ${describe(message)}`);
+    this.#world.trace?.(() => `server <- ${connId} ${describeMessage(message)}`);
     if ("kind" in message) {
       if (message.kind === "submit")
         this.#messages.set(`${connId}/${message.job}`, message.message);
@@ -135,7 +135,7 @@ export class ServerMachine implements Program {
   #watchOutgoing(connId: number, isClassic: boolean, payload: Uint8Array): boolean {
     const message = isClassic ? decodeClassic(payload) : decodeMessage(payload);
     demand(typeof message !== "string", () => `server said what nobody understands: ${message}`);
-    this.#world.trace?.(() => `server -> ${connId} ${describe(message)}`);
+    this.#world.trace?.(() => `server -> ${connId} ${describeMessage(message)}`);
     const { oracle, plant } = this.#world;
     if ("kind" in message) {
       if (message.kind === "answer") {
@@ -171,13 +171,4 @@ export class ServerMachine implements Program {
       this.host.act(() => this.#feed({ kind: "payload", connId, wire, payload }));
     });
   }
-}
-
-/** A message in a few words. */
-export function describe(message: Message | object): string {
-  const fields = Object.entries(message).map(([name, value]) => {
-    const text = typeof value === "object" ? `${value.hash}@${value.nonce}` : String(value);
-    return `${name}=${text}`;
-  });
-  return fields.join(" ");
 }

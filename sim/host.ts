@@ -23,6 +23,9 @@ export interface Program {
   handleWake?(nowMs: Millis): void;
 }
 
+/** Something that a program does with its endpoint. */
+export type Action = (core: EndpointCore, nowMs: Millis) => void;
+
 /** What sets one machine apart from another. */
 export interface HostQuirks {
   /** Datagrams that the receive buffer holds; more are lost. */
@@ -62,6 +65,8 @@ export class Host {
   readonly #random: Random;
   readonly #program: Program;
   readonly #arrived: { readonly bytes: Uint8Array; readonly from: Address }[] = [];
+  /** What the program wanted to do during a stall. */
+  readonly #deferred: Action[] = [];
   #alive = true;
   #turnPlanned = false;
   #pumping = false;
@@ -113,22 +118,22 @@ export class Host {
     this.#stalledUntilMs = Math.max(this.#stalledUntilMs, this.loop.nowMs + forMs);
   }
 
-  /** Ends a stall and takes the quirks away: a quick machine with a large receive buffer. */
+  /** Ends a stall, at once, and takes the quirks away: a quick machine with a large receive buffer. */
   heal(): void {
     this.quirks = { ...this.quirks, bufferDatagrams: 1e6, turnDelayMsMax: 0 };
     this.#stalledUntilMs = 0;
-    this.#turnPlanned = false;
-    this.#planTurn();
+    this.#turn();
   }
 
   /**
    * Lets the program act upon the endpoint, and carries out what follows from it: at once, or when
    * a stall is over. A program may call this from within its own handlers. True when it ran.
    */
-  act(action: (core: EndpointCore, nowMs: Millis) => void): boolean {
+  act(action: Action): boolean {
     if (!this.#alive) return false;
     if (this.#stalledUntilMs > this.loop.nowMs) {
-      this.loop.at(this.#stalledUntilMs, () => this.act(action));
+      this.#deferred.push(action);
+      this.#planTurn();
       return false;
     }
     action(this.core, this.nowMs());
@@ -189,6 +194,7 @@ export class Host {
       return;
     }
     const now = this.nowMs();
+    for (const action of this.#deferred.splice(0)) action(this.core, now);
     for (const { bytes, from } of this.#arrived) {
       this.heardAtMs = this.loop.nowMs;
       this.core.handleDatagram(bytes, from, now);

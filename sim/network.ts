@@ -9,6 +9,7 @@ import type { Address } from "../lsp/types.ts";
 import type { Millis } from "../machine.ts";
 import { chance, integerBetween, unitReal } from "../random.ts";
 import type { Random } from "../random.ts";
+import { describeDatagram } from "./describe.ts";
 import type { Dice } from "./dice.ts";
 import type { Loop } from "./loop.ts";
 
@@ -111,12 +112,12 @@ export class Network {
     const target = this.#sockets.get(to);
     if (target === undefined) {
       this.counts.unreachable++;
-      this.#trace?.(() => `${from.address} -> ${to} unreachable`);
+      this.#trace?.(() => `${from.address} -> ${to} unreachable: ${describeDatagram(bytes)}`);
       return;
     }
     if (from.path.upBlocked || target.path.downBlocked) {
       this.counts.lost++;
-      this.#trace?.(() => `${from.address} -> ${to} blacked out`);
+      this.#trace?.(() => `${from.address} -> ${to} blacked out: ${describeDatagram(bytes)}`);
       return;
     }
     this.#dispatch(from, target, bytes);
@@ -136,7 +137,7 @@ export class Network {
     for (const faults of [sender.path.up, target.path.down]) {
       if (chance(random, faults.lossShare)) {
         this.counts.lost++;
-        this.#trace?.(() => `${from} -> ${to} lost`);
+        this.#trace?.(() => `${from} -> ${to} lost: ${describeDatagram(bytes)}`);
         return;
       }
       delayMs += faults.latencyMs + unitReal(random) * faults.jitterMs;
@@ -154,6 +155,7 @@ export class Network {
         return;
       }
       this.counts.delivered++;
+      this.#trace?.(() => `${from} -> ${to} ${describeDatagram(copy)}`);
       socket.receive(copy, from);
     });
   }

@@ -61,3 +61,25 @@ test("a client notices a restarted server although another client has its number
   }
   expect(lost).toBe(true);
 });
+
+test("a native sender is told from the start how many unread messages its peer keeps", () => {
+  const listener = createListener({ random: seededRandom(1) }, 0);
+  const limits = { maxUnreadMessages: 1 };
+  const dialer = createDialer({ random: seededRandom(2), to: SERVER, limits }, 0);
+  for (let round = 0; round < 4; round++) {
+    for (const { bytes } of outgoing(dialer, 0)) listener.handleDatagram(bytes, "client 1", 0);
+    for (const { bytes } of outgoing(listener, 0)) dialer.handleDatagram(bytes, SERVER, 0);
+  }
+  for (let i = 0; i < 5; i++) listener.write(1, Uint8Array.of(i));
+  // No epoch passes: one message a round trip, none sent in vain.
+  const read: number[] = [];
+  for (let round = 0; round < 5; round++) {
+    for (const { bytes } of outgoing(listener, 0)) dialer.handleDatagram(bytes, SERVER, 0);
+    for (let event = dialer.pollEvent(); event?.kind === "data"; event = dialer.pollEvent()) {
+      read.push(event.payload[0]!);
+    }
+    for (const { bytes } of outgoing(dialer, 0)) listener.handleDatagram(bytes, "client 1", 0);
+  }
+  expect(read).toEqual([0, 1, 2, 3, 4]);
+  expect(listener.connectionStats(1)).toMatchObject({ sentMessages: 5, retransmits: 0 });
+});
