@@ -1,4 +1,4 @@
-/** Every assembling kernel against Bun's SHA-256, nonce by nonce, over all the ways digits can lie. */
+/** Every kernel against Bun's SHA-256, nonce by nonce, over all the ways digits can lie. */
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { hashNonce } from "../hash.ts";

@@ -188,11 +188,13 @@ export class Assembler {
     this.#modrm(source, target, 1);
   }
 
-  /** 64-bit integer instruction with a sign-extended 32-bit immediate. */
+  /** 64-bit integer instruction with a sign-extended immediate of 8 or 32 bits. */
   aluImmediate(op: AluImmediate, target: number, immediate: number): void {
-    this.#put(0x48 | ((target & 8) >> 3), 0x81);
+    const short = immediate >= -128 && immediate <= 127;
+    this.#put(0x48 | ((target & 8) >> 3), short ? 0x83 : 0x81);
     this.#modrm(ALU_IMMEDIATE[op], target, 1);
-    this.#put32(immediate);
+    if (short) this.#put(immediate);
+    else this.#put32(immediate);
   }
 
   /** shl: 64-bit shift left by an immediate. */
@@ -232,8 +234,8 @@ export class Assembler {
 
   /** xchg: swaps two 64-bit registers. */
   exchange(a: number, b: number): void {
-    this.#put(0x48 | ((a & 8) >> 1) | ((b & 8) >> 3), 0x87);
-    this.#modrm(a, b, 1);
+    this.#put(0x48 | ((b & 8) >> 1) | ((a & 8) >> 3), 0x87);
+    this.#modrm(b, a, 1);
   }
 
   /** push of a register. */

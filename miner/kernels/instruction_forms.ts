@@ -123,7 +123,7 @@ export const ALU: Readonly<Record<Alu, number>> = {
   mov: 0x89,
   xor: 0x31,
 };
-/** register, immediate: the opcode extension of 81. */
+/** register, immediate: the opcode extension of 81 and 83. */
 export type AluImmediate = "add" | "and" | "sub" | "cmp";
 export const ALU_IMMEDIATE: Readonly<Record<AluImmediate, number>> = {
   add: 0,

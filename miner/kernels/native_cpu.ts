@@ -66,8 +66,7 @@ function readFeatures(): CpuFeatures {
 }
 
 /** `f(answer, _, _, leaf)`: CPUID leaf `leaf`, subleaf 0, as four words; leaf -1 is XGETBV 0. */
-function assembleCpuid(): Uint8Array {
-  const asm = new Assembler();
+export function assembleCpuid(asm: Assembler = new Assembler()): Uint8Array {
   const xgetbv = asm.label();
   const store = asm.label();
   asm.push(RBX);

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import type { Assembler } from "./assembler.ts";
 import {
   type Engine,
   STATES_SHAPE,
@@ -36,8 +37,8 @@ export interface AssembledShape {
   readonly literals: readonly { readonly value: number; readonly slot: number }[];
 }
 
-/** Makes machine code for a shape. */
-export type AssembleShape = (shape: Shape) => AssembledShape;
+/** Makes machine code for a shape, with the given assembler or a new one. */
+export type AssembleShape = (shape: Shape, asm?: Assembler) => AssembledShape;
 
 /** Words that a kernel may write after the last hit: it stores four at a time. */
 const HITS_SLACK = 4;

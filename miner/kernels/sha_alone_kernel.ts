@@ -52,8 +52,7 @@ const pool = (slot: number): Memory => ({ base: RDI, displacement: 4 * slot });
 const input = (index: number): Memory => pool(POOL_INPUTS + index);
 
 /** Assembles for the SHA extensions with SSE4.1. */
-export const assembleShaAlone: AssembleShape = (shape) => {
-  const asm = new Assembler();
+export const assembleShaAlone: AssembleShape = (shape, asm = new Assembler()) => {
   emitLoop(asm, shape);
   return {
     code: asm.finish(),

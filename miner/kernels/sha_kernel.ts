@@ -68,15 +68,15 @@ const AVX2: Variant = {
 };
 
 /** Assembles for AVX-512VL and the SHA extensions. */
-export const assembleShaAvx512: AssembleShape = (shape) => assembleSha(shape, AVX512VL);
+export const assembleShaAvx512: AssembleShape = (shape, asm) => assembleSha(shape, AVX512VL, asm);
 /** Assembles for AVX2 and the SHA extensions. */
-export const assembleShaAvx2: AssembleShape = (shape) => assembleSha(shape, AVX2);
+export const assembleShaAvx2: AssembleShape = (shape, asm) => assembleSha(shape, AVX2, asm);
 /**
  * The same with 128-bit vectors, for Intel: there every change between 256-bit AVX and the SHA
  * instructions, which have no VEX form, costs 110 ns (seen on Sapphire Rapids).
  */
-export const assembleShaAvx2Narrow: AssembleShape = (shape) =>
-  assembleSha(shape, { ...AVX2, width: 128, lanes: 8 });
+export const assembleShaAvx2Narrow: AssembleShape = (shape, asm) =>
+  assembleSha(shape, { ...AVX2, width: 128, lanes: 8 }, asm);
 
 /** One block's schedule, lowered: code for one vector, and where the rounds find their pairs. */
 interface Schedule {
@@ -218,8 +218,11 @@ function loadDigest(lowering: Lowering, graph: Graph, width: 128 | 256): void {
   }
 }
 
-function assembleSha(shape: Shape, variant: Variant): AssembledShape {
-  const asm = new Assembler();
+function assembleSha(
+  shape: Shape,
+  variant: Variant,
+  asm: Assembler = new Assembler(),
+): AssembledShape {
   if (shape.kind === "tail") return assembleTail(asm, variant);
   const plan = planShape(shape);
   const schedules: Schedule[] = [];

@@ -27,17 +27,20 @@ const MASK = 1;
 const SPILLS = 64;
 
 /** Assembles for AVX-512F: 16 lanes. */
-export const assembleAvx512: AssembleShape = (shape) =>
-  assembleVector(shape, { dialect: "avx512", width: 512, registers: 31 });
+export const assembleAvx512: AssembleShape = (shape, asm) =>
+  assembleVector(shape, { dialect: "avx512", width: 512, registers: 31 }, asm);
 
 /** Assembles for AVX2: 8 lanes. */
-export const assembleAvx2: AssembleShape = (shape) =>
-  assembleVector(shape, { dialect: "avx2", width: 256, registers: 16 });
+export const assembleAvx2: AssembleShape = (shape, asm) =>
+  assembleVector(shape, { dialect: "avx2", width: 256, registers: 16 }, asm);
 
-function assembleVector(shape: Shape, variant: Variant): AssembledShape {
+function assembleVector(
+  shape: Shape,
+  variant: Variant,
+  asm: Assembler = new Assembler(),
+): AssembledShape {
   const { graph, outputs } = laneGraph(shape);
   const program = partition(graph, outputs, tailSlots(shape, graph.nodes));
-  const asm = new Assembler();
   emitScan(asm, shape, program, outputs, variant);
   asm.align(64);
   const prologue = asm.size;
