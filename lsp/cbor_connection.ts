@@ -86,7 +86,6 @@ export class NativeConnection extends Connection {
   private newestNumber = 0;
   /** When a datagram that waits for its turn may leave; Infinity when none waits. */
   private pacedUntilMs: Millis = Infinity;
-  private sentDataSinceTick = false;
 
   /** Goes along with messages until the peer shows that it has it. */
   private accept: AcceptFields | undefined;
@@ -235,18 +234,14 @@ export class NativeConnection extends Connection {
 
   /**
    * The floor under repair from acknowledgements: whatever the back-off makes due and was not sent
-   * within the last round trip, and in any case one probe an epoch while something is under way.
+   * within the last round trip. (The probe of each epoch is LossRecovery's, by its own timer.)
    */
   protected override resendAtTick(nowMs: Millis): boolean {
     const { recovery, send } = this;
     send.tick(nowMs - recovery.roundTrip.timeoutMs, (entry) => recovery.giveUp(entry));
-    const silent = !this.sentDataSinceTick && send.unackedCount > 0;
-    this.sentDataSinceTick = false;
     // The window is advertised every epoch, should the update that opened it be lost.
-    this.ackWanted = true;
-    this.host.wantsToSend(this);
-    if (silent) recovery.probe();
-    return silent || recovery.nextLost() !== undefined;
+    this.acknowledge();
+    return recovery.nextLost() !== undefined;
   }
 
   protected override afterEnd(cause: EndCause): void {
@@ -321,7 +316,6 @@ export class NativeConnection extends Connection {
     if (this.sentMessages + this.retransmits === sentBefore) return;
     recovery.noteSent(nowMs);
     recovery.probes = 0;
-    this.sentDataSinceTick = true;
   }
 
   private writeAck(nowMs: Millis): void {

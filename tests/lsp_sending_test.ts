@@ -150,6 +150,29 @@ describe("lsp §5 native repair:", () => {
     assert(dropped && link.nowMs - startMs <= 10 + 2 * 20 + 10, `${link.nowMs - startMs} ms`);
   });
 
+  test("three later datagrams that arrived tell a loss before its time is up", () => {
+    const { link, client } = connectedPair({ params });
+    link.latencyMs = 100;
+    for (let i = 0; i < 20; i++) {
+      link.write(client, 1, "warm");
+      link.run(link.nowMs + 300);
+    }
+    const startMs = link.nowMs;
+    link.passes = () => false;
+    link.write(client, 1, "lost");
+    link.passes = () => true;
+    for (let i = 0; i < 3; i++) {
+      link.run(link.nowMs + 2);
+      link.write(client, 1, "later");
+    }
+    link.run(startMs + 1000);
+    const again = packetsBetween(link, C, S).findLast(({ bytes }) =>
+      Buffer.from(bytes).includes("lost"),
+    )!;
+    // By time alone it would be an eighth of a round trip more: 225 ms.
+    assertEquals(again.sentMs - startMs, 206);
+  });
+
   test("a lost last message is probed for within a round trip and some slack", () => {
     const { link, server, client } = connectedPair({ params });
     link.latencyMs = 10;
