@@ -53,7 +53,10 @@ export type LspNotice =
       readonly code: "timeout" | "version" | "full" | "closed";
       readonly reason: string;
     }
-  /** After `close`: everything is sent and acknowledged, or the peers are gone. */
+  /**
+   * After `close`, and after the end of a dialer's connection: everything is sent and acknowledged,
+   * or the peers are gone. Once the datagrams polled by then are out, the socket can be closed.
+   */
   | { readonly kind: "drained" };
 
 /** One datagram to send: the first `length` bytes of the buffer that was lent. */

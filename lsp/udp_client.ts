@@ -53,8 +53,9 @@ export interface LspClient extends AsyncIterable<Uint8Array>, AsyncDisposable {
   writable(): Promise<void>;
   /** Resolves when everything written is acknowledged, or the server is lost. */
   close(): Promise<void>;
-  /** Lets the process end although the connection is open, or (the default) not. */
+  /** Keeps the process alive while the connection is open: the default. */
   ref(): void;
+  /** Lets the process end although the connection is open. */
   unref(): void;
   stats(): { readonly endpoint: EndpointStats; readonly connection: ConnectionStats | undefined };
 }

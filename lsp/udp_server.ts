@@ -55,8 +55,9 @@ export interface LspServer extends AsyncIterable<Received>, AsyncDisposable {
   closeConn(connId: number): void;
   /** Resolves when everything written is acknowledged, or the peers are lost. */
   close(): Promise<void>;
-  /** Lets the process end although the server listens, or (the default) not. */
+  /** Keeps the process alive while the server listens: the default. */
   ref(): void;
+  /** Lets the process end although the server listens. */
   unref(): void;
   /** Of the endpoint, or of one connection (`undefined` when there is none of that number). */
   stats(): EndpointStats;
