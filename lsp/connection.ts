@@ -226,6 +226,7 @@ export abstract class Connection implements Timed {
 
   private end(cause: EndCause): void {
     this.phase = "ended";
+    this.receive.dropHeld();
     this.afterEnd(cause);
     this.host.ended(this);
   }

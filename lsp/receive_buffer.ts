@@ -91,6 +91,14 @@ export class ReceiveBuffer {
     this.held?.forEach((_, seq) => this.held!.set(seq, empty));
   }
 
+  /** Forgets what is held ahead of its turn: after the connection's end its turn never comes. */
+  dropHeld(): void {
+    this.budget.bytes -= this.heldBytes;
+    this.heldBytes = 0;
+    this.held = undefined;
+    this.runs.length = 0;
+  }
+
   /** Writes up to `most` runs, the lowest, as pairs of first and last into `into`; their number. */
   writeRuns(into: Float64Array, most: number): number {
     const count = Math.min(most, this.runCount);

@@ -21,6 +21,8 @@ export interface Program {
   /** When to call `handleWake`, on the machine's clock; for programs with timers of their own. */
   wakeAtMs?(): Millis | undefined;
   handleWake?(nowMs: Millis): void;
+  /** Called when all effects of a turn are carried out. */
+  afterTurn?(): void;
 }
 
 /** Something that a program does with its endpoint. */
@@ -166,6 +168,7 @@ export class Host {
       this.#network.send(this.socket, out.to, lent.subarray(0, out.length));
     }
     this.#planWake();
+    this.#program.afterTurn?.();
   }
 
   #receive(bytes: Uint8Array, from: Address): void {

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { Endpoint } from "../lsp/endpoint.ts";
 import type { End } from "./ledger.ts";
 import type { Party } from "./lsp_party.ts";
 import { demand } from "./trace.ts";
@@ -68,7 +69,14 @@ function findPartner(end: End, live: readonly Party[]): End | undefined {
 
 /** A drained endpoint has no timer and nothing to send. */
 function demandRest(party: Party): void {
-  const wakeAtMs = party.host.core.wakeAtMs();
+  const { core } = party.host;
+  const wakeAtMs = core.wakeAtMs();
   const rest = wakeAtMs === undefined;
   demand(rest, () => `${party.side.name}: drained, but wants to wake at ${wakeAtMs}`);
+  if (!(core instanceof Endpoint)) return;
+  const { connections, unreadBytes } = core.stats();
+  demand(
+    connections === 0 && unreadBytes === 0,
+    () => `${party.side.name}: drained, but keeps ${connections} connections, ${unreadBytes} bytes`,
+  );
 }

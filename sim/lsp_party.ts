@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { Endpoint } from "../lsp/endpoint.ts";
 import type { LspEvent, LspNotice } from "../lsp/types.ts";
 import type { Dice } from "./dice.ts";
 import type { Host, Program } from "./host.ts";
@@ -65,6 +66,26 @@ export class Party implements Program {
       return `${this.side.name} read ${event.kind}${size} on ${event.connId}`;
     });
     this.#ledger.read(this.side, event, this.host.loop.nowMs);
+  }
+
+  /** No buffer of one of our endpoints is ever larger than its limit. */
+  afterTurn(): void {
+    const { core } = this.host;
+    if (!(core instanceof Endpoint)) return;
+    const { maxQueuedBytes, maxUnreadBytes, maxUnreadBytesTotal } = core.limits;
+    const { unreadBytes } = core.stats();
+    demand(
+      unreadBytes <= maxUnreadBytesTotal,
+      () => `${this.side.name}: ${unreadBytes} bytes unread, the limit is ${maxUnreadBytesTotal}`,
+    );
+    for (const { connId, ended } of this.side.ends.values()) {
+      const stats = ended === undefined ? core.connectionStats(connId) : undefined;
+      if (stats === undefined) continue;
+      demand(
+        stats.queuedBytes <= maxQueuedBytes && stats.unreadBytes <= maxUnreadBytes,
+        () => `${this.side.name}: over its limits: ${JSON.stringify(stats)}`,
+      );
+    }
   }
 
   /** The connections that this program believes to be open. */

@@ -83,3 +83,15 @@ test("a native sender is told from the start how many unread messages its peer k
   expect(read).toEqual([0, 1, 2, 3, 4]);
   expect(listener.connectionStats(1)).toMatchObject({ sentMessages: 5, retransmits: 0 });
 });
+
+test("a lost connection gives back the room of messages that came ahead of their turn", () => {
+  const { listener, dialer } = connectedPair("client 1", 10);
+  dialer.write(1, new Uint8Array(100));
+  outgoing(dialer, 1);
+  dialer.write(1, new Uint8Array(60));
+  for (const { bytes } of outgoing(dialer, 2)) listener.handleDatagram(bytes, "client 1", 2);
+  expect(listener.stats().unreadBytes).toBe(60);
+  for (let nowMs = 500; nowMs <= 20_000; nowMs += 500) listener.handleWake(nowMs);
+  expect(listener.pollEvent()).toMatchObject({ kind: "lost", connId: 1 });
+  expect(listener.stats().unreadBytes).toBe(0);
+});
