@@ -80,6 +80,8 @@ class RunningMiner implements Miner {
       ...(options.kernel !== undefined && { kernel: options.kernel }),
       onEvent: (event) => this.#tell(event),
       onLog: (text) => this.#log(text, "warn"),
+      onKernel: ({ name, rate, reason }) =>
+        this.#log(`kernel ${name}: ${(rate / 1e6).toFixed(1)} MH/s a thread, ${reason}`),
       onDead: () => void this.#shutDown("no hashing thread is left"),
     });
     const stop = (): void => void this.close();

@@ -1,32 +1,52 @@
 /**
- * Which kernel hashes: the one place that knows them all.
+ * Which kernel hashes: the names that `--kernel` takes, the kernel to begin with at once, and the
+ * measurement that may find a better one while the first chunk already runs.
  *
  * @module
  */
 import type { Kernel } from "./kernel.ts";
-import { nativeKernel } from "./native_kernel.ts";
-import { plainKernel } from "./plain_kernel.ts";
+import { chooseKernel, createKernel, detect, KernelError, kernelNames } from "./kernels/mod.ts";
 
-/**
- * Up to this many bytes of message Bun's SHA-256 beats the plain kernel although it knows no
- * midstate: 14 against 3.4 million nonces a second at 3 bytes, 6.2 at 200, 1.9 at 1,000.
- */
-const NATIVE_MESSAGE_BYTES = 448;
-
-/** For each message the kernel that suits its length. */
-const automaticKernel: Kernel = {
-  name: "auto",
-  bind(message) {
-    return (message.length <= NATIVE_MESSAGE_BYTES ? nativeKernel : plainKernel).bind(message);
-  },
-};
-
-const KERNELS: readonly Kernel[] = [automaticKernel, nativeKernel, plainKernel];
+/** Lets the machine decide. */
+export const AUTO = "auto";
 
 /** What `--kernel` may say. */
-export const KERNEL_NAMES: readonly string[] = KERNELS.map((kernel) => kernel.name);
+export const KERNEL_NAMES: readonly string[] = [AUTO, ...kernelNames];
 
-/** The kernel of that name, or `undefined`. */
+/**
+ * The kernel of that name, made for the calling thread, or `undefined` for an unknown name. `auto`
+ * is the first in the order of preference that this machine can run.
+ *
+ * @throws {KernelError} when this machine cannot use it; the message says why.
+ */
 export function kernelNamed(name: string): Kernel | undefined {
-  return KERNELS.find((kernel) => kernel.name === name);
+  if (!KERNEL_NAMES.includes(name)) return undefined;
+  return name === AUTO ? preferredKernel() : createKernel(name);
+}
+
+function preferredKernel(): Kernel {
+  for (const { name, usable } of detect()) {
+    if (!usable) continue;
+    try {
+      return createKernel(name);
+    } catch (error) {
+      if (!(error instanceof KernelError)) throw error;
+    }
+  }
+  throw new KernelError("No kernel passes its self-test on this machine");
+}
+
+/** The outcome of {@link measureKernels}. */
+export interface KernelVerdict {
+  readonly name: string;
+  /** One line for people: what it was compared with, or why the better ones cannot be used. */
+  readonly reason: string;
+  /** Nonces a second of one thread, as measured. */
+  readonly rate: number;
+}
+
+/** Measures what this machine can run, about a second long. */
+export function measureKernels(): KernelVerdict {
+  const { kernel, reason, rate } = chooseKernel();
+  return { name: kernel.name, reason, rate };
 }

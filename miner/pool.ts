@@ -10,6 +10,7 @@ import { readFileSync } from "node:fs";
 import type { Worker } from "node:worker_threads";
 import { invariant } from "../machine.ts";
 import type { Candidate } from "../messages.ts";
+import { AUTO, KERNEL_NAMES, type KernelVerdict } from "./kernel_choice.ts";
 import { PoolControl, type Standing } from "./pool_control.ts";
 import { startWorker, type WorkerReport } from "./pool_worker.ts";
 import type { PoolCommand, PoolEvent, Search } from "./types.ts";
@@ -27,9 +28,11 @@ const CLOSE_MILLIS = 500;
 export interface PoolOptions {
   /** Hashing threads; by default as many as this process may use cores. */
   readonly threads?: number;
-  /** Name of the kernel; by default the one that suits the message. */
+  /** Name of the kernel; by default the fastest here, found by measuring while work goes on. */
   readonly kernel?: string;
   readonly onEvent: (event: PoolEvent) => void;
+  /** The measurement of the kernels is over; the threads go on with this one. */
+  readonly onKernel?: (verdict: KernelVerdict) => void;
   /** One line for people: a thread died, a kernel failed. */
   readonly onLog?: (text: string) => void;
   /** The last thread has died for good; nothing will be answered any more. */
@@ -47,6 +50,7 @@ interface Open {
 interface Seat {
   worker: Worker | undefined;
   rate: number | undefined;
+  kernel: string;
   spawns: number;
 }
 
@@ -84,18 +88,20 @@ export class Pool {
   /** Searches that were started and are not ended, in order. */
   readonly #open = new Map<number, Open>();
   #order = 0;
+  #measurement: Worker | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #closing: Promise<void> | undefined;
 
   constructor(options: PoolOptions) {
     this.threads = options.threads ?? usableCores();
     this.#options = options;
-    this.#kernel = options.kernel ?? "auto";
+    this.#kernel = options.kernel ?? AUTO;
     this.#control = PoolControl.create(this.threads);
     for (let self = 0; self < this.threads; self++) {
-      this.#seats.push({ worker: undefined, rate: undefined, spawns: 0 });
+      this.#seats.push({ worker: undefined, rate: undefined, kernel: this.#kernel, spawns: 0 });
       this.#spawn(self);
     }
+    if (this.#kernel === AUTO) this.#measure();
   }
 
   /** Nonces searched since the pool began, by blocks that are done. */
@@ -124,6 +130,7 @@ export class Pool {
   async #end(): Promise<void> {
     clearTimeout(this.#timer);
     this.#control.announceClosing();
+    void this.#measurement?.terminate();
     const workers = this.#seats.flatMap(({ worker }) => (worker === undefined ? [] : [worker]));
     await Promise.all(
       workers.map((worker) => {
@@ -139,6 +146,22 @@ export class Pool {
   }
 
   // ---- threads
+
+  /** Has a thread of its own find the fastest kernel, while the others work with the first. */
+  #measure(): void {
+    const worker = startWorker({ role: "motherlode measurement" });
+    this.#measurement = worker;
+    const end = (): void => {
+      this.#measurement = undefined;
+    };
+    worker.on("exit", end);
+    worker.on("error", (error: Error) => this.#log(`cannot measure kernels: ${error.message}`));
+    worker.on("message", (report: WorkerReport) => {
+      if (report.kind !== "verdict" || this.#closing !== undefined) return;
+      this.#control.kernel = KERNEL_NAMES.indexOf(report.verdict.name);
+      this.#options.onKernel?.(report.verdict);
+    });
+  }
 
   #spawn(self: number): void {
     const seat = this.#seats[self]!;
@@ -170,7 +193,9 @@ export class Pool {
     if (this.#closing !== undefined) return;
     if (report.kind === "look") return this.#pump();
     if (report.kind === "kernel error") return this.#log(`kernel failed: ${report.text}`);
+    if (report.kind === "verdict") return;
     this.#seats[self]!.rate = report.rate;
+    this.#seats[self]!.kernel = report.kernel;
     this.#tellPool();
   }
 
@@ -179,7 +204,8 @@ export class Pool {
     const seats = this.#seats.filter((seat) => seat.worker !== undefined);
     if (seats.length === 0 || seats.some((seat) => seat.rate === undefined)) return;
     const rate = Math.round(seats.reduce((sum, seat) => sum + seat.rate!, 0));
-    this.#options.onEvent({ kind: "pool", threads: seats.length, rate, label: this.#kernel });
+    const label = [...new Set(seats.map((seat) => seat.kernel))].join(", ");
+    this.#options.onEvent({ kind: "pool", threads: seats.length, rate, label });
   }
 
   /** Leaves a dead thread's block to others and fills its seat, within limits. Under the lock. */

@@ -19,12 +19,13 @@ export const MESSAGE_CAPACITY: number = 1 << 16;
 
 // Header, 32-bit words: the lock's holder (0: free, else worker + 1, the main thread: threads + 1),
 // a count that changes when there is new work, whether the pool is closing, whether a dead worker's
-// block may be waiting for somebody.
+// block may be waiting for somebody, and which kernel to use (0: the one begun with).
 const LOCK = 0;
 const WORK = 1;
 const CLOSING = 2;
 const ORPHANS = 3;
-const HEADER_BYTES = 16;
+const KERNEL = 4;
+const HEADER_BYTES = 32;
 
 // A slot's 64-bit words. `LAST` is the last nonce that may still be claimed: the upper end, or the
 // lowest hit. `ALL_CLAIMED` says so where the cursor would have to be 2^64.
@@ -163,6 +164,15 @@ export class PoolControl {
   announceClosing(): void {
     Atomics.store(this.#header, CLOSING, 1);
     this.announceWork();
+  }
+
+  /** Number of the kernel that the threads shall use from their next block on; 0: no wish. */
+  get kernel(): number {
+    return Atomics.load(this.#header, KERNEL);
+  }
+
+  set kernel(number: number) {
+    Atomics.store(this.#header, KERNEL, number);
   }
 
   // ---- for workers, under the lock

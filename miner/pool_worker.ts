@@ -1,6 +1,7 @@
 /**
  * One hashing thread of the pool: claims a block, searches it, hands it in, and sleeps when there
- * is none. It hears of everything through the shared memory and is never disturbed by messages.
+ * is none. It hears of everything through the shared memory and is never disturbed by messages. One
+ * more thread measures, at the start, which kernel is the fastest.
  *
  * This file is its own worker's program; bundled into one file with the rest it still is, because
  * what it starts is always "the file that I am in".
@@ -10,7 +11,8 @@
 import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
 import { hashNonce } from "../hash.ts";
 import type { Kernel, Searcher } from "./kernel.ts";
-import { kernelNamed } from "./kernel_choice.ts";
+import { AUTO, KERNEL_NAMES, kernelNamed, type KernelVerdict } from "./kernel_choice.ts";
+import { measureKernels } from "./kernel_choice.ts";
 import { plainKernel } from "./plain_kernel.ts";
 import { type Block, PoolControl } from "./pool_control.ts";
 
@@ -21,7 +23,12 @@ const BLOCK_NONCES_MAX = 2 ** 32;
 /** The measurement at the start: long enough for the compiler to have warmed up. */
 const WARM_UP_MILLIS = 60;
 
-/** What a thread is started with. */
+/** What a thread that measures kernels is started with. */
+export interface MeasureTask {
+  readonly role: "motherlode measurement";
+}
+
+/** What a hashing thread is started with. */
 export interface WorkerTask {
   readonly role: "motherlode pool";
   readonly memory: SharedArrayBuffer;
@@ -33,15 +40,17 @@ export interface WorkerTask {
 
 /** What a thread tells the main one. */
 export type WorkerReport =
-  /** It is ready, and does about `rate` nonces a second. */
-  | { readonly kind: "ready"; readonly rate: number }
+  /** It is ready, and does about `rate` nonces a second with its kernel. */
+  | { readonly kind: "ready"; readonly rate: number; readonly kernel: string }
+  /** The measurement is over. */
+  | { readonly kind: "verdict"; readonly verdict: KernelVerdict }
   /** A search may be finished, or its slot free: have a look. */
   | { readonly kind: "look" }
   /** The kernel failed; the plain one takes its place in this thread. */
   | { readonly kind: "kernel error"; readonly text: string };
 
 /** Starts a thread. */
-export function startWorker(task: WorkerTask): Worker {
+export function startWorker(task: WorkerTask | MeasureTask): Worker {
   return new Worker(new URL(import.meta.url), { workerData: task });
 }
 
@@ -54,6 +63,10 @@ export class Hasher {
   #searcher: Searcher | undefined;
   #id = -1;
   #wanted = BLOCK_NONCES_MIN;
+  /** The wish for a kernel that was heard last. */
+  #heard = 0;
+  /** Names of kernels that failed. */
+  readonly #distrusted = new Set<string>();
 
   constructor(control: PoolControl, kernel: Kernel, report: (what: WorkerReport) => void) {
     this.#control = control;
@@ -63,8 +76,10 @@ export class Hasher {
 
   run(): void {
     const control = this.#control;
-    this.#report({ kind: "ready", rate: this.#measure() });
+    const rate = this.#measure();
+    this.#report({ kind: "ready", rate, kernel: this.#kernel.name });
     while (!control.closing) {
+      if (control.kernel !== this.#heard) this.#changeKernel(control.kernel);
       const seen = control.workCount();
       control.lock();
       const block = control.claim(this.#wanted);
@@ -135,23 +150,55 @@ export class Hasher {
     }
   }
 
+  /** From the next block on another kernel works, unless it cannot be made in this thread. */
+  #changeKernel(number: number): void {
+    this.#heard = number;
+    const name = KERNEL_NAMES[number]!;
+    if (name === this.#kernel.name || this.#distrusted.has(name)) return;
+    try {
+      this.#kernel = kernelNamed(name)!;
+      this.#message = undefined;
+      this.#id = -1;
+    } catch (error) {
+      this.#report({ kind: "kernel error", text: String(error) });
+    }
+  }
+
   /** A kernel that failed once is not trusted again. */
   #fallBack(error: unknown): void {
     this.#report({ kind: "kernel error", text: `${this.#kernel.name}: ${String(error)}` });
+    this.#distrusted.add(this.#kernel.name);
     this.#kernel = plainKernel;
     this.#searcher = plainKernel.bind(this.#message!);
   }
 }
 
-function isWorkerTask(data: unknown): data is WorkerTask {
-  return (
-    typeof data === "object" && data !== null && "role" in data && data.role === "motherlode pool"
-  );
+/** The kernel to begin with; one that cannot be made is told of, and the best other one is. */
+function firstKernel(name: string, report: (what: WorkerReport) => void): Kernel {
+  try {
+    const kernel = kernelNamed(name);
+    if (kernel !== undefined) return kernel;
+    report({ kind: "kernel error", text: `there is no kernel ${name}` });
+  } catch (error) {
+    report({ kind: "kernel error", text: (error as Error).message });
+  }
+  return kernelNamed(AUTO)!;
 }
 
-if (!isMainThread && isWorkerTask(workerData)) {
-  const { memory, threads, self, kernel } = workerData;
-  const control = new PoolControl(memory, threads, self);
+function runThread(task: WorkerTask | MeasureTask): void {
   const report = (what: WorkerReport): void => parentPort!.postMessage(what);
-  new Hasher(control, kernelNamed(kernel) ?? plainKernel, report).run();
+  if (task.role === "motherlode measurement") {
+    return report({ kind: "verdict", verdict: measureKernels() });
+  }
+  const { memory, threads, self, kernel } = task;
+  const control = new PoolControl(memory, threads, self);
+  new Hasher(control, firstKernel(kernel, report), report).run();
 }
+
+/** Whether this thread is one that {@link startWorker} started. */
+function isTask(data: unknown): data is WorkerTask | MeasureTask {
+  const roles: unknown[] = ["motherlode pool", "motherlode measurement"];
+  return typeof data === "object" && data !== null && "role" in data && roles.includes(data.role);
+}
+
+if (!isMainThread && isTask(workerData)) runThread(workerData);

@@ -3,7 +3,7 @@ import { afterAll, describe, test } from "bun:test";
 import { assert, assertEquals } from "@std/assert";
 import { hashNonce, MAX_UINT64 } from "../hash.ts";
 import { better, type Candidate, isBetter } from "../messages.ts";
-import { kernelNamed } from "../miner/kernel_choice.ts";
+import { KERNEL_NAMES, kernelNamed, type KernelVerdict } from "../miner/kernel_choice.ts";
 import { Pool, usableCores } from "../miner/pool.ts";
 import type { Kernel } from "../miner/kernel.ts";
 import { PoolControl, SLOTS } from "../miner/pool_control.ts";
@@ -28,6 +28,7 @@ class Rig {
   readonly pool: Pool;
   readonly logs: string[] = [];
   readonly events: PoolEvent[] = [];
+  readonly verdict: Promise<KernelVerdict>;
   #waiting: { matches: (event: PoolEvent) => boolean; resolve: (event: PoolEvent) => void }[] = [];
   #lastId = 0;
 
@@ -37,7 +38,9 @@ class Rig {
       for (const { matches, resolve } of this.#waiting) if (matches(event)) resolve(event);
     };
     const onLog = (text: string): void => void this.logs.push(text);
-    const options = { threads, onEvent, onLog };
+    const { promise, resolve } = Promise.withResolvers<KernelVerdict>();
+    this.verdict = promise;
+    const options = { threads, onEvent, onLog, onKernel: resolve };
     this.pool = new Pool(kernel === undefined ? options : { ...options, kernel });
   }
 
@@ -86,6 +89,17 @@ describe("Pool", () => {
       const told = await shared.event("pool");
       assertEquals(told.threads, 3);
       assert(told.rate > 0);
+    },
+    TIMEOUT_MILLIS,
+  );
+
+  test(
+    "measures the kernels meanwhile, and goes on with the fastest",
+    async () => {
+      const { name, rate } = await shared.verdict;
+      assert(KERNEL_NAMES.includes(name) && rate > 0, `${name} does ${rate}`);
+      const search = { message, lower: 10_000n, upper: 15_000n };
+      assertEquals(await shared.best(search), bruteForce(message, search.lower, search.upper));
     },
     TIMEOUT_MILLIS,
   );
@@ -274,6 +288,30 @@ describe("Hasher", () => {
       return spared ? kernelNamed("bun")!.bind(bytes) : { search: fails };
     },
   });
+  test("changes to the kernel that is wished for, though it began with another", () => {
+    const main = PoolControl.create(1);
+    const [half, upper] = [2500n, 5000n];
+    main.open({ id: 1, message, lower: 0n, upper: half }, Buffer.from(message), 1);
+    let bound = 0;
+    const first: Kernel = {
+      name: "first",
+      bind(bytes) {
+        bound++;
+        return kernelNamed("plain")!.bind(bytes);
+      },
+    };
+    let looks = 0;
+    new Hasher(new PoolControl(main.memory, 1, 0), first, (what) => {
+      assert(what.kind !== "kernel error", "no kernel fails");
+      if (what.kind !== "look") return;
+      if (++looks === 2) return main.announceClosing();
+      main.kernel = KERNEL_NAMES.indexOf("bun");
+      main.open({ id: 2, message, lower: half + 1n, upper }, Buffer.from(message), 2);
+    }).run();
+    assertEquals(bound, 2, "the warm-up and the first search, not the second");
+    assertEquals(main.standing(1).best, bruteForce(message, half + 1n, upper));
+  });
+
   const boom = (): Candidate => {
     throw new Error("boom");
   };
