@@ -29,6 +29,7 @@ export function demandSound(core: ServerCore): ServerSnapshot {
   demand(counts.chunks <= chunksMax, () => `${counts.chunks} chunks for ${miners.length} miners`);
   const intervalsMax = INTERVALS_EACH_MAX * (counts.chunks + jobs.length) + INTERVALS_SLACK;
   demand(counts.intervals <= intervalsMax, () => `the server holds ${counts.intervals} intervals`);
+  demandBusy(snapshot, core.limits.maxOutstandingChunks);
   for (const job of jobs) {
     const chunks = miners
       .flatMap((miner) => miner.chunks)
@@ -37,6 +38,19 @@ export function demandSound(core: ServerCore): ServerSnapshot {
     demandNothingForgotten(job, chunks);
   }
   return snapshot;
+}
+
+/** While work waits for a miner, no native miner is without a chunk. */
+function demandBusy({ miners, jobs }: ServerSnapshot, chunksMax: number): void {
+  const waiting = jobs.find((job) => job.pending.length > 0);
+  if (waiting === undefined) return;
+  for (const { connId, wire, probation, chunks } of miners) {
+    if (wire === "json" || probation || chunks.length >= chunksMax) continue;
+    demand(
+      chunks.some((chunk) => !chunk.stopping),
+      () => `miner ${connId} has nothing to do while job ${waiting.client}/${waiting.job} waits`,
+    );
+  }
 }
 
 function demandDisjoint(job: JobSnapshot, chunks: readonly ChunkSnapshot[]): void {

@@ -28,6 +28,12 @@ import type { RunReport, Transcript } from "./trace.ts";
 const STEPS_MAX = 3_000_000;
 /** How often the healed fleet is looked at. */
 const LOOK_MS = 10;
+/** A round trip of the calm network, the ways between threads, and the clumsiness of looking. */
+const IDLE_MS_MAX = 4 * CALM_LATENCY_MS + 2 * LOOK_MS;
+/** After healing, what was lost on the way is repaired within this. */
+const REPAIR_MS = 1000;
+/** Miners wait up to 10 s before they dial again; a chunk that stands is given up after 5 s. */
+const SETTLE_MS = 20_000;
 
 /** Runs `seed` and tells what became of it; never throws on what the cores do. */
 export function runFleetSeed(seed: number, plant?: Plant, transcript?: Transcript): RunReport {
@@ -55,6 +61,8 @@ class FleetRun {
   readonly #clients = new Map<string, AnyClient>();
   #server: ServerMachine;
   #answeredMs = 0;
+  /** Since when some work has been waiting for a miner without a break. */
+  #waitingSinceMs: Millis | undefined;
 
   constructor(seed: number, plant: Plant | undefined, transcript: Transcript | undefined) {
     this.plan = drawFleetPlan(seed);
@@ -89,7 +97,11 @@ class FleetRun {
     if (this.plan.serverCrashMs < Infinity) {
       this.#loop.at(this.plan.serverCrashMs, () => this.#crashServer());
     }
-    this.#runFor(this.plan.faultyMs);
+    while (this.plan.calm && this.#loop.nowMs < this.plan.faultyMs) {
+      this.#runFor(LOOK_MS);
+      this.#demandBusy(0);
+    }
+    this.#runFor(this.plan.faultyMs - this.#loop.nowMs);
     this.#heal();
     this.#finish();
   }
@@ -200,14 +212,50 @@ class FleetRun {
         () => `not all jobs are answered ${(boundMs / 1000).toFixed(1)} s after healing`,
       );
       this.#runFor(LOOK_MS);
-      this.#demandBusy();
+      this.#demandBusy(beganMs + REPAIR_MS);
     }
+    this.#demandEfficient();
   }
 
   /** See docs/simulator.md. */
   #boundMs(): Millis {
-    return 60_000;
+    const { miners, params } = this.plan;
+    const open = [...this.#oracle.jobs.values()].filter((record) => record.state === "open");
+    const nonces = open.reduce((sum, { work }) => sum + Number(work.upper - work.lower + 1n), 0);
+    const rate = miners.reduce((sum, miner) => sum + miner.noncesPerSecond, 0);
+    const silenceMs = (params.epochLimit + 2) * params.epochMillis;
+    return SETTLE_MS + 2 * silenceMs + (2000 * nonces) / rate;
   }
 
-  #demandBusy(): void {}
+  /** While work waits, a native miner in good standing idles no longer than a round trip. */
+  #demandBusy(fromMs: Millis): void {
+    const { miners, jobs } = this.#server.core.snapshot();
+    const waiting = jobs.some((job) => job.pending.length > 0);
+    if (!waiting) this.#waitingSinceMs = undefined;
+    else this.#waitingSinceMs ??= this.#loop.nowMs;
+    if (this.#waitingSinceMs === undefined) return;
+    const sinceMs = Math.max(this.#waitingSinceMs, fromMs);
+    for (const miner of this.#miners.values()) {
+      if (!(miner instanceof MinerMachine) || miner.plan.kind !== "native") continue;
+      const known = miners.find((each) => each.connId === miner.connId);
+      if (known === undefined || known.probation || miner.idleSinceMs === undefined) continue;
+      const idleMs = this.#loop.nowMs - Math.max(miner.idleSinceMs, sinceMs);
+      demand(
+        idleMs <= IDLE_MS_MAX,
+        () => `${miner.plan.name} idles for ${idleMs.toFixed(1)} ms while work waits`,
+      );
+    }
+  }
+
+  /** Without faults, and with miners that can be shrunk, no nonce is ever hashed twice. */
+  #demandEfficient(): void {
+    const { calm, miners } = this.plan;
+    if (!calm || miners.some((miner) => miner.kind !== "native")) return;
+    for (const { work, hashedAgain } of this.#oracle.jobs.values()) {
+      demand(
+        hashedAgain === 0n,
+        () => `${work.message}: ${hashedAgain} nonces were hashed more than once, without faults`,
+      );
+    }
+  }
 }
