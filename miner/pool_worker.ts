@@ -22,6 +22,8 @@ const BLOCK_NONCES_MIN = 256;
 const BLOCK_NONCES_MAX = 2 ** 32;
 /** The measurement at the start: long enough for the compiler to have warmed up. */
 const WARM_UP_MILLIS = 60;
+/** Where the measurement begins: nonces of nine digits, as most jobs have. */
+const WARM_UP_NONCE = 100_000_000n;
 
 /** What a thread that measures kernels is started with. */
 export interface MeasureTask {
@@ -100,16 +102,24 @@ export class Hasher {
   #measure(): number {
     const message = "motherlode warm-up";
     this.#bind(new TextEncoder().encode(message));
-    let lower = 0n;
-    const deadlineMs = performance.now() + WARM_UP_MILLIS;
-    while (performance.now() < deadlineMs) {
-      const upper = lower + BigInt(this.#wanted) - 1n;
+    let lower = WARM_UP_NONCE;
+    let rate = 0;
+    // The first search may make the kernel's code: it does not count.
+    for (let endMs = Infinity, first = true, nowMs = performance.now(); nowMs < endMs;) {
+      const count = this.#wanted;
+      const upper = lower + BigInt(count) - 1n;
       const best = this.#search({ slot: 0, id: -1, lower, upper, target: undefined });
       lower = upper + 1n;
-      if (best.hash === hashNonce(message, best.nonce)) continue;
-      this.#fallBack(new Error(`wrong hash for nonce ${best.nonce}`));
+      if (best.hash !== hashNonce(message, best.nonce)) {
+        this.#fallBack(new Error(`wrong hash for nonce ${best.nonce}`));
+      }
+      const thenMs = performance.now();
+      rate = (count * 1000) / Math.max(thenMs - nowMs, 0.001);
+      if (first) endMs = thenMs + WARM_UP_MILLIS;
+      first = false;
+      nowMs = thenMs;
     }
-    return (this.#wanted / BLOCK_MILLIS) * 1000;
+    return rate;
   }
 
   /** Searches a block and learns from its time how large the next one should be. */
