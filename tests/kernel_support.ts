@@ -15,6 +15,7 @@ import {
   assembleShaAvx512,
 } from "../miner/kernels/sha_kernel.ts";
 import { assembleAvx2, assembleAvx512 } from "../miner/kernels/vector_kernel.ts";
+import { wasmEngine } from "../miner/kernels/wasm_engine.ts";
 import { nativeKernel as bunKernel } from "../miner/native_kernel.ts";
 
 interface Assembling {
@@ -65,7 +66,10 @@ function nativeSubjects(): { subjects: Subject[]; notRun: string[] } {
 const native = nativeSubjects();
 
 /** The engines to test here. */
-export const SUBJECTS: readonly Subject[] = native.subjects;
+export const SUBJECTS: readonly Subject[] = [
+  ...native.subjects,
+  { name: "wasm", slow: false, engine: () => wasmEngine },
+];
 /** Why others are not tested here, a line each. */
 export const NOT_RUN: readonly string[] = native.notRun;
 

@@ -1,6 +1,6 @@
 /**
  * From graph nodes to vector micro-operations on an unbounded number of registers, in two dialects:
- * AVX-512 has rotations and three-input logic, AVX2 (and wasm) has neither.
+ * AVX-512 has rotations and three-input logic; AVX2 and WebAssembly have neither.
  *
  * @module
  */
@@ -55,15 +55,15 @@ export const MAJORITY = 0xe8;
 const SELECT = 0xe4;
 
 /** The rotation amounts of FIPS 180-4, section 4.1.2; of the small ones the third is a shift. */
-const AMOUNTS = {
+export const AMOUNTS = {
   bigSigma0: [2, 13, 22],
   bigSigma1: [6, 11, 25],
   smallSigma0: [7, 18, 3],
   smallSigma1: [17, 19, 10],
 } as const;
 
-/** Which instructions there are. */
-export type Dialect = "avx512" | "avx2";
+/** Which instructions there are: "portable" is what AVX2 and WebAssembly have in common. */
+export type Dialect = "avx512" | "portable";
 
 /** Lowers a program's body or prologue, and whatever the kernel adds before and after it. */
 export class Lowering {
@@ -140,7 +140,7 @@ export class Lowering {
     return "slot" in operand ? this.emit("broadcast", [operand]) : operand;
   }
 
-  /** All operands but `allowed` in registers; AVX2 has no operands that broadcast from memory. */
+  /** All operands but `allowed` in registers; only AVX-512 has operands that broadcast from memory. */
   #limit(operands: readonly Operand[], allowed: number): Operand[] {
     let left = this.#dialect === "avx512" ? allowed : 0;
     return operands.map((o) => ("slot" in o && left-- <= 0 ? this.#inRegister(o) : o));

@@ -22,6 +22,7 @@ import { assembleShaAlone } from "./sha_alone_kernel.ts";
 import { assembleShaAvx2, assembleShaAvx2Narrow, assembleShaAvx512 } from "./sha_kernel.ts";
 import { engineKernel } from "./tile_search.ts";
 import { assembleAvx2, assembleAvx512 } from "./vector_kernel.ts";
+import { wasmEngine } from "./wasm_engine.ts";
 
 /** A way to hash: its name for `--kernel`, what it is, and whether it runs here. */
 interface Tier {
@@ -75,6 +76,7 @@ const TIERS: readonly Tier[] = [
   nativeTier("avx512", "AVX-512, 16 lanes", ["avx512"], () => assembleAvx512),
   nativeTier("sha", "SHA-NI alone", ["sha"], () => assembleShaAlone),
   nativeTier("avx2", "AVX2, 8 lanes", ["avx2"], () => assembleAvx2),
+  portableTier("wasm", "WebAssembly SIMD, 4 lanes", () => engineKernel(wasmEngine)),
   portableTier("bun", "Bun.SHA256 in place", () => ({
     ...bunKernel,
     bindHeader: bunHeaderSearcher,

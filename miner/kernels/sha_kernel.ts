@@ -59,7 +59,7 @@ const AVX512VL: Variant = {
   lanes: 16,
 };
 const AVX2: Variant = {
-  dialect: "avx2",
+  dialect: "portable",
   streams: 3,
   firstRegister: 7,
   registers: 8,

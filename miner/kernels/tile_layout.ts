@@ -59,18 +59,23 @@ export function tileShape(layout: Layout): Shape {
  */
 export function fillDigitTable(table: Int32Array, last: number, digits: number): void {
   const words = varyingWords(last, digits);
-  const lanes = 10 ** digits;
-  for (let x = 0; x < lanes; x++) {
-    let rest = x;
-    let low = 0;
-    let high = 0;
-    for (let byte = last; byte > last - digits; byte--) {
-      const digit = (48 + (rest % 10)) << (24 - 8 * (byte & 3));
-      if (byte >> 2 === words[0]) low |= digit;
-      else high |= digit;
-      rest = Math.trunc(rest / 10);
+  const two = words.length > 1;
+  let lanes = 1;
+  table[0] = 0;
+  if (two) table[TABLE_STRIDE] = 0;
+  // Digit by digit: lane x becomes lanes 10 x to 10 x + 9. Backwards, so that it can be in place.
+  for (let byte = last - digits + 1; byte <= last; byte++) {
+    const shift = 24 - 8 * (byte & 3);
+    const inFirst = byte >> 2 === words[0];
+    for (let x = lanes - 1; x >= 0; x--) {
+      const first = table[x]!;
+      const second = two ? table[TABLE_STRIDE + x]! : 0;
+      for (let digit = 9; digit >= 0; digit--) {
+        const value = (48 + digit) << shift;
+        table[10 * x + digit] = inFirst ? first | value : first;
+        if (two) table[TABLE_STRIDE + 10 * x + digit] = inFirst ? second : second | value;
+      }
     }
-    table[x] = low;
-    if (words.length > 1) table[TABLE_STRIDE + x] = high;
+    lanes *= 10;
   }
 }

@@ -32,7 +32,7 @@ export const assembleAvx512: AssembleShape = (shape, asm) =>
 
 /** Assembles for AVX2: 8 lanes. */
 export const assembleAvx2: AssembleShape = (shape, asm) =>
-  assembleVector(shape, { dialect: "avx2", width: 256, registers: 16 }, asm);
+  assembleVector(shape, { dialect: "portable", width: 256, registers: 16 }, asm);
 
 function assembleVector(
   shape: Shape,
@@ -97,7 +97,7 @@ function emitScan(
     setUp: () => {
       asm.moveFromGeneral(0, R9);
       asm.broadcast(width, dialect === "avx512" ? THRESHOLD : 0, 0);
-      if (dialect === "avx2") asm.store(width, { base: RSP }, 0);
+      if (dialect === "portable") asm.store(width, { base: RSP }, 0);
     },
     body: () => {
       for (const op of code) {
