@@ -87,4 +87,5 @@ function showRate(miner: Miner, display: Display): void {
   setInterval(show, display.terminal ? TERMINAL_MILLIS : LINE_MILLIS);
 }
 
-if (import.meta.main) await runScript(USAGE.name, main);
+// In a compiled program the hashing threads run this file too, and as its main module.
+if (import.meta.main && Bun.isMainThread) await runScript(USAGE.name, main);
