@@ -1,41 +1,15 @@
 /**
- * How progress looks: rates and times for people, a line that is rewritten on a terminal, and lines
- * now and then anywhere else. All of it on stderr.
+ * How progress looks: a line that is rewritten on a terminal, and lines now and then anywhere else.
+ * All of it on stderr.
  *
  * @module
  */
 import type { Status } from "./mod.ts";
+import { hexDigits, readableRate, readableTime } from "./readable.ts";
 
 /** Between two lines of progress where there is no terminal. */
 const LINE_MILLIS = 5000;
 const BAR_CELLS = 16;
-const SI = ["", "k", "M", "G", "T", "P", "E"];
-
-/** A rate with an SI prefix: `1.23 GH/s`. */
-export function readableRate(noncesPerSecond: number): string {
-  let [value, prefix] = [noncesPerSecond, 0];
-  // 999.95 would be printed as 1000.
-  while (value >= 999.95 && prefix < SI.length - 1) [value, prefix] = [value / 1000, prefix + 1];
-  const digits = prefix === 0 ? 0 : value < 10 ? 2 : value < 100 ? 1 : 0;
-  return `${value.toFixed(digits)} ${SI[prefix]}H/s`;
-}
-
-/** A time with its two largest units: `42 s`, `3 min 5 s`, `2 h 7 min`, `12 days`. */
-export function readableTime(seconds: number): string {
-  if (!Number.isFinite(seconds)) return "unknown";
-  const whole = Math.ceil(seconds);
-  if (whole < 60) return `${whole} s`;
-  if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`;
-  if (whole < 172_800)
-    return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`;
-  const days = Math.floor(whole / 86_400);
-  return days < 1000 ? `${days} days` : `${Math.floor(days / 365).toLocaleString("en")} years`;
-}
-
-/** A hash as 16 hexadecimal digits, as `--target` takes it. */
-export function hexDigits(hash: bigint): string {
-  return hash.toString(16).padStart(16, "0");
-}
 
 /** One line about a job of `total` nonces: done, rate of the fleet, time left, best so far. */
 export function progressLine(status: Status, total: bigint, bar: boolean): string {

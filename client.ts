@@ -9,8 +9,9 @@
 import { atPort, hexHash, hostAndPort, LSP_FLAGS, lspParams, nonce, oneLine } from "./cli.ts";
 import { Failure, onSignal, readCommandLine, runScript, type Usage, UsageError } from "./cli.ts";
 import { WIRE_FLAG, wireFlag } from "./cli.ts";
-import { Display, hexDigits, progressLine } from "./cli_progress.ts";
+import { Display, progressLine } from "./cli_progress.ts";
 import { type JobAnswer, type Submission, submit, SubmitError } from "./mod.ts";
+import { hexDigits } from "./readable.ts";
 
 /** A target that no nonce of the range met. */
 const EXIT_UNMET = 3;

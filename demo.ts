@@ -7,7 +7,8 @@
  */
 import { fileURLToPath } from "node:url";
 import { Failure, hostAndPort, oneLine, onSignal, runScript } from "./cli.ts";
-import { Display, progressLine, readableRate, readableTime } from "./cli_progress.ts";
+import { Display, progressLine } from "./cli_progress.ts";
+import { readableRate, readableTime } from "./readable.ts";
 import { hashNonce, type JobAnswer, submit, usableCores } from "./mod.ts";
 
 const MINERS = 2;

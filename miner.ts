@@ -17,8 +17,9 @@ import {
 } from "./cli.ts";
 import { readCommandLine, runScript, type Usage, UsageError, WIRE_FLAG } from "./cli.ts";
 import { wholeNumber, wireFlag } from "./cli.ts";
-import { Display, readableRate } from "./cli_progress.ts";
+import { Display } from "./cli_progress.ts";
 import { KERNEL_NAMES, mine, type Miner, usableCores } from "./mod.ts";
+import { readableRate } from "./readable.ts";
 
 /** More threads than any machine has cores: a slip of the finger, not a wish. */
 const THREADS_MAX = 1024n;

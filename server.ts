@@ -8,7 +8,13 @@
  */
 import { atPort, DEFAULT_PORT, LSP_FLAGS, lspParams, oneLine, onSignal } from "./cli.ts";
 import { port as portOf, readCommandLine, runScript, type Usage } from "./cli.ts";
-import { serve } from "./mod.ts";
+import { type RunningServer, serve } from "./mod.ts";
+import { readableCount } from "./readable.ts";
+
+/** Between two looks at what was turned away. */
+const LOOK_MILLIS = 60_000;
+/** Reasons that are named; the rest are summed up. */
+const REASONS = 6;
 
 const USAGE: Usage = {
   name: "server",
@@ -36,9 +42,37 @@ async function main(): Promise<number> {
     },
   });
   process.stdout.write(`listening on ${atPort(server.host, server.port)}\n`);
-  onSignal(() => server.close());
+  const tell = toldOnce(server, (text) => void (quiet || process.stderr.write(`${text}\n`)));
+  setInterval(tell, LOOK_MILLIS);
+  onSignal(async () => {
+    tell();
+    await server.close();
+  });
   await server.closed;
   return 1;
+}
+
+/** Tells how much made no sense so far, when it is more than was told before. */
+function toldOnce(server: RunningServer, write: (text: string) => void): () => void {
+  let told = 0;
+  return () => {
+    const datagrams = server.transport().rejected;
+    const messages = server.snapshot().rejected;
+    const total = [datagrams, messages].flatMap(Object.values<number>).reduce((a, b) => a + b, 0);
+    if (total === told) return;
+    told = total;
+    write(`ignored so far: ${listed("datagram", datagrams)}; ${listed("message", messages)}`);
+  };
+}
+
+/** `1,234 datagrams (checksum 1,200, magic 34)`: the most frequent reasons first. */
+function listed(what: string, rejected: Readonly<Record<string, number>>): string {
+  const rows = Object.entries(rejected).sort(([, a], [, b]) => b - a);
+  const total = rows.reduce((sum, [, count]) => sum + count, 0);
+  const reasons = rows.slice(0, REASONS).map(([why, count]) => `${why} ${readableCount(count)}`);
+  if (rows.length > REASONS) reasons.push("...");
+  const why = reasons.length === 0 ? "" : ` (${reasons.join(", ")})`;
+  return `${readableCount(total)} ${what}${total === 1 ? "" : "s"}${why}`;
 }
 
 if (import.meta.main) await runScript(USAGE.name, main);

@@ -10,7 +10,7 @@
 import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
 import { parseArgs } from "node:util";
 import { fileURLToPath } from "node:url";
-import { readableRate } from "../cli_progress.ts";
+import { readableRate } from "../readable.ts";
 import { hostAndPort } from "../cli.ts";
 import { kernelNamed } from "../miner/mod.ts";
 import { submit, usableCores } from "../mod.ts";

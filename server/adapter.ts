@@ -3,12 +3,14 @@
  *
  * @module
  */
-import { listen, LspError, type LspServer } from "../lsp/mod.ts";
-import type { Params } from "../lsp/types.ts";
+import { ConnectionClosed, type EndpointStats, listen, LspError } from "../lsp/mod.ts";
+import type { LspServer } from "../lsp/mod.ts";
+import type { LspNotice, Params } from "../lsp/types.ts";
 import type { Wake } from "../machine.ts";
 import { MESSAGES_VERSION } from "../messages.ts";
 import { ServerCore } from "./core.ts";
 import type { Limits } from "./limits.ts";
+import { LogLimiter, printable } from "./log_limiter.ts";
 import type { ServerSnapshot } from "./snapshot.ts";
 import type { ServerEffect, ServerInput } from "./types.ts";
 
@@ -24,7 +26,12 @@ export interface ServeOptions {
   /** Told one line for people at a time. */
   readonly log?: (text: string, level: "info" | "warn") => void;
   readonly limits?: Partial<Limits>;
+  /** Version of the messages: peers of another are turned away. Only tests have another. */
+  readonly appVersion?: number;
 }
+
+const REFUSALS_AT_ONCE = 10;
+const REFUSALS_PER_SECOND = 1;
 
 /** A server that listens. */
 export interface RunningServer extends AsyncDisposable {
@@ -34,6 +41,8 @@ export interface RunningServer extends AsyncDisposable {
   readonly closed: Promise<void>;
   /** How everything stands, as plain data. */
   snapshot(): ServerSnapshot;
+  /** What the socket has seen: datagrams, and those turned away by reason. */
+  transport(): EndpointStats;
   /** Flushes what was written, then lets go of the socket. */
   close(): Promise<void>;
 }
@@ -44,10 +53,27 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
   const lsp = await listen({
     host,
     port,
-    appVersion: MESSAGES_VERSION,
+    appVersion: options.appVersion ?? MESSAGES_VERSION,
+    onNotice: refusalsTo(options.log ?? (() => {})),
     ...(params !== undefined && { params }),
   });
   return new SocketServer(lsp, options);
+}
+
+/** Tells of strangers that were turned away, but not of each of a flood. */
+function refusalsTo(log: NonNullable<ServeOptions["log"]>): (notice: LspNotice) => void {
+  const limiter = new LogLimiter(REFUSALS_AT_ONCE, REFUSALS_PER_SECOND);
+  return (notice) => {
+    if (notice.kind !== "refused") return;
+    const text = `turned away ${printable(notice.reason)}`;
+    for (const line of limiter.admit(text, performance.now())) log(line, "warn");
+  };
+}
+
+/** Why a connection ended, for the log. */
+function whyEnded(error: LspError): string {
+  if (!(error instanceof ConnectionClosed)) return "lost, it fell silent";
+  return error.reason === "closed by the peer" ? "said goodbye" : error.reason;
 }
 
 class SocketServer implements RunningServer {
@@ -80,6 +106,10 @@ class SocketServer implements RunningServer {
     return this.#core.snapshot();
   }
 
+  transport(): EndpointStats {
+    return this.#lsp.stats();
+  }
+
   async close(): Promise<void> {
     await this.#lsp.close();
     await this.closed;
@@ -110,7 +140,8 @@ class SocketServer implements RunningServer {
       return { kind: "payload", connId, wire, payload };
     } catch (error) {
       if (!(error instanceof LspError)) throw error;
-      return error.connId === undefined ? undefined : { kind: "gone", connId: error.connId };
+      const { connId } = error;
+      return connId === undefined ? undefined : { kind: "gone", connId, why: whyEnded(error) };
     }
   }
 

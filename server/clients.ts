@@ -8,6 +8,7 @@ import { MAX_UINT64 } from "../hash.ts";
 import type { Wire } from "../lsp/types.ts";
 import type { Millis } from "../machine.ts";
 import { MAX_MESSAGE_BYTES, type Message, type Status, utf8Length } from "../messages.ts";
+import { hexDigits, readableCount, readableDuration } from "../readable.ts";
 import { resultOf, specOf } from "./classic.ts";
 import type { Fleet } from "./fleet.ts";
 import type { Job, JobSpec } from "./job.ts";
@@ -68,8 +69,8 @@ export class Clients {
     this.#startWaiting(client, now);
   }
 
-  /** The connection ended: its jobs are dropped, those of others go on. */
-  leave(connId: number, now: Millis): void {
+  /** The connection ended: its jobs are dropped, those of others go on. `why` is for people. */
+  leave(connId: number, why: string, now: Millis): void {
     const client = this.byConnId.get(connId);
     if (client === undefined) return;
     this.byConnId.delete(connId);
@@ -77,7 +78,8 @@ export class Clients {
     const jobs = [...client.jobs.values()];
     client.jobs.clear();
     if (jobs.length > 0) {
-      this.#desk.tell("info", `client ${connId} is gone: ${jobs.length} job(s) dropped`);
+      const what = jobs.length === 1 ? "its job is" : `its ${jobs.length} jobs are`;
+      this.#desk.tell("info", `client ${connId} left: ${why}; ${what} dropped`);
     }
     for (const job of jobs) this.#fleet.dropJob(job, now);
   }
@@ -91,7 +93,9 @@ export class Clients {
     if (client.wire === "json") this.#desk.writeRaw(client.connId, encodeClassic(resultOf(best)));
     else this.#desk.write(client.connId, { kind: "answer", job: spec.number, best, met });
     const missed = met ? "" : ", target not met";
-    this.#desk.tell("info", `job ${nameOf(job)} answered: ${best.hash} ${best.nonce}${missed}`);
+    const took = readableDuration((now - job.arrivedMs) / 1000);
+    const found = `nonce ${best.nonce} has hash ${hexDigits(best.hash)}${missed}`;
+    this.#desk.tell("info", `job ${nameOf(job)} answered after ${took}: ${found}`);
     this.#startWaiting(client, now);
   }
 
@@ -114,12 +118,14 @@ export class Clients {
   }
 
   #statusOf(job: Job): Status {
-    const { roster } = this.#fleet;
+    const { roster, jobs } = this.#fleet;
+    // A job that is alone has the whole fleet, also while too little of it is measured.
+    const jobRate = jobs.size === 1 ? roster.fleetRate : (job.rate.value ?? 0);
     const status: Status = {
       kind: "status",
       job: job.spec.number,
       done: job.done > MAX_UINT64 ? MAX_UINT64 : job.done,
-      jobRate: job.rate.value ?? 0,
+      jobRate,
       fleetRate: roster.fleetRate,
       miners: roster.miners.size,
     };
@@ -164,8 +170,9 @@ export class Clients {
     const reason = this.#objection(client, spec);
     if (reason !== undefined) return this.#refuse(client, spec.number, reason, now);
     const size = spec.upper - spec.lower + 1n;
-    const kind = spec.target === undefined ? "" : " for a target";
-    this.#desk.tell("info", `job ${client.connId}/${spec.number} accepted: ${size} nonces${kind}`);
+    const kind = spec.target === undefined ? "" : `, target ${hexDigits(spec.target)}`;
+    const what = `${readableCount(size)} nonce${size === 1n ? "" : "s"}${kind}`;
+    this.#desk.tell("info", `job ${client.connId}/${spec.number} accepted: ${what}`);
     client.jobs.set(spec.number, this.#fleet.addJob(spec, client.claim, now));
   }
 
@@ -188,7 +195,7 @@ export class Clients {
     const { connId, wire } = client;
     this.#desk.tell("warn", `job ${connId}/${job} refused: ${reason}`);
     if (wire === "cbor") return this.#desk.write(connId, { kind: "refused", job, reason });
-    this.leave(connId, now);
+    this.leave(connId, "refused", now);
     this.#desk.close(connId);
   }
 }

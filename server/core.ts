@@ -15,6 +15,7 @@ import { hashNonce } from "../hash.ts";
 import type { Wire } from "../lsp/types.ts";
 import type { Machine, Millis, Wake } from "../machine.ts";
 import { decodeMessage, encodeMessage, type Join, type Message } from "../messages.ts";
+import { readableRate } from "../readable.ts";
 import { longestRequest, requestOf } from "./classic.ts";
 import { Clients } from "./clients.ts";
 import { Fleet, type FleetPort } from "./fleet.ts";
@@ -82,7 +83,7 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
   handle(input: ServerInput | Wake, nowMs: Millis): void {
     this.#now = nowMs;
     if (input.kind === "payload") this.#handlePayload(input.connId, input.wire, input.payload);
-    else if (input.kind === "gone") this.#handleGone(input.connId);
+    else if (input.kind === "gone") this.#handleGone(input.connId, input.why);
     else this.#handleWake();
     this.#schedule();
   }
@@ -157,11 +158,11 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
     this.#reject(`classic ${["Join", "Request", "Result"][message.type]} from ${who}`);
   }
 
-  #handleGone(connId: number): void {
+  #handleGone(connId: number, why = "its connection ended"): void {
     this.#closing.delete(connId);
     const miner = this.#fleet.roster.miners.get(connId);
-    if (miner !== undefined) this.#part(miner, "lost");
-    else this.#clients.leave(connId, this.#now);
+    if (miner !== undefined) this.#part(miner, why);
+    else this.#clients.leave(connId, why, this.#now);
   }
 
   #handleWake(): void {
@@ -183,7 +184,7 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
     const label = printable(join.label);
     const of = { connId, wire, threads: join.threads, label };
     const miner = new Miner(of, join.rate, this.#now);
-    const rate = join.rate > 0 ? `, ${readableRate(join.rate)} expected` : "";
+    const rate = join.rate > 0 ? `, about ${readableRate(join.rate)}` : "";
     const threads =
       join.threads > 0 ? `, ${join.threads} thread${join.threads > 1 ? "s" : ""}` : "";
     this.#tell("info", `miner ${connId} joined: ${label}${threads}${rate}`);
@@ -280,8 +281,4 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
     if (!needed) this.#tickMs = undefined;
     else this.#tickMs ??= this.#now + this.limits.tickMs;
   }
-}
-
-function readableRate(rate: number): string {
-  return `${(rate / 1e6).toPrecision(3)} M nonces/s`;
 }

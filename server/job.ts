@@ -41,6 +41,7 @@ export class Job {
   done = 0n;
   /** How fast it moves; fed by the status tick. */
   readonly rate: RateEstimator = new RateEstimator();
+  readonly arrivedMs: Millis;
   /** What the status tick remembers. */
   statusMs: Millis;
   statusDone = 0n;
@@ -53,6 +54,7 @@ export class Job {
     this.spec = spec;
     this.claim = claim;
     this.seq = seq;
+    this.arrivedMs = nowMs;
     this.statusMs = nowMs;
     this.uncovered = new IntervalSet(spec.lower, spec.upper + 1n);
     this.pending = new IntervalSet(spec.lower, spec.upper + 1n);

@@ -13,8 +13,8 @@ export type ServerInput =
       readonly wire: Wire;
       readonly payload: Uint8Array;
     }
-  /** The connection was lost or closed; its connId is never seen again. */
-  | { readonly kind: "gone"; readonly connId: number };
+  /** The connection was lost or closed; its connId is never seen again. `why` is for people. */
+  | { readonly kind: "gone"; readonly connId: number; readonly why?: string };
 
 export type ServerEffect =
   | { readonly kind: "write"; readonly connId: number; readonly payload: Uint8Array }

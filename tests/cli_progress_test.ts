@@ -1,7 +1,9 @@
 /** How progress looks on a terminal and elsewhere. */
 import { describe, test } from "bun:test";
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import { Display, hexDigits, progressLine, readableRate, readableTime } from "../cli_progress.ts";
+import { Display, progressLine } from "../cli_progress.ts";
+import { hexDigits, readableCount, readableDuration } from "../readable.ts";
+import { readableRate, readableTime } from "../readable.ts";
 
 test("readableRate has three digits and an SI prefix", () => {
   const cases: [number, string][] = [
@@ -27,6 +29,13 @@ test("readableTime has two units", () => {
     [Infinity, "unknown"],
   ];
   for (const [seconds, text] of cases) assertEquals(readableTime(seconds), text);
+});
+
+test("readableCount sets thousands apart, readableDuration has three digits", () => {
+  const counts = [0n, 999n, 1000n, 2n ** 64n].map(readableCount);
+  assertEquals(counts, ["0", "999", "1,000", "18,446,744,073,709,551,616"]);
+  const durations = [0.1234, 9.96, 59.94, 185].map(readableDuration);
+  assertEquals(durations, ["0.12 s", "10.0 s", "59.9 s", "3 min 5 s"]);
 });
 
 const STATUS = {

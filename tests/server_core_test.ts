@@ -190,3 +190,39 @@ describe("a client", () => {
     expectTidy(fleet);
   });
 });
+
+describe("ServerCore status", () => {
+  test("a job that is alone is told the fleet's rate from the first status on", () => {
+    const fleet = new VirtualFleet();
+    fleet.miner({ rate: 1e6, declared: 1e6 });
+    const client = fleet.client();
+    client.submit({ upper: 60_000_000n });
+    fleet.run(3_000);
+    expect(client.statuses.length).toBeGreaterThan(5);
+    for (const { jobRate, fleetRate } of client.statuses) {
+      expect(jobRate).toBe(fleetRate);
+      expect(jobRate / 1e6).toBeWithin(0.8, 1.2);
+    }
+  });
+});
+
+describe("ServerCore log", () => {
+  test("tells why a miner and a client left, and the answer with its time", () => {
+    const fleet = new VirtualFleet();
+    const miner = fleet.miner({ rate: 1e6 });
+    const client = fleet.client();
+    expectAnswer(fleet, client, { upper: 1_999_999n });
+    client.submit({ upper: MAX, target: 255n });
+    fleet.run(1000);
+    fleet.core.handle({ kind: "gone", connId: miner.connId, why: "said goodbye" }, fleet.nowMs);
+    client.submit({ upper: 9n });
+    fleet.run(100);
+    fleet.drop(client.connId);
+    const log = fleet.log.join("\n");
+    expect(log).toContain("accepted: 2,000,000 nonces\n");
+    expect(log).toMatch(/answered after \d\.\d s: nonce 12345 has hash 0000000000000000/);
+    expect(log).toContain("18,446,744,073,709,551,616 nonces, target 00000000000000ff");
+    expect(log).toContain(`miner ${miner.connId} left: said goodbye`);
+    expect(log).toContain("left: its connection ended; its job is dropped");
+  });
+});

@@ -1,0 +1,45 @@
+/**
+ * Numbers as people read them, in one style everywhere: on the client's progress line, in the
+ * server's log and in what a miner says of itself.
+ *
+ * @module
+ */
+
+const SI = ["", "k", "M", "G", "T", "P", "E"];
+
+/** A rate with an SI prefix: `1.23 GH/s`. */
+export function readableRate(noncesPerSecond: number): string {
+  let [value, prefix] = [noncesPerSecond, 0];
+  // 999.95 would be printed as 1000.
+  while (value >= 999.95 && prefix < SI.length - 1) [value, prefix] = [value / 1000, prefix + 1];
+  const digits = prefix === 0 ? 0 : value < 10 ? 2 : value < 100 ? 1 : 0;
+  return `${value.toFixed(digits)} ${SI[prefix]}H/s`;
+}
+
+/** A time with its two largest units: `42 s`, `3 min 5 s`, `2 h 7 min`, `12 days`. */
+export function readableTime(seconds: number): string {
+  if (!Number.isFinite(seconds)) return "unknown";
+  const whole = Math.ceil(seconds);
+  if (whole < 60) return `${whole} s`;
+  if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`;
+  if (whole < 172_800)
+    return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`;
+  const days = Math.floor(whole / 86_400);
+  return days < 1000 ? `${days} days` : `${readableCount(Math.floor(days / 365))} years`;
+}
+
+/** A hash as 16 hexadecimal digits, as `--target` takes it. */
+export function hexDigits(hash: bigint): string {
+  return hash.toString(16).padStart(16, "0");
+}
+
+/** A count with its thousands set apart: `1,500,000,000`. */
+export function readableCount(count: bigint | number): string {
+  return count.toString().replace(/\B(?=(\d{3})+$)/g, ",");
+}
+
+/** How long something took: `0.42 s`, `12.3 s`, then as {@link readableTime}. */
+export function readableDuration(seconds: number): string {
+  if (seconds >= 60) return readableTime(seconds);
+  return `${seconds.toFixed(seconds < 1 ? 2 : 1)} s`;
+}
