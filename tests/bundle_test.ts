@@ -44,14 +44,16 @@ async function textUntil(stream: ReadableStream<Uint8Array>, mark: string): Prom
 
 /** Runs a fleet of one miner with the given commands; what the client printed. */
 async function runFleet(server: string[], miner: string[], client: string[]): Promise<string> {
-  const listening = await firstLine(start([...server, "0"]).stdout);
+  const serving = start([...server, "0"]);
+  const listening = await firstLine(serving.stdout);
   const address = listening.replace("listening on ", "");
-  const mining = start([...miner, address, "--threads", "2"]);
+  const mining = start([...miner, address, "--threads", "2", "--epoch-millis", "200"]);
   const asking = start([...client, address, MESSAGE, String(UPPER)]);
   const printed = await new Response(asking.stdout).text();
   // Regression: in a compiled miner every hashing thread once was a whole miner of its own. By the
-  // time that the kernels are measured each of them would have said so.
-  const log = await textUntil(mining.stderr, " measured");
+  // time that the loss of the server is noticed each of them would have said so.
+  serving.kill("SIGKILL");
+  const log = await textUntil(mining.stderr, "trying again");
   assertEquals(log.split("hashing with").length - 1, 1, log);
   return printed;
 }
