@@ -7,6 +7,8 @@ import { guardedBuffer, mapCode, NativeMemoryError } from "../miner/kernels/nati
 
 const MEMORY = new URL("../miner/kernels/native_memory.ts", import.meta.url).pathname;
 
+const CHOICE = new URL("../miner/kernels/mod.ts", import.meta.url).pathname;
+
 /** Whether machine code runs here at all; if not, that is the one thing to check. */
 function runsMachineCode(): boolean {
   try {
@@ -33,6 +35,43 @@ function touch(end: "start" | "end", offset: number): number {
   const { exitCode } = Bun.spawnSync([process.execPath, "-e", script], { stderr: "ignore" });
   return exitCode;
 }
+
+/** What a new process prints that first runs `before` and then chooses a kernel. */
+function choiceAfter(before: string, env: Record<string, string> = {}): string {
+  const script = `
+    ${before}
+    const { chooseKernel } = await import(${JSON.stringify(CHOICE)});
+    const { kernel, reason } = chooseKernel({ measureMillis: 5 });
+    console.log(kernel.name + " | " + reason);`;
+  const { stdout, stderr } = Bun.spawnSync([process.execPath, "-e", script], {
+    env: { ...Bun.env, ...env },
+  });
+  return stdout.toString() + stderr.toString();
+}
+
+describe("where machine code cannot run, another kernel is chosen, with the reason", () => {
+  test("executable memory is refused", () => {
+    if (process.platform !== "linux") return console.warn("not run here: PR_SET_MDWE");
+    // Linux 6.3 and up: memory that was writable can never become executable.
+    const said = choiceAfter(`
+      import { dlopen } from "bun:ffi";
+      const prctl = { args: ["i32", "u64", "u64", "u64", "u64"], returns: "i32" };
+      const { symbols } = dlopen("libc.so.6", { prctl });
+      if (symbols.prctl(65, 1n, 0n, 0n, 0n) !== 0) console.log("no PR_SET_MDWE");`);
+    if (said.includes("no PR_SET_MDWE")) return console.warn("not run here: PR_SET_MDWE");
+    expect(said).toMatch(/^(wasm|bun|plain) \| .*refuses executable memory/);
+  }, 20_000);
+
+  test("the system is one for which it is not set up", () => {
+    const said = choiceAfter(`Object.defineProperty(process, "platform", { value: "win32" });`);
+    expect(said).toMatch(/^(wasm|bun|plain) \| .*machine code/);
+  }, 20_000);
+
+  test("there is no just-in-time compiler", () => {
+    const said = choiceAfter("", { BUN_JSC_useJIT: "0" });
+    expect(said).toMatch(/^(wasm|bun|plain) \| .*no machine code/);
+  }, 20_000);
+});
 
 describe("native memory", () => {
   test("code is readable and executable, and not writable", async () => {

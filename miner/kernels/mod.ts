@@ -224,8 +224,8 @@ function reasonFor(name: string, table: readonly Measured[]): string {
   const compared = `fastest of ${measured.length} measured`;
   if (refused.length === 0) return compared;
   const native = TIERS.find((tier) => tier.name === name)!.native;
-  const why = refused.map((row) => `${row.name}: ${row.reason}`);
-  return native ? compared : `${compared}; ${[...new Set(why)].slice(0, 2).join("; ")}`;
+  const why = [...new Set(refused.map((row) => row.reason))];
+  return native ? compared : `${compared}; no machine code: ${why.join("; ")}`;
 }
 
 /** Nonces a second behind a short message: the best of several runs. */

@@ -47,17 +47,17 @@ function systemLibrary(): Libc {
     mprotect: { args: ["ptr", "u64", "i32"], returns: "i32" },
   } as const satisfies Record<string, FFIFunction>;
   const names = LIBRARIES[process.platform] ?? [];
+  let why = "none is known";
   for (const name of names) {
     try {
       libc = dlopen(name, signatures).symbols as unknown as Libc;
       return libc;
-    } catch {
-      // Another C library, then; the error below names all that were tried.
+    } catch (error) {
+      // Another C library, then; or bun:ffi is not to be had at all.
+      why = error instanceof Error ? error.message : String(error);
     }
   }
-  throw new NativeMemoryError(
-    `no C library on ${process.platform} (tried ${names.join(", ") || "none"})`,
-  );
+  throw new NativeMemoryError(`no C library on ${process.platform}: ${why}`);
 }
 
 const pages = (bytes: number): number => Math.ceil(bytes / PAGE_BYTES) * PAGE_BYTES;

@@ -67,6 +67,9 @@ const AVX2: Variant = {
   lanes: 16,
 };
 
+/** Block headers have twice the code, and want half the lanes for the same reason. */
+const HEADER_LANES = 8;
+
 /** Assembles for AVX-512VL and the SHA extensions. */
 export const assembleShaAvx512: AssembleShape = (shape, asm) => assembleSha(shape, AVX512VL, asm);
 /** Assembles for AVX2 and the SHA extensions. */
@@ -223,6 +226,9 @@ function assembleSha(
   variant: Variant,
   asm: Assembler = new Assembler(),
 ): AssembledShape {
+  if (shape.kind === "header" && variant.lanes !== HEADER_LANES) {
+    return assembleSha(shape, { ...variant, lanes: HEADER_LANES }, asm);
+  }
   if (shape.kind === "tail") return assembleTail(asm, variant);
   const plan = planShape(shape);
   const schedules: Schedule[] = [];
