@@ -9,23 +9,44 @@ import { hexDigits, readableRate, readableTime } from "./readable.ts";
 
 /** Between two lines of progress where there is no terminal. */
 const LINE_MILLIS = 5000;
-const BAR_CELLS = 16;
+/** A shorter bar says too little; a longer one no more. */
+const BAR_CELLS_MIN = 6;
+const BAR_CELLS_MAX = 24;
+
+/** Where a progress line is shown. */
+export interface LineOptions {
+  /** Whether to draw a bar; it takes what is left of the columns. */
+  readonly bar: boolean;
+  /** Columns there are. What matters least is left out first. */
+  readonly columns?: number;
+}
 
 /** One line about a job of `total` nonces: done, rate of the fleet, time left, best so far. */
-export function progressLine(status: Status, total: bigint, bar: boolean): string {
+export function progressLine(status: Status, total: bigint, options: LineOptions): string {
   const { done, jobRate, fleetRate, miners, best } = status;
+  const { bar, columns = Infinity } = options;
   const permille = Number((done * 1000n) / total);
-  const cells = Math.floor((permille * BAR_CELLS) / 1000);
   const left = Number(total - done) / jobRate;
-  const parts = [
-    `${(permille / 10).toFixed(1)} %`,
-    `fleet ${readableRate(fleetRate)}`,
-    `${miners} miner${miners === 1 ? "" : "s"}`,
-    `ETA ${jobRate > 0 ? readableTime(left) : "unknown"}`,
-    ...(best === undefined ? [] : [`best ${hexDigits(best.hash)} at ${best.nonce}`]),
+  // With the rank in which they go when it gets narrow; rank 0 always stays.
+  const parts: { readonly text: string; readonly rank: number }[] = [
+    { text: `${(permille / 10).toFixed(1)} %`, rank: 0 },
+    { text: `ETA ${jobRate > 0 ? readableTime(left) : "unknown"}`, rank: 1 },
+    { text: `fleet ${readableRate(fleetRate)}`, rank: 2 },
+    { text: `${miners} miner${miners === 1 ? "" : "s"}`, rank: 4 },
   ];
-  const text = parts.join("  ");
-  return bar ? `[${"=".repeat(cells).padEnd(BAR_CELLS, " ")}] ${text}` : text;
+  if (best !== undefined) {
+    parts.push({ text: `best ${hexDigits(best.hash)}`, rank: 3 });
+    parts.push({ text: `at ${best.nonce}`, rank: 5 });
+  }
+  const upTo = (rank: number): string =>
+    parts.flatMap((part) => (part.rank <= rank ? [part.text] : [])).join("  ");
+  let rank = 5;
+  while (rank > 0 && upTo(rank).length > columns) rank--;
+  const text = upTo(rank);
+  const cells = Math.min(BAR_CELLS_MAX, columns - text.length - "[] ".length);
+  if (!bar || cells < BAR_CELLS_MIN) return text;
+  const full = Math.floor((permille * cells) / 1000);
+  return `[${"=".repeat(full).padEnd(cells, " ")}] ${text}`;
 }
 
 /** How a display is made. */
@@ -61,6 +82,17 @@ export class Display {
     return this.#terminal;
   }
 
+  /** Columns for a status line: one less than the terminal has, or any number. */
+  get columns(): number {
+    // A terminal of unknown width says 0.
+    return this.#terminal ? Math.max(20, (process.stderr.columns || 80) - 1) : Infinity;
+  }
+
+  /** How a {@link progressLine} fits in here. */
+  get lineOptions(): LineOptions {
+    return { bar: this.#terminal, columns: this.columns };
+  }
+
   /** A line that stays. */
   line(text: string): void {
     if (this.#quiet) return;
@@ -71,7 +103,7 @@ export class Display {
   status(text: string, nowMs: number = performance.now()): void {
     if (this.#quiet) return;
     if (this.#terminal) {
-      this.#status = text.slice(0, Math.max(20, (process.stderr.columns || 80) - 1));
+      this.#status = text.slice(0, this.columns);
       this.#write(`\r\x1b[K${this.#status}`);
     } else if (nowMs - this.#lineAtMs >= this.#lineMillis) {
       this.#lineAtMs = nowMs;

@@ -80,7 +80,7 @@ async function showProgress(
       display.line("no miner is connected: the job waits for miners");
     }
     waiting = status.miners === 0;
-    display.status(progressLine(status, total, display.terminal));
+    display.status(progressLine(status, total, display.lineOptions));
   }
 }
 

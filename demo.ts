@@ -99,7 +99,7 @@ async function run(
   const job = submit({ host, port, message, lower: 0n, upper });
   const shown = (async () => {
     for await (const status of job) {
-      if (show) display.status(progressLine(status, upper + 1n, display.terminal));
+      if (show) display.status(progressLine(status, upper + 1n, display.lineOptions));
     }
     return await job.answer;
   })();

@@ -49,21 +49,57 @@ const STATUS = {
 
 test("progressLine tells done, fleet rate, time left and best so far, for any total", () => {
   const best = { hash: 255n, nonce: 7n };
-  const line = progressLine({ ...STATUS, best }, 1000n, true);
+  const line = progressLine({ ...STATUS, best }, 1000n, { bar: true });
   assertEquals(
     line,
-    "[======          ] 42.1 %  fleet 2.00 MH/s  1 miner  ETA 6 s  " + "best 00000000000000ff at 7",
+    `[${"=".repeat(10)}${" ".repeat(14)}] ` +
+      "42.1 %  ETA 6 s  fleet 2.00 MH/s  1 miner  best 00000000000000ff  at 7",
   );
   const idle = { ...STATUS, done: 0n, jobRate: 0, miners: 0 };
   assertEquals(
-    progressLine(idle, 2n ** 64n, false),
-    "0.0 %  fleet 2.00 MH/s  0 miners  ETA unknown",
+    progressLine(idle, 2n ** 64n, { bar: false }),
+    "0.0 %  ETA unknown  fleet 2.00 MH/s  0 miners",
   );
-  assertStringIncludes(
-    progressLine({ ...STATUS, done: 2n ** 64n - 1n }, 2n ** 64n, true),
-    "99.9 %",
-  );
+  const most = progressLine({ ...STATUS, done: 2n ** 64n - 1n }, 2n ** 64n, { bar: true });
+  assertStringIncludes(most, "99.9 %");
   assertEquals(hexDigits(2n ** 64n - 1n), "f".repeat(16));
+});
+
+test("progressLine fits its columns, leaving out what matters least first", () => {
+  const best = { hash: 2n ** 64n - 1n, nonce: 2n ** 64n - 1n };
+  const status = { ...STATUS, fleetRate: 123e6, miners: 1234, best, done: 2n ** 50n };
+  const lines: string[] = [];
+  for (let columns = 160; columns >= 20; columns--) {
+    const line = progressLine(status, 2n ** 64n, { bar: true, columns });
+    assertEquals(line.length <= columns, true, `${columns}: ${line}`);
+    assertStringIncludes(line, "0.0 %");
+    lines.push(line);
+  }
+  const wide = [
+    "[",
+    "ETA",
+    "fleet 123 MH/s",
+    "1234 miners",
+    "best ffff",
+    "at 18446744073709551615",
+  ];
+  const gone = wide.map((part) => lines.findIndex((line) => !line.includes(part)));
+  const at80 = lines[160 - 79]!;
+  for (const part of ["ETA", "fleet", "best"]) assertStringIncludes(at80, part);
+  // The nonce goes first, then the miners, the hash, the fleet's rate, the time left.
+  const [, eta, fleet, miners, hash, nonce] = gone as [
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+  ];
+  assertEquals(
+    [nonce, miners, hash, fleet].toSorted((a, b) => a - b),
+    [nonce, miners, hash, fleet],
+  );
+  assertEquals(eta === -1 || eta > fleet, true);
 });
 
 describe("Display", () => {
