@@ -198,12 +198,13 @@ export class NativeConnection extends Connection {
     if (accept !== undefined && ((hasMessages && room >= 0) || this.acceptWanted))
       writer.accept(accept);
     this.acceptWanted = false;
+    const isAckAlone = this.ackWanted && !this.host.packing;
     if (this.ackWanted) this.writeAck(nowMs);
     if (this.pathToken !== undefined) {
       writer.pathResponse(this.pathToken);
       this.pathToken = undefined;
     }
-    if (hasMessages) this.writeMessages(number, nowMs);
+    if (hasMessages && !isAckAlone) this.writeMessages(number, nowMs);
     return writer.frames === 0 ? 0 : this.finish(nowMs);
   }
 
@@ -312,6 +313,7 @@ export class NativeConnection extends Connection {
       this.countSent(entry.sends === 0);
       send.markSent(entry, nowMs, number);
       congestion.onSent(entry.payload.length, nowMs);
+      if (!host.packing) break;
     }
     if (this.sentMessages + this.retransmits === sentBefore) return;
     recovery.noteSent(nowMs);

@@ -21,6 +21,8 @@ export interface Host {
   readonly budget: Budget;
   readonly inbox: Inbox;
   readonly rejections: Rejections;
+  /** Whether frames may share a datagram. */
+  readonly packing: boolean;
   /** Serves all connections: nothing of it outlives a `fill`. */
   readonly writer: DatagramWriter;
   /** `connection` has something to send: ask its `fill` soon. */

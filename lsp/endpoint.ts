@@ -34,6 +34,7 @@ export abstract class Endpoint implements EndpointCore, Host {
   readonly inbox: Inbox = new Inbox();
   readonly rejections: Rejections = new Rejections();
 
+  readonly packing: boolean;
   readonly writer: DatagramWriter;
 
   protected readonly options: CoreOptions;
@@ -58,6 +59,7 @@ export abstract class Endpoint implements EndpointCore, Host {
   constructor(options: CoreOptions) {
     this.options = options;
     this.limits = fullLimits(options.limits);
+    this.packing = options.packing ?? true;
     this.reader = new DatagramReader(options.checksum);
     this.writer = new DatagramWriter(options.checksum);
     this.newCongestion = options.congestion ?? (() => new NewReno());
@@ -143,6 +145,11 @@ export abstract class Endpoint implements EndpointCore, Host {
 
   pollNotice(): LspNotice | undefined {
     return this.notices.shift();
+  }
+
+  /** Whether there may be datagrams to poll, or notices. */
+  get wantsTurn(): boolean {
+    return this.senders.length > 0 || this.strays.length > 0 || this.notices.length > 0;
   }
 
   wakeAtMs(): Millis | undefined {

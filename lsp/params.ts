@@ -110,6 +110,8 @@ export interface CoreOptions {
   readonly appVersion?: number;
   /** A faster CRC-32 than the plain one, with the same results. */
   readonly checksum?: Checksum;
+  /** `false`: one frame a datagram, on the native wire too. Default `true`. */
+  readonly packing?: boolean;
   /** Makes the congestion controller of each native connection. */
   readonly congestion?: CongestionFactory;
 }

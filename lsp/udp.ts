@@ -6,7 +6,7 @@
  */
 import type { Endpoint } from "./endpoint.ts";
 import { DATAGRAM_BUFFER_BYTES } from "./params.ts";
-import type { Address, LspNotice } from "./types.ts";
+import type { Address, LspEvent, LspNotice } from "./types.ts";
 import { addressText, type SocketHandlers, type UdpSocket } from "./udp_socket.ts";
 
 /** Datagrams handed to the kernel by one call. */
@@ -37,6 +37,8 @@ export class UdpEndpoint<Core extends Endpoint> implements SocketHandlers {
   private timer: ReturnType<typeof setTimeout> | undefined;
   private timerAtMs = Infinity;
   private immediate: ReturnType<typeof setImmediate> | undefined;
+  /** Whether what is written now leaves, or has left, before the turn's end. */
+  private isSoon = false;
   private sinceTurn = 0;
   private unsent: Uint8Array[] = [];
   private unsentTo: Address[] = [];
@@ -69,6 +71,27 @@ export class UdpEndpoint<Core extends Endpoint> implements SocketHandlers {
       this.immediate = undefined;
       this.turn();
     });
+  }
+
+  /**
+   * Has what was written in this job leave at its end: a lone message is not held up by the rest of
+   * the turn. Once a turn, so that what follows is packed.
+   */
+  kickSoon(): void {
+    if (this.isReleased || this.isSoon) return;
+    this.isSoon = true;
+    queueMicrotask(() => {
+      if (!this.isReleased) this.flush(performance.now());
+    });
+    this.kick();
+  }
+
+  /** The next thing to read. */
+  pollEvent(): LspEvent | undefined {
+    const event = this.core.pollEvent();
+    // Reading may have opened the window for a peer, which wants to be told.
+    if (event !== undefined && this.core.wantsTurn) this.kick();
+    return event;
   }
 
   /** Closes socket and timer. What the core still holds can be read. */
@@ -109,6 +132,7 @@ export class UdpEndpoint<Core extends Endpoint> implements SocketHandlers {
     const { core } = this;
     const nowMs = performance.now();
     this.sinceTurn = 0;
+    this.isSoon = false;
     if ((core.wakeAtMs() ?? Infinity) <= nowMs) core.handleWake(nowMs);
     this.flush(nowMs);
     for (let notice = core.pollNotice(); notice; notice = core.pollNotice()) {

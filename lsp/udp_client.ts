@@ -22,6 +22,8 @@ export interface EndpointOptions {
   /** Version of the application's messages; both ends of a native connection must have the same. */
   readonly appVersion?: number;
   readonly congestion?: CongestionFactory;
+  /** `false`: one frame a datagram, on the native wire too. Default `true`. */
+  readonly packing?: boolean;
   /** Ends all at once, unflushed; a `connect` in progress rejects with the signal's reason. */
   readonly signal?: AbortSignal;
   /** Told what happens to connections: made, refused, drained. */
@@ -47,6 +49,11 @@ export interface LspClient extends AsyncIterable<Uint8Array>, AsyncDisposable {
   readonly wire: Wire;
   /** The next message. Rejects with ConnectionLost or ConnectionClosed once all data is read. */
   read(): Promise<Uint8Array>;
+  /**
+   * The next message if it is here already, else `undefined`; throws where `read` rejects. After a
+   * `read`, calling this until it is empty costs less than a promise a message.
+   */
+  tryRead(): Uint8Array | undefined;
   /** Queues a copy. Throws PayloadTooLarge, QueueFull, ConnectionLost, ConnectionClosed. */
   write(payload: Uint8Array): void;
   /** Resolves when less than half of `maxQueuedBytes` waits; rejects once the connection ended. */
@@ -69,13 +76,14 @@ export function unpredictable(): { random: () => number; secret: Uint8Array } {
 
 /** The options of a core among those of an endpoint. */
 export function coreOptions(options: EndpointOptions): Omit<CoreOptions, "random"> {
-  const { params, limits, appVersion, congestion } = options;
+  const { params, limits, appVersion, congestion, packing } = options;
   return {
     checksum: crc32Native,
     ...(params !== undefined && { params }),
     ...(limits !== undefined && { limits }),
     ...(appVersion !== undefined && { appVersion }),
     ...(congestion !== undefined && { congestion }),
+    ...(packing !== undefined && { packing }),
   };
 }
 
@@ -120,6 +128,24 @@ export async function unlessAborted<T>(promise: Promise<T>, signal?: AbortSignal
   }
 }
 
+/** Iterates over what `source` reads; `isEnd` looks at its errors, and throws or goes on. */
+export function iterate<T>(
+  source: { read(): Promise<T>; tryRead(): T | undefined },
+  isEnd: (error: unknown) => boolean,
+): AsyncIterator<T> {
+  return {
+    async next(): Promise<IteratorResult<T>> {
+      for (;;) {
+        try {
+          return { done: false, value: source.tryRead() ?? (await source.read()) };
+        } catch (error) {
+          if (isEnd(error)) return { done: true, value: undefined };
+        }
+      }
+    },
+  };
+}
+
 /** See {@link LspClient}. */
 class Client implements LspClient, Upcalls {
   connId = 0;
@@ -151,16 +177,33 @@ class Client implements LspClient, Upcalls {
   }
 
   read(): Promise<Uint8Array> {
+    try {
+      const payload = this.tryRead();
+      if (payload !== undefined) return Promise.resolve(payload);
+    } catch (error) {
+      return Promise.reject(error as LspError);
+    }
     const reader = Promise.withResolvers<Uint8Array>();
     this.readers.push(reader);
-    this.onProgress();
     return reader.promise;
+  }
+
+  tryRead(): Uint8Array | undefined {
+    // Whoever asked before is served first.
+    if (this.readers.length > 0) return undefined;
+    if (this.end !== undefined) throw this.end;
+    const event = this.udp.pollEvent();
+    if (event === undefined) return undefined;
+    if (event.kind === "data") return event.payload;
+    this.end = endError(event);
+    this.wakeWriters();
+    throw this.end;
   }
 
   write(payload: Uint8Array): void {
     if (this.end !== undefined) throw this.end;
     this.udp.core.write(this.connId, payload);
-    this.udp.kick();
+    this.udp.kickSoon();
   }
 
   writable(): Promise<void> {
@@ -191,12 +234,11 @@ class Client implements LspClient, Upcalls {
   }
 
   /** Yields messages; ends when the connection is closed, throws when it is lost. */
-  async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array> {
-    try {
-      for (;;) yield await this.read();
-    } catch (error) {
-      if (!(error instanceof ConnectionClosed)) throw error;
-    }
+  [Symbol.asyncIterator](): AsyncIterator<Uint8Array> {
+    return iterate(this, (error) => {
+      if (error instanceof ConnectionClosed) return true;
+      throw error;
+    });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -220,18 +262,15 @@ class Client implements LspClient, Upcalls {
   }
 
   onProgress(): void {
-    const { core } = this.udp;
     while (this.readers.length > 0) {
       if (this.end !== undefined) {
         this.readers.shift()!.reject(this.end);
         continue;
       }
-      const event = core.pollEvent();
+      const event = this.udp.pollEvent();
       if (event === undefined) break;
       if (event.kind === "data") this.readers.shift()!.resolve(event.payload);
       else this.end = endError(event);
-      // Reading may have opened the window for the server, which wants to be told.
-      this.udp.kick();
     }
     this.wakeWriters();
   }

@@ -11,6 +11,7 @@ import { UdpEndpoint, type Upcalls } from "./udp.ts";
 import {
   coreOptions,
   endError,
+  iterate,
   type EndpointOptions,
   unlessAborted,
   unpredictable,
@@ -47,6 +48,11 @@ export interface LspServer extends AsyncIterable<Received>, AsyncDisposable {
    * each connection that ends, after the data read before; and always once the server is closed.
    */
   read(): Promise<Received>;
+  /**
+   * The next message if it is here already, else `undefined`; throws where `read` rejects. After a
+   * `read`, calling this until it is empty costs less than a promise a message.
+   */
+  tryRead(): Received | undefined;
   /** Queues a copy. Throws UnknownConnection, PayloadTooLarge, QueueFull. */
   write(connId: number, payload: Uint8Array): void;
   /** Resolves when less than half of `maxQueuedBytes` waits on the connection, or when it ended. */
@@ -110,15 +116,30 @@ class Server implements LspServer, Upcalls {
   }
 
   read(): Promise<Received> {
+    try {
+      const received = this.tryRead();
+      if (received !== undefined) return Promise.resolve(received);
+    } catch (error) {
+      return Promise.reject(error as Error);
+    }
     const reader = Promise.withResolvers<Received>();
     this.readers.push(reader);
-    this.onProgress();
     return reader.promise;
+  }
+
+  tryRead(): Received | undefined {
+    // Whoever asked before is served first.
+    if (this.readers.length > 0) return undefined;
+    if (this.isClosed) throw new ConnectionClosed(undefined, "the server was closed");
+    const event = this.udp.pollEvent();
+    if (event === undefined) return undefined;
+    if (event.kind === "data") return event;
+    throw endError(event);
   }
 
   write(connId: number, payload: Uint8Array): void {
     this.udp.core.write(connId, payload);
-    this.udp.kick();
+    this.udp.kickSoon();
   }
 
   writable(connId: number): Promise<void> {
@@ -161,17 +182,13 @@ class Server implements LspServer, Upcalls {
   }
 
   /** Yields data only; `onLost` is told of ends. Ends when the server is closed. */
-  async *[Symbol.asyncIterator](): AsyncGenerator<Received> {
-    while (!this.isClosed) {
-      try {
-        yield await this.read();
-      } catch (error) {
-        const isEnd = error instanceof ConnectionLost || error instanceof ConnectionClosed;
-        if (!isEnd) throw error;
-        if (error.connId === undefined) return;
-        this.options.onLost?.(error);
-      }
-    }
+  [Symbol.asyncIterator](): AsyncIterator<Received> {
+    return iterate(this, (error) => {
+      const isEnd = error instanceof ConnectionLost || error instanceof ConnectionClosed;
+      if (!isEnd) throw error;
+      if (error.connId !== undefined) this.options.onLost?.(error);
+      return error.connId === undefined;
+    });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -186,24 +203,18 @@ class Server implements LspServer, Upcalls {
   }
 
   onProgress(): void {
-    const { core } = this.udp;
     while (this.readers.length > 0) {
       if (this.isClosed) {
         this.readers.shift()!.reject(new ConnectionClosed(undefined, "the server was closed"));
         continue;
       }
-      const event = core.pollEvent();
+      const event = this.udp.pollEvent();
       if (event === undefined) break;
       const reader = this.readers.shift()!;
-      if (event.kind !== "data") reader.reject(endError(event));
-      else {
-        const { connId, payload, wire } = event;
-        reader.resolve({ connId, payload, wire });
-      }
-      // Reading may have opened the window for a client, which wants to be told.
-      this.udp.kick();
+      if (event.kind === "data") reader.resolve(event);
+      else reader.reject(endError(event));
     }
-    this.wakeWriters();
+    if (this.writers.size > 0) this.wakeWriters();
   }
 
   private wakeWriters(): void {
