@@ -26,10 +26,13 @@ export class MinerMachine implements Program {
   /** The connection of now, if there is one. */
   host: Host | undefined;
   connId: number | undefined;
+  connectedAtMs: Millis = Infinity;
   /** Since when the pool has had nothing to do; `undefined` while it has. */
   idleSinceMs: Millis | undefined;
   readonly #world: FleetWorld;
   readonly #searches = new Map<number, { message: string; upper: bigint }>();
+  /** What the pool told during a sleep. */
+  readonly #untold: PoolEvent[] = [];
   #alive = true;
   #asleepUntilMs: Millis = 0;
   #wakePlannedMs = Infinity;
@@ -78,6 +81,7 @@ export class MinerMachine implements Program {
     this.#asleepUntilMs = this.#world.loop.nowMs + forMs;
     this.host?.stall(forMs);
     this.stand(forMs);
+    this.#world.loop.after(forMs, () => this.#wakeUp());
   }
 
   /** Ends every mishap. */
@@ -85,12 +89,14 @@ export class MinerMachine implements Program {
     this.#asleepUntilMs = 0;
     this.pool.standing = false;
     this.host?.heal();
+    this.#wakeUp();
   }
 
   onNotice(notice: LspNotice): void {
     this.#world.trace?.(() => `${this.plan.name} ${JSON.stringify(notice)}`);
     if (notice.kind === "connected") {
       this.connId = notice.connId;
+      this.connectedAtMs = this.#world.loop.nowMs;
       this.#feed({ kind: "connected", wire: notice.wire });
     } else if (notice.kind === "refused") {
       demand(notice.code !== "version", () => `${this.plan.name}: ${notice.reason}`);
@@ -165,9 +171,15 @@ export class MinerMachine implements Program {
 
   #tellLater(event: PoolEvent): void {
     this.#world.loop.after(THREAD_MS, () => {
-      if (this.#asleepUntilMs <= this.#world.loop.nowMs) return this.#tell(event);
-      this.#world.loop.at(this.#asleepUntilMs, () => this.#tell(event));
+      if (this.#asleepUntilMs > this.#world.loop.nowMs) this.#untold.push(event);
+      else this.#tell(event);
     });
+  }
+
+  #wakeUp(): void {
+    if (this.#asleepUntilMs > this.#world.loop.nowMs) return;
+    for (const event of this.#untold.splice(0)) this.#tell(event);
+    this.#planWake();
   }
 
   #tell(event: PoolEvent): void {

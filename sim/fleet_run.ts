@@ -183,8 +183,12 @@ class FleetRun {
     this.#world.trace?.(() => "the server crashes");
     this.#server.host.crash();
     this.#loop.after(this.plan.serverDownMs, () => {
-      this.#server = new ServerMachine(this.#world, this.plan.serverQuirks);
+      if (!this.#server.host.alive) this.#restartServer();
     });
+  }
+
+  #restartServer(): void {
+    this.#server = new ServerMachine(this.#world, this.plan.serverQuirks);
   }
 
   #heal(): void {
@@ -194,9 +198,7 @@ class FleetRun {
       path.upBlocked = path.downBlocked = false;
     }
     for (const plan of this.plan.miners) this.#startMiner(plan);
-    if (!this.#server.host.alive) {
-      this.#server = new ServerMachine(this.#world, this.plan.serverQuirks);
-    }
+    if (!this.#server.host.alive) this.#restartServer();
     this.#server.host.heal();
     for (const machine of [...this.#miners.values(), ...this.#clients.values()]) machine.heal();
   }
@@ -237,12 +239,15 @@ class FleetRun {
     const sinceMs = Math.max(this.#waitingSinceMs, fromMs);
     for (const miner of this.#miners.values()) {
       if (!(miner instanceof MinerMachine) || miner.plan.kind !== "native") continue;
-      const known = miners.find((each) => each.connId === miner.connId);
+      const { connId, plan } = miner;
+      // Numbers come again after a restart of the server; names do not.
+      const known = miners.find((each) => each.connId === connId && each.label === plan.name);
       if (known === undefined || known.probation || miner.idleSinceMs === undefined) continue;
-      const idleMs = this.#loop.nowMs - Math.max(miner.idleSinceMs, sinceMs);
+      const { idleSinceMs, connectedAtMs } = miner;
+      const idleMs = this.#loop.nowMs - Math.max(idleSinceMs, connectedAtMs, sinceMs);
       demand(
         idleMs <= IDLE_MS_MAX,
-        () => `${miner.plan.name} idles for ${idleMs.toFixed(1)} ms while work waits`,
+        () => `${plan.name} idles for ${idleMs.toFixed(1)} ms while work waits`,
       );
     }
   }

@@ -120,7 +120,7 @@ export class Host {
     this.#stalledUntilMs = Math.max(this.#stalledUntilMs, this.loop.nowMs + forMs);
   }
 
-  /** Ends a stall, at once, and takes the quirks away: a quick machine with a large receive buffer. */
+  /** Ends a stall, at once, and takes the quirks away: quick, with a large receive buffer. */
   heal(): void {
     this.quirks = { ...this.quirks, bufferDatagrams: 1e6, turnDelayMsMax: 0 };
     this.#stalledUntilMs = 0;

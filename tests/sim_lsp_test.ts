@@ -16,6 +16,8 @@ const FAILED_ONCE: Readonly<Record<number, string>> = {
   882: "the same",
   88: "a restarted listener's path challenges kept a client of its former life alive",
   868: "the same",
+  987: "a lost connection kept the room of messages that had come ahead of their turn",
+  5008450: "a sender was offered more room than unread messages have, and crept",
 };
 
 describe("LSP under simulated faults", () => {
