@@ -20,6 +20,8 @@ export const PREFIX_BYTES = 14;
 export const DATAGRAM_OVERHEAD_BYTES: number = HEADER_BYTES + PREFIX_BYTES;
 /** What a Data frame costs beside its payload. */
 export const DATA_OVERHEAD_BYTES = 14;
+/** What a Fragment costs beside its piece. */
+export const FRAGMENT_OVERHEAD_BYTES = 22;
 /** An Ack frame without ranges. */
 export const ACK_BYTES = 37;
 /** Each selective range of an Ack. */
@@ -31,6 +33,9 @@ export const MAX_DATAGRAM_BYTES = 1200;
 /** Largest payload of one Data frame, alone in a datagram of the default size. */
 export const MAX_DATA_BYTES: number =
   MAX_DATAGRAM_BYTES - DATAGRAM_OVERHEAD_BYTES - DATA_OVERHEAD_BYTES;
+/** Largest piece of one Fragment, alone in a datagram of the default size. */
+export const MAX_PIECE_BYTES: number =
+  MAX_DATAGRAM_BYTES - DATAGRAM_OVERHEAD_BYTES - FRAGMENT_OVERHEAD_BYTES;
 /** Selective ranges in one Ack, at most. */
 export const MAX_ACK_RANGES = 32;
 /** Longest reason of a Refuse or Close, in bytes of UTF-8. */
@@ -60,7 +65,7 @@ export const FrameType = {
   pathChallenge: 8,
   /** The answer: the challenge's token, exclusive-or the connection's ISN. */
   pathResponse: 9,
-  /** Reserved: a piece of a message larger than a datagram. */
+  /** A piece of a message larger than a datagram. */
   fragment: 10,
   /** Reserved: a receive window without an acknowledgement. */
   window: 11,
@@ -70,6 +75,18 @@ export const FrameType = {
 
 /** A frame type's number. */
 export type FrameType = (typeof FrameType)[keyof typeof FrameType];
+
+/** Which piece of its message a Fragment is. Other numbers are not legal. */
+export const Marks = {
+  between: 0,
+  first: 1,
+  last: 2,
+  /** No Fragment: the message is whole, in a Data frame. */
+  whole: 3,
+} as const;
+
+/** The number of {@link Marks}. */
+export type Marks = (typeof Marks)[keyof typeof Marks];
 
 /** Why a server refuses a Connect. Other numbers are legal on the wire. */
 export const RefuseCode = {
@@ -134,6 +151,7 @@ export const FRAME_FIELDS: readonly (readonly Field[])[] = [
   /* close         */ [u16, u53, text],
   /* pathChallenge */ [token],
   /* pathResponse  */ [token],
+  /* fragment      */ [u53, u16, u32, bytes],
 ];
 
 /** What an end tells the other about itself while connecting. All 0..2^32-1. */
@@ -180,6 +198,16 @@ export interface RefuseFields {
   appVersion: number;
   /** One line for people; control characters become blanks, an overlong one is cut. */
   reason: string;
+}
+
+/** The fields of a Fragment besides its sequence number. */
+export interface Piece {
+  /** One byte or more of the message. */
+  readonly bytes: Uint8Array;
+  /** Which piece it is. */
+  readonly marks: Marks;
+  /** Bytes of the message behind this piece, 0..2^32-1; 0 exactly in the last. */
+  readonly remaining: number;
 }
 
 /** The fields of an Ack; one object can be kept and filled anew for each. */

@@ -9,6 +9,7 @@ import { type Checksum, crc32 } from "./crc32.ts";
 import {
   DATAGRAM_OVERHEAD_BYTES,
   Field,
+  FRAGMENT_OVERHEAD_BYTES,
   FRAME_FIELDS,
   FrameType,
   HEADER_BYTES,
@@ -16,6 +17,7 @@ import {
   MAGIC,
   MAX_ACK_RANGES,
   MAX_REASON_BYTES,
+  Marks,
 } from "./frame_layout.ts";
 
 /** Why a datagram was rejected: names for counters. */
@@ -66,9 +68,13 @@ export class DatagramReader {
   /** The current frame's type. */
   type: number = FrameType.padding;
 
-  /** Data: sequence number. Close: the last one that the peer used. */
+  /** Data, Fragment: sequence number. Close: the last one that the peer used. */
   seq = 0;
-  /** Where a Data frame's payload starts in the datagram. */
+  /** Fragment: see `Piece`. */
+  marks: Marks = Marks.whole;
+  /** Fragment: see `Piece`. */
+  remaining = 0;
+  /** Where a Data frame's payload, or a Fragment's piece, starts in the datagram. */
   payloadAt = 0;
   /** Its length in bytes. */
   payloadLength = 0;
@@ -148,7 +154,7 @@ export class DatagramReader {
     return true;
   }
 
-  /** The Data frame's payload: a view of the datagram, not a copy. */
+  /** The Data frame's payload or the Fragment's piece: a view of the datagram, not a copy. */
   get payload(): Uint8Array {
     return this.bytes.subarray(this.payloadAt, this.payloadAt + this.payloadLength);
   }
@@ -193,13 +199,23 @@ export class DatagramReader {
       if (head !== 0x81 + fields.length) return "layout";
       if (type !== FrameType.padding && isUnconnected(type) !== (connId === 0)) return "context";
       if (connId === 0 && type !== FrameType.padding && ++unconnected > 1) return "context";
+      const frameAt = this.at;
       this.at += 2;
       for (let i = 0; i < fields.length; i++) {
         const reject = this.checkField(fields[i]!);
         if (reject !== undefined) return reject;
       }
+      if (type === FrameType.fragment && !this.isPiece(frameAt)) return "value";
     }
     return undefined;
+  }
+
+  /** A Fragment has a piece; and nothing follows the last, and only the last. */
+  private isPiece(frameAt: number): boolean {
+    const marks = (this.bytes[frameAt + 12]! << 8) | this.bytes[frameAt + 13]!;
+    const isLast = this.fourBytes(frameAt + 15) === 0;
+    const hasBytes = this.at > frameAt + FRAGMENT_OVERHEAD_BYTES;
+    return hasBytes && (isLast ? marks === Marks.last : marks <= Marks.first);
   }
 
   /** Checks one field and steps over it. A read beyond the end gives `undefined`: no match. */
@@ -319,6 +335,11 @@ export class DatagramReader {
       case FrameType.pathResponse:
         this.token = this.takeToken();
         return;
+      case FrameType.fragment:
+        this.seq = this.takeU53();
+        this.marks = this.takeU16() as Marks;
+        this.remaining = this.takeU32();
+        return this.takeBytes();
       default:
         this.takeBytes();
     }

@@ -12,9 +12,11 @@ import {
   ACK_RANGE_BYTES,
   DATA_OVERHEAD_BYTES,
   DATAGRAM_OVERHEAD_BYTES,
+  FRAGMENT_OVERHEAD_BYTES,
   FrameType,
   HEADER_BYTES,
   MAGIC,
+  Marks,
   MAX_ACK_RANGES,
   MAX_DATAGRAM_BYTES,
   MAX_REASON_BYTES,
@@ -89,6 +91,21 @@ export class DatagramWriter {
     this.u53(seq);
     this.bytesHead(length);
     this.into.set(payload, this.at);
+    this.at += length;
+    return true;
+  }
+
+  /** A piece of a large message: sequence number, {@link Marks}, bytes that follow, the piece. */
+  fragment(seq: number, marks: Marks, remaining: number, bytes: Uint8Array): boolean {
+    const { length } = bytes;
+    invariant(length > 0 && marks !== Marks.whole, "a Fragment is a piece, and not empty");
+    invariant((marks === Marks.last) === (remaining === 0), "nothing follows the last piece only");
+    if (!this.frame(FrameType.fragment, 4, FRAGMENT_OVERHEAD_BYTES + length)) return false;
+    this.u53(seq);
+    this.u16(marks);
+    this.u32(remaining);
+    this.bytesHead(length);
+    this.into.set(bytes, this.at);
     this.at += length;
     return true;
   }

@@ -14,6 +14,8 @@ import {
   FrameType,
   HEADER_BYTES,
   MAGIC,
+  Marks,
+  type Piece,
   type RefuseFields,
 } from "../lsp/frame.ts";
 
@@ -27,7 +29,8 @@ export type Frame =
   | { type: typeof FrameType.data; seq: number; payload: Uint8Array }
   | ({ type: typeof FrameType.ack } & AckFields)
   | { type: typeof FrameType.close; code: number; seq: number; reason: string }
-  | { type: typeof FrameType.pathChallenge | typeof FrameType.pathResponse; token: bigint };
+  | { type: typeof FrameType.pathChallenge | typeof FrameType.pathResponse; token: bigint }
+  | ({ type: typeof FrameType.fragment; seq: number } & Piece);
 
 /** An Ack's ranges as the writer wants them. */
 export function rangesOf(...pairs: number[]): { rangeCount: number; ranges: Float64Array } {
@@ -62,6 +65,13 @@ export const samples: readonly Frame[] = [
   { type: FrameType.close, code: 0, seq: 2 ** 53 - 1, reason: "bye" },
   { type: FrameType.pathChallenge, token: 2n ** 64n - 1n },
   { type: FrameType.pathResponse, token: 0n },
+  {
+    type: FrameType.fragment,
+    seq: 2 ** 32 + 2,
+    marks: Marks.first,
+    remaining: 2 ** 26,
+    bytes: Uint8Array.of(4, 5),
+  },
 ];
 
 /** The connection id of the samples: 0 for the frames that need no connection. */
@@ -92,6 +102,8 @@ export function write(writer: DatagramWriter, frame: Frame): boolean {
       return writer.pathChallenge(frame.token);
     case FrameType.pathResponse:
       return writer.pathResponse(frame.token);
+    case FrameType.fragment:
+      return writer.fragment(frame.seq, frame.marks, frame.remaining, frame.bytes);
   }
 }
 
@@ -135,6 +147,8 @@ export function frameOf(reader: DatagramReader): Frame {
     case FrameType.pathChallenge:
     case FrameType.pathResponse:
       return { type, token };
+    case FrameType.fragment:
+      return { type, seq, marks: reader.marks, remaining: reader.remaining, bytes: reader.payload };
     default:
       throw new Error(`the reader showed a frame of type ${type}`);
   }

@@ -23,7 +23,9 @@ import {
   MAX_ACK_RANGES,
   MAX_DATA_BYTES,
   MAX_DATAGRAM_BYTES,
+  MAX_PIECE_BYTES,
   MAX_REASON_BYTES,
+  Marks,
 } from "../lsp/frame.ts";
 import {
   connIdFor,
@@ -106,6 +108,17 @@ const connectedFrame: fc.Arbitrary<Frame> = fc.oneof(
     type: fc.constantFrom(FrameType.pathChallenge, FrameType.pathResponse),
     token,
   }),
+  fc
+    .record({
+      seq: u53,
+      bytes: fc.uint8Array({ minLength: 1, maxLength: 120 }),
+      isFirst: fc.boolean(),
+      remaining: u32,
+    })
+    .map(({ seq, bytes, isFirst, remaining }): Frame => {
+      const marks = remaining === 0 ? Marks.last : isFirst ? Marks.first : Marks.between;
+      return { type: FrameType.fragment, seq, marks, remaining, bytes };
+    }),
   paddingFrame,
 );
 
@@ -171,6 +184,8 @@ function elements(frame: Frame): unknown[] {
     case FrameType.pathChallenge:
     case FrameType.pathResponse:
       return [type, tokenBytes(frame.token)];
+    case FrameType.fragment:
+      return [type, frame.seq, frame.marks, frame.remaining, frame.bytes];
   }
 }
 
@@ -181,7 +196,7 @@ function wide(value: unknown): unknown {
 }
 
 /** Frames of every type whose values are so large that CBOR's shortest form is ours. */
-const wideSamples: readonly Frame[] = samples.map((frame): Frame => {
+const wideSamples: readonly Frame[] = samples.slice(0, FrameType.fragment).map((frame): Frame => {
   const large = 2 ** 32 - 1;
   const window = { windowMessages: large, windowBytes: large };
   const offer = { ...window, epochMillis: 70000, maxMessageBytes: large };
@@ -302,6 +317,9 @@ describe("DatagramWriter", () => {
     const ack = samples[FrameType.ack] as AckFields & { type: typeof FrameType.ack };
     const bytes = DATAGRAM_OVERHEAD_BYTES + ACK_BYTES + ack.rangeCount * ACK_RANGE_BYTES;
     expect(datagramOf(1, 1, ack).length).toBe(bytes);
+    const piece = { marks: Marks.last, remaining: 0, bytes: new Uint8Array(MAX_PIECE_BYTES) };
+    const fragment: Frame = { type: FrameType.fragment, seq: 1, ...piece };
+    expect(datagramOf(1, 1, fragment).length).toBe(MAX_DATAGRAM_BYTES);
   });
 
   test("padding hides what the buffer held before", () => {
@@ -346,6 +364,11 @@ describe("DatagramWriter", () => {
     for (const seq of [-1, 2 ** 53, Number.NaN, 1.5]) {
       expect(() => writer.data(seq, none)).toThrow("invariant");
     }
+    const one = new Uint8Array(1);
+    expect(() => writer.fragment(1, Marks.first, 5, none)).toThrow("invariant");
+    expect(() => writer.fragment(1, Marks.whole, 5, one)).toThrow("invariant");
+    expect(() => writer.fragment(1, Marks.last, 5, one)).toThrow("invariant");
+    expect(() => writer.fragment(1, Marks.between, 0, one)).toThrow("invariant");
     expect(() => writer.close(65536, 1, "")).toThrow("invariant");
     expect(() => writer.pathChallenge(2n ** 64n)).toThrow("invariant");
     expect(() => writer.padding(4)).toThrow("invariant");
