@@ -1,7 +1,7 @@
 /**
  * A bad network in one process: a UDP relay with a round trip, random loss, a bottleneck rate and a
- * finite queue in each direction, seeded. Clients send to the relay's port; each gets a socket of its
- * own towards the server, and all share the bottleneck.
+ * finite queue in each direction, seeded. Clients send to the relay's port; each gets a socket of
+ * its own towards the server, and all share the bottleneck.
  *
  *   bun run bench/relay.ts TARGET_PORT --rtt 20 --loss 0.01 --mbit 50 --queue 65536 --seed 1
  *
@@ -41,6 +41,11 @@ export class Pipe {
 
   constructor(options: PipeOptions) {
     this.#options = options;
+  }
+
+  /** When `release` has something to deliver; Infinity when nothing is under way. */
+  get nextMs(): number {
+    return this.#parcels[this.#head]?.dueMs ?? Infinity;
   }
 
   /** Takes one datagram at `nowMs`; it comes out of `release` by and by, or never. */

@@ -23,7 +23,7 @@ import {
 } from "./frame.ts";
 import { LossRecovery } from "./loss_recovery.ts";
 import { fullParams, type Limits } from "./params.ts";
-import type { Outbound } from "./send_window.ts";
+import { frameBytes, type Outbound } from "./send_window.ts";
 import type { Params } from "./types.ts";
 
 /** A peer whose epoch is shorter than ours hears from us that often, but not more often. */
@@ -262,7 +262,8 @@ export class NativeConnection extends Connection {
     const last = rangeCount > 0 ? reader.rangeLast(rangeCount - 1) : cumulative;
     const isForged = last > send.highestSent || cumulative < this.isn || echo > this.datagrams;
     if (isForged) return this.host.rejections.count("ack");
-    recovery.handleEcho(echo, reader.echoDelayMicros / 1000, nowMs);
+    const reported = rangeCount < MAX_ACK_RANGES ? Infinity : last;
+    recovery.handleEcho(echo, reported, reader.echoDelayMicros / 1000, nowMs);
     const inFlight = send.inFlightBytes;
     const queued = send.queuedBytes;
     let removed = send.ackThrough(cumulative);
@@ -270,8 +271,7 @@ export class NativeConnection extends Connection {
       removed += send.ackRange(reader.rangeFirst(i), reader.rangeLast(i));
     }
     send.grant(cumulative, reader.windowMessages, reader.windowBytes);
-    if (removed > 0) this.congestion.onAcked(queued - send.queuedBytes, inFlight, nowMs);
-    recovery.handleAcks(removed, nowMs);
+    recovery.handleAcks(removed, queued - send.queuedBytes, inFlight, nowMs);
     this.afterAcks();
   }
 
@@ -295,7 +295,10 @@ export class NativeConnection extends Connection {
   private mayStart(nowMs: Millis): boolean {
     const { recovery, send, congestion } = this;
     this.pacedUntilMs = Infinity;
-    if (this.nextMessage() === undefined) return false;
+    if (this.nextMessage() === undefined) {
+      recovery.delivery.noteAppLimited(send.inFlightBytes);
+      return false;
+    }
     if (recovery.probes > 0) return true;
     if (send.inFlightCount > 0 && send.inFlightBytes >= congestion.windowBytes) return false;
     const atMs = congestion.sendAtMs(nowMs);
@@ -307,17 +310,18 @@ export class NativeConnection extends Connection {
   /** Writes messages until the datagram is full; a large one may have to wait for the next. */
   private writeMessages(number: number, nowMs: Millis): void {
     const { recovery, send, congestion, host } = this;
-    const sentBefore = this.sentMessages + this.retransmits;
+    const isFirst = send.inFlightCount === 0;
+    let bytes = 0;
     for (let entry = this.nextMessage(); entry !== undefined; entry = this.nextMessage()) {
       if (!host.writer.data(entry.seq, entry.payload)) break;
       this.countSent(entry.sends === 0);
       send.markSent(entry, nowMs, number);
-      congestion.onSent(entry.payload.length, nowMs);
+      bytes += frameBytes(entry);
       if (!host.packing) break;
     }
-    if (this.sentMessages + this.retransmits === sentBefore) return;
-    recovery.noteSent(nowMs);
-    recovery.probes = 0;
+    if (bytes === 0) return;
+    recovery.noteSent(number, isFirst, nowMs);
+    congestion.onSent(bytes, nowMs);
   }
 
   private writeAck(nowMs: Millis): void {
@@ -338,7 +342,6 @@ export class NativeConnection extends Connection {
   private finish(nowMs: Millis): number {
     this.datagrams++;
     this.lastSentMs = nowMs;
-    this.recovery.noteDatagram(this.datagrams, nowMs);
     return this.host.writer.finish();
   }
 

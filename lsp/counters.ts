@@ -35,7 +35,7 @@ export interface ConnectionStats {
   dropped: number;
   /** Payload bytes written and not acknowledged. */
   queuedBytes: number;
-  /** Payload bytes under way. */
+  /** Bytes of Data frames under way. */
   inFlightBytes: number;
   /** Payload bytes received and not read. */
   unreadBytes: number;

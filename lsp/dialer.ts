@@ -145,7 +145,7 @@ export class Dialer extends Endpoint {
     if (reader.isn !== isn) return this.rejections.count("isn");
     const spec = { id, address: this.to, isn, params, nowMs, peer: reader };
     const firstTickMs = this.tickAfter(nowMs);
-    const congestion = this.newCongestion();
+    const congestion = this.newCongestion(this.options.random);
     this.connected(new NativeConnection({ ...spec, firstTickMs, congestion }, this));
   }
 

@@ -7,7 +7,8 @@
 import { invariant } from "../machine.ts";
 import type { Millis } from "../machine.ts";
 import type { Connection, Host } from "./connection.ts";
-import { type CongestionFactory, NewReno } from "./congestion.ts";
+import { Bottleneck } from "./bottleneck.ts";
+import type { CongestionFactory } from "./congestion.ts";
 import { type ConnectionStats, type EndpointStats, Rejections } from "./counters.ts";
 import { Deadlines } from "./deadlines.ts";
 import { UnknownConnection } from "./errors.ts";
@@ -62,7 +63,7 @@ export abstract class Endpoint implements EndpointCore, Host {
     this.packing = options.packing ?? true;
     this.reader = new DatagramReader(options.checksum);
     this.writer = new DatagramWriter(options.checksum);
-    this.newCongestion = options.congestion ?? (() => new NewReno());
+    this.newCongestion = options.congestion ?? ((random) => new Bottleneck(random));
   }
 
   // ---- EndpointCore

@@ -159,7 +159,7 @@ export class Listener extends Endpoint {
         firstTickMs: nowMs + params.epochMillis * (1 - unitReal(this.options.random)),
         nowMs,
         peer,
-        congestion: this.newCongestion(),
+        congestion: this.newCongestion(this.options.random),
         accept,
       },
       this,

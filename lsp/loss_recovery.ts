@@ -7,14 +7,14 @@
  */
 import type { Millis } from "../machine.ts";
 import type { CongestionControl } from "./congestion.ts";
+import { DeliveryRate } from "./delivery_rate.ts";
+import { DATA_OVERHEAD_BYTES } from "./frame.ts";
 import { Queue } from "./queue.ts";
 import { RoundTrip } from "./rtt.ts";
-import type { Outbound, SendWindow } from "./send_window.ts";
+import { frameBytes, type Outbound, type SendWindow } from "./send_window.ts";
 
 /** Later datagrams that arrived before an earlier one counts as lost (RFC 9002, section 6.1.1). */
 const REORDERING_DATAGRAMS = 3;
-/** Datagrams whose sending time is remembered for round-trip samples. */
-const MAX_REMEMBERED = 4096;
 /** Messages sent again by one probe: the oldest, and one more should the first be lost too. */
 const PROBE_MESSAGES = 2;
 /** Probes in vain after which the path counts as silent (RFC 9002, section 7.6). */
@@ -23,6 +23,7 @@ const SILENT_PROBES = 3;
 /** See the module. */
 export class LossRecovery {
   readonly roundTrip: RoundTrip = new RoundTrip();
+  readonly delivery: DeliveryRate = new DeliveryRate();
   /** Datagrams that may go out whatever the congestion window says. */
   probes = 0;
 
@@ -31,11 +32,10 @@ export class LossRecovery {
   /** Longest time between two probes. */
   private readonly mostSilenceMs: Millis;
   private readonly lost = new Queue<Outbound>();
-  /** Sending times of the datagrams from `logBase` on; those without data are in it too. */
-  private log: Millis[] = [];
-  private logBase = 1;
   /** The newest datagram known to have arrived. */
   private newestArrived = 0;
+  /** Up to here the newest acknowledgement told of all that had arrived; of more it may not. */
+  private reportedSeq = Infinity;
   private lastDataSentMs: Millis = -Infinity;
   private timeouts = 0;
   private overtakenAtMs: Millis = Infinity;
@@ -51,18 +51,11 @@ export class LossRecovery {
     return Math.min(this.overtakenAtMs, this.probeAtMs());
   }
 
-  /** Notes that datagram `number` left. */
-  noteDatagram(number: number, nowMs: Millis): void {
-    if (this.log.length === 0) this.logBase = number;
-    this.log.push(nowMs);
-    if (this.log.length <= MAX_REMEMBERED) return;
-    this.log = this.log.slice(MAX_REMEMBERED / 2);
-    this.logBase += MAX_REMEMBERED / 2;
-  }
-
-  /** Notes that a message left in the newest datagram. */
-  noteSent(nowMs: Millis): void {
+  /** Notes that datagram `number` left with messages; `isFirst`: nothing was under way. */
+  noteSent(number: number, isFirst: boolean, nowMs: Millis): void {
     this.lastDataSentMs = nowMs;
+    this.probes = 0;
+    this.delivery.noteSent(number, isFirst, nowMs);
   }
 
   /** The next message to send again. */
@@ -74,21 +67,35 @@ export class LossRecovery {
     return undefined;
   }
 
-  /** The peer has datagram `echo`, the newest that carried data, for `delayMs` now. */
-  handleEcho(echo: number, delayMs: Millis, nowMs: Millis): void {
+  /**
+   * The peer has datagram `echo`, the newest that carried data, for `delayMs` now, and tells all
+   * that it has up to message `reportedSeq`.
+   */
+  handleEcho(echo: number, reportedSeq: number, delayMs: Millis, nowMs: Millis): void {
+    if (echo >= this.newestArrived) {
+      this.reportedSeq = reportedSeq;
+      this.delivery.isTrusted = reportedSeq === Infinity;
+    }
     if (echo <= this.newestArrived) return;
     this.newestArrived = echo;
-    const sentAtMs = this.log[echo - this.logBase];
+    const sentAtMs = this.delivery.noteArrived(echo);
     if (sentAtMs === undefined) return;
-    this.log.splice(0, echo - this.logBase + 1);
-    this.logBase = echo + 1;
     this.roundTrip.sample(nowMs - sentAtMs, delayMs);
   }
 
-  /** Acknowledgements came: whatever was overtaken by what arrived is lost. */
-  handleAcks(removed: number, nowMs: Millis): void {
-    if (removed > 0) this.timeouts = 0;
+  /**
+   * `messages` messages, with `bytes` of payload, were acknowledged: whatever was overtaken by what
+   * arrived is lost, and the congestion controller learns of both.
+   */
+  handleAcks(messages: number, bytes: number, inFlightBeforeBytes: number, nowMs: Millis): void {
+    if (messages > 0) this.timeouts = 0;
     this.detect(nowMs);
+    if (messages === 0) return;
+    const ackedBytes = bytes + messages * DATA_OVERHEAD_BYTES;
+    const ack = this.delivery.take(ackedBytes, this.roundTrip.latestMs, nowMs);
+    ack.inFlightBeforeBytes = inFlightBeforeBytes;
+    ack.inFlightBytes = this.send.inFlightBytes;
+    this.congestion.onAcked(ack, nowMs);
   }
 
   /** Does what is due; whether there is something to send. */
@@ -131,6 +138,7 @@ export class LossRecovery {
     const patienceMs = this.roundTrip.reorderingMs;
     this.overtakenAtMs = Infinity;
     this.send.eachSent((entry) => {
+      if (entry.seq > this.reportedSeq) return false;
       // Messages first go out in order: behind one sent after `newestArrived` none is overtaken,
       // except such as were sent again, and those left even later.
       if (entry.datagram >= newestArrived) return entry.sends > 1;
@@ -139,7 +147,7 @@ export class LossRecovery {
         nowMs >= entry.sentAtMs + patienceMs;
       if (isLost) {
         this.giveUp(entry);
-        this.congestion.onLost(entry.sentAtMs, nowMs);
+        this.congestion.onLost(frameBytes(entry), entry.sentAtMs, nowMs);
       } else {
         this.overtakenAtMs = Math.min(this.overtakenAtMs, entry.sentAtMs + patienceMs);
       }

@@ -6,6 +6,7 @@
  */
 import { invariant } from "../machine.ts";
 import type { Millis } from "../machine.ts";
+import { DATA_OVERHEAD_BYTES } from "./frame.ts";
 import type { FullParams } from "./params.ts";
 
 /** Where a message stands. `lost`: sent, believed lost, waiting to be sent again. */
@@ -29,11 +30,16 @@ export interface Outbound {
   wait: number;
 }
 
+/** What a message takes of a path: its Data frame (and a share of a datagram, left out here). */
+export function frameBytes(entry: Outbound): number {
+  return DATA_OVERHEAD_BYTES + entry.payload.length;
+}
+
 /** The sending half of a connection. */
 export class SendWindow {
   /** Payload bytes written and not acknowledged. */
   queuedBytes = 0;
-  /** Payload bytes under way: sent, neither acknowledged nor believed lost. */
+  /** Bytes of Data frames under way: sent, neither acknowledged nor believed lost. */
   inFlightBytes = 0;
   /** Messages under way. */
   inFlightCount = 0;
@@ -114,7 +120,7 @@ export class SendWindow {
       this.highestSent = entry.seq;
     }
     if (entry.standing !== "sent") {
-      this.inFlightBytes += entry.payload.length;
+      this.inFlightBytes += frameBytes(entry);
       this.inFlightCount++;
     }
     entry.standing = "sent";
@@ -127,7 +133,7 @@ export class SendWindow {
   markLost(entry: Outbound): void {
     invariant(entry.standing === "sent", "only what was sent can be lost");
     entry.standing = "lost";
-    this.inFlightBytes -= entry.payload.length;
+    this.inFlightBytes -= frameBytes(entry);
     this.inFlightCount--;
   }
 
@@ -198,7 +204,7 @@ export class SendWindow {
   private settle(entry: Outbound): boolean {
     if (entry.standing === "acked") return false;
     if (entry.standing === "sent") {
-      this.inFlightBytes -= entry.payload.length;
+      this.inFlightBytes -= frameBytes(entry);
       this.inFlightCount--;
     }
     entry.standing = "acked";
