@@ -87,7 +87,7 @@ export function readCommandLine(usage: Usage, argv: readonly string[]): CommandL
   try {
     parsed = parseArgs({ args: [...argv], options, allowPositionals: true });
   } catch (error) {
-    throw new UsageError(firstSentence((error as Error).message));
+    throw new UsageError(whyUnparsed((error as Error).message));
   }
   const { values, positionals } = parsed;
   if (values["help"] === true) {
@@ -96,7 +96,7 @@ export function readCommandLine(usage: Usage, argv: readonly string[]): CommandL
   }
   const [least, most] = usage.count;
   if (positionals.length < least || positionals.length > most) {
-    throw new UsageError(`got ${positionals.length} arguments, expected ${usage.takes}`);
+    throw new UsageError(`got ${counted(positionals.length)}, expected ${usage.takes || "none"}`);
   }
   const flag = (name: string): string | undefined => {
     const value = values[name];
@@ -105,8 +105,14 @@ export function readCommandLine(usage: Usage, argv: readonly string[]): CommandL
   return { positionals, flag, has: (name) => values[name] === true };
 }
 
-function firstSentence(text: string): string {
-  return text.split(/\.\s|\n/)[0]!.replace(/\.$/, "");
+const counted = (count: number): string => `${count} argument${count === 1 ? "" : "s"}`;
+
+/** What `parseArgs` said, as one short line in our style. */
+function whyUnparsed(text: string): string {
+  const first = text.split(/\.\s|\n/)[0]!.replace(/\.$/, "");
+  const line = first[0]!.toLowerCase() + first.slice(1);
+  const hint = '; an argument that begins with "-" goes behind "--"';
+  return /^unknown option '-[^-]/.test(line) ? line + hint : line;
 }
 
 /** What `--help` prints. */
@@ -151,11 +157,6 @@ export function hostAndPort(text: string): { host: string; port: number } {
   const host = match?.[1] ?? match?.[2];
   if (host !== undefined) return { host, port: port(match![3]!) };
   throw new UsageError(`the server is "${text}", expected HOST:PORT (an IPv6 HOST as [HOST])`);
-}
-
-/** `HOST:PORT` as {@link hostAndPort} reads it. */
-export function atPort(host: string, at: number): string {
-  return host.includes(":") ? `[${host}]:${at}` : `${host}:${at}`;
 }
 
 /** The wire that `--wire` asks for. Throws {@link UsageError}. */

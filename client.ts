@@ -6,12 +6,12 @@
  *
  * @module
  */
-import { atPort, hexHash, hostAndPort, LSP_FLAGS, lspParams, nonce, oneLine } from "./cli.ts";
+import { hexHash, hostAndPort, LSP_FLAGS, lspParams, nonce, oneLine } from "./cli.ts";
 import { Failure, onSignal, readCommandLine, runScript, type Usage, UsageError } from "./cli.ts";
 import { WIRE_FLAG, wireFlag } from "./cli.ts";
 import { Display, progressLine } from "./cli_progress.ts";
 import { type JobAnswer, type Submission, submit, SubmitError } from "./mod.ts";
-import { hexDigits } from "./readable.ts";
+import { hexDigits, atPort } from "./readable.ts";
 
 /** A target that no nonce of the range met. */
 const EXIT_UNMET = 3;
@@ -53,7 +53,7 @@ async function main(): Promise<number> {
     await showProgress(job, upper - lower + 1n, where, display);
     answer = await job.answer;
   } catch (error) {
-    if (error instanceof SubmitError) return fail(error, where);
+    if (error instanceof SubmitError) return fail(error);
     throw error;
   } finally {
     display.clear();
@@ -85,11 +85,11 @@ async function showProgress(
 }
 
 /** The exit code of a job without an answer; what is to be said of it, is. */
-function fail(error: SubmitError, where: string): number {
+function fail(error: SubmitError): number {
   if (error.code === "INVALID_JOB") throw new UsageError(error.message);
   if (error.code !== "DISCONNECTED") throw new Failure(error.message);
   process.stdout.write("Disconnected\n");
-  process.stderr.write(`client: ${where}: ${oneLine(error.message)}\n`);
+  process.stderr.write(`client: ${oneLine(error.message)}\n`);
   return 1;
 }
 

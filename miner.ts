@@ -19,7 +19,7 @@ import { readCommandLine, runScript, type Usage, UsageError, WIRE_FLAG } from ".
 import { wholeNumber, wireFlag } from "./cli.ts";
 import { Display } from "./cli_progress.ts";
 import { KERNEL_NAMES, mine, type Miner, usableCores } from "./mod.ts";
-import { readableRate } from "./readable.ts";
+import { readableCount, readableRate } from "./readable.ts";
 
 /** More threads than any machine has cores: a slip of the finger, not a wish. */
 const THREADS_MAX = 1024n;
@@ -80,8 +80,9 @@ function showRate(miner: Miner, display: Display): void {
   const show = (): void => {
     const [now, nowMs] = [miner.status().searched, performance.now()];
     const rate = (Number(now - searched) * 1000) / (nowMs - atMs);
-    const text = `${readableRate(rate)}, ${now} nonces searched`;
-    if (display.terminal) display.status(rate > 0 ? text : `idle, ${now} nonces searched`);
+    const text = `${readableRate(rate)}, ${readableCount(now)} nonces searched`;
+    if (display.terminal)
+      display.status(rate > 0 ? text : `idle, ${readableCount(now)} nonces searched`);
     else if (rate > 0) display.line(text);
     [searched, atMs] = [now, nowMs];
   };

@@ -43,3 +43,8 @@ export function readableDuration(seconds: number): string {
   if (seconds >= 60) return readableTime(seconds);
   return `${seconds.toFixed(seconds < 1 ? 2 : 1)} s`;
 }
+
+/** `HOST:PORT` as the command line reads it. */
+export function atPort(host: string, at: number): string {
+  return host.includes(":") ? `[${host}]:${at}` : `${host}:${at}`;
+}

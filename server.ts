@@ -6,10 +6,10 @@
  *
  * @module
  */
-import { atPort, DEFAULT_PORT, LSP_FLAGS, lspParams, oneLine, onSignal } from "./cli.ts";
+import { DEFAULT_PORT, LSP_FLAGS, lspParams, oneLine, onSignal } from "./cli.ts";
 import { port as portOf, readCommandLine, runScript, type Usage } from "./cli.ts";
 import { type RunningServer, serve } from "./mod.ts";
-import { readableCount } from "./readable.ts";
+import { atPort, readableCount } from "./readable.ts";
 
 /** Between two looks at what was turned away. */
 const LOOK_MILLIS = 60_000;

@@ -4,9 +4,11 @@
  *
  * @module
  */
-import { connect, ConnectionClosed, type LspClient } from "../lsp/mod.ts";
+import { whyEnded } from "../endings.ts";
+import { connect, type LspClient } from "../lsp/mod.ts";
 import type { Params, Wire } from "../lsp/types.ts";
 import { MESSAGES_VERSION, type Status } from "../messages.ts";
+import { atPort } from "../readable.ts";
 import { ClientCore, whyNot } from "./core.ts";
 import type { ClientEffect, ClientInput, Job } from "./types.ts";
 
@@ -151,8 +153,7 @@ class RunningJob implements Submission {
       for (;;) this.#tell({ kind: "payload", payload: await client.read() });
     } catch (error) {
       this.#cause = error;
-      const reason = error instanceof ConnectionClosed ? error.reason : (error as Error).message;
-      this.#tell({ kind: "gone", reason });
+      this.#tell({ kind: "gone", reason: whyEnded(`the server at ${atPort(host, port)}`, error) });
     }
   }
 

@@ -4,10 +4,12 @@
  *
  * @module
  */
-import { connect, ConnectionClosed, type LspClient } from "../lsp/mod.ts";
+import { whyEnded } from "../endings.ts";
+import { connect, type LspClient } from "../lsp/mod.ts";
 import type { Params, Wire } from "../lsp/types.ts";
 import { MESSAGES_VERSION } from "../messages.ts";
 import { seededRandom } from "../random.ts";
+import { atPort, readableRate } from "../readable.ts";
 import { MinerCore, type MinerRejection } from "./core.ts";
 import { Pool } from "./pool.ts";
 import type { MinerEffect, MinerInput } from "./types.ts";
@@ -81,7 +83,7 @@ class RunningMiner implements Miner {
       onEvent: (event) => this.#tell(event),
       onLog: (text) => this.#log(text, "warn"),
       onKernel: ({ name, rate, reason }) =>
-        this.#log(`kernel ${name}: ${(rate / 1e6).toFixed(1)} MH/s a thread, ${reason}`),
+        this.#log(`kernel ${name}: ${readableRate(rate)} a thread, ${reason}`),
       onDead: () => void this.#shutDown("no hashing thread is left"),
     });
     const stop = (): void => void this.close();
@@ -123,9 +125,8 @@ class RunningMiner implements Miner {
   #tell(input: MinerInput | { kind: "wake" }): void {
     if (this.#closing !== undefined) return;
     if (input.kind === "pool") {
-      const rate = (input.rate / 1e6).toFixed(1);
       const each = `${input.threads} thread${input.threads === 1 ? "" : "s"}`;
-      this.#log(`hashing with ${each}, kernel ${input.label}, about ${rate} MH/s`);
+      this.#log(`hashing with ${each}, kernel ${input.label}, about ${readableRate(input.rate)}`);
     }
     this.#core.handle(input, performance.now());
     if (this.#flushing) return;
@@ -179,7 +180,7 @@ class RunningMiner implements Miner {
     void this.#client?.close();
     this.#client = undefined;
     const { host = "127.0.0.1", port, wire = "cbor", params } = this.#options;
-    let reason: string;
+    let end: unknown;
     try {
       const client = await connect({
         host,
@@ -192,26 +193,25 @@ class RunningMiner implements Miner {
       if (turn !== this.#dials) return void client.close();
       this.#client = client;
       this.#tell({ kind: "connected", wire });
-      reason = await this.#readAll(client, turn);
+      end = await this.#readAll(client, turn);
     } catch (error) {
-      reason = (error as Error).message;
+      end = error;
     }
     if (turn !== this.#dials) return;
     this.#client = undefined;
-    this.#tell({ kind: "gone", reason });
+    this.#tell({ kind: "gone", reason: whyEnded(`the server at ${atPort(host, port)}`, end) });
   }
 
-  /** Reads until the connection ends; why it did. */
-  async #readAll(client: LspClient, turn: number): Promise<string> {
+  /** Reads until the connection ends; gives the error that says why it did. */
+  async #readAll(client: LspClient, turn: number): Promise<unknown> {
     for (;;) {
       let payload: Uint8Array;
       try {
         payload = await client.read();
       } catch (error) {
-        const closed = error instanceof ConnectionClosed;
-        return closed ? `the server closed the connection: ${error.reason}` : "lost the server";
+        return error;
       }
-      if (turn !== this.#dials) return "left";
+      if (turn !== this.#dials) return undefined;
       this.#tell({ kind: "payload", payload });
     }
   }

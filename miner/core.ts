@@ -72,6 +72,9 @@ export class MinerCore implements Machine<MinerInput, MinerEffect> {
   #connectedAtMs: Millis = 0;
   #retryAtMs: Millis = 0;
   #attempts = 0;
+  /** What the last failure was, and how often in a row it was that. */
+  #failure = "";
+  #failures = 0;
   /** Chunks of this connection by the pool's id, in the order of their assignment. */
   readonly #chunks = new Map<number, Chunk>();
   #lastId = 0;
@@ -174,7 +177,16 @@ export class MinerCore implements Machine<MinerInput, MinerEffect> {
     this.#attempts++;
     this.#link = "waiting";
     this.#retryAtMs = nowMs + waitMs;
-    this.#log("warn", `${reason}; trying again in ${(waitMs / 1000).toFixed(1)} s`);
+    this.#logFailure(reason, waitMs);
+  }
+
+  /** The same again is told the 2nd, 4th, 8th ... time only: a night without server is no book. */
+  #logFailure(reason: string, waitMs: Millis): void {
+    this.#failures = reason === this.#failure ? this.#failures + 1 : 1;
+    this.#failure = reason;
+    if (!Number.isInteger(Math.log2(this.#failures))) return;
+    const times = this.#failures === 1 ? "" : ` (${this.#failures} times)`;
+    this.#log("warn", `${reason}${times}; trying again in ${(waitMs / 1000).toFixed(1)} s`);
   }
 
   // ---- what the server says
@@ -244,6 +256,7 @@ export class MinerCore implements Machine<MinerInput, MinerEffect> {
     const chunk = { id, number, lower: work.lower, work, started: false, stopping: false };
     this.#chunks.set(id, chunk);
     this.#attempts = 0;
+    this.#failure = "";
   }
 
   /** Passes waiting chunks to the pool while it has fewer than `limit`. */

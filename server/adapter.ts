@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { ConnectionClosed, type EndpointStats, listen, LspError } from "../lsp/mod.ts";
+import { whyEnded } from "../endings.ts";
+import { type EndpointStats, listen, LspError } from "../lsp/mod.ts";
 import type { LspServer } from "../lsp/mod.ts";
 import type { LspNotice, Params } from "../lsp/types.ts";
 import type { Wake } from "../machine.ts";
@@ -68,12 +69,6 @@ function refusalsTo(log: NonNullable<ServeOptions["log"]>): (notice: LspNotice) 
     const text = `turned away ${printable(notice.reason)}`;
     for (const line of limiter.admit(text, performance.now())) log(line, "warn");
   };
-}
-
-/** Why a connection ended, for the log. */
-function whyEnded(error: LspError): string {
-  if (!(error instanceof ConnectionClosed)) return "lost, it fell silent";
-  return error.reason === "closed by the peer" ? "said goodbye" : error.reason;
 }
 
 class SocketServer implements RunningServer {
@@ -141,7 +136,9 @@ class SocketServer implements RunningServer {
     } catch (error) {
       if (!(error instanceof LspError)) throw error;
       const { connId } = error;
-      return connId === undefined ? undefined : { kind: "gone", connId, why: whyEnded(error) };
+      return connId === undefined
+        ? undefined
+        : { kind: "gone", connId, why: whyEnded("it", error) };
     }
   }
 

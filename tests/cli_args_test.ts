@@ -1,16 +1,8 @@
 /** The command line: what is accepted, what is refused and how that reads. */
 import { describe, test } from "bun:test";
 import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
-import {
-  atPort,
-  helpText,
-  hexHash,
-  hostAndPort,
-  LSP_FLAGS,
-  lspParams,
-  nonce,
-  oneLine,
-} from "../cli.ts";
+import { helpText, hexHash, hostAndPort, LSP_FLAGS, lspParams, nonce, oneLine } from "../cli.ts";
+import { atPort } from "../readable.ts";
 import { port, readCommandLine, type Usage, UsageError, WIRE_FLAG, wireFlag } from "../cli.ts";
 
 const USAGE: Usage = {
@@ -42,6 +34,16 @@ describe("readCommandLine", () => {
       assertEquals(message.split("\n").length, 1, message);
     }
   });
+});
+
+test("readCommandLine tells what is wrong in our style, and the way out for a leading dash", () => {
+  const why = (...argv: string[]): string => assertThrows(() => read(...argv), UsageError).message;
+  assertEquals(why("a", "--nope"), "unknown option '--nope'");
+  assertEquals(
+    why("a", "-5"),
+    'unknown option \'-5\'; an argument that begins with "-" goes behind "--"',
+  );
+  assertEquals(why(), "got 0 arguments, expected A [B]");
 });
 
 test("helpText lists every flag with its meaning", () => {

@@ -110,7 +110,7 @@ describe("submit", () => {
       const other = submit({ port: server.port, ...WORK });
       await server.read();
       await server.close();
-      await assertFails(other, "DISCONNECTED", "closed");
+      await assertFails(other, "DISCONNECTED", "said goodbye");
     },
     TIMEOUT_MILLIS,
   );

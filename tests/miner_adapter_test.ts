@@ -106,7 +106,7 @@ describe("mine", () => {
       const rig = await Rig.start({ once: true });
       await rig.told("join");
       await rig.server.close();
-      assert((await rig.miner.ended).includes("closed"));
+      assert((await rig.miner.ended).includes("said goodbye"));
     },
     TIMEOUT_MILLIS,
   );

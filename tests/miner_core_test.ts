@@ -201,6 +201,22 @@ describe("MinerCore losing its server", () => {
     assert(new Set(waits).size === waits.length, "jitter");
   });
 
+  test("tells the same failure the 1st, 2nd, 4th, 8th ... time only, and every other one", () => {
+    const rig = new Rig();
+    rig.up();
+    const told: string[] = [];
+    for (const reason of [...Array<string>(20).fill("no answer"), "no host", "no answer"]) {
+      rig.core.handle({ kind: "gone", reason }, rig.nowMs);
+      for (let next = rig.core.poll(); next !== undefined; next = rig.core.poll()) {
+        if (next.kind === "log") told.push(next.text.split(";")[0]!);
+      }
+      rig.nowMs = rig.core.wakeAtMs()!;
+      rig.tell({ kind: "wake" });
+    }
+    const again = [2, 4, 8, 16].map((times) => `no answer (${times} times)`);
+    assertEquals(told, ["no answer", ...again, "no host", "no answer"]);
+  });
+
   test("the wait starts anew after work, or after a connection that held", () => {
     for (const worked of [true, false]) {
       const rig = new Rig();

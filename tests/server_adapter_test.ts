@@ -104,14 +104,14 @@ test("serve: the log tells a goodbye from a loss, and whom the version turned aw
   polite.write(join);
   await said("miner 1 joined: polite, 1 thread, about 2.50 MH/s");
   await polite.close();
-  await said("miner 1 left: said goodbye");
+  await said("miner 1 left: it said goodbye");
   const ending = new AbortController();
   const rude = await connect({ ...at, wire: "json", signal: ending.signal });
   const zero = { data: "", lower: 0n, upper: 0n, hash: 0n, nonce: 0n } as const;
   rude.write(encodeClassic({ ...zero, type: 0 }));
   await said("miner 2 joined");
   ending.abort();
-  await said("miner 2 left: lost, it fell silent");
+  await said("miner 2 left: it fell silent");
   const other = connect({ ...at, appVersion: 4711 });
   await expect(other).rejects.toThrow("versions differ");
   await said("messages 4711");
