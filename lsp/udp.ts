@@ -17,6 +17,12 @@ const BATCH = 32;
  */
 const DATAGRAMS_PER_TURN = 64;
 
+/**
+ * Of what is written in a turn, this many jobs' leave at the job's end, so that a lone message is
+ * not held up by the rest of its turn; whatever comes then is packed until the turn is over.
+ */
+const PROMPT_FLUSHES_PER_TURN = 4;
+
 /** Sending is synchronous: one set of buffers serves all sockets. */
 const slab = Array.from({ length: BATCH }, () => new Uint8Array(DATAGRAM_BUFFER_BYTES));
 
@@ -37,8 +43,8 @@ export class UdpEndpoint<Core extends Endpoint> implements SocketHandlers {
   private timer: ReturnType<typeof setTimeout> | undefined;
   private timerAtMs = Infinity;
   private immediate: ReturnType<typeof setImmediate> | undefined;
-  /** Whether what is written now leaves, or has left, before the turn's end. */
-  private isSoon = false;
+  private promptFlushes = 0;
+  private isPrompt = false;
   private sinceTurn = 0;
   private unsent: Uint8Array[] = [];
   private unsentTo: Address[] = [];
@@ -73,17 +79,13 @@ export class UdpEndpoint<Core extends Endpoint> implements SocketHandlers {
     });
   }
 
-  /**
-   * Has what was written in this job leave at its end: a lone message is not held up by the rest of
-   * the turn. Once a turn, so that what follows is packed.
-   */
-  kickSoon(): void {
-    if (this.isReleased || this.isSoon) return;
-    this.isSoon = true;
-    queueMicrotask(() => {
-      if (!this.isReleased) this.flush(performance.now());
-    });
+  /** Has what is written in this job leave at the job's end, or else at the turn's. */
+  kickPromptly(): void {
     this.kick();
+    if (this.isPrompt || this.promptFlushes >= PROMPT_FLUSHES_PER_TURN) return;
+    this.isPrompt = true;
+    this.promptFlushes++;
+    queueMicrotask(this.flushPromptly);
   }
 
   /** The next thing to read. */
@@ -132,7 +134,7 @@ export class UdpEndpoint<Core extends Endpoint> implements SocketHandlers {
     const { core } = this;
     const nowMs = performance.now();
     this.sinceTurn = 0;
-    this.isSoon = false;
+    this.promptFlushes = 0;
     if ((core.wakeAtMs() ?? Infinity) <= nowMs) core.handleWake(nowMs);
     this.flush(nowMs);
     for (let notice = core.pollNotice(); notice; notice = core.pollNotice()) {
@@ -141,6 +143,11 @@ export class UdpEndpoint<Core extends Endpoint> implements SocketHandlers {
     this.upcalls.onProgress();
     this.arm();
   }
+
+  private readonly flushPromptly = (): void => {
+    this.isPrompt = false;
+    if (!this.isReleased) this.flush(performance.now());
+  };
 
   private flush(nowMs: number): void {
     if (this.unsent.length > 0) this.sendAll(this.unsent, this.unsentTo);

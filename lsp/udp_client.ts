@@ -203,7 +203,7 @@ class Client implements LspClient, Upcalls {
   write(payload: Uint8Array): void {
     if (this.end !== undefined) throw this.end;
     this.udp.core.write(this.connId, payload);
-    this.udp.kickSoon();
+    this.udp.kickPromptly();
   }
 
   writable(): Promise<void> {

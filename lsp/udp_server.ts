@@ -139,7 +139,7 @@ class Server implements LspServer, Upcalls {
 
   write(connId: number, payload: Uint8Array): void {
     this.udp.core.write(connId, payload);
-    this.udp.kickSoon();
+    this.udp.kickPromptly();
   }
 
   writable(connId: number): Promise<void> {
