@@ -1,4 +1,4 @@
-/** What `bun run build` and `bun run compile` make works alone, in a directory with nothing else. */
+/** What `bun run build` and `bun run compile` make works alone, with nothing else beside it. */
 import { afterAll, describe, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
