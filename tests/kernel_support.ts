@@ -6,6 +6,7 @@
 import type { Candidate } from "../messages.ts";
 import type { Kernel } from "../miner/kernel.ts";
 import type { Engine } from "../miner/kernels/engine.ts";
+import { assembleArm } from "../miner/kernels/arm_kernel.ts";
 import { type CpuFeatures, cpuFeatures } from "../miner/kernels/native_cpu.ts";
 import { type AssembleShape, nativeEngine } from "../miner/kernels/native_engine.ts";
 import { assembleShaAlone } from "../miner/kernels/sha_alone_kernel.ts";
@@ -26,7 +27,7 @@ interface Assembling {
   readonly slowOnIntel?: true;
 }
 
-/** All assembling kernels, whether they run here or not. */
+/** All kernels that assemble for x86-64, whether they run here or not. */
 export const ASSEMBLING: readonly Assembling[] = [
   { name: "avx512-sha", assemble: assembleShaAvx512, needs: ["avx512vl", "sha"] },
   { name: "avx2-sha wide", assemble: assembleShaAvx2, needs: ["avx2", "sha"], slowOnIntel: true },
@@ -35,6 +36,12 @@ export const ASSEMBLING: readonly Assembling[] = [
   { name: "sha", assemble: assembleShaAlone, needs: ["sha"] },
   { name: "avx2", assemble: assembleAvx2, needs: ["avx2"] },
 ];
+
+const ARM: Assembling = {
+  name: "arm-sha",
+  assemble: (shape) => assembleArm(shape),
+  needs: ["armSha"],
+};
 
 /** An engine under test. */
 export interface Subject {
@@ -48,11 +55,14 @@ function nativeSubjects(): { subjects: Subject[]; notRun: string[] } {
   try {
     cpu = cpuFeatures();
   } catch (error) {
-    return { subjects: [], notRun: ASSEMBLING.map(({ name }) => `${name}: ${String(error)}`) };
+    return {
+      subjects: [],
+      notRun: [...ASSEMBLING, ARM].map(({ name }) => `${name}: ${String(error)}`),
+    };
   }
   const subjects: Subject[] = [];
   const notRun: string[] = [];
-  for (const { name, assemble, needs, slowOnIntel } of ASSEMBLING) {
+  for (const { name, assemble, needs, slowOnIntel } of [...ASSEMBLING, ARM]) {
     const missing = needs.filter((need) => !cpu[need]);
     if (missing.length > 0) notRun.push(`${name}: no ${missing.join(", ")}`);
     else {

@@ -140,7 +140,9 @@ export class Lowering {
     return "slot" in operand ? this.emit("broadcast", [operand]) : operand;
   }
 
-  /** All operands but `allowed` in registers; only AVX-512 has operands that broadcast from memory. */
+  /**
+   * All operands but `allowed` in registers; only AVX-512 has operands that broadcast from memory.
+   */
   #limit(operands: readonly Operand[], allowed: number): Operand[] {
     let left = this.#dialect === "avx512" ? allowed : 0;
     return operands.map((o) => ("slot" in o && left-- <= 0 ? this.#inRegister(o) : o));

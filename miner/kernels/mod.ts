@@ -14,7 +14,8 @@ import type { Kernel } from "../kernel.ts";
 import { nativeKernel as bunKernel } from "../native_kernel.ts";
 import { plainKernel } from "../plain_kernel.ts";
 import { bunHeaderSearcher } from "./bun_header_native.ts";
-import { type CpuFeatures, cpuFeatures } from "./native_cpu.ts";
+import { assembleArm } from "./arm_kernel.ts";
+import { type CpuFeatures, cpuFeatures, NO_FEATURES } from "./native_cpu.ts";
 import { type AssembleShape, nativeEngine } from "./native_engine.ts";
 import { plainHeaderSearcher } from "./scalar_header.ts";
 import { selfTest } from "./self_test.ts";
@@ -28,19 +29,20 @@ import { wasmEngine } from "./wasm_engine.ts";
 interface Tier {
   readonly name: string;
   readonly description: string;
-  /** Made of machine code for x86-64. */
+  /** Made of machine code. */
   readonly native: boolean;
   /** Instruction sets that are missing, by their names; empty when it runs here. */
   missing(cpu: CpuFeatures): string[];
   make(cpu: CpuFeatures): Kernel;
 }
 
-type Feature = "sha" | "avx2" | "avx512" | "avx512vl";
+type Feature = Exclude<keyof CpuFeatures, "intel">;
 const FEATURE_NAMES: Readonly<Record<Feature, string>> = {
   sha: "SHA extensions",
   avx2: "AVX2",
   avx512: "AVX-512F",
   avx512vl: "AVX-512VL",
+  armSha: "AArch64 SHA-2",
 };
 
 function nativeTier(
@@ -76,6 +78,12 @@ const TIERS: readonly Tier[] = [
   nativeTier("avx512", "AVX-512, 16 lanes", ["avx512"], () => assembleAvx512),
   nativeTier("sha", "SHA-NI alone", ["sha"], () => assembleShaAlone),
   nativeTier("avx2", "AVX2, 8 lanes", ["avx2"], () => assembleAvx2),
+  nativeTier(
+    "arm-sha",
+    "AArch64 SHA-2 instructions",
+    ["armSha"],
+    () => (shape) => assembleArm(shape),
+  ),
   portableTier("wasm", "WebAssembly SIMD, 4 lanes", () => engineKernel(wasmEngine)),
   portableTier("bun", "Bun.SHA256 in place", () => ({
     ...bunKernel,
@@ -86,14 +94,6 @@ const TIERS: readonly Tier[] = [
     bindHeader: plainHeaderSearcher,
   })),
 ];
-
-const NO_FEATURES: CpuFeatures = {
-  sha: false,
-  avx2: false,
-  avx512: false,
-  avx512vl: false,
-  intel: false,
-};
 
 /** What `--kernel` may say, besides "auto"; in order of preference. */
 export const kernelNames: readonly string[] = TIERS.map((tier) => tier.name);

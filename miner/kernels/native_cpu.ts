@@ -1,11 +1,18 @@
 /**
- * What the processor under us can do, by CPUID and XGETBV (Intel SDM, volume 1, chapter 14;
- * volume 2, CPUID): an instruction set counts only when the operating system saves its registers.
+ * What the processor under us can do. On x86-64 by CPUID and XGETBV (Intel SDM, volume 1, chapter
+ * 14; volume 2, CPUID): an instruction set counts only when the operating system saves its
+ * registers. On AArch64 by what Linux says (getauxval, AT_HWCAP).
  *
  * @module
  */
 import { Assembler, R8, RAX, RBX, RCX, RDI, RDX } from "./assembler.ts";
-import { guardedBuffer, mapCode, NativeMemoryError, nativeScan } from "./native_memory.ts";
+import {
+  guardedBuffer,
+  hardwareCapabilities,
+  mapCode,
+  NativeMemoryError,
+  nativeScan,
+} from "./native_memory.ts";
 
 /** The instruction sets that our kernels ask for. */
 export interface CpuFeatures {
@@ -16,6 +23,8 @@ export interface CpuFeatures {
   readonly avx512: boolean;
   /** AVX-512F on 128- and 256-bit vectors. */
   readonly avx512vl: boolean;
+  /** FEAT_SHA256 of AArch64. */
+  readonly armSha: boolean;
   /** Made by Intel, where changing between AVX and SHA instructions costs much. */
   readonly intel: boolean;
 }
@@ -36,13 +45,32 @@ export function cpuFeatures(): CpuFeatures {
   return (known ??= readFeatures());
 }
 
+/** What a processor has of which nothing is known. */
+export const NO_FEATURES: CpuFeatures = {
+  sha: false,
+  avx2: false,
+  avx512: false,
+  avx512vl: false,
+  armSha: false,
+  intel: false,
+};
+
+/** HWCAP_SHA2 of Linux on AArch64. */
+const HWCAP_SHA2 = 1 << 6;
+
 function readFeatures(): CpuFeatures {
-  if (process.arch !== "x64") {
-    throw new NativeMemoryError(`x86-64 code does not run on ${process.arch}`);
+  const { arch, platform } = process;
+  if (platform !== "linux" && platform !== "darwin") {
+    throw new NativeMemoryError(`machine code is not set up for ${platform}`);
   }
-  if (process.platform !== "linux" && process.platform !== "darwin") {
-    throw new NativeMemoryError(`machine code is not set up for ${process.platform}`);
-  }
+  if (arch === "x64") return readX86();
+  if (arch !== "arm64") throw new NativeMemoryError(`machine code is not set up for ${arch}`);
+  // Every Apple processor for AArch64 has the instructions.
+  const armSha = platform === "darwin" || (hardwareCapabilities() & HWCAP_SHA2) !== 0;
+  return { ...NO_FEATURES, armSha };
+}
+
+function readX86(): CpuFeatures {
   const scan = nativeScan(mapCode(assembleCpuid()));
   const answer = guardedBuffer(16);
   const cpuid = (leaf: number): Int32Array => {
@@ -61,6 +89,7 @@ function readFeatures(): CpuFeatures {
     avx2: avx && bit(extended, 5),
     avx512: avx && zmm && bit(extended, 16),
     avx512vl: avx && zmm && bit(extended, 16) && bit(extended, 31),
+    armSha: false,
     intel: vendor === GENUINE,
   };
 }

@@ -60,6 +60,19 @@ function systemLibrary(): Libc {
   throw new NativeMemoryError(`no C library on ${process.platform}: ${why}`);
 }
 
+/** AT_HWCAP of Linux: the lower 32 bits of what the kernel says of the processor. */
+export function hardwareCapabilities(): number {
+  for (const name of LIBRARIES["linux"]!) {
+    try {
+      const signature = { args: ["u64"], returns: "u32" } as const;
+      return dlopen(name, { getauxval: signature }).symbols.getauxval(16n);
+    } catch {
+      // Another C library; with none, nothing can be run anyway.
+    }
+  }
+  return 0;
+}
+
 const pages = (bytes: number): number => Math.ceil(bytes / PAGE_BYTES) * PAGE_BYTES;
 
 function map(bytes: number): Pointer {
@@ -102,6 +115,8 @@ export function mapCode(code: Uint8Array): number {
   const bytes = pages(code.length);
   const start = map(bytes);
   new Uint8Array(toArrayBuffer(start, 0, bytes)).set(code);
+  // On AArch64 the instruction cache must not hold what was there before: Linux sees to that when a
+  // fresh page becomes executable (arch/arm64, __sync_icache_dcache).
   protect(start, bytes, PROT_READ_EXECUTE, "executable memory");
   return start;
 }

@@ -4,36 +4,16 @@
  *
  * @module
  */
-import { SHA256_INITIAL, SHA256_ROUND_CONSTANTS } from "../../hash.ts";
 import { Assembler, type Memory, R9, RAX, RCX, RDI, RDX, RSI, RSP } from "./assembler.ts";
 import { emitBatchLoop } from "./batch_loop.ts";
-import { EVALUATE, POOL_INPUTS } from "./expression.ts";
-import type { AssembledShape, AssembleShape } from "./native_engine.ts";
+import { POOL_INPUTS } from "./expression.ts";
+import type { AssembleShape } from "./native_engine.ts";
 import { HALVES_ORDER } from "./sha_rounds.ts";
-import {
-  DIGEST_PADDING,
-  HEADER_PADDING,
-  INITIAL,
-  INPUT_LAST,
-  INPUT_STATE,
-  INPUT_WORDS,
-  ROUND_CONSTANTS,
-  type Shape,
-  TABLE_STRIDE,
-} from "./shapes.ts";
+import { firstGroup, prepareShaPool, SHA_POOL, shaLiterals } from "./sha_pool.ts";
+import { INPUT_LAST, INPUT_WORDS, type Shape, TABLE_STRIDE } from "./shapes.ts";
 
 /** Lanes of a batch: as many as one comparison takes. */
 const LANES = 4;
-/** Pool slots; all multiples of 4, because memory operands of SSE must be aligned. */
-const POOL = {
-  roundConstants: 0,
-  start: 64,
-  add: 72,
-  compared: 80,
-  initial: 84,
-  swap: 92,
-  padding: 96,
-} as const;
 /** W + K (xmm0), scratch, and the words of the first two lanes. */
 const PAIR = 0;
 const SCRATCH = 13;
@@ -58,61 +38,10 @@ export const assembleShaAlone: AssembleShape = (shape, asm = new Assembler()) =>
     code: asm.finish(),
     lanes: LANES,
     scan: 0,
-    literals: literals(shape),
-    prepare: (words) => prepare(words, shape),
+    literals: shaLiterals(shape, HALVES_ORDER),
+    prepare: (words) => prepareShaPool(words, shape, HALVES_ORDER),
   };
 };
-
-/** Rounds before this group of four are the same for all lanes. */
-const firstGroup = (shape: Shape): number => shape.varying[0]! >> 2;
-
-function literals(shape: Shape): AssembledShape["literals"] {
-  const list: { value: number; slot: number }[] = [];
-  const put = (slot: number, values: readonly number[]): void =>
-    values.forEach((value, i) => list.push({ value: value | 0, slot: slot + i }));
-  if (shape.kind === "tail") return list;
-  put(POOL.roundConstants, ROUND_CONSTANTS);
-  put(
-    POOL.initial,
-    HALVES_ORDER.map((word) => INITIAL[word]!),
-  );
-  put(POOL.swap, [0x00010203, 0x04050607, 0x08090a0b, 0x0c0d0e0f]);
-  put(POOL.padding, DIGEST_PADDING);
-  return list;
-}
-
-/** Works out a tile's constants: the state after the rounds in which nothing varies. */
-function prepare(words: Int32Array, shape: Shape): void {
-  const at = (index: number): number => POOL_INPUTS + index;
-  if (shape.kind === "header") {
-    HEADER_PADDING.forEach((word, i) => (words[at(INPUT_WORDS + 4 + i)] = word));
-  }
-  const initial = words.subarray(at(INPUT_STATE), at(INPUT_STATE + 8));
-  let [a, b, c, d, e, f, g, h] = initial as unknown as number[] as [
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-  ];
-  for (let t = 0; t < 4 * firstGroup(shape); t++) {
-    const word = words[at(INPUT_WORDS + t)]! + SHA256_ROUND_CONSTANTS[t]!;
-    const t1 = (h + word + EVALUATE.choose(e, f, g) + EVALUATE.bigSigma1(e)) | 0;
-    const t2 = EVALUATE.majority(a, b, c) + EVALUATE.bigSigma0(a);
-    [h, g, f, e] = [g, f, e, (d + t1) | 0];
-    [d, c, b, a] = [c, b, a, (t1 + t2) | 0];
-  }
-  const state = [a, b, c, d, e, f, g, h];
-  HALVES_ORDER.forEach((word, i) => {
-    words[POOL.start + i] = state[word]!;
-    words[POOL.add + i] = initial[word]!;
-  });
-  const compared = shape.kind === "header" ? SHA256_INITIAL[7]! : initial[0]!;
-  words.fill(compared, POOL.compared, POOL.compared + 4);
-}
 
 function emitLoop(asm: Assembler, shape: Shape): void {
   const { kind } = shape;
@@ -142,12 +71,12 @@ function emitPair(asm: Assembler, shape: Shape, lane: number): void {
     return { lane: lane + i, abef: base, cdgh: base + 1, words };
   });
   for (const stream of streams) loadWords(asm, shape, stream);
-  for (const { abef, cdgh } of streams) loadState(asm, abef, cdgh, pool(POOL.start));
+  for (const { abef, cdgh } of streams) loadState(asm, abef, cdgh, pool(SHA_POOL.start));
   emitRounds(asm, streams, firstGroup(shape), 64);
   if (shape.kind === "single") return gather(asm, streams, "A");
   for (const { abef, cdgh } of streams) {
-    asm.sse("paddd", abef, pool(POOL.add));
-    asm.sse("paddd", cdgh, pool(POOL.add + 4));
+    asm.sse("paddd", abef, pool(SHA_POOL.add));
+    asm.sse("paddd", cdgh, pool(SHA_POOL.add + 4));
   }
   if (shape.kind === "states") return storeStates(asm, streams);
   if (shape.kind === "header") return emitSecondHash(asm, streams);
@@ -168,9 +97,9 @@ function emitSecondHash(asm: Assembler, streams: readonly Stream[]): void {
     asm.sse("movdqa", second, abef);
     asm.sse("punpcklqdq", second, cdgh);
     asm.sseImmediate("pshufd", second, second, 0xb1);
-    asm.sse("movdqa", third, pool(POOL.padding));
-    asm.sse("movdqa", fourth, pool(POOL.padding + 4));
-    loadState(asm, abef, cdgh, pool(POOL.initial));
+    asm.sse("movdqa", third, pool(SHA_POOL.padding));
+    asm.sse("movdqa", fourth, pool(SHA_POOL.padding + 4));
+    loadState(asm, abef, cdgh, pool(SHA_POOL.initial));
   }
   emitRounds(asm, streams, 0, 62);
   gather(asm, streams, "F");
@@ -204,7 +133,7 @@ function emitRounds(
     for (const { words } of streams) if (group >= 4) extendSchedule(asm, words, group);
     for (const { abef, cdgh, words } of streams) {
       asm.sse("movdqa", PAIR, words[group & 3]!);
-      asm.sse("paddd", PAIR, pool(POOL.roundConstants + 4 * group));
+      asm.sse("paddd", PAIR, pool(SHA_POOL.roundConstants + 4 * group));
       asm.sse("sha256rnds2", cdgh, abef);
       if (4 * group + 2 === rounds) continue;
       asm.sseImmediate("pshufd", PAIR, PAIR, 0x0e);
@@ -281,8 +210,9 @@ function emitTail(asm: Assembler): void {
 
 /** Finishes and stores the four words; "not equal" when one is at most the threshold. */
 function emitCompare(asm: Assembler, kind: Shape["kind"]): void {
-  if (kind === "single" || kind === "header") asm.sse("paddd", FIRST_WORDS, pool(POOL.compared));
-  if (kind === "header") asm.sse("pshufb", FIRST_WORDS, pool(POOL.swap));
+  if (kind === "single" || kind === "header")
+    asm.sse("paddd", FIRST_WORDS, pool(SHA_POOL.compared));
+  if (kind === "header") asm.sse("pshufb", FIRST_WORDS, pool(SHA_POOL.swap));
   asm.sseStore({ base: RDX }, FIRST_WORDS);
   asm.sse("movdqa", SCRATCH, { base: RSP });
   asm.sse("pminud", SCRATCH, FIRST_WORDS);

@@ -1,6 +1,6 @@
 /**
- * WebAssembly modules as bytes: just enough of the binary format (WebAssembly Core Specification 2.0,
- * chapter 5) for functions on numbers, vectors and one imported memory.
+ * WebAssembly modules as bytes: just enough of the binary format (WebAssembly Core Specification
+ * 2.0, chapter 5) for functions on numbers, vectors and one imported memory.
  *
  * @module
  */
