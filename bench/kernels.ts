@@ -1,9 +1,9 @@
 /**
  * Every kernel on one thread: message kind, block headers, and all places that the digits can have.
  *
- * `bun run bench/kernels.ts [--rounds N] [--against FOLDER]`: rounds are interleaved, so that a noisy
- * machine disturbs all alike; medians are printed. FOLDER holds the prototype (driver.mjs and so on),
- * which is then measured in the same rounds.
+ * `bun run bench/kernels.ts [--rounds N] [--against FOLDER]`: rounds are interleaved, so that a
+ * noisy machine disturbs all alike; medians are printed. FOLDER holds the prototype (driver.mjs and
+ * so on), which is then measured in the same rounds.
  *
  * @module
  */

@@ -21,7 +21,9 @@ function runsMachineCode(): boolean {
   }
 }
 
-/** The exit code of a process that touches `offset` bytes from one end of a buffer of 1,000 words. */
+/**
+ * The exit code of a process that touches `offset` bytes from one end of a buffer of 1,000 words.
+ */
 function touch(end: "start" | "end", offset: number): number {
   const script = `
     import { read } from "bun:ffi";

@@ -44,8 +44,10 @@ const TEXT: Readonly<Record<string, (...args: Arg[]) => string>> = {
     return `${op} ${operand(t!, w as number)}, ${operand(a!, w as number)}, ${last}, ${n}`;
   },
   load: (w, t, s) => `${move(w!, t!, s!)} ${operand(t!, w as number)}, ${operand(s!, w as number)}`,
-  store: (w, t, s) =>
-    `${move(w!, s!, t!).replace("{load} ", "")} ${operand(t!, w as number)}, ${operand(s!, w as number)}`,
+  store: (w, t, s) => {
+    const name = move(w!, s!, t!).replace("{load} ", "");
+    return `${name} ${operand(t!, w as number)}, ${operand(s!, w as number)}`;
+  },
   broadcast: (w, t, s) => {
     const from = typeof s === "number" ? xmm(s) : `dword ptr ${memory(s as Memory, 0)}`;
     return `vpbroadcastd ${operand(t!, w as number)}, ${from}`;
