@@ -62,6 +62,10 @@ export class Dialer extends Endpoint {
     return this.isConnecting ? this.nextTickMs : super.wakeAtMs();
   }
 
+  override get wantsTurn(): boolean {
+    return (this.isConnecting && this.connectWanted) || super.wantsTurn;
+  }
+
   override pollDatagram(into: Uint8Array, nowMs: Millis): Outgoing | undefined {
     if (!this.isConnecting || !this.connectWanted) return super.pollDatagram(into, nowMs);
     this.connectWanted = false;

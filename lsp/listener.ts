@@ -26,6 +26,13 @@ import type { Address } from "./types.ts";
 /** Largest ISN of a classic peer: leaves 2^52 messages before numbers lose their exactness. */
 const MAX_CLASSIC_ISN = 2 ** 52;
 
+/**
+ * The ticks of native connections fall on multiples of this, or of an eighth of the epoch: a
+ * wake-up serves all of a slot. 5,000 idle peers at an epoch of 2 s make 100 slots of 50
+ * heartbeats, few enough for the receive buffer of whoever they share a machine with.
+ */
+const TICK_SLOT_MS = 20;
+
 type RefusalCode = "version" | "full" | "closed";
 
 /** See the module; made by {@link createListener}. */
@@ -155,8 +162,7 @@ export class Listener extends Endpoint {
         address: from,
         isn,
         params,
-        // A phase of its own, so that the heartbeats of many spread over the epoch.
-        firstTickMs: nowMs + params.epochMillis * (1 - unitReal(this.options.random)),
+        firstTickMs: this.firstTickMs(nowMs),
         nowMs,
         peer,
         congestion: this.newCongestion(this.options.random),
@@ -166,6 +172,14 @@ export class Listener extends Endpoint {
     );
     this.nativeByAddress.set(from, connection);
     this.add(connection);
+  }
+
+  /** A phase of its own for each, in slots, so that the heartbeats spread over the epoch. */
+  private firstTickMs(nowMs: Millis): Millis {
+    const { epochMillis } = this.nativeParams;
+    const slotMs = Math.min(TICK_SLOT_MS, epochMillis / 8);
+    const atMs = nowMs + epochMillis * (1 - unitReal(this.options.random));
+    return this.startMs + Math.ceil((atMs - this.startMs) / slotMs) * slotMs;
   }
 
   /** A datagram with a connection's number from another address: it must prove itself first. */

@@ -121,7 +121,8 @@ export class UdpEndpoint<Core extends Endpoint> implements SocketHandlers {
     this.core.handleDatagram(bytes, this.addressOf(host, port), performance.now());
     this.upcalls.onProgress();
     if (++this.sinceTurn >= DATAGRAMS_PER_TURN) this.turn();
-    else this.kick();
+    // A heartbeat, say, asks for nothing: then there is no turn to end.
+    else if (this.wantsTurn) this.kick();
   }
 
   drain(): void {
@@ -142,6 +143,10 @@ export class UdpEndpoint<Core extends Endpoint> implements SocketHandlers {
     }
     this.upcalls.onProgress();
     this.arm();
+  }
+
+  private get wantsTurn(): boolean {
+    return this.core.wantsTurn || (this.core.wakeAtMs() ?? Infinity) < this.timerAtMs;
   }
 
   private readonly flushPromptly = (): void => {

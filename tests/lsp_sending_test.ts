@@ -103,7 +103,7 @@ describe("lsp §5 heartbeat:", () => {
     assertEquals(frames, [x, x, "Ack 0", x, "Ack 0", "Ack 0", x]);
   });
 
-  test("an idle native connection sends one datagram an epoch, each at its own phase", () => {
+  test("an idle native connection sends one datagram an epoch, spread over its slots", () => {
     const { link, server } = connectedPair();
     for (let n = 2; n <= 20; n++) link.dialer({ isn: n }, `client ${n}`);
     link.run(1000);
@@ -112,7 +112,8 @@ describe("lsp §5 heartbeat:", () => {
     const beats = link.sent.slice(already).filter(({ from }) => from === S);
     assertEquals(beats.length, 20 * 10);
     const phases = new Set(beats.map(({ sentMs }) => Math.floor(sentMs % 500)));
-    assert(phases.size > 15, `${phases.size} phases`);
+    // 20 connections draw among 25 slots: 14 are expected to be taken.
+    assert(phases.size > 8, `${phases.size} phases`);
     assertEquals(server.events, []);
   });
 
