@@ -71,17 +71,15 @@ function headers(kernel: Kernel): (nonces: number) => void {
   return (nonces) => void searcher.search(0n, BigInt(nonces) - 1n);
 }
 
-/** The plain way: a string for every nonce. */
+/** The plain way: a string for every nonce, and its score compared with the best. */
 function strings(nonces: number): void {
   const digest = new Uint8Array(32);
   const view = new DataView(digest.buffer);
   let best = 2n ** 64n;
   for (let nonce = 10_000_000; nonce < 10_000_000 + nonces; nonce++) {
     Bun.SHA256.hash(`mmm ${nonce}`, digest);
-    if (digest[0] === 0) {
-      const hash = view.getBigUint64(0);
-      if (hash < best) best = hash;
-    }
+    const hash = view.getBigUint64(0);
+    if (hash < best) best = hash;
   }
 }
 
