@@ -309,6 +309,9 @@ export class Bottleneck implements CongestionControl {
     }
     const { window, queue } = GAINS[this.phase];
     const bytes = window * this.productBytes + queue * this.queueBytes;
-    this.windowBytes = Math.max(bytes, LEAST_WINDOW_BYTES);
+    // What is not paced arrives as a burst.
+    const isPaced = this.leastRttMs >= LEAST_PACED_RTT_MS;
+    const most = Math.max(MAX_BURST_BYTES, this.productBytes + this.queueBytes);
+    this.windowBytes = Math.max(isPaced ? bytes : Math.min(bytes, most), LEAST_WINDOW_BYTES);
   }
 }
