@@ -198,23 +198,31 @@ export function chooseKernel(options: ChooseOptions = {}): Choice {
     const table = detect().map((availability) => ({ ...availability, rate: 0 }));
     return { kernel: createKernel(forced), reason: "chosen by name", rate: 0, table };
   }
-  let best: { kernel: Kernel; rate: number } | undefined;
+  const kernels = new Map<string, Kernel>();
   let machineCode = false;
-  const table = detect().map((availability, i): Measured => {
+  const tried = detect().map((availability, i): Availability => {
     const skipped = machineCode && !TIERS[i]!.native && !all;
-    if (!availability.usable || skipped) return { ...availability, rate: 0 };
+    if (!availability.usable || skipped) return availability;
     try {
-      const kernel = createKernel(availability.name);
-      const rate = measure(kernel, measureMillis);
+      kernels.set(availability.name, createKernel(availability.name));
       machineCode ||= TIERS[i]!.native;
-      if (best === undefined || rate > best.rate * CLEARLY_FASTER) best = { kernel, rate };
-      return { ...availability, rate };
+      return availability;
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
-      return { ...availability, usable: false, reason, rate: 0 };
+      return { ...availability, usable: false, reason };
     }
   });
-  if (best === undefined) throw new KernelError(`No kernel works: ${table.at(-1)!.reason}`);
+  const rates = measure([...kernels.values()], measureMillis);
+  let best: { kernel: Kernel; rate: number } | undefined;
+  for (const kernel of kernels.values()) {
+    const rate = rates.get(kernel)!;
+    if (best === undefined || rate > best.rate * CLEARLY_FASTER) best = { kernel, rate };
+  }
+  if (best === undefined) throw new KernelError(`No kernel works: ${tried.at(-1)!.reason}`);
+  const table = tried.map((row): Measured => {
+    const kernel = kernels.get(row.name);
+    return { ...row, rate: kernel === undefined ? 0 : rates.get(kernel)! };
+  });
   return { ...best, reason: reasonFor(best.kernel.name, table), table };
 }
 
@@ -228,23 +236,36 @@ function reasonFor(name: string, table: readonly Measured[]): string {
   return native ? compared : `${compared}; no machine code: ${why.join("; ")}`;
 }
 
-/** Nonces a second behind a short message: the best of several runs. */
-function measure(kernel: Kernel, millis: number): number {
-  const searcher = kernel.bind(new TextEncoder().encode("measure"));
-  let next = 1_000_000_000n;
-  let nonces = 1000n;
-  let best = 0;
-  const start = performance.now();
-  for (let now = start; now - start < millis;) {
-    searcher.search(next, next + nonces - 1n);
-    const after = performance.now();
-    const elapsed = Math.max(after - now, 0.001);
-    const rate = (Number(nonces) / elapsed) * 1000;
-    next += nonces;
-    // Runs of about a twelfth of the time, so that some are undisturbed.
-    if (elapsed < millis / 12) nonces *= 2n;
-    best = Math.max(best, rate);
-    now = after;
+/** Slices that each kernel's time is cut into, the kernels taking turns. */
+const SLICES = 6;
+
+/**
+ * Nonces a second behind a short message: each kernel's best slice, so that neither a cold start nor
+ * what else the machine does at one moment decides.
+ */
+function measure(kernels: readonly Kernel[], millis: number): Map<Kernel, number> {
+  const message = new TextEncoder().encode("measure");
+  const runs = kernels.map((kernel) => ({
+    kernel,
+    searcher: kernel.bind(message),
+    nonces: 1000n,
+    next: 1_000_000_000n,
+    rate: 0,
+  }));
+  for (let slice = 0; slice < SLICES; slice++) {
+    for (const run of runs) {
+      const start = performance.now();
+      for (let now = start; now - start < millis / SLICES;) {
+        run.searcher.search(run.next, run.next + run.nonces - 1n);
+        const after = performance.now();
+        const elapsed = Math.max(after - now, 0.001);
+        run.rate = Math.max(run.rate, (Number(run.nonces) / elapsed) * 1000);
+        run.next += run.nonces;
+        // Long enough that a call's fixed costs do not count.
+        if (elapsed < millis / SLICES / 4) run.nonces *= 2n;
+        now = after;
+      }
+    }
   }
-  return best;
+  return new Map(runs.map(({ kernel, rate }) => [kernel, rate]));
 }
