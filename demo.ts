@@ -1,32 +1,58 @@
 /**
- * `bun run demo`: a real fleet on this machine. Starts a server and two miners as processes of
- * their own, has them search a range that takes some seconds, shows how it goes, verifies the
- * result, and shuts everything down. Exit code 0 means that all of it worked.
+ * `bun run demo`: a real fleet on this machine. Starts a server and three miners as processes of
+ * their own, has them search a range that takes some seconds, kills one of them in the middle of it,
+ * shows how it goes, verifies the result, and shuts everything down. Exit code 0 means that all of
+ * it worked.
  *
  * @module
  */
 import { fileURLToPath } from "node:url";
-import { Failure, hostAndPort, oneLine, onSignal, runScript } from "./cli.ts";
+import { Failure, hostAndPort, oneLine, onSignal, readCommandLine, runScript } from "./cli.ts";
+import type { Usage } from "./cli.ts";
 import { Display, progressLine } from "./cli_progress.ts";
-import { readableRate, readableTime } from "./readable.ts";
-import { hashNonce, type JobAnswer, submit, usableCores } from "./mod.ts";
+import { checkHash, searchAgain } from "./demo_check.ts";
+import { type JobAnswer, type Status, submit, usableCores } from "./mod.ts";
+import { readableCount, readableDuration, readableRate } from "./readable.ts";
 
-const MINERS = 2;
+const MINERS = 3;
 /** How long the job should take, and the smaller one before it that measures the fleet. */
-const JOB_SECONDS = 6;
+const JOB_SECONDS = 4;
 const MEASURE_SECONDS = 0.8;
 const MEASURE_NONCES_MIN = 2_000_000n;
-/** Random nonces hashed one by one, none of which may beat the result. */
-const SAMPLE = 50_000;
+/** How much of the job is done when a miner is killed, in percent. */
+const KILL_PERCENT = 30n;
+/** A peer that is silent for 10 of these is lost. */
+const EPOCH_MILLIS = 100;
+/** How long to wait for the miners to have chosen their kernels; it is no must. */
+const CHOICE_MILLIS = 5000;
 /** No step of the demo takes longer than this unless something is broken. */
 const STEP_MILLIS = 60_000;
+
+const USAGE: Usage = {
+  name: "demo",
+  takes: "",
+  count: [0, 0],
+  about: `Shows a server and ${MINERS} miners at work, and what happens when one is killed.`,
+  flags: {},
+};
 
 type Child = Bun.Subprocess<"ignore", "pipe", "pipe">;
 
 const display = new Display({ lineMillis: 1000 });
 const children: Child[] = [];
+/** Those of them that are meant to end. */
+const expected = new Set<Child>();
+/** Rejects when another one ends. */
+const broken = Promise.withResolvers<never>();
+broken.promise.catch(() => {});
+/** Lines that children said, and who wants to hear of the next. */
+const said: string[] = [];
+let onSaid = (): void => {};
+/** Whether what children say is shown. */
+let telling = true;
 
 async function main(): Promise<number> {
+  readCommandLine(USAGE, process.argv.slice(2));
   onSignal(async () => {
     display.clear();
     await killAll();
@@ -47,27 +73,54 @@ async function main(): Promise<number> {
 
 async function demonstrate(): Promise<void> {
   const { host, port } = await startServer();
-  const threads = Math.max(1, Math.floor(usableCores() / MINERS));
-  for (let i = 1; i <= MINERS; i++) {
-    const args = [`${host}:${port}`, "--threads", String(threads)];
-    tellLines(`miner ${i}`, start("miner.ts", args).stderr);
-  }
+  const kernels = await startMiners(`${host}:${port}`);
   const rate = await measure(host, port);
   const upper = BigInt(Math.round(rate * JOB_SECONDS)) - 1n;
   const message = `motherlode ${new Date().toISOString()}`;
   display.line(`the job: the least hash of "${message}" with a nonce in 0..${upper}`);
   const startMs = performance.now();
-  const answer = await run(host, port, message, upper, true);
+  const answer = await run(host, port, message, upper, (status) => {
+    display.status(progressLine(status, upper + 1n, display.lineOptions));
+    if (status.done * 100n > KILL_PERCENT * upper) killOne();
+  });
   const seconds = (performance.now() - startMs) / 1000;
   const speed = readableRate(Number(upper + 1n) / seconds);
-  display.line(`found nonce ${answer.nonce} in ${readableTime(seconds)}, at ${speed}`);
+  const despite = killed ? `, although miner ${MINERS} was killed` : "";
+  display.line(
+    `found nonce ${answer.nonce} in ${readableDuration(seconds)}, at ${speed}${despite}`,
+  );
   process.stdout.write(`Result ${answer.hash} ${answer.nonce}\n`);
-  verify(message, upper, answer);
+  await verify(message, upper, answer, kernels);
+}
+
+/** Starts the miners one after the other, so that the server numbers them as we do; their kernels. */
+async function startMiners(at: string): Promise<Set<string>> {
+  const threads = Math.max(1, Math.floor(usableCores() / MINERS));
+  for (let i = 1; i <= MINERS; i++) {
+    const args = [at, "--threads", String(threads), "--epoch-millis", String(EPOCH_MILLIS)];
+    tellLines(`miner ${i}`, start("miner.ts", args).stderr);
+    await within(`miner ${i}`, saying(/^server: miner \d+ joined/, i));
+  }
+  const chosen = /^miner \d+: kernel (\S+): /;
+  await Promise.race([saying(chosen, MINERS), Bun.sleep(CHOICE_MILLIS)]);
+  return new Set(said.flatMap((line) => chosen.exec(line)?.[1] ?? []));
+}
+
+let killed = false;
+
+/** What the fleet must bear: a miner's sudden death. */
+function killOne(): void {
+  if (killed) return;
+  killed = true;
+  const victim = children[MINERS]!;
+  expected.add(victim);
+  victim.kill("SIGKILL");
+  display.line(`killed miner ${MINERS} in the middle of its work (kill -9); the others go on`);
 }
 
 /** Starts the server on a free port; where it listens. */
 async function startServer(): Promise<{ host: string; port: number }> {
-  const server = start("server.ts", ["0"]);
+  const server = start("server.ts", ["0", "--epoch-millis", String(EPOCH_MILLIS)]);
   tellLines("server", server.stderr);
   const first = await within("the server's start", firstLine(server.stdout));
   const where = /^listening on (.+)$/.exec(first)?.[1];
@@ -78,13 +131,16 @@ async function startServer(): Promise<{ host: string; port: number }> {
 
 /** Nonces a second of the fleet, by jobs that grow until one takes long enough to tell. */
 async function measure(host: string, port: number): Promise<number> {
-  for (let nonces = MEASURE_NONCES_MIN; ; nonces *= 4n) {
+  telling = false;
+  // The first one also warms the kernels up: it says nothing.
+  for (let nonces = MEASURE_NONCES_MIN, warm = false; ; nonces *= 4n, warm = true) {
     const startMs = performance.now();
-    await run(host, port, "motherlode measurement", nonces - 1n, false);
+    await run(host, port, "motherlode measurement", nonces - 1n);
     const seconds = (performance.now() - startMs) / 1000;
     const rate = Number(nonces) / seconds;
-    if (seconds < MEASURE_SECONDS) continue;
-    display.line(`this fleet does about ${readableRate(rate)}`);
+    if (seconds < MEASURE_SECONDS || !warm) continue;
+    display.line(`this fleet does about ${readableRate(rate)}, as a small job shows`);
+    telling = true;
     return rate;
   }
 }
@@ -94,33 +150,37 @@ async function run(
   port: number,
   message: string,
   upper: bigint,
-  show: boolean,
+  show: (status: Status) => void = () => {},
 ): Promise<JobAnswer> {
   const job = submit({ host, port, message, lower: 0n, upper });
   const shown = (async () => {
-    for await (const status of job) {
-      if (show) display.status(progressLine(status, upper + 1n, display.lineOptions));
-    }
+    for await (const status of job) show(status);
     return await job.answer;
   })();
   return await within("the answer to a job", shown);
 }
 
-/** Checks the result without any of the code that found it. */
-function verify(message: string, upper: bigint, { hash, nonce }: JobAnswer): void {
-  if (nonce < 0n || nonce > upper) throw new Failure(`nonce ${nonce} is outside 0..${upper}`);
-  const native = new Bun.CryptoHasher("sha256").update(`${message} ${nonce}`).digest();
-  for (const own of [hashNonce(message, nonce), native.readBigUInt64BE(0)]) {
-    if (own !== hash) throw new Failure(`nonce ${nonce} has hash ${own}, not ${hash}`);
-  }
-  for (let i = 0; i < SAMPLE; i++) {
-    const other = BigInt(Math.floor(Math.random() * Number(upper)));
-    const better = hashNonce(message, other);
-    if (better < hash || (better === hash && other < nonce)) {
-      throw new Failure(`nonce ${other} has the smaller hash ${better}`);
-    }
-  }
-  display.line(`verified: the hash is right, and ${SAMPLE} random nonces have none smaller`);
+/** Checks the result without the code that found it. */
+async function verify(
+  message: string,
+  upper: bigint,
+  answer: JobAnswer,
+  kernels: ReadonlySet<string>,
+): Promise<void> {
+  const claim = { message, upper, answer };
+  checkHash(claim);
+  const percentOf = (part: bigint): bigint => (part * 100n) / (upper + 1n);
+  const { kernel, searched } = await within(
+    "the second search",
+    searchAgain(claim, kernels, (next, name) =>
+      display.status(`searching again with another kernel (${name}): ${percentOf(next)} %`),
+    ),
+  );
+  const all = searched > upper;
+  const part = all ? "all" : `the first ${percentOf(searched)} %`;
+  const what = `a second search of ${part} of the ${readableCount(upper + 1n)} nonces`;
+  const found = all || answer.nonce < searched ? "found the same nonce" : "found none smaller";
+  display.line(`verified: the hash is right, and ${what} with another kernel (${kernel}) ${found}`);
 }
 
 // ---- processes
@@ -133,15 +193,23 @@ function start(script: string, args: string[]): Child {
     stderr: "pipe",
   });
   children.push(child);
+  void child.exited.then((code) => {
+    if (expected.has(child)) return;
+    broken.reject(new Failure(`${script} ended unexpectedly, exit code ${code}`));
+  });
   return child;
 }
 
-/** Ends the miners, then the server they work for; the exit codes. */
+/** Ends the miners that live, then the server they work for; the exit codes. */
 async function shutDown(): Promise<number[]> {
-  const [server, ...miners] = children;
+  const [server, ...all] = children;
+  const miners = killed ? all.slice(0, -1) : all;
   const codes = [];
   for (const group of [miners, [server!]]) {
-    for (const child of group) child.kill("SIGTERM");
+    for (const child of group) {
+      expected.add(child);
+      child.kill("SIGTERM");
+    }
     codes.push(...(await Promise.all(group.map((child) => child.exited))));
   }
   return codes;
@@ -149,7 +217,10 @@ async function shutDown(): Promise<number[]> {
 
 /** Ends by force whatever still runs. */
 function killAll(): Promise<number[]> {
-  for (const child of children) if (child.exitCode === null) child.kill("SIGKILL");
+  for (const child of children) {
+    expected.add(child);
+    if (child.exitCode === null) child.kill("SIGKILL");
+  }
   return Promise.all(children.map((child) => child.exited));
 }
 
@@ -171,9 +242,22 @@ function tellLines(name: string, stream: ReadableStream<Uint8Array>): void {
     for await (const part of stream) {
       const lines = (rest + decoder.decode(part, { stream: true })).split("\n");
       rest = lines.pop()!;
-      for (const text of lines) display.line(`${name}: ${text}`);
+      for (const text of lines) hear(`${name}: ${text}`);
     }
   })();
+}
+
+function hear(line: string): void {
+  if (telling) display.line(line);
+  said.push(line);
+  onSaid();
+}
+
+/** Resolves when children have said `count` lines of that kind. */
+async function saying(pattern: RegExp, count: number): Promise<void> {
+  while (said.filter((line) => pattern.test(line)).length < count) {
+    await new Promise<void>((resolve) => (onSaid = resolve));
+  }
 }
 
 async function within<T>(what: string, promise: Promise<T>): Promise<T> {
@@ -183,7 +267,7 @@ async function within<T>(what: string, promise: Promise<T>): Promise<T> {
     timer = setTimeout(() => reject(new Failure(text)), STEP_MILLIS);
   });
   try {
-    return await Promise.race([promise, late]);
+    return await Promise.race([promise, late, broken.promise]);
   } finally {
     clearTimeout(timer);
   }

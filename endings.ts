@@ -8,7 +8,7 @@ import { ConnectionClosed, ConnectionLost, ConnectRefused } from "./lsp/mod.ts";
 /** What LSP says of a peer that left in peace. */
 const GOODBYES: readonly string[] = ["closed by the peer", "the peer shut down"];
 
-/** One line on `error`, which ended a connection with `peer` ("the server at HOST:PORT") or a dial. */
+/** One line on `error`, which ended a connection with `peer` ("the server at X"), or a dial. */
 export function whyEnded(peer: string, error: unknown): string {
   if (error instanceof ConnectionLost) return `${peer} fell silent`;
   if (error instanceof ConnectionClosed) {

@@ -1,6 +1,8 @@
 /** The demo is what a newcomer sees first: it must work, and must not leave anything behind. */
-import { afterAll, test } from "bun:test";
-import { assertEquals, assertStringIncludes } from "@std/assert";
+import { afterAll, expect, test } from "bun:test";
+import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
+import { checkHash, searchAgain } from "../demo_check.ts";
+import { hashNonce } from "../mod.ts";
 import { killAll, Script } from "./processes.ts";
 
 const TIMEOUT_MILLIS = 90_000;
@@ -8,13 +10,16 @@ const TIMEOUT_MILLIS = 90_000;
 afterAll(killAll);
 
 test(
-  "the demo finds a nonce, verifies it, shuts everything down and exits 0",
+  "the demo finds a nonce although a miner is killed, verifies it, ends all and exits 0",
   async () => {
     const demo = new Script("demo.ts", []);
     await demo.said(/server: listening on/);
     assertEquals(await demo.exit(), 0, demo.stderr);
     assertEquals(/^Result \d+ \d+\n$/.test(demo.stdout), true, demo.stdout);
-    assertStringIncludes(demo.stderr, "verified");
+    assertStringIncludes(demo.stderr, "killed miner 3 in the middle of its work");
+    assertStringIncludes(demo.stderr, "server: miner 3 left: it fell silent");
+    assertStringIncludes(demo.stderr, "verified: the hash is right, and a second search of");
+    assertStringIncludes(demo.stderr, "server: miner 1 left: it said goodbye");
     assertStringIncludes(demo.stderr, "all shut down");
   },
   TIMEOUT_MILLIS,
@@ -33,3 +38,39 @@ test(
   },
   TIMEOUT_MILLIS,
 );
+
+test(
+  "the demo fails at once when one of its processes ends by itself",
+  async () => {
+    const demo = new Script("demo.ts", []);
+    await demo.said(/miner 1: connected/);
+    const children = `/proc/${demo.process.pid}/task/${demo.process.pid}/children`;
+    const [server] = (await Bun.file(children).text()).split(" ");
+    process.kill(Number(server), "SIGKILL");
+    assertEquals(await demo.exit(), 1);
+    assertStringIncludes(demo.stderr, "demo: server.ts ended unexpectedly, exit code 137");
+  },
+  TIMEOUT_MILLIS,
+);
+
+test("the demo's check refuses a wrong hash, a nonce out of range, and one that is not the least", async () => {
+  const claim = (nonce: bigint, hash = hashNonce("msg", nonce)) => {
+    return { message: "msg", upper: 9999n, answer: { hash, nonce, met: true } };
+  };
+  const least = 9913n;
+  checkHash(claim(least));
+  assertThrows(() => checkHash(claim(least, 1n)), Error, "not 1");
+  assertThrows(() => checkHash(claim(10_000n)), Error, "outside");
+  const told: bigint[] = [];
+  const again = await searchAgain(claim(least), new Set(["sha"]), (next) => told.push(next));
+  assertEquals(again.searched, 10_000n);
+  assertEquals(again.kernel === "sha", false);
+  const wrong = searchAgain(claim(least - 1n), new Set(), () => {});
+  await expect(wrong).rejects.toThrow("smaller");
+  const lost = searchAgain(claim(least - 1n, 0n), new Set(), () => {});
+  await expect(lost).rejects.toThrow(`not ${least - 1n}`);
+  const upper = 2n ** 64n - 1n;
+  const far = { message: "msg", upper, answer: { hash: 0n, nonce: upper, met: true } };
+  const part = await searchAgain(far, new Set(), () => {}, 50);
+  assertEquals(part.searched < upper, true);
+}, 30_000);
