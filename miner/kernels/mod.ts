@@ -240,8 +240,8 @@ function reasonFor(name: string, table: readonly Measured[]): string {
 const SLICES = 6;
 
 /**
- * Nonces a second behind a short message: each kernel's best slice, so that neither a cold start nor
- * what else the machine does at one moment decides.
+ * Nonces a second behind a short message: each kernel's best slice, so that neither a cold start
+ * nor what else the machine does at one moment decides.
  */
 function measure(kernels: readonly Kernel[], millis: number): Map<Kernel, number> {
   const message = new TextEncoder().encode("measure");
