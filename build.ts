@@ -46,7 +46,7 @@ export async function buildBundles(directory: string): Promise<Record<string, nu
   return sizes;
 }
 
-/** Compiles one program into `directory`, for `target` or else this machine; the path of its file. */
+/** Compiles one program into `directory`, for `target` or else this machine; its path. */
 export async function compile(
   program: string,
   directory: string,
