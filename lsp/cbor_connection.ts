@@ -15,7 +15,9 @@ import {
   type AckFields,
   CloseCode,
   type DatagramReader,
+  type DatagramWriter,
   FrameType,
+  Marks,
   MAX_ACK_RANGES,
   MAX_DATA_BYTES,
   MAX_UINT32,
@@ -58,7 +60,7 @@ export function ownOffer(limits: Limits, params?: Params): Offer {
     windowMessages: Math.min(limits.maxReorder, limits.maxUnreadMessages),
     windowBytes: limits.maxUnreadBytes,
     epochMillis: fullParams("cbor", params).epochMillis,
-    maxMessageBytes: MAX_DATA_BYTES,
+    maxMessageBytes: limits.maxMessageBytes,
   };
 }
 
@@ -73,7 +75,8 @@ export function pathAnswer(token: bigint, isn: number): bigint {
 /** See the module. */
 export class NativeConnection extends Connection {
   override readonly wire = "cbor";
-  override readonly maxPayloadBytes: number = MAX_DATA_BYTES;
+  override readonly maxPayloadBytes: number;
+  protected override readonly payloadLimit = "maxMessageBytes, ours or the peer's";
 
   private readonly congestion: CongestionControl;
   private readonly recovery: LossRecovery;
@@ -106,7 +109,8 @@ export class NativeConnection extends Connection {
   private toldOffset = 0;
 
   constructor(spec: NativeSpec, host: Host) {
-    super(spec, host);
+    super(spec, host, MAX_DATA_BYTES);
+    this.maxPayloadBytes = Math.min(host.limits.maxMessageBytes, spec.peer.maxMessageBytes);
     this.congestion = spec.congestion;
     this.recovery = new LossRecovery(this.send, spec.congestion, this.params.epochMillis);
     this.send.grant(this.isn, spec.peer.windowMessages, spec.peer.windowBytes);
@@ -126,7 +130,7 @@ export class NativeConnection extends Connection {
 
   /** A datagram with our number from our address: `reader` is at its start. */
   handleDatagram(reader: DatagramReader, nowMs: Millis): void {
-    if (this.phase === "ended") return this.repeatClose();
+    if (this.hasEnded) return this.repeatClose();
     this.newestNumber = Math.max(this.newestNumber, reader.number);
     this.accept = undefined;
     this.acceptWanted = false;
@@ -138,14 +142,22 @@ export class NativeConnection extends Connection {
       }
       this.noteHeard();
       if (reader.type === FrameType.data) {
-        if (reader.number > this.echo) {
-          this.echo = reader.number;
-          this.echoAtMs = nowMs;
-        }
+        this.noteData(reader.number, nowMs);
         this.takeData(reader.seq, new Uint8Array(reader.payload));
+      } else if (reader.type === FrameType.fragment) {
+        this.noteData(reader.number, nowMs);
+        this.takeData(reader.seq, reader.payload, reader.marks, reader.remaining);
       } else if (reader.type === FrameType.ack) this.handleAck(reader, nowMs);
       else if (reader.type === FrameType.close) return this.handleClose(reader);
+      if (this.hasEnded) return;
     }
+  }
+
+  /** A datagram with data came: its number is the next that we echo. */
+  private noteData(number: number, nowMs: Millis): void {
+    if (number <= this.echo) return;
+    this.echo = number;
+    this.echoAtMs = nowMs;
   }
 
   /** A Connect with our ISN came again: answer it again. */
@@ -192,11 +204,11 @@ export class NativeConnection extends Connection {
     const number = this.datagrams + 1;
     const hasMessages = this.mayStart(nowMs);
     // Beside a message that leaves no room, the Accept has to wait until it is asked for.
-    const room = MAX_DATA_BYTES - ACCEPT_BYTES - (this.nextMessage()?.payload.length ?? 0);
+    const next = hasMessages ? this.nextMessage() : undefined;
     writer.begin(into, this.id, number);
     const { accept } = this;
-    if (accept !== undefined && ((hasMessages && room >= 0) || this.acceptWanted))
-      writer.accept(accept);
+    const rides = next !== undefined && writer.fits(ACCEPT_BYTES + frameBytes(next));
+    if (accept !== undefined && (rides || this.acceptWanted)) writer.accept(accept);
     this.acceptWanted = false;
     const isAckAlone = this.ackWanted && !this.host.packing;
     if (this.ackWanted) this.writeAck(nowMs);
@@ -224,6 +236,10 @@ export class NativeConnection extends Connection {
     return { ...super.stats(), rttMs, congestionWindow: this.congestion.windowBytes };
   }
 
+  protected override noteRoom(): void {
+    this.acknowledge();
+  }
+
   protected override acknowledge(): void {
     this.ackWanted = true;
     this.host.wantsToSend(this);
@@ -249,8 +265,10 @@ export class NativeConnection extends Connection {
     if (cause === "flushed") this.closeCode = CloseCode.done;
     else if (cause === "shutdown") this.closeCode = CloseCode.shutdown;
     else if (cause === "lost") this.closeCode = CloseCode.lost;
+    else if (cause === "breach") this.closeCode = CloseCode.protocol;
+    else if (cause === "stalled") this.closeCode = CloseCode.limit;
     else return this.host.forget(this);
-    this.closeReason = closeTexts[this.closeCode]!;
+    this.closeReason = this.receive.breach ?? closeTexts[this.closeCode]!;
     this.repeatClose();
   }
 
@@ -313,7 +331,7 @@ export class NativeConnection extends Connection {
     const isFirst = send.inFlightCount === 0;
     let bytes = 0;
     for (let entry = this.nextMessage(); entry !== undefined; entry = this.nextMessage()) {
-      if (!host.writer.data(entry.seq, entry.payload)) break;
+      if (!writeMessage(host.writer, entry)) break;
       this.countSent(entry.sends === 0);
       send.markSent(entry, nowMs, number);
       bytes += frameBytes(entry);
@@ -363,6 +381,12 @@ export class NativeConnection extends Connection {
     writer.close(this.closeCode ?? CloseCode.done, this.send.highestSent, this.closeReason);
     return this.finish(nowMs);
   }
+}
+
+function writeMessage(writer: DatagramWriter, entry: Outbound): boolean {
+  const { seq, payload, marks, remaining } = entry;
+  if (marks === Marks.whole) return writer.data(seq, payload);
+  return writer.fragment(seq, marks, remaining, payload);
 }
 
 const closeTexts: Record<number, string> = {

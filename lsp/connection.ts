@@ -5,13 +5,14 @@
  * @module
  */
 import type { Millis } from "../machine.ts";
+import type { Budget } from "./budget.ts";
 import type { ConnectionStats, Rejections } from "./counters.ts";
 import type { Timed } from "./deadlines.ts";
 import { PayloadTooLarge, QueueFull } from "./errors.ts";
-import type { DatagramWriter } from "./frame.ts";
+import type { DatagramWriter, Marks } from "./frame.ts";
 import type { End, Inbox } from "./inbox.ts";
 import type { FullParams, Limits } from "./params.ts";
-import { type Budget, ReceiveBuffer } from "./receive_buffer.ts";
+import { ReceiveBuffer } from "./receive_buffer.ts";
 import { SendWindow } from "./send_window.ts";
 import type { Address, Wire } from "./types.ts";
 
@@ -50,13 +51,28 @@ export interface ConnectionSpec {
 export type Phase = "open" | "flushing" | "ended";
 
 /** Why a connection ended. */
-export type EndCause = "flushed" | "lost" | "peer" | "replaced" | "shutdown";
+export type EndCause =
+  | "flushed"
+  | "lost"
+  | "peer"
+  | "replaced"
+  | "shutdown"
+  /** The peer broke the protocol. */
+  | "breach"
+  /** The peer kept memory for which others waited. */
+  | "stalled";
+
+/** A message larger than the limit may still wait alone. */
+function mayQueue(queuedBytes: number, bytes: number, limit: number): boolean {
+  return queuedBytes === 0 || queuedBytes + bytes <= limit;
+}
 
 /** The parts that both wires share; each wire adds its frames and its way to repair loss. */
 export abstract class Connection implements Timed {
   abstract readonly wire: Wire;
-  /** Longest payload that one message of this wire can have. */
+  /** Longest payload that a message can have, and the name of that limit. */
   abstract readonly maxPayloadBytes: number;
+  protected abstract readonly payloadLimit: string;
 
   readonly id: number;
   readonly isn: number;
@@ -83,16 +99,21 @@ export abstract class Connection implements Timed {
   private silentEpochs = 0;
   private sentSinceTick = false;
 
-  constructor(spec: ConnectionSpec, host: Host) {
+  /** Messages larger than `wholeBytes` are sent in pieces. */
+  constructor(spec: ConnectionSpec, host: Host, wholeBytes: number) {
     this.id = spec.id;
     this.isn = spec.isn;
     this.params = spec.params;
     this.address = spec.address;
     this.nextTickMs = spec.firstTickMs;
     this.host = host;
-    this.send = new SendWindow(spec.isn, spec.params);
-    this.receive = new ReceiveBuffer(spec.isn, host.limits, host.budget, (payload) =>
-      host.inbox.data(this, payload),
+    this.send = new SendWindow(spec.isn, spec.params, host.budget, wholeBytes);
+    this.receive = new ReceiveBuffer(
+      spec.isn,
+      host.limits,
+      host.budget,
+      (payload) => host.inbox.data(this, payload),
+      () => this.noteRoom(),
     );
   }
 
@@ -121,13 +142,26 @@ export abstract class Connection implements Timed {
   write(payload: Uint8Array): void {
     const { length } = payload;
     if (length > this.maxPayloadBytes) {
-      throw new PayloadTooLarge(this.id, length, this.maxPayloadBytes);
+      throw new PayloadTooLarge(this.id, length, this.maxPayloadBytes, this.payloadLimit);
     }
-    const { maxQueuedBytes } = this.host.limits;
-    const queued = this.send.queuedBytes;
-    if (queued + length > maxQueuedBytes) throw new QueueFull(this.id, queued, maxQueuedBytes);
-    this.send.push(new Uint8Array(payload));
-    this.host.wantsToSend(this);
+    const { host, send } = this;
+    const { maxQueuedBytes, maxQueuedBytesTotal } = host.limits;
+    const total = host.budget.queuedBytes;
+    if (!mayQueue(send.queuedBytes, length, maxQueuedBytes)) {
+      throw new QueueFull(this.id, send.queuedBytes, maxQueuedBytes, "maxQueuedBytes");
+    }
+    if (!mayQueue(total, length, maxQueuedBytesTotal)) {
+      throw new QueueFull(this.id, total, maxQueuedBytesTotal, "maxQueuedBytesTotal");
+    }
+    send.push(new Uint8Array(payload));
+    host.wantsToSend(this);
+  }
+
+  /** Whether `write` takes a message of `bytes` bytes now. */
+  mayWrite(bytes: number): boolean {
+    const { maxQueuedBytes, maxQueuedBytesTotal } = this.host.limits;
+    if (!mayQueue(this.send.queuedBytes, bytes, maxQueuedBytes)) return false;
+    return mayQueue(this.host.budget.queuedBytes, bytes, maxQueuedBytesTotal);
   }
 
   /** The application closes: no more is read; what was written is still brought over. */
@@ -146,8 +180,16 @@ export abstract class Connection implements Timed {
     this.end(cause);
   }
 
+  /** Whether it takes no more part in LSP. */
+  get hasEnded(): boolean {
+    return this.phase === "ended";
+  }
+
   /** Told by the inbox: a message was read. */
   noteRead(): void {}
+
+  /** Told by the receive buffer: what was dropped for want of memory would be taken now. */
+  protected noteRoom(): void {}
 
   stats(): ConnectionStats {
     return {
@@ -161,6 +203,7 @@ export abstract class Connection implements Timed {
       queuedBytes: this.send.queuedBytes,
       inFlightBytes: this.send.inFlightBytes,
       unreadBytes: this.receive.unreadBytes,
+      partialBytes: this.receive.partialBytes,
       rttMs: undefined,
       congestionWindow: undefined,
     };
@@ -171,10 +214,14 @@ export abstract class Connection implements Timed {
     this.heard = true;
   }
 
-  /** Takes a Data frame's message; `payload` must stay unchanged from now on. */
-  protected takeData(seq: number, payload: Uint8Array): void {
+  /** Takes a Data frame's message, whose bytes must stay unchanged from now on; or a piece. */
+  protected takeData(seq: number, bytes: Uint8Array, marks?: Marks, remaining?: number): void {
     if (seq <= this.isn) return this.host.rejections.count("seq");
-    const arrival = this.receive.accept(seq, payload);
+    const arrival = this.receive.accept(seq, bytes, marks, remaining);
+    if (arrival === "breach") {
+      this.host.rejections.count("fragment");
+      return this.closeNow("breach", `the peer broke the protocol: ${this.receive.breach}`);
+    }
     if (arrival === "new") this.receivedMessages++;
     else if (arrival === "duplicate") this.duplicates++;
     else {
@@ -229,6 +276,7 @@ export abstract class Connection implements Timed {
   private end(cause: EndCause): void {
     this.phase = "ended";
     this.receive.dropHeld();
+    this.send.drop();
     this.afterEnd(cause);
     this.host.ended(this);
   }

@@ -15,15 +15,19 @@ export interface EndpointStats {
   rejected: Record<string, number>;
   /** Connections now, those included that flush or linger after a close. */
   connections: number;
-  /** Payload bytes received and not read, over all connections. */
+  /** Payload bytes received and not read, over all connections; large messages apart. */
   unreadBytes: number;
+  /** Bytes taken by large messages that arrive or were not read, over all connections. */
+  reassemblyBytes: number;
+  /** Payload bytes written and not acknowledged, over all connections. */
+  queuedBytes: number;
 }
 
 /** State and counts of one connection. Plain data. */
 export interface ConnectionStats {
   connId: number;
   wire: Wire;
-  /** Messages sent for the first time. */
+  /** Messages, and pieces of large ones, sent for the first time. */
   sentMessages: number;
   /** Messages sent again, for whatever reason. */
   retransmits: number;
@@ -37,8 +41,10 @@ export interface ConnectionStats {
   queuedBytes: number;
   /** Bytes of Data frames under way. */
   inFlightBytes: number;
-  /** Payload bytes received and not read. */
+  /** Payload bytes received and not read; one large message may exceed the limit. */
   unreadBytes: number;
+  /** Bytes of a large message whose end has not come yet. */
+  partialBytes: number;
   /** Smoothed round-trip time in milliseconds; `undefined` before the first sample, and on json. */
   rttMs: number | undefined;
   /** Congestion window in bytes; `undefined` on json. */

@@ -6,6 +6,7 @@
  */
 import { invariant } from "../machine.ts";
 import type { Millis } from "../machine.ts";
+import { Budget } from "./budget.ts";
 import type { Connection, Host } from "./connection.ts";
 import { Bottleneck } from "./bottleneck.ts";
 import type { CongestionFactory } from "./congestion.ts";
@@ -16,7 +17,6 @@ import { DatagramReader, DatagramWriter } from "./frame.ts";
 import { Inbox } from "./inbox.ts";
 import { type CoreOptions, DATAGRAM_BUFFER_BYTES, fullLimits, type Limits } from "./params.ts";
 import { Queue } from "./queue.ts";
-import type { Budget } from "./receive_buffer.ts";
 import type { Address, EndpointCore, LspEvent, LspNotice, Outgoing } from "./types.ts";
 
 /** Notices kept for a caller who does not ask for them; the oldest go first. */
@@ -31,7 +31,7 @@ interface Stray {
 /** See the module. */
 export abstract class Endpoint implements EndpointCore, Host {
   readonly limits: Limits;
-  readonly budget: Budget = { bytes: 0 };
+  readonly budget: Budget;
   readonly inbox: Inbox = new Inbox();
   readonly rejections: Rejections = new Rejections();
 
@@ -60,6 +60,7 @@ export abstract class Endpoint implements EndpointCore, Host {
   constructor(options: CoreOptions) {
     this.options = options;
     this.limits = fullLimits(options.limits);
+    this.budget = new Budget(this.limits);
     this.packing = options.packing ?? true;
     this.reader = new DatagramReader(options.checksum);
     this.writer = new DatagramWriter(options.checksum);
@@ -170,12 +171,20 @@ export abstract class Endpoint implements EndpointCore, Host {
       rejected: { ...this.rejections.byReason },
       connections: this.byId.size,
       unreadBytes: this.budget.bytes,
+      reassemblyBytes: this.budget.reassemblyBytes,
+      queuedBytes: this.budget.queuedBytes,
     };
   }
 
   /** What one connection counted; `undefined` when there is none of this number (any more). */
   connectionStats(connId: number): ConnectionStats | undefined {
     return this.byId.get(connId)?.stats();
+  }
+
+  /** Whether `write` takes `bytes` bytes on an open connection now; `undefined`: it is not open. */
+  mayWrite(connId: number, bytes: number): boolean | undefined {
+    const connection = this.byId.get(connId);
+    return connection?.phase === "open" ? connection.mayWrite(bytes) : undefined;
   }
 
   /** Payload bytes written on an open connection and not acknowledged; else `undefined`. */

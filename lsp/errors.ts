@@ -74,11 +74,12 @@ export class UnknownConnection extends LspError {
   }
 }
 
-/** A payload is larger than one datagram of its wire can carry. */
+/** A message is larger than its wire carries, or than the peer takes. */
 export class PayloadTooLarge extends LspError {
   override name = "PayloadTooLarge";
-  constructor(connId: number, bytes: number, limit: number) {
-    const text = `cannot send ${bytes} bytes: a message has at most ${limit} on this wire`;
+  /** `limit` bytes would do; `name` says whose limit that is. */
+  constructor(connId: number, bytes: number, limit: number, name: string) {
+    const text = `cannot send ${bytes} bytes: a message has at most ${limit} (${name})`;
     super("PAYLOAD_TOO_LARGE", text, connId);
   }
 }
@@ -86,8 +87,9 @@ export class PayloadTooLarge extends LspError {
 /** Too many bytes wait to be sent or acknowledged; write again later. */
 export class QueueFull extends LspError {
   override name = "QueueFull";
-  constructor(connId: number, queuedBytes: number, limit: number) {
-    const text = `cannot queue more than ${limit} bytes (maxQueuedBytes): ${queuedBytes} wait`;
+  /** `queuedBytes` wait already; `name` is that of the limit. */
+  constructor(connId: number, queuedBytes: number, limit: number, name: string) {
+    const text = `cannot queue more than ${limit} bytes (${name}): ${queuedBytes} wait`;
     super("QUEUE_FULL", text, connId);
   }
 }

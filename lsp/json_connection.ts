@@ -5,7 +5,7 @@
  * @module
  */
 import type { Millis } from "../machine.ts";
-import { Connection } from "./connection.ts";
+import { Connection, type ConnectionSpec, type Host } from "./connection.ts";
 import {
   type ClassicFrame,
   ClassicType,
@@ -24,12 +24,17 @@ const noBytes = new Uint8Array(0);
 export class JsonConnection extends Connection {
   override readonly wire = "json";
   override readonly maxPayloadBytes: number = MAX_CLASSIC_PAYLOAD_BYTES;
+  protected override readonly payloadLimit = "the classic wire's";
   /** Whether anything but Connect came: then the peer receives at its address. */
   proven = false;
 
   /** Sequence numbers to acknowledge; 0 is a heartbeat. */
   private readonly acks = new Queue<number>();
   private readonly resends = new Queue<Outbound>();
+
+  constructor(spec: ConnectionSpec, host: Host) {
+    super(spec, host, Infinity);
+  }
 
   /** A frame with our number from our address. */
   handleFrame(frame: ClassicFrame): void {

@@ -47,14 +47,20 @@ export interface Limits {
   readonly maxConnections: number;
   /** Classic connections that have sent nothing but Connect: their address is not proved. */
   readonly maxUnproven: number;
+  /** Largest message taken, and sent, on the native wire; a peer may take less. */
+  readonly maxMessageBytes: number;
   /** Bytes of payload a connection may hold that are not acknowledged; `write` throws above. */
   readonly maxQueuedBytes: number;
+  /** The same for all connections together. */
+  readonly maxQueuedBytesTotal: number;
   /** Bytes received and not read, a connection: above, data is dropped and not acknowledged. */
   readonly maxUnreadBytes: number;
   /** Messages received and not read, a connection (empty ones have no bytes). */
   readonly maxUnreadMessages: number;
   /** Unread bytes of all connections together; reordered data may take half of it. */
   readonly maxUnreadBytesTotal: number;
+  /** Bytes of large messages that arrive or were not read; `maxMessageBytes` or more. */
+  readonly maxReassemblyBytes: number;
   /** How many sequence numbers ahead of the next expected one are kept. */
   readonly maxReorder: number;
   /** Datagrams to strangers (challenges, refusals) waiting to be sent. */
@@ -66,14 +72,18 @@ export interface Limits {
 /**
  * Unread: 1 MiB holds the 873 largest native messages, about what the default window can bring.
  * Queued: 4 MiB a connection, 80 ms of 400 Mbit/s. Connections: twice the 5,000 that are measured.
+ * docs/memory.md adds up what an endpoint may hold.
  */
 export const DEFAULT_LIMITS: Limits = {
   maxConnections: 10_000,
   maxUnproven: 1024,
+  maxMessageBytes: 64 << 20,
   maxQueuedBytes: 4 << 20,
+  maxQueuedBytesTotal: 256 << 20,
   maxUnreadBytes: 1 << 20,
   maxUnreadMessages: 16_384,
   maxUnreadBytesTotal: 256 << 20,
+  maxReassemblyBytes: 256 << 20,
   maxReorder: 1024,
   maxStrayDatagrams: 256,
   maxRefusalsPerSecond: 10,
@@ -90,12 +100,19 @@ export const IN_ORDER_RESERVE_BYTES = 1500;
 /** `limits` with the defaults filled in. Throws RangeError on a value that cannot work. */
 export function fullLimits(limits: Partial<Limits> = {}): Limits {
   const full = { ...DEFAULT_LIMITS, ...limits };
+  // With only the message's limit given, the other's default must not make a contradiction of it.
+  const { maxMessageBytes, maxReassemblyBytes = DEFAULT_LIMITS.maxReassemblyBytes } = full;
+  if (limits.maxReassemblyBytes === undefined) {
+    full.maxReassemblyBytes = Math.max(maxReassemblyBytes, maxMessageBytes);
+  }
   for (const [name, value] of Object.entries(full)) {
     const least = name.startsWith("maxUnreadBytes") ? 2 * IN_ORDER_RESERVE_BYTES : 1;
     if (Number.isInteger(value) && value >= least && value < 2 ** 32) continue;
     throw new RangeError(`Cannot use ${name}: got ${value}, expected an integer ${least}..2^32-1`);
   }
-  return full;
+  if (full.maxReassemblyBytes >= maxMessageBytes) return full;
+  const text = `got ${full.maxReassemblyBytes}, expected maxMessageBytes (${maxMessageBytes}) or more`;
+  throw new RangeError(`Cannot use maxReassemblyBytes: ${text}`);
 }
 
 /** What an endpoint core is made of besides its time. */

@@ -1,19 +1,17 @@
 /**
- * What one end has received: messages ahead of their turn are kept, in bounds, and handed on in
- * order, once each (specification, section 4). Both wires use it.
+ * What one end has received: messages and pieces ahead of their turn are kept, in bounds, and
+ * handed on in order, once each (specification, section 4). Both wires use it.
  *
  * @module
  */
+import type { Budget, Claim } from "./budget.ts";
+import { Assembler } from "./fragments.ts";
+import { Marks, type Piece } from "./frame.ts";
 import { IN_ORDER_RESERVE_BYTES, type Limits } from "./params.ts";
+import { Queue } from "./queue.ts";
 
-/** Bytes of the endpoint as a whole, shared by all its connections. */
-export interface Budget {
-  /** Payload bytes held back or delivered and not read, over all connections. */
-  bytes: number;
-}
-
-/** What became of a received message. Only `dropped` is not acknowledged. */
-export type Arrival = "new" | "duplicate" | "dropped";
+/** What became of a received message or piece. Only `new` and `duplicate` are acknowledged. */
+export type Arrival = "new" | "duplicate" | "dropped" | "breach";
 
 /** The receiving half of a connection. */
 export class ReceiveBuffer {
@@ -28,22 +26,37 @@ export class ReceiveBuffer {
   heldBytes = 0;
   /** True once nobody wants to read: what arrives is acknowledged and forgotten. */
   discarding = false;
+  /** How the peer broke the protocol, once it did; from then on nothing more is taken. */
+  breach: string | undefined;
 
   private readonly limits: Limits;
   private readonly budget: Budget;
   private readonly deliver: (payload: Uint8Array) => void;
-  private held: Map<number, Uint8Array> | undefined;
+  private readonly onRoom: () => void;
+  private held: Map<number, Uint8Array | Piece> | undefined;
   /** First and last sequence number of each run that is held, ascending, with gaps between. */
   private readonly runs: number[] = [];
+  private assembler: Assembler | undefined;
+  /** Large messages that were not read: which one, counting all messages, and its claim. */
+  private large: Queue<{ readonly ordinal: number; readonly claim: Claim }> | undefined;
+  private delivered = 0;
 
-  constructor(isn: number, limits: Limits, budget: Budget, deliver: (payload: Uint8Array) => void) {
+  /** `onRoom` is told when a piece that was dropped for want of memory would be taken now. */
+  constructor(
+    isn: number,
+    limits: Limits,
+    budget: Budget,
+    deliver: (payload: Uint8Array) => void,
+    onRoom: () => void = () => {},
+  ) {
     this.expected = isn + 1;
     this.limits = limits;
     this.budget = budget;
     this.deliver = deliver;
+    this.onRoom = onRoom;
   }
 
-  /** How many messages beyond `expected - 1` are taken now. */
+  /** How many messages and pieces beyond `expected - 1` are taken now. */
   get creditMessages(): number {
     const { maxReorder, maxUnreadMessages } = this.limits;
     return Math.max(0, Math.min(maxReorder, maxUnreadMessages - this.unreadCount));
@@ -51,8 +64,12 @@ export class ReceiveBuffer {
 
   /** How many bytes beyond `expected - 1` are taken now. */
   get creditBytes(): number {
+    const { assembler, unreadBytes } = this;
     const { maxUnreadBytes, maxUnreadBytesTotal } = this.limits;
-    const own = maxUnreadBytes - this.unreadBytes;
+    if (assembler?.isWaiting) return 0;
+    const own = Math.max(0, maxUnreadBytes - unreadBytes - (assembler?.borrowedBytes ?? 0));
+    // The pieces of a message that has its room need none of what the others share.
+    if (assembler?.isPartial) return own;
     const total = maxUnreadBytesTotal - this.budget.bytes + this.heldBytes;
     return Math.max(0, Math.min(own, total));
   }
@@ -62,25 +79,46 @@ export class ReceiveBuffer {
     return this.runs.length / 2;
   }
 
-  /** Takes message `seq`; `payload` must stay unchanged from now on. */
-  accept(seq: number, payload: Uint8Array): Arrival {
+  /** Bytes of a message whose end has not come yet. */
+  get partialBytes(): number {
+    return this.assembler?.filledBytes ?? 0;
+  }
+
+  /** Whether a message has begun, or wants to begin, and only its sender keeps it from ending. */
+  get waitsForPieces(): boolean {
+    const { assembler } = this;
+    return assembler !== undefined && assembler.hasClaim && this.creditBytes > 0;
+  }
+
+  /**
+   * Takes message `seq`, or a piece. A message's bytes must stay unchanged from now on; a piece's
+   * are copied.
+   */
+  accept(seq: number, bytes: Uint8Array, marks: Marks = Marks.whole, remaining = 0): Arrival {
+    if (this.breach !== undefined) return "breach";
     if (seq < this.expected || this.held?.has(seq)) return "duplicate";
-    if (seq > this.expected) return this.hold(seq, payload);
+    const item = marks === Marks.whole ? bytes : { bytes, marks, remaining };
+    if (seq > this.expected) return this.hold(seq, item);
     if (!this.discarding) {
-      if (this.unreadCount >= this.limits.maxUnreadMessages) return "dropped";
-      if (!this.hasRoom(payload.length, 0, 1)) return "dropped";
-      this.budget.bytes += payload.length;
+      if (this.findBreach(item)) return "breach";
+      if (!this.takesNext(item)) return "dropped";
     }
-    this.handOn(payload);
+    this.handOn(item);
     this.releaseHeld();
-    return "new";
+    return this.breach === undefined ? "new" : "breach";
   }
 
   /** The application read a message of `bytes` bytes. */
   noteRead(bytes: number): void {
+    const ordinal = this.delivered - this.unreadCount + 1;
     this.unreadCount--;
     this.unreadBytes -= bytes;
-    this.budget.bytes -= bytes;
+    const large = this.large?.at(0);
+    if (large?.ordinal !== ordinal) this.budget.bytes -= bytes;
+    else {
+      this.large!.shift();
+      this.budget.release(large.claim);
+    }
   }
 
   /** Forgets what is held, and from now on whatever arrives. */
@@ -89,6 +127,7 @@ export class ReceiveBuffer {
     this.budget.bytes -= this.heldBytes;
     this.heldBytes = 0;
     this.held?.forEach((_, seq) => this.held!.set(seq, empty));
+    this.assembler?.drop();
   }
 
   /** Forgets what is held ahead of its turn: after the connection's end its turn never comes. */
@@ -97,6 +136,7 @@ export class ReceiveBuffer {
     this.heldBytes = 0;
     this.held = undefined;
     this.runs.length = 0;
+    this.assembler?.drop();
   }
 
   /** Writes up to `most` runs, the lowest, as pairs of first and last into `into`; their number. */
@@ -106,29 +146,69 @@ export class ReceiveBuffer {
     return count;
   }
 
-  private hold(seq: number, payload: Uint8Array): Arrival {
+  private hold(seq: number, item: Uint8Array | Piece): Arrival {
     if (seq > this.expected + this.creditMessages - 1) return "dropped";
-    if (this.discarding) payload = empty;
+    if (this.discarding) item = empty;
+    const length = lengthOf(item);
     // The expected message must find room whatever is held: so keep a payload's worth free.
-    if (!this.hasRoom(payload.length, IN_ORDER_RESERVE_BYTES, 2)) return "dropped";
+    if (!this.hasRoom(length, IN_ORDER_RESERVE_BYTES, 2)) return "dropped";
     this.held ??= new Map();
-    this.held.set(seq, payload);
-    this.heldBytes += payload.length;
-    this.budget.bytes += payload.length;
+    const kept = item instanceof Uint8Array ? item : { ...item, bytes: new Uint8Array(item.bytes) };
+    this.held.set(seq, kept);
+    this.heldBytes += length;
+    this.budget.bytes += length;
     this.addToRuns(seq);
     return "new";
   }
 
-  private hasRoom(bytes: number, reserve: number, share: number): boolean {
-    const { maxUnreadBytes, maxUnreadBytesTotal } = this.limits;
-    if (this.unreadBytes + this.heldBytes + bytes + reserve > maxUnreadBytes) return false;
-    return this.budget.bytes + bytes <= maxUnreadBytesTotal / share;
+  /** Whether `item`, whose turn it is, breaks the protocol. */
+  private findBreach(item: Uint8Array | Piece): boolean {
+    if (!(item instanceof Uint8Array)) {
+      this.assembler ??= new Assembler(this.budget, this.limits.maxMessageBytes, this.onRoom);
+      this.breach = this.assembler.breach(item);
+    } else if (this.assembler?.isPartial) this.breach = "a message inside another";
+    return this.breach !== undefined;
   }
 
-  private handOn(payload: Uint8Array): void {
+  /** Whether `item`, whose turn it is, finds room; if so, the room is its own. */
+  private takesNext(item: Uint8Array | Piece): boolean {
+    const { assembler } = this;
+    if (this.unreadCount >= this.limits.maxUnreadMessages) return false;
+    if (item instanceof Uint8Array) {
+      if (!this.hasRoom(item.length, 0, 1)) return false;
+      this.budget.bytes += item.length;
+      return true;
+    }
+    const { length } = item.bytes;
+    // What has begun must be able to end; what has not must wait until enough was read.
+    if (!assembler!.isPartial && !this.hasOwnRoom(length)) return false;
+    return assembler!.makeRoom(item, length, false);
+  }
+
+  private hasRoom(bytes: number, reserve: number, share: number): boolean {
+    if (!this.hasOwnRoom(bytes + reserve)) return false;
+    return this.budget.bytes + bytes <= this.limits.maxUnreadBytesTotal / share;
+  }
+
+  private hasOwnRoom(bytes: number): boolean {
+    const kept = this.unreadBytes + this.heldBytes + (this.assembler?.borrowedBytes ?? 0);
+    return kept + bytes <= this.limits.maxUnreadBytes;
+  }
+
+  private handOn(item: Uint8Array | Piece): void {
     this.expected++;
-    this.handedOnBytes += payload.length;
+    this.handedOnBytes += lengthOf(item);
     if (this.discarding) return;
+    if (item instanceof Uint8Array) return this.handOver(item);
+    const whole = this.assembler!.add(item);
+    if (whole === undefined) return;
+    this.large ??= new Queue();
+    this.large.push({ ordinal: this.delivered + 1, claim: whole.claim });
+    this.handOver(whole.payload);
+  }
+
+  private handOver(payload: Uint8Array): void {
+    this.delivered++;
     this.unreadCount++;
     this.unreadBytes += payload.length;
     this.deliver(payload);
@@ -139,11 +219,21 @@ export class ReceiveBuffer {
     if (held === undefined || runs[0] !== this.expected) return;
     const last = runs[1]!;
     runs.splice(0, 2);
+    let runBytes = 0;
+    for (let seq = this.expected; seq <= last; seq++) runBytes += lengthOf(held.get(seq)!);
     for (let seq = this.expected; seq <= last; seq++) {
-      const payload = held.get(seq)!;
+      const item = held.get(seq)!;
+      const length = lengthOf(item);
+      if (!this.discarding && this.findBreach(item)) return;
       held.delete(seq);
-      this.heldBytes -= payload.length;
-      this.handOn(payload);
+      this.heldBytes -= length;
+      if (!(item instanceof Uint8Array)) {
+        // Its bytes move from what is held to the message; all of the run, so that it grows once.
+        this.budget.bytes -= length;
+        this.assembler!.makeRoom(item, runBytes, true);
+      }
+      runBytes -= length;
+      this.handOn(item);
     }
     if (held.size === 0) this.held = undefined;
   }
@@ -160,6 +250,10 @@ export class ReceiveBuffer {
     else if (joinsUpper) runs[at] = seq;
     else runs.splice(at, 0, seq, seq);
   }
+}
+
+function lengthOf(item: Uint8Array | Piece): number {
+  return item instanceof Uint8Array ? item.length : item.bytes.length;
 }
 
 const empty = new Uint8Array(0);

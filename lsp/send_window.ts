@@ -6,16 +6,21 @@
  */
 import { invariant } from "../machine.ts";
 import type { Millis } from "../machine.ts";
-import { DATA_OVERHEAD_BYTES } from "./frame.ts";
+import type { Budget } from "./budget.ts";
+import { Cutter } from "./fragments.ts";
+import { DATA_OVERHEAD_BYTES, FRAGMENT_OVERHEAD_BYTES, Marks } from "./frame.ts";
 import type { FullParams } from "./params.ts";
 
 /** Where a message stands. `lost`: sent, believed lost, waiting to be sent again. */
 export type Standing = "queued" | "sent" | "lost" | "acked";
 
-/** One written message. */
+/** One written message, or one piece of a large one. */
 export interface Outbound {
   readonly seq: number;
   readonly payload: Uint8Array;
+  /** Which piece it is, and how many bytes of the message follow it. */
+  readonly marks: Marks;
+  readonly remaining: number;
   /** Bytes of payload written on the connection up to and including this message. */
   readonly endOffset: number;
   standing: Standing;
@@ -30,9 +35,10 @@ export interface Outbound {
   wait: number;
 }
 
-/** What a message takes of a path: its Data frame (and a share of a datagram, left out here). */
+/** What a message takes of a path: its native frame (and a share of a datagram, left out here). */
 export function frameBytes(entry: Outbound): number {
-  return DATA_OVERHEAD_BYTES + entry.payload.length;
+  const isWhole = entry.marks === Marks.whole;
+  return (isWhole ? DATA_OVERHEAD_BYTES : FRAGMENT_OVERHEAD_BYTES) + entry.payload.length;
 }
 
 /** The sending half of a connection. */
@@ -49,60 +55,56 @@ export class SendWindow {
   highestSent: number;
 
   private readonly params: FullParams;
+  private readonly budget: Budget;
+  /** Written, and not looked at yet. */
+  private readonly cutter: Cutter;
   /** From the oldest that is not acknowledged on; those before `head` are gone. */
   private entries: Outbound[] = [];
   private head = 0;
   /** Index in `entries` of the first that was never sent. */
   private fresh = 0;
   private nextSeq: number;
-  private writtenBytes = 0;
+  /** Payload bytes up to the last message in `entries`. */
+  private cutBytes = 0;
   /** Payload bytes up to the last message before `head`. */
   private doneBytes = 0;
   /** What the peer lets us send: a sequence number, and an offset in payload bytes. */
   private grantedSeq = Infinity;
   private grantedOffset = Infinity;
 
-  constructor(isn: number, params: FullParams) {
+  /** Messages larger than `wholeBytes` are cut into pieces. */
+  constructor(isn: number, params: FullParams, budget: Budget, wholeBytes: number) {
     this.params = params;
+    this.budget = budget;
+    this.cutter = new Cutter(wholeBytes);
     this.nextSeq = isn + 1;
     this.highestSent = isn;
   }
 
   /** Whether everything written is acknowledged. */
   get isEmpty(): boolean {
-    return this.head === this.entries.length;
-  }
-
-  /** Messages written and never sent. */
-  get freshCount(): number {
-    return this.entries.length - this.fresh;
-  }
-
-  /** The oldest message that is not acknowledged. */
-  get oldest(): Outbound | undefined {
-    return this.entries[this.head];
+    return this.head === this.entries.length && this.cutter.isEmpty;
   }
 
   /** Appends a message; the bytes are kept, not copied. */
   push(payload: Uint8Array): void {
-    this.writtenBytes += payload.length;
     this.queuedBytes += payload.length;
-    this.entries.push({
-      seq: this.nextSeq++,
-      payload,
-      endOffset: this.writtenBytes,
-      standing: "queued",
-      sends: 0,
-      sentAtMs: 0,
-      datagram: 0,
-      backOff: 0,
-      wait: 0,
-    });
+    this.budget.queuedBytes += payload.length;
+    this.cutter.push(payload);
+  }
+
+  /** Forgets everything: nobody acknowledges any more. */
+  drop(): void {
+    this.budget.queuedBytes -= this.queuedBytes;
+    this.queuedBytes = this.inFlightBytes = this.inFlightCount = this.unackedCount = 0;
+    this.cutter.clear();
+    this.fresh = this.head;
+    this.rebase([]);
   }
 
   /** The next message to send for the first time, if W, M and the peer's grant allow it. */
   peekFresh(): Outbound | undefined {
-    const entry = this.entries[this.fresh];
+    const entry = this.entries[this.fresh] ?? this.cut();
     if (entry === undefined) return undefined;
     const { windowSize, maxUnackedMessages } = this.params;
     if (entry.seq > this.entries[this.head]!.seq + windowSize - 1) return undefined;
@@ -210,7 +212,30 @@ export class SendWindow {
     entry.standing = "acked";
     this.unackedCount--;
     this.queuedBytes -= entry.payload.length;
+    this.budget.queuedBytes -= entry.payload.length;
     return true;
+  }
+
+  /** Gives the next message, or piece, its number: only now, so that few of many pieces exist. */
+  private cut(): Outbound | undefined {
+    const piece = this.cutter.next();
+    if (piece === undefined) return undefined;
+    this.cutBytes += piece.bytes.length;
+    const entry: Outbound = {
+      seq: this.nextSeq++,
+      payload: piece.bytes,
+      marks: piece.marks,
+      remaining: piece.remaining,
+      endOffset: this.cutBytes,
+      standing: "queued",
+      sends: 0,
+      sentAtMs: 0,
+      datagram: 0,
+      backOff: 0,
+      wait: 0,
+    };
+    this.entries.push(entry);
+    return entry;
   }
 
   private dropSettled(): void {

@@ -1,9 +1,15 @@
 /** Specification, section 4: acknowledgements, order, and the window. */
 import { describe, test } from "bun:test";
 import { assert, assertEquals } from "@std/assert";
-import { type AckFields, type DatagramWriter, MAX_ACK_RANGES } from "../lsp/frame.ts";
+import { Budget } from "../lsp/budget.ts";
+import {
+  type AckFields,
+  type DatagramWriter,
+  MAX_ACK_RANGES,
+  MAX_DATA_BYTES,
+} from "../lsp/frame.ts";
 import { ClassicType } from "../lsp/json_frame.ts";
-import type { FullParams } from "../lsp/params.ts";
+import { DEFAULT_LIMITS, type FullParams } from "../lsp/params.ts";
 import { SendWindow } from "../lsp/send_window.ts";
 import type { Wire } from "../lsp/types.ts";
 import {
@@ -52,7 +58,7 @@ describe("lsp §4 the worked window example:", () => {
   }
 
   test("W = 4, M = 2: 1 2; ack 2: 3; ack 3: 4; ack 4: nothing; ack 1: 5 6", () => {
-    const window = new SendWindow(0, params);
+    const window = new SendWindow(0, params, new Budget(DEFAULT_LIMITS), MAX_DATA_BYTES);
     for (let i = 0; i < 8; i++) window.push(new Uint8Array(1));
     const sent = [sendAll(window)];
     for (const seq of [2, 3, 4, 1]) {

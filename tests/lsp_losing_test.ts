@@ -316,8 +316,8 @@ describe("lsp native path change:", () => {
 
 describe.each(wires)("lsp limits of writing (%s):", (wire) => {
   test("write throws PayloadTooLarge above the wire's limit, and names it", () => {
-    const { client } = connectedPair({ wire });
-    const limit = wire === "json" ? 1400 : MAX_DATA_BYTES;
+    const { client } = connectedPair({ wire }, { limits: { maxMessageBytes: 5000 } });
+    const limit = wire === "json" ? 1400 : 5000;
     client.core.write(1, new Uint8Array(limit));
     const write = (): void => client.core.write(1, new Uint8Array(limit + 1));
     assertThrows(write, PayloadTooLarge, `at most ${limit}`);

@@ -1,6 +1,7 @@
 /** The small parts of LSP, each against a dumb twin on random input. */
 import { describe, test } from "bun:test";
 import { assert, assertEquals } from "@std/assert";
+import { Budget } from "../lsp/budget.ts";
 import { Deadlines, type Timed } from "../lsp/deadlines.ts";
 import { DEFAULT_LIMITS } from "../lsp/params.ts";
 import { Queue } from "../lsp/queue.ts";
@@ -57,8 +58,8 @@ test("ReceiveBuffer delivers a prefix in order, once, and tells its runs like a 
   for (let seed = 0; seed < 200; seed++) {
     const random = seededRandom(seed);
     const delivered: number[] = [];
-    const budget = { bytes: 0 };
     const limits = { ...DEFAULT_LIMITS, maxReorder: 20, maxUnreadBytes: 3010 };
+    const budget = new Budget(limits);
     const buffer = new ReceiveBuffer(0, limits, budget, ([first = 0]) => delivered.push(first));
     const kept = new Set<number>();
     let unread = 0;

@@ -118,7 +118,8 @@ describe("lsp library:", () => {
   });
 
   test("errors have code and connId; write throws, read rejects", async () => {
-    const server = await listen({ port: 0, params, limits: { maxQueuedBytes: 3000 } });
+    const limits = { maxQueuedBytes: 3000, maxMessageBytes: 4999 };
+    const server = await listen({ port: 0, params, limits });
     const client = await connect({ host, port: server.port, params });
     expect(() => server.write(9, new Uint8Array(1))).toThrow(UnknownConnection);
     expect(() => client.write(new Uint8Array(5000))).toThrow(PayloadTooLarge);

@@ -1,0 +1,167 @@
+/**
+ * Messages larger than a datagram: cut into pieces when their turn to be sent comes, and put
+ * together from pieces that arrive in order (docs/protocol.md, Fragment).
+ *
+ * @module
+ */
+import { invariant } from "../machine.ts";
+import { type Budget, Claim } from "./budget.ts";
+import { Marks, MAX_PIECE_BYTES, type Piece } from "./frame.ts";
+import { Queue } from "./queue.ts";
+
+/** What a message's first piece reserves at most; from there on the room doubles. */
+const FIRST_ROOM_BYTES = 4096;
+
+/** Written messages, each cut only when the next piece of it is asked for. */
+export class Cutter {
+  private readonly messages = new Queue<Uint8Array>();
+  /** Bytes of the first message that were handed out. */
+  private cutBytes = 0;
+  private readonly wholeBytes: number;
+
+  /** A message of up to `wholeBytes` bytes is never cut. */
+  constructor(wholeBytes: number) {
+    this.wholeBytes = wholeBytes;
+  }
+
+  get isEmpty(): boolean {
+    return this.messages.length === 0;
+  }
+
+  /** Appends a message; the bytes are kept, not copied. */
+  push(message: Uint8Array): void {
+    this.messages.push(message);
+  }
+
+  /** The next piece, a view of its message; or a whole message. */
+  next(): Piece | undefined {
+    const message = this.messages.at(0);
+    if (message === undefined) return undefined;
+    const { length } = message;
+    if (length <= this.wholeBytes) {
+      this.messages.shift();
+      return { bytes: message, marks: Marks.whole, remaining: 0 };
+    }
+    const start = this.cutBytes;
+    const bytes = message.subarray(start, start + MAX_PIECE_BYTES);
+    const remaining = length - start - bytes.length;
+    this.cutBytes += bytes.length;
+    if (remaining > 0)
+      return { bytes, marks: start === 0 ? Marks.first : Marks.between, remaining };
+    this.messages.shift();
+    this.cutBytes = 0;
+    return { bytes, marks: Marks.last, remaining };
+  }
+
+  clear(): void {
+    this.messages.clear();
+    this.cutBytes = 0;
+  }
+}
+
+/** A large message that is complete, with its share of the endpoint's memory. */
+export interface Whole {
+  readonly payload: Uint8Array;
+  /** To be released when the message was read. */
+  readonly claim: Claim;
+}
+
+/** Puts one connection's large messages together, one after the other. */
+export class Assembler {
+  private readonly budget: Budget;
+  private readonly maxMessageBytes: number;
+  private readonly onRoom: () => void;
+  private claim: Claim | undefined;
+  private buffer = new Uint8Array(0);
+  private total = 0;
+  /** Bytes of the message that have arrived. */
+  filledBytes = 0;
+
+  /** `onRoom` is told when there is room for a piece for which there was none. */
+  constructor(budget: Budget, maxMessageBytes: number, onRoom: () => void) {
+    this.budget = budget;
+    this.maxMessageBytes = maxMessageBytes;
+    this.onRoom = onRoom;
+  }
+
+  /** Whether a message has begun and not ended. */
+  get isPartial(): boolean {
+    return this.filledBytes > 0;
+  }
+
+  /** Whether a piece found no room, and none was made since. */
+  get isWaiting(): boolean {
+    return this.claim !== undefined && this.budget.isWaiting(this.claim);
+  }
+
+  /** Whether a message has room, or waits for it. */
+  get hasClaim(): boolean {
+    return this.claim !== undefined;
+  }
+
+  /** Bytes that are counted with the unread ones. */
+  get borrowedBytes(): number {
+    return this.claim?.borrowed ?? 0;
+  }
+
+  /** Why `piece` cannot come next; `undefined` when it can. */
+  breach(piece: Piece): string | undefined {
+    const { bytes, marks, remaining } = piece;
+    if ((marks === Marks.first) === this.isPartial) {
+      return this.isPartial ? "a message began inside another" : "a message without its beginning";
+    }
+    const total = this.filledBytes + bytes.length + remaining;
+    if (this.isPartial && total !== this.total) return "pieces that do not add up";
+    if (total <= this.maxMessageBytes) return undefined;
+    return `a message of ${total} bytes, the limit is ${this.maxMessageBytes} (maxMessageBytes)`;
+  }
+
+  /**
+   * Makes room for `piece` and what follows it at once, `bytes` in all. False: there is none now.
+   * `isForced`: those bytes are kept already, and are borrowed where there is none.
+   */
+  makeRoom(piece: Piece, bytes: number, isForced: boolean): boolean {
+    const total = this.isPartial ? this.total : piece.bytes.length + piece.remaining;
+    const need = Math.min(total, this.filledBytes + bytes);
+    const room = this.buffer.length;
+    if (need <= room) return true;
+    this.claim ??= new Claim(() => this.onRoom());
+    const wanted = Math.min(total, Math.max(need, 2 * room, FIRST_ROOM_BYTES));
+    const isGranted = this.budget.raise(this.claim, wanted);
+    if (!isGranted && !isForced) return false;
+    const length = isGranted ? wanted : need;
+    if (!isGranted) this.budget.borrow(this.claim, length - this.claim.charged);
+    // `transfer` frees the old room at once; zeroed pages cost nothing until they are written.
+    this.buffer = new Uint8Array(this.buffer.buffer.transfer(length));
+    return true;
+  }
+
+  /** Takes the next piece, for which there is room; the message when it was the last. */
+  add(piece: Piece): Whole | undefined {
+    const { bytes, remaining } = piece;
+    if (!this.isPartial) this.total = bytes.length + remaining;
+    this.buffer.set(bytes, this.filledBytes);
+    this.filledBytes += bytes.length;
+    if (remaining > 0) return undefined;
+    const { buffer: payload, claim } = this;
+    invariant(claim !== undefined && this.filledBytes === this.total, "the pieces add up");
+    invariant(payload.length === this.total, "the room is as large as the message");
+    this.reset();
+    this.budget.finish(claim);
+    return { payload, claim };
+  }
+
+  /** Forgets the message that has begun. */
+  drop(): void {
+    const { claim } = this;
+    this.reset();
+    if (claim !== undefined) this.budget.release(claim);
+  }
+
+  private reset(): void {
+    this.claim = undefined;
+    this.buffer = new Uint8Array(0);
+    this.filledBytes = 0;
+    this.total = 0;
+  }
+}
