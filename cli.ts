@@ -87,7 +87,7 @@ export function readCommandLine(usage: Usage, argv: readonly string[]): CommandL
   try {
     parsed = parseArgs({ args: [...argv], options, allowPositionals: true });
   } catch (error) {
-    throw new UsageError(whyUnparsed((error as Error).message));
+    throw new UsageError(whyUnparsed((error as Error).message, argv));
   }
   const { values, positionals } = parsed;
   if (values["help"] === true) {
@@ -108,11 +108,13 @@ export function readCommandLine(usage: Usage, argv: readonly string[]): CommandL
 const counted = (count: number): string => `${count} argument${count === 1 ? "" : "s"}`;
 
 /** What `parseArgs` said, as one short line in our style. */
-function whyUnparsed(text: string): string {
+function whyUnparsed(text: string, argv: readonly string[]): string {
   const first = text.split(/\.\s|\n/)[0]!.replace(/\.$/, "");
   const line = first[0]!.toLowerCase() + first.slice(1);
-  const hint = '; an argument that begins with "-" goes behind "--"';
-  return /^unknown option '-[^-]/.test(line) ? line + hint : line;
+  // We have no flags of one letter: such an argument was meant as a message or a number.
+  const dashed = argv.find((arg) => /^-[^-]/.test(arg));
+  if (dashed === undefined || !line.startsWith("unknown option")) return line;
+  return `unknown option '${dashed}'; an argument that begins with "-" goes behind "--"`;
 }
 
 /** What `--help` prints. */

@@ -38,10 +38,10 @@ export function readableCount(count: bigint | number): string {
   return count.toString().replace(/\B(?=(\d{3})+$)/g, ",");
 }
 
-/** How long something took: `0.42 s`, `12.3 s`, then as {@link readableTime}. */
+/** How long something took: `420 ms`, `12.3 s`, then as {@link readableTime}. */
 export function readableDuration(seconds: number): string {
-  if (seconds >= 60) return readableTime(seconds);
-  return `${seconds.toFixed(seconds < 1 ? 2 : 1)} s`;
+  if (seconds < 0.9995) return `${Math.round(seconds * 1000)} ms`;
+  return seconds < 60 ? `${seconds.toFixed(1)} s` : readableTime(seconds);
 }
 
 /** `HOST:PORT` as the command line reads it. */

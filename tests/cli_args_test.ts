@@ -43,6 +43,7 @@ test("readCommandLine tells what is wrong in our style, and the way out for a le
     why("a", "-5"),
     'unknown option \'-5\'; an argument that begins with "-" goes behind "--"',
   );
+  assertEquals(why("-dash").startsWith("unknown option '-dash'; an argument"), true);
   assertEquals(why(), "got 0 arguments, expected A [B]");
 });
 

@@ -34,8 +34,8 @@ test("readableTime has two units", () => {
 test("readableCount sets thousands apart, readableDuration has three digits", () => {
   const counts = [0n, 999n, 1000n, 2n ** 64n].map(readableCount);
   assertEquals(counts, ["0", "999", "1,000", "18,446,744,073,709,551,616"]);
-  const durations = [0.1234, 9.96, 59.94, 185].map(readableDuration);
-  assertEquals(durations, ["0.12 s", "10.0 s", "59.9 s", "3 min 5 s"]);
+  const durations = [0.0004, 0.1234, 9.96, 59.94, 185].map(readableDuration);
+  assertEquals(durations, ["0 ms", "123 ms", "10.0 s", "59.9 s", "3 min 5 s"]);
 });
 
 const STATUS = {
