@@ -18,23 +18,29 @@ import {
 import { readCommandLine, runScript, type Usage, UsageError, WIRE_FLAG } from "./cli.ts";
 import { wholeNumber, wireFlag } from "./cli.ts";
 import { Display } from "./cli_progress.ts";
-import { KERNEL_NAMES, mine, type Miner, usableCores } from "./mod.ts";
+import { chooseKernel, KERNEL_NAMES, mine, type Miner, type Niceness } from "./mod.ts";
+import { usableCores } from "./mod.ts";
 import { readableCount, readableRate } from "./readable.ts";
 
 /** More threads than any machine has cores: a slip of the finger, not a wish. */
 const THREADS_MAX = 1024n;
+/** How long `bench` measures each kernel. */
+const BENCH_MILLIS = 500;
 /** Between two looks at the rate, on a terminal and elsewhere. */
 const TERMINAL_MILLIS = 1000;
 const LINE_MILLIS = 30_000;
 
 const USAGE: Usage = {
   name: "miner",
-  takes: "[HOST:PORT]",
+  takes: "[HOST:PORT] | bench",
   count: [0, 1],
-  about: `Searches nonces for the server at HOST:PORT (127.0.0.1:${DEFAULT_PORT}).`,
+  about:
+    `Searches nonces for the server at HOST:PORT (127.0.0.1:${DEFAULT_PORT}).\n` +
+    "With bench it measures this machine's kernels instead, and prints a table.",
   flags: {
     threads: { value: "N", help: `hashing threads (one a usable core, here ${usableCores()})` },
     kernel: { value: "NAME", help: `how to hash: ${KERNEL_NAMES.join(", ")} (auto)` },
+    niceness: { value: "HOW", help: "low: step back for other programs, or normal (low)" },
     once: { help: "exit with 1 when the server is lost or does not answer" },
     wire: WIRE_FLAG,
     ...LSP_FLAGS,
@@ -44,12 +50,14 @@ const USAGE: Usage = {
 
 async function main(): Promise<number> {
   const line = readCommandLine(USAGE, process.argv.slice(2));
+  if (line.positionals[0] === "bench") return bench();
   const { host, port } = hostAndPort(line.positionals[0] ?? `127.0.0.1:${DEFAULT_PORT}`);
   const threads = line.flag("threads");
   const kernel = line.flag("kernel");
   if (kernel !== undefined && !KERNEL_NAMES.includes(kernel)) {
     throw new UsageError(`--kernel is "${kernel}", expected one of ${KERNEL_NAMES.join(", ")}`);
   }
+  const niceness = nicenessFlag(line.flag("niceness") ?? "low");
   const display = new Display({ quiet: line.has("quiet") });
   const miner = mine({
     host,
@@ -57,6 +65,7 @@ async function main(): Promise<number> {
     wire: wireFlag(line),
     params: lspParams(line),
     once: line.has("once"),
+    niceness,
     ...(threads !== undefined && {
       threads: Number(wholeNumber("--threads", threads, 1n, THREADS_MAX)),
     }),
@@ -72,6 +81,24 @@ async function main(): Promise<number> {
   const reason = await miner.ended;
   display.clear();
   throw new Failure(reason);
+}
+
+function nicenessFlag(niceness: string): Niceness {
+  if (niceness === "low" || niceness === "normal") return niceness;
+  throw new UsageError(`--niceness is "${niceness}", expected low or normal`);
+}
+
+/** Prints what one thread does with each kernel of this machine. */
+function bench(): number {
+  const { kernel, table } = chooseKernel({ measureMillis: BENCH_MILLIS, all: true });
+  const rows = table.map(({ name, description, usable, reason, rate }) => ({
+    kernel: name === kernel.name ? `${name} *` : name,
+    "one thread": rate > 0 ? readableRate(rate) : "-",
+    what: description,
+    "why not": usable ? "" : reason,
+  }));
+  process.stdout.write(`${Bun.inspect.table(rows, { colors: false })}* is what auto takes\n`);
+  return 0;
 }
 
 /** The rate on the status line of a terminal, or a line now and then while there is work. */

@@ -23,7 +23,7 @@ export * from "./lsp/mod.ts";
 export { serve } from "./server/mod.ts";
 export type { RunningServer, ServeOptions, ServerSnapshot } from "./server/mod.ts";
 export { KERNEL_NAMES, mine, type MineOptions, type Miner, type MinerStatus } from "./miner/mod.ts";
-export { usableCores } from "./miner/mod.ts";
+export { chooseKernel, type MeasuredKernel, type Niceness, usableCores } from "./miner/mod.ts";
 export { type JobAnswer, type Submission, submit, SubmitError } from "./client/mod.ts";
 export type { Job, SubmitErrorCode, SubmitOptions } from "./client/mod.ts";
 export { hashNonce, MAX_UINT64 } from "./hash.ts";

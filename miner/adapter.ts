@@ -12,7 +12,7 @@ import { seededRandom } from "../random.ts";
 import { atPort, readableRate } from "../readable.ts";
 import { MinerCore, type MinerRejection } from "./core.ts";
 import { Pool } from "./pool.ts";
-import type { MinerEffect, MinerInput } from "./types.ts";
+import type { MinerEffect, MinerInput, Niceness } from "./types.ts";
 
 /** What a miner is started with. */
 export interface MineOptions {
@@ -25,6 +25,8 @@ export interface MineOptions {
   readonly threads?: number;
   /** Name of the kernel; by default the one that suits the message. */
   readonly kernel?: string;
+  /** Whether the hashing threads step back for other programs (`low`, the default). */
+  readonly niceness?: Niceness;
   /** Give up when the server is lost or does not answer, instead of trying again for ever. */
   readonly once?: boolean;
   /** Says goodbye to the server and ends when aborted. */
@@ -80,6 +82,7 @@ class RunningMiner implements Miner {
     this.#pool = new Pool({
       ...(options.threads !== undefined && { threads: options.threads }),
       ...(options.kernel !== undefined && { kernel: options.kernel }),
+      ...(options.niceness !== undefined && { niceness: options.niceness }),
       onEvent: (event) => this.#tell(event),
       onLog: (text) => this.#log(text, "warn"),
       onKernel: ({ name, rate, reason }) =>

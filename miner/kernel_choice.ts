@@ -5,7 +5,8 @@
  * @module
  */
 import type { Kernel } from "./kernel.ts";
-import { chooseKernel, createKernel, detect, KernelError, kernelNames } from "./kernels/mod.ts";
+import { chooseKernel, createKernel, KernelError, kernelNames } from "./kernels/mod.ts";
+import { likelyOrder } from "./kernels/mod.ts";
 
 /** Lets the machine decide. */
 export const AUTO = "auto";
@@ -15,7 +16,7 @@ export const KERNEL_NAMES: readonly string[] = [AUTO, ...kernelNames];
 
 /**
  * The kernel of that name, made for the calling thread, or `undefined` for an unknown name. `auto`
- * is the first in the order of preference that this machine can run.
+ * is the one that is likely the fastest on this machine.
  *
  * @throws {KernelError} when this machine cannot use it; the message says why.
  */
@@ -25,8 +26,7 @@ export function kernelNamed(name: string): Kernel | undefined {
 }
 
 function preferredKernel(): Kernel {
-  for (const { name, usable } of detect()) {
-    if (!usable) continue;
+  for (const name of likelyOrder()) {
     try {
       return createKernel(name);
     } catch (error) {

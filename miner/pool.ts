@@ -13,7 +13,7 @@ import type { Candidate } from "../messages.ts";
 import { AUTO, KERNEL_NAMES, type KernelVerdict } from "./kernel_choice.ts";
 import { PoolControl, type Standing } from "./pool_control.ts";
 import { startWorker, type WorkerReport } from "./pool_worker.ts";
-import type { PoolCommand, PoolEvent, Search } from "./types.ts";
+import type { Niceness, PoolCommand, PoolEvent, Search } from "./types.ts";
 
 /** How often the running search's progress is looked at. */
 const LOOK_MILLIS = 100;
@@ -30,6 +30,8 @@ export interface PoolOptions {
   readonly threads?: number;
   /** Name of the kernel; by default the fastest here, found by measuring while work goes on. */
   readonly kernel?: string;
+  /** Default: low. */
+  readonly niceness?: Niceness;
   readonly onEvent: (event: PoolEvent) => void;
   /** The measurement of the kernels is over; the threads go on with this one. */
   readonly onKernel?: (verdict: KernelVerdict) => void;
@@ -175,6 +177,7 @@ export class Pool {
       threads: this.threads,
       self,
       kernel,
+      niceness: this.#options.niceness ?? "low",
     });
     seat.worker = worker;
     worker.on("message", (report: WorkerReport) => this.#handleReport(self, report));

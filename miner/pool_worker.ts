@@ -8,6 +8,7 @@
  *
  * @module
  */
+import { constants, setPriority } from "node:os";
 import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
 import { hashNonce } from "../hash.ts";
 import type { Kernel, Searcher } from "./kernel.ts";
@@ -15,6 +16,7 @@ import { AUTO, KERNEL_NAMES, kernelNamed, type KernelVerdict } from "./kernel_ch
 import { measureKernels } from "./kernel_choice.ts";
 import { plainKernel } from "./plain_kernel.ts";
 import { type Block, PoolControl } from "./pool_control.ts";
+import type { Niceness } from "./types.ts";
 
 /** A block takes about this long, so that a stop or a shrink is soon honoured. */
 const BLOCK_MILLIS = 12;
@@ -22,6 +24,10 @@ const BLOCK_NONCES_MIN = 256;
 const BLOCK_NONCES_MAX = 2 ** 32;
 /** The measurement at the start: long enough for the compiler to have warmed up. */
 const WARM_UP_MILLIS = 60;
+/** Messages up to this many bytes have their digits in one block with the padding. */
+const PREPARED_LENGTH_MAX = 46;
+/** Enough for a kernel to go its fast way. */
+const PREPARED_NONCES = 10_000n;
 /** Where the measurement begins: nonces of nine digits, as most jobs have. */
 const WARM_UP_NONCE = 100_000_000n;
 
@@ -38,6 +44,7 @@ export interface WorkerTask {
   /** The thread's number, 0 and up. */
   readonly self: number;
   readonly kernel: string;
+  readonly niceness: Niceness;
 }
 
 /** What a thread tells the main one. */
@@ -65,6 +72,8 @@ export class Hasher {
   #searcher: Searcher | undefined;
   #id = -1;
   #wanted = BLOCK_NONCES_MIN;
+  /** Message lengths that the kernel was prepared for. */
+  #prepared = 0;
   /** The wish for a kernel that was heard last. */
   #heard = 0;
   /** Names of kernels that failed. */
@@ -87,7 +96,7 @@ export class Hasher {
       const block = control.claim(this.#wanted);
       control.unlock();
       if (block === undefined) {
-        control.awaitWork(seen);
+        if (!this.#prepareNext()) control.awaitWork(seen);
         continue;
       }
       const best = this.#search(block);
@@ -160,6 +169,22 @@ export class Hasher {
     }
   }
 
+  /**
+   * In idle moments has the kernel make its code for messages of one more length, so that a short
+   * job need not wait for it. Whether there was anything left to make.
+   */
+  #prepareNext(): boolean {
+    if (this.#prepared > PREPARED_LENGTH_MAX) return false;
+    const message = new Uint8Array(this.#prepared++).fill(0x61);
+    try {
+      this.#kernel.bind(message).search(WARM_UP_NONCE, WARM_UP_NONCE + PREPARED_NONCES);
+    } catch {
+      // Whoever needs this shape hears of it then.
+      return false;
+    }
+    return true;
+  }
+
   /** From the next block on another kernel works, unless it cannot be made in this thread. */
   #changeKernel(number: number): void {
     this.#heard = number;
@@ -169,6 +194,7 @@ export class Hasher {
       this.#kernel = kernelNamed(name)!;
       this.#message = undefined;
       this.#id = -1;
+      this.#prepared = 0;
     } catch (error) {
       this.#report({ kind: "kernel error", text: String(error) });
     }
@@ -195,12 +221,23 @@ function firstKernel(name: string, report: (what: WorkerReport) => void): Kernel
   return kernelNamed(AUTO)!;
 }
 
+/** Has this thread run only when nobody else wants to. Best effort: some systems refuse it. */
+function stepBack(): void {
+  try {
+    // On Linux process 0 is the calling thread; elsewhere the whole process steps back.
+    setPriority(0, constants.priority.PRIORITY_LOW);
+  } catch {
+    return;
+  }
+}
+
 function runThread(task: WorkerTask | MeasureTask): void {
   const report = (what: WorkerReport): void => parentPort!.postMessage(what);
   if (task.role === "motherlode measurement") {
     return report({ kind: "verdict", verdict: measureKernels() });
   }
-  const { memory, threads, self, kernel } = task;
+  const { memory, threads, self, kernel, niceness } = task;
+  if (niceness === "low") stepBack();
   const control = new PoolControl(memory, threads, self);
   new Hasher(control, firstKernel(kernel, report), report).run();
 }

@@ -51,6 +51,12 @@ export type PoolEvent =
       readonly label: string;
     };
 
+/**
+ * How hashing threads stand against other programs: `low` takes what nobody else wants, so that a
+ * miner does not hurt the desktop it runs on; `normal` competes.
+ */
+export type Niceness = "low" | "normal";
+
 export type MinerInput =
   | PoolEvent
   | { readonly kind: "connected"; readonly wire: Wire }

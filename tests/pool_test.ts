@@ -1,5 +1,7 @@
 /** The pool of hashing threads, with real Workers, against brute force. */
 import { afterAll, describe, test } from "bun:test";
+import { readdirSync, readFileSync } from "node:fs";
+import { getPriority } from "node:os";
 import { assert, assertEquals } from "@std/assert";
 import { hashNonce, MAX_UINT64 } from "../hash.ts";
 import { better, type Candidate, isBetter } from "../messages.ts";
@@ -92,6 +94,25 @@ describe("Pool", () => {
     },
     TIMEOUT_MILLIS,
   );
+
+  // Elsewhere the system knows no niceness of single threads.
+  if (process.platform === "linux") {
+    test(
+      "has its threads step back for other programs, but not the one that serves the socket",
+      async () => {
+        await shared.event("pool");
+        const tasks = readdirSync("/proc/self/task");
+        const nice = (task: string | number): number => {
+          const stat = readFileSync(`/proc/self/task/${task}/stat`, "utf8");
+          return Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[16]);
+        };
+        assert(tasks.filter((task) => nice(task) === 19).length >= 3, "three threads are nice");
+        assertEquals(nice(process.pid), getPriority(process.pid));
+        assert(nice(process.pid) < 19, "the main thread is not");
+      },
+      TIMEOUT_MILLIS,
+    );
+  }
 
   test(
     "measures the kernels meanwhile, and goes on with the fastest",
