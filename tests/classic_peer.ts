@@ -43,6 +43,23 @@ const packet = (type: number, id: number, seq: number, payload?: string): string
 
 type Socket = Bun.udp.Socket<"buffer">;
 
+/** Sends; a closed port's answer to an earlier datagram fails a later send, and means nothing. */
+function send(out: () => void): void {
+  try {
+    out();
+  } catch {
+    // Lost, as datagrams may be.
+  }
+}
+
+/** What is to be ended when the tests are over. */
+const ends: (() => void)[] = [];
+
+/** Ends every stranger. */
+export function endStrangers(): void {
+  for (const end of ends.splice(0)) end();
+}
+
 /** One end of one connection: stop and wait, resent every epoch. */
 class Line {
   readonly id: number;
@@ -97,7 +114,7 @@ class Line {
 }
 
 /** A stranger that dialled a server. */
-export async function dialClassic(port: number): Promise<Line & { end(): void }> {
+export async function dialClassic(port: number): Promise<Line> {
   const isn = 7;
   let line: Line | undefined;
   const connected = Promise.withResolvers<void>();
@@ -109,23 +126,23 @@ export async function dialClassic(port: number): Promise<Line & { end(): void }>
       data(_, bytes) {
         const got = JSON.parse(bytes.toString()) as Packet;
         if (line === undefined && got.Type === 2 && got.SeqNum === isn && got.ConnID > 0) {
-          line = new Line(got.ConnID, isn, (text) => void socket.send(text));
+          line = new Line(got.ConnID, isn, (text) => send(() => socket.send(text)));
           connected.resolve();
         } else if (got.ConnID === line?.id) line.take(got);
       },
     },
   });
-  const tick = (): void => (line === undefined ? void socket.send(packet(0, 0, isn)) : line.tick());
+  const tick = (): void =>
+    line === undefined ? send(() => socket.send(packet(0, 0, isn))) : line.tick();
   tick();
   const timer = setInterval(tick, EPOCH_MILLIS);
   await connected.promise;
-  return Object.assign(line!, { end: () => (clearInterval(timer), socket.close()) });
+  ends.push(() => (clearInterval(timer), socket.close()));
+  return line!;
 }
 
-/** A stranger's server. Each new connection goes to `onLine`. */
-export async function listenClassic(
-  onLine: (line: Line) => void,
-): Promise<{ port: number; end(): void }> {
+/** A stranger's server; its port. Each new connection goes to `onLine`. */
+export async function listenClassic(onLine: (line: Line) => void): Promise<number> {
   const lines = new Map<number, Line>();
   const socket: Socket = await Bun.udpSocket({
     hostname: "127.0.0.1",
@@ -137,18 +154,22 @@ export async function listenClassic(
         if (got.Type !== 0) return void lines.get(port)?.take(got);
         let line = lines.get(port);
         if (line === undefined) {
-          line = new Line(lines.size + 1, got.SeqNum, (text) => void socket.send(text, port, host));
+          line = new Line(lines.size + 1, got.SeqNum, (text) =>
+            send(() => socket.send(text, port, host)),
+          );
           lines.set(port, line);
           onLine(line);
         }
-        socket.send(packet(2, line.id, got.SeqNum), port, host);
+        const ack = packet(2, line.id, got.SeqNum);
+        send(() => socket.send(ack, port, host));
       },
     },
   });
   const timer = setInterval(() => {
     for (const line of lines.values()) line.tick();
   }, EPOCH_MILLIS);
-  return { port: socket.port, end: () => (clearInterval(timer), socket.close()) };
+  ends.push(() => (clearInterval(timer), socket.close()));
+  return socket.port;
 }
 
 // ---- section 9

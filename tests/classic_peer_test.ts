@@ -1,18 +1,21 @@
 /** Our programs against a stranger's classic server, miner and client, in every combination. */
 import { afterAll, expect, test } from "bun:test";
 import { killAll, Script, startServer } from "./processes.ts";
-import { classicChecksum, dialClassic, listenClassic } from "./classic_peer.ts";
+import { classicChecksum, dialClassic, endStrangers, listenClassic } from "./classic_peer.ts";
 import { numberIn, say, searchSlowly } from "./classic_peer.ts";
 
 const TIMEOUT_MILLIS = 60_000;
 const DATA = 'strange "<&>" é';
 
-afterAll(killAll);
+afterAll(async () => {
+  endStrangers();
+  await killAll();
+});
 
 /** A stranger's miner: does what it is asked, for ever. */
-async function mineClassic(port: number): Promise<{ end(): void; requests: number }> {
+async function mineClassic(port: number): Promise<{ requests: number }> {
   const line = await dialClassic(port);
-  const miner = { end: () => line.end(), requests: 0 };
+  const miner = { requests: 0 };
   line.write(say(0));
   void (async () => {
     for (;;) {
@@ -46,12 +49,12 @@ test(
     expect(miner.requests).toBeGreaterThan(1);
     const ours = new Script("client.ts", [at, DATA, "150000", "--quiet"]);
     expect([await ours.exit(), ours.stdout]).toEqual([0, `Result ${hash} ${nonce}\n`]);
-    miner.end();
+    endStrangers();
+    const again = await dialClassic(port);
     new Script("miner.ts", [at, "--threads", "1"]);
-    client.write(say(1, DATA, 2n ** 64n - 100n, 2n ** 64n - 1n));
+    again.write(say(1, DATA, 2n ** 64n - 100n, 2n ** 64n - 1n));
     const top = searchSlowly(DATA, 2n ** 64n - 100n, 2n ** 64n - 1n);
-    expect(await client.read()).toBe(say(2, "", 0n, 0n, ...top));
-    client.end();
+    expect(await again.read()).toBe(say(2, "", 0n, 0n, ...top));
   },
   TIMEOUT_MILLIS,
 );
@@ -61,7 +64,7 @@ test(
   async () => {
     let tellMiner: ((request: string) => Promise<string>) | undefined;
     const joined = Promise.withResolvers<void>();
-    const server = await listenClassic((line) => {
+    const port = await listenClassic((line) => {
       void (async () => {
         const first = await line.read();
         if (numberIn(first, "Type") === 0n) {
@@ -72,14 +75,13 @@ test(
         line.write(await tellMiner!(first));
       })();
     });
-    const at = `127.0.0.1:${server.port}`;
+    const at = `127.0.0.1:${port}`;
     const client = new Script("client.ts", [at, DATA, "99999", "--wire", "json"]);
     const miner = new Script("miner.ts", [at, "--wire", "json", "--threads", "1"]);
     const [hash, nonce] = searchSlowly(DATA, 0n, 99_999n);
     expect([await client.exit(), client.stdout]).toEqual([0, `Result ${hash} ${nonce}\n`]);
     miner.kill("SIGINT");
     expect(await miner.exit()).toBe(130);
-    server.end();
   },
   TIMEOUT_MILLIS,
 );
