@@ -138,7 +138,7 @@ export class Clients {
     if (known !== undefined) return known;
     const { maxClients } = this.#fleet.limits;
     if (this.byConnId.size >= maxClients) {
-      const reason = `the server has its most of ${maxClients} clients`;
+      const reason = `the server has reached its limit of ${maxClients} clients`;
       this.#desk.tell("warn", `client ${connId} refused: ${reason}`);
       if (wire === "cbor") this.#desk.write(connId, { kind: "refused", job, reason });
       this.#desk.close(connId);
@@ -184,9 +184,10 @@ export class Clients {
       return `the message is longer than ${MAX_MESSAGE_BYTES} bytes`;
     }
     if (client.jobs.size >= limits.maxJobsPerClient) {
-      return `this client has its most of ${limits.maxJobsPerClient} jobs`;
+      return `this client has reached its limit of ${limits.maxJobsPerClient} jobs`;
     }
-    if (jobs.size >= limits.maxJobs) return `the server has its most of ${limits.maxJobs} jobs`;
+    if (jobs.size >= limits.maxJobs)
+      return `the server has reached its limit of ${limits.maxJobs} jobs`;
     return undefined;
   }
 

@@ -176,7 +176,7 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
 
   #join(connId: number, wire: Wire, join: Omit<Join, "kind">): void {
     if (this.#fleet.roster.miners.size >= this.limits.maxMiners) {
-      const reason = `the server has its most of ${this.limits.maxMiners} miners`;
+      const reason = `the server has reached its limit of ${this.limits.maxMiners} miners`;
       if (wire === "cbor") this.#write(connId, { kind: "refused", job: 0, reason });
       this.#tell("warn", `miner ${connId} refused: ${reason}`);
       return this.#close(connId);

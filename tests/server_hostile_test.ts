@@ -188,12 +188,18 @@ describe("limits", () => {
     d!.submit({ upper: MAX });
     fleet.run(100);
     const reason = (text: string) => [{ kind: "refused" as const, job: 0, reason: text }];
-    expect(second.heard).toEqual(reason("the server has its most of 1 miners"));
+    expect(second.heard).toEqual(reason("the server has reached its limit of 1 miners"));
     expect(second.isClosed).toBe(true);
-    expect(a!.refusals[0]).toMatchObject({ job: 4, reason: "this client has its most of 3 jobs" });
-    expect(b!.refusals[0]).toMatchObject({ job: 2, reason: "the server has its most of 4 jobs" });
+    expect(a!.refusals[0]).toMatchObject({
+      job: 4,
+      reason: "this client has reached its limit of 3 jobs",
+    });
+    expect(b!.refusals[0]).toMatchObject({
+      job: 2,
+      reason: "the server has reached its limit of 4 jobs",
+    });
     expect(c!.refusals.length).toBe(1);
-    expect(d!.refusals[0]!.reason).toBe("the server has its most of 3 clients");
+    expect(d!.refusals[0]!.reason).toBe("the server has reached its limit of 3 clients");
     expect(fleet.core.snapshot().jobs.length).toBe(4);
   });
 
