@@ -20,10 +20,12 @@ import {
   Marks,
   MAX_ACK_RANGES,
   MAX_DATA_BYTES,
+  MAX_DATAGRAM_BYTES,
   MAX_UINT32,
   type Offer,
 } from "./frame.ts";
 import { LossRecovery } from "./loss_recovery.ts";
+import { pathAnswer, PathMtu } from "./path_mtu.ts";
 import { fullParams, type Limits } from "./params.ts";
 import { frameBytes, type Outbound } from "./send_window.ts";
 import type { Params } from "./types.ts";
@@ -64,14 +66,6 @@ export function ownOffer(limits: Limits, params?: Params): Offer {
   };
 }
 
-/**
- * The answer to a PathChallenge: mixed with what only this connection's peer knows, so that the
- * peer of another server's connection of the same number cannot prove itself into ours.
- */
-export function pathAnswer(token: bigint, isn: number): bigint {
-  return token ^ BigInt(isn);
-}
-
 /** See the module. */
 export class NativeConnection extends Connection {
   override readonly wire = "cbor";
@@ -80,6 +74,7 @@ export class NativeConnection extends Connection {
 
   private readonly congestion: CongestionControl;
   private readonly recovery: LossRecovery;
+  private readonly mtu: PathMtu;
   /** How often a peer whose epoch is shorter must hear us; Infinity: our ticks will do. */
   private readonly heartbeatMillis: number;
   /** Datagrams sent on this connection. */
@@ -112,7 +107,8 @@ export class NativeConnection extends Connection {
     super(spec, host, MAX_DATA_BYTES);
     this.maxPayloadBytes = Math.min(host.limits.maxMessageBytes, spec.peer.maxMessageBytes);
     this.congestion = spec.congestion;
-    this.recovery = new LossRecovery(this.send, spec.congestion, this.params.epochMillis);
+    this.mtu = new PathMtu(this.isn, host.mtu, host.probesMtu && host.packing);
+    this.recovery = new LossRecovery(this.send, spec.congestion, this.params.epochMillis, this.mtu);
     this.send.grant(this.isn, spec.peer.windowMessages, spec.peer.windowBytes);
     const peerEpoch = Math.max(spec.peer.epochMillis, LEAST_HEARTBEAT_MS);
     this.heartbeatMillis = peerEpoch < this.params.epochMillis ? peerEpoch : Infinity;
@@ -148,6 +144,7 @@ export class NativeConnection extends Connection {
         this.noteData(reader.number, nowMs);
         this.takeData(reader.seq, reader.payload, reader.marks, reader.remaining);
       } else if (reader.type === FrameType.ack) this.handleAck(reader, nowMs);
+      else if (reader.type === FrameType.pathResponse) this.mtu.handleAnswer(reader.token);
       else if (reader.type === FrameType.close) return this.handleClose(reader);
       if (this.hasEnded) return;
     }
@@ -171,6 +168,7 @@ export class NativeConnection extends Connection {
   /** The peer proved that it is at another address now. */
   moveTo(address: string): void {
     this.address = address;
+    this.mtu.fallBack();
     this.noteHeard();
     this.ackWanted = true;
     this.host.wantsToSend(this);
@@ -205,7 +203,9 @@ export class NativeConnection extends Connection {
     const hasMessages = this.mayStart(nowMs);
     // Beside a message that leaves no room, the Accept has to wait until it is asked for.
     const next = hasMessages ? this.nextMessage() : undefined;
-    writer.begin(into, this.id, number);
+    // A probe of the path for lost messages must not fail for its size.
+    const isPlain = this.recovery.probes > 0;
+    writer.begin(into, this.id, number, isPlain ? MAX_DATAGRAM_BYTES : this.mtu.bytes);
     const { accept } = this;
     const rides = next !== undefined && writer.fits(ACCEPT_BYTES + frameBytes(next));
     if (accept !== undefined && (rides || this.acceptWanted)) writer.accept(accept);
@@ -217,7 +217,8 @@ export class NativeConnection extends Connection {
       this.pathToken = undefined;
     }
     if (hasMessages && !isAckAlone) this.writeMessages(number, nowMs);
-    return writer.frames === 0 ? 0 : this.finish(nowMs);
+    if (writer.frames === 0) this.mtu.writeProbe(writer, this.recovery.roundTrip, nowMs);
+    return writer.frames > 0 ? this.finish(nowMs) : 0;
   }
 
   override noteRead(): void {
@@ -360,7 +361,9 @@ export class NativeConnection extends Connection {
   private finish(nowMs: Millis): number {
     this.datagrams++;
     this.lastSentMs = nowMs;
-    return this.host.writer.finish();
+    const bytes = this.host.writer.finish();
+    this.mtu.noteSent(this.datagrams, bytes);
+    return bytes;
   }
 
   private repeatClose(): void {

@@ -24,6 +24,9 @@ export interface Host {
   readonly rejections: Rejections;
   /** Whether frames may share a datagram. */
   readonly packing: boolean;
+  /** Largest datagram of a native connection, in bytes; where it starts, if it `probesMtu`. */
+  readonly mtu: number;
+  readonly probesMtu: boolean;
   /** Serves all connections: nothing of it outlives a `fill`. */
   readonly writer: DatagramWriter;
   /** `connection` has something to send: ask its `fill` soon. */

@@ -15,7 +15,13 @@ import { Deadlines } from "./deadlines.ts";
 import { UnknownConnection } from "./errors.ts";
 import { DatagramReader, DatagramWriter } from "./frame.ts";
 import { Inbox } from "./inbox.ts";
-import { type CoreOptions, DATAGRAM_BUFFER_BYTES, fullLimits, type Limits } from "./params.ts";
+import {
+  checkMtu,
+  type CoreOptions,
+  DATAGRAM_BUFFER_BYTES,
+  fullLimits,
+  type Limits,
+} from "./params.ts";
 import { Queue } from "./queue.ts";
 import type { Address, EndpointCore, LspEvent, LspNotice, Outgoing } from "./types.ts";
 
@@ -36,6 +42,8 @@ export abstract class Endpoint implements EndpointCore, Host {
   readonly rejections: Rejections = new Rejections();
 
   readonly packing: boolean;
+  readonly mtu: number;
+  readonly probesMtu: boolean;
   readonly writer: DatagramWriter;
 
   protected readonly options: CoreOptions;
@@ -62,6 +70,8 @@ export abstract class Endpoint implements EndpointCore, Host {
     this.limits = fullLimits(options.limits);
     this.budget = new Budget(this.limits);
     this.packing = options.packing ?? true;
+    this.mtu = checkMtu(options.mtu);
+    this.probesMtu = options.mtu === undefined && options.probesMtu === true;
     this.reader = new DatagramReader(options.checksum);
     this.writer = new DatagramWriter(options.checksum);
     this.newCongestion = options.congestion ?? ((random) => new Bottleneck(random));

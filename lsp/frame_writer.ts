@@ -74,6 +74,13 @@ export class DatagramWriter {
     this.u53(number);
   }
 
+  /** Lets the datagram grow to `bytes` bytes; false when the buffer is smaller. */
+  widen(bytes: number): boolean {
+    if (bytes > this.into.length) return false;
+    this.end = bytes;
+    return true;
+  }
+
   /** Bytes left for frames. */
   get remaining(): number {
     return this.end - this.at;

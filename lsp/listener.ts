@@ -5,7 +5,7 @@
  */
 import type { Millis } from "../machine.ts";
 import { unitReal } from "../random.ts";
-import { NativeConnection, ownOffer, pathAnswer } from "./cbor_connection.ts";
+import { NativeConnection, ownOffer } from "./cbor_connection.ts";
 import type { Connection } from "./connection.ts";
 import { Cookies } from "./cookie.ts";
 import { Endpoint } from "./endpoint.ts";
@@ -21,6 +21,7 @@ import {
 import { JsonConnection } from "./json_connection.ts";
 import { type ClassicFrame, ClassicType, decodeClassic } from "./json_frame.ts";
 import { type CoreOptions, type FullParams, fullParams } from "./params.ts";
+import { pathAnswer } from "./path_mtu.ts";
 import type { Address } from "./types.ts";
 
 /** Largest ISN of a classic peer: leaves 2^52 messages before numbers lose their exactness. */

@@ -9,6 +9,7 @@ import type { Millis } from "../machine.ts";
 import type { CongestionControl } from "./congestion.ts";
 import { DeliveryRate } from "./delivery_rate.ts";
 import { DATA_OVERHEAD_BYTES } from "./frame.ts";
+import type { PathMtu } from "./path_mtu.ts";
 import { Queue } from "./queue.ts";
 import { RoundTrip } from "./rtt.ts";
 import { frameBytes, type Outbound, type SendWindow } from "./send_window.ts";
@@ -31,6 +32,7 @@ export class LossRecovery {
   private readonly congestion: CongestionControl;
   /** Longest time between two probes. */
   private readonly mostSilenceMs: Millis;
+  private readonly mtu: PathMtu;
   private readonly lost = new Queue<Outbound>();
   /** The newest datagram known to have arrived. */
   private newestArrived = 0;
@@ -40,7 +42,13 @@ export class LossRecovery {
   private timeouts = 0;
   private overtakenAtMs: Millis = Infinity;
 
-  constructor(send: SendWindow, congestion: CongestionControl, mostSilenceMs: Millis) {
+  constructor(
+    send: SendWindow,
+    congestion: CongestionControl,
+    mostSilenceMs: Millis,
+    mtu: PathMtu,
+  ) {
+    this.mtu = mtu;
     this.send = send;
     this.congestion = congestion;
     this.mostSilenceMs = mostSilenceMs;
@@ -78,6 +86,7 @@ export class LossRecovery {
     }
     if (echo <= this.newestArrived) return;
     this.newestArrived = echo;
+    this.mtu.noteArrived(echo);
     const sentAtMs = this.delivery.noteArrived(echo);
     if (sentAtMs === undefined) return;
     this.roundTrip.sample(nowMs - sentAtMs, delayMs);
@@ -102,7 +111,10 @@ export class LossRecovery {
   handleWake(nowMs: Millis): boolean {
     if (nowMs >= this.overtakenAtMs) this.detect(nowMs);
     if (nowMs >= this.probeAtMs()) {
-      if (++this.timeouts === SILENT_PROBES) this.congestion.onSilence();
+      if (++this.timeouts === SILENT_PROBES) {
+        this.congestion.onSilence();
+        this.mtu.fallBack();
+      }
       // The probe leaves in this turn; from now on its answer is waited for.
       this.lastDataSentMs = nowMs;
       this.probe();
@@ -147,6 +159,7 @@ export class LossRecovery {
         nowMs >= entry.sentAtMs + patienceMs;
       if (isLost) {
         this.giveUp(entry);
+        this.mtu.noteLost(entry.datagram);
         this.congestion.onLost(frameBytes(entry), entry.sentAtMs, nowMs);
       } else {
         this.overtakenAtMs = Math.min(this.overtakenAtMs, entry.sentAtMs + patienceMs);

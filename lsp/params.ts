@@ -7,6 +7,8 @@
 import type { Random } from "../random.ts";
 import type { Checksum } from "./crc32.ts";
 import type { CongestionFactory } from "./congestion.ts";
+import { MAX_DATAGRAM_BYTES } from "./frame_layout.ts";
+import { LARGEST_DATAGRAM_BYTES } from "./path_mtu.ts";
 import type { Params, Wire } from "./types.ts";
 
 /** {@link Params} with nothing left out. */
@@ -129,6 +131,13 @@ export interface CoreOptions {
   readonly checksum?: Checksum;
   /** `false`: one frame a datagram, on the native wire too. Default `true`. */
   readonly packing?: boolean;
+  /**
+   * Largest datagram sent on the native wire, in bytes, 1200..16384. Default: 1200, which passes
+   * every usual path, and what probes find to pass where `probesMtu` lets them.
+   */
+  readonly mtu?: number;
+  /** Whether larger datagrams are tried; only for sockets that forbid fragments. */
+  readonly probesMtu?: boolean;
   /** Makes the congestion controller of each native connection. */
   readonly congestion?: CongestionFactory;
 }
@@ -147,6 +156,13 @@ export function fullParams(wire: Wire, params: Params = {}): FullParams {
   const { maxUnackedMessages: m, windowSize: w } = full;
   if (m <= w) return full;
   throw new RangeError(`Cannot use maxUnackedMessages: got ${m}, expected at most windowSize ${w}`);
+}
+
+/** `mtu` or its default. Throws RangeError on a value out of range. */
+export function checkMtu(mtu: number = MAX_DATAGRAM_BYTES): number {
+  const [least, most] = [MAX_DATAGRAM_BYTES, LARGEST_DATAGRAM_BYTES];
+  if (Number.isInteger(mtu) && mtu >= least && mtu <= most) return mtu;
+  throw new RangeError(`Cannot use mtu: got ${mtu}, expected ${least}..${most}`);
 }
 
 function checkEach(params: FullParams): void {

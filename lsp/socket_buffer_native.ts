@@ -1,7 +1,7 @@
 /**
- * Asks the kernel for a larger receive buffer, so that a burst of datagrams survives until the
- * event loop comes to read it. Bun has no call for that; where libc cannot be called either, or the
- * kernel caps the wish, LSP is merely slower.
+ * Options of a UDP socket that Bun has no call for: a larger receive buffer, so that a burst of
+ * datagrams survives until the event loop comes to read it, and no fragments. Where libc cannot be
+ * called, or the kernel refuses, LSP is merely slower.
  *
  * @module
  */
@@ -41,8 +41,38 @@ function load(): SetOption | undefined {
 /** Enlarges the receive buffer of the socket `fd`; whether the kernel took the wish. */
 export function enlargeReceiveBuffer(fd: number): boolean {
   const option = OPTION[process.platform];
-  if (option === undefined || fd < 0) return false;
+  return option !== undefined && set(fd, option[0], option[1], WANTED_BYTES);
+}
+
+/**
+ * "Don't fragment", for IPv4 and IPv6, by platform. Linux: IP_MTU_DISCOVER and IPV6_MTU_DISCOVER
+ * set to IP_PMTUDISC_PROBE, which also leaves ICMP's word on the path's size alone; elsewhere
+ * IP_DONTFRAG and IPV6_DONTFRAG.
+ */
+const UNFRAGMENTED: Partial<Record<NodeJS.Platform, readonly (readonly [number, number])[]>> = {
+  linux: [
+    [0, 10],
+    [41, 23],
+  ],
+  darwin: [
+    [0, 28],
+    [41, 62],
+  ],
+};
+
+/** Has what is too large for the path be lost, not cut up; whether the kernel took the wish. */
+export function forbidFragments(fd: number, isSix: boolean): boolean {
+  const [four, six] = UNFRAGMENTED[process.platform] ?? [];
+  if (four === undefined || six === undefined) return false;
+  const value = process.platform === "linux" ? 3 : 1;
+  // A socket for both families needs both; one for IPv4 has no other.
+  const takesFour = set(fd, four[0], four[1], value);
+  return isSix ? set(fd, six[0], six[1], value) : takesFour;
+}
+
+function set(fd: number, level: number, name: number, value: number): boolean {
+  if (fd < 0) return false;
   setOption ??= load();
-  const value = Int32Array.of(WANTED_BYTES);
-  return setOption?.(fd, option[0], option[1], ptr(value), value.byteLength) === 0;
+  const bytes = Int32Array.of(value);
+  return setOption?.(fd, level, name, ptr(bytes), bytes.byteLength) === 0;
 }

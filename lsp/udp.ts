@@ -5,7 +5,7 @@
  * @module
  */
 import type { Endpoint } from "./endpoint.ts";
-import { DATAGRAM_BUFFER_BYTES } from "./params.ts";
+import { LARGEST_DATAGRAM_BYTES } from "./path_mtu.ts";
 import type { Address, LspEvent, LspNotice } from "./types.ts";
 import { addressText, type SocketHandlers, type UdpSocket } from "./udp_socket.ts";
 
@@ -24,7 +24,7 @@ const DATAGRAMS_PER_TURN = 64;
 const PROMPT_FLUSHES_PER_TURN = 4;
 
 /** Sending is synchronous: one set of buffers serves all sockets. */
-const slab = Array.from({ length: BATCH }, () => new Uint8Array(DATAGRAM_BUFFER_BYTES));
+const slab = Array.from({ length: BATCH }, () => new Uint8Array(LARGEST_DATAGRAM_BYTES));
 
 /** What the owner of an endpoint is told. */
 export interface Upcalls {

@@ -24,6 +24,11 @@ export interface EndpointOptions {
   readonly congestion?: CongestionFactory;
   /** `false`: one frame a datagram, on the native wire too. Default `true`. */
   readonly packing?: boolean;
+  /**
+   * Largest datagram sent on the native wire, in bytes, 1200..16384. Default: 1200, which passes
+   * every usual path, and what probes find to pass.
+   */
+  readonly mtu?: number;
   /** Ends all at once, unflushed; a `connect` in progress rejects with the signal's reason. */
   readonly signal?: AbortSignal;
   /** Told what happens to connections: made, refused, drained. */
@@ -76,7 +81,7 @@ export function unpredictable(): { random: () => number; secret: Uint8Array } {
 
 /** The options of a core among those of an endpoint. */
 export function coreOptions(options: EndpointOptions): Omit<CoreOptions, "random"> {
-  const { params, limits, appVersion, congestion, packing } = options;
+  const { params, limits, appVersion, congestion, packing, mtu } = options;
   return {
     checksum: crc32Native,
     ...(params !== undefined && { params }),
@@ -84,6 +89,7 @@ export function coreOptions(options: EndpointOptions): Omit<CoreOptions, "random
     ...(appVersion !== undefined && { appVersion }),
     ...(congestion !== undefined && { congestion }),
     ...(packing !== undefined && { packing }),
+    ...(mtu !== undefined && { mtu }),
   };
 }
 
@@ -104,7 +110,8 @@ export async function connect(options: ConnectOptions): Promise<LspClient> {
   try {
     signal?.throwIfAborted();
     const to = addressText(host, port);
-    const given = { ...coreOptions(options), ...unpredictable(), to, wire };
+    const { forbidsFragments: probesMtu } = socket;
+    const given = { ...coreOptions(options), ...unpredictable(), to, wire, probesMtu };
     const core = createDialer(isn === undefined ? given : { ...given, isn }, performance.now());
     client = new Client(core, wire, options, (upcalls) => new UdpEndpoint(core, socket, upcalls));
   } catch (error) {

@@ -86,7 +86,9 @@ export async function listen(options: ListenOptions): Promise<LspServer> {
   });
   try {
     signal?.throwIfAborted();
-    const core = createListener({ ...coreOptions(options), ...unpredictable() }, performance.now());
+    const { forbidsFragments: probesMtu } = socket;
+    const given = { ...coreOptions(options), ...unpredictable(), probesMtu };
+    const core = createListener(given, performance.now());
     server = new Server(options, (upcalls) => new UdpEndpoint(core, socket, upcalls));
     return server;
   } catch (error) {

@@ -7,7 +7,7 @@
 import { lookup } from "node:dns/promises";
 import { isIP } from "node:net";
 import { AddressInUse, LspError, UnresolvedHost } from "./errors.ts";
-import { enlargeReceiveBuffer } from "./socket_buffer_native.ts";
+import { enlargeReceiveBuffer, forbidFragments } from "./socket_buffer_native.ts";
 import type { Address } from "./types.ts";
 
 /** What a socket tells. */
@@ -22,6 +22,8 @@ export interface UdpSocket {
   readonly port: number;
   /** The address bound to, as the system tells it. */
   readonly host: string;
+  /** Whether a datagram too large for the path is lost, rather than cut up on the way. */
+  readonly forbidsFragments: boolean;
   /** Sends `packets[i]` to `hosts[i]`, `ports[i]`; how many went before the kernel was full. */
   sendMany(packets: readonly Uint8Array[], to: readonly Address[]): number;
   ref(): void;
@@ -68,8 +70,7 @@ export async function openListening(
   try {
     const socket = await Bun.udpSocket({ ...options, socket: callbacks(handlers) });
     const isSix = host.includes(":");
-    enlarge(socket);
-    return wrap(socket, (packets, to) => {
+    return wrap(socket, isSix, (packets, to) => {
       const flat: (Uint8Array | string | number)[] = [];
       for (let i = 0; i < packets.length; i++) {
         const blank = to[i]!.lastIndexOf(" ");
@@ -96,8 +97,7 @@ export async function openConnected(
   const connect = { hostname: host, port };
   try {
     const socket = await Bun.udpSocket({ ...options, connect, socket: callbacks(handlers) });
-    enlarge(socket);
-    return wrap(socket, (packets) => socket.sendMany(packets));
+    return wrap(socket, host.includes(":"), (packets) => socket.sendMany(packets));
   } catch (cause) {
     throw openError("reach", host, port, cause);
   }
@@ -115,14 +115,14 @@ function callbacks(handlers: SocketHandlers): Bun.udp.SocketHandler<"uint8array"
 
 type AnySocket = Bun.udp.BaseUDPSocket & { readonly fd?: number };
 
-function enlarge(socket: AnySocket): void {
-  enlargeReceiveBuffer(socket.fd ?? -1);
-}
-
-function wrap(socket: AnySocket, sendMany: UdpSocket["sendMany"]): UdpSocket {
+function wrap(socket: AnySocket, isSix: boolean, sendMany: UdpSocket["sendMany"]): UdpSocket {
+  const fd = socket.fd ?? -1;
+  enlargeReceiveBuffer(fd);
+  const forbidsFragments = forbidFragments(fd, isSix);
   return {
     port: socket.port,
     host: socket.address.address,
+    forbidsFragments,
     sendMany,
     ref: () => socket.ref(),
     unref: () => socket.unref(),

@@ -53,7 +53,12 @@ export class Link {
   passes: (packet: Packet) => boolean = () => true;
   readonly nodes: Node[] = [];
   private flights: Flight[] = [];
-  private readonly buffer = new Uint8Array(2048);
+  private readonly buffer: Uint8Array;
+
+  /** `bufferBytes`: what it lends to `pollDatagram`. */
+  constructor(bufferBytes: number = 2048) {
+    this.buffer = new Uint8Array(bufferBytes);
+  }
 
   listener(options: Partial<CoreOptions> = {}, address = "server 1"): Node<Listener> {
     return this.add(createListener({ random: seededRandom(1), ...options }, this.nowMs), address);
