@@ -214,6 +214,26 @@ describe("losses and signals", () => {
   );
 });
 
+test(
+  "a server tells at its end what it ignored, by reason",
+  async () => {
+    const { server, at } = await startServer();
+    const connect = { hostname: "127.0.0.1", port: Number(at.split(":")[1]) };
+    const stranger = await Bun.udpSocket({ hostname: "127.0.0.1", connect });
+    for (let i = 0; i < 5; i++) stranger.send("{garbage");
+    stranger.send(new Uint8Array(40));
+    // What was sent before it is read before this client's Connect.
+    const client = new Script("client.ts", [at, "ignored", "18446744073709551615"]);
+    await client.said(/waits for miners/);
+    server.kill("SIGTERM");
+    assertEquals(await server.exit(), 143);
+    const told = /ignored so far: 6 datagrams \(malformed 5, magic 1\); 0 messages\n/;
+    assert(told.test(server.stderr), server.stderr);
+    stranger.close();
+  },
+  TIMEOUT_MILLIS,
+);
+
 describe("what cannot work gets its own line", () => {
   test(
     "a port in use",
