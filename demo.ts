@@ -1,8 +1,8 @@
 /**
  * `bun run demo`: a real fleet on this machine. Starts a server and three miners as processes of
- * their own, has them search a range that takes some seconds, kills one of them in the middle of it,
- * shows how it goes, verifies the result, and shuts everything down. Exit code 0 means that all of
- * it worked.
+ * their own, has them search a range that takes some seconds, kills one of them in the middle of
+ * it, shows how it goes, verifies the result, and shuts everything down. Exit code 0 means that all
+ * of it worked.
  *
  * @module
  */
@@ -93,7 +93,7 @@ async function demonstrate(): Promise<void> {
   await verify(message, upper, answer, kernels);
 }
 
-/** Starts the miners one after the other, so that the server numbers them as we do; their kernels. */
+/** Starts the miners one by one, so that the server numbers them as we do; their kernels. */
 async function startMiners(at: string): Promise<Set<string>> {
   const threads = Math.max(1, Math.floor(usableCores() / MINERS));
   for (let i = 1; i <= MINERS; i++) {

@@ -1,6 +1,7 @@
 /**
- * The demo's distrust: checks an answer without the code that found it. The hash is computed by two
- * other implementations, and the range is searched once more by a kernel that the fleet did not use.
+ * The demo's distrust: checks an answer without the code that found it. The hash is computed by
+ * two other implementations, and the range is searched once more by a kernel that the fleet did not
+ * use.
  *
  * @module
  */
