@@ -6,13 +6,13 @@
  * @module
  */
 import type { Millis } from "../machine.ts";
+import { Acknowledger } from "./acknowledger.ts";
 import type { CongestionControl } from "./congestion.ts";
 import { Connection, type ConnectionSpec, type EndCause, type Host } from "./connection.ts";
 import type { ConnectionStats } from "./counters.ts";
 import {
   ACCEPT_BYTES,
   type AcceptFields,
-  type AckFields,
   CloseCode,
   type DatagramReader,
   type DatagramWriter,
@@ -21,18 +21,19 @@ import {
   MAX_ACK_RANGES,
   MAX_DATA_BYTES,
   MAX_DATAGRAM_BYTES,
-  MAX_UINT32,
   type Offer,
 } from "./frame.ts";
+import { closeText, type Goodbye, goodbyeFor } from "./goodbye.ts";
 import { LossRecovery } from "./loss_recovery.ts";
 import { pathAnswer, PathMtu } from "./path_mtu.ts";
 import { fullParams, type Limits } from "./params.ts";
 import { frameBytes, type Outbound } from "./send_window.ts";
+import { StallWatch } from "./stall_watch.ts";
 import type { Params } from "./types.ts";
 
 /** A peer whose epoch is shorter than ours hears from us that often, but not more often. */
 const LEAST_HEARTBEAT_MS = 100;
-/** Our epochs for which a closed connection goes on to tell a peer that missed the Close. */
+/** Our epochs for which an ended connection goes on to tell a peer that does not answer. */
 const LINGER_EPOCHS = 2;
 
 /** What makes a native connection. */
@@ -44,17 +45,6 @@ export interface NativeSpec extends ConnectionSpec {
   /** A listener's end: the answer to every Connect of this connection. */
   readonly accept?: AcceptFields;
 }
-
-/** Serves all connections: nothing of it outlives a `fill`. */
-const ackFields: AckFields = {
-  cumulative: 0,
-  echo: 0,
-  echoDelayMicros: 0,
-  windowMessages: 0,
-  windowBytes: 0,
-  rangeCount: 0,
-  ranges: new Float64Array(2 * MAX_ACK_RANGES),
-};
 
 /** What we tell a peer of ourselves while connecting. */
 export function ownOffer(limits: Limits, params?: Params): Offer {
@@ -74,6 +64,8 @@ export class NativeConnection extends Connection {
 
   private readonly congestion: CongestionControl;
   private readonly recovery: LossRecovery;
+  private readonly acks: Acknowledger;
+  private readonly stall: StallWatch;
   private readonly mtu: PathMtu;
   /** How often a peer whose epoch is shorter must hear us; Infinity: our ticks will do. */
   private readonly heartbeatMillis: number;
@@ -91,21 +83,14 @@ export class NativeConnection extends Connection {
   private readonly granted: AcceptFields | undefined;
   private ackWanted = true;
   private pathToken: bigint | undefined;
-  private closeCode: number | undefined;
-  private closeWanted = false;
-  private closeReason = "";
-  private lingerUntilMs: Millis = Infinity;
-
-  /** The newest datagram with data, and when it came. */
-  private echo = 0;
-  private echoAtMs: Millis = 0;
-  /** What our last Ack let the peer send: a sequence number, and an offset in bytes. */
-  private toldSeq = 0;
-  private toldOffset = 0;
+  /** Once it has ended, and the peer does not know. */
+  private goodbye: Goodbye | undefined;
 
   constructor(spec: NativeSpec, host: Host) {
     super(spec, host, MAX_DATA_BYTES);
     this.maxPayloadBytes = Math.min(host.limits.maxMessageBytes, spec.peer.maxMessageBytes);
+    this.acks = new Acknowledger(this.receive, host.limits);
+    this.stall = new StallWatch(this.receive);
     this.congestion = spec.congestion;
     this.mtu = new PathMtu(this.isn, host.mtu, host.probesMtu && host.packing);
     this.recovery = new LossRecovery(this.send, spec.congestion, this.params.epochMillis, this.mtu);
@@ -126,7 +111,7 @@ export class NativeConnection extends Connection {
 
   /** A datagram with our number from our address: `reader` is at its start. */
   handleDatagram(reader: DatagramReader, nowMs: Millis): void {
-    if (this.hasEnded) return this.repeatClose();
+    if (this.hasEnded) return this.handleAfterEnd(reader);
     this.newestNumber = Math.max(this.newestNumber, reader.number);
     this.accept = undefined;
     this.acceptWanted = false;
@@ -138,23 +123,16 @@ export class NativeConnection extends Connection {
       }
       this.noteHeard();
       if (reader.type === FrameType.data) {
-        this.noteData(reader.number, nowMs);
+        this.acks.noteData(reader.number, nowMs);
         this.takeData(reader.seq, new Uint8Array(reader.payload));
       } else if (reader.type === FrameType.fragment) {
-        this.noteData(reader.number, nowMs);
+        this.acks.noteData(reader.number, nowMs);
         this.takeData(reader.seq, reader.payload, reader.marks, reader.remaining);
       } else if (reader.type === FrameType.ack) this.handleAck(reader, nowMs);
       else if (reader.type === FrameType.pathResponse) this.mtu.handleAnswer(reader.token);
       else if (reader.type === FrameType.close) return this.handleClose(reader);
       if (this.hasEnded) return;
     }
-  }
-
-  /** A datagram with data came: its number is the next that we echo. */
-  private noteData(number: number, nowMs: Millis): void {
-    if (number <= this.echo) return;
-    this.echo = number;
-    this.echoAtMs = nowMs;
   }
 
   /** A Connect with our ISN came again: answer it again. */
@@ -175,18 +153,22 @@ export class NativeConnection extends Connection {
   }
 
   override wakeAtMs(): Millis {
-    if (this.phase === "ended") return this.lingerUntilMs;
+    if (this.hasEnded) return this.goodbye?.wakeAtMs ?? Infinity;
     const repairAtMs = this.recovery.wakeAtMs();
     const heartbeatAtMs = this.lastSentMs + this.heartbeatMillis;
     return Math.min(this.nextTickMs, repairAtMs, this.pacedUntilMs, heartbeatAtMs);
   }
 
   override handleWake(nowMs: Millis): void {
-    if (this.phase === "ended") {
-      if (nowMs >= this.lingerUntilMs) this.host.forget(this);
+    if (this.hasEnded) {
+      if (this.goodbye?.handleWake(nowMs)) this.host.wantsToSend(this);
+      else this.host.forget(this);
       return;
     }
     super.handleWake(nowMs);
+    if (this.stall.isOver(nowMs)) {
+      return this.closeNow("stalled", "too slow with a message while others waited for memory");
+    }
     if (nowMs >= this.lastSentMs + this.heartbeatMillis) {
       this.lastSentMs = nowMs;
       this.heartbeat();
@@ -197,7 +179,7 @@ export class NativeConnection extends Connection {
   }
 
   override fill(into: Uint8Array, nowMs: Millis): number {
-    if (this.phase === "ended") return this.fillClose(into, nowMs);
+    if (this.hasEnded) return this.fillClose(into, nowMs);
     const { writer } = this.host;
     const number = this.datagrams + 1;
     const hasMessages = this.mayStart(nowMs);
@@ -222,14 +204,7 @@ export class NativeConnection extends Connection {
   }
 
   override noteRead(): void {
-    const { receive, host } = this;
-    const seq = receive.expected - 1 + receive.creditMessages - this.toldSeq;
-    const bytes = receive.handedOnBytes + receive.creditBytes - this.toldOffset;
-    const { maxReorder, maxUnreadMessages, maxUnreadBytes } = host.limits;
-    const most = Math.min(maxReorder, maxUnreadMessages);
-    if (this.phase !== "open" || (seq < most / 4 && bytes < maxUnreadBytes / 4)) return;
-    this.ackWanted = true;
-    host.wantsToSend(this);
+    if (this.phase === "open" && this.acks.hasNews) this.acknowledge();
   }
 
   override stats(): ConnectionStats {
@@ -263,14 +238,9 @@ export class NativeConnection extends Connection {
   }
 
   protected override afterEnd(cause: EndCause): void {
-    if (cause === "flushed") this.closeCode = CloseCode.done;
-    else if (cause === "shutdown") this.closeCode = CloseCode.shutdown;
-    else if (cause === "lost") this.closeCode = CloseCode.lost;
-    else if (cause === "breach") this.closeCode = CloseCode.protocol;
-    else if (cause === "stalled") this.closeCode = CloseCode.limit;
-    else return this.host.forget(this);
-    this.closeReason = this.receive.breach ?? closeTexts[this.closeCode]!;
-    this.repeatClose();
+    this.goodbye = goodbyeFor(cause, this.receive.breach);
+    if (this.goodbye === undefined) this.host.forget(this);
+    else this.host.wantsToSend(this);
   }
 
   // ---- receiving
@@ -300,8 +270,18 @@ export class NativeConnection extends Connection {
   }
 
   private handleClose(reader: DatagramReader): void {
-    const known = closeTexts[reader.code] ?? "closed by the peer";
-    this.closeNow("peer", reader.reason === "" ? known : reader.reason);
+    const { code, reason } = reader;
+    if (code === CloseCode.answer) return this.host.rejections.count("answer");
+    this.closeNow("peer", reason === "" ? closeText(code) : reason);
+    this.host.answerClose(this.id, this.address);
+  }
+
+  /** The peer took leave, or answers ours; or it missed it, and shall hear it again. */
+  private handleAfterEnd(reader: DatagramReader): void {
+    while (reader.next()) if (reader.type === FrameType.close) return this.host.forget(this);
+    if (this.goodbye === undefined) return;
+    this.goodbye.isWanted = true;
+    this.host.wantsToSend(this);
   }
 
   // ---- sending
@@ -344,17 +324,7 @@ export class NativeConnection extends Connection {
   }
 
   private writeAck(nowMs: Millis): void {
-    const { receive } = this;
-    const delayMicros = Math.round((nowMs - this.echoAtMs) * 1000);
-    ackFields.cumulative = receive.expected - 1;
-    ackFields.echo = this.echo;
-    ackFields.echoDelayMicros = Math.min(Math.max(0, delayMicros), MAX_UINT32);
-    ackFields.windowMessages = receive.creditMessages;
-    ackFields.windowBytes = receive.creditBytes;
-    ackFields.rangeCount = receive.writeRuns(ackFields.ranges, MAX_ACK_RANGES);
-    this.host.writer.ack(ackFields);
-    this.toldSeq = ackFields.cumulative + ackFields.windowMessages;
-    this.toldOffset = receive.handedOnBytes + ackFields.windowBytes;
+    this.acks.write(this.host.writer, nowMs);
     this.ackWanted = false;
   }
 
@@ -366,22 +336,15 @@ export class NativeConnection extends Connection {
     return bytes;
   }
 
-  private repeatClose(): void {
-    this.closeWanted = this.closeCode !== undefined;
-    if (this.closeWanted) this.host.wantsToSend(this);
-  }
-
   private fillClose(into: Uint8Array, nowMs: Millis): number {
-    if (!this.closeWanted) return 0;
-    const { writer } = this.host;
-    this.closeWanted = false;
-    if (this.lingerUntilMs === Infinity) {
-      this.lingerUntilMs = nowMs + LINGER_EPOCHS * this.params.epochMillis;
-    }
-    writer.begin(into, this.id, this.datagrams + 1);
+    const { goodbye, host } = this;
+    if (!goodbye?.isWanted) return 0;
+    const lingerMs = LINGER_EPOCHS * this.params.epochMillis;
+    goodbye.noteSent(nowMs, this.recovery.roundTrip.timeoutMs, lingerMs);
+    host.writer.begin(into, this.id, this.datagrams + 1);
     // The peer may lack our last acknowledgement; behind a Close nobody would repeat it.
     this.writeAck(nowMs);
-    writer.close(this.closeCode ?? CloseCode.done, this.send.highestSent, this.closeReason);
+    host.writer.close(goodbye.code, this.send.highestSent, goodbye.reason);
     return this.finish(nowMs);
   }
 }
@@ -391,12 +354,3 @@ function writeMessage(writer: DatagramWriter, entry: Outbound): boolean {
   if (marks === Marks.whole) return writer.data(seq, payload);
   return writer.fragment(seq, marks, remaining, payload);
 }
-
-const closeTexts: Record<number, string> = {
-  [CloseCode.done]: "closed by the peer",
-  [CloseCode.shutdown]: "the peer shut down",
-  [CloseCode.protocol]: "the peer saw a breach of the protocol",
-  [CloseCode.limit]: "the peer reached a limit",
-  [CloseCode.lost]: "the peer heard nothing for too long",
-  [CloseCode.replaced]: "replaced by a newer connection from the same address",
-};

@@ -33,6 +33,8 @@ export interface Host {
   wantsToSend(connection: Connection): void;
   /** `connection` takes no more part in LSP; it may linger to tell its peer so. */
   ended(connection: Connection): void;
+  /** The peer, at `to`, took leave of connection `connId`: let it know that we know. */
+  answerClose(connId: number, to: Address): void;
   /** Forget `connection` altogether. */
   forget(connection: Connection): void;
 }
@@ -160,11 +162,14 @@ export abstract class Connection implements Timed {
     host.wantsToSend(this);
   }
 
-  /** Whether `write` takes a message of `bytes` bytes now. */
-  mayWrite(bytes: number): boolean {
+  /** Whether `write` takes a message of `bytes` bytes now; by default half of what may wait. */
+  mayWrite(bytes?: number): boolean {
     const { maxQueuedBytes, maxQueuedBytesTotal } = this.host.limits;
-    if (!mayQueue(this.send.queuedBytes, bytes, maxQueuedBytes)) return false;
-    return mayQueue(this.host.budget.queuedBytes, bytes, maxQueuedBytesTotal);
+    const half = (limit: number): number => Math.ceil(limit / 2);
+    const { queuedBytes } = this.send;
+    const total = this.host.budget.queuedBytes;
+    if (!mayQueue(queuedBytes, bytes ?? half(maxQueuedBytes), maxQueuedBytes)) return false;
+    return mayQueue(total, bytes ?? half(maxQueuedBytesTotal), maxQueuedBytesTotal);
   }
 
   /** The application closes: no more is read; what was written is still brought over. */

@@ -1,6 +1,7 @@
 /**
  * Tokens by which an address proves that it can receive, without the listener remembering anything
- * about it: a keyed hash of what the stranger claims, valid for half a minute to a minute.
+ * about it: a keyed hash of what the stranger claims, valid for half a minute to a minute. The
+ * purpose says what a token proves; those of different purposes have nothing in common.
  *
  * @module
  */
@@ -15,9 +16,6 @@ const SECRET_WORDS = 4;
 
 const utf8 = new TextEncoder();
 
-/** What a token proves: an address's Connect, or that a connection's peer is at an address. */
-export type Purpose = "connect" | "path";
-
 /** See the module. */
 export class Cookies {
   private readonly secret: Uint8Array;
@@ -28,12 +26,12 @@ export class Cookies {
   }
 
   /** The token for `number` (an ISN, or a connection's) claimed from `address` at `nowMs`. */
-  make(purpose: Purpose, address: Address, number: number, nowMs: Millis): bigint {
+  make(purpose: string, address: Address, number: number, nowMs: Millis): bigint {
     return this.at(purpose, address, number, Math.floor(nowMs / SLOT_MS));
   }
 
   /** Whether `token` was made for these a short while ago. */
-  check(token: bigint, purpose: Purpose, address: Address, number: number, nowMs: Millis): boolean {
+  check(token: bigint, purpose: string, address: Address, number: number, nowMs: Millis): boolean {
     const slot = Math.floor(nowMs / SLOT_MS);
     return (
       token === this.at(purpose, address, number, slot) ||
@@ -41,7 +39,7 @@ export class Cookies {
     );
   }
 
-  private at(purpose: Purpose, address: Address, number: number, slot: number): bigint {
+  private at(purpose: string, address: Address, number: number, slot: number): bigint {
     const claim = utf8.encode(`${purpose} ${address} ${number} ${slot}`);
     const keyed = new Uint8Array(this.secret.length + claim.length);
     keyed.set(this.secret);

@@ -108,7 +108,7 @@ export class Dialer extends Endpoint {
     }
     if (this.isConnecting) this.handleAccept(nowMs);
     const connection = this.byId.get(reader.connId);
-    if (!(connection instanceof NativeConnection)) return this.rejections.count("unknown");
+    if (!(connection instanceof NativeConnection)) return this.handleUnknown(from);
     connection.handleDatagram(reader, nowMs);
     this.reschedule(connection);
   }

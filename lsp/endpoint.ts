@@ -13,7 +13,7 @@ import type { CongestionFactory } from "./congestion.ts";
 import { type ConnectionStats, type EndpointStats, Rejections } from "./counters.ts";
 import { Deadlines } from "./deadlines.ts";
 import { UnknownConnection } from "./errors.ts";
-import { DatagramReader, DatagramWriter } from "./frame.ts";
+import { CloseCode, DatagramReader, DatagramWriter, FrameType } from "./frame.ts";
 import { Inbox } from "./inbox.ts";
 import {
   checkMtu,
@@ -191,16 +191,13 @@ export abstract class Endpoint implements EndpointCore, Host {
     return this.byId.get(connId)?.stats();
   }
 
-  /** Whether `write` takes `bytes` bytes on an open connection now; `undefined`: it is not open. */
-  mayWrite(connId: number, bytes: number): boolean | undefined {
+  /**
+   * Whether `write` takes a message of `bytes` bytes (by default: half of what may wait) on an open
+   * connection now; `undefined`: it is not open.
+   */
+  mayWrite(connId: number, bytes?: number): boolean | undefined {
     const connection = this.byId.get(connId);
     return connection?.phase === "open" ? connection.mayWrite(bytes) : undefined;
-  }
-
-  /** Payload bytes written on an open connection and not acknowledged; else `undefined`. */
-  queuedBytes(connId: number): number | undefined {
-    const connection = this.byId.get(connId);
-    return connection?.phase === "open" ? connection.send.queuedBytes : undefined;
   }
 
   // ---- Host
@@ -216,6 +213,13 @@ export abstract class Endpoint implements EndpointCore, Host {
     this.noteIfDrained();
   }
 
+  answerClose(connId: number, to: Address): void {
+    this.sendStray(to, (writer, into) => {
+      writer.begin(into, connId, 1);
+      writer.close(CloseCode.answer, 0, "");
+    });
+  }
+
   forget(connection: Connection): void {
     this.byId.delete(connection.id);
     this.deadlines.remove(connection);
@@ -224,6 +228,17 @@ export abstract class Endpoint implements EndpointCore, Host {
   // ---- for listeners and dialers
 
   protected abstract handleNative(from: Address, nowMs: Millis): void;
+  /** A datagram of a connection that is over, or never was: only leave-taking is answered. */
+  protected handleUnknown(from: Address): void {
+    const { reader } = this;
+    this.rejections.count("unknown");
+    while (reader.next()) {
+      if (reader.type !== FrameType.close) continue;
+      if (reader.code !== CloseCode.answer) this.answerClose(reader.connId, from);
+      return;
+    }
+  }
+
   protected abstract handleClassic(bytes: Uint8Array, from: Address, nowMs: Millis): void;
 
   protected add(connection: Connection): void {

@@ -112,6 +112,8 @@ export const CloseCode = {
   lost: 4,
   /** Replaced by a newer connection from the same address. */
   replaced: 5,
+  /** The answer to a Close; itself never answered. */
+  answer: 6,
 } as const;
 
 /** How a field is written; every kind has exactly one form. */

@@ -45,6 +45,8 @@ export class Listener extends Endpoint {
   private readonly startMs: Millis;
   private readonly nativeByAddress = new Map<Address, NativeConnection>();
   private readonly classicByAddress = new Map<Address, JsonConnection>();
+  /** The last connection, by address and ISN, that has ended. */
+  private readonly endedIds = new Map<string, number>();
   /** Classic connections of which nothing but Connect was heard. */
   private unprovenCount = 0;
   private lastId = 0;
@@ -63,6 +65,7 @@ export class Listener extends Endpoint {
   override ended(connection: Connection): void {
     const { address } = connection;
     if (this.nativeByAddress.get(address) === connection) this.nativeByAddress.delete(address);
+    if (connection instanceof NativeConnection) this.rememberEnd(connection);
     if (this.classicByAddress.get(address) === connection) this.classicByAddress.delete(address);
     if (connection instanceof JsonConnection && !connection.proven) this.unprovenCount--;
     super.ended(connection);
@@ -114,7 +117,7 @@ export class Listener extends Endpoint {
     const { reader } = this;
     if (reader.connId === 0) return this.handleHandshake(from, nowMs);
     const connection = this.byId.get(reader.connId);
-    if (!(connection instanceof NativeConnection)) return this.rejections.count("unknown");
+    if (!(connection instanceof NativeConnection)) return this.handleUnknown(from);
     if (connection.address === from) connection.handleDatagram(reader, nowMs);
     else this.handleMoved(connection, from, nowMs);
     this.reschedule(connection);
@@ -132,8 +135,11 @@ export class Listener extends Endpoint {
     const { isn, token } = reader;
     const known = this.nativeByAddress.get(from);
     if (known?.isn === isn) return known.handleConnectAgain();
-    if (!this.cookies.check(token, "connect", from, isn, nowMs)) {
-      const cookie = this.cookies.make("connect", from, isn, nowMs);
+    // A late copy of the Connect of a connection that is over would make a ghost of it: so that one
+    // has used its cookie up, and whoever really connects again is asked for a new one.
+    const purpose = `connect ${this.endedIds.get(`${from} ${isn}`) ?? 0}`;
+    if (!this.cookies.check(token, purpose, from, isn, nowMs)) {
+      const cookie = this.cookies.make(purpose, from, isn, nowMs);
       return this.sendStray(from, (writer, into) => {
         writer.begin(into, 0, 1);
         writer.challenge(isn, cookie);
@@ -181,6 +187,14 @@ export class Listener extends Endpoint {
     const slotMs = Math.min(TICK_SLOT_MS, epochMillis / 8);
     const atMs = nowMs + epochMillis * (1 - unitReal(this.options.random));
     return this.startMs + Math.ceil((atMs - this.startMs) / slotMs) * slotMs;
+  }
+
+  private rememberEnd({ address, isn, id }: NativeConnection): void {
+    const { endedIds } = this;
+    endedIds.set(`${address} ${isn}`, id);
+    if (endedIds.size <= this.limits.maxEndedRemembered) return;
+    const [oldest] = endedIds.keys();
+    endedIds.delete(oldest!);
   }
 
   /** A datagram with a connection's number from another address: it must prove itself first. */

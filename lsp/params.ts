@@ -65,6 +65,8 @@ export interface Limits {
   readonly maxReassemblyBytes: number;
   /** How many sequence numbers ahead of the next expected one are kept. */
   readonly maxReorder: number;
+  /** Ended connections of which a late copy of the Connect is recognized. */
+  readonly maxEndedRemembered: number;
   /** Datagrams to strangers (challenges, refusals) waiting to be sent. */
   readonly maxStrayDatagrams: number;
   /** Refusals told as notices, a second: a flood of strangers must not flood the log. */
@@ -87,6 +89,7 @@ export const DEFAULT_LIMITS: Limits = {
   maxUnreadBytesTotal: 256 << 20,
   maxReassemblyBytes: 256 << 20,
   maxReorder: 1024,
+  maxEndedRemembered: 10_000,
   maxStrayDatagrams: 256,
   maxRefusalsPerSecond: 10,
 };

@@ -84,10 +84,10 @@ export class ReceiveBuffer {
     return this.assembler?.filledBytes ?? 0;
   }
 
-  /** Whether a message has begun, or wants to begin, and only its sender keeps it from ending. */
-  get waitsForPieces(): boolean {
-    const { assembler } = this;
-    return assembler !== undefined && assembler.hasClaim && this.creditBytes > 0;
+  /** Whether others want the memory of a message that only its sender keeps from ending. */
+  get keepsOthersWaiting(): boolean {
+    if (!this.budget.isContended || !this.assembler?.hasClaim) return false;
+    return this.creditBytes > 0 && this.creditMessages > 0;
   }
 
   /**

@@ -49,6 +49,7 @@ export class UdpEndpoint<Core extends Endpoint> implements SocketHandlers {
   private unsent: Uint8Array[] = [];
   private unsentTo: Address[] = [];
   private isReleased = false;
+  private isRetiring = false;
   private isRef = true;
   /** The text of an address by its port: it is asked for with every datagram. */
   private readonly texts = new Map<number, { host: string; text: Address }>();
@@ -94,6 +95,16 @@ export class UdpEndpoint<Core extends Endpoint> implements SocketHandlers {
     // Reading may have opened the window for a peer, which wants to be told.
     if (event !== undefined && this.core.wantsTurn) this.kick();
     return event;
+  }
+
+  /**
+   * Releases as soon as the core has nothing more to do: until a peer has answered the Close, or
+   * long enough did not. The process may end meanwhile.
+   */
+  retire(): void {
+    this.isRetiring = true;
+    this.setRef(false);
+    this.kick();
   }
 
   /** Closes socket and timer. What the core still holds can be read. */
@@ -142,6 +153,7 @@ export class UdpEndpoint<Core extends Endpoint> implements SocketHandlers {
       this.upcalls.onNotice(notice);
     }
     this.upcalls.onProgress();
+    if (this.isRetiring && core.wakeAtMs() === undefined) this.release();
     this.arm();
   }
 

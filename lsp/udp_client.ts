@@ -59,10 +59,17 @@ export interface LspClient extends AsyncIterable<Uint8Array>, AsyncDisposable {
    * `read`, calling this until it is empty costs less than a promise a message.
    */
   tryRead(): Uint8Array | undefined;
-  /** Queues a copy. Throws PayloadTooLarge, QueueFull, ConnectionLost, ConnectionClosed. */
+  /**
+   * Queues a copy, of up to `maxMessageBytes` (64 MiB) on the native wire. Throws PayloadTooLarge,
+   * QueueFull, ConnectionLost, ConnectionClosed. A message larger than `maxQueuedBytes` is taken
+   * when nothing else waits.
+   */
   write(payload: Uint8Array): void;
-  /** Resolves when less than half of `maxQueuedBytes` waits; rejects once the connection ended. */
-  writable(): Promise<void>;
+  /**
+   * Resolves when `write` takes a message of `bytes` bytes, by default: half of `maxQueuedBytes`.
+   * Rejects once the connection ended.
+   */
+  writable(bytes?: number): Promise<void>;
   /** Resolves when everything written is acknowledged, or the server is lost. */
   close(): Promise<void>;
   /** Keeps the process alive while the connection is open: the default. */
@@ -153,6 +160,11 @@ export function iterate<T>(
   };
 }
 
+/** Somebody who waits to write so many bytes. */
+export interface Writer extends PromiseWithResolvers<void> {
+  readonly bytes: number | undefined;
+}
+
 /** See {@link LspClient}. */
 class Client implements LspClient, Upcalls {
   connId = 0;
@@ -162,7 +174,7 @@ class Client implements LspClient, Upcalls {
   private readonly connecting = Promise.withResolvers<void>();
   private readonly closing = Promise.withResolvers<void>();
   private readonly readers: PromiseWithResolvers<Uint8Array>[] = [];
-  private readonly writers: PromiseWithResolvers<void>[] = [];
+  private writers: Writer[] = [];
   /** Set once the last event was read. */
   private end: LspError | undefined;
   private readonly onAbort = (): void => this.abort();
@@ -213,9 +225,9 @@ class Client implements LspClient, Upcalls {
     this.udp.kickPromptly();
   }
 
-  writable(): Promise<void> {
+  writable(bytes?: number): Promise<void> {
     if (this.end !== undefined) return Promise.reject(this.end);
-    const writer = Promise.withResolvers<void>();
+    const writer = { bytes, ...Promise.withResolvers<void>() };
     this.writers.push(writer);
     this.onProgress();
     return writer.promise;
@@ -263,7 +275,9 @@ class Client implements LspClient, Upcalls {
       this.release();
       this.connecting.reject(new ConnectRefused(notice.code, notice.reason));
     } else {
-      this.release();
+      this.options.signal?.removeEventListener("abort", this.onAbort);
+      this.udp.retire();
+      this.closing.resolve();
       this.connecting.reject(new ConnectionClosed(undefined, "closed while connecting"));
     }
   }
@@ -284,13 +298,12 @@ class Client implements LspClient, Upcalls {
 
   private wakeWriters(): void {
     if (this.writers.length === 0) return;
-    const { core } = this.udp;
-    const queued = core.queuedBytes(this.connId);
-    if (queued !== undefined && queued >= core.limits.maxQueuedBytes / 2) return;
-    for (const writer of this.writers.splice(0)) {
-      if (queued !== undefined) writer.resolve();
-      else writer.reject(this.end ?? new ConnectionLost(this.connId));
-    }
+    this.writers = this.writers.filter((writer) => {
+      const may = this.udp.core.mayWrite(this.connId, writer.bytes);
+      if (may === undefined) writer.reject(this.end ?? new ConnectionLost(this.connId));
+      else if (may) writer.resolve();
+      return may === false;
+    });
   }
 
   private abort(): void {

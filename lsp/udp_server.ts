@@ -15,6 +15,7 @@ import {
   type EndpointOptions,
   unlessAborted,
   unpredictable,
+  type Writer,
 } from "./udp_client.ts";
 import { checkPort, openListening, resolveHost } from "./udp_socket.ts";
 
@@ -53,10 +54,17 @@ export interface LspServer extends AsyncIterable<Received>, AsyncDisposable {
    * `read`, calling this until it is empty costs less than a promise a message.
    */
   tryRead(): Received | undefined;
-  /** Queues a copy. Throws UnknownConnection, PayloadTooLarge, QueueFull. */
+  /**
+   * Queues a copy, of up to `maxMessageBytes` (64 MiB) on the native wire. Throws
+   * UnknownConnection, PayloadTooLarge, QueueFull. A message larger than `maxQueuedBytes` is taken
+   * when nothing else waits on the connection.
+   */
   write(connId: number, payload: Uint8Array): void;
-  /** Resolves when less than half of `maxQueuedBytes` waits on the connection, or when it ended. */
-  writable(connId: number): Promise<void>;
+  /**
+   * Resolves when `write` takes a message of `bytes` bytes, by default: half of `maxQueuedBytes`;
+   * or when the connection ended.
+   */
+  writable(connId: number, bytes?: number): Promise<void>;
   /** Ends one connection after what was written on it. Throws UnknownConnection. */
   closeConn(connId: number): void;
   /** Resolves when everything written is acknowledged, or the peers are lost. */
@@ -105,7 +113,7 @@ class Server implements LspServer, Upcalls {
   private readonly options: ListenOptions;
   private readonly closing = Promise.withResolvers<void>();
   private readonly readers: PromiseWithResolvers<Received>[] = [];
-  private readonly writers = new Map<number, PromiseWithResolvers<void>[]>();
+  private readonly writers = new Map<number, Writer[]>();
   private isClosed = false;
   private readonly onAbort = (): void => this.abort();
 
@@ -144,11 +152,11 @@ class Server implements LspServer, Upcalls {
     this.udp.kickPromptly();
   }
 
-  writable(connId: number): Promise<void> {
-    if (this.udp.core.queuedBytes(connId) === undefined) {
+  writable(connId: number, bytes?: number): Promise<void> {
+    if (this.udp.core.mayWrite(connId) === undefined) {
       return Promise.reject(new UnknownConnection(connId));
     }
-    const writer = Promise.withResolvers<void>();
+    const writer = { bytes, ...Promise.withResolvers<void>() };
     this.writers.set(connId, [...(this.writers.get(connId) ?? []), writer]);
     this.wakeWriters();
     return writer.promise;
@@ -221,10 +229,13 @@ class Server implements LspServer, Upcalls {
 
   private wakeWriters(): void {
     for (const [connId, writers] of this.writers) {
-      const { core } = this.udp;
-      if ((core.queuedBytes(connId) ?? 0) >= core.limits.maxQueuedBytes / 2) continue;
-      this.writers.delete(connId);
-      for (const writer of writers) writer.resolve();
+      const waiting = writers.filter(({ bytes, resolve }) => {
+        const may = this.udp.core.mayWrite(connId, bytes) ?? true;
+        if (may) resolve();
+        return !may;
+      });
+      if (waiting.length > 0) this.writers.set(connId, waiting);
+      else this.writers.delete(connId);
     }
   }
 

@@ -313,4 +313,43 @@ describe("lsp memory for large messages:", () => {
     assert(link.runUntil(() => payloads(server).length === 1, 5000));
     assertSame(payloads(server)[0], patterned(400_000));
   });
+
+  test("who begins and does not go on gives way, once others wait, and only then", () => {
+    const { link, server, clients } = crowd(3, { ...limits, maxReassemblyBytes: 400_000 });
+    const begin = (connId: number): void => {
+      const datagram = nativeDatagram(connId, 1000, (writer) =>
+        writer.fragment(connId + 1, first, 399_000, new Uint8Array(1000)),
+      );
+      link.inject(datagram, S, `client ${connId}`);
+    };
+    begin(1);
+    link.run(link.nowMs + 20_000);
+    assertEquals(server.events, []);
+    clients[1]!.core.write(2, patterned(400_000, 2));
+    clients[2]!.core.write(3, patterned(400_000, 3));
+    assert(
+      link.runUntil(() => server.events.length === 3, 20_000),
+      `${server.events.length}`,
+    );
+    const [end, ...rest] = server.events;
+    assertEquals(end, {
+      kind: "closed",
+      connId: 1,
+      reason: "too slow with a message while others waited for memory",
+    });
+    assertEquals(
+      rest.map(({ kind }) => kind),
+      ["data", "data"],
+    );
+  });
+
+  test("a peer whom we hold back is never too slow", () => {
+    const { link, server, clients } = crowd(3, { ...limits, maxReassemblyBytes: 400_000 });
+    server.reading = false;
+    clients.forEach((client, i) => client.core.write(i + 1, patterned(400_000, i)));
+    link.run(link.nowMs + 60_000);
+    assertEquals(server.core.stats().connections, 3);
+    server.reading = true;
+    assert(link.runUntil(() => payloads(server).length === 3, 20_000));
+  });
 });

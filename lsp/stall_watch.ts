@@ -1,0 +1,41 @@
+/**
+ * Notices a peer that keeps memory, of which others are in want, by sending a large message too
+ * slowly: it would let them wait without end.
+ *
+ * @module
+ */
+import type { Millis } from "../machine.ts";
+import type { ReceiveBuffer } from "./receive_buffer.ts";
+
+/** A peer is judged by what came in as long as this. */
+const PERIOD_MS = 5000;
+/** What must come in a period, 16 KiB a second: 64 MiB take 68 minutes at most. */
+const LEAST_BYTES = 80 * 1024;
+
+/** See the module. */
+export class StallWatch {
+  private readonly receive: ReceiveBuffer;
+  /** Start of the period; `undefined` while nobody waits for this peer. */
+  private sinceMs: Millis | undefined;
+  private bytesBefore = 0;
+
+  constructor(receive: ReceiveBuffer) {
+    this.receive = receive;
+  }
+
+  /** Whether the peer is to be given up. To be asked at every tick. */
+  isOver(nowMs: Millis): boolean {
+    const { receive } = this;
+    if (!receive.keepsOthersWaiting) {
+      this.sinceMs = undefined;
+      return false;
+    }
+    const bytes = receive.handedOnBytes - this.bytesBefore;
+    if (this.sinceMs === undefined || bytes >= LEAST_BYTES) {
+      this.sinceMs = nowMs;
+      this.bytesBefore = receive.handedOnBytes;
+      return false;
+    }
+    return nowMs - this.sinceMs >= PERIOD_MS;
+  }
+}
