@@ -34,7 +34,7 @@ function goodputRow(what: string, loss: number, run: Goodput): object {
     "of link less loss": ratio.toFixed(3),
     "Jain index": jain.toFixed(3),
     overflow: percent(overflow),
-    "came twice": percent(duplicates),
+    "came twice": Number.isNaN(duplicates) ? "" : percent(duplicates),
   };
 }
 
@@ -94,7 +94,7 @@ async function printReal(): Promise<void> {
   for (const flows of [1, 2]) {
     for (const loss of LOSSES) {
       const run = await runReal(loss, flows, flows === 1 ? 10_000 : 20_000);
-      rows.push(goodputRow(`${flows} flows, real UDP`, loss, run));
+      rows.push(goodputRow(`${flows === 1 ? "1 flow" : "2 flows"}, real UDP`, loss, run));
     }
   }
   show(rows);

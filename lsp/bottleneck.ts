@@ -58,7 +58,7 @@ const CYCLE_ROUNDS_MAX = 12;
 const LOSS_KNOWN_ROUNDS = 4;
 
 /** The standing queue of a flow, in units of sqrt(bandwidth-delay product x datagram). */
-const QUEUE_FACTOR = 0.85;
+const QUEUE_FACTOR = 1.5;
 /** ... or in time, at least: an event loop may take this long to answer. */
 const TURN_MS = 1;
 /** Round trips above the least that still count as "no queue": a share of our own, and of RTT. */
@@ -85,7 +85,7 @@ const LEAST_WINDOW_BYTES = 4 * MAX_DATAGRAM_BYTES;
 /** Timers have millisecond steps: datagrams may leave this early ... */
 const EARLY_MS = 1;
 /** ... and time that a late timer lost is caught up with, this much. */
-const LATE_MS = 2;
+const LATE_MS = 5;
 /** Round trips too short for timers to spread a window over: acknowledgements are the clock. */
 const LEAST_PACED_RTT_MS = 2;
 
