@@ -188,9 +188,22 @@ export function lspParams(line: CommandLine): Params {
 /** Whether a signal has come: then it decides when and how the program exits. */
 let ending = false;
 
+/** Set for a script that is to end when the program that started it is gone, however it went. */
+export const WITH_PARENT = "MOTHERLODE_WITH_PARENT";
+/** How often such a script looks. */
+const PARENT_MILLIS = 500;
+
+/** Ends this program when its parent is gone: an orphan is given another one. */
+function endWithParent(): void {
+  const parent = process.ppid;
+  const look = (): void => void (process.ppid === parent || process.exit(1));
+  setInterval(look, PARENT_MILLIS).unref();
+}
+
 /** Runs a script's main function; what it throws becomes one line and an exit code. */
 export async function runScript(name: string, main: () => Promise<number>): Promise<never> {
   let code = 1;
+  if (process.env[WITH_PARENT] !== undefined) endWithParent();
   try {
     code = await main();
     if (ending) return await new Promise<never>(() => {});

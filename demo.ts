@@ -8,7 +8,7 @@
  */
 import { fileURLToPath } from "node:url";
 import { Failure, hostAndPort, oneLine, onSignal, readCommandLine, runScript } from "./cli.ts";
-import type { Usage } from "./cli.ts";
+import { type Usage, WITH_PARENT } from "./cli.ts";
 import { Display, progressLine } from "./cli_progress.ts";
 import { checkHash, searchAgain } from "./demo_check.ts";
 import { type JobAnswer, type Status, submit, usableCores } from "./mod.ts";
@@ -191,6 +191,7 @@ function start(script: string, args: string[]): Child {
     stdin: "ignore",
     stdout: "pipe",
     stderr: "pipe",
+    env: { ...process.env, [WITH_PARENT]: "yes" },
   });
   children.push(child);
   void child.exited.then((code) => {

@@ -2,7 +2,8 @@
 import { afterAll, expect, test } from "bun:test";
 import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { checkHash, searchAgain } from "../demo_check.ts";
-import { hashNonce } from "../mod.ts";
+import { MESSAGES_VERSION } from "../messages.ts";
+import { connect, hashNonce } from "../mod.ts";
 import { killAll, Script } from "./processes.ts";
 
 const TIMEOUT_MILLIS = 90_000;
@@ -36,6 +37,23 @@ test(
     await demo.said(/miner 2: connected/);
     demo.kill("SIGINT");
     assertEquals(await demo.exit(), 130, demo.stderr);
+    const socket = await Bun.udpSocket({ hostname: "127.0.0.1", port: Number(port) });
+    socket.close();
+  },
+  TIMEOUT_MILLIS,
+);
+
+test(
+  "kill -9 of the demo leaves no server and no miner behind",
+  async () => {
+    const demo = new Script("demo.ts", []);
+    const [, port] = await demo.said(/server: listening on 127\.0\.0\.1:(\d+)\n/);
+    await demo.said(/miner 1: connected/);
+    const params = { epochMillis: 100, epochLimit: 10 };
+    const at = { host: "127.0.0.1", port: Number(port), params };
+    const watch = await connect({ ...at, appVersion: MESSAGES_VERSION });
+    demo.kill("SIGKILL");
+    await expect(watch.read()).rejects.toThrow("silent");
     const socket = await Bun.udpSocket({ hostname: "127.0.0.1", port: Number(port) });
     socket.close();
   },
