@@ -34,7 +34,7 @@ export class Claim {
 export class Budget {
   /** Payload bytes received that are kept ahead of their turn, or were not read. */
   bytes = 0;
-  /** Payload bytes written and not acknowledged. */
+  /** Payload bytes of written messages that are not wholly acknowledged. */
   queuedBytes = 0;
 
   private readonly poolBytes: number;

@@ -90,7 +90,7 @@ export class NativeConnection extends Connection {
     super(spec, host, MAX_DATA_BYTES);
     this.maxPayloadBytes = Math.min(host.limits.maxMessageBytes, spec.peer.maxMessageBytes);
     this.acks = new Acknowledger(this.receive, host.limits);
-    this.stall = new StallWatch(this.receive);
+    this.stall = new StallWatch(this.receive, this.params);
     this.congestion = spec.congestion;
     this.mtu = new PathMtu(this.isn, host.mtu, host.probesMtu && host.packing);
     this.recovery = new LossRecovery(this.send, spec.congestion, this.params.epochMillis, this.mtu);

@@ -19,7 +19,7 @@ export interface EndpointStats {
   unreadBytes: number;
   /** Bytes taken by large messages that arrive or were not read, over all connections. */
   reassemblyBytes: number;
-  /** Payload bytes written and not acknowledged, over all connections. */
+  /** Payload bytes of written messages not wholly acknowledged, over all connections. */
   queuedBytes: number;
 }
 

@@ -53,7 +53,7 @@ export interface Limits {
   readonly maxMessageBytes: number;
   /** Bytes of payload a connection may hold that are not acknowledged; `write` throws above. */
   readonly maxQueuedBytes: number;
-  /** The same for all connections together. */
+  /** Bytes of written messages that are not wholly acknowledged, over all connections. */
   readonly maxQueuedBytesTotal: number;
   /** Bytes received and not read, a connection: above, data is dropped and not acknowledged. */
   readonly maxUnreadBytes: number;

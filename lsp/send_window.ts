@@ -68,6 +68,10 @@ export class SendWindow {
   private cutBytes = 0;
   /** Payload bytes up to the last message before `head`. */
   private doneBytes = 0;
+  /** Payload bytes up to the last message all of which is before `head`. */
+  private freedBytes = 0;
+  /** Payload bytes in memory. */
+  private pinnedBytes = 0;
   /** What the peer lets us send: a sequence number, and an offset in payload bytes. */
   private grantedSeq = Infinity;
   private grantedOffset = Infinity;
@@ -89,13 +93,13 @@ export class SendWindow {
   /** Appends a message; the bytes are kept, not copied. */
   push(payload: Uint8Array): void {
     this.queuedBytes += payload.length;
-    this.budget.queuedBytes += payload.length;
+    this.pin(payload.length);
     this.cutter.push(payload);
   }
 
   /** Forgets everything: nobody acknowledges any more. */
   drop(): void {
-    this.budget.queuedBytes -= this.queuedBytes;
+    this.pin(-this.pinnedBytes);
     this.queuedBytes = this.inFlightBytes = this.inFlightCount = this.unackedCount = 0;
     this.cutter.clear();
     this.fresh = this.head;
@@ -212,8 +216,13 @@ export class SendWindow {
     entry.standing = "acked";
     this.unackedCount--;
     this.queuedBytes -= entry.payload.length;
-    this.budget.queuedBytes -= entry.payload.length;
     return true;
+  }
+
+  /** The memory of `bytes` more bytes is in use; a message's is until all of it is acknowledged. */
+  private pin(bytes: number): void {
+    this.pinnedBytes += bytes;
+    this.budget.queuedBytes += bytes;
   }
 
   /** Gives the next message, or piece, its number: only now, so that few of many pieces exist. */
@@ -241,7 +250,12 @@ export class SendWindow {
   private dropSettled(): void {
     const { entries } = this;
     while (this.head < this.fresh && entries[this.head]!.standing === "acked") {
-      this.doneBytes = entries[this.head]!.endOffset;
+      const { endOffset, marks } = entries[this.head]!;
+      if (marks === Marks.whole || marks === Marks.last) {
+        this.pin(this.freedBytes - endOffset);
+        this.freedBytes = endOffset;
+      }
+      this.doneBytes = endOffset;
       this.head++;
     }
     if (this.head === entries.length) this.rebase([]);

@@ -5,22 +5,25 @@
  * @module
  */
 import type { Millis } from "../machine.ts";
+import type { FullParams } from "./params.ts";
 import type { ReceiveBuffer } from "./receive_buffer.ts";
 
-/** A peer is judged by what came in as long as this. */
-const PERIOD_MS = 5000;
-/** What must come in a period, 16 KiB a second: 64 MiB take 68 minutes at most. */
-const LEAST_BYTES = 80 * 1024;
+/** A peer is judged by what came in as long as this, or as it takes to find that it is silent. */
+const LEAST_PERIOD_MS = 5000;
+/** What must come in a period: little, for slow paths are no fault. 64 MiB take 6 hours at most. */
+const LEAST_BYTES = 16 << 10;
 
 /** See the module. */
 export class StallWatch {
   private readonly receive: ReceiveBuffer;
+  private readonly periodMs: Millis;
   /** Start of the period; `undefined` while nobody waits for this peer. */
   private sinceMs: Millis | undefined;
   private bytesBefore = 0;
 
-  constructor(receive: ReceiveBuffer) {
+  constructor(receive: ReceiveBuffer, { epochLimit, epochMillis }: FullParams) {
     this.receive = receive;
+    this.periodMs = Math.max(LEAST_PERIOD_MS, (epochLimit + 2) * epochMillis);
   }
 
   /** Whether the peer is to be given up. To be asked at every tick. */
@@ -36,6 +39,6 @@ export class StallWatch {
       this.bytesBefore = receive.handedOnBytes;
       return false;
     }
-    return nowMs - this.sinceMs >= PERIOD_MS;
+    return nowMs - this.sinceMs >= this.periodMs;
   }
 }

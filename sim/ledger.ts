@@ -11,6 +11,9 @@ import { demand } from "./trace.ts";
 /** Bytes of a marked message: writer, connection and index, so that it is known anywhere. */
 const MARK_BYTES = 12;
 
+/** Every so many bytes of a large message one is different. */
+const PATTERN_BYTES = 1001;
+
 /** One end of a connection. */
 export interface End {
   readonly side: Side;
@@ -86,6 +89,8 @@ export class Ledger {
     const index = end.sent.length;
     const payload = new Uint8Array(index === 0 ? Math.max(length, MARK_BYTES) : length);
     payload.fill(index * 37 + end.connId + end.side.number * 101);
+    // A large message is told from one whose pieces were mixed up.
+    for (let at = PATTERN_BYTES; at < length; at += PATTERN_BYTES) payload[at] = at / PATTERN_BYTES;
     if (payload.length >= MARK_BYTES) {
       const view = new DataView(payload.buffer);
       view.setUint32(0, end.side.number);

@@ -74,9 +74,10 @@ function demandRest(party: Party): void {
   const rest = wakeAtMs === undefined;
   demand(rest, () => `${party.side.name}: drained, but wants to wake at ${wakeAtMs}`);
   if (!(core instanceof Endpoint)) return;
-  const { connections, unreadBytes } = core.stats();
+  const { connections, unreadBytes, reassemblyBytes, queuedBytes } = core.stats();
+  const bytes = unreadBytes + reassemblyBytes + queuedBytes;
   demand(
-    connections === 0 && unreadBytes === 0,
-    () => `${party.side.name}: drained, but keeps ${connections} connections, ${unreadBytes} bytes`,
+    connections === 0 && bytes === 0,
+    () => `${party.side.name}: drained, but keeps ${connections} connections, ${bytes} bytes`,
   );
 }

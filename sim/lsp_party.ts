@@ -9,6 +9,7 @@ import type { LspEvent, LspNotice } from "../lsp/types.ts";
 import type { Dice } from "./dice.ts";
 import type { Host, Program } from "./host.ts";
 import type { End, Ledger, Side } from "./ledger.ts";
+import type { LargePlan } from "./lsp_plan.ts";
 import { demand } from "./trace.ts";
 import type { TraceLine } from "./trace.ts";
 
@@ -26,6 +27,8 @@ export class Party implements Program {
   allowance: number = Infinity;
   /** `close` was called. */
   closing = false;
+  /** The large messages that it writes. */
+  large: LargePlan = { share: 0, bytesMax: 0 };
   readonly #ledger: Ledger;
   readonly #trace: TraceLine | undefined;
 
@@ -73,16 +76,19 @@ export class Party implements Program {
     const { core } = this.host;
     if (!(core instanceof Endpoint)) return;
     const { maxQueuedBytes, maxUnreadBytes, maxUnreadBytesTotal } = core.limits;
-    const { unreadBytes } = core.stats();
+    const { maxMessageBytes, maxReassemblyBytes } = core.limits;
+    const { unreadBytes, reassemblyBytes } = core.stats();
     demand(
-      unreadBytes <= maxUnreadBytesTotal,
-      () => `${this.side.name}: ${unreadBytes} bytes unread, the limit is ${maxUnreadBytesTotal}`,
+      unreadBytes <= maxUnreadBytesTotal && reassemblyBytes <= maxReassemblyBytes,
+      () => `${this.side.name}: ${unreadBytes} bytes unread, ${reassemblyBytes} in large messages`,
     );
     for (const { connId, ended } of this.side.ends.values()) {
       const stats = ended === undefined ? core.connectionStats(connId) : undefined;
       if (stats === undefined) continue;
       demand(
-        stats.queuedBytes <= maxQueuedBytes && stats.unreadBytes <= maxUnreadBytes,
+        stats.queuedBytes <= Math.max(maxQueuedBytes, maxMessageBytes) &&
+          stats.unreadBytes <= maxUnreadBytes + maxMessageBytes &&
+          stats.unreadBytes + stats.partialBytes <= maxUnreadBytes + 2 * maxMessageBytes,
         () => `${this.side.name}: over its limits: ${JSON.stringify(stats)}`,
       );
     }
@@ -97,8 +103,7 @@ export class Party implements Program {
   write(end: End, count: number, dice: Dice): void {
     this.host.act((core, nowMs) => {
       for (let i = 0; i < count && end.ended === undefined && !this.closing; i++) {
-        const drawn = dice.pick(PAYLOAD_LENGTHS);
-        const length = end.wire === "json" ? Math.min(drawn, CLASSIC_LENGTH_MAX) : drawn;
+        const length = this.#drawLength(end, dice);
         const payload = this.#ledger.compose(end, length);
         try {
           core.write(end.connId, payload, nowMs);
@@ -115,6 +120,14 @@ export class Party implements Program {
         });
       }
     });
+  }
+
+  #drawLength(end: End, dice: Dice): number {
+    const { share, bytesMax } = this.large;
+    const drawn = dice.pick(PAYLOAD_LENGTHS);
+    if (end.wire === "json") return Math.min(drawn, CLASSIC_LENGTH_MAX);
+    if (share === 0 || !dice.chance(share)) return drawn;
+    return Math.round(dice.scale(LONGEST_PAYLOAD_BYTES, bytesMax));
   }
 
   close(): void {

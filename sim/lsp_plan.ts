@@ -40,6 +40,13 @@ export interface ClientPlan {
   readonly path: Path;
 }
 
+/** The messages larger than a datagram that programs write on the native wire. */
+export interface LargePlan {
+  /** Share of the messages that are so large; 0 in many runs. */
+  readonly share: number;
+  readonly bytesMax: number;
+}
+
 /** A whole run. */
 export interface LspPlan {
   readonly dice: Dice;
@@ -48,6 +55,7 @@ export interface LspPlan {
   readonly listenerLimits: Partial<Limits>;
   readonly listenerQuirks: HostQuirks;
   readonly clients: readonly ClientPlan[];
+  readonly large: LargePlan;
   readonly incidents: readonly Incident[];
   /** Length of the phase with faults. */
   readonly faultyMs: Millis;
@@ -77,9 +85,9 @@ export function drawLspPlan(seed: number): LspPlan {
     });
   }
   const faultyMs = epochMs * dice.integer(4, 24, "faultyEpochs");
-  return {
+  const plan = {
     dice,
-    listenerKind: classicListener ? "classic" : "ours",
+    listenerKind: classicListener ? ("classic" as const) : ("ours" as const),
     listenerParams,
     listenerLimits: drawLimits(dice, "listener"),
     listenerQuirks: drawQuirks(dice, epochMs, "listener"),
@@ -87,6 +95,22 @@ export function drawLspPlan(seed: number): LspPlan {
     incidents: drawIncidents(dice, clients, faultyMs, epochMs),
     faultyMs,
     epochMs,
+  };
+  // Drawn last, so that the runs without large messages are what they were before there were any.
+  return withLarge(plan, dice);
+}
+
+/** Narrow limits for large messages too, so that they get into each other's way. */
+function withLarge(plan: Omit<LspPlan, "large">, dice: Dice): LspPlan {
+  const share = dice.pick([0, 0, 0, 0.1, 0.4], "largeShare");
+  const bytesMax = dice.pick([3000, 12_000, 40_000], "maxMessageBytes");
+  const messages = dice.pick([1, 1, 2, 8], "maxReassembly");
+  const own = { maxMessageBytes: bytesMax, maxReassemblyBytes: messages * bytesMax };
+  return {
+    ...plan,
+    listenerLimits: { ...plan.listenerLimits, ...own },
+    clients: plan.clients.map((client) => ({ ...client, limits: { ...client.limits, ...own } })),
+    large: { share, bytesMax },
   };
 }
 

@@ -126,7 +126,8 @@ class LspRun {
     const backOff = Math.max(...all.map((params) => params.maxBackOffInterval));
     const backlog = this.#living()
       .flatMap((party) => [...party.side.ends.values()])
-      .reduce((sum, end) => sum + end.sent.length - (end.peer?.received ?? 0), 0);
+      .flatMap((end) => end.sent.slice(end.peer?.received ?? 0))
+      .reduce((sum, { length }) => sum + 1 + Math.floor(length / LONGEST_PAYLOAD_BYTES), 0);
     const lateEpochs = 7;
     const silentEpochs = (epochLimit + 2) * 1.03;
     const repairEpochs = (backOff + 1) * (1 + backlog / roomOf(plan));
@@ -140,6 +141,7 @@ class LspRun {
 
   #startListener(): void {
     const party = new Party(this.#ledger, "listener", "listener", this.#trace);
+    party.large = this.plan.large;
     const { listenerKind, listenerParams, listenerLimits } = this.plan;
     const quirks = this.plan.listenerQuirks;
     const random = this.#coreRandom(party);
@@ -163,6 +165,7 @@ class LspRun {
 
   #dial(index: number, plan: ClientPlan): Party {
     const party = new Party(this.#ledger, `client${index}`, "dialer", this.#trace);
+    party.large = this.plan.large;
     const random = this.#coreRandom(party);
     const previous = this.#clients[index];
     const samePort = previous !== undefined && previous.side.dead && this.#script.chance(0.5);

@@ -17,6 +17,18 @@ const wires: Wire[] = ["cbor", "json"];
 const params: Params = { epochMillis: 50, epochLimit: 6, windowSize: 8, maxUnackedMessages: 8 };
 const DEADLINE_MS = 20_000;
 
+/** Text of a length in which every part is different. */
+function patternedText(length: number): string {
+  return Array.from({ length: Math.ceil(length / 8) }, (_, i) => `${i} `.padStart(8, "."))
+    .join("")
+    .slice(0, length);
+}
+
+/** Without printing a megabyte where it fails. */
+function assertSameText(actual: string, expected: string): void {
+  assertEquals([actual.length, actual === expected], [expected.length, true]);
+}
+
 for (const [place, make] of worlds) {
   for (const wire of wires) {
     describe(`conformance, ${place}, ${wire}:`, () => {
@@ -72,6 +84,42 @@ for (const [place, make] of worlds) {
         const lines = ["", large, "", large, "end"].map((text) => `data 1 ${text}`);
         assertEquals(read, lines);
       });
+
+      if (wire === "cbor") {
+        run("large messages go both ways among small ones, in order and once", async (world) => {
+          const server = await world.listen(params);
+          const client = await world.connect(wire, params);
+          const texts = [1167, 5, 65_536, 0, 300_000, 2000, 1_000_000, 7].map(patternedText);
+          for (const text of texts) {
+            client.write(text);
+            server.write(client.connId, text);
+          }
+          for (const text of texts) {
+            assertSameText(await server.read(), `data 1 ${text}`);
+            assertSameText(await client.read(), `data ${text}`);
+          }
+        });
+
+        run("close() brings a large message over", async (world) => {
+          const server = await world.listen(params);
+          const client = await world.connect(wire, params);
+          const text = patternedText(2_000_000);
+          client.write(text);
+          await client.close();
+          assertSameText(await server.read(), `data 1 ${text}`);
+          assertEquals(await server.read(), "closed 1");
+        });
+
+        run("whoever vanishes inside a large message leaves nothing of it", async (world) => {
+          const server = await world.listen(params);
+          const client = await world.connect(wire, params);
+          client.write("whole");
+          assertEquals(await server.read(), "data 1 whole");
+          client.write(patternedText(4_000_000));
+          world.crash(client);
+          assertEquals(await server.read(), "lost 1");
+        });
+      }
 
       run("sequence numbers go past 2^32", async (world) => {
         const server = await world.listen(params);

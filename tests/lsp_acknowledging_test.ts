@@ -199,7 +199,7 @@ describe("lsp §4 classic acknowledgements:", () => {
     link.passes = () => false;
     for (let i = 0; i < 5; i++) link.write(client, 1, "12345");
     for (const frame of frames) link.inject(frame, C, S);
-    return client.core.stats().queuedBytes / 5;
+    return client.core.connectionStats(1)!.queuedBytes / 5;
   }
 
   test("Ack n removes exactly n", () => {
@@ -257,10 +257,10 @@ describe("lsp §4 native acknowledgements:", () => {
       ackFrame({ cumulative: 101, echo: 1e6 }),
     ];
     for (const write of forged) link.inject(nativeDatagram(1, 60, write), C, S);
-    assertEquals(client.core.stats().queuedBytes, 25);
+    assertEquals(client.core.connectionStats(1)!.queuedBytes, 25);
     assertEquals(client.core.stats().rejected, { ack: 4 });
     link.inject(nativeDatagram(1, 61, ackFrame({ cumulative: 102 })), C, S);
-    assertEquals(client.core.stats().queuedBytes, 15);
+    assertEquals(client.core.connectionStats(1)!.queuedBytes, 15);
   });
 
   test("more gaps than an Ack can name do no harm", () => {
