@@ -124,7 +124,7 @@ export class NativeConnection extends Connection {
       this.noteHeard();
       if (reader.type === FrameType.data) {
         this.acks.noteData(reader.number, nowMs);
-        this.takeData(reader.seq, new Uint8Array(reader.payload));
+        this.takeData(reader.seq, reader.copyPayload());
       } else if (reader.type === FrameType.fragment) {
         this.acks.noteData(reader.number, nowMs);
         this.takeData(reader.seq, reader.payload, reader.marks, reader.remaining);

@@ -24,6 +24,8 @@ const SHORT_ROUND_TRIP_MS = 5;
 const FULL_DATAGRAMS_MIN = 16;
 /** Probes in vain before a size is given up for good. */
 const MAX_TRIES = 3;
+/** Least wait for an answer: a peer whose machine is busy answers late. */
+const LEAST_PATIENCE_MS = 100;
 /** Datagrams above the base lost in a row, with none arriving, that mean a black hole. */
 const BLACK_HOLE_LOSSES = 6;
 /** Datagrams whose size is remembered; a power of two. */
@@ -76,13 +78,12 @@ export class PathMtu {
     const bytes = STEPS[this.step];
     if (bytes === undefined || this.fullDatagrams < FULL_DATAGRAMS_MIN) return undefined;
     if (nowMs < this.probeUntilMs) return undefined;
-    const rttMs = roundTrip.smoothedMs ?? Infinity;
-    if (this.step > 0 && rttMs > SHORT_ROUND_TRIP_MS) return undefined;
+    if (this.step > 0 && roundTrip.leastMs > SHORT_ROUND_TRIP_MS) return undefined;
     if (this.tries++ >= MAX_TRIES) {
       this.step = STEPS.length;
       return undefined;
     }
-    this.probeUntilMs = nowMs + 2 * roundTrip.timeoutMs;
+    this.probeUntilMs = nowMs + Math.max(2 * roundTrip.timeoutMs, LEAST_PATIENCE_MS);
     return bytes;
   }
 

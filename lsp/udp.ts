@@ -16,15 +16,21 @@ const BATCH = 32;
  * 600 ms, measured). So after this many datagrams we look at the clock ourselves, and send.
  */
 const DATAGRAMS_PER_TURN = 64;
+/** ... or after this many bytes, so that the peer has something to do meanwhile. */
+const BYTES_PER_TURN = 64 << 10;
 
 /**
- * Of what is written in a turn, this many jobs' leave at the job's end, so that a lone message is
- * not held up by the rest of its turn; whatever comes then is packed until the turn is over.
+ * In each turn so many datagrams are told of at once, and so many jobs' messages leave at the
+ * job's end: a lone message is not held up by the rest of the turn. What comes then is read, and
+ * packed, together.
  */
-const PROMPT_FLUSHES_PER_TURN = 4;
+const PROMPT_PER_TURN = 4;
 
 /** Sending is synchronous: one set of buffers serves all sockets. */
 const slab = Array.from({ length: BATCH }, () => new Uint8Array(LARGEST_DATAGRAM_BYTES));
+
+/** The part of each that was sent last: in a stream, the next has the same length. */
+const views = slab.map((buffer) => buffer.subarray(0));
 
 /** What the owner of an endpoint is told. */
 export interface Upcalls {
@@ -46,6 +52,7 @@ export class UdpEndpoint<Core extends Endpoint> implements SocketHandlers {
   private promptFlushes = 0;
   private isPrompt = false;
   private sinceTurn = 0;
+  private bytesSinceTurn = 0;
   private unsent: Uint8Array[] = [];
   private unsentTo: Address[] = [];
   private isReleased = false;
@@ -74,16 +81,13 @@ export class UdpEndpoint<Core extends Endpoint> implements SocketHandlers {
   /** Has this turn of the event loop end with a look at what the core wants. */
   kick(): void {
     if (this.isReleased || this.immediate !== undefined) return;
-    this.immediate = setImmediate(() => {
-      this.immediate = undefined;
-      this.turn();
-    });
+    this.immediate = setImmediate(this.endTurn);
   }
 
   /** Has what is written in this job leave at the job's end, or else at the turn's. */
   kickPromptly(): void {
     this.kick();
-    if (this.isPrompt || this.promptFlushes >= PROMPT_FLUSHES_PER_TURN) return;
+    if (this.isPrompt || this.promptFlushes >= PROMPT_PER_TURN) return;
     this.isPrompt = true;
     this.promptFlushes++;
     queueMicrotask(this.flushPromptly);
@@ -130,10 +134,14 @@ export class UdpEndpoint<Core extends Endpoint> implements SocketHandlers {
   data(bytes: Uint8Array, host: string, port: number): void {
     if (this.isReleased) return;
     this.core.handleDatagram(bytes, this.addressOf(host, port), performance.now());
-    this.upcalls.onProgress();
-    if (++this.sinceTurn >= DATAGRAMS_PER_TURN) this.turn();
+    this.bytesSinceTurn += bytes.length;
+    const datagrams = ++this.sinceTurn;
+    if (datagrams >= DATAGRAMS_PER_TURN || this.bytesSinceTurn >= BYTES_PER_TURN) {
+      return this.endTurn();
+    }
+    if (datagrams <= PROMPT_PER_TURN) this.upcalls.onProgress();
     // A heartbeat, say, asks for nothing: then there is no turn to end.
-    else if (this.wantsTurn) this.kick();
+    if (this.wantsTurn || datagrams > PROMPT_PER_TURN) this.kick();
   }
 
   drain(): void {
@@ -146,6 +154,7 @@ export class UdpEndpoint<Core extends Endpoint> implements SocketHandlers {
     const { core } = this;
     const nowMs = performance.now();
     this.sinceTurn = 0;
+    this.bytesSinceTurn = 0;
     this.promptFlushes = 0;
     if ((core.wakeAtMs() ?? Infinity) <= nowMs) core.handleWake(nowMs);
     this.flush(nowMs);
@@ -161,6 +170,16 @@ export class UdpEndpoint<Core extends Endpoint> implements SocketHandlers {
     return this.core.wantsTurn || (this.core.wakeAtMs() ?? Infinity) < this.timerAtMs;
   }
 
+  /** Whoever reads goes first, so that acknowledgements ride on what they write. */
+  private readonly endTurn = (): void => {
+    if (this.immediate !== undefined) clearImmediate(this.immediate);
+    this.immediate = undefined;
+    this.upcalls.onProgress();
+    queueMicrotask(this.turnLater);
+  };
+
+  private readonly turnLater = (): void => this.turn();
+
   private readonly flushPromptly = (): void => {
     this.isPrompt = false;
     if (!this.isReleased) this.flush(performance.now());
@@ -175,7 +194,12 @@ export class UdpEndpoint<Core extends Endpoint> implements SocketHandlers {
         const buffer = slab[packets.length]!;
         const out = this.core.pollDatagram(buffer, nowMs);
         if (out === undefined) break;
-        packets.push(buffer.subarray(0, out.length));
+        let view = views[packets.length]!;
+        if (view.length !== out.length) {
+          view = buffer.subarray(0, out.length);
+          views[packets.length] = view;
+        }
+        packets.push(view);
         to.push(out.to);
       }
       if (packets.length === 0) return;

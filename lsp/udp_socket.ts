@@ -70,13 +70,21 @@ export async function openListening(
   try {
     const socket = await Bun.udpSocket({ ...options, socket: callbacks(handlers) });
     const isSix = host.includes(":");
+    // Datagrams in a row often go to one peer.
+    let peer: Address = "";
+    let peerHost = "";
+    let peerPort = 0;
     return wrap(socket, isSix, (packets, to) => {
       const flat: (Uint8Array | string | number)[] = [];
       for (let i = 0; i < packets.length; i++) {
-        const blank = to[i]!.lastIndexOf(" ");
-        const peer = to[i]!.slice(0, blank);
-        const disguised = isSix && !peer.includes(":") ? `::ffff:${peer}` : peer;
-        flat.push(packets[i]!, Number(to[i]!.slice(blank + 1)), disguised);
+        if (to[i] !== peer) {
+          peer = to[i]!;
+          const blank = peer.lastIndexOf(" ");
+          peerHost = peer.slice(0, blank);
+          peerPort = Number(peer.slice(blank + 1));
+          if (isSix && !peerHost.includes(":")) peerHost = `::ffff:${peerHost}`;
+        }
+        flat.push(packets[i]!, peerPort, peerHost);
       }
       return socket.sendMany(flat);
     });

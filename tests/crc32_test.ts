@@ -43,3 +43,16 @@ test("crc32 and crc32Native: any slice after any beginning", () => {
     }),
   );
 });
+
+test("crc32Native: a whole datagram, whose checksum counts for nothing and stays", () => {
+  fc.assert(
+    fc.property(fc.uint8Array({ minLength: 6, maxLength: 1300 }), (bytes) => {
+      bytes[0] = 0xd1;
+      bytes[1] = 0;
+      const before = crc32(bytes, 0, 2);
+      const copy = bytes.slice();
+      expect(crc32Native(bytes, 6, bytes.length, before)).toBe(crc32(copy, 6, copy.length, before));
+      expect(bytes).toEqual(copy);
+    }),
+  );
+});
