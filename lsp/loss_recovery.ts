@@ -147,23 +147,24 @@ export class LossRecovery {
 
   private detect(nowMs: Millis): void {
     const { newestArrived } = this;
-    const patienceMs = this.roundTrip.reorderingMs;
+    const { reorderingMs, timeoutMs } = this.roundTrip;
     this.overtakenAtMs = Infinity;
     this.send.eachSent((entry) => {
-      if (entry.seq > this.reportedSeq) return false;
       // Messages first go out in order: behind one sent after `newestArrived` none is overtaken,
       // except such as were sent again, and those left even later.
       if (entry.datagram >= newestArrived) return entry.sends > 1;
-      const isLost =
-        entry.datagram <= newestArrived - REORDERING_DATAGRAMS ||
-        nowMs >= entry.sentAtMs + patienceMs;
-      if (isLost) {
-        this.giveUp(entry);
-        this.mtu.noteLost(entry.datagram);
-        this.congestion.onLost(frameBytes(entry), entry.sentAtMs, nowMs);
-      } else {
-        this.overtakenAtMs = Math.min(this.overtakenAtMs, entry.sentAtMs + patienceMs);
+      // What no acknowledgement can report may have arrived; yet it must not fill the window.
+      const isReported = entry.seq <= this.reportedSeq;
+      const isOvertaken = isReported && entry.datagram <= newestArrived - REORDERING_DATAGRAMS;
+      const dueMs = entry.sentAtMs + (isReported ? reorderingMs : timeoutMs);
+      if (!isOvertaken && nowMs < dueMs) {
+        this.overtakenAtMs = Math.min(this.overtakenAtMs, dueMs);
+        return true;
       }
+      this.giveUp(entry);
+      if (!isReported) return true;
+      this.mtu.noteLost(entry.datagram);
+      this.congestion.onLost(frameBytes(entry), entry.sentAtMs, nowMs);
       return true;
     });
   }
