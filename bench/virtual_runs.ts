@@ -162,8 +162,8 @@ export function runStream(loss: number, seed: number, messages = 1000): StreamRu
 }
 
 /**
- * Sends a message every `everyMs` and drops the datagram of one in the middle; the longest time from
- * write to read, in milliseconds, without the drop and with it.
+ * Sends a message every `everyMs` and drops the datagram of one in the middle; the longest time
+ * from write to read, in milliseconds, without the drop and with it.
  */
 export function runOneLoss(everyMs: number): { smoothMs: number; lossyMs: number } {
   const longest = (dropsOne: boolean): number => {
