@@ -13,8 +13,8 @@ import { type CborValue, decodeCbor, encodeCbor } from "./cbor.ts";
 
 export { type ClassicMessage, decodeClassic, encodeClassic } from "./classic.ts";
 
-/** Longest message of a job, in bytes of UTF-8. Larger ones need fragmentation. */
-export const MAX_MESSAGE_BYTES = 1000;
+/** Longest message of a job, in bytes of UTF-8. The pool of a miner has slots of this size. */
+export const MAX_MESSAGE_BYTES = 65_536;
 /** Longest label a miner may give itself, in bytes of UTF-8. */
 export const MAX_LABEL_BYTES = 64;
 /** Longest explanation in a {@link Refused}, in bytes of UTF-8. */

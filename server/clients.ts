@@ -178,13 +178,17 @@ export class Clients {
 
   /** Why the job cannot be done, in one line. */
   #objection(client: Client, spec: JobSpec): string | undefined {
-    const { jobs, limits } = this.#fleet;
+    const { jobs, limits, messageBytes } = this.#fleet;
     if (spec.lower > spec.upper) return "the range is empty: its lower end is above its upper";
-    if (utf8Length(spec.message) > MAX_MESSAGE_BYTES) {
+    const bytes = utf8Length(spec.message);
+    if (bytes > MAX_MESSAGE_BYTES) {
       return `the message is longer than ${MAX_MESSAGE_BYTES} bytes`;
     }
     if (client.jobs.size >= limits.maxJobsPerClient) {
       return `this client has reached its limit of ${limits.maxJobsPerClient} jobs`;
+    }
+    if (messageBytes + bytes > limits.maxMessageBytesTotal) {
+      return `the server has reached its limit of ${limits.maxMessageBytesTotal} bytes of messages`;
     }
     if (jobs.size >= limits.maxJobs)
       return `the server has reached its limit of ${limits.maxJobs} jobs`;

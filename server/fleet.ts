@@ -40,6 +40,8 @@ export class Fleet {
   readonly roster: Roster;
   readonly scheduler: Scheduler;
   readonly jobs: Set<Job> = new Set();
+  /** Bytes of the messages of all live jobs. */
+  messageBytes = 0;
   /** When stragglers were last looked for. */
   relievedMs: Millis = -Infinity;
   readonly #port: FleetPort;
@@ -62,6 +64,7 @@ export class Fleet {
     invariant(spec.lower <= spec.upper, "a job's range is not empty");
     const job = new Job(spec, claim, this.#nextSeq++, now);
     this.jobs.add(job);
+    this.messageBytes += job.messageBytes;
     this.scheduler.update(job);
     this.#dispatcher.feed(now);
     for (const chunk of this.#dispatcher.revocable(job)) {
@@ -355,6 +358,7 @@ export class Fleet {
 
   #forget(job: Job, now: Millis): void {
     this.jobs.delete(job);
+    this.messageBytes -= job.messageBytes;
     this.scheduler.remove(job);
     for (const chunk of job.chunks) {
       chunk.job = undefined;

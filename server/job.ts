@@ -7,7 +7,7 @@
  * @module
  */
 import type { Millis } from "../machine.ts";
-import { better, type Candidate } from "../messages.ts";
+import { better, type Candidate, utf8Length } from "../messages.ts";
 import { type Interval, IntervalSet } from "./interval_set.ts";
 import { RateEstimator } from "./rate.ts";
 import type { Chunk } from "./roster.ts";
@@ -27,6 +27,8 @@ export interface JobSpec {
 export class Job {
   readonly spec: JobSpec;
   readonly claim: Claim;
+  /** Length of its message, in bytes of UTF-8. */
+  readonly messageBytes: number;
   /** Order of arrival over all jobs. */
   readonly seq: number;
   /** Nonces that nobody has searched yet (or whose searching nobody has confirmed). */
@@ -53,6 +55,7 @@ export class Job {
   constructor(spec: JobSpec, claim: Claim, seq: number, nowMs: Millis) {
     this.spec = spec;
     this.claim = claim;
+    this.messageBytes = utf8Length(spec.message);
     this.seq = seq;
     this.arrivedMs = nowMs;
     this.statusMs = nowMs;

@@ -12,6 +12,8 @@ export interface Limits {
   readonly maxClients: number;
   /** Live jobs of all clients together. */
   readonly maxJobs: number;
+  /** Messages of all live jobs together, in bytes of UTF-8. */
+  readonly maxMessageBytesTotal: number;
   /** Live jobs of one client. */
   readonly maxJobsPerClient: number;
   /** Chunks that a miner was sent and has not answered, those being stopped included. */
@@ -65,6 +67,7 @@ export const DEFAULT_LIMITS: Limits = Object.freeze({
   maxMiners: 10_000,
   maxClients: 10_000,
   maxJobs: 20_000,
+  maxMessageBytesTotal: 64 << 20,
   maxJobsPerClient: 1_000,
   maxOutstandingChunks: 8,
   maxStrikes: 3,

@@ -161,7 +161,7 @@ describe("ClientCore on the classic wire", () => {
 });
 
 test("whyNot names what is wrong with a job", () => {
-  assertStringIncludes(whyNot({ ...WORK, message: "é".repeat(501) }, "cbor")!, "limit is 1000");
+  assertStringIncludes(whyNot({ ...WORK, message: "é".repeat(32_769) }, "cbor")!, "limit is 65536");
   assertEquals(whyNot({ ...WORK, message: "é".repeat(500) }, "cbor"), undefined);
   assertStringIncludes(whyNot({ ...WORK, lower: 5n, upper: 4n }, "cbor")!, "empty");
   assertStringIncludes(whyNot({ ...WORK, upper: MAX_UINT64 + 1n }, "cbor")!, "upper must be");

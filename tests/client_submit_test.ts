@@ -92,8 +92,8 @@ describe("submit", () => {
   test(
     "refuses an impossible job before connecting",
     async () => {
-      const job = submit({ port: 1, ...WORK, message: "m".repeat(1001) });
-      await assertFails(job, "INVALID_JOB", "limit is 1000");
+      const job = submit({ port: 1, ...WORK, message: "m".repeat(65_537) });
+      await assertFails(job, "INVALID_JOB", "limit is 65536");
       await assertFails(submit({ port: 1, ...WORK, lower: 100n }), "INVALID_JOB", "empty");
     },
     TIMEOUT_MILLIS,

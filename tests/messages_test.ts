@@ -80,7 +80,7 @@ describe("decodeMessage()", () => {
     expect(decodeMessage(encodeCbor([4, 2n ** 32n]))).toBe("malformed stop");
     expect(decodeMessage(encodeCbor([16, 1, "m", 5n, 4n, []]))).toBe("malformed submit");
     expect(decodeMessage(encodeCbor([16, 1, "m", 5n, 6n, [1n, 2n]]))).toBe("malformed submit");
-    expect(decodeMessage(encodeCbor([16, 1, "m".repeat(1001), 5n, 6n, []]))).toBe(
+    expect(decodeMessage(encodeCbor([16, 1, "m".repeat(65_537), 5n, 6n, []]))).toBe(
       "malformed submit",
     );
     expect(decodeMessage(encodeCbor([19, 1, [1n, 2n], 2]))).toBe("malformed answer");

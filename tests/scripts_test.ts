@@ -45,7 +45,7 @@ describe("command line", () => {
     ["client", ["127.0.0.1:1", "msg", "9", "--target", "ff"], "16 hexadecimal digits"],
     ["client", ["127.0.0.1:1", "msg", "9", "--wire", "xml"], "cbor or json"],
     ["client", ["127.0.0.1:1", "msg", "9", "--lower", "10"], "the range is empty"],
-    ["client", ["127.0.0.1:1", "m".repeat(1001), "9"], "limit is 1000"],
+    ["client", ["127.0.0.1:1", "m".repeat(65_537), "9"], "limit is 65536"],
     ["client", ["127.0.0.1:1", "m".repeat(1400), "9", "--wire", "json"], "limit is 1400"],
     ["client", ["127.0.0.1:1", "m", "9", "--wire", "json", "--target", "0".repeat(16)], "target"],
   ];

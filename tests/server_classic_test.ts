@@ -116,7 +116,7 @@ describe("a classic client", () => {
     fleet.run(100);
     expect(client.isClosed).toBe(true);
     const long = fleet.client("json");
-    long.submit({ upper: 4n, message: "a".repeat(1001) });
+    long.submit({ upper: 4n, message: "a".repeat(65_537) });
     fleet.run(100);
     expect(long.isClosed).toBe(true);
     expect(fleet.core.snapshot().clients).toBe(0);

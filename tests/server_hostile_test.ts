@@ -203,6 +203,21 @@ describe("limits", () => {
     expect(fleet.core.snapshot().jobs.length).toBe(4);
   });
 
+  test("large messages are bounded all together, and give their room back", () => {
+    const fleet = new VirtualFleet({ limits: { maxMessageBytesTotal: 150_000 } });
+    const client = fleet.client();
+    const message = "m".repeat(65_536);
+    for (let i = 0; i < 3; i++) client.submit({ upper: MAX, message });
+    fleet.run(100);
+    const reason = "the server has reached its limit of 150000 bytes of messages";
+    expect(client.refusals).toEqual([{ kind: "refused", job: 3, reason }]);
+    client.say({ kind: "cancel", job: 1 });
+    client.submit({ upper: MAX, message });
+    fleet.run(100);
+    expect(client.refusals.length).toBe(1);
+    expect(fleet.core.snapshot().jobs.length).toBe(2);
+  });
+
   test("a miner that answers nothing is sent 8 chunks at most", () => {
     const fleet = new VirtualFleet();
     const miner = fleet.miner({ rate: 1e-9, declared: 1e6 });
