@@ -22,7 +22,7 @@ const BYTES_PER_TURN = 64 << 10;
 /**
  * In each turn so many datagrams are told of at once, and so many jobs' messages leave at the
  * job's end: a lone message is not held up by the rest of the turn. What comes then is read, and
- * packed, together.
+ * packed, together; and so is all of a turn that follows one with more datagrams.
  */
 const PROMPT_PER_TURN = 4;
 
@@ -49,6 +49,8 @@ export class UdpEndpoint<Core extends Endpoint> implements SocketHandlers {
   private timer: ReturnType<typeof setTimeout> | undefined;
   private timerAtMs = Infinity;
   private immediate: ReturnType<typeof setImmediate> | undefined;
+  /** How many are told of, and leave, promptly in this turn; how many left. */
+  private prompt = PROMPT_PER_TURN;
   private promptFlushes = 0;
   private isPrompt = false;
   private sinceTurn = 0;
@@ -87,7 +89,7 @@ export class UdpEndpoint<Core extends Endpoint> implements SocketHandlers {
   /** Has what is written in this job leave at the job's end, or else at the turn's. */
   kickPromptly(): void {
     this.kick();
-    if (this.isPrompt || this.promptFlushes >= PROMPT_PER_TURN) return;
+    if (this.isPrompt || this.promptFlushes >= this.prompt) return;
     this.isPrompt = true;
     this.promptFlushes++;
     queueMicrotask(this.flushPromptly);
@@ -139,9 +141,9 @@ export class UdpEndpoint<Core extends Endpoint> implements SocketHandlers {
     if (datagrams >= DATAGRAMS_PER_TURN || this.bytesSinceTurn >= BYTES_PER_TURN) {
       return this.endTurn();
     }
-    if (datagrams <= PROMPT_PER_TURN) this.upcalls.onProgress();
+    if (datagrams <= this.prompt) this.upcalls.onProgress();
     // A heartbeat, say, asks for nothing: then there is no turn to end.
-    if (this.wantsTurn || datagrams > PROMPT_PER_TURN) this.kick();
+    if (this.wantsTurn || datagrams > this.prompt) this.kick();
   }
 
   drain(): void {
@@ -153,6 +155,7 @@ export class UdpEndpoint<Core extends Endpoint> implements SocketHandlers {
     if (this.isReleased) return;
     const { core } = this;
     const nowMs = performance.now();
+    this.prompt = this.sinceTurn > PROMPT_PER_TURN ? 0 : PROMPT_PER_TURN;
     this.sinceTurn = 0;
     this.bytesSinceTurn = 0;
     this.promptFlushes = 0;
