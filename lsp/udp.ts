@@ -170,7 +170,8 @@ export class UdpEndpoint<Core extends Endpoint> implements SocketHandlers {
   }
 
   private get wantsTurn(): boolean {
-    return this.core.wantsTurn || (this.core.wakeAtMs() ?? Infinity) < this.timerAtMs;
+    const { core, timerAtMs } = this;
+    return this.isRetiring || core.wantsTurn || (core.wakeAtMs() ?? Infinity) < timerAtMs;
   }
 
   /** Whoever reads goes first, so that acknowledgements ride on what they write. */
