@@ -26,7 +26,7 @@ await using server = await serve({ port: 0 });
 const { host, port } = server;
 const { kernel } = chooseKernel();
 const threads = Number(values.threads);
-await using miner = mine({ host, port, threads, kernel: kernel.name });
+await using _miner = mine({ host, port, threads, kernel: kernel.name });
 // The first jobs warm the fleet up: they wait for the miner and bring its measured rate.
 for (let i = 0; i < 10; i++) {
   await submit({ host, port, message: "warm up", lower: FIRST_NONCE, upper }).answer;

@@ -132,7 +132,9 @@ describe("a fleet", () => {
     "survives kill -9 of a miner in the middle of a job",
     async () => {
       const { server, at } = await startServer(...QUICK);
-      const miners = [1, 2].map(() => new Script("miner.ts", [at, "--threads", "1", ...QUICK]));
+      // A slow kernel, so that there is a middle of the job to be killed in.
+      const slow = ["--threads", "1", "--kernel", "plain", ...QUICK];
+      const miners = [1, 2].map(() => new Script("miner.ts", [at, ...slow]));
       await server.said(TWO_JOINED);
       const upper = 20_000_000n;
       const client = new Script("client.ts", [at, "kill", String(upper), ...QUICK]);
