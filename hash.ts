@@ -79,14 +79,17 @@ export function compress(state: Int32Array, words: Int32Array, offset = 0): void
   state[7]! += h;
 }
 
-/** `bytes` padded as FIPS 180-4, section 5.1.1 says, as big-endian words, 16 a block. */
-export function paddedWords(bytes: Uint8Array): Int32Array {
+/**
+ * `bytes` padded as FIPS 180-4, section 5.1.1 says, as big-endian words, 16 a block; the length in
+ * the padding counts `before` bytes that went before them in whole blocks.
+ */
+export function paddedWords(bytes: Uint8Array, before = 0): Int32Array {
   const blocks = Math.ceil((bytes.length + 9) / 64);
   const padded = new Uint8Array(blocks * 64);
   padded.set(bytes);
   padded[bytes.length] = 0x80;
   const view = new DataView(padded.buffer);
-  view.setBigUint64(padded.length - 8, BigInt(bytes.length) * 8n);
+  view.setBigUint64(padded.length - 8, BigInt(before + bytes.length) * 8n);
   const words = new Int32Array(blocks * 16);
   for (let i = 0; i < words.length; i++) words[i] = view.getInt32(i * 4);
   return words;
@@ -110,11 +113,39 @@ export function sha256(bytes: Uint8Array): Uint8Array {
 
 const utf8 = new TextEncoder();
 
+/** What a message comes to before any nonce: all its whole blocks are in `state` already. */
+interface Midstate {
+  readonly message: string;
+  readonly state: Int32Array;
+  /** Bytes of message and blank in whole blocks, and those behind them. */
+  readonly length: number;
+  readonly rest: Uint8Array;
+}
+
+function midstateOf(message: string): Midstate {
+  const bytes = utf8.encode(`${message} `);
+  const length = bytes.length & ~63;
+  const words = paddedWords(bytes.subarray(0, length));
+  const state = Int32Array.from(SHA256_INITIAL);
+  for (let offset = 0; offset < length / 4; offset += 16) compress(state, words, offset);
+  return { message, state, length, rest: bytes.slice(length) };
+}
+
+/** Whoever checks a fleet's nonces asks for the same long message over and over. */
+let latest: Midstate = midstateOf("");
+
 /**
  * The score of `nonce` (0..2^64-1) for `message`: the first 8 bytes, big-endian, of
  * SHA-256(message + " " + decimal nonce). Smaller is better.
  */
 export function hashNonce(message: string, nonce: bigint): bigint {
-  const state = sha256Words(utf8.encode(`${message} ${nonce}`));
+  if (latest.message !== message) latest = midstateOf(message);
+  const digits = utf8.encode(nonce.toString());
+  const tail = new Uint8Array(latest.rest.length + digits.length);
+  tail.set(latest.rest);
+  tail.set(digits, latest.rest.length);
+  const words = paddedWords(tail, latest.length);
+  const state = Int32Array.from(latest.state);
+  for (let offset = 0; offset < words.length; offset += 16) compress(state, words, offset);
   return (BigInt(state[0]! >>> 0) << 32n) | BigInt(state[1]! >>> 0);
 }

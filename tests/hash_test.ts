@@ -26,6 +26,16 @@ test("hashNonce() gives the specification's three values", () => {
   expect(hashNonce("msg", 2n)).toBe(5611725180048225792n);
 });
 
+test("hashNonce() is SHA-256's first 64 bits behind messages of every length, in any order", () => {
+  for (const nonce of [0n, 7n, 1234567n, 10n ** 19n]) {
+    for (let length = 0; length <= 200; length++) {
+      const message = "é".repeat(length >> 1) + "m".repeat(length & 1);
+      const digest = Bun.SHA256.hash(`${message} ${nonce}`, "hex");
+      expect(hashNonce(message, nonce)).toBe(BigInt(`0x${digest.slice(0, 16)}`));
+    }
+  }
+});
+
 test("hashNonce() takes the largest nonce", () => {
   const digest = Bun.SHA256.hash("msg 18446744073709551615", "hex");
   expect(hashNonce("msg", 2n ** 64n - 1n)).toBe(BigInt(`0x${digest.slice(0, 16)}`));
