@@ -40,6 +40,7 @@ const USAGE: Usage = {
   flags: {
     threads: { value: "N", help: `hashing threads (one a usable core, here ${usableCores()})` },
     kernel: { value: "NAME", help: `how to hash: ${KERNEL_NAMES.join(", ")} (auto)` },
+    gpu: { help: "hash on a graphics processor instead (needs bun-webgpu, see docs/kernels.md)" },
     niceness: { value: "HOW", help: "low: step back for other programs, or normal (low)" },
     once: { help: "exit with 1 when the server is lost or does not answer" },
     wire: WIRE_FLAG,
@@ -66,6 +67,7 @@ async function main(): Promise<number> {
     params: lspParams(line),
     once: line.has("once"),
     niceness,
+    gpu: line.has("gpu"),
     ...(threads !== undefined && {
       threads: Number(wholeNumber("--threads", threads, 1n, THREADS_MAX)),
     }),

@@ -11,6 +11,7 @@ import { MESSAGES_VERSION } from "../messages.ts";
 import { seededRandom } from "../random.ts";
 import { atPort, readableRate } from "../readable.ts";
 import { MinerCore, type MinerRejection } from "./core.ts";
+import { GpuPool } from "./gpu/gpu_pool.ts";
 import { Pool } from "./pool.ts";
 import type { MinerEffect, MinerInput, Niceness } from "./types.ts";
 
@@ -27,6 +28,11 @@ export interface MineOptions {
   readonly kernel?: string;
   /** Whether the hashing threads step back for other programs (`low`, the default). */
   readonly niceness?: Niceness;
+  /**
+   * Hash on a graphics processor instead of the processor's threads (which take over when there is
+   * no usable one). Needs the package `bun-webgpu`.
+   */
+  readonly gpu?: boolean;
   /** Give up when the server is lost or does not answer, instead of trying again for ever. */
   readonly once?: boolean;
   /** Says goodbye to the server and ends when aborted. */
@@ -63,7 +69,7 @@ class RunningMiner implements Miner {
   readonly ended: Promise<string>;
   readonly #options: MineOptions;
   readonly #core: MinerCore;
-  readonly #pool: Pool;
+  #pool: Pool | GpuPool;
   readonly #end = Promise.withResolvers<string>();
   /** Cuts off a dial that is under way. */
   readonly #ending = new AbortController();
@@ -79,7 +85,16 @@ class RunningMiner implements Miner {
     this.ended = this.#end.promise;
     const random = seededRandom(crypto.getRandomValues(new Uint32Array(1))[0]!);
     this.#core = new MinerCore({ random, once: options.once ?? false });
-    this.#pool = new Pool({
+    this.#pool = options.gpu === true ? this.#gpuPool() : this.#threadPool();
+    const stop = (): void => void this.close();
+    options.signal?.addEventListener("abort", stop, { once: true });
+    if (options.signal?.aborted) stop();
+    else this.#tell({ kind: "wake" });
+  }
+
+  #threadPool(): Pool {
+    const options = this.#options;
+    return new Pool({
       ...(options.threads !== undefined && { threads: options.threads }),
       ...(options.kernel !== undefined && { kernel: options.kernel }),
       ...(options.niceness !== undefined && { niceness: options.niceness }),
@@ -89,10 +104,19 @@ class RunningMiner implements Miner {
         this.#log(`kernel ${name}: ${readableRate(rate)} a thread, ${reason}`),
       onDead: () => void this.#shutDown("no hashing thread is left"),
     });
-    const stop = (): void => void this.close();
-    options.signal?.addEventListener("abort", stop, { once: true });
-    if (options.signal?.aborted) stop();
-    else this.#tell({ kind: "wake" });
+  }
+
+  #gpuPool(): GpuPool {
+    return new GpuPool({
+      onEvent: (event) => this.#tell(event),
+      onFailed: (reason, ready) => {
+        if (this.#closing !== undefined) return;
+        // The server gives to others what a device leaves undone that failed at work.
+        if (ready) return void this.#shutDown(`the graphics processor failed: ${reason}`);
+        this.#log(`no graphics processor: ${reason}; hashing on the processor`, "warn");
+        this.#pool = this.#threadPool();
+      },
+    });
   }
 
   status(): MinerStatus {

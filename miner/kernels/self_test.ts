@@ -8,7 +8,12 @@ import type { Candidate } from "../../messages.ts";
 import type { Kernel } from "../kernel.ts";
 
 /** Messages of `length` times "k", with the least hash of each range (by Bun.SHA256). */
-const KNOWN = [
+export const KNOWN: readonly {
+  readonly length: number;
+  readonly lower: bigint;
+  readonly upper: bigint;
+  readonly best: Candidate;
+}[] = [
   {
     length: 3,
     lower: 123400n,
@@ -27,13 +32,14 @@ const KNOWN = [
     upper: 2000000199n,
     best: { nonce: 1999999930n, hash: 0x000227fc5af10ee3n },
   },
-] as const;
+];
 
 /** Bitcoin's block 0, 3 January 2009. */
-const GENESIS =
+export const GENESIS: string =
   "0100000000000000000000000000000000000000000000000000000000000000000000003ba3edfd7a7b12b2" +
   "7ac72c3e67768f617fc81bc3888a51323a9fb8aa4b1e5e4a29ab5f49ffff001d1dac2b7c";
-const GENESIS_BEST: Candidate = {
+/** Its nonce, and its hash as a little-endian number. */
+export const GENESIS_BEST: Candidate = {
   nonce: 2083236893n,
   hash: 0x000000000019d6689c085ae165831e934ff763ae46a2a6c172b3f1b60a8ce26fn,
 };

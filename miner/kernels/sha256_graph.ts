@@ -22,7 +22,7 @@ import {
  * upper half), or the last alone (the most significant word of a block hash). The last is known
  * three rounds early.
  */
-type Wanted = "all" | "first" | "last";
+export type Wanted = "all" | "first" | "last";
 
 /**
  * The words of a message schedule, each a sum whose terms may be added to something else instead.
@@ -55,10 +55,10 @@ class Schedule {
 }
 
 /** Words (as sums), or words plus round constants: what the rounds add. */
-type RoundInput = (round: number, roundsLeft: number) => readonly NodeId[];
+export type RoundInput = (round: number, roundsLeft: number) => readonly NodeId[];
 
 /** Folds rounds into `state`; returns the wanted words of the new state. */
-function compress(
+export function compress(
   graph: Graph,
   initial: readonly NodeId[],
   input: RoundInput,
@@ -98,7 +98,7 @@ function compress(
 }
 
 /** The rounds' input from a schedule: a word that no later word needs is never summed by itself. */
-function fromSchedule(graph: Graph, words: readonly (readonly NodeId[])[]): RoundInput {
+export function fromSchedule(graph: Graph, words: readonly (readonly NodeId[])[]): RoundInput {
   const schedule = new Schedule(graph, words);
   return (t, left) => {
     const terms = schedule.terms(t);

@@ -1,0 +1,179 @@
+/**
+ * The thread that serves a graphics processor: it works through the searches that the pool is
+ * given, in order, and says how they go. The socket thread is never kept waiting, neither by a
+ * driver's compiler nor by `bun-webgpu`, which polls for results.
+ *
+ * As `pool_worker.ts` this file is its own worker's program.
+ *
+ * @module
+ */
+import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
+import { MAX_LABEL_BYTES } from "../../messages.ts";
+import type { PoolCommand, PoolEvent, Search } from "../types.ts";
+import { type Gpu, openGpu } from "./gpu_native.ts";
+import { firstPace, GpuSearch, type Pace, selfTestGpu } from "./gpu_native_search.ts";
+import { messageSubject } from "./tiles.ts";
+
+/** The running search's progress is told this often. */
+const TELL_MILLIS = 100;
+/** The measurement at the start: long enough for batches to grow to their full size. */
+const WARM_UP_MILLIS = 400;
+const WARM_UP_NONCE = 1_000_000_000n;
+
+/** What the thread is started with. */
+export interface GpuTask {
+  readonly role: "motherlode gpu";
+}
+
+/** What the thread is told. */
+export type GpuOrder = PoolCommand | { readonly kind: "close" };
+
+/** What it tells. */
+export type GpuReport =
+  | { readonly kind: "event"; readonly event: PoolEvent }
+  /** So many more nonces are searched. */
+  | { readonly kind: "searched"; readonly nonces: bigint }
+  /** The device failed or there is none, for the reason given in one line; the thread ends. */
+  | { readonly kind: "failed"; readonly reason: string };
+
+/** Starts the thread. */
+export function startGpuWorker(): Worker {
+  const task: GpuTask = { role: "motherlode gpu" };
+  return new Worker(new URL(import.meta.url), { workerData: task });
+}
+
+interface Open {
+  readonly search: Search;
+  readonly running: GpuSearch;
+  toldMs: number;
+}
+
+/** Searches on a device, one after the other. */
+export class GpuQueue {
+  readonly #gpu: Gpu;
+  readonly #report: (what: GpuReport) => void;
+  readonly #pace: Pace = firstPace();
+  readonly #open = new Map<number, Open>();
+  #wake = (): void => {};
+  #closed = false;
+
+  constructor(gpu: Gpu, report: (what: GpuReport) => void) {
+    this.#gpu = gpu;
+    this.#report = report;
+  }
+
+  /** Tests and measures the device, tells the pool's make-up, then works until it is closed. */
+  async run(): Promise<void> {
+    const failure = await selfTestGpu(this.#gpu);
+    if (failure !== undefined)
+      throw new Error(`${this.#gpu.label} fails its self-test: ${failure}`);
+    const rate = await this.#measure();
+    this.#tell({ kind: "pool", threads: 1, rate, label: poolLabel(this.#gpu.label) });
+    while (!this.#closed) {
+      const [first] = this.#open.values();
+      if (first !== undefined) await this.#step(first);
+      else await new Promise<void>((resolve) => (this.#wake = resolve));
+    }
+  }
+
+  /** Obeys an order at once; a batch that runs is neither waited for nor interrupted. */
+  obey(order: GpuOrder): void {
+    switch (order.kind) {
+      case "close":
+        this.#closed = true;
+        this.#open.clear();
+        break;
+      case "start": {
+        const { search } = order;
+        const { id, message, lower, upper, target } = search;
+        const subject = messageSubject(new TextEncoder().encode(message));
+        const pace = this.#pace;
+        const running = new GpuSearch(this.#gpu, subject, lower, upper, { target, pace });
+        this.#open.set(id, { search, running, toldMs: performance.now() });
+        break;
+      }
+      case "shrink": {
+        const { id } = order;
+        const upper = this.#open.get(id)?.running.shrink(order.upper);
+        if (upper !== undefined) this.#tell({ kind: "shrunk", id, upper });
+        break;
+      }
+      case "stop": {
+        const { id } = order;
+        const standing = this.#open.get(id)?.running.standing;
+        this.#open.delete(id);
+        if (standing !== undefined) this.#tell({ kind: "stopped", id, ...standing });
+      }
+    }
+    this.#wake();
+  }
+
+  async #step(open: Open): Promise<void> {
+    const { search, running } = open;
+    const { id } = search;
+    const from = running.next;
+    await running.step();
+    this.#report({ kind: "searched", nonces: running.next - from });
+    if (this.#open.get(id) !== open) return;
+    if (running.finished) {
+      this.#open.delete(id);
+      return this.#tell({ kind: "finished", id, best: running.best! });
+    }
+    const nowMs = performance.now();
+    const { standing } = running;
+    if (nowMs < open.toldMs + TELL_MILLIS || standing.best === undefined) return;
+    open.toldMs = nowMs;
+    this.#tell({ kind: "progress", id, ...standing });
+  }
+
+  /** Nonces a second, on a message and nonces of common lengths. */
+  async #measure(): Promise<number> {
+    const subject = messageSubject(new TextEncoder().encode("motherlode warm-up"));
+    const pace = this.#pace;
+    const search = new GpuSearch(this.#gpu, subject, WARM_UP_NONCE, 2n ** 64n - 1n, { pace });
+    // The first batch has the shader made: it does not count.
+    await search.step();
+    const endMs = performance.now() + WARM_UP_MILLIS;
+    while (performance.now() < endMs && !this.#closed) await search.step();
+    return Math.round(1000 * pace.rate);
+  }
+
+  #tell(event: PoolEvent): void {
+    this.#report({ kind: "event", event });
+  }
+}
+
+/** What the server is told of the device: as much of its name as a miner's label may have. */
+export function poolLabel(name: string): string {
+  const room = new Uint8Array(MAX_LABEL_BYTES);
+  const { written } = new TextEncoder().encodeInto(`gpu ${name}`, room);
+  return new TextDecoder().decode(room.subarray(0, written));
+}
+
+async function runThread(): Promise<void> {
+  const report = (what: GpuReport): void => parentPort!.postMessage(what);
+  // Orders that come while the device is still being opened wait for their turn.
+  const early: GpuOrder[] = [];
+  let obey = (order: GpuOrder): void => void early.push(order);
+  parentPort!.on("message", (order: GpuOrder) => obey(order));
+  try {
+    const gpu = await openGpu();
+    const queue = new GpuQueue(gpu, report);
+    obey = (order) => queue.obey(order);
+    early.forEach(obey);
+    await queue.run();
+    gpu.close();
+  } catch (error) {
+    report({ kind: "failed", reason: error instanceof Error ? error.message : String(error) });
+  }
+  parentPort!.close();
+}
+
+/** Whether this thread is the one that {@link startGpuWorker} started. */
+function isTask(data: unknown): data is GpuTask {
+  return (
+    typeof data === "object" && data !== null && "role" in data && data.role === "motherlode gpu"
+  );
+}
+
+if (!isMainThread && isTask(workerData)) void runThread();
