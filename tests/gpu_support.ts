@@ -68,11 +68,12 @@ export function doubleOf(original: Subject, fault?: Fault): { gpu: Gpu; subject:
   return { gpu, subject };
 }
 
-/** A subject in whose hashes ties abound: upper and lower word have a few values only. */
-export function tiedSubject(seed: bigint): Subject {
+/** A subject in whose hashes ties abound: the upper word has `levels` values only, a power of 2. */
+export function tiedSubject(seed: bigint, levels: bigint): Subject {
   const mixed = (nonce: bigint): bigint => ((nonce + seed) * 0x9e3779b97f4a7c15n) >> 7n;
   return {
     ...messageSubject(new Uint8Array()),
-    hash: (nonce) => ((mixed(nonce) & 63n) << 58n) | ((mixed(nonce) >> 9n) & 7n),
+    hash: (nonce) =>
+      ((mixed(nonce) & (levels - 1n)) * (2n ** 64n / levels)) | ((mixed(nonce) >> 9n) & 1023n),
   };
 }

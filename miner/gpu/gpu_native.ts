@@ -145,7 +145,7 @@ export function whyRefused(info: AdapterInfo): string | undefined {
 /** An adapter in a few words. */
 export function adapterLabel({ vendor, device, description, adapterType }: AdapterInfo): string {
   const name = description || device || vendor || "unnamed adapter";
-  return adapterType === ADAPTER_CPU ? `${name}, software` : name;
+  return adapterType === ADAPTER_CPU ? `software ${name}` : name;
 }
 
 /**

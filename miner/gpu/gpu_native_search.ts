@@ -65,8 +65,6 @@ export class GpuSearch {
   #upper: bigint;
   #tile: Tile | undefined;
   #constants = new Int32Array();
-  /** The next batch ends before a nonce that only seemed to meet the target. */
-  #short: number | undefined;
 
   constructor(
     gpu: Gpu,
@@ -133,8 +131,7 @@ export class GpuSearch {
     const inTile = Number((this.#upper < tile.last ? this.#upper : tile.last) - this.next) + 1;
     // A shrink may have come while the shader was made.
     if (inTile < 1) return;
-    const count = Math.min(inTile, this.#short ?? this.#pace.wanted);
-    this.#short = undefined;
+    const count = Math.min(inTile, this.#pace.wanted);
     const batch: Batch = {
       constants: this.#constants,
       first: Number(this.next - tile.start),
@@ -192,9 +189,8 @@ export class GpuSearch {
     }
     if (lowest !== undefined) {
       if (offer(lowest, batch.target!)) return;
-      // Its upper word is the target's, its lower part is not: search around it.
-      if (lowest > 0) this.#short = lowest;
-      else this.next++;
+      // Its upper word is the target's, its lower part is not. All before it have greater words.
+      this.next += BigInt(lowest) + 1n;
     } else {
       for (const offset of hits) offer(offset, least);
       this.#adjust(count, tookMillis, overflow);

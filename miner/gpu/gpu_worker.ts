@@ -156,16 +156,17 @@ async function runThread(): Promise<void> {
   const early: GpuOrder[] = [];
   let obey = (order: GpuOrder): void => void early.push(order);
   parentPort!.on("message", (order: GpuOrder) => obey(order));
+  let gpu: Gpu | undefined;
   try {
-    const gpu = await openGpu();
+    gpu = await openGpu();
     const queue = new GpuQueue(gpu, report);
     obey = (order) => queue.obey(order);
     early.forEach(obey);
     await queue.run();
-    gpu.close();
   } catch (error) {
     report({ kind: "failed", reason: error instanceof Error ? error.message : String(error) });
   }
+  gpu?.close();
   parentPort!.close();
 }
 
