@@ -182,13 +182,12 @@ export class NativeConnection extends Connection {
     if (this.hasEnded) return this.fillClose(into, nowMs);
     const { writer } = this.host;
     const number = this.datagrams + 1;
-    const hasMessages = this.mayStart(nowMs);
-    // Beside a message that leaves no room, the Accept has to wait until it is asked for.
-    const next = hasMessages ? this.nextMessage() : undefined;
+    const next = this.firstMessage(nowMs);
     // A probe of the path for lost messages must not fail for its size.
     const isPlain = this.recovery.probes > 0;
     writer.begin(into, this.id, number, isPlain ? MAX_DATAGRAM_BYTES : this.mtu.bytes);
     const { accept } = this;
+    // Beside a message that leaves no room, the Accept has to wait until it is asked for.
     const rides = next !== undefined && writer.fits(ACCEPT_BYTES + frameBytes(next));
     if (accept !== undefined && (rides || this.acceptWanted)) writer.accept(accept);
     this.acceptWanted = false;
@@ -198,7 +197,7 @@ export class NativeConnection extends Connection {
       writer.pathResponse(this.pathToken);
       this.pathToken = undefined;
     }
-    if (hasMessages && !isAckAlone) this.writeMessages(number, nowMs);
+    if (next !== undefined && !isAckAlone) this.writeMessages(next, number, nowMs);
     if (writer.frames === 0) this.mtu.writeProbe(writer, this.recovery.roundTrip, nowMs);
     return writer.frames > 0 ? this.finish(nowMs) : 0;
   }
@@ -290,28 +289,33 @@ export class NativeConnection extends Connection {
     return this.recovery.nextLost() ?? this.send.peekFresh();
   }
 
-  /** Whether there are messages to send, and one more datagram with some may leave. */
-  private mayStart(nowMs: Millis): boolean {
+  /** The next message, if there is one, and one more datagram with some may leave. */
+  private firstMessage(nowMs: Millis): Outbound | undefined {
     const { recovery, send, congestion } = this;
     this.pacedUntilMs = Infinity;
-    if (this.nextMessage() === undefined) {
+    const next = this.nextMessage();
+    if (next === undefined) {
       recovery.delivery.noteAppLimited(send.inFlightBytes);
-      return false;
+      return undefined;
     }
-    if (recovery.probes > 0) return true;
-    if (send.inFlightCount > 0 && send.inFlightBytes >= congestion.windowBytes) return false;
+    if (recovery.probes > 0) return next;
+    if (send.inFlightCount > 0 && send.inFlightBytes >= congestion.windowBytes) return undefined;
     const atMs = congestion.sendAtMs(nowMs);
-    if (atMs <= nowMs) return true;
+    if (atMs <= nowMs) return next;
     this.pacedUntilMs = atMs;
-    return false;
+    return undefined;
   }
 
-  /** Writes messages until the datagram is full; a large one may have to wait for the next. */
-  private writeMessages(number: number, nowMs: Millis): void {
+  /**
+   * Writes messages, `first` and what follows, until the datagram is full; a large one may have to
+   * wait for the next.
+   */
+  private writeMessages(first: Outbound, number: number, nowMs: Millis): void {
     const { recovery, send, congestion, host } = this;
     const isFirst = send.inFlightCount === 0;
     let bytes = 0;
-    for (let entry = this.nextMessage(); entry !== undefined; entry = this.nextMessage()) {
+    let entry: Outbound | undefined = first;
+    for (; entry !== undefined; entry = this.nextMessage()) {
       if (!writeMessage(host.writer, entry)) break;
       this.countSent(entry.sends === 0);
       send.markSent(entry, nowMs, number);

@@ -29,13 +29,26 @@ function stepBack(register: number): number {
 /** A `Checksum`: the CRC-32 of `bytes[start..end)` that follow bytes with the CRC `before`. */
 export function crc32Native(bytes: Uint8Array, start: number, end: number, before: number): number {
   if (end - start < NATIVE_BYTES_MIN) return crc32(bytes, start, end, before);
-  if (end !== bytes.length || start !== HEADER_BYTES || before !== HEADER_CRC) {
+  if (end !== bytes.length) return Bun.hash.crc32(viewOf(bytes, start, end), before);
+  if (start !== HEADER_BYTES || before !== HEADER_CRC) {
     return Bun.hash.crc32(bytes.subarray(start, end), before);
   }
   if (bytes[0] !== MAGIC || bytes[1] !== 0) {
     return Bun.hash.crc32(bytes.subarray(start, end), before);
   }
   return wholeDatagram(bytes);
+}
+
+/** The last view of each buffer that datagrams are written into: the next often has its length. */
+const views = new WeakMap<Uint8Array, Uint8Array>();
+
+function viewOf(bytes: Uint8Array, start: number, end: number): Uint8Array {
+  const last = views.get(bytes);
+  const isSame = last?.length === end - start && last.byteOffset === bytes.byteOffset + start;
+  if (last !== undefined && isSame) return last;
+  const view = bytes.subarray(start, end);
+  views.set(bytes, view);
+  return view;
 }
 
 /** A view of an array that Bun has just made costs more than the CRC: so there is none. */

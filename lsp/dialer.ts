@@ -62,12 +62,12 @@ export class Dialer extends Endpoint {
     return this.isConnecting ? this.nextTickMs : super.wakeAtMs();
   }
 
-  override get wantsTurn(): boolean {
-    return (this.isConnecting && this.connectWanted) || super.wantsTurn;
+  protected override get wantsHandshake(): boolean {
+    return this.isConnecting && this.connectWanted;
   }
 
-  override pollDatagram(into: Uint8Array, nowMs: Millis): Outgoing | undefined {
-    if (!this.isConnecting || !this.connectWanted) return super.pollDatagram(into, nowMs);
+  protected override pollHandshake(into: Uint8Array): Outgoing | undefined {
+    if (!this.wantsHandshake) return undefined;
     this.connectWanted = false;
     return this.sent(
       this.to,

@@ -89,6 +89,7 @@ export abstract class Endpoint implements EndpointCore, Host {
   }
 
   handleWake(nowMs: Millis): void {
+    this.rescheduleListed();
     for (let due = this.deadlines.takeDue(nowMs); due; due = this.deadlines.takeDue(nowMs)) {
       due.handleWake(nowMs);
       this.reschedule(due);
@@ -134,6 +135,8 @@ export abstract class Endpoint implements EndpointCore, Host {
 
   pollDatagram(into: Uint8Array, nowMs: Millis): Outgoing | undefined {
     invariant(into.length >= DATAGRAM_BUFFER_BYTES, "the lent buffer holds any datagram");
+    const handshake = this.pollHandshake(into);
+    if (handshake !== undefined) return handshake;
     const stray = this.strays.shift();
     if (stray !== undefined) {
       stray.write(this.writer, into);
@@ -141,12 +144,13 @@ export abstract class Endpoint implements EndpointCore, Host {
     }
     for (let next = this.senders.shift(); next; next = this.senders.shift()) {
       const length = next.fill(into, nowMs);
-      this.reschedule(next);
+      if (length > 0) {
+        // Behind the others: a connection with much to say must not hold them up.
+        this.senders.push(next);
+        return this.sent(next.address, length);
+      }
       next.listed = false;
-      if (length === 0) continue;
-      // Behind the others: a connection with much to say must not hold them up.
-      this.wantsToSend(next);
-      return this.sent(next.address, length);
+      this.reschedule(next);
     }
     return undefined;
   }
@@ -161,10 +165,12 @@ export abstract class Endpoint implements EndpointCore, Host {
 
   /** Whether there may be datagrams to poll, or notices. */
   get wantsTurn(): boolean {
-    return this.senders.length > 0 || this.strays.length > 0 || this.notices.length > 0;
+    if (this.senders.length > 0 || this.strays.length > 0) return true;
+    return this.notices.length > 0 || this.wantsHandshake;
   }
 
   wakeAtMs(): Millis | undefined {
+    this.rescheduleListed();
     const { earliestMs } = this.deadlines;
     return earliestMs === Infinity ? undefined : earliestMs;
   }
@@ -227,6 +233,16 @@ export abstract class Endpoint implements EndpointCore, Host {
 
   // ---- for listeners and dialers
 
+  /** Whether there is a handshake's datagram to poll. */
+  protected get wantsHandshake(): boolean {
+    return false;
+  }
+
+  /** That datagram. */
+  protected pollHandshake(_into: Uint8Array): Outgoing | undefined {
+    return undefined;
+  }
+
   protected abstract handleNative(from: Address, nowMs: Millis): void;
   /** A datagram of a connection that is over, or never was: only leave-taking is answered. */
   protected handleUnknown(from: Address): void {
@@ -251,9 +267,19 @@ export abstract class Endpoint implements EndpointCore, Host {
 
   /**
    * Sets the alarm of `connection`. One that became later is left to ring in vain, once: most
-   * alarms are probes that an acknowledgement puts off before they are due.
+   * alarms are probes that an acknowledgement puts off before they are due. One that has something
+   * to send gets its alarm when that is sent, or when somebody asks: not with every datagram.
    */
   protected reschedule(connection: Connection): void {
+    if (!connection.listed) this.setAlarm(connection);
+  }
+
+  private rescheduleListed(): void {
+    const { senders } = this;
+    for (let i = 0; i < senders.length; i++) this.setAlarm(senders.at(i)!);
+  }
+
+  private setAlarm(connection: Connection): void {
     if (!this.byId.has(connection.id)) return;
     const atMs = connection.wakeAtMs();
     if (atMs < connection.deadlineMs) this.deadlines.set(connection, atMs);
