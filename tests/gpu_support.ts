@@ -6,6 +6,7 @@
  *
  * @module
  */
+import { afterAll } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -16,7 +17,7 @@ import { messageSubject, type Subject } from "../miner/gpu/tiles.ts";
 
 if (process.env["MOTHERLODE_GPU_INSTALL"] === "1" && findWebGpu() === undefined) {
   const directory = mkdtempSync(join(tmpdir(), "motherlode-gpu-"));
-  process.once("exit", () => rmSync(directory, { recursive: true, force: true }));
+  afterAll(() => rmSync(directory, { recursive: true, force: true }));
   await Bun.write(join(directory, "package.json"), "{}");
   const command = [process.execPath, "add", "bun-webgpu@0.1.7"];
   const child = Bun.spawn(command, { cwd: directory, stdout: "ignore", stderr: "inherit" });
