@@ -239,8 +239,9 @@ export class UdpEndpoint<Core extends Endpoint> implements SocketHandlers {
         this.sendErrors++;
       }
     }
-    this.unsent = packets.slice(done).map((packet) => new Uint8Array(packet));
-    this.unsentTo = to.slice(done);
+    const isAll = done >= packets.length;
+    this.unsent = isAll ? [] : packets.slice(done).map((packet) => new Uint8Array(packet));
+    this.unsentTo = isAll ? [] : to.slice(done);
   }
 
   private arm(): void {
