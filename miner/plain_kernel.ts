@@ -8,7 +8,7 @@
  *
  * @module
  */
-import { compress, paddedWords, SHA256_INITIAL, SHA256_ROUND_CONSTANTS } from "../hash.ts";
+import { compress, paddedWords, SHA256_INITIAL } from "../hash.ts";
 import type { Candidate } from "../messages.ts";
 import type { Kernel, Searcher } from "./kernel.ts";
 
@@ -71,9 +71,9 @@ class PlainSearcher implements Searcher {
     const state = new Int32Array(8);
     const twoBlocks = words.length > 16;
     const middle = Int32Array.from(this.#midstate);
-    if (twoBlocks) fold(middle, this.#midstate, words, 0);
+    if (twoBlocks) compress(middle, words, 0, this.#midstate);
     for (let i = 0; ;) {
-      fold(state, middle, words, twoBlocks ? 16 : 0);
+      compress(state, words, twoBlocks ? 16 : 0, middle);
       const high = state[0]! >>> 0;
       if (high <= this.#bestHigh) {
         const low = state[1]! >>> 0;
@@ -93,7 +93,7 @@ class PlainSearcher implements Searcher {
       }
       bytes[at]!++;
       words[at >> 2]! += 1 << (24 - 8 * (at & 3));
-      if (twoBlocks && at < 64) fold(middle, this.#midstate, words, 0);
+      if (twoBlocks && at < 64) compress(middle, words, 0, this.#midstate);
     }
   }
 
@@ -112,53 +112,4 @@ class PlainSearcher implements Searcher {
 
 function isAtMost(high: number, low: number, limitHigh: number, limitLow: number): boolean {
   return high < limitHigh || (high === limitHigh && low <= limitLow);
-}
-
-const K = Int32Array.from(SHA256_ROUND_CONSTANTS);
-const schedule = new Int32Array(64);
-
-/**
- * `compress` of hash.ts again, tuned for the inner loop (three times as fast under JavaScriptCore):
- * the chaining value after `from` and one block goes to `to`, another array.
- */
-function fold(to: Int32Array, from: Int32Array, words: Int32Array, offset: number): void {
-  const w = schedule;
-  for (let t = 0; t < 16; t++) w[t] = words[offset + t]!;
-  for (let t = 16; t < 64; t++) {
-    const x = w[t - 15]!;
-    const y = w[t - 2]!;
-    const s0 = ((x >>> 7) | (x << 25)) ^ ((x >>> 18) | (x << 14)) ^ (x >>> 3);
-    const s1 = ((y >>> 17) | (y << 15)) ^ ((y >>> 19) | (y << 13)) ^ (y >>> 10);
-    w[t] = (w[t - 16]! + s0 + w[t - 7]! + s1) | 0;
-  }
-  let a = from[0]!;
-  let b = from[1]!;
-  let c = from[2]!;
-  let d = from[3]!;
-  let e = from[4]!;
-  let f = from[5]!;
-  let g = from[6]!;
-  let h = from[7]!;
-  for (let t = 0; t < 64; t++) {
-    const s1 = ((e >>> 6) | (e << 26)) ^ ((e >>> 11) | (e << 21)) ^ ((e >>> 25) | (e << 7));
-    const s0 = ((a >>> 2) | (a << 30)) ^ ((a >>> 13) | (a << 19)) ^ ((a >>> 22) | (a << 10));
-    const t1 = (h + s1 + (g ^ (e & (f ^ g))) + K[t]! + w[t]!) | 0;
-    const t2 = (s0 + ((a & b) | (c & (a | b)))) | 0;
-    h = g;
-    g = f;
-    f = e;
-    e = (d + t1) | 0;
-    d = c;
-    c = b;
-    b = a;
-    a = (t1 + t2) | 0;
-  }
-  to[0] = (from[0]! + a) | 0;
-  to[1] = (from[1]! + b) | 0;
-  to[2] = (from[2]! + c) | 0;
-  to[3] = (from[3]! + d) | 0;
-  to[4] = (from[4]! + e) | 0;
-  to[5] = (from[5]! + f) | 0;
-  to[6] = (from[6]! + g) | 0;
-  to[7] = (from[7]! + h) | 0;
 }

@@ -78,18 +78,6 @@ describe("ServerCore keeps what a lost miner confirmed", () => {
     expect(lost.hashed + heir.hashed).toBeLessThan(2_000_000n + 300_000n);
     expectTidy(fleet);
   });
-
-  test("a miner lost after its job had gone leaves the roster", () => {
-    const fleet = new VirtualFleet();
-    const miner = fleet.miner({ rate: 1e6 });
-    const client = fleet.client();
-    client.submit({ upper: MAX });
-    fleet.run(3_000);
-    fleet.drop(client.connId);
-    miner.die();
-    expect(fleet.core.snapshot().miners).toEqual([]);
-    expectTidy(fleet);
-  });
 });
 
 describe("a target job", () => {
