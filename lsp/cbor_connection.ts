@@ -207,8 +207,9 @@ export class NativeConnection extends Connection {
   }
 
   override stats(): ConnectionStats {
-    const rttMs = this.recovery.roundTrip.smoothedMs;
-    return { ...super.stats(), rttMs, congestionWindow: this.congestion.windowBytes };
+    const { roundTrip, lostCount: lost } = this.recovery;
+    const { windowBytes: congestionWindow } = this.congestion;
+    return { ...super.stats(), lost, rttMs: roundTrip.smoothedMs, congestionWindow };
   }
 
   protected override noteRoom(): void {

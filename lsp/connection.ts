@@ -205,6 +205,7 @@ export abstract class Connection implements Timed {
       wire: this.wire,
       sentMessages: this.sentMessages,
       retransmits: this.retransmits,
+      lost: 0,
       receivedMessages: this.receivedMessages,
       duplicates: this.duplicates,
       dropped: this.dropped,

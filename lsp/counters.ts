@@ -31,6 +31,8 @@ export interface ConnectionStats {
   sentMessages: number;
   /** Messages sent again, for whatever reason. */
   retransmits: number;
+  /** Times that acknowledgements showed a message to be lost; 0 on json, which cannot tell. */
+  lost: number;
   /** Messages received for the first time. */
   receivedMessages: number;
   /** Messages received again. */

@@ -27,6 +27,8 @@ export class LossRecovery {
   readonly delivery: DeliveryRate = new DeliveryRate();
   /** Datagrams that may go out whatever the congestion window says. */
   probes = 0;
+  /** Times that a message was found to be lost. */
+  lostCount = 0;
 
   private readonly send: SendWindow;
   private readonly congestion: CongestionControl;
@@ -164,6 +166,7 @@ export class LossRecovery {
       this.giveUp(entry);
       if (!isReported) return true;
       this.mtu.noteLost(entry.datagram);
+      this.lostCount++;
       this.congestion.onLost(frameBytes(entry), entry.sentAtMs, nowMs);
       return true;
     });

@@ -174,6 +174,7 @@ describe("lsp §5 native repair:", () => {
     )!;
     // By time alone it would be an eighth of a round trip more: 225 ms.
     assertEquals(again.sentMs - startMs, 206);
+    assertEquals(client.core.connectionStats(1)!.lost, 1);
   });
 
   test("a lost last message is probed for within a round trip and some slack", () => {
@@ -205,6 +206,7 @@ describe("lsp §5 native repair:", () => {
     link.run(link.nowMs + 100);
     assertEquals(server.texts.slice(-2), ["overtaken", "first"]);
     assertEquals(client.core.connectionStats(1)!.retransmits, before);
+    assertEquals(client.core.connectionStats(1)!.lost, 0);
   });
 
   test("the floor: every epoch with something unacked sends at least one probe", () => {
