@@ -15,6 +15,10 @@ import { type FakeClient, VirtualFleet } from "./server_fleet.ts";
 const MAX = (1n << 64n) - 1n;
 /** A chunk, in milliseconds of its miner's time. */
 const CHUNK_MS = 1_000;
+/** From this length of a job alone on, the bound of the scheduling policy holds to the letter. */
+const STRICT_MS = 600;
+/** What a shorter job may take on top of it (docs/scheduling.md). */
+const TINY_EXCESS_MS = 500;
 /** Round trips and the rounding of the clocks. */
 const SLACK_MS = 150;
 
@@ -45,7 +49,7 @@ describe("Scheduler", () => {
     fc.assert(
       fc.property(
         rates,
-        fc.integer({ min: 400, max: 8_000 }),
+        fc.integer({ min: 100, max: 8_000 }),
         fc.integer({ min: 0, max: 9_000 }),
         (each, aloneMs, laterMs) => {
           const nonces = Math.ceil((sum(each) * aloneMs) / 1000);
@@ -55,10 +59,15 @@ describe("Scheduler", () => {
           fleet.client().submit({ upper: BigInt(nonces) * 100n });
           fleet.run(laterMs + 1);
           const behindMs = timeOf(fleet, fleet.client(), nonces);
-          expect(behindMs).toBeLessThanOrEqual(2 * idealMs + CHUNK_MS + SLACK_MS);
+          const excessMs = aloneMs < STRICT_MS ? TINY_EXCESS_MS : 0;
+          expect(behindMs).toBeLessThanOrEqual(2 * idealMs + CHUNK_MS + excessMs);
         },
       ),
-      { numRuns: 60 },
+      {
+        numRuns: 60,
+        // It once broke the bound that was then claimed from 375 ms on, by 2 ms.
+        examples: [[[1112789, 1222099, 368624, 1787980, 2384950, 1423180], 409, 8992]],
+      },
     );
   }, 30_000);
 
