@@ -8,7 +8,7 @@
  */
 import type { Millis } from "../machine.ts";
 import { seededRandom } from "../random.ts";
-import { drawnText, Stream } from "./dice.ts";
+import { Stream } from "./dice.ts";
 import { ClassicClient, ClassicMiner } from "./fleet_classic.ts";
 import { ClientMachine } from "./fleet_client.ts";
 import { MinerMachine } from "./fleet_miner.ts";
@@ -18,9 +18,9 @@ import type { FleetClientPlan, FleetPlan, MinerPlan, Mishap } from "./fleet_plan
 import { ServerMachine } from "./fleet_server.ts";
 import { FleetWorld } from "./fleet_world.ts";
 import { Loop } from "./loop.ts";
-import { describeError } from "./lsp_run.ts";
 import { calmFaults, Network } from "./network.ts";
 import type { Plant } from "./plant.ts";
+import { report } from "./report.ts";
 import { demand, tracer } from "./trace.ts";
 import type { RunReport, Transcript } from "./trace.ts";
 
@@ -37,15 +37,7 @@ const SETTLE_MS = 20_000;
 
 /** Runs `seed` and tells what became of it; never throws on what the cores do. */
 export function runFleetSeed(seed: number, plant?: Plant, transcript?: Transcript): RunReport {
-  const run = new FleetRun(seed, plant, transcript);
-  let failure: string | undefined;
-  try {
-    run.run();
-  } catch (error) {
-    failure = describeError(error);
-  }
-  const drawn = drawnText(run.plan.dice.drawn);
-  return { seed, harness: "fleet", drawn, failure, counts: run.counts() };
+  return report(seed, "fleet", new FleetRun(seed, plant, transcript));
 }
 
 type AnyMiner = MinerMachine | ClassicMiner;

@@ -8,7 +8,7 @@
  */
 import type { Millis } from "../machine.ts";
 import { seededRandom } from "../random.ts";
-import { Dice, drawnText, Stream } from "./dice.ts";
+import { Dice, Stream } from "./dice.ts";
 import { makeDialer, makeListener } from "./endpoints.ts";
 import { Host } from "./host.ts";
 import { Ledger } from "./ledger.ts";
@@ -21,6 +21,7 @@ import { Loop } from "./loop.ts";
 import { calmFaults, calmPath, Network } from "./network.ts";
 import { PlantedEndpoint } from "./plant.ts";
 import type { Plant } from "./plant.ts";
+import { report } from "./report.ts";
 import { tracer } from "./trace.ts";
 import type { RunReport, TraceLine, Transcript } from "./trace.ts";
 
@@ -32,22 +33,7 @@ const EDGE_ISNS = [0, 1, 2 ** 31 - 3, 2 ** 31, 2 ** 32 - 4, 2 ** 32 - 1];
 
 /** Runs `seed` and tells what became of it; never throws on what the cores do. */
 export function runLspSeed(seed: number, plant?: Plant, transcript?: Transcript): RunReport {
-  const run = new LspRun(seed, plant, transcript);
-  let failure: string | undefined;
-  try {
-    run.run();
-  } catch (error) {
-    failure = describeError(error);
-  }
-  const drawn = drawnText(run.plan.dice.drawn);
-  return { seed, harness: "lsp", drawn, failure, counts: run.counts() };
-}
-
-/** What went wrong, in a line; with the place for what is no mere broken invariant. */
-export function describeError(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  if (error.name === "Violation") return error.message;
-  return error.stack ?? `${error.name}: ${error.message}`;
+  return report(seed, "lsp", new LspRun(seed, plant, transcript));
 }
 
 class LspRun {

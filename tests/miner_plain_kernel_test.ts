@@ -2,9 +2,9 @@
 import { describe, test } from "bun:test";
 import { assert, assertEquals } from "@std/assert";
 import { hashNonce, MAX_UINT64 } from "../hash.ts";
-import { better, type Candidate } from "../messages.ts";
 import type { Kernel } from "../miner/kernel.ts";
 import { KERNEL_NAMES, kernelNamed } from "../miner/kernel_choice.ts";
+import { bruteForce } from "./brute_force.ts";
 
 /** Ends of the digit lengths, and of what numbers and halves can hold. */
 const BOUNDARIES: readonly bigint[] = [
@@ -13,16 +13,6 @@ const BOUNDARIES: readonly bigint[] = [
   2n ** 53n,
   MAX_UINT64 - 4n,
 ];
-
-function bruteForce(message: string, lower: bigint, upper: bigint, target?: bigint): Candidate {
-  let best: Candidate | undefined;
-  for (let nonce = lower; nonce <= upper; nonce++) {
-    const hash = hashNonce(message, nonce);
-    best = better({ hash, nonce }, best);
-    if (target !== undefined && hash <= target) return { hash, nonce };
-  }
-  return best!;
-}
 
 const bind = (kernel: Kernel, message: string) => kernel.bind(new TextEncoder().encode(message));
 

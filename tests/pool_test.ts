@@ -3,27 +3,17 @@ import { afterAll, describe, test } from "bun:test";
 import { readdirSync, readFileSync } from "node:fs";
 import { getPriority } from "node:os";
 import { assert, assertEquals } from "@std/assert";
-import { hashNonce, MAX_UINT64 } from "../hash.ts";
-import { better, type Candidate, isBetter } from "../messages.ts";
+import { MAX_UINT64 } from "../hash.ts";
+import { type Candidate, isBetter } from "../messages.ts";
 import { KERNEL_NAMES, kernelNamed, type KernelVerdict } from "../miner/kernel_choice.ts";
 import { Pool, usableCores } from "../miner/pool.ts";
 import type { Kernel } from "../miner/kernel.ts";
 import { PoolControl, SLOTS } from "../miner/pool_control.ts";
 import { Hasher, type WorkerReport } from "../miner/pool_worker.ts";
 import type { PoolEvent, Search } from "../miner/types.ts";
+import { bruteForce } from "./brute_force.ts";
 
 const TIMEOUT_MILLIS = 20_000;
-
-/** The answer by definition: the lowest nonce that meets the target, else the least hash. */
-function bruteForce(message: string, lower: bigint, upper: bigint, target?: bigint): Candidate {
-  let best: Candidate | undefined;
-  for (let nonce = lower; nonce <= upper; nonce++) {
-    const hash = hashNonce(message, nonce);
-    best = better({ hash, nonce }, best);
-    if (target !== undefined && hash <= target) return { hash, nonce };
-  }
-  return best!;
-}
 
 /** A pool whose events can be waited for. */
 class Rig {
