@@ -36,7 +36,8 @@ const xmm = (arg: Arg): string => operand(arg, 128);
 
 /** What GNU as calls each method's instruction. */
 const TEXT: Readonly<Record<string, (...args: Arg[]) => string>> = {
-  three: (op, w, ...rest) => `${op} ${rest.map((a) => operand(a, w as number)).join(", ")}`,
+  three: (op, w, ...rest) =>
+    `${threeName(op!, w!, rest)} ${rest.map((a) => operand(a, w as number)).join(", ")}`,
   shift: (op, w, t, s, n) => `${op} ${operand(t!, w as number)}, ${operand(s!, w as number)}, ${n}`,
   threeImmediate: (op, w, t, a, b, n) => {
     const inserts = String(op).startsWith("vinsert");
@@ -78,10 +79,20 @@ const TEXT: Readonly<Record<string, (...args: Arg[]) => string>> = {
   plain: (op) => String(op),
 };
 
+/** Whether an instruction needs EVEX, which is named as if it were another one. */
+function needsEvex(width: Arg, operands: readonly Arg[]): boolean {
+  const evex = (arg: Arg) => (typeof arg === "number" ? arg > 15 : (arg as Memory).broadcast);
+  return width === 512 || operands.some(evex);
+}
+
+function threeName(op: Arg, width: Arg, operands: readonly Arg[]): string {
+  const logic = ["vpxor", "vpand", "vpor"].includes(op as string);
+  return logic && needsEvex(width, operands) ? `${op}d` : String(op);
+}
+
 function move(width: Arg, register: Arg, other: Arg): string {
-  const high = [register, other].some((arg) => typeof arg === "number" && arg > 15);
   // Between registers there are two encodings; ours is the one that also loads.
-  return `{load} ${width === 512 || high ? "vmovdqu32" : "vmovdqu"}`;
+  return `{load} ${needsEvex(width, [register, other]) ? "vmovdqu32" : "vmovdqu"}`;
 }
 
 function ours({ method, args }: Call): string {

@@ -1,5 +1,5 @@
 /**
- * From graph nodes to vector micro-operations on an unbounded number of registers, in two dialects:
+ * From graph nodes to vector micro-operations on an unbounded number of registers, in dialects:
  * AVX-512 has rotations and three-input logic; AVX2 and WebAssembly have neither.
  *
  * @module
@@ -62,8 +62,12 @@ export const AMOUNTS = {
   smallSigma1: [17, 19, 10],
 } as const;
 
-/** Which instructions there are: "portable" is what AVX2 and WebAssembly have in common. */
-export type Dialect = "avx512" | "portable";
+/**
+ * Which instructions to use: "portable" is what AVX2 and WebAssembly have in common, "avx512-sha"
+ * is AVX-512 without its three-input logic. Beside `sha256rnds2`, which reads three registers too,
+ * a `vpternlogd` costs half a cycle more than the two `vpxor` that do the same (seen on Zen 4).
+ */
+export type Dialect = "avx512" | "avx512-sha" | "portable";
 
 /** Lowers a program's body or prologue, and whatever the kernel adds before and after it. */
 export class Lowering {
@@ -144,7 +148,7 @@ export class Lowering {
    * All operands but `allowed` in registers; only AVX-512 has operands that broadcast from memory.
    */
   #limit(operands: readonly Operand[], allowed: number): Operand[] {
-    let left = this.#dialect === "avx512" ? allowed : 0;
+    let left = this.#dialect === "portable" ? 0 : allowed;
     return operands.map((o) => ("slot" in o && left-- <= 0 ? this.#inRegister(o) : o));
   }
 
@@ -176,10 +180,11 @@ export class Lowering {
   #sigma(name: keyof typeof AMOUNTS, x: Operand): Operand {
     const [first, second, third] = AMOUNTS[name];
     const shifted = name.startsWith("small");
-    if (this.#dialect === "avx512") {
-      const terms = [this.emit("rotate", [x], first), this.emit("rotate", [x], second)];
+    if (this.#dialect !== "portable") {
+      const terms: Operand[] = [first, second].map((n) => this.emit("rotate", [x], n));
       terms.push(this.emit(shifted ? "shiftRight" : "rotate", [x], third));
-      return this.emit("ternary", terms, XOR3);
+      if (this.#dialect === "avx512") return this.emit("ternary", terms, XOR3);
+      return terms.reduce((a, b) => this.#xor(a, b));
     }
     const terms: Operand[] = [first, second, third].map((n) => this.emit("shiftRight", [x], n));
     for (const n of shifted ? [first, second] : [first, second, third]) {

@@ -41,11 +41,12 @@ class Schedule {
     const known = this.#terms[t];
     if (known !== undefined) return known;
     const graph = this.#graph;
+    // Last what is known last, so that a word waits for one addition only.
     return (this.#terms[t] = [
-      graph.apply("smallSigma1", this.word(t - 2)),
-      this.word(t - 7),
-      graph.apply("smallSigma0", this.word(t - 15)),
       this.word(t - 16),
+      graph.apply("smallSigma0", this.word(t - 15)),
+      this.word(t - 7),
+      graph.apply("smallSigma1", this.word(t - 2)),
     ]);
   }
 

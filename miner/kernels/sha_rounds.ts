@@ -13,7 +13,7 @@ import { type Assembler, type Memory, R10, R11, RDI, RDX, RSI, RSP } from "./ass
 /** State words in the order of the two halves in memory. */
 export const HALVES_ORDER: readonly number[] = [5, 4, 1, 0, 7, 6, 3, 2];
 
-/** One instruction, emitted when its turn comes. */
+/** A few instructions, emitted when their turn comes. */
 export type Step = (asm: Assembler) => void;
 
 /** Where W + K of two rounds comes from: the pool (all lanes), or the transposing buffer. */
@@ -72,7 +72,9 @@ function laneOffset(lane: number, width: number, vectorBytes: number): number {
 
 /** Writes the steps of all lanes of a batch, group after group. */
 export class RoundsWriter {
-  readonly steps: Step[] = [];
+  readonly #beats: Step[] = [];
+  /** What goes before the next rounds. */
+  #waiting: Step[] = [];
   readonly #groups: number[][] = [];
   readonly #width: number;
   readonly #vectorBytes: number;
@@ -96,8 +98,22 @@ export class RoundsWriter {
     }
   }
 
-  step(step: Step): void {
-    this.steps.push(step);
+  step(...steps: Step[]): void {
+    this.#waiting.push(...steps);
+  }
+
+  /**
+   * All steps: each ends in a `sha256rnds2` (but the last one), so that whoever spreads the steps
+   * evenly spreads those evenly. They set the pace; loads and comparisons would put them off beat.
+   */
+  finish(): readonly Step[] {
+    return [...this.#beats, this.#take()];
+  }
+
+  #take(): Step {
+    const steps = this.#waiting;
+    this.#waiting = [];
+    return (asm) => steps.forEach((step) => step(asm));
   }
 
   /** Every stream starts from the state at pool slot `slot`. */
@@ -119,19 +135,34 @@ export class RoundsWriter {
 
   /** Two rounds a pair. */
   rounds(streams: readonly Stream[], pairs: readonly PairPlace[]): void {
-    for (const pair of pairs) {
-      if ("slot" in pair) this.step((asm) => asm.loadQuad(PAIR, pool(pair.slot)));
-      for (const stream of streams) {
-        if ("buffer" in pair) {
-          const offset = laneOffset(stream.lane, this.#width, this.#vectorBytes);
-          const displacement = pair.buffer + offset;
-          this.step((asm) => asm.loadQuad(PAIR, { base: R11, displacement }));
-        }
-        const { abef, cdgh } = stream;
-        this.step((asm) => asm.sse("sha256rnds2", cdgh, abef));
-        [stream.abef, stream.cdgh] = [cdgh, abef];
-      }
-    }
+    const turns = pairs.flatMap((pair) =>
+      streams.map((stream, i) => {
+        // A pair from the pool serves all streams.
+        const place = "slot" in pair && i > 0 ? undefined : this.#place(pair, stream.lane);
+        return { stream, place };
+      }),
+    );
+    const load = (asm: Assembler, turn: number): void => {
+      const place = turns[turn]?.place;
+      if (place !== undefined) asm.loadQuad(PAIR, place);
+    };
+    this.step((asm) => load(asm, 0));
+    turns.forEach(({ stream }, turn) => {
+      const { abef, cdgh } = stream;
+      // The next pair's load behind these rounds, not before its own: 4 % faster on Zen 4.
+      this.step((asm) => {
+        asm.sse("sha256rnds2", cdgh, abef);
+        load(asm, turn + 1);
+      });
+      this.#beats.push(this.#take());
+      [stream.abef, stream.cdgh] = [cdgh, abef];
+    });
+  }
+
+  #place(pair: PairPlace, lane: number): Memory {
+    if ("slot" in pair) return pool(pair.slot);
+    const offset = laneOffset(lane, this.#width, this.#vectorBytes);
+    return { base: R11, displacement: pair.buffer + offset };
   }
 
   /**
@@ -194,7 +225,7 @@ export class RoundsWriter {
         this.step((asm) => asm.three(one, 128, upper, third, fourth));
       }
       this.step((asm) => asm.three(two, 128, into, into, upper));
-      this.steps.push(...finish(into), ...judge(into, at(0).lane));
+      this.step(...finish(into), ...judge(into, at(0).lane));
     }
   }
 }

@@ -118,7 +118,7 @@ class MessageSearcher implements Searcher {
   #tiles(layout: Layout, from: bigint, to: bigint, best: Best): void {
     const { suffix, length } = layout;
     const code = this.#cache.tile(tileShape(layout), (length - 1) & 63, suffix);
-    const template = new BlockTemplate(this.#message, layout, suffix);
+    const template = new BlockTemplate(this.#message, layout, code.inputs);
     const nonces = 10n ** BigInt(suffix);
     let base = 0n;
     const scan: Scan = {
@@ -147,39 +147,48 @@ class BlockTemplate {
   readonly #layout: Layout;
   /** Everything up to the end of the block. */
   readonly #text: Uint8Array;
+  readonly #view: DataView;
   readonly #start: number;
-  #state: Int32Array;
   #before = "";
 
-  /** `block` is the number of the block; by default that of the last digit. */
-  constructor(message: ExactMessage, layout: Layout, varying: number, block = layout.block) {
+  /**
+   * Sets the state and all words in `inputs`. `block` is the number of the block; by default that
+   * of the last digit.
+   */
+  constructor(message: ExactMessage, layout: Layout, inputs: Int32Array, block = layout.block) {
     this.#message = message;
     this.#layout = layout;
     this.#start = 64 * block;
     this.#text = new Uint8Array(this.#start + 64);
+    this.#view = new DataView(this.#text.buffer);
     this.#text.set(message.bytes);
     const { length } = layout;
     if (length < this.#text.length) this.#text[length] = 0x80;
     if (block === layout.block && !layout.padded) {
-      new DataView(this.#text.buffer).setBigUint64(this.#start + 56, BigInt(length) * 8n);
+      this.#view.setBigUint64(this.#start + 56, BigInt(length) * 8n);
     }
-    invariant(varying <= layout.digits, "no more digits vary than there are");
-    this.#state = message.state;
+    inputs.set(message.state, INPUT_STATE);
+    inputs.set(blockWordsOf(this.#text.subarray(this.#start)), INPUT_WORDS);
   }
 
-  /** Sets the state and the words for a tile whose leading digits are `digits`. */
+  /** Sets what of the state and the words depends on the leading digits of a tile, `digits`. */
   fill(inputs: Int32Array, digits: string): void {
     const at = this.#message.bytes.length;
-    const before = digits.slice(0, Math.max(0, this.#start - at));
+    const end = at + digits.length;
     for (let i = 0; i < digits.length; i++) this.#text[at + i] = digits.charCodeAt(i);
-    if (this.#message.taken < this.#start && before !== this.#before) {
+    if (this.#message.taken < this.#start) {
       // The block before holds leading digits too.
-      this.#state = Int32Array.from(this.#message.state);
-      compress(this.#state, blockWordsOf(this.#text.subarray(this.#start - 64, this.#start)));
-      this.#before = before;
+      const before = digits.slice(0, this.#start - at);
+      if (before !== this.#before) {
+        const state = Int32Array.from(this.#message.state);
+        compress(state, blockWordsOf(this.#text.subarray(this.#start - 64, this.#start)));
+        inputs.set(state, INPUT_STATE);
+        this.#before = before;
+      }
     }
-    inputs.set(this.#state, INPUT_STATE);
-    inputs.set(blockWordsOf(this.#text.subarray(this.#start)), INPUT_WORDS);
+    for (let byte = Math.max(at & ~3, this.#start); byte < end; byte += 4) {
+      inputs[INPUT_WORDS + ((byte - this.#start) >> 2)] = this.#view.getInt32(byte);
+    }
   }
 
   /** Sets W + K of the block after, which holds padding only. */
@@ -210,11 +219,12 @@ class StraddleSearch {
     const { suffix, digits, block } = this.#layout;
     const suffixes = 10n ** BigInt(suffix);
     const prefixes = 10n ** BigInt(this.#varying);
-    const template = new BlockTemplate(this.#message, this.#layout, this.#varying, block - 1);
+    const { inputs } = this.#code;
+    const template = new BlockTemplate(this.#message, this.#layout, inputs, block - 1);
     const [firstPrefix, lastPrefix] = [from / suffixes, to / suffixes];
     for (let tile = firstPrefix / prefixes; tile <= lastPrefix / prefixes && !best.met; tile++) {
       const base = tile * prefixes;
-      template.fill(this.#code.inputs, this.#varying + suffix < digits ? String(tile) : "");
+      template.fill(inputs, this.#varying + suffix < digits ? String(tile) : "");
       const first = base < firstPrefix ? Number(firstPrefix - base) : 0;
       const end = lastPrefix - base < prefixes ? Number(lastPrefix - base) + 1 : Number(prefixes);
       this.#code.prepare(first, end);

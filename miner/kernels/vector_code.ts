@@ -29,16 +29,14 @@ export interface Frame {
   readonly firstRegister: number;
   /** Bytes from rsp to the spilled vectors. */
   readonly spills: number;
-  /** Bytes from one lane input array to the next. */
+  /** Bytes from one lane input array to the next; 1 where a load's immediate is in bytes. */
   readonly inputStride: number;
   /** Bytes from one output array to the next. */
   readonly outputStride: number;
-  /** Bytes from the batch's first lane to this code's. */
-  readonly laneOffset: number;
-  /** Base register of the transposing buffer, and bytes from there to this code's part of it. */
-  readonly buffer?: { readonly base: number; readonly offset: number };
-  /** Base register of stored states (32 bytes a lane), and bytes to this code's part. */
-  readonly states?: { readonly base: number; readonly offset: number };
+  /** Base register of the transposing buffer. */
+  readonly buffer?: number;
+  /** Base register of stored states (32 bytes a lane). */
+  readonly states?: number;
 }
 
 /** Appends the instructions of one operation; `result` is the kernel's own affair. */
@@ -56,7 +54,7 @@ export function emitOp(asm: Assembler, op: MachineOp, frame: Frame): void {
     base,
     index: RCX,
     scale: 4,
-    displacement: op.immediate * stride + frame.laneOffset,
+    displacement: op.immediate * stride,
   });
   const [first, second] = op.from as [Place, Place];
   switch (op.op) {
@@ -124,17 +122,12 @@ function emitTransposition(asm: Assembler, op: MachineOp, frame: Frame): void {
     case "unpackLowPairs":
     case "unpackHighPairs":
       return asm.three(unpack[op.op], width, to, register(0), register(1));
-    case "storeBuffer": {
-      const { base, offset } = buffer!;
-      return asm.store(width, { base, displacement: offset + op.immediate }, register(0));
-    }
-    case "loadStateLow": {
-      const { base, offset } = states!;
-      return asm.load(128, to, { base, displacement: offset + op.immediate });
-    }
+    case "storeBuffer":
+      return asm.store(width, { base: buffer!, displacement: op.immediate }, register(0));
+    case "loadStateLow":
+      return asm.load(128, to, { base: states!, displacement: op.immediate });
     case "insertStateHigh": {
-      const { base, offset } = states!;
-      const memory = { base, displacement: offset + op.immediate };
+      const memory = { base: states!, displacement: op.immediate };
       const evex = firstRegister > 0;
       const name = evex ? "vinserti32x4" : "vinserti128";
       return asm.threeImmediate(name, 256, to, register(0), memory, 1);
@@ -186,14 +179,7 @@ export function emitPrologue(
   }
   const { code, spillSlots } = allocate(lowering.ops, lowering.registers, 16);
   openFrame(asm, (spillSlots * width) / 8);
-  const frame: Frame = {
-    width,
-    firstRegister: 0,
-    spills: 0,
-    inputStride: 0,
-    outputStride: 0,
-    laneOffset: 0,
-  };
+  const frame: Frame = { width, firstRegister: 0, spills: 0, inputStride: 0, outputStride: 0 };
   for (const op of code) emitOp(asm, op, frame);
   closeFrame(asm, true);
 }

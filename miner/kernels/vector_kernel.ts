@@ -85,7 +85,6 @@ function emitScan(
     spills: SPILLS,
     inputStride: 4 * laneStride(shape.kind),
     outputStride: 4 * STATE_STRIDE,
-    laneOffset: 0,
   };
   let result = 0;
   emitBatchLoop(asm, {
