@@ -107,7 +107,10 @@ export class Hasher {
     }
   }
 
-  /** Nonces a second, measured on a message of common length; a kernel that errs is replaced. */
+  /**
+   * Nonces a second of the best block of a few, so that what else the machine does at one moment
+   * does not decide; on a message of common length. A kernel that errs is replaced.
+   */
   #measure(): number {
     const message = "motherlode warm-up";
     this.#bind(new TextEncoder().encode(message));
@@ -115,6 +118,7 @@ export class Hasher {
     let rate = 0;
     // The first search may make the kernel's code: it does not count.
     for (let endMs = Infinity, first = true, nowMs = performance.now(); nowMs < endMs;) {
+      const kernel = this.#kernel;
       const count = this.#wanted;
       const upper = lower + BigInt(count) - 1n;
       const best = this.#search({ slot: 0, id: -1, lower, upper, target: undefined });
@@ -123,7 +127,8 @@ export class Hasher {
         this.#fallBack(new Error(`wrong hash for nonce ${best.nonce}`));
       }
       const thenMs = performance.now();
-      rate = (count * 1000) / Math.max(thenMs - nowMs, 0.001);
+      const measured = (count * 1000) / Math.max(thenMs - nowMs, 0.001);
+      rate = kernel === this.#kernel ? Math.max(rate, measured) : 0;
       if (first) endMs = thenMs + WARM_UP_MILLIS;
       first = false;
       nowMs = thenMs;
