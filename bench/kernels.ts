@@ -8,69 +8,21 @@
  * @module
  */
 import { parseArgs } from "node:util";
-import type { Kernel } from "../miner/kernel.ts";
 import { createKernel, detect } from "../miner/kernels/mod.ts";
+import {
+  type Contestant,
+  contestant,
+  headers,
+  mega,
+  messages,
+  race,
+  ratio,
+} from "./kernel_race.ts";
 
 const { values } = parseArgs({
   options: { rounds: { type: "string", default: "9" }, against: { type: "string" } },
 });
 const ROUNDS = Number(values.rounds);
-/** Length of a run: short enough that many are undisturbed. */
-const RUN_MILLIS = 60;
-const HEADER = Uint8Array.fromHex(
-  "0100000081cd02ab7e569e8bcd9317e2fe99f2de44d49ab2b8851ba4a308000000000000e320b6c2fffc8d75" +
-    "0423db8b1eb942ae710e951ed797f7affc8892b0f1fc122bc7f5d74df2b9441a42a14695",
-);
-
-/** Something to measure: searches `nonces` nonces. */
-interface Contestant {
-  readonly name: string;
-  run(nonces: number): void;
-  nonces: number;
-  readonly rates: number[];
-}
-
-function contestant(name: string, run: (nonces: number) => void): Contestant {
-  return { name, run, nonces: 10_000, rates: [] };
-}
-
-/** Nonces a second, by growing the run until it is long enough. */
-function measure(one: Contestant): void {
-  for (;;) {
-    const start = performance.now();
-    one.run(one.nonces);
-    const elapsed = performance.now() - start;
-    if (elapsed > RUN_MILLIS / 2) return void one.rates.push((one.nonces / elapsed) * 1000);
-    one.nonces = Math.ceil(one.nonces * Math.min(10, (1.2 * RUN_MILLIS) / Math.max(elapsed, 1)));
-  }
-}
-
-function median(rates: readonly number[]): number {
-  return rates.toSorted((a, b) => a - b)[rates.length >> 1]!;
-}
-
-/** Measures all in turn, a few rounds; the first two only warm up. Gives the medians by name. */
-function race(contestants: readonly Contestant[]): Map<string, number> {
-  for (let round = 0; round < ROUNDS + 2; round++) {
-    for (const one of contestants) {
-      if (round === 2) one.rates.length = 0;
-      measure(one);
-    }
-  }
-  return new Map(contestants.map(({ name, rates }) => [name, median(rates)]));
-}
-
-/** Searches 8-digit nonces behind `message`, as the prototype does. */
-function messages(kernel: Kernel, length = 3, lower = 10_000_000n): (nonces: number) => void {
-  const searcher = kernel.bind(new Uint8Array(length).fill(0x6d));
-  return (nonces) => void searcher.search(lower, lower + BigInt(nonces) - 1n);
-}
-
-function headers(kernel: Kernel): (nonces: number) => void {
-  const searcher = kernel.bindHeader!(HEADER);
-  return (nonces) => void searcher.search(0n, BigInt(nonces) - 1n);
-}
-
 /** The plain way: a string for every nonce, and its score compared with the best. */
 function strings(nonces: number): void {
   const digest = new Uint8Array(32);
@@ -99,9 +51,6 @@ async function prototype(folder: string): Promise<Contestant[]> {
   });
 }
 
-const mega = (rate: number): string => (rate / 1e6).toFixed(1);
-const ratio = (a: number, b: number): string => (a / b).toFixed(2);
-
 const usable = detect().filter((kernel) => kernel.usable);
 for (const { name, usable: here, reason } of detect()) {
   if (!here) console.log(`not measured: ${name}: ${reason}`);
@@ -114,7 +63,7 @@ const contestants = [
   ...(values.against === undefined ? [] : await prototype(values.against)),
   contestant(STRINGS, strings),
 ];
-const medians = race(contestants);
+const medians = race(contestants, ROUNDS);
 const rates = kernels.map(({ name }) => medians.get(name)!);
 const best = Math.max(...rates);
 const bestKernel = kernels[rates.indexOf(best)]!;
@@ -141,6 +90,7 @@ const LENGTHS = [0, 3, 10, 20, 30, 40, 44, 45, 50, 53, 54, 55, 56, 57, 60, 63, 1
 console.log(`10-digit nonces behind messages of any length, kernel ${bestKernel.name}`);
 const shapes = race(
   LENGTHS.map((length) => contestant(String(length), messages(bestKernel, length, 1_000_000_000n))),
+  ROUNDS,
 );
 const single = shapes.get("3")!;
 console.log(

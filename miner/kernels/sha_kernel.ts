@@ -35,13 +35,14 @@ import {
 import { INPUT_LAST, type Shape } from "./shapes.ts";
 import { emitOp, emitPrologue } from "./vector_code.ts";
 
-interface Variant extends Vectors {
+/** How a hybrid is laid out. */
+export interface HybridVariant extends Vectors {
   /** Lanes whose rounds take turns. */
   readonly streams: number;
 }
 
 /** Two vectors a batch. More make the loop too long for the caches of decoded code. */
-const AVX512VL: Variant = {
+const AVX512VL: HybridVariant = {
   dialect: "avx512-sha",
   streams: 6,
   firstRegister: 16,
@@ -50,7 +51,7 @@ const AVX512VL: Variant = {
   lanes: 16,
   braided: true,
 };
-const AVX2: Variant = {
+const AVX2: HybridVariant = {
   dialect: "portable",
   streams: 3,
   firstRegister: 7,
@@ -64,7 +65,7 @@ const AVX2: Variant = {
 const HEADER_LANES = 8;
 
 /** Assembles for AVX-512VL and the SHA extensions. */
-export const assembleShaAvx512: AssembleShape = (shape, asm) => assembleSha(shape, AVX512VL, asm);
+export const assembleShaAvx512: AssembleShape = hybridAvx512();
 /** Assembles for AVX2 and the SHA extensions. */
 export const assembleShaAvx2: AssembleShape = (shape, asm) => assembleSha(shape, AVX2, asm);
 /**
@@ -74,9 +75,14 @@ export const assembleShaAvx2: AssembleShape = (shape, asm) => assembleSha(shape,
 export const assembleShaAvx2Narrow: AssembleShape = (shape, asm) =>
   assembleSha(shape, { ...AVX2, width: 128, lanes: 8 }, asm);
 
+/** The same with some things laid out otherwise: bench/hybrid.ts tells what they are worth. */
+export function hybridAvx512(changes: Partial<HybridVariant> = {}): AssembleShape {
+  return (shape, asm) => assembleSha(shape, { ...AVX512VL, ...changes }, asm);
+}
+
 function assembleSha(
   shape: Shape,
-  variant: Variant,
+  variant: HybridVariant,
   asm: Assembler = new Assembler(),
 ): AssembledShape {
   if (shape.kind === "header" && variant.lanes !== HEADER_LANES) {
@@ -109,7 +115,7 @@ function assembleSha(
 /** The rounds of all lanes, as steps. */
 function roundSteps(
   shape: Shape,
-  variant: Variant,
+  variant: HybridVariant,
   { places, vectorBytes, states }: BufferLayout,
 ): readonly Step[] {
   const writer = new RoundsWriter(variant, vectorBytes);
@@ -151,7 +157,7 @@ function interleave(a: readonly Step[], b: readonly Step[]): Step[] {
 }
 
 /** The last block the same for all lanes, from stored states: rounds alone. */
-function assembleTail(asm: Assembler, variant: Variant): AssembledShape {
+function assembleTail(asm: Assembler, variant: HybridVariant): AssembledShape {
   const writer = new RoundsWriter(variant, 0);
   writer.step((a) => a.three("vpxor", 128, ACCUMULATOR, ACCUMULATOR, ACCUMULATOR));
   const pairs = Array.from({ length: 32 }, (_, p) => ({ slot: 2 * p }));
