@@ -75,7 +75,7 @@ export const assembleShaAvx2: AssembleShape = (shape, asm) => assembleSha(shape,
 export const assembleShaAvx2Narrow: AssembleShape = (shape, asm) =>
   assembleSha(shape, { ...AVX2, width: 128, lanes: 8 }, asm);
 
-/** The same with some things laid out otherwise: bench/hybrid.ts tells what they are worth. */
+/** The AVX-512 hybrid with some things laid out otherwise: see bench/hybrid.ts. */
 export function hybridAvx512(changes: Partial<HybridVariant> = {}): AssembleShape {
   return (shape, asm) => assembleSha(shape, { ...AVX512VL, ...changes }, asm);
 }
