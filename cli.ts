@@ -9,6 +9,7 @@
 import { parseArgs } from "node:util";
 import { MAX_UINT64 } from "./hash.ts";
 import type { Params, Wire } from "./mod.ts";
+import { readablePlural } from "./readable.ts";
 
 /** Port of a server unless told otherwise. */
 export const DEFAULT_PORT = 6060;
@@ -96,7 +97,8 @@ export function readCommandLine(usage: Usage, argv: readonly string[]): CommandL
   }
   const [least, most] = usage.count;
   if (positionals.length < least || positionals.length > most) {
-    throw new UsageError(`got ${counted(positionals.length)}, expected ${usage.takes || "none"}`);
+    const got = readablePlural(positionals.length, "argument");
+    throw new UsageError(`got ${got}, expected ${usage.takes || "none"}`);
   }
   const flag = (name: string): string | undefined => {
     const value = values[name];
@@ -104,8 +106,6 @@ export function readCommandLine(usage: Usage, argv: readonly string[]): CommandL
   };
   return { positionals, flag, has: (name) => values[name] === true };
 }
-
-const counted = (count: number): string => `${count} argument${count === 1 ? "" : "s"}`;
 
 /** What `parseArgs` said, as one short line in our style. */
 function whyUnparsed(text: string, argv: readonly string[]): string {

@@ -17,10 +17,10 @@ export { type ClassicMessage, decodeClassic, encodeClassic } from "./classic.ts"
 export const MAX_MESSAGE_BYTES = 65_536;
 /** Longest label a miner may give itself, in bytes of UTF-8. */
 export const MAX_LABEL_BYTES = 64;
-/** Longest explanation in a {@link Refused}, in bytes of UTF-8. */
+/** Longest explanation in a {@link Refused} or {@link Hashing}, in bytes of UTF-8. */
 export const MAX_REASON_BYTES = 256;
 /** Version of the messages below; travels in the native handshake and equal at both ends. */
-export const MESSAGES_VERSION = 1;
+export const MESSAGES_VERSION = 2;
 
 /** A nonce and its hash. Better: the smaller hash, on a tie the smaller nonce. */
 export interface Candidate {
@@ -39,6 +39,22 @@ export interface Join {
   readonly rate: number;
   /** For people: the kernel's name and the like. */
   readonly label: string;
+}
+
+/**
+ * What the miner turned out to hash with, after Join: once its kernels are measured, and whenever
+ * it changes.
+ */
+export interface Hashing {
+  readonly kind: "hashing";
+  /** Threads that hash. */
+  readonly threads: number;
+  /** Nonces a second of all of them, as measured. */
+  readonly rate: number;
+  /** For people: the kernel's name. */
+  readonly label: string;
+  /** For people: why it is this kernel. */
+  readonly reason: string;
 }
 
 /** A few times a second, of the running chunk. */
@@ -154,7 +170,7 @@ export interface Refused {
   readonly reason: string;
 }
 
-export type FromMiner = Join | Progress | Result | Shrunk | Stopped;
+export type FromMiner = Join | Hashing | Progress | Result | Shrunk | Stopped;
 export type ToMiner = Assign | Shrink | Stop | Refused;
 export type FromClient = Submit | Cancel;
 export type ToClient = Status | Answer | Refused;
@@ -170,6 +186,7 @@ const TYPE: { readonly [K in Message["kind"]]: number } = {
   result: 6,
   shrunk: 7,
   stopped: 8,
+  hashing: 9,
   submit: 16,
   cancel: 17,
   status: 18,
@@ -182,6 +199,13 @@ const utf8 = new TextEncoder();
 /** Bytes of `text` in UTF-8. */
 export function utf8Length(text: string): number {
   return utf8.encode(text).length;
+}
+
+/** As much of `text` as fits into `maxBytes` bytes of UTF-8, whole characters only. */
+export function clipped(text: string, maxBytes: number): string {
+  const room = new Uint8Array(maxBytes);
+  const { written } = utf8.encodeInto(text, room);
+  return new TextDecoder().decode(room.subarray(0, written));
 }
 
 /** Whether `a` beats `b`: the smaller hash, on a tie the smaller nonce. */
@@ -208,6 +232,8 @@ function fieldsOf(m: Message): CborValue[] {
   switch (m.kind) {
     case "join":
       return [m.threads, BigInt(Math.round(m.rate)), m.label];
+    case "hashing":
+      return [m.threads, BigInt(Math.round(m.rate)), m.label, m.reason];
     case "assign":
       return [m.chunk, m.message, m.lower, m.upper, optional(m.target)];
     case "shrink":
@@ -248,7 +274,9 @@ export function decodeMessage(payload: Uint8Array): Message | string {
 function messageOf(type: number, f: Fields): Message | undefined {
   switch (type) {
     case TYPE.join:
-      return { kind: "join", threads: f.count(), rate: f.rate(), label: f.text(MAX_LABEL_BYTES) };
+      return { kind: "join", ...f.miner() };
+    case TYPE.hashing:
+      return { kind: "hashing", ...f.miner(), reason: f.text(MAX_REASON_BYTES) };
     case TYPE.assign:
       return { kind: "assign", chunk: f.count(), ...f.work() };
     case TYPE.shrink:
@@ -322,6 +350,11 @@ class Fields {
     const value = this.#values[this.#at++];
     const good = typeof value === "string" && utf8Length(value) <= maxBytes;
     return good ? value : this.#bad("");
+  }
+
+  /** What a miner says of itself. */
+  miner(): { threads: number; rate: number; label: string } {
+    return { threads: this.count(), rate: this.rate(), label: this.text(MAX_LABEL_BYTES) };
   }
 
   candidate(): Candidate {

@@ -38,6 +38,11 @@ export function readableCount(count: bigint | number): string {
   return count.toString().replace(/\B(?=(\d{3})+$)/g, ",");
 }
 
+/** So many of something whose plural takes an s: `1 thread`, `1,500 nonces`. */
+export function readablePlural(count: bigint | number, word: string): string {
+  return `${readableCount(count)} ${word}${Number(count) === 1 ? "" : "s"}`;
+}
+
 /** How long something took: `420 ms`, `12.3 s`, then as {@link readableTime}. */
 export function readableDuration(seconds: number): string {
   if (seconds < 0.9995) return `${Math.round(seconds * 1000)} ms`;

@@ -9,7 +9,7 @@
 import { DEFAULT_PORT, LSP_FLAGS, lspParams, oneLine, onSignal } from "./cli.ts";
 import { port as portOf, readCommandLine, runScript, type Usage } from "./cli.ts";
 import { type RunningServer, serve } from "./mod.ts";
-import { atPort, readableCount } from "./readable.ts";
+import { atPort, readableCount, readablePlural } from "./readable.ts";
 
 /** Between two looks at what was turned away. */
 const LOOK_MILLIS = 60_000;
@@ -72,7 +72,7 @@ function listed(what: string, rejected: Readonly<Record<string, number>>): strin
   const reasons = rows.slice(0, REASONS).map(([why, count]) => `${why} ${readableCount(count)}`);
   if (rows.length > REASONS) reasons.push("...");
   const why = reasons.length === 0 ? "" : ` (${reasons.join(", ")})`;
-  return `${readableCount(total)} ${what}${total === 1 ? "" : "s"}${why}`;
+  return `${readablePlural(total, what)}${why}`;
 }
 
 if (import.meta.main) await runScript(USAGE.name, main);

@@ -9,7 +9,7 @@ import { connect, type LspClient } from "../lsp/mod.ts";
 import type { Params, Wire } from "../lsp/types.ts";
 import { MESSAGES_VERSION } from "../messages.ts";
 import { seededRandom } from "../random.ts";
-import { atPort, readableRate } from "../readable.ts";
+import { atPort, readablePlural, readableRate } from "../readable.ts";
 import { MinerCore, type MinerRejection } from "./core.ts";
 import { GpuPool } from "./gpu/gpu_pool.ts";
 import { Pool } from "./pool.ts";
@@ -100,8 +100,10 @@ class RunningMiner implements Miner {
       ...(options.niceness !== undefined && { niceness: options.niceness }),
       onEvent: (event) => this.#tell(event),
       onLog: (text) => this.#log(text, "warn"),
-      onKernel: ({ name, rate, reason }) =>
-        this.#log(`kernel ${name}: ${readableRate(rate)} a thread, ${reason}`),
+      onKernel: ({ name, rate, reason }) => {
+        this.#log(`kernel ${name}: ${readableRate(rate)} a thread, ${reason}`);
+        this.#tell({ kind: "kernel", name, rate, reason });
+      },
       onDead: () => void this.#shutDown("no hashing thread is left"),
     });
   }
@@ -152,8 +154,10 @@ class RunningMiner implements Miner {
   #tell(input: MinerInput | { kind: "wake" }): void {
     if (this.#closing !== undefined) return;
     if (input.kind === "pool") {
-      const each = `${input.threads} thread${input.threads === 1 ? "" : "s"}`;
-      this.#log(`hashing with ${each}, kernel ${input.label}, about ${readableRate(input.rate)}`);
+      const threads = readablePlural(input.threads, "thread");
+      this.#log(
+        `hashing with ${threads}, kernel ${input.label}, about ${readableRate(input.rate)}`,
+      );
     }
     this.#core.handle(input, performance.now());
     if (this.#flushing) return;

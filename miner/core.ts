@@ -9,8 +9,8 @@
  * @module
  */
 import { invariant, type Machine, type Millis, type Wake } from "../machine.ts";
-import { type Assign, decodeClassic, decodeMessage, type FromMiner } from "../messages.ts";
-import { encodeClassic, encodeMessage } from "../messages.ts";
+import { type Assign, clipped, decodeClassic, decodeMessage, encodeClassic } from "../messages.ts";
+import { encodeMessage, type FromMiner, MAX_LABEL_BYTES, MAX_REASON_BYTES } from "../messages.ts";
 import type { Wire } from "../lsp/types.ts";
 import { type Random, unitReal } from "../random.ts";
 import type { MinerEffect, MinerInput, PoolEvent } from "./types.ts";
@@ -68,6 +68,7 @@ export class MinerCore implements Machine<MinerInput, MinerEffect> {
   #link: Link = "fresh";
   #wire: Wire = "cbor";
   #pool: Extract<PoolEvent, { kind: "pool" }> | undefined;
+  #kernel: Extract<MinerInput, { kind: "kernel" }> | undefined;
   #joined = false;
   #connectedAtMs: Millis = 0;
   #retryAtMs: Millis = 0;
@@ -104,8 +105,10 @@ export class MinerCore implements Machine<MinerInput, MinerEffect> {
       case "gone":
         return this.#handleGone(input.reason, nowMs);
       case "pool":
-        this.#pool = input;
-        return this.#joinIfReady();
+        return this.#handlePool(input);
+      case "kernel":
+        this.#kernel = input;
+        return this.#tellKernel();
       default:
         return this.#handlePoolEvent(input, nowMs);
     }
@@ -141,11 +144,36 @@ export class MinerCore implements Machine<MinerInput, MinerEffect> {
     this.#joinIfReady();
   }
 
+  #handlePool(pool: Extract<PoolEvent, { kind: "pool" }>): void {
+    const threads = this.#pool?.threads;
+    this.#pool = pool;
+    if (!this.#joined) this.#joinIfReady();
+    else if (pool.threads !== threads) this.#tellKernel();
+  }
+
+  /** Tells the server what Join could not know yet. The classic wire has no word for it. */
+  #tellKernel(): void {
+    if (!this.#joined || this.#wire === "json" || this.#link !== "up") return;
+    if (this.#kernel === undefined) return;
+    const { name, rate, reason } = this.#kernel;
+    const { threads } = this.#pool!;
+    this.#write({
+      kind: "hashing",
+      threads,
+      rate: rate * threads,
+      label: clipped(name, MAX_LABEL_BYTES),
+      reason: clipped(reason, MAX_REASON_BYTES),
+    });
+  }
+
   #joinIfReady(): void {
     if (this.#link !== "up" || this.#joined || this.#pool === undefined) return;
     this.#joined = true;
     const { threads, rate, label } = this.#pool;
-    if (this.#wire === "cbor") return this.#write({ kind: "join", threads, rate, label });
+    if (this.#wire === "cbor") {
+      this.#write({ kind: "join", threads, rate, label });
+      return this.#tellKernel();
+    }
     const none = { data: "", lower: 0n, upper: 0n, hash: 0n, nonce: 0n };
     this.#effects.push({ kind: "write", payload: encodeClassic({ type: 0, ...none }) });
   }

@@ -33,7 +33,7 @@ export interface PoolOptions {
   /** Default: low. */
   readonly niceness?: Niceness;
   readonly onEvent: (event: PoolEvent) => void;
-  /** The measurement of the kernels is over; the threads go on with this one. */
+  /** The measurement of the kernels is over, or one was asked for; the threads go on with it. */
   readonly onKernel?: (verdict: KernelVerdict) => void;
   /** One line for people: a thread died, a kernel failed. */
   readonly onLog?: (text: string) => void;
@@ -90,6 +90,7 @@ export class Pool {
   /** Searches that were started and are not ended, in order. */
   readonly #open = new Map<number, Open>();
   #order = 0;
+  #hasToldChoice = false;
   #measurement: Worker | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #closing: Promise<void> | undefined;
@@ -209,6 +210,10 @@ export class Pool {
     const rate = Math.round(seats.reduce((sum, seat) => sum + seat.rate!, 0));
     const label = [...new Set(seats.map((seat) => seat.kernel))].join(", ");
     this.#options.onEvent({ kind: "pool", threads: seats.length, rate, label });
+    if (this.#kernel === AUTO || this.#hasToldChoice) return;
+    this.#hasToldChoice = true;
+    const reason = label === this.#kernel ? "chosen by name" : `${this.#kernel} cannot be used`;
+    this.#options.onKernel?.({ name: label, rate: rate / seats.length, reason });
   }
 
   /** Leaves a dead thread's block to others and fills its seat, within limits. Under the lock. */

@@ -59,6 +59,16 @@ export type Niceness = "low" | "normal";
 
 export type MinerInput =
   | PoolEvent
+  /**
+   * Which kernel the pool's threads go on with, and why; `rate`: nonces a second of one thread. May
+   * come at any time after `pool`.
+   */
+  | {
+      readonly kind: "kernel";
+      readonly name: string;
+      readonly rate: number;
+      readonly reason: string;
+    }
   | { readonly kind: "connected"; readonly wire: Wire }
   | { readonly kind: "payload"; readonly payload: Uint8Array }
   /** The connection was lost or closed, or could not be made; `reason` is one line for people. */

@@ -8,7 +8,7 @@ import { MAX_UINT64 } from "../hash.ts";
 import type { Wire } from "../lsp/types.ts";
 import type { Millis } from "../machine.ts";
 import { MAX_MESSAGE_BYTES, type Message, type Status, utf8Length } from "../messages.ts";
-import { hexDigits, readableCount, readableDuration } from "../readable.ts";
+import { hexDigits, readableDuration, readablePlural } from "../readable.ts";
 import { resultOf, specOf } from "./classic.ts";
 import type { Fleet } from "./fleet.ts";
 import type { Job, JobSpec } from "./job.ts";
@@ -171,7 +171,7 @@ export class Clients {
     if (reason !== undefined) return this.#refuse(client, spec.number, reason, now);
     const size = spec.upper - spec.lower + 1n;
     const kind = spec.target === undefined ? "" : `, target ${hexDigits(spec.target)}`;
-    const what = `${readableCount(size)} nonce${size === 1n ? "" : "s"}${kind}`;
+    const what = `${readablePlural(size, "nonce")}${kind}`;
     this.#desk.tell("info", `job ${client.connId}/${spec.number} accepted: ${what}`);
     client.jobs.set(spec.number, this.#fleet.addJob(spec, client.claim, now));
   }

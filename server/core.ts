@@ -14,8 +14,14 @@ import { decodeClassic, encodeClassic } from "../classic.ts";
 import { hashNonce } from "../hash.ts";
 import type { Wire } from "../lsp/types.ts";
 import type { Machine, Millis, Wake } from "../machine.ts";
-import { decodeMessage, encodeMessage, type Join, type Message } from "../messages.ts";
-import { readableRate } from "../readable.ts";
+import {
+  decodeMessage,
+  encodeMessage,
+  type Hashing,
+  type Join,
+  type Message,
+} from "../messages.ts";
+import { readablePlural, readableRate } from "../readable.ts";
 import { longestRequest, requestOf } from "./classic.ts";
 import { Clients } from "./clients.ts";
 import { Fleet, type FleetPort } from "./fleet.ts";
@@ -128,6 +134,8 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
   #handleReport(miner: Miner, message: Message): void {
     const fleet = this.#fleet;
     switch (message.kind) {
+      case "hashing":
+        return this.#learn(miner, message);
       case "progress":
         return this.#judge(miner, fleet.progress(miner, message, this.#now));
       case "result":
@@ -185,10 +193,19 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
     const of = { connId, wire, threads: join.threads, label };
     const miner = new Miner(of, join.rate, this.#now);
     const rate = join.rate > 0 ? `, about ${readableRate(join.rate)}` : "";
-    const threads =
-      join.threads > 0 ? `, ${join.threads} thread${join.threads > 1 ? "s" : ""}` : "";
+    const threads = join.threads > 0 ? `, ${readablePlural(join.threads, "thread")}` : "";
     this.#tell("info", `miner ${connId} joined: ${label}${threads}${rate}`);
     this.#fleet.join(miner, this.#now);
+  }
+
+  /** A miner has measured its kernels, or lost a thread. */
+  #learn(miner: Miner, { threads, rate, label, reason }: Hashing): void {
+    miner.threads = threads;
+    miner.label = printable(label);
+    miner.rate.declare(rate);
+    const each = readablePlural(threads, "thread");
+    const does = `${miner.label}, ${each}, about ${readableRate(rate)}`;
+    this.#tell("info", `miner ${miner.connId} hashes with ${does}: ${printable(reason)}`);
   }
 
   /** Counts what was not believed, and parts with a miner that told falsehoods too often. */

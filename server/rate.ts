@@ -20,10 +20,14 @@ const LEAST_SECONDS = 0.001;
 export class RateEstimator {
   #nonces = 0;
   #seconds = 0;
-  readonly #declared: number | undefined;
+  #declared: number | undefined;
+
+  constructor(declared = 0) {
+    this.declare(declared);
+  }
 
   /** `declared`: nonces a second that are believed until measured, 0 for unknown. */
-  constructor(declared = 0) {
+  declare(declared: number): void {
     this.#declared = declared > 0 && Number.isFinite(declared) ? declared : undefined;
   }
 

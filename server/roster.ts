@@ -48,8 +48,9 @@ export interface Chunk {
 export class Miner {
   readonly connId: number;
   readonly wire: Wire;
-  readonly threads: number;
-  readonly label: string;
+  threads: number;
+  /** For people: the kernel that it hashes with. */
+  label: string;
   /** Unanswered chunks in the order in which they were assigned. */
   readonly chunks: Chunk[] = [];
   rate: RateEstimator;

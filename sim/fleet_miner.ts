@@ -15,6 +15,8 @@ import type { Host, Program } from "./host.ts";
 import { PoolModel } from "./pool_model.ts";
 import { demand } from "./trace.ts";
 
+/** When a miner has measured its kernels. */
+const MEASURED_MS = 1000;
 /** A message between a hashing thread and the socket's thread takes this long. */
 const THREAD_MS = 0.1;
 
@@ -52,6 +54,14 @@ export class MinerMachine implements Program {
     const rate = plan.knowsRate ? plan.noncesPerSecond : 0;
     this.#feed({ kind: "pool", threads: 2, rate, label: plan.name });
     this.#feed({ kind: "wake" });
+    // Who knows its rate at first finds out better later.
+    if (plan.knowsRate) world.loop.after(MEASURED_MS, () => this.#tellKernel());
+  }
+
+  #tellKernel(): void {
+    const { name, noncesPerSecond } = this.plan;
+    const rate = noncesPerSecond / 2;
+    this.#feed({ kind: "kernel", name: `${name}, measured`, rate, reason: "simulated" });
   }
 
   /** Connected, and knows it. */

@@ -29,6 +29,7 @@ const job = fc.record({ job: uint32 });
 const best = maybe("best", candidate);
 const anyMessage = fc.oneof(
   mixed("join", fc.record({ threads: uint32, rate: fc.nat(), label: text })),
+  mixed("hashing", fc.record({ threads: uint32, rate: fc.nat(), label: text, reason: text })),
   mixed("assign", chunk, ...work),
   mixed("shrink", chunk, fc.record({ upper: uint64 })),
   mixed("shrunk", chunk, fc.record({ upper: uint64 })),
@@ -84,6 +85,9 @@ describe("decodeMessage()", () => {
       "malformed submit",
     );
     expect(decodeMessage(encodeCbor([19, 1, [1n, 2n], 2]))).toBe("malformed answer");
+    expect(decodeMessage(encodeCbor([9, 1, 2, "kernel"]))).toBe("malformed hashing");
+    const long = "r".repeat(257);
+    expect(decodeMessage(encodeCbor([9, 1, 2, "kernel", long]))).toBe("malformed hashing");
   });
 });
 

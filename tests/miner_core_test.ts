@@ -71,6 +71,44 @@ describe("MinerCore on the native wire", () => {
     assertEquals(late.tell(POOL), [], "never joins twice");
   });
 
+  test("tells which kernel the measurement chose, and why; again when a thread or the server is lost", () => {
+    const rig = new Rig();
+    const kernel = {
+      kind: "kernel",
+      name: "fast",
+      rate: 700,
+      reason: "fastest of 2 measured",
+    } as const;
+    const { reason } = kernel;
+    const told = { kind: "hashing", rate: 1400, threads: 2, label: "fast", reason } as const;
+    rig.up();
+    assertEquals(written(rig.tell(kernel)), [told]);
+    assertEquals(rig.tell(POOL), [], "nothing has changed");
+    const one = { ...POOL, threads: 1 };
+    assertEquals(written(rig.tell(one)), [{ ...told, threads: 1, rate: 700 }]);
+    rig.tell({ kind: "gone", reason: "lost" });
+    assertEquals(rig.tell(kernel), [], "there is nobody to tell");
+    rig.tell({ kind: "wake" }, RETRY_MAX_MILLIS);
+    const again = written(rig.tell({ kind: "connected", wire: "cbor" }));
+    assertEquals(
+      again.map((message) => (message as Message).kind),
+      ["join", "hashing"],
+    );
+  });
+
+  test("cuts a reason that is too long for its message", () => {
+    const rig = new Rig();
+    rig.up();
+    const told = rig.tell({
+      kind: "kernel",
+      name: "k".repeat(99),
+      rate: 1,
+      reason: "é".repeat(999),
+    });
+    const [message] = written(told) as [Extract<Message, { kind: "hashing" }>];
+    assertEquals([message.label, message.reason], ["k".repeat(64), "é".repeat(128)]);
+  });
+
   test("an Assign starts a search, its Result names the server's chunk", () => {
     const rig = new Rig();
     rig.up();

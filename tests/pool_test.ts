@@ -85,6 +85,18 @@ describe("Pool", () => {
     TIMEOUT_MILLIS,
   );
 
+  test(
+    "tells of a kernel that was asked for by its name, with the rate of one thread",
+    async () => {
+      const made = rig(2, "plain");
+      const { name, rate, reason } = await made.verdict;
+      assertEquals([name, reason], ["plain", "chosen by name"]);
+      const pool = await made.event("pool");
+      assertEquals(rate, pool.rate / pool.threads);
+    },
+    TIMEOUT_MILLIS,
+  );
+
   // Elsewhere the system knows no niceness of single threads.
   if (process.platform === "linux") {
     test(

@@ -214,3 +214,20 @@ describe("ServerCore log", () => {
     expect(log).toContain("left: its connection ended; its job is dropped");
   });
 });
+
+test("ServerCore learns what a miner hashes with, and believes its rate until it has measured", () => {
+  const fleet = new VirtualFleet();
+  const miner = fleet.miner({ rate: 1e6, declared: 5 });
+  const kernel = { threads: 4, rate: 2e6, label: "fast", reason: "fastest of 3 measured" };
+  miner.say({ kind: "hashing", ...kernel });
+  fleet.run(20);
+  const told = fleet.core.snapshot().miners[0]!;
+  expect([told.label, told.threads, told.rate]).toEqual(["fast", 4, 2e6]);
+  expect(fleet.log.at(-1)).toBe(
+    "miner 1 hashes with fast, 4 threads, about 2.00 MH/s: fastest of 3 measured",
+  );
+  expectAnswer(fleet, fleet.client(), { upper: 9_999_999n, message: "7654321" });
+  miner.say({ kind: "hashing", ...kernel, rate: 9e9 });
+  fleet.run(20);
+  expect(fleet.core.snapshot().miners[0]!.rate).toBeLessThan(1.2e6);
+});

@@ -144,6 +144,7 @@ describe("a stranger's", () => {
     stranger.say({ kind: "progress", chunk: 1, next: 0n });
     stranger.say({ kind: "answer", job: 1, best: at(0n), met: true });
     stranger.say({ kind: "cancel", job: 1 });
+    stranger.say({ kind: "hashing", threads: 1, rate: 1, label: "x", reason: "y" });
     const client = fleet.client();
     client.submit({ upper: 9n });
     client.say({ kind: "join", threads: 1, rate: 1, label: "x" });
@@ -159,6 +160,7 @@ describe("a stranger's", () => {
       "progress from a stranger": 1,
       "answer from a stranger": 1,
       "cancel from a stranger": 1,
+      "hashing from a stranger": 1,
       "join from a client": 1,
       "submit of a number in use": 1,
       "classic Join from a client": 1,
@@ -171,8 +173,12 @@ describe("a stranger's", () => {
     const label = "\u001b[2Jnice\nline";
     const miner = fleet.miner({ rate: 1, joins: false });
     miner.say({ kind: "join", threads: 2, rate: 3e6, label });
+    miner.say({ kind: "hashing", threads: 1, rate: 4e6, label, reason: "\u0007be\ncause" });
     fleet.run(20);
-    expect(fleet.log).toEqual(["miner 1 joined: [2Jnice line, 2 threads, about 3.00 MH/s"]);
+    expect(fleet.log).toEqual([
+      "miner 1 joined: [2Jnice line, 2 threads, about 3.00 MH/s",
+      "miner 1 hashes with [2Jnice line, 1 thread, about 4.00 MH/s: be cause",
+    ]);
   });
 });
 

@@ -8,7 +8,7 @@
  * @module
  */
 import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
-import { MAX_LABEL_BYTES } from "../../messages.ts";
+import { clipped, MAX_LABEL_BYTES } from "../../messages.ts";
 import type { PoolCommand, PoolEvent, Search } from "../types.ts";
 import { type Gpu, openGpu } from "./gpu_native.ts";
 import { firstPace, GpuSearch, type Pace, selfTestGpu } from "./gpu_native_search.ts";
@@ -145,9 +145,7 @@ export class GpuQueue {
 
 /** What the server is told of the device: as much of its name as a miner's label may have. */
 export function poolLabel(name: string): string {
-  const room = new Uint8Array(MAX_LABEL_BYTES);
-  const { written } = new TextEncoder().encodeInto(`gpu ${name}`, room);
-  return new TextDecoder().decode(room.subarray(0, written));
+  return clipped(`gpu ${name}`, MAX_LABEL_BYTES);
 }
 
 async function runThread(): Promise<void> {
