@@ -14,6 +14,7 @@ import { readableRate } from "../readable.ts";
 import { hostAndPort } from "../cli.ts";
 import { kernelNamed } from "../miner/mod.ts";
 import { submit, usableCores } from "../mod.ts";
+import { median } from "./median.ts";
 
 const MESSAGE = "motherlode bench";
 /** Large enough for the longest run, and all of one length. */
@@ -101,8 +102,7 @@ async function main(): Promise<void> {
       const of = `fleet ${readableRate(fleet)}, bare kernels ${readableRate(bare)}`;
       console.log(`round ${round}: ${of}, ratio ${(fleet / bare).toFixed(3)}`);
     }
-    const median = ratios.toSorted((a, b) => a - b)[rounds >> 1]!;
-    console.log(`median ratio ${median.toFixed(3)} (${threads} threads, kernel ${kernel})`);
+    console.log(`median ratio ${median(ratios).toFixed(3)} (${threads} threads, kernel ${kernel})`);
   } finally {
     miner.kill();
     server.kill();

@@ -9,12 +9,11 @@ import { openGpu } from "../miner/gpu/gpu_native.ts";
 import { firstPace, GpuSearch, selfTestGpu } from "../miner/gpu/gpu_native_search.ts";
 import { GpuPool } from "../miner/gpu/gpu_pool.ts";
 import { headerSubject, messageSubject, type Subject } from "../miner/gpu/tiles.ts";
+import { median } from "./median.ts";
 
 const ROUNDS = 7;
 const ROUND_MILLIS = 500;
 const STOPS = 21;
-
-const median = (times: number[]): number => times.sort((a, b) => a - b)[times.length >> 1]!;
 
 const gpu = await openGpu();
 const failure = await selfTestGpu(gpu);
@@ -85,7 +84,7 @@ async function stops(): Promise<void> {
   await done.promise;
   await pool.close();
   const line = (times: number[]): string =>
-    `median ${median(times).toFixed(1)} ms, most ${times.at(-1)!.toFixed(1)} ms`;
+    `median ${median(times).toFixed(1)} ms, most ${Math.max(...times).toFixed(1)} ms`;
   console.log(`a stop is answered after: ${line(answered)}`);
   console.log(`the next search of 20,000 nonces is done after: ${line(free)}`);
 }

@@ -7,6 +7,7 @@
  * @module
  */
 import { parseArgs } from "node:util";
+import type { Kernel } from "../miner/kernel.ts";
 import { detect } from "../miner/kernels/mod.ts";
 import { nativeEngine } from "../miner/kernels/native_engine.ts";
 import { type HybridVariant, hybridAvx512 } from "../miner/kernels/sha_kernel.ts";
@@ -35,7 +36,6 @@ const kernels = Object.entries(VARIANTS).map(([name, changes]) => ({
   name,
   kernel: engineKernel(nativeEngine(name, hybridAvx512(changes))),
 }));
-type Kernel = (typeof kernels)[number]["kernel"];
 const COLUMNS: Readonly<Record<string, (kernel: Kernel) => (nonces: number) => void>> = {
   "one word varies": (kernel) => messages(kernel, 3),
   "two words": (kernel) => messages(kernel, 44, 1_000_000_000n),

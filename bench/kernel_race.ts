@@ -5,6 +5,7 @@
  * @module
  */
 import type { Kernel } from "../miner/kernel.ts";
+import { median } from "./median.ts";
 
 /** Length of a run: short enough that many are undisturbed. */
 const RUN_MILLIS = 60;
@@ -34,10 +35,6 @@ function measure(one: Contestant): void {
     if (elapsed > RUN_MILLIS / 2) return void one.rates.push((one.nonces / elapsed) * 1000);
     one.nonces = Math.ceil(one.nonces * Math.min(10, (1.2 * RUN_MILLIS) / Math.max(elapsed, 1)));
   }
-}
-
-function median(rates: readonly number[]): number {
-  return rates.toSorted((a, b) => a - b)[rates.length >> 1]!;
 }
 
 /** Measures all in turn, a few rounds; the first two only warm up. Gives the medians by name. */

@@ -23,6 +23,7 @@ const { values } = parseArgs({
   options: { rounds: { type: "string", default: "9" }, against: { type: "string" } },
 });
 const ROUNDS = Number(values.rounds);
+
 /** The plain way: a string for every nonce, and its score compared with the best. */
 function strings(nonces: number): void {
   const digest = new Uint8Array(32);

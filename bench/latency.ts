@@ -8,6 +8,7 @@
  */
 import { parseArgs } from "node:util";
 import { chooseKernel, mine, serve, submit, usableCores } from "../mod.ts";
+import { median } from "./median.ts";
 
 const FIRST_NONCE = 100_000_000n;
 
@@ -20,7 +21,6 @@ const { values } = parseArgs({
 });
 const nonces = BigInt(values.nonces);
 const upper = FIRST_NONCE + nonces - 1n;
-const median = (of: number[]): number => of.toSorted((a, b) => a - b)[of.length >> 1]!;
 
 await using server = await serve({ port: 0 });
 const { host, port } = server;

@@ -9,6 +9,7 @@
 import { parseArgs } from "node:util";
 import { chooseKernel, Pool, type PoolEvent, usableCores } from "../miner/mod.ts";
 import { readableRate } from "../readable.ts";
+import { median } from "./median.ts";
 
 const MESSAGE = "motherlode bench";
 const LOWER = 10n ** 15n;
@@ -25,7 +26,6 @@ const { values } = parseArgs({
 });
 const rounds = Number(values.rounds);
 const kernel = values.kernel ?? chooseKernel().kernel.name;
-const median = (of: number[]): number => of.toSorted((a, b) => a - b)[of.length >> 1]!;
 
 /** A pool of some threads, what it did a second in each round, and how long its stops took. */
 class Contestant {

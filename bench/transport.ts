@@ -11,6 +11,7 @@
  * @module
  */
 import { parseArgs } from "node:util";
+import { median } from "./median.ts";
 import type { Report } from "./transport_roles.ts";
 
 interface Case {
@@ -89,10 +90,6 @@ async function measure({ role, env = {} }: Case, ms: string): Promise<Run> {
     clientMicros: atClient.cpuMicros,
     serverMicros: atServer.cpuMicros,
   };
-}
-
-function median(numbers: readonly number[]): number {
-  return numbers.toSorted((a, b) => a - b)[numbers.length >> 1] ?? NaN;
 }
 
 const { values } = parseArgs({

@@ -11,6 +11,7 @@ import type { Worker } from "node:worker_threads";
 import { invariant } from "../machine.ts";
 import type { Candidate } from "../messages.ts";
 import { AUTO, KERNEL_NAMES, type KernelVerdict } from "./kernel_choice.ts";
+import { CHOSEN_BY_NAME } from "./kernels/mod.ts";
 import { PoolControl, type Standing } from "./pool_control.ts";
 import { startWorker, type WorkerReport } from "./pool_worker.ts";
 import type { Niceness, PoolCommand, PoolEvent, Search } from "./types.ts";
@@ -212,7 +213,7 @@ export class Pool {
     this.#options.onEvent({ kind: "pool", threads: seats.length, rate, label });
     if (this.#kernel === AUTO || this.#hasToldChoice) return;
     this.#hasToldChoice = true;
-    const reason = label === this.#kernel ? "chosen by name" : `${this.#kernel} cannot be used`;
+    const reason = label === this.#kernel ? CHOSEN_BY_NAME : `${this.#kernel} cannot be used`;
     this.#options.onKernel?.({ name: label, rate: rate / seats.length, reason });
   }
 

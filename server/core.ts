@@ -192,9 +192,7 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
     const label = printable(join.label);
     const of = { connId, wire, threads: join.threads, label };
     const miner = new Miner(of, join.rate, this.#now);
-    const rate = join.rate > 0 ? `, about ${readableRate(join.rate)}` : "";
-    const threads = join.threads > 0 ? `, ${readablePlural(join.threads, "thread")}` : "";
-    this.#tell("info", `miner ${connId} joined: ${label}${threads}${rate}`);
+    this.#tell("info", `miner ${connId} joined: ${described({ ...join, label })}`);
     this.#fleet.join(miner, this.#now);
   }
 
@@ -203,8 +201,7 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
     miner.threads = threads;
     miner.label = printable(label);
     miner.rate.declare(rate);
-    const each = readablePlural(threads, "thread");
-    const does = `${miner.label}, ${each}, about ${readableRate(rate)}`;
+    const does = described({ threads, rate, label: miner.label });
     this.#tell("info", `miner ${miner.connId} hashes with ${does}: ${printable(reason)}`);
   }
 
@@ -298,4 +295,10 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
     if (!needed) this.#tickMs = undefined;
     else this.#tickMs ??= this.#now + this.limits.tickMs;
   }
+}
+
+/** What a miner says of itself, for people; a classic one says neither threads nor rate. */
+function described({ threads, rate, label }: Pick<Join, "threads" | "rate" | "label">): string {
+  const each = threads > 0 ? `, ${readablePlural(threads, "thread")}` : "";
+  return `${label}${each}${rate > 0 ? `, about ${readableRate(rate)}` : ""}`;
 }

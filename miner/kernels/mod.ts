@@ -190,6 +190,8 @@ export interface ChooseOptions {
   readonly all?: boolean;
 }
 
+/** The reason given for a kernel that was asked for. */
+export const CHOSEN_BY_NAME = "chosen by name";
 const MEASURE_MILLIS = 60;
 /** A kernel further down must be this much faster to be preferred. */
 const CLEARLY_FASTER = 1.03;
@@ -204,7 +206,7 @@ export function chooseKernel(options: ChooseOptions = {}): Choice {
   const { forced, measureMillis = MEASURE_MILLIS, all = false } = options;
   if (forced !== undefined) {
     const table = detect().map((availability) => ({ ...availability, rate: 0 }));
-    return { kernel: createKernel(forced), reason: "chosen by name", rate: 0, table };
+    return { kernel: createKernel(forced), reason: CHOSEN_BY_NAME, rate: 0, table };
   }
   const kernels = new Map<string, Kernel>();
   let machineCode = false;

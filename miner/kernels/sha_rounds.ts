@@ -61,7 +61,7 @@ export interface Batch {
 }
 
 /**
- * Byte offset of a lane's pair from where the first vector has it; see `flush` in sha_kernel.ts.
+ * Byte offset of a lane's pair from where the first vector has it; see `flush` in sha_schedule.ts.
  */
 function laneOffset(lane: number, width: number, vectorBytes: number): number {
   const lanes = width / 32;
