@@ -6,12 +6,16 @@
  *
  * @module
  */
-import { hexHash, hostAndPort, LSP_FLAGS, lspParams, nonce, oneLine } from "./cli.ts";
-import { Failure, onSignal, readCommandLine, runScript, type Usage, UsageError } from "./cli.ts";
-import { WIRE_FLAG, wireFlag } from "./cli.ts";
-import { Display, progressLine } from "./cli_progress.ts";
+import { atPort, oneLine } from "./base/text.ts";
+import { progressLine } from "./client/progress_line.ts";
 import { type JobAnswer, type Submission, submit, SubmitError } from "./mod.ts";
-import { hexDigits, atPort } from "./readable.ts";
+import { LSP_FLAGS, lspParams, WIRE_FLAG, wireFlag } from "./peer/flags.ts";
+import { readCommandLine, type Usage } from "./run/args.ts";
+import { Failure, UsageError } from "./run/errors.ts";
+import { hex64, hostAndPort, uint64 } from "./run/flags.ts";
+import { Display } from "./run/progress.ts";
+import { onSignal, runScript } from "./run/signals.ts";
+import { hexDigits } from "./work/readable.ts";
 
 /** A target that no nonce of the range met. */
 const EXIT_UNMET = 3;
@@ -34,10 +38,10 @@ async function main(): Promise<number> {
   const line = readCommandLine(USAGE, process.argv.slice(2));
   const [server, message, maxNonce] = line.positionals as [string, string, string];
   const { host, port } = hostAndPort(server);
-  const upper = nonce("MAXNONCE", maxNonce);
-  const lower = nonce("--lower", line.flag("lower") ?? "0");
+  const upper = uint64("MAXNONCE", maxNonce);
+  const lower = uint64("--lower", line.flag("lower") ?? "0");
   const hex = line.flag("target");
-  const target = hex === undefined ? undefined : hexHash("--target", hex);
+  const target = hex === undefined ? undefined : hex64("--target", hex);
   const params = lspParams(line);
   const wire = wireFlag(line);
   const display = new Display({ quiet: line.has("quiet") });

@@ -6,21 +6,15 @@
  *
  * @module
  */
-import {
-  DEFAULT_PORT,
-  Failure,
-  hostAndPort,
-  LSP_FLAGS,
-  lspParams,
-  oneLine,
-  onSignal,
-} from "./cli.ts";
-import { readCommandLine, runScript, type Usage, UsageError, WIRE_FLAG } from "./cli.ts";
-import { wholeNumber, wireFlag } from "./cli.ts";
-import { Display } from "./cli_progress.ts";
-import { chooseKernel, KERNEL_NAMES, mine, type Miner, type Niceness } from "./mod.ts";
-import { usableCores } from "./mod.ts";
-import { readableCount, readableRate } from "./readable.ts";
+import { oneLine, readableCount } from "./base/text.ts";
+import { chooseKernel, KERNEL_NAMES, mine, type Miner, type Niceness, usableCores } from "./mod.ts";
+import { LSP_FLAGS, lspParams, WIRE_FLAG, wireFlag } from "./peer/flags.ts";
+import { readCommandLine, type Usage } from "./run/args.ts";
+import { Failure, UsageError } from "./run/errors.ts";
+import { DEFAULT_PORT, hostAndPort, wholeNumber } from "./run/flags.ts";
+import { Display } from "./run/progress.ts";
+import { onSignal, runScript } from "./run/signals.ts";
+import { readableRate } from "./work/readable.ts";
 
 /** More threads than any machine has cores: a slip of the finger, not a wish. */
 const THREADS_MAX = 1024n;

@@ -26,5 +26,5 @@ export { KERNEL_NAMES, mine, type MineOptions, type Miner, type MinerStatus } fr
 export { chooseKernel, type MeasuredKernel, type Niceness, usableCores } from "./miner/mod.ts";
 export { type JobAnswer, type Submission, submit, SubmitError } from "./client/mod.ts";
 export type { Job, SubmitErrorCode, SubmitOptions } from "./client/mod.ts";
-export { hashNonce, MAX_UINT64 } from "./hash.ts";
-export { type Candidate, MAX_MESSAGE_BYTES, type Status } from "./messages.ts";
+export { hashNonce, MAX_UINT64 } from "./work/hash.ts";
+export { type Candidate, MAX_MESSAGE_BYTES, type Status } from "./work/messages.ts";

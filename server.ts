@@ -6,10 +6,12 @@
  *
  * @module
  */
-import { DEFAULT_PORT, LSP_FLAGS, lspParams, oneLine, onSignal } from "./cli.ts";
-import { port as portOf, readCommandLine, runScript, type Usage } from "./cli.ts";
+import { atPort, oneLine, readableCount, readablePlural } from "./base/text.ts";
 import { type RunningServer, serve } from "./mod.ts";
-import { atPort, readableCount, readablePlural } from "./readable.ts";
+import { LSP_FLAGS, lspParams } from "./peer/flags.ts";
+import { readCommandLine, type Usage } from "./run/args.ts";
+import { DEFAULT_PORT, port as portOf } from "./run/flags.ts";
+import { onSignal, runScript } from "./run/signals.ts";
 
 /** Between two looks at what was turned away. */
 const LOOK_MILLIS = 60_000;

@@ -6,11 +6,11 @@
  *
  * @module
  */
-import { readCommandLine, runScript, UsageError } from "./cli.ts";
-import type { Usage } from "./cli.ts";
-import { HARNESSES, replay, runCampaign, summary } from "./sim/campaign.ts";
-import type { Harness } from "./sim/campaign.ts";
-import { plantFrom } from "./sim/plant.ts";
+import { readCommandLine, type Usage } from "./run/args.ts";
+import { UsageError } from "./run/errors.ts";
+import { runScript } from "./run/signals.ts";
+import { type Harness, HARNESSES, replay, runCampaign, summary } from "./sim/engine/campaign.ts";
+import { plantFrom } from "./sim/engine/plant.ts";
 
 const USAGE: Usage = {
   name: "sim",

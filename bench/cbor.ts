@@ -6,8 +6,8 @@
  */
 import { Decoder } from "cbor-x";
 import { bench, do_not_optimize, run, summary } from "mitata";
-import { decodeCbor, isPlainCbor } from "../cbor.ts";
-import { decodeMessage, encodeMessage, type Message } from "../messages.ts";
+import { decodeCbor, isPlainCbor } from "../base/cbor.ts";
+import { decodeMessage, encodeMessage, type Message } from "../work/messages.ts";
 
 const best = { hash: 18_079_332_266n, nonce: 87_627_576n };
 const MESSAGES: Record<string, Message> = {

@@ -10,10 +10,10 @@
 import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
 import { parseArgs } from "node:util";
 import { fileURLToPath } from "node:url";
-import { readableRate } from "../readable.ts";
-import { hostAndPort } from "../cli.ts";
 import { kernelNamed } from "../miner/mod.ts";
 import { submit, usableCores } from "../mod.ts";
+import { hostAndPort } from "../run/flags.ts";
+import { readableRate } from "../work/readable.ts";
 import { median } from "./median.ts";
 
 const MESSAGE = "motherlode bench";

@@ -4,15 +4,21 @@
  *
  *   bun run bench/goodput.ts [--real] [--seeds 100] [--baseline tests/data/stream_baseline.json]
  *
- * With `--baseline FILE` it writes there what tests/congestion_test.ts compares with.
+ * With `--baseline FILE` it writes there what tests/lsp/congestion_test.ts compares with.
  *
  * @module
  */
 import { parseArgs } from "node:util";
 import { NewReno } from "../lsp/congestion.ts";
 import { runReal } from "./goodput_real.ts";
-import { type Goodput, type GoodputOptions, PATH } from "./virtual_runs.ts";
-import { runGoodput, runOneLoss, runStream } from "./virtual_runs.ts";
+import {
+  type Goodput,
+  type GoodputOptions,
+  PATH,
+  runGoodput,
+  runOneLoss,
+  runStream,
+} from "./virtual_runs.ts";
 
 const LOSSES = [0.01, 0.05, 0.2];
 const STREAM_LOSSES = [0, 0.1, 0.2, 0.3, 0.35, 0.5];

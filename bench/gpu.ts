@@ -6,8 +6,8 @@
  * @module
  */
 import { openGpu } from "../miner/gpu/gpu_native.ts";
-import { firstPace, GpuSearch, selfTestGpu } from "../miner/gpu/gpu_native_search.ts";
-import { GpuPool } from "../miner/gpu/gpu_pool.ts";
+import { GpuPool } from "../miner/gpu/gpu_pool_adapter.ts";
+import { firstPace, GpuSearch, selfTestGpu } from "../miner/gpu/gpu_search_native.ts";
 import { headerSubject, messageSubject, type Subject } from "../miner/gpu/tiles.ts";
 import { median } from "./median.ts";
 

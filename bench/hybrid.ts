@@ -8,9 +8,9 @@
  */
 import { parseArgs } from "node:util";
 import type { Kernel } from "../miner/kernel.ts";
+import { nativeEngine } from "../miner/kernels/engine_native.ts";
+import { hybridAvx512, type HybridVariant } from "../miner/kernels/hybrid_kernel.ts";
 import { detect } from "../miner/kernels/mod.ts";
-import { nativeEngine } from "../miner/kernels/native_engine.ts";
-import { type HybridVariant, hybridAvx512 } from "../miner/kernels/sha_kernel.ts";
 import { engineKernel } from "../miner/kernels/tile_search.ts";
 import { contestant, headers, mega, messages, race, ratio } from "./kernel_race.ts";
 

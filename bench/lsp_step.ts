@@ -5,10 +5,10 @@
  * @module
  */
 import { bench, do_not_optimize, run, summary } from "mitata";
+import { seededRandom } from "../base/random.ts";
+import { crc32Native } from "../lsp/crc32_native.ts";
 import { createDialer, createListener, DATAGRAM_BUFFER_BYTES } from "../lsp/mod.ts";
 import type { EndpointCore, Params, Wire } from "../lsp/types.ts";
-import { crc32Native } from "../lsp/crc32_native.ts";
-import { seededRandom } from "../random.ts";
 
 /** Messages a round, as many as a busy turn of an event loop brings. */
 const BURST = 16;

@@ -10,7 +10,7 @@
  * @module
  */
 import { parseArgs } from "node:util";
-import { chance, type Random, seededRandom } from "../random.ts";
+import { chance, type Random, seededRandom } from "../base/random.ts";
 
 /** What a {@link Pipe} does to datagrams. */
 export interface PipeOptions {

@@ -8,7 +8,7 @@
  */
 import { parseArgs } from "node:util";
 import { chooseKernel, Pool, type PoolEvent, usableCores } from "../miner/mod.ts";
-import { readableRate } from "../readable.ts";
+import { readableRate } from "../work/readable.ts";
 import { median } from "./median.ts";
 
 const MESSAGE = "motherlode bench";

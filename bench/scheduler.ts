@@ -5,10 +5,10 @@
  */
 import { bench, do_not_optimize, run } from "mitata";
 import { Fleet, type FleetPort } from "../server/fleet.ts";
-import { IntervalSet } from "../server/interval_set.ts";
 import { DEFAULT_LIMITS } from "../server/limits.ts";
 import { Miner } from "../server/roster.ts";
 import { Claim } from "../server/scheduler.ts";
+import { IntervalSet } from "../work/interval_set.ts";
 
 const nothing = (): void => {};
 

@@ -4,13 +4,13 @@
  *
  * @module
  */
+import { seededRandom } from "../base/random.ts";
 import type { CongestionFactory } from "../lsp/congestion.ts";
 import { createDialer, type Dialer } from "../lsp/dialer.ts";
-import { createListener, type Listener } from "../lsp/listener.ts";
 import type { Endpoint } from "../lsp/endpoint.ts";
+import { createListener, type Listener } from "../lsp/listener.ts";
 import { DATAGRAM_BUFFER_BYTES } from "../lsp/params.ts";
 import type { LspEvent, Params } from "../lsp/types.ts";
-import { seededRandom } from "../random.ts";
 import { Pipe } from "./relay.ts";
 
 /** The path, the same in both directions, and what runs over it. */

@@ -4,11 +4,10 @@
  *
  * @module
  */
-import { whyEnded } from "../endings.ts";
-import { connect, type LspClient } from "../lsp/mod.ts";
-import type { Params, Wire } from "../lsp/types.ts";
-import { MESSAGES_VERSION, type Status } from "../messages.ts";
-import { atPort } from "../readable.ts";
+import { atPort } from "../base/text.ts";
+import { connect, type LspClient, type Params, type Wire } from "../lsp/mod.ts";
+import { whyEnded } from "../peer/endings.ts";
+import { MESSAGES_VERSION, type Status } from "../work/messages.ts";
 import { ClientCore, whyNot } from "./core.ts";
 import type { ClientEffect, ClientInput, Job } from "./types.ts";
 

@@ -7,11 +7,19 @@
  *
  * @module
  */
-import { hashNonce, MAX_UINT64 } from "../hash.ts";
-import type { Machine, Millis, Wake } from "../machine.ts";
-import { type Candidate, decodeClassic, decodeMessage, encodeClassic } from "../messages.ts";
-import { encodeMessage, type FromClient, MAX_MESSAGE_BYTES, utf8Length } from "../messages.ts";
-import type { Wire } from "../lsp/types.ts";
+import type { Machine, Millis, Wake } from "../base/machine.ts";
+import type { Wire } from "../lsp/mod.ts";
+import { hashNonce, MAX_UINT64 } from "../work/hash.ts";
+import {
+  type Candidate,
+  decodeClassic,
+  decodeMessage,
+  encodeClassic,
+  encodeMessage,
+  type FromClient,
+  MAX_MESSAGE_BYTES,
+  utf8Length,
+} from "../work/messages.ts";
 import type { ClientEffect, ClientInput, Job } from "./types.ts";
 
 /** Jobs that one client may have under way. */

@@ -4,10 +4,10 @@
  *
  * @module
  */
-import type { Wire } from "../lsp/types.ts";
-import type { Candidate, Status } from "../messages.ts";
+import type { Wire } from "../lsp/mod.ts";
+import type { Candidate, Status } from "../work/messages.ts";
 
-/** A job as a caller states it; see Submit in messages.ts. */
+/** A job as a caller states it; see Submit in work/messages.ts. */
 export interface Job {
   readonly message: string;
   readonly lower: bigint;

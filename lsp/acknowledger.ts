@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { Millis } from "../machine.ts";
+import type { Millis } from "../base/machine.ts";
 import { type AckFields, type DatagramWriter, MAX_ACK_RANGES, MAX_UINT32 } from "./frame.ts";
 import type { Limits } from "./params.ts";
 import type { ReceiveBuffer } from "./receive_buffer.ts";

@@ -7,8 +7,8 @@
  *
  * @module
  */
-import type { Millis } from "../machine.ts";
-import { integerBetween, type Random } from "../random.ts";
+import type { Millis } from "../base/machine.ts";
+import { integerBetween, type Random } from "../base/random.ts";
 import {
   type AckSample,
   type CongestionControl,

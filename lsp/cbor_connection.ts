@@ -5,7 +5,7 @@
  *
  * @module
  */
-import type { Millis } from "../machine.ts";
+import type { Millis } from "../base/machine.ts";
 import { Acknowledger } from "./acknowledger.ts";
 import type { CongestionControl } from "./congestion.ts";
 import { Connection, type ConnectionSpec, type EndCause, type Host } from "./connection.ts";
@@ -25,8 +25,8 @@ import {
 } from "./frame.ts";
 import { closeText, type Goodbye, goodbyeFor } from "./goodbye.ts";
 import { LossRecovery } from "./loss_recovery.ts";
-import { pathAnswer, PathMtu } from "./path_mtu.ts";
 import { fullParams, type Limits } from "./params.ts";
+import { pathAnswer, PathMtu } from "./path_mtu.ts";
 import { frameBytes, type Outbound } from "./send_window.ts";
 import { StallWatch } from "./stall_watch.ts";
 import type { Params } from "./types.ts";

@@ -4,8 +4,8 @@
  *
  * @module
  */
-import type { Millis } from "../machine.ts";
-import type { Random } from "../random.ts";
+import type { Millis } from "../base/machine.ts";
+import type { Random } from "../base/random.ts";
 import { MAX_DATAGRAM_BYTES } from "./frame.ts";
 
 /** What an acknowledgement told about the path. Bytes are those of Data frames. */

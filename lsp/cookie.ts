@@ -5,9 +5,9 @@
  *
  * @module
  */
-import { sha256Words } from "../hash.ts";
-import type { Millis } from "../machine.ts";
-import type { Random } from "../random.ts";
+import type { Millis } from "../base/machine.ts";
+import type { Random } from "../base/random.ts";
+import { sha256Words } from "../base/sha256.ts";
 import type { Address } from "./types.ts";
 
 /** A token is good in the slot of time in which it was made, and in the next. */

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Millis } from "../machine.ts";
+import type { Millis } from "../base/machine.ts";
 
 /** Something that has a deadline. The two fields belong to {@link Deadlines}. */
 export interface Timed {

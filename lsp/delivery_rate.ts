@@ -5,9 +5,9 @@
  *
  * @module
  */
-import type { Millis } from "../machine.ts";
+import type { Millis } from "../base/machine.ts";
+import { Queue } from "../base/queue.ts";
 import type { AckSample } from "./congestion.ts";
-import { Queue } from "./queue.ts";
 
 /** A datagram with data, as things stood when it left. */
 export interface SentDatagram {

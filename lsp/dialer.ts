@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Millis } from "../machine.ts";
+import type { Millis } from "../base/machine.ts";
 import { NativeConnection, ownOffer } from "./cbor_connection.ts";
 import type { Connection } from "./connection.ts";
 import { Endpoint } from "./endpoint.ts";

@@ -4,12 +4,12 @@
  *
  * @module
  */
-import { invariant } from "../machine.ts";
-import type { Millis } from "../machine.ts";
-import { Budget } from "./budget.ts";
-import type { Connection, Host } from "./connection.ts";
+import { invariant, type Millis } from "../base/machine.ts";
+import { Queue } from "../base/queue.ts";
 import { Bottleneck } from "./bottleneck.ts";
+import { Budget } from "./budget.ts";
 import type { CongestionFactory } from "./congestion.ts";
+import type { Connection, Host } from "./connection.ts";
 import { type ConnectionStats, type EndpointStats, Rejections } from "./counters.ts";
 import { Deadlines } from "./deadlines.ts";
 import { UnknownConnection } from "./errors.ts";
@@ -22,7 +22,6 @@ import {
   fullLimits,
   type Limits,
 } from "./params.ts";
-import { Queue } from "./queue.ts";
 import type { Address, EndpointCore, LspEvent, LspNotice, Outgoing } from "./types.ts";
 
 /** Notices kept for a caller who does not ask for them; the oldest go first. */

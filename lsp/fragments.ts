@@ -4,10 +4,10 @@
  *
  * @module
  */
-import { invariant } from "../machine.ts";
+import { invariant } from "../base/machine.ts";
+import { Queue } from "../base/queue.ts";
 import { type Budget, Claim } from "./budget.ts";
 import { Marks, MAX_PIECE_BYTES, type Piece } from "./frame.ts";
-import { Queue } from "./queue.ts";
 
 /** What a message's first piece reserves at most; from there on the room doubles. */
 const FIRST_ROOM_BYTES = 4096;

@@ -15,9 +15,9 @@ import {
   HEADER_BYTES,
   KNOWN_FLAGS,
   MAGIC,
+  Marks,
   MAX_ACK_RANGES,
   MAX_REASON_BYTES,
-  Marks,
 } from "./frame_layout.ts";
 
 /** Why a datagram was rejected: names for counters. */

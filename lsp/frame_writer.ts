@@ -4,12 +4,14 @@
  *
  * @module
  */
-import { invariant } from "../machine.ts";
+import { invariant } from "../base/machine.ts";
 import { type Checksum, crc32 } from "./crc32.ts";
-import type { AcceptFields, AckFields, ConnectFields, RefuseFields } from "./frame_layout.ts";
 import {
+  type AcceptFields,
   ACK_BYTES,
   ACK_RANGE_BYTES,
+  type AckFields,
+  type ConnectFields,
   DATA_OVERHEAD_BYTES,
   DATAGRAM_OVERHEAD_BYTES,
   FRAGMENT_OVERHEAD_BYTES,
@@ -21,6 +23,7 @@ import {
   MAX_DATAGRAM_BYTES,
   MAX_REASON_BYTES,
   PADDING_BYTES_MIN,
+  type RefuseFields,
 } from "./frame_layout.ts";
 
 const CONNECT_BYTES = 44;

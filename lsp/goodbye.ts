@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { Millis } from "../machine.ts";
+import type { Millis } from "../base/machine.ts";
 import type { EndCause } from "./connection.ts";
 import { CloseCode } from "./frame.ts";
 

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { Queue } from "./queue.ts";
+import { Queue } from "../base/queue.ts";
 import type { ReceiveBuffer } from "./receive_buffer.ts";
 import type { LspEvent, Wire } from "./types.ts";
 

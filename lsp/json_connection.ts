@@ -4,7 +4,8 @@
  *
  * @module
  */
-import type { Millis } from "../machine.ts";
+import type { Millis } from "../base/machine.ts";
+import { Queue } from "../base/queue.ts";
 import { Connection, type ConnectionSpec, type Host } from "./connection.ts";
 import {
   type ClassicFrame,
@@ -12,7 +13,6 @@ import {
   encodeClassic,
   MAX_CLASSIC_PAYLOAD_BYTES,
 } from "./json_frame.ts";
-import { Queue } from "./queue.ts";
 import type { Outbound } from "./send_window.ts";
 
 /** Acks waiting to be sent; beyond, a Data goes unanswered and will be sent again. */

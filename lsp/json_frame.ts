@@ -5,7 +5,7 @@
  *
  * @module
  */
-import { invariant } from "../machine.ts";
+import { invariant } from "../base/machine.ts";
 
 /** Largest payload that is sent; larger ones don't fit the 2000 bytes that Go peers read. */
 export const MAX_CLASSIC_PAYLOAD_BYTES = 1400;

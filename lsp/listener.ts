@@ -3,8 +3,8 @@
  *
  * @module
  */
-import type { Millis } from "../machine.ts";
-import { unitReal } from "../random.ts";
+import type { Millis } from "../base/machine.ts";
+import { unitReal } from "../base/random.ts";
 import { NativeConnection, ownOffer } from "./cbor_connection.ts";
 import type { Connection } from "./connection.ts";
 import { Cookies } from "./cookie.ts";

@@ -5,12 +5,12 @@
  *
  * @module
  */
-import type { Millis } from "../machine.ts";
+import type { Millis } from "../base/machine.ts";
+import { Queue } from "../base/queue.ts";
 import type { CongestionControl } from "./congestion.ts";
 import { DeliveryRate } from "./delivery_rate.ts";
 import { DATA_OVERHEAD_BYTES } from "./frame.ts";
 import type { PathMtu } from "./path_mtu.ts";
-import { Queue } from "./queue.ts";
 import { RoundTrip } from "./rtt.ts";
 import { frameBytes, type Outbound, type SendWindow } from "./send_window.ts";
 

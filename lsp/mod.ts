@@ -39,11 +39,11 @@ export {
   type ConnectOptions,
   type EndpointOptions,
   type LspClient,
-} from "./udp_client.ts";
+} from "./client_adapter.ts";
 export {
   type ConnectionEnd,
   listen,
   type ListenOptions,
   type LspServer,
   type Received,
-} from "./udp_server.ts";
+} from "./server_adapter.ts";

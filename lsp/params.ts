@@ -4,9 +4,9 @@
  *
  * @module
  */
-import type { Random } from "../random.ts";
-import type { Checksum } from "./crc32.ts";
+import type { Random } from "../base/random.ts";
 import type { CongestionFactory } from "./congestion.ts";
+import type { Checksum } from "./crc32.ts";
 import { MAX_DATAGRAM_BYTES } from "./frame_layout.ts";
 import { LARGEST_DATAGRAM_BYTES } from "./path_mtu.ts";
 import type { Params, Wire } from "./types.ts";

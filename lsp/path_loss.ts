@@ -5,7 +5,7 @@
  *
  * @module
  */
-import type { Millis } from "../machine.ts";
+import type { Millis } from "../base/machine.ts";
 
 /** What is known is older by this share with each new measurement. */
 const NEW_SHARE = 1 / 4;

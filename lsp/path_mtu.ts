@@ -6,7 +6,7 @@
  *
  * @module
  */
-import type { Millis } from "../machine.ts";
+import type { Millis } from "../base/machine.ts";
 import { type DatagramWriter, MAX_DATAGRAM_BYTES } from "./frame.ts";
 import type { RoundTrip } from "./rtt.ts";
 

@@ -4,11 +4,11 @@
  *
  * @module
  */
+import { Queue } from "../base/queue.ts";
 import type { Budget, Claim } from "./budget.ts";
 import { Assembler } from "./fragments.ts";
 import { Marks, type Piece } from "./frame.ts";
 import { IN_ORDER_RESERVE_BYTES, type Limits } from "./params.ts";
-import { Queue } from "./queue.ts";
 
 /** What became of a received message or piece. Only `new` and `duplicate` are acknowledged. */
 export type Arrival = "new" | "duplicate" | "dropped" | "breach";

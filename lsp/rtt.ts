@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { Millis } from "../machine.ts";
+import type { Millis } from "../base/machine.ts";
 
 /** Waited before the first sample; four times the 60 ms of a usual far path. */
 const INITIAL_TIMEOUT_MS = 250;

@@ -4,8 +4,7 @@
  *
  * @module
  */
-import { invariant } from "../machine.ts";
-import type { Millis } from "../machine.ts";
+import { invariant, type Millis } from "../base/machine.ts";
 import type { Budget } from "./budget.ts";
 import { Cutter } from "./fragments.ts";
 import { DATA_OVERHEAD_BYTES, FRAGMENT_OVERHEAD_BYTES, Marks } from "./frame.ts";

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { Millis } from "../machine.ts";
+import type { Millis } from "../base/machine.ts";
 import type { FullParams } from "./params.ts";
 import type { ReceiveBuffer } from "./receive_buffer.ts";
 

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { Millis } from "../machine.ts";
+import type { Millis } from "../base/machine.ts";
 
 /** `cbor` is the native wire, `json` the classic one. */
 export type Wire = "cbor" | "json";

@@ -4,15 +4,15 @@
  *
  * @module
  */
-import { whyEnded } from "../endings.ts";
-import { connect, type LspClient } from "../lsp/mod.ts";
-import type { Params, Wire } from "../lsp/types.ts";
-import { MESSAGES_VERSION } from "../messages.ts";
-import { seededRandom } from "../random.ts";
-import { atPort, readablePlural, readableRate } from "../readable.ts";
+import { seededRandom } from "../base/random.ts";
+import { atPort, readablePlural } from "../base/text.ts";
+import { connect, type LspClient, type Params, type Wire } from "../lsp/mod.ts";
+import { whyEnded } from "../peer/endings.ts";
+import { MESSAGES_VERSION } from "../work/messages.ts";
+import { readableRate } from "../work/readable.ts";
 import { MinerCore, type MinerRejection } from "./core.ts";
-import { GpuPool } from "./gpu/gpu_pool.ts";
-import { Pool } from "./pool.ts";
+import { GpuPool } from "./gpu/gpu_pool_adapter.ts";
+import { Pool } from "./pool_adapter.ts";
 import type { MinerEffect, MinerInput, Niceness } from "./types.ts";
 
 /** What a miner is started with. */

@@ -8,11 +8,20 @@
  *
  * @module
  */
-import { invariant, type Machine, type Millis, type Wake } from "../machine.ts";
-import { type Assign, clipped, decodeClassic, decodeMessage, encodeClassic } from "../messages.ts";
-import { encodeMessage, type FromMiner, MAX_LABEL_BYTES, MAX_REASON_BYTES } from "../messages.ts";
-import type { Wire } from "../lsp/types.ts";
-import { type Random, unitReal } from "../random.ts";
+import { invariant, type Machine, type Millis, type Wake } from "../base/machine.ts";
+import { type Random, unitReal } from "../base/random.ts";
+import type { Wire } from "../lsp/mod.ts";
+import {
+  type Assign,
+  clipped,
+  decodeClassic,
+  decodeMessage,
+  encodeClassic,
+  encodeMessage,
+  type FromMiner,
+  MAX_LABEL_BYTES,
+  MAX_REASON_BYTES,
+} from "../work/messages.ts";
 import type { MinerEffect, MinerInput, PoolEvent } from "./types.ts";
 
 /** A running chunk's progress is told this often at most. */

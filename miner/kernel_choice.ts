@@ -5,8 +5,13 @@
  * @module
  */
 import type { Kernel } from "./kernel.ts";
-import { chooseKernel, createKernel, KernelError, kernelNames } from "./kernels/mod.ts";
-import { likelyOrder } from "./kernels/mod.ts";
+import {
+  chooseKernel,
+  createKernel,
+  KernelError,
+  kernelNames,
+  likelyOrder,
+} from "./kernels/mod.ts";
 
 /** Lets the machine decide. */
 export const AUTO = "auto";

@@ -17,6 +17,6 @@ export { MAX_OUTSTANDING_CHUNKS, RETRY_MAX_MILLIS, RETRY_MIN_MILLIS } from "./co
 export type { Kernel, Searcher } from "./kernel.ts";
 export { KERNEL_NAMES, kernelNamed } from "./kernel_choice.ts";
 export { chooseKernel, type Measured as MeasuredKernel } from "./kernels/mod.ts";
-export { Pool, type PoolOptions, usableCores } from "./pool.ts";
+export { Pool, type PoolOptions, usableCores } from "./pool_adapter.ts";
 export type { MinerEffect, MinerInput, Niceness, PoolCommand, PoolEvent } from "./types.ts";
 export type { Search } from "./types.ts";

@@ -10,10 +10,15 @@
  */
 import { constants, setPriority } from "node:os";
 import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
-import { hashNonce } from "../hash.ts";
+import { hashNonce } from "../work/hash.ts";
 import type { Kernel, Searcher } from "./kernel.ts";
-import { AUTO, KERNEL_NAMES, kernelNamed, type KernelVerdict } from "./kernel_choice.ts";
-import { measureKernels } from "./kernel_choice.ts";
+import {
+  AUTO,
+  KERNEL_NAMES,
+  kernelNamed,
+  type KernelVerdict,
+  measureKernels,
+} from "./kernel_choice.ts";
 import { plainKernel } from "./plain_kernel.ts";
 import { type Block, PoolControl } from "./pool_control.ts";
 import type { Niceness } from "./types.ts";

@@ -4,8 +4,8 @@
  *
  * @module
  */
-import type { Wire } from "../lsp/types.ts";
-import type { Candidate } from "../messages.ts";
+import type { Wire } from "../lsp/mod.ts";
+import type { Candidate } from "../work/messages.ts";
 
 /** A range to search, as the pool gets it. `id` is the core's own number, never reused. */
 export interface Search {

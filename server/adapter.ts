@@ -3,12 +3,17 @@
  *
  * @module
  */
-import { whyEnded } from "../endings.ts";
-import { type EndpointStats, listen, LspError } from "../lsp/mod.ts";
-import type { LspServer } from "../lsp/mod.ts";
-import type { LspNotice, Params } from "../lsp/types.ts";
-import type { Wake } from "../machine.ts";
-import { MESSAGES_VERSION } from "../messages.ts";
+import type { Wake } from "../base/machine.ts";
+import {
+  type EndpointStats,
+  listen,
+  LspError,
+  type LspNotice,
+  type LspServer,
+  type Params,
+} from "../lsp/mod.ts";
+import { whyEnded } from "../peer/endings.ts";
+import { MESSAGES_VERSION } from "../work/messages.ts";
 import { ServerCore } from "./core.ts";
 import type { Limits } from "./limits.ts";
 import { LogLimiter, printable } from "./log_limiter.ts";

@@ -3,12 +3,13 @@
  *
  * @module
  */
-import { type ClassicMessage, encodeClassic } from "../classic.ts";
-import { MAX_UINT64 } from "../hash.ts";
-import type { Wire } from "../lsp/types.ts";
-import type { Millis } from "../machine.ts";
-import { MAX_MESSAGE_BYTES, type Message, type Status, utf8Length } from "../messages.ts";
-import { hexDigits, readableDuration, readablePlural } from "../readable.ts";
+import type { Millis } from "../base/machine.ts";
+import { readableDuration, readablePlural } from "../base/text.ts";
+import type { Wire } from "../lsp/mod.ts";
+import { type ClassicMessage, encodeClassic } from "../work/classic.ts";
+import { MAX_UINT64 } from "../work/hash.ts";
+import { MAX_MESSAGE_BYTES, type Message, type Status, utf8Length } from "../work/messages.ts";
+import { hexDigits } from "../work/readable.ts";
 import { resultOf, specOf } from "./classic.ts";
 import type { Fleet } from "./fleet.ts";
 import type { Job, JobSpec } from "./job.ts";

@@ -10,22 +10,23 @@
  *
  * @module
  */
-import { decodeClassic, encodeClassic } from "../classic.ts";
-import { hashNonce } from "../hash.ts";
-import type { Wire } from "../lsp/types.ts";
-import type { Machine, Millis, Wake } from "../machine.ts";
+import type { Machine, Millis, Wake } from "../base/machine.ts";
+import { readablePlural } from "../base/text.ts";
+import type { Wire } from "../lsp/mod.ts";
+import { decodeClassic, encodeClassic } from "../work/classic.ts";
+import { hashNonce } from "../work/hash.ts";
+import type { Interval } from "../work/interval_set.ts";
 import {
   decodeMessage,
   encodeMessage,
   type Hashing,
   type Join,
   type Message,
-} from "../messages.ts";
-import { readablePlural, readableRate } from "../readable.ts";
+} from "../work/messages.ts";
+import { readableRate } from "../work/readable.ts";
 import { longestRequest, requestOf } from "./classic.ts";
 import { Clients } from "./clients.ts";
 import { Fleet, type FleetPort } from "./fleet.ts";
-import type { Interval } from "./interval_set.ts";
 import type { Job } from "./job.ts";
 import { DEFAULT_LIMITS, type Limits } from "./limits.ts";
 import { LogLimiter, printable } from "./log_limiter.ts";

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { invariant, type Millis } from "../machine.ts";
+import { invariant, type Millis } from "../base/machine.ts";
 import type { Job, JobSpec } from "./job.ts";
 import type { Limits } from "./limits.ts";
 import type { Chunk, Miner, Roster } from "./roster.ts";

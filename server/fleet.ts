@@ -7,10 +7,10 @@
  *
  * @module
  */
-import { invariant, type Millis } from "../machine.ts";
-import type { Candidate, Progress, Result, Shrunk, Stopped } from "../messages.ts";
+import { invariant, type Millis } from "../base/machine.ts";
+import type { Interval } from "../work/interval_set.ts";
+import type { Candidate, Progress, Result, Shrunk, Stopped } from "../work/messages.ts";
 import { Dispatcher, type DispatchPort } from "./dispatcher.ts";
-import type { Interval } from "./interval_set.ts";
 import { Job, type JobSpec } from "./job.ts";
 import type { Limits } from "./limits.ts";
 import { RateEstimator } from "./rate.ts";

@@ -6,9 +6,9 @@
  *
  * @module
  */
-import type { Millis } from "../machine.ts";
-import { better, type Candidate, utf8Length } from "../messages.ts";
-import { type Interval, IntervalSet } from "./interval_set.ts";
+import type { Millis } from "../base/machine.ts";
+import { type Interval, IntervalSet } from "../work/interval_set.ts";
+import { better, type Candidate, utf8Length } from "../work/messages.ts";
 import { RateEstimator } from "./rate.ts";
 import type { Chunk } from "./roster.ts";
 import type { Claim } from "./scheduler.ts";

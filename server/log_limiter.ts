@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Millis } from "../machine.ts";
+import type { Millis } from "../base/machine.ts";
 
 /** Lets lines through while there are tokens; says later how many it held back. */
 export class LogLimiter {

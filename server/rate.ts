@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Millis } from "../machine.ts";
+import type { Millis } from "../base/machine.ts";
 
 /** After this many seconds an old measurement counts 1/e of a new one. */
 const MEMORY_SECONDS = 3;

@@ -3,9 +3,9 @@
  *
  * @module
  */
-import type { Wire } from "../lsp/types.ts";
-import type { Millis } from "../machine.ts";
-import type { Candidate } from "../messages.ts";
+import type { Millis } from "../base/machine.ts";
+import type { Wire } from "../lsp/mod.ts";
+import type { Candidate } from "../work/messages.ts";
 import type { Job } from "./job.ts";
 import type { Limits } from "./limits.ts";
 import { RateEstimator } from "./rate.ts";

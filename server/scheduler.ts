@@ -14,8 +14,8 @@
  *
  * @module
  */
+import { IndexedHeap } from "../base/heap.ts";
 import type { Job } from "./job.ts";
-import { IndexedHeap } from "./indexed_heap.ts";
 import type { Limits } from "./limits.ts";
 
 /** One client's standing with the scheduler. */

@@ -3,10 +3,10 @@
  *
  * @module
  */
-import type { Wire } from "../lsp/types.ts";
-import type { Candidate } from "../messages.ts";
+import type { Wire } from "../lsp/mod.ts";
+import type { Interval } from "../work/interval_set.ts";
+import type { Candidate } from "../work/messages.ts";
 import type { Fleet } from "./fleet.ts";
-import type { Interval } from "./interval_set.ts";
 import type { Job } from "./job.ts";
 import type { Miner } from "./roster.ts";
 

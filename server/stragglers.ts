@@ -5,7 +5,7 @@
  *
  * @module
  */
-import type { Millis } from "../machine.ts";
+import type { Millis } from "../base/machine.ts";
 import type { Limits } from "./limits.ts";
 import type { Chunk, Miner, Roster } from "./roster.ts";
 import type { Scheduler } from "./scheduler.ts";

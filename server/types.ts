@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Wire } from "../lsp/types.ts";
+import type { Wire } from "../lsp/mod.ts";
 
 export type ServerInput =
   /** A connection's next message, as read from LSP. An unseen connId is a new peer. */

@@ -6,8 +6,16 @@
  */
 import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { type GpuShape, gpuShapeKey, HITS_MAX, JOB_HEAD, RESULT_HEAD } from "./shader.ts";
-import { type Shader, shaderFor, WORKGROUP } from "./shader.ts";
+import {
+  type GpuShape,
+  gpuShapeKey,
+  HITS_MAX,
+  JOB_HEAD,
+  RESULT_HEAD,
+  type Shader,
+  shaderFor,
+  WORKGROUP,
+} from "./shader.ts";
 
 /** Names a directory whose node_modules are looked into first. */
 export const GPU_DIRECTORY_VARIABLE = "MOTHERLODE_GPU_DIR";

@@ -8,10 +8,10 @@
  * @module
  */
 import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
-import { clipped, MAX_LABEL_BYTES } from "../../messages.ts";
+import { clipped, MAX_LABEL_BYTES } from "../../work/messages.ts";
 import type { PoolCommand, PoolEvent, Search } from "../types.ts";
 import { type Gpu, openGpu } from "./gpu_native.ts";
-import { firstPace, GpuSearch, type Pace, selfTestGpu } from "./gpu_native_search.ts";
+import { firstPace, GpuSearch, type Pace, selfTestGpu } from "./gpu_search_native.ts";
 import { messageSubject } from "./tiles.ts";
 
 /** The running search's progress is told this often. */

@@ -4,9 +4,14 @@
  *
  * @module
  */
-import { compress, paddedWords, SHA256_INITIAL } from "../../hash.ts";
-import { blockWordsOf, checkedHeader, exactHeaderHash, ExactMessage } from "../kernels/exact.ts";
-import { midstate } from "../kernels/exact.ts";
+import { compress, paddedWords, SHA256_INITIAL } from "../../base/sha256.ts";
+import {
+  blockWordsOf,
+  checkedHeader,
+  exactHeaderHash,
+  ExactMessage,
+  midstate,
+} from "../kernels/exact.ts";
 import { type GpuShape, TILE_DIGITS_MAX } from "./shader.ts";
 
 /** Nonces `start + index`, of which those up to `last` belong to the tile. */

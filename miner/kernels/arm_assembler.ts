@@ -1,13 +1,13 @@
 /**
  * A small AArch64 assembler: exactly the instructions that our kernel emits, 32 bits each (Arm
  * Architecture Reference Manual for A-profile, chapter C4). Every form is compared with the bytes
- * of GNU as in tests/arm_assembler_test.ts.
+ * of GNU as in tests/miner/arm_assembler_test.ts.
  *
  * Registers are numbers 0..31: x0..x30 and the zero register, or v0..v31.
  *
  * @module
  */
-import { invariant } from "../../machine.ts";
+import { invariant } from "../../base/machine.ts";
 
 /** The zero register. */
 export const XZR = 31;

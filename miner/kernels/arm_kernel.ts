@@ -7,9 +7,9 @@
  * @module
  */
 import { ArmAssembler } from "./arm_assembler.ts";
+import { firstGroup, prepareShaPool, SHA_POOL, shaLiterals } from "./constants.ts";
+import type { AssembledShape } from "./engine_native.ts";
 import { POOL_INPUTS } from "./expression.ts";
-import type { AssembledShape } from "./native_engine.ts";
-import { firstGroup, prepareShaPool, SHA_POOL, shaLiterals } from "./sha_pool.ts";
 import { INPUT_LAST, INPUT_WORDS, type Shape, TABLE_STRIDE } from "./shapes.ts";
 
 /** Lanes of a batch: as many as one comparison takes. */

@@ -3,15 +3,15 @@
  *
  * Encodings follow the Intel Software Developer's Manual, volume 2, chapter 2: legacy prefixes
  * (2.1, 2.2), VEX (2.3) and EVEX (2.7). Every form is compared with the bytes of GNU as in
- * tests/assembler_test.ts.
+ * tests/miner/assembler_test.ts.
  *
  * @module
  */
-import { invariant } from "../../machine.ts";
+import { invariant } from "../../base/machine.ts";
 import {
   ALU,
-  ALU_IMMEDIATE,
   type Alu,
+  ALU_IMMEDIATE,
   type AluImmediate,
   type Condition,
   CONDITIONS,
@@ -21,12 +21,12 @@ import {
   SHIFT,
   type Shift,
   SSE,
-  SSE_IMMEDIATE,
   type Sse,
+  SSE_IMMEDIATE,
   type SseImmediate,
   THREE,
-  THREE_IMMEDIATE,
   type Three,
+  THREE_IMMEDIATE,
   type ThreeImmediate,
 } from "./instruction_forms.ts";
 

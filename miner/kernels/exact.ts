@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { compress, paddedWords, SHA256_INITIAL, sha256 } from "../../hash.ts";
+import { compress, paddedWords, sha256, SHA256_INITIAL } from "../../base/sha256.ts";
 
 const utf8 = new TextEncoder();
 

@@ -6,7 +6,7 @@
  *
  * @module
  */
-import { invariant } from "../../machine.ts";
+import { invariant } from "../../base/machine.ts";
 
 /** When a node's value is known: while building, once a tile, or per lane. */
 export const LITERAL = 0;

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { invariant } from "../../machine.ts";
+import { invariant } from "../../base/machine.ts";
 import { LANE, LITERAL, type Node, type NodeId, POOL_INPUTS, type Program } from "./expression.ts";
 
 /** A virtual register, or a word of the constant pool (the same for all lanes). */

@@ -10,17 +10,18 @@
  *
  * @module
  */
+import { nativeKernel as bunKernel } from "../bun_kernel_native.ts";
 import type { Kernel } from "../kernel.ts";
-import { nativeKernel as bunKernel } from "../native_kernel.ts";
 import { plainKernel } from "../plain_kernel.ts";
-import { bunHeaderSearcher } from "./bun_header_native.ts";
 import { assembleArm } from "./arm_kernel.ts";
-import { type CpuFeatures, cpuFeatures, NO_FEATURES } from "./native_cpu.ts";
-import { type AssembleShape, nativeEngine } from "./native_engine.ts";
+import { bunHeaderSearcher } from "./bun_header_native.ts";
+import { type CpuFeatures, cpuFeatures, NO_FEATURES } from "./cpu_native.ts";
+import { type AssembleShape, nativeEngine } from "./engine_native.ts";
+import { assembleShaAvx2, assembleShaAvx2Narrow, assembleShaAvx512 } from "./hybrid_kernel.ts";
+import { selfTest } from "./known_answers.ts";
 import { plainHeaderSearcher } from "./scalar_header.ts";
-import { selfTest } from "./self_test.ts";
 import { assembleShaAlone } from "./sha_alone_kernel.ts";
-import { assembleShaAvx2, assembleShaAvx2Narrow, assembleShaAvx512 } from "./sha_kernel.ts";
+import { measure } from "./measure_adapter.ts";
 import { engineKernel } from "./tile_search.ts";
 import { assembleAvx2, assembleAvx512 } from "./vector_kernel.ts";
 import { wasmEngine } from "./wasm_engine.ts";
@@ -244,38 +245,4 @@ function reasonFor(name: string, table: readonly Measured[]): string {
   const native = TIERS.find((tier) => tier.name === name)!.native;
   const why = [...new Set(refused.map((row) => row.reason))];
   return native ? compared : `${compared}; no machine code: ${why.join("; ")}`;
-}
-
-/** Slices that each kernel's time is cut into, the kernels taking turns. */
-const SLICES = 6;
-
-/**
- * Nonces a second behind a short message: each kernel's best slice, so that neither a cold start
- * nor what else the machine does at one moment decides.
- */
-function measure(kernels: readonly Kernel[], millis: number): Map<Kernel, number> {
-  const message = new TextEncoder().encode("measure");
-  const runs = kernels.map((kernel) => ({
-    kernel,
-    searcher: kernel.bind(message),
-    nonces: 1000n,
-    next: 1_000_000_000n,
-    rate: 0,
-  }));
-  for (let slice = 0; slice < SLICES; slice++) {
-    for (const run of runs) {
-      const start = performance.now();
-      for (let now = start; now - start < millis / SLICES;) {
-        run.searcher.search(run.next, run.next + run.nonces - 1n);
-        const after = performance.now();
-        const elapsed = Math.max(after - now, 0.001);
-        run.rate = Math.max(run.rate, (Number(run.nonces) / elapsed) * 1000);
-        run.next += run.nonces;
-        // Long enough that a call's fixed costs do not count.
-        if (elapsed < millis / SLICES / 4) run.nonces *= 2n;
-        now = after;
-      }
-    }
-  }
-  return new Map(runs.map(({ kernel, rate }) => [kernel, rate]));
 }

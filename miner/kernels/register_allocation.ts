@@ -5,7 +5,7 @@
  *
  * @module
  */
-import { invariant } from "../../machine.ts";
+import { invariant } from "../../base/machine.ts";
 import type { MicroOp, Operand } from "./lowering.ts";
 
 /** Where an operand finally is: a register, a pool slot, or a slot of the stack frame. */

@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { compress } from "../../hash.ts";
-import type { Candidate } from "../../messages.ts";
+import { compress } from "../../base/sha256.ts";
+import type { Candidate } from "../../work/messages.ts";
 import type { HeaderSearcher } from "../kernel.ts";
 import { Best } from "./best.ts";
 import { littleEndian } from "./code_cache.ts";

@@ -6,10 +6,10 @@
  */
 import { Assembler, type Memory, R9, RAX, RCX, RDI, RDX, RSI, RSP } from "./assembler.ts";
 import { emitBatchLoop } from "./batch_loop.ts";
+import { firstGroup, prepareShaPool, SHA_POOL, shaLiterals } from "./constants.ts";
+import type { AssembleShape } from "./engine_native.ts";
 import { POOL_INPUTS } from "./expression.ts";
-import type { AssembleShape } from "./native_engine.ts";
 import { HALVES_ORDER } from "./sha_rounds.ts";
-import { firstGroup, prepareShaPool, SHA_POOL, shaLiterals } from "./sha_pool.ts";
 import { INPUT_LAST, INPUT_WORDS, type Shape, TABLE_STRIDE } from "./shapes.ts";
 
 /** Lanes of a batch: as many as one comparison takes. */

@@ -5,7 +5,7 @@
  *
  * @module
  */
-import { SHA256_INITIAL, SHA256_ROUND_CONSTANTS } from "../../hash.ts";
+import { SHA256_INITIAL, SHA256_ROUND_CONSTANTS } from "../../base/sha256.ts";
 
 /**
  * What one scan computes for every lane:

@@ -4,8 +4,7 @@
  *
  * @module
  */
-import type { Shape, ShapeKind } from "./shapes.ts";
-import { TABLE_STRIDE } from "./shapes.ts";
+import { type Shape, type ShapeKind, TABLE_STRIDE } from "./shapes.ts";
 
 /** The nonces of one length in digits behind one message. */
 export interface Layout {

@@ -4,14 +4,14 @@
  *
  * @module
  */
-import { compress } from "../../hash.ts";
-import { invariant } from "../../machine.ts";
-import type { Candidate } from "../../messages.ts";
+import { invariant } from "../../base/machine.ts";
+import { compress } from "../../base/sha256.ts";
+import type { Candidate } from "../../work/messages.ts";
 import type { HeaderSearcher, Kernel, Searcher } from "../kernel.ts";
 import { Best } from "./best.ts";
 import { CodeCache, littleEndian } from "./code_cache.ts";
 import type { Engine, StraddleCode } from "./engine.ts";
-import { blockWordsOf, checkedHeader, ExactMessage, exactHeaderHash, midstate } from "./exact.ts";
+import { blockWordsOf, checkedHeader, exactHeaderHash, ExactMessage, midstate } from "./exact.ts";
 import {
   HEADER_TILE_NONCES,
   INPUT_LAST,

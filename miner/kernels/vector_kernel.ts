@@ -5,9 +5,9 @@
  */
 import { Assembler, R9, RAX, RDX, RSP, type Width } from "./assembler.ts";
 import { emitBatchLoop } from "./batch_loop.ts";
+import type { AssembledShape, AssembleShape } from "./engine_native.ts";
 import { partition, type Program } from "./expression.ts";
 import { type Dialect, Lowering } from "./lowering.ts";
-import type { AssembledShape, AssembleShape } from "./native_engine.ts";
 import { allocate } from "./register_allocation.ts";
 import { laneGraph } from "./sha256_graph.ts";
 import { laneStride, type Shape, STATE_STRIDE } from "./shapes.ts";

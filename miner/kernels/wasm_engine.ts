@@ -7,8 +7,13 @@
  *
  * @module
  */
-import type { Engine, StraddleCode, TileCode } from "./engine.ts";
-import { STATES_SHAPE, TAIL_SHAPE } from "./engine.ts";
+import {
+  type Engine,
+  STATES_SHAPE,
+  type StraddleCode,
+  TAIL_SHAPE,
+  type TileCode,
+} from "./engine.ts";
 import { type Node, type NodeId, partition, POOL_INPUTS, type Program } from "./expression.ts";
 import { AMOUNTS, Lowering } from "./lowering.ts";
 import { allocate, type MachineOp, type Place } from "./register_allocation.ts";

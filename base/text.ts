@@ -1,0 +1,44 @@
+/**
+ * Numbers as people read them, in one style everywhere: on the client's progress line, in the
+ * server's log and in what a miner says of itself.
+ *
+ * @module
+ */
+
+/** A time with its two largest units: `42 s`, `3 min 5 s`, `2 h 7 min`, `12 days`. */
+export function readableTime(seconds: number): string {
+  if (!Number.isFinite(seconds)) return "unknown";
+  const whole = Math.ceil(seconds);
+  if (whole < 60) return `${whole} s`;
+  if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`;
+  if (whole < 172_800)
+    return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`;
+  const days = Math.floor(whole / 86_400);
+  return days < 1000 ? `${days} days` : `${readableCount(Math.floor(days / 365))} years`;
+}
+
+/** A count with its thousands set apart: `1,500,000,000`. */
+export function readableCount(count: bigint | number): string {
+  return count.toString().replace(/\B(?=(\d{3})+$)/g, ",");
+}
+
+/** So many of something whose plural takes an s: `1 thread`, `1,500 nonces`. */
+export function readablePlural(count: bigint | number, word: string): string {
+  return `${readableCount(count)} ${word}${Number(count) === 1 ? "" : "s"}`;
+}
+
+/** How long something took: `420 ms`, `12.3 s`, then as {@link readableTime}. */
+export function readableDuration(seconds: number): string {
+  if (seconds < 0.9995) return `${Math.round(seconds * 1000)} ms`;
+  return seconds < 60 ? `${seconds.toFixed(1)} s` : readableTime(seconds);
+}
+
+/** `HOST:PORT` as the command line reads it. */
+export function atPort(host: string, at: number): string {
+  return host.includes(":") ? `[${host}]:${at}` : `${host}:${at}`;
+}
+
+/** `text` without control characters: what a stranger wrote must not steer the terminal. */
+export function oneLine(text: string): string {
+  return text.replace(/[\p{Cc}\p{Cf}\u2028\u2029]+/gu, " ").trim();
+}

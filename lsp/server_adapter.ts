@@ -1,0 +1,254 @@
+/**
+ * The server's side of the library: `listen` and what it gives.
+ *
+ * @module
+ */
+import {
+  coreOptions,
+  endError,
+  type EndpointOptions,
+  iterate,
+  unlessAborted,
+  unpredictable,
+  type Writer,
+} from "./client_adapter.ts";
+import type { ConnectionStats, EndpointStats } from "./counters.ts";
+import { ConnectionClosed, ConnectionLost, UnknownConnection } from "./errors.ts";
+import { createListener, type Listener } from "./listener.ts";
+import { checkPort, openListening, resolveHost } from "./socket_adapter.ts";
+import type { LspNotice, Wire } from "./types.ts";
+import { UdpEndpoint, type Upcalls } from "./udp_adapter.ts";
+
+/** How a connection of a server ended. */
+export type ConnectionEnd = ConnectionLost | ConnectionClosed;
+
+/** What `listen` takes. */
+export interface ListenOptions extends EndpointOptions {
+  /** Name or address to bind; default 127.0.0.1. `::` takes both families. */
+  readonly host?: string;
+  /** 0..65535; 0 takes a free one. */
+  readonly port: number;
+  /** Told of lost and closed connections by the async iterator. */
+  readonly onLost?: (end: ConnectionEnd) => void;
+}
+
+/** A message that a server read. */
+export interface Received {
+  readonly connId: number;
+  readonly payload: Uint8Array;
+  readonly wire: Wire;
+}
+
+/** A server of both wires on one port. */
+export interface LspServer extends AsyncIterable<Received>, AsyncDisposable {
+  /** The address and the port bound. */
+  readonly host: string;
+  readonly port: number;
+  /**
+   * The next message of any connection. Rejects with ConnectionLost or ConnectionClosed, once for
+   * each connection that ends, after the data read before; and always once the server is closed.
+   */
+  read(): Promise<Received>;
+  /**
+   * The next message if it is here already, else `undefined`; throws where `read` rejects. After a
+   * `read`, calling this until it is empty costs less than a promise a message.
+   */
+  tryRead(): Received | undefined;
+  /**
+   * Queues a copy, of up to `maxMessageBytes` (64 MiB) on the native wire. Throws
+   * UnknownConnection, PayloadTooLarge, QueueFull. A message larger than `maxQueuedBytes` is taken
+   * when nothing else waits on the connection.
+   */
+  write(connId: number, payload: Uint8Array): void;
+  /**
+   * Resolves when `write` takes a message of `bytes` bytes, by default: half of `maxQueuedBytes`;
+   * or when the connection ended.
+   */
+  writable(connId: number, bytes?: number): Promise<void>;
+  /** Ends one connection after what was written on it. Throws UnknownConnection. */
+  closeConn(connId: number): void;
+  /** Resolves when everything written is acknowledged, or the peers are lost. */
+  close(): Promise<void>;
+  /** Keeps the process alive while the server listens: the default. */
+  ref(): void;
+  /** Lets the process end although the server listens. */
+  unref(): void;
+  /** Of the endpoint, or of one connection (`undefined` when there is none of that number). */
+  stats(): EndpointStats;
+  stats(connId: number): ConnectionStats | undefined;
+}
+
+/**
+ * Listens for LSP clients of both wires. Rejects with AddressInUse, UnresolvedHost, or LspError
+ * `SOCKET` with the system's reason.
+ */
+export async function listen(options: ListenOptions): Promise<LspServer> {
+  const { port, signal } = options;
+  checkPort(port, 0);
+  signal?.throwIfAborted();
+  const host = await unlessAborted(resolveHost(options.host ?? "127.0.0.1"), signal);
+  let server: Server | undefined;
+  const socket = await openListening(host, port, {
+    data: (bytes, from, fromPort) => server?.udp.data(bytes, from, fromPort),
+    drain: () => server?.udp.drain(),
+  });
+  try {
+    signal?.throwIfAborted();
+    const { forbidsFragments: probesMtu } = socket;
+    const given = { ...coreOptions(options), ...unpredictable(), probesMtu };
+    const core = createListener(given, performance.now());
+    server = new Server(options, (upcalls) => new UdpEndpoint(core, socket, upcalls));
+    return server;
+  } catch (error) {
+    socket.close();
+    throw error;
+  }
+}
+
+/** See {@link LspServer}. */
+class Server implements LspServer, Upcalls {
+  readonly udp: UdpEndpoint<Listener>;
+  readonly host: string;
+  readonly port: number;
+  private readonly options: ListenOptions;
+  private readonly closing = Promise.withResolvers<void>();
+  private readonly readers: PromiseWithResolvers<Received>[] = [];
+  private readonly writers = new Map<number, Writer[]>();
+  private isClosed = false;
+  private readonly onAbort = (): void => this.abort();
+
+  constructor(options: ListenOptions, open: (upcalls: Upcalls) => UdpEndpoint<Listener>) {
+    this.options = options;
+    this.udp = open(this);
+    this.host = this.udp.host;
+    this.port = this.udp.port;
+    options.signal?.addEventListener("abort", this.onAbort);
+  }
+
+  read(): Promise<Received> {
+    try {
+      const received = this.tryRead();
+      if (received !== undefined) return Promise.resolve(received);
+    } catch (error) {
+      return Promise.reject(error as Error);
+    }
+    const reader = Promise.withResolvers<Received>();
+    this.readers.push(reader);
+    return reader.promise;
+  }
+
+  tryRead(): Received | undefined {
+    // Whoever asked before is served first.
+    if (this.readers.length > 0) return undefined;
+    if (this.isClosed) throw new ConnectionClosed(undefined, "the server was closed");
+    const event = this.udp.pollEvent();
+    if (event === undefined) return undefined;
+    if (event.kind === "data") return event;
+    throw endError(event);
+  }
+
+  write(connId: number, payload: Uint8Array): void {
+    this.udp.core.write(connId, payload);
+    this.udp.kickPromptly();
+  }
+
+  writable(connId: number, bytes?: number): Promise<void> {
+    if (this.udp.core.mayWrite(connId) === undefined) {
+      return Promise.reject(new UnknownConnection(connId));
+    }
+    const writer = { bytes, ...Promise.withResolvers<void>() };
+    this.writers.set(connId, [...(this.writers.get(connId) ?? []), writer]);
+    this.wakeWriters();
+    return writer.promise;
+  }
+
+  closeConn(connId: number): void {
+    this.udp.core.closeConn(connId);
+    this.udp.kick();
+    this.onProgress();
+  }
+
+  close(): Promise<void> {
+    this.isClosed = true;
+    this.udp.core.close(performance.now());
+    this.udp.turn();
+    this.onProgress();
+    return this.closing.promise;
+  }
+
+  ref(): void {
+    this.udp.setRef(true);
+  }
+
+  unref(): void {
+    this.udp.setRef(false);
+  }
+
+  stats(): EndpointStats;
+  stats(connId: number): ConnectionStats | undefined;
+  stats(connId?: number): EndpointStats | ConnectionStats | undefined {
+    const { core } = this.udp;
+    return connId === undefined ? core.stats() : core.connectionStats(connId);
+  }
+
+  /** Yields data only; `onLost` is told of ends. Ends when the server is closed. */
+  [Symbol.asyncIterator](): AsyncIterator<Received> {
+    return iterate(this, (error) => {
+      const isEnd = error instanceof ConnectionLost || error instanceof ConnectionClosed;
+      if (!isEnd) throw error;
+      if (error.connId !== undefined) this.options.onLost?.(error);
+      return error.connId === undefined;
+    });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  // ---- Upcalls
+
+  onNotice(notice: LspNotice): void {
+    this.options.onNotice?.(notice);
+    if (notice.kind === "drained") this.release();
+  }
+
+  onProgress(): void {
+    while (this.readers.length > 0) {
+      if (this.isClosed) {
+        this.readers.shift()!.reject(new ConnectionClosed(undefined, "the server was closed"));
+        continue;
+      }
+      const event = this.udp.pollEvent();
+      if (event === undefined) break;
+      const reader = this.readers.shift()!;
+      if (event.kind === "data") reader.resolve(event);
+      else reader.reject(endError(event));
+    }
+    if (this.writers.size > 0) this.wakeWriters();
+  }
+
+  private wakeWriters(): void {
+    for (const [connId, writers] of this.writers) {
+      const waiting = writers.filter(({ bytes, resolve }) => {
+        const may = this.udp.core.mayWrite(connId, bytes) ?? true;
+        if (may) resolve();
+        return !may;
+      });
+      if (waiting.length > 0) this.writers.set(connId, waiting);
+      else this.writers.delete(connId);
+    }
+  }
+
+  private abort(): void {
+    this.isClosed = true;
+    this.udp.core.abort();
+    this.udp.turn();
+    this.onProgress();
+  }
+
+  private release(): void {
+    this.options.signal?.removeEventListener("abort", this.onAbort);
+    this.udp.release();
+    this.closing.resolve();
+  }
+}

@@ -1,0 +1,314 @@
+/**
+ * The pool of hashing threads, as the thread that serves the socket sees it. It never hashes and
+ * never waits: commands go into the shared memory when its lock is free, and threads say when
+ * there is something to look at.
+ *
+ * @module
+ */
+import { availableParallelism } from "node:os";
+import { readFileSync } from "node:fs";
+import type { Worker } from "node:worker_threads";
+import { invariant } from "../base/machine.ts";
+import type { Candidate } from "../work/messages.ts";
+import { AUTO, KERNEL_NAMES, type KernelVerdict } from "./kernel_choice.ts";
+import { CHOSEN_BY_NAME } from "./kernels/mod.ts";
+import { PoolControl, type Standing } from "./pool_control.ts";
+import { startWorker, type WorkerReport } from "./pool_worker.ts";
+import type { Niceness, PoolCommand, PoolEvent, Search } from "./types.ts";
+
+/** How often the running search's progress is looked at. */
+const LOOK_MILLIS = 100;
+/** How soon to come back when the lock was taken. */
+const LOCK_RETRY_MILLIS = 1;
+/** A thread's seat is filled again this often; then the pool goes on with one less. */
+const RESPAWNS_MAX = 5;
+/** A thread that has not ended this long after `close` is ended by force. */
+const CLOSE_MILLIS = 500;
+
+/** How a pool is made. */
+export interface PoolOptions {
+  /** Hashing threads; by default as many as this process may use cores. */
+  readonly threads?: number;
+  /** Name of the kernel; by default the fastest here, found by measuring while work goes on. */
+  readonly kernel?: string;
+  /** Default: low. */
+  readonly niceness?: Niceness;
+  readonly onEvent: (event: PoolEvent) => void;
+  /** The measurement of the kernels is over, or one was asked for; the threads go on with it. */
+  readonly onKernel?: (verdict: KernelVerdict) => void;
+  /** One line for people: a thread died, a kernel failed. */
+  readonly onLog?: (text: string) => void;
+  /** The last thread has died for good; nothing will be answered any more. */
+  readonly onDead?: () => void;
+}
+
+interface Open {
+  readonly search: Search;
+  readonly slot: number;
+  /** What was told last: it holds whatever happens to the threads. */
+  toldNext: bigint;
+  toldBest: Candidate | undefined;
+}
+
+interface Seat {
+  worker: Worker | undefined;
+  rate: number | undefined;
+  kernel: string;
+  spawns: number;
+}
+
+/** Cores that this process may use: its affinity, and its container's share of processor time. */
+export function usableCores(cpuMax: string = readCpuMax()): number {
+  const cores = availableParallelism();
+  const [quota, period] = cpuMax.trim().split(/\s+/).map(Number);
+  // "max 100000" means no limit; so does a file that isn't there or makes no sense.
+  if (!(quota! > 0) || !(period! > 0)) return cores;
+  return Math.max(1, Math.min(cores, Math.floor(quota! / period!)));
+}
+
+/** The container's quota and period in microseconds (cgroup v2, or v1 in the same form). */
+function readCpuMax(): string {
+  const read = (path: string): string | undefined => {
+    try {
+      return readFileSync(path, "utf8");
+    } catch {
+      return undefined;
+    }
+  };
+  const v1 = "/sys/fs/cgroup/cpu/cpu.cfs";
+  return read("/sys/fs/cgroup/cpu.max") ?? `${read(`${v1}_quota_us`)} ${read(`${v1}_period_us`)}`;
+}
+
+/** Threads that search; see the module's comment. Tells `pool` when they are ready. */
+export class Pool {
+  readonly threads: number;
+  readonly #options: PoolOptions;
+  readonly #kernel: string;
+  readonly #control: PoolControl;
+  readonly #seats: Seat[] = [];
+  readonly #commands: PoolCommand[] = [];
+  readonly #dead: number[] = [];
+  /** Searches that were started and are not ended, in order. */
+  readonly #open = new Map<number, Open>();
+  #order = 0;
+  #hasToldChoice = false;
+  #measurement: Worker | undefined;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #closing: Promise<void> | undefined;
+
+  constructor(options: PoolOptions) {
+    this.threads = options.threads ?? usableCores();
+    this.#options = options;
+    this.#kernel = options.kernel ?? AUTO;
+    this.#control = PoolControl.create(this.threads);
+    for (let self = 0; self < this.threads; self++) {
+      this.#seats.push({ worker: undefined, rate: undefined, kernel: this.#kernel, spawns: 0 });
+      this.#spawn(self);
+    }
+    if (this.#kernel === AUTO) this.#measure();
+  }
+
+  /** Nonces searched since the pool began, by blocks that are done. */
+  get searched(): bigint {
+    return this.#control.searched();
+  }
+
+  /** Obeys a command, in order. */
+  command(command: PoolCommand): void {
+    if (this.#closing !== undefined) return;
+    this.#commands.push(command);
+    this.#pump();
+  }
+
+  /** Ends one thread by force, as a crash would: for tests and drills. */
+  killThread(self: number): void {
+    void this.#seats[self]?.worker?.terminate();
+  }
+
+  /** Ends all threads; resolves when they are gone. */
+  close(): Promise<void> {
+    this.#closing ??= this.#end();
+    return this.#closing;
+  }
+
+  async #end(): Promise<void> {
+    clearTimeout(this.#timer);
+    this.#control.announceClosing();
+    void this.#measurement?.terminate();
+    const workers = this.#seats.flatMap(({ worker }) => (worker === undefined ? [] : [worker]));
+    await Promise.all(
+      workers.map((worker) => {
+        const force = setTimeout(() => void worker.terminate(), CLOSE_MILLIS);
+        return new Promise<void>((resolve) => {
+          worker.once("exit", () => {
+            clearTimeout(force);
+            resolve();
+          });
+        });
+      }),
+    );
+  }
+
+  // ---- threads
+
+  /** Has a thread of its own find the fastest kernel, while the others work with the first. */
+  #measure(): void {
+    const worker = startWorker({ role: "motherlode measurement" });
+    this.#measurement = worker;
+    const end = (): void => {
+      this.#measurement = undefined;
+    };
+    worker.on("exit", end);
+    worker.on("error", (error: Error) => this.#log(`cannot measure kernels: ${error.message}`));
+    worker.on("message", (report: WorkerReport) => {
+      if (report.kind !== "verdict" || this.#closing !== undefined) return;
+      this.#control.kernel = KERNEL_NAMES.indexOf(report.verdict.name);
+      this.#options.onKernel?.(report.verdict);
+    });
+  }
+
+  #spawn(self: number): void {
+    const seat = this.#seats[self]!;
+    seat.spawns++;
+    seat.rate = undefined;
+    const { memory } = this.#control;
+    const kernel = this.#kernel;
+    const worker = startWorker({
+      role: "motherlode pool",
+      memory,
+      threads: this.threads,
+      self,
+      kernel,
+      niceness: this.#options.niceness ?? "low",
+    });
+    seat.worker = worker;
+    worker.on("message", (report: WorkerReport) => this.#handleReport(self, report));
+    worker.on("error", (error: Error) =>
+      this.#log(`hashing thread ${self} failed: ${error.message}`),
+    );
+    worker.on("exit", () => {
+      seat.worker = undefined;
+      if (this.#closing !== undefined) return;
+      this.#dead.push(self);
+      this.#pump();
+    });
+  }
+
+  #handleReport(self: number, report: WorkerReport): void {
+    if (this.#closing !== undefined) return;
+    if (report.kind === "look") return this.#pump();
+    if (report.kind === "kernel error") return this.#log(`kernel failed: ${report.text}`);
+    if (report.kind === "verdict") return;
+    this.#seats[self]!.rate = report.rate;
+    this.#seats[self]!.kernel = report.kernel;
+    this.#tellPool();
+  }
+
+  /** Tells how the pool is made up, once all that live are ready. */
+  #tellPool(): void {
+    const seats = this.#seats.filter((seat) => seat.worker !== undefined);
+    if (seats.length === 0 || seats.some((seat) => seat.rate === undefined)) return;
+    const rate = Math.round(seats.reduce((sum, seat) => sum + seat.rate!, 0));
+    const label = [...new Set(seats.map((seat) => seat.kernel))].join(", ");
+    this.#options.onEvent({ kind: "pool", threads: seats.length, rate, label });
+    if (this.#kernel === AUTO || this.#hasToldChoice) return;
+    this.#hasToldChoice = true;
+    const reason = label === this.#kernel ? CHOSEN_BY_NAME : `${this.#kernel} cannot be used`;
+    this.#options.onKernel?.({ name: label, rate: rate / seats.length, reason });
+  }
+
+  /** Leaves a dead thread's block to others and fills its seat, within limits. Under the lock. */
+  #bury(self: number, heldLock: boolean): void {
+    if (heldLock) {
+      // It died while writing: nothing that it may have touched is believed.
+      this.#control.forget(self);
+      for (const { slot, toldNext, toldBest } of this.#open.values()) {
+        this.#control.restart(slot, toldNext, toldBest);
+      }
+    } else this.#control.orphan(self);
+    const again = this.#seats[self]!.spawns <= RESPAWNS_MAX;
+    this.#log(`hashing thread ${self} died; ${again ? "starting another" : "going on without it"}`);
+    if (again) this.#spawn(self);
+    else if (this.#seats.every((seat) => seat.worker === undefined)) this.#options.onDead?.();
+    else this.#tellPool();
+  }
+
+  // ---- searches
+
+  /** Does all there is to do, or comes back in a moment if the lock is taken. */
+  #pump(): void {
+    clearTimeout(this.#timer);
+    if (this.#closing !== undefined) return;
+    const heldLock = this.#dead.find((self) => this.#control.seizeLock(self));
+    if (heldLock === undefined && !this.#control.tryLock()) {
+      this.#timer = setTimeout(() => this.#pump(), LOCK_RETRY_MILLIS);
+      return;
+    }
+    const events: PoolEvent[] = [];
+    const changed = this.#dead.length > 0 || this.#commands.length > 0;
+    const dead = this.#dead.splice(0);
+    while (this.#commands.length > 0 && this.#obey(this.#commands[0]!, events)) {
+      this.#commands.shift();
+    }
+    this.#lookAtSearches(events);
+    for (const self of dead) this.#bury(self, self === heldLock);
+    this.#control.unlock();
+    if (changed) this.#control.announceWork();
+    if (this.#open.size > 0 || this.#commands.length > 0) {
+      this.#timer = setTimeout(() => this.#pump(), LOOK_MILLIS);
+    }
+    for (const event of events) this.#options.onEvent(event);
+  }
+
+  /** Whether the command could be obeyed; if not, a slot must become free first. */
+  #obey(command: PoolCommand, events: PoolEvent[]): boolean {
+    if (command.kind === "start") {
+      const { search } = command;
+      invariant(!this.#open.has(search.id), "a search's id is never used again");
+      const message = new TextEncoder().encode(search.message);
+      const slot = this.#control.open(search, message, this.#order + 1);
+      if (slot === undefined) return false;
+      this.#order++;
+      this.#open.set(search.id, { search, slot, toldNext: search.lower, toldBest: undefined });
+      return true;
+    }
+    const open = this.#open.get(command.id);
+    if (open === undefined) return true;
+    const { id } = command;
+    if (command.kind === "shrink") {
+      events.push({ kind: "shrunk", id, upper: this.#control.shrink(open.slot, command.upper) });
+      return true;
+    }
+    const standing = this.#control.standing(open.slot);
+    if (standing.finished) return true;
+    this.#control.close(open.slot);
+    this.#open.delete(id);
+    events.push({ kind: "stopped", id, ...news(open, standing) });
+    return true;
+  }
+
+  #lookAtSearches(events: PoolEvent[]): void {
+    for (const [id, open] of this.#open) {
+      const standing = this.#control.standing(open.slot);
+      if (standing.finished) {
+        invariant(standing.best !== undefined, "a finished search has a best candidate");
+        this.#control.close(open.slot);
+        this.#open.delete(id);
+        events.push({ kind: "finished", id, best: standing.best });
+      } else if (standing.begun && (standing.next > open.toldNext || standing.best !== undefined)) {
+        events.push({ kind: "progress", id, ...news(open, standing) });
+      }
+    }
+  }
+
+  #log(text: string): void {
+    this.#options.onLog?.(text);
+  }
+}
+
+/** What there is to tell of a search; its prefix never shrinks, whatever happens to the threads. */
+function news(open: Open, { next, best }: Standing): { next: bigint; best?: Candidate } {
+  if (next > open.toldNext) open.toldNext = next;
+  open.toldBest = best;
+  return best === undefined ? { next: open.toldNext } : { next: open.toldNext, best };
+}

@@ -1,0 +1,20 @@
+/**
+ * Why there is no connection (any more), in words for people: the same in all programs.
+ *
+ * @module
+ */
+import { ConnectionClosed, ConnectionLost, ConnectRefused } from "../lsp/mod.ts";
+
+/** What LSP says of a peer that left in peace. */
+const GOODBYES: readonly string[] = ["closed by the peer", "the peer shut down"];
+
+/** One line on `error`, which ended a connection with `peer` ("the server at X"), or a dial. */
+export function whyEnded(peer: string, error: unknown): string {
+  if (error instanceof ConnectionLost) return `${peer} fell silent`;
+  if (error instanceof ConnectionClosed) {
+    if (GOODBYES.includes(error.reason)) return `${peer} said goodbye`;
+    return `${peer} closed the connection: ${error.reason}`;
+  }
+  const silent = error instanceof ConnectRefused && error.refusal === "timeout";
+  return silent ? `no answer from ${peer} (is it running?)` : (error as Error).message;
+}

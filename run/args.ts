@@ -1,0 +1,90 @@
+/**
+ * The command line of a script: what it takes, how it is read, and its `--help`.
+ *
+ * @module
+ */
+import { parseArgs } from "node:util";
+import { readablePlural } from "../base/text.ts";
+import { UsageError } from "./errors.ts";
+
+/** A flag: with a `value` name it takes one, without it is a switch. */
+export interface Flag {
+  readonly value?: string;
+  readonly help: string;
+}
+
+/** What a script is called and takes. */
+export interface Usage {
+  /** File name without `.ts`. */
+  readonly name: string;
+  /** The positional arguments as `--help` shows them. */
+  readonly takes: string;
+  /** How many positional arguments at least and at most. */
+  readonly count: readonly [number, number];
+  /** What it does, for `--help`. */
+  readonly about: string;
+  readonly flags: Readonly<Record<string, Flag>>;
+}
+
+/** A parsed command line. */
+export interface CommandLine {
+  readonly positionals: readonly string[];
+  /** The value of a flag that was given. */
+  flag(name: string): string | undefined;
+  /** Whether a switch was given. */
+  has(name: string): boolean;
+}
+
+const HELP_FLAG: Flag = { help: "show this" };
+
+/** Reads `argv`; with `--help` prints the help and ends the program. Throws {@link UsageError}. */
+export function readCommandLine(usage: Usage, argv: readonly string[]): CommandLine {
+  const flags: Record<string, Flag> = { ...usage.flags, help: HELP_FLAG };
+  const options = Object.fromEntries(
+    Object.entries(flags).map(([name, { value }]) => {
+      return [name, { type: value === undefined ? ("boolean" as const) : ("string" as const) }];
+    }),
+  );
+  let parsed;
+  try {
+    parsed = parseArgs({ args: [...argv], options, allowPositionals: true });
+  } catch (error) {
+    throw new UsageError(whyUnparsed((error as Error).message, argv));
+  }
+  const { values, positionals } = parsed;
+  if (values["help"] === true) {
+    process.stdout.write(helpText(usage));
+    process.exit(0);
+  }
+  const [least, most] = usage.count;
+  if (positionals.length < least || positionals.length > most) {
+    const got = readablePlural(positionals.length, "argument");
+    throw new UsageError(`got ${got}, expected ${usage.takes || "none"}`);
+  }
+  const flag = (name: string): string | undefined => {
+    const value = values[name];
+    return typeof value === "string" ? value : undefined;
+  };
+  return { positionals, flag, has: (name) => values[name] === true };
+}
+
+/** What `parseArgs` said, as one short line in our style. */
+function whyUnparsed(text: string, argv: readonly string[]): string {
+  const first = text.split(/\.\s|\n/)[0]!.replace(/\.$/, "");
+  const line = first[0]!.toLowerCase() + first.slice(1);
+  // We have no flags of one letter: such an argument was meant as a message or a number.
+  const dashed = argv.find((arg) => /^-[^-]/.test(arg));
+  if (dashed === undefined || !line.startsWith("unknown option")) return line;
+  return `unknown option '${dashed}'; an argument that begins with "-" goes behind "--"`;
+}
+
+/** What `--help` prints. */
+export function helpText({ name, takes, about, flags }: Usage): string {
+  const rows = Object.entries<Flag>({ ...flags, help: HELP_FLAG });
+  const left = rows.map(
+    ([flag, { value }]) => `--${flag}${value === undefined ? "" : ` ${value}`}`,
+  );
+  const width = Math.max(...left.map((text) => text.length));
+  const lines = rows.map(([, { help }], i) => `  ${left[i]!.padEnd(width)}  ${help}`);
+  return `usage: bun run ${name}.ts ${takes}\n\n${about}\n\n${lines.join("\n")}\n`;
+}

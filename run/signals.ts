@@ -1,0 +1,60 @@
+/**
+ * How a script runs and ends: what it throws becomes one line and an exit code, and a signal a
+ * clean goodbye.
+ *
+ * Exit codes: 0 done, 1 failed, 2 wrong usage, 3 target not met, 130 and 143 ended by a signal.
+ *
+ * @module
+ */
+import { oneLine } from "../base/text.ts";
+import { UsageError } from "./errors.ts";
+
+/** How long a clean end may take: a peer that is gone too would otherwise be waited for. */
+const GOODBYE_MILLIS = 2000;
+
+/** Whether a signal has come: then it decides when and how the program exits. */
+let ending = false;
+
+/** Set for a script that is to end when the program that started it is gone, however it went. */
+export const WITH_PARENT = "MOTHERLODE_WITH_PARENT";
+/** How often such a script looks. */
+const PARENT_MILLIS = 500;
+
+/** Ends this program when its parent is gone: an orphan is given another one. */
+function endWithParent(): void {
+  const parent = process.ppid;
+  const look = (): void => void (process.ppid === parent || process.exit(1));
+  setInterval(look, PARENT_MILLIS).unref();
+}
+
+/** Runs a script's main function; what it throws becomes one line and an exit code. */
+export async function runScript(name: string, main: () => Promise<number>): Promise<never> {
+  let code = 1;
+  if (process.env[WITH_PARENT] !== undefined) endWithParent();
+  try {
+    code = await main();
+    if (ending) return await new Promise<never>(() => {});
+  } catch (error) {
+    if (ending) return await new Promise<never>(() => {});
+    const hint = error instanceof UsageError ? ` (bun run ${name}.ts --help)` : "";
+    process.stderr.write(`${name}: ${oneLine((error as Error).message)}${hint}\n`);
+    if (error instanceof UsageError) code = 2;
+  }
+  process.exit(code);
+}
+
+/**
+ * On Ctrl-C or SIGTERM runs `goodbye` and exits with 130 or 143, at the latest after two seconds;
+ * a second signal ends the program at once.
+ */
+export function onSignal(goodbye: () => Promise<unknown>): void {
+  for (const [signal, code] of [["SIGINT", 130] as const, ["SIGTERM", 143] as const]) {
+    process.on(signal, () => {
+      if (ending) process.exit(code);
+      ending = true;
+      setTimeout(() => process.exit(code), GOODBYE_MILLIS);
+      const exit = (): never => process.exit(code);
+      goodbye().then(exit, exit);
+    });
+  }
+}

@@ -1,0 +1,88 @@
+/**
+ * Virtual time: one clock and one queue of things to happen. Time only moves from one of them to
+ * the next, so a minute of the fleet costs what its events cost, and equal seeds give equal runs.
+ *
+ * @module
+ */
+import { invariant, type Millis } from "../../base/machine.ts";
+
+interface Entry {
+  readonly atMs: Millis;
+  /** Order of insertion: breaks ties, so that the order of events is never left to chance. */
+  readonly order: number;
+  readonly run: () => void;
+}
+
+/** The clock and its queue, a binary heap by (time, order of insertion). */
+export class Loop {
+  #nowMs: Millis = 0;
+  #inserted = 0;
+  #steps = 0;
+  readonly #heap: Entry[] = [];
+
+  /** Milliseconds since the run began. */
+  get nowMs(): Millis {
+    return this.#nowMs;
+  }
+
+  /** Events that have happened so far. */
+  get steps(): number {
+    return this.#steps;
+  }
+
+  /** Lets `run` happen at `atMs`, or next when that is past. */
+  at(atMs: Millis, run: () => void): void {
+    const heap = this.#heap;
+    const entry = { atMs: Math.max(atMs, this.#nowMs), order: this.#inserted++, run };
+    let hole = heap.length;
+    heap.push(entry);
+    while (hole > 0) {
+      const parent = (hole - 1) >> 1;
+      if (!before(entry, heap[parent]!)) break;
+      heap[hole] = heap[parent]!;
+      hole = parent;
+    }
+    heap[hole] = entry;
+  }
+
+  /** Lets `run` happen `delayMs` from now. */
+  after(delayMs: Millis, run: () => void): void {
+    this.at(this.#nowMs + delayMs, run);
+  }
+
+  /**
+   * Runs everything due up to `untilMs` and leaves the clock there. `afterEach` is called after
+   * every event. Throws when more than `stepsMax` events happen: a run that does not come to rest.
+   */
+  runUntil(untilMs: Millis, afterEach: () => void, stepsMax: number): void {
+    for (let first = this.#heap[0]; first && first.atMs <= untilMs; first = this.#heap[0]) {
+      this.#removeFirst();
+      invariant(first.atMs >= this.#nowMs, "virtual time ran backwards");
+      this.#nowMs = first.atMs;
+      if (++this.#steps > stepsMax) throw new Error(`no rest after ${stepsMax} events`);
+      first.run();
+      afterEach();
+    }
+    this.#nowMs = Math.max(this.#nowMs, untilMs);
+  }
+
+  #removeFirst(): void {
+    const heap = this.#heap;
+    const entry = heap.pop()!;
+    if (heap.length === 0) return;
+    let hole = 0;
+    for (;;) {
+      let child = 2 * hole + 1;
+      if (child >= heap.length) break;
+      if (child + 1 < heap.length && before(heap[child + 1]!, heap[child]!)) child++;
+      if (!before(heap[child]!, entry)) break;
+      heap[hole] = heap[child]!;
+      hole = child;
+    }
+    heap[hole] = entry;
+  }
+}
+
+function before(a: Entry, b: Entry): boolean {
+  return a.atMs < b.atMs || (a.atMs === b.atMs && a.order < b.order);
+}

@@ -1,0 +1,93 @@
+/**
+ * What must be true of a server's books after every event, as far as its snapshot shows them.
+ *
+ * @module
+ */
+import type { ServerCore } from "../../server/core.ts";
+import type { ChunkSnapshot, JobSnapshot, ServerSnapshot } from "../../server/snapshot.ts";
+import { demand } from "../engine/trace.ts";
+
+/** Half-open, as in the server's snapshot. */
+interface Span {
+  readonly lower: bigint;
+  readonly end: bigint;
+}
+
+/** Intervals that a server may hold for each chunk and each job; more is growth without a bound. */
+const INTERVALS_EACH_MAX = 4;
+/** What lost miners leave behind may be in pieces, a few for each miner that was lost. */
+const INTERVALS_SLACK = 200;
+
+/**
+ * Ranges that chunks hold alone and ranges that wait for a miner do not overlap; nothing that is
+ * still to be searched is forgotten; and all that the server keeps is bounded.
+ */
+export function demandSound(core: ServerCore): ServerSnapshot {
+  const snapshot = core.snapshot();
+  const { counts, miners, jobs } = snapshot;
+  const chunksMax = miners.length * core.limits.maxOutstandingChunks;
+  demand(counts.chunks <= chunksMax, () => `${counts.chunks} chunks for ${miners.length} miners`);
+  const intervalsMax = INTERVALS_EACH_MAX * (counts.chunks + jobs.length) + INTERVALS_SLACK;
+  demand(counts.intervals <= intervalsMax, () => `the server holds ${counts.intervals} intervals`);
+  demandBusy(snapshot, core.limits.maxOutstandingChunks);
+  for (const job of jobs) {
+    const chunks = miners
+      .flatMap((miner) => miner.chunks)
+      .filter((chunk) => chunk.job?.client === job.client && chunk.job.job === job.job);
+    demandDisjoint(job, chunks);
+    demandNothingForgotten(job, chunks);
+  }
+  return snapshot;
+}
+
+/** While work waits for a miner, no native miner is without a chunk. */
+function demandBusy({ miners, jobs }: ServerSnapshot, chunksMax: number): void {
+  const waiting = jobs.find((job) => job.pending.length > 0);
+  if (waiting === undefined) return;
+  for (const { connId, wire, probation, chunks } of miners) {
+    if (wire === "json" || probation || chunks.length >= chunksMax) continue;
+    demand(
+      chunks.some((chunk) => !chunk.stopping),
+      () => `miner ${connId} has nothing to do while job ${waiting.client}/${waiting.job} waits`,
+    );
+  }
+}
+
+function demandDisjoint(job: JobSnapshot, chunks: readonly ChunkSnapshot[]): void {
+  const held = chunks
+    .filter((chunk) => chunk.heldEnd > chunk.next)
+    .map((chunk) => ({ lower: chunk.next, end: chunk.heldEnd }));
+  const spans = [...held, ...job.pending].toSorted(byLower);
+  for (let i = 1; i < spans.length; i++) {
+    const [before, after] = [spans[i - 1]!, spans[i]!];
+    demand(
+      before.end <= after.lower,
+      () => `job ${job.client}/${job.job}: ${spanText(before)} and ${spanText(after)} overlap`,
+    );
+  }
+}
+
+/** All that is uncovered either waits for a miner or lies in a chunk that some miner still has. */
+function demandNothingForgotten(job: JobSnapshot, chunks: readonly ChunkSnapshot[]): void {
+  const cared = [...job.pending, ...chunks.map(({ next, end }) => ({ lower: next, end }))];
+  cared.sort(byLower);
+  for (const { lower, end } of job.uncovered) {
+    let reached = lower;
+    for (const span of cared) {
+      if (span.lower > reached) break;
+      if (span.end > reached) reached = span.end;
+    }
+    demand(
+      reached >= end,
+      () => `job ${job.client}/${job.job}: nobody takes care of ${reached}..${end - 1n}`,
+    );
+  }
+}
+
+function byLower(a: Span, b: Span): number {
+  return a.lower < b.lower ? -1 : a.lower > b.lower ? 1 : 0;
+}
+
+function spanText({ lower, end }: Span): string {
+  return `${lower}..${end - 1n}`;
+}

@@ -1,0 +1,240 @@
+/**
+ * A miner and a client as a student of the classic course would write them, with none of our code
+ * but the clock: their own JSON, one thing at a time, on the independent classic endpoint.
+ *
+ * @module
+ */
+import type { Millis } from "../../base/machine.ts";
+import type { LspEvent, LspNotice } from "../../lsp/mod.ts";
+import type { Host, Program } from "../engine/host.ts";
+import { demand } from "../engine/trace.ts";
+import { cheapHash } from "./cheap_hash.ts";
+import type { JobRecord } from "./oracle.ts";
+import { type FleetClientPlan, type MinerPlan, workOf } from "./plan.ts";
+import { PoolModel } from "./pool_model.ts";
+import type { FleetWorld } from "./world.ts";
+
+const RETRY_MS = 500;
+const utf8 = new TextEncoder();
+const text = new TextDecoder();
+
+interface ClassicText {
+  readonly type: number;
+  readonly data: string;
+  readonly lower: bigint;
+  readonly upper: bigint;
+  readonly hash: bigint;
+  readonly nonce: bigint;
+}
+
+function write(message: Partial<ClassicText>): Uint8Array {
+  const { type = 0, data = "", lower = 0n, upper = 0n, hash = 0n, nonce = 0n } = message;
+  return utf8.encode(
+    `{"Type":${type},"Data":${JSON.stringify(data)},"Lower":${lower},"Upper":${upper},` +
+      `"Hash":${hash},"Nonce":${nonce}}`,
+  );
+}
+
+function parse(payload: Uint8Array): ClassicText {
+  const json = text.decode(payload);
+  const digits = (key: string) => BigInt(new RegExp(`"${key}":(\\d+)[,}]`).exec(json)![1]!);
+  return {
+    type: Number(digits("Type")),
+    data: (JSON.parse(json) as { Data: string }).Data,
+    lower: digits("Lower"),
+    upper: digits("Upper"),
+    hash: digits("Hash"),
+    nonce: digits("Nonce"),
+  };
+}
+
+/** What both have in common: a connection that is dialed again whenever it is gone. */
+abstract class ClassicProgram implements Program {
+  host: Host | undefined;
+  connId: number | undefined;
+  protected readonly world: FleetWorld;
+  protected alive = true;
+  life = 0;
+  readonly #plan: MinerPlan | FleetClientPlan;
+
+  constructor(world: FleetWorld, plan: MinerPlan | FleetClientPlan) {
+    this.world = world;
+    this.#plan = plan;
+  }
+
+  protected abstract onConnected(): void;
+  protected abstract onMessage(message: ClassicText): void;
+  protected abstract onGone(): void;
+
+  get connected(): boolean {
+    return this.connId !== undefined;
+  }
+
+  crash(): void {
+    this.world.trace?.(() => `${this.#plan.name} crashes`);
+    this.alive = false;
+    this.host?.crash();
+  }
+
+  sleep(forMs: Millis): void {
+    this.host?.stall(forMs);
+  }
+
+  heal(): void {
+    this.host?.heal();
+  }
+
+  onNotice(notice: LspNotice): void {
+    this.world.trace?.(() => `${this.#plan.name} ${JSON.stringify(notice)}`);
+    if (notice.kind === "refused") return this.#retry();
+    if (notice.kind !== "connected") return;
+    this.connId = notice.connId;
+    this.onConnected();
+  }
+
+  wantsEvent(): boolean {
+    return true;
+  }
+
+  onEvent(event: LspEvent): void {
+    if (event.kind === "data") return this.onMessage(parse(event.payload));
+    this.world.trace?.(() => `${this.#plan.name}: ${event.kind}`);
+    this.connId = undefined;
+    this.host?.crash();
+    this.onGone();
+    this.#retry();
+  }
+
+  protected dial(): void {
+    if (!this.alive) return;
+    const { name, kind, quirks, path } = this.#plan;
+    this.host = this.world.dial(`${name}/${++this.life}`, kind, quirks, path, this);
+  }
+
+  protected send(message: Partial<ClassicText>): void {
+    const { connId } = this;
+    if (connId === undefined) return;
+    this.host?.act((endpoint, nowMs) => {
+      if (connId === this.connId) endpoint.write(connId, write(message), nowMs);
+    });
+  }
+
+  #retry(): void {
+    this.world.loop.after(RETRY_MS, () => this.dial());
+  }
+}
+
+/** Joins, hashes one request at a time, answers. */
+export class ClassicMiner extends ClassicProgram {
+  readonly plan: MinerPlan;
+  readonly pool: PoolModel;
+  #searches = 0;
+
+  constructor(world: FleetWorld, plan: MinerPlan) {
+    super(world, plan);
+    this.plan = plan;
+    this.pool = new PoolModel(
+      world.loop,
+      plan.noncesPerSecond,
+      (event) => {
+        if (event.kind !== "finished" || event.id !== this.#searches) return;
+        this.send({ type: 2, ...event.best });
+      },
+      (message, lower, upper) => world.oracle.hashed(message, lower, upper),
+    );
+    this.dial();
+  }
+
+  override crash(): void {
+    super.crash();
+    this.pool.crash();
+  }
+
+  stand(forMs: Millis): void {
+    this.pool.standing = true;
+    this.world.loop.after(forMs, () => {
+      this.pool.standing = false;
+    });
+  }
+
+  override sleep(forMs: Millis): void {
+    super.sleep(forMs);
+    this.stand(forMs);
+  }
+
+  override heal(): void {
+    super.heal();
+    this.pool.standing = false;
+  }
+
+  protected override onConnected(): void {
+    this.send({ type: 0 });
+  }
+
+  protected override onMessage({ type, data, lower, upper }: ClassicText): void {
+    demand(type === 1, () => `${this.plan.name}: got a classic message of type ${type}`);
+    demand(this.pool.idle, () => `${this.plan.name}: got a request while one is under way`);
+    const search = { id: ++this.#searches, message: data, lower, upper };
+    this.pool.handle({ kind: "start", search });
+  }
+
+  protected override onGone(): void {
+    this.pool.handle({ kind: "stop", id: this.#searches });
+  }
+}
+
+/** Asks for one job after the other; after a loss it begins anew with what is not answered. */
+export class ClassicClient extends ClassicProgram {
+  readonly plan: FleetClientPlan;
+  #next = 0;
+  #record: JobRecord | undefined;
+
+  constructor(world: FleetWorld, plan: FleetClientPlan, life: number) {
+    super(world, plan);
+    this.plan = plan;
+    this.life = life;
+    this.dial();
+  }
+
+  get satisfied(): boolean {
+    return !this.alive || this.#next >= this.plan.jobs.length;
+  }
+
+  override crash(): void {
+    super.crash();
+    this.onGone();
+  }
+
+  protected override onConnected(): void {
+    this.#ask();
+  }
+
+  protected override onMessage({ type, hash, nonce }: ClassicText): void {
+    const { name } = this.plan;
+    demand(type === 2, () => `${name}: got a classic message of type ${type}`);
+    demand(this.#record !== undefined, () => `${name}: got a Result without a Request`);
+    const { work } = this.#record;
+    demand(cheapHash(work.message, nonce) === hash, () => `${name}: the hash is not of the nonce`);
+    this.world.oracle.clientAnswered(this.#record, { best: { hash, nonce }, met: true });
+    this.#record = undefined;
+    this.#next++;
+    this.#ask();
+  }
+
+  protected override onGone(): void {
+    if (this.#record?.state === "open") this.#record.state = "gone";
+    this.#record = undefined;
+  }
+
+  #ask(): void {
+    const job = this.plan.jobs[this.#next];
+    const { life } = this;
+    if (job === undefined) return;
+    this.world.loop.at(job.atMs, () => {
+      if (life !== this.life || !this.alive || this.connId === undefined || this.#record) return;
+      const work = workOf(job, `${this.plan.name} job ${this.#next} life ${life}`);
+      this.#record = this.world.oracle.submitted(work);
+      this.send({ type: 1, data: work.message, lower: work.lower, upper: work.upper });
+    });
+  }
+}

@@ -1,0 +1,218 @@
+/**
+ * A simulated miner: the real core between a real endpoint and a model of the hashing threads.
+ *
+ * @module
+ */
+import { earlier, type Millis, type Wake } from "../../base/machine.ts";
+import type { LspEvent, LspNotice } from "../../lsp/mod.ts";
+import { MinerCore } from "../../miner/core.ts";
+import type { MinerEffect, MinerInput, PoolEvent } from "../../miner/types.ts";
+import type { Host, Program } from "../engine/host.ts";
+import { demand } from "../engine/trace.ts";
+import { cheapHash } from "./cheap_hash.ts";
+import type { MinerPlan } from "./plan.ts";
+import { PoolModel } from "./pool_model.ts";
+import type { FleetWorld } from "./world.ts";
+
+/** When a miner has measured its kernels. */
+const MEASURED_MS = 1000;
+/** A message between a hashing thread and the socket's thread takes this long. */
+const THREAD_MS = 0.1;
+
+/** One life of a miner's process. */
+export class MinerMachine implements Program {
+  readonly plan: MinerPlan;
+  readonly core: MinerCore;
+  readonly pool: PoolModel;
+  /** The connection of now, if there is one. */
+  host: Host | undefined;
+  connId: number | undefined;
+  connectedAtMs: Millis = Infinity;
+  /** Since when the pool has had nothing to do; `undefined` while it has. */
+  idleSinceMs: Millis | undefined;
+  readonly #world: FleetWorld;
+  readonly #searches = new Map<number, { message: string; upper: bigint }>();
+  /** What the pool told during a sleep. */
+  readonly #untold: PoolEvent[] = [];
+  #alive = true;
+  #asleepUntilMs: Millis = 0;
+  #wakePlannedMs = Infinity;
+  #dials = 0;
+
+  constructor(world: FleetWorld, plan: MinerPlan) {
+    this.#world = world;
+    this.plan = plan;
+    this.core = new MinerCore({ random: world.newRandom() });
+    this.idleSinceMs = world.loop.nowMs;
+    this.pool = new PoolModel(
+      world.loop,
+      plan.noncesPerSecond,
+      (event) => this.#tellLater(event),
+      (message, lower, upper) => world.oracle.hashed(message, lower, upper),
+    );
+    const rate = plan.knowsRate ? plan.noncesPerSecond : 0;
+    this.#feed({ kind: "pool", threads: 2, rate, label: plan.name });
+    this.#feed({ kind: "wake" });
+    // Who knows its rate at first finds out better later.
+    if (plan.knowsRate) world.loop.after(MEASURED_MS, () => this.#tellKernel());
+  }
+
+  #tellKernel(): void {
+    const { name, noncesPerSecond } = this.plan;
+    const rate = noncesPerSecond / 2;
+    this.#feed({ kind: "kernel", name: `${name}, measured`, rate, reason: "simulated" });
+  }
+
+  /** Connected, and knows it. */
+  get connected(): boolean {
+    return this.connId !== undefined;
+  }
+
+  /** The process is gone at once. */
+  crash(): void {
+    this.#world.trace?.(() => `${this.plan.name} crashes`);
+    this.#alive = false;
+    this.host?.crash();
+    this.pool.crash();
+  }
+
+  /** The hashing threads stand still for a while; the socket's thread goes on. */
+  stand(forMs: Millis): void {
+    this.#world.trace?.(() => `${this.plan.name} hashes nothing for ${forMs.toFixed(0)} ms`);
+    this.pool.standing = true;
+    this.#world.loop.after(forMs, () => {
+      this.pool.standing = false;
+    });
+  }
+
+  /** The whole machine sleeps. */
+  sleep(forMs: Millis): void {
+    this.#asleepUntilMs = this.#world.loop.nowMs + forMs;
+    this.host?.stall(forMs);
+    this.stand(forMs);
+    this.#world.loop.after(forMs, () => this.#wakeUp());
+  }
+
+  /** Ends every mishap. */
+  heal(): void {
+    this.#asleepUntilMs = 0;
+    this.pool.standing = false;
+    this.host?.heal();
+    this.#wakeUp();
+  }
+
+  onNotice(notice: LspNotice): void {
+    this.#world.trace?.(() => `${this.plan.name} ${JSON.stringify(notice)}`);
+    if (notice.kind === "connected") {
+      this.connId = notice.connId;
+      this.connectedAtMs = this.#world.loop.nowMs;
+      this.#feed({ kind: "connected", wire: notice.wire });
+    } else if (notice.kind === "refused") {
+      demand(notice.code !== "version", () => `${this.plan.name}: ${notice.reason}`);
+      this.#gone(notice.reason);
+    }
+  }
+
+  wantsEvent(): boolean {
+    return true;
+  }
+
+  onEvent(event: LspEvent): void {
+    if (event.kind === "data") return this.#feed({ kind: "payload", payload: event.payload });
+    this.#world.trace?.(() => `${this.plan.name}: connection ${event.connId} ${event.kind}`);
+    this.#gone(event.kind);
+  }
+
+  #gone(reason: string): void {
+    this.connId = undefined;
+    this.host?.crash();
+    this.#feed({ kind: "gone", reason });
+  }
+
+  #feed(input: MinerInput | Wake): void {
+    if (!this.#alive) return;
+    this.core.handle(input, this.#world.loop.nowMs);
+    for (let effect = this.core.poll(); effect; effect = this.core.poll()) this.#carryOut(effect);
+    this.#planWake();
+  }
+
+  #carryOut(effect: MinerEffect): void {
+    switch (effect.kind) {
+      case "start": {
+        const { id, message, upper } = effect.search;
+        this.#searches.set(id, { message, upper });
+        this.idleSinceMs = undefined;
+        return this.pool.handle(effect);
+      }
+      case "shrink":
+      case "stop":
+        return this.pool.handle(effect);
+      case "dial":
+        return this.#dial();
+      case "write":
+        return this.#write(effect.payload);
+      case "exit":
+        return demand(false, () => `${this.plan.name} exits: ${effect.reason}`);
+      case "log":
+        this.#world.trace?.(() => `${this.plan.name} log: ${effect.text}`);
+    }
+  }
+
+  #dial(): void {
+    this.host?.crash();
+    this.connId = undefined;
+    const { kind, quirks, path, name } = this.plan;
+    this.#world.trace?.(() => `${name} dials (${kind})`);
+    this.host = this.#world.dial(`${name}/${++this.#dials}`, kind, quirks, path, this);
+  }
+
+  #write(payload: Uint8Array): void {
+    const { host, connId } = this;
+    if (host === undefined || connId === undefined) return;
+    host.act((endpoint, nowMs) => {
+      try {
+        endpoint.write(connId, payload, nowMs);
+      } catch (error) {
+        this.#world.trace?.(() => `${this.plan.name} cannot write: ${(error as Error).message}`);
+      }
+    });
+  }
+
+  #tellLater(event: PoolEvent): void {
+    this.#world.loop.after(THREAD_MS, () => {
+      if (this.#asleepUntilMs > this.#world.loop.nowMs) this.#untold.push(event);
+      else this.#tell(event);
+    });
+  }
+
+  #wakeUp(): void {
+    if (this.#asleepUntilMs > this.#world.loop.nowMs) return;
+    for (const event of this.#untold.splice(0)) this.#tell(event);
+    this.#planWake();
+  }
+
+  #tell(event: PoolEvent): void {
+    this.#feed(this.#world.plant === "last-hash" ? this.#lastHash(event) : event);
+    if (this.pool.idle) this.idleSinceMs ??= this.#world.loop.nowMs;
+  }
+
+  /** The planted fault: the hash of a chunk's last nonce instead of its least. */
+  #lastHash(event: PoolEvent): PoolEvent {
+    if (event.kind !== "finished") return event;
+    const { message, upper } = this.#searches.get(event.id)!;
+    return { ...event, best: { hash: cheapHash(message, upper), nonce: upper } };
+  }
+
+  #planWake(): void {
+    const wakeAt = this.core.wakeAtMs();
+    if (wakeAt === undefined) return;
+    const atMs = Math.max(wakeAt, this.#asleepUntilMs, this.#world.loop.nowMs);
+    if (atMs >= this.#wakePlannedMs) return;
+    this.#wakePlannedMs = atMs;
+    this.#world.loop.at(atMs, () => {
+      if (this.#wakePlannedMs === atMs) this.#wakePlannedMs = Infinity;
+      if (earlier(this.core.wakeAtMs(), Infinity)! > this.#world.loop.nowMs) this.#planWake();
+      else this.#feed({ kind: "wake" });
+    });
+  }
+}

@@ -1,0 +1,205 @@
+/**
+ * What one seed of the fleet simulation draws: miners and their rates, clients and their jobs, the
+ * faults of every path, and who crashes, stands, sleeps and comes back when.
+ *
+ * @module
+ */
+import type { Millis } from "../../base/machine.ts";
+import type { Job } from "../../client/types.ts";
+import type { FullParams } from "../../lsp/params.ts";
+import { MAX_UINT64 } from "../../work/hash.ts";
+import { Dice, Stream } from "../engine/dice.ts";
+import type { HostQuirks } from "../engine/host.ts";
+import { calmPath, drawFaults, type Path } from "../engine/network.ts";
+import type { DialerKind } from "../lsp/endpoints.ts";
+import { cheapModulus } from "./cheap_hash.ts";
+
+/** A machine that crashes (until it returns), hashes nothing, or sleeps altogether. */
+export interface Mishap {
+  readonly atMs: Millis;
+  readonly what: "crash" | "stand" | "sleep" | "blackout" | "rebind";
+  readonly forMs: Millis;
+}
+
+interface MachinePlan {
+  readonly name: string;
+  readonly kind: DialerKind;
+  readonly path: Path;
+  readonly quirks: HostQuirks;
+  readonly mishaps: readonly Mishap[];
+}
+
+export interface MinerPlan extends MachinePlan {
+  /** When it is first started. */
+  readonly startMs: Millis;
+  readonly noncesPerSecond: number;
+  /** Whether it tells its rate when it joins. */
+  readonly knowsRate: boolean;
+}
+
+/** A job, to be given a message of its own each time that it is submitted. */
+export interface JobPlan {
+  readonly atMs: Millis;
+  /** After this long the client thinks better of it; Infinity for never. */
+  readonly cancelAfterMs: Millis;
+  readonly lower: bigint;
+  readonly upper: bigint;
+  /** Hits expected over the whole range; undefined for a least-hash job. */
+  readonly hits: number | undefined;
+}
+
+export interface FleetClientPlan extends MachinePlan {
+  readonly jobs: readonly JobPlan[];
+}
+
+export interface FleetPlan {
+  readonly dice: Dice;
+  readonly params: FullParams;
+  readonly serverQuirks: HostQuirks;
+  /** When the server crashes, and for how long; Infinity for never. */
+  readonly serverCrashMs: Millis;
+  readonly serverDownMs: Millis;
+  readonly miners: readonly MinerPlan[];
+  readonly clients: readonly FleetClientPlan[];
+  /** No faults at all in this run: then efficiency is demanded too. */
+  readonly calm: boolean;
+  readonly faultyMs: Millis;
+}
+
+/** Latency of the calm network, each way and each hop. */
+export const CALM_LATENCY_MS = 2;
+
+/** Draws the plan of `seed`. */
+export function drawFleetPlan(seed: number): FleetPlan {
+  const dice = new Dice(seed, Stream.plan);
+  const calm = dice.chance(0.15, "calm");
+  const faultyMs = dice.real(3000, 12_000, "faultyMs");
+  const windowSize = dice.pick([1, 4, 64, 1024], "W");
+  const params: FullParams = {
+    epochMillis: dice.pick([100, 200, 500], "epochMs"),
+    epochLimit: dice.pick([3, 5, 10], "K"),
+    windowSize,
+    maxUnackedMessages: windowSize,
+    maxBackOffInterval: dice.pick([0, 2, 4], "B"),
+  };
+  const miners = Array.from({ length: dice.integer(1, 6, "miners") }, (_, i) =>
+    drawMiner(dice, calm, faultyMs, params, `miner${i}`),
+  );
+  const fleetRate = miners.reduce((sum, miner) => sum + miner.noncesPerSecond, 0);
+  const clients = Array.from({ length: dice.integer(1, 3, "clients") }, (_, i) =>
+    drawClient(dice, calm, faultyMs, params, fleetRate, `client${i}`),
+  );
+  const crashes = !calm && dice.chance(0.12, "serverCrashes");
+  return {
+    dice,
+    params,
+    serverQuirks: drawQuirks(dice, calm, "server"),
+    serverCrashMs: crashes ? dice.real(0, faultyMs, "serverCrashMs") : Infinity,
+    serverDownMs: dice.scale(1, 8000),
+    miners,
+    clients,
+    calm,
+    faultyMs,
+  };
+}
+
+function drawMiner(
+  dice: Dice,
+  calm: boolean,
+  faultyMs: Millis,
+  params: FullParams,
+  name: string,
+): MinerPlan {
+  const kind = dice.pick<DialerKind>(["native", "native", "native", "json", "classic"], name);
+  return {
+    ...drawMachine(dice, calm, faultyMs, params, name),
+    kind,
+    startMs: dice.chance(0.7) ? 0 : dice.real(0, faultyMs),
+    noncesPerSecond: dice.scale(2e4, kind === "classic" ? 1e7 : 1e8, `${name}.rate`),
+    knowsRate: dice.chance(0.5, `${name}.knowsRate`),
+  };
+}
+
+function drawMachine(
+  dice: Dice,
+  calm: boolean,
+  faultyMs: Millis,
+  params: FullParams,
+  name: string,
+): Omit<MachinePlan, "kind"> {
+  const mishaps: Mishap[] = [];
+  const add = (share: number, what: Mishap["what"], forMsMax: Millis) => {
+    if (calm || !dice.chance(share)) return;
+    mishaps.push({ atMs: dice.real(0, faultyMs), what, forMs: dice.scale(10, forMsMax) });
+  };
+  add(0.3, "crash", 10_000);
+  add(0.15, "crash", 10_000);
+  add(0.25, "stand", 15_000);
+  add(0.2, "sleep", 12_000);
+  add(0.3, "blackout", params.epochMillis * params.epochLimit * 2);
+  add(0.1, "rebind", 10);
+  const scaleMs = 100;
+  const path = calm
+    ? calmPath(CALM_LATENCY_MS)
+    : {
+        up: drawFaults(dice, scaleMs, `${name}.up`),
+        down: drawFaults(dice, scaleMs, `${name}.down`),
+        upBlocked: false,
+        downBlocked: false,
+      };
+  return { name, path, quirks: drawQuirks(dice, calm, name), mishaps };
+}
+
+function drawQuirks(dice: Dice, calm: boolean, name: string): HostQuirks {
+  const clockOriginMs = dice.pick([0, 1e6, 2 ** 31 - 500, 1e12], `${name}.clockOrigin`);
+  if (calm) return { bufferDatagrams: 1e6, turnDelayMsMax: 0, clockOriginMs, clockRate: 1 };
+  return {
+    bufferDatagrams: Math.round(dice.scale(8, 256, `${name}.buffer`)),
+    turnDelayMsMax: dice.sometimes(0.4, 0, 10, `${name}.turnDelayMs`),
+    clockOriginMs,
+    clockRate: dice.sometimes(0.3, 1, 1.01, `${name}.clockRate`),
+  };
+}
+
+function drawClient(
+  dice: Dice,
+  calm: boolean,
+  faultyMs: Millis,
+  params: FullParams,
+  fleetRate: number,
+  name: string,
+): FleetClientPlan {
+  const kind = dice.pick<DialerKind>(["native", "native", "native", "json", "classic"], name);
+  const machine = drawMachine(dice, calm, faultyMs, params, name);
+  const count = dice.integer(1, 4);
+  const jobs = Array.from({ length: count }, () => drawJob(dice, kind, faultyMs, fleetRate));
+  return { ...machine, kind, jobs };
+}
+
+function drawJob(dice: Dice, kind: DialerKind, faultyMs: Millis, fleetRate: number): JobPlan {
+  const drawnSize = BigInt(Math.ceil(fleetRate * dice.scale(1e-3, 6)));
+  const size = dice.pick([0, 0, 0, 1, 2, 100_000, 200_000]);
+  const count = size === 0 ? drawnSize : BigInt(size);
+  const edges = [0n, 1n, 2n ** 32n, 2n ** 53n, 2n ** 63n, MAX_UINT64];
+  const edge = edges[dice.integer(0, edges.length - 1)]!;
+  const before = BigInt(dice.integer(0, 1)) * (count / 2n);
+  let lower = edge > before ? edge - before : 0n;
+  if (lower + count - 1n > MAX_UINT64) lower = MAX_UINT64 - count + 1n;
+  const targeted = kind === "native" && dice.chance(0.4);
+  return {
+    atMs: dice.chance(0.5) ? 0 : dice.real(0, faultyMs),
+    cancelAfterMs: kind !== "classic" && dice.chance(0.1) ? dice.real(0, 3000) : Infinity,
+    lower,
+    upper: lower + count - 1n,
+    hits: targeted ? dice.pick([0, 0.3, 1, 5, 50]) : undefined,
+  };
+}
+
+/** The job itself, under a message that is its own. */
+export function workOf(plan: JobPlan, message: string): Job {
+  const { lower, upper, hits } = plan;
+  if (hits === undefined) return { message, lower, upper };
+  const share = (cheapModulus(message) * BigInt(Math.round(hits * 1000))) / 1000n;
+  const target = share / (upper - lower + 1n);
+  return { message, lower, upper, target: target > MAX_UINT64 ? MAX_UINT64 : target };
+}

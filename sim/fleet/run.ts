@@ -1,0 +1,263 @@
+/**
+ * One seed of the fleet simulation: the real server, miners and clients over the real LSP on a bad
+ * network, classic peers among them. While faults last only safety is demanded (after every event:
+ * accepted ranges are disjoint, inside the job and really hashed; books in order; answers true);
+ * then everything heals, and every job of a living client must be answered within a bound.
+ *
+ * @module
+ */
+import type { Millis } from "../../base/machine.ts";
+import { seededRandom } from "../../base/random.ts";
+import { Stream } from "../engine/dice.ts";
+import { Loop } from "../engine/loop.ts";
+import { calmFaults, Network } from "../engine/network.ts";
+import type { Plant } from "../engine/plant.ts";
+import { report } from "../engine/report.ts";
+import { demand, type RunReport, tracer, type Transcript } from "../engine/trace.ts";
+import { ClassicClient, ClassicMiner } from "./classic.ts";
+import { ClientMachine } from "./client.ts";
+import { MinerMachine } from "./miner.ts";
+import { FleetOracle } from "./oracle.ts";
+import {
+  CALM_LATENCY_MS,
+  drawFleetPlan,
+  type FleetClientPlan,
+  type FleetPlan,
+  type MinerPlan,
+  type Mishap,
+} from "./plan.ts";
+import { ServerMachine } from "./server.ts";
+import { FleetWorld } from "./world.ts";
+
+/** Events after which a run is declared unable to come to rest. */
+const STEPS_MAX = 3_000_000;
+/** How often the healed fleet is looked at. */
+const LOOK_MS = 10;
+/** A round trip of the calm network, the ways between threads, and the clumsiness of looking. */
+const IDLE_MS_MAX = 4 * CALM_LATENCY_MS + 2 * LOOK_MS;
+/** After healing, what was lost on the way is repaired within this. */
+const REPAIR_MS = 1000;
+/** Miners wait up to 10 s before they dial again; a chunk that stands is given up after 5 s. */
+const SETTLE_MS = 20_000;
+
+/** Runs `seed` and tells what became of it; never throws on what the cores do. */
+export function runFleetSeed(seed: number, plant?: Plant, transcript?: Transcript): RunReport {
+  return report(seed, "fleet", new FleetRun(seed, plant, transcript));
+}
+
+type AnyMiner = MinerMachine | ClassicMiner;
+type AnyClient = ClientMachine | ClassicClient;
+
+class FleetRun {
+  readonly plan: FleetPlan;
+  readonly #loop = new Loop();
+  readonly #network: Network;
+  readonly #oracle = new FleetOracle();
+  readonly #world: FleetWorld;
+  readonly #miners = new Map<string, AnyMiner>();
+  readonly #clients = new Map<string, AnyClient>();
+  #server: ServerMachine;
+  #answeredMs = 0;
+  /** Since when some work has been waiting for a miner without a break. */
+  #waitingSinceMs: Millis | undefined;
+
+  constructor(seed: number, plant: Plant | undefined, transcript: Transcript | undefined) {
+    this.plan = drawFleetPlan(seed);
+    const trace = tracer(this.#loop, transcript);
+    this.#network = new Network(this.#loop, seededRandom(seed, Stream.network), trace);
+    const { params } = this.plan;
+    this.#world = new FleetWorld(
+      seed,
+      this.#loop,
+      this.#network,
+      this.#oracle,
+      params,
+      trace,
+      plant,
+    );
+    this.#server = new ServerMachine(this.#world, this.plan.serverQuirks);
+  }
+
+  run(): void {
+    for (const miner of this.plan.miners) {
+      this.#loop.at(miner.startMs, () => this.#startMiner(miner));
+      for (const mishap of miner.mishaps) {
+        this.#loop.at(mishap.atMs, () => this.#befallMiner(miner, mishap));
+      }
+    }
+    for (const client of this.plan.clients) {
+      this.#startClient(client);
+      for (const mishap of client.mishaps) {
+        this.#loop.at(mishap.atMs, () => this.#befallClient(client, mishap));
+      }
+    }
+    if (this.plan.serverCrashMs < Infinity) {
+      this.#loop.at(this.plan.serverCrashMs, () => this.#crashServer());
+    }
+    while (this.plan.calm && this.#loop.nowMs < this.plan.faultyMs) {
+      this.#runFor(LOOK_MS);
+      this.#demandBusy(0);
+    }
+    this.#runFor(this.plan.faultyMs - this.#loop.nowMs);
+    this.#heal();
+    this.#finish();
+  }
+
+  counts(): Record<string, number> {
+    const states = [...this.#oracle.jobs.values()].map((record) => record.state);
+    return {
+      events: this.#loop.steps,
+      jobs: states.length,
+      answered: this.#oracle.answers,
+      gone: states.filter((state) => state === "gone").length,
+      cancelled: states.filter((state) => state === "cancelled").length,
+      accepted: this.#oracle.acceptedRanges,
+      calm: this.plan.calm ? 1 : 0,
+      virtualSeconds: Math.round(this.#loop.nowMs / 1000),
+      answeredSeconds: Math.round(this.#answeredMs / 1000),
+    };
+  }
+
+  #runFor(ms: Millis): void {
+    this.#loop.runUntil(this.#loop.nowMs + ms, () => {}, STEPS_MAX);
+  }
+
+  #startMiner(plan: MinerPlan): void {
+    if (this.#miners.has(plan.name)) return;
+    const miner =
+      plan.kind === "classic"
+        ? new ClassicMiner(this.#world, plan)
+        : new MinerMachine(this.#world, plan);
+    this.#miners.set(plan.name, miner);
+  }
+
+  #startClient(plan: FleetClientPlan, life = 0): void {
+    if (this.#clients.has(plan.name)) return;
+    const client =
+      plan.kind === "classic"
+        ? new ClassicClient(this.#world, plan, life)
+        : new ClientMachine(this.#world, plan, life);
+    this.#clients.set(plan.name, client);
+  }
+
+  #befallMiner(plan: MinerPlan, { what, forMs }: Mishap): void {
+    const miner = this.#miners.get(plan.name);
+    if (miner === undefined) return;
+    this.#world.trace?.(() => `incident: ${plan.name} ${what} for ${forMs.toFixed(0)} ms`);
+    if (what === "stand") return miner.stand(forMs);
+    if (what !== "crash") return this.#befall(plan, miner, { what, forMs });
+    miner.crash();
+    this.#miners.delete(plan.name);
+    this.#loop.after(forMs, () => this.#startMiner(plan));
+  }
+
+  #befallClient(plan: FleetClientPlan, { what, forMs }: Mishap): void {
+    const client = this.#clients.get(plan.name);
+    if (client === undefined || what === "stand") return;
+    this.#world.trace?.(() => `incident: ${plan.name} ${what} for ${forMs.toFixed(0)} ms`);
+    if (what !== "crash") return this.#befall(plan, client, { what, forMs });
+    client.crash();
+    this.#clients.delete(plan.name);
+    this.#loop.after(forMs, () => this.#startClient(plan, client.life));
+  }
+
+  #befall(
+    plan: MinerPlan | FleetClientPlan,
+    machine: AnyMiner | AnyClient,
+    { what, forMs }: Pick<Mishap, "what" | "forMs">,
+  ): void {
+    if (what === "sleep") machine.sleep(forMs);
+    else if (what === "rebind" && machine.host?.alive) this.#network.rebind(machine.host.socket);
+    else if (what === "blackout") {
+      plan.path.upBlocked = plan.path.downBlocked = true;
+      this.#loop.after(forMs, () => {
+        plan.path.upBlocked = plan.path.downBlocked = false;
+      });
+    }
+  }
+
+  #crashServer(): void {
+    this.#world.trace?.(() => "the server crashes");
+    this.#server.host.crash();
+    this.#loop.after(this.plan.serverDownMs, () => {
+      if (!this.#server.host.alive) this.#restartServer();
+    });
+  }
+
+  #restartServer(): void {
+    this.#server = new ServerMachine(this.#world, this.plan.serverQuirks);
+  }
+
+  #heal(): void {
+    this.#world.trace?.(() => "---- everything heals ----");
+    for (const { path } of [...this.plan.miners, ...this.plan.clients]) {
+      path.up = path.down = calmFaults(CALM_LATENCY_MS);
+      path.upBlocked = path.downBlocked = false;
+    }
+    for (const plan of this.plan.miners) this.#startMiner(plan);
+    if (!this.#server.host.alive) this.#restartServer();
+    this.#server.host.heal();
+    for (const machine of [...this.#miners.values(), ...this.#clients.values()]) machine.heal();
+  }
+
+  /** Runs the healed fleet until every client has its answers. */
+  #finish(): void {
+    const boundMs = this.#boundMs();
+    const beganMs = this.#loop.nowMs;
+    while ([...this.#clients.values()].some((client) => !client.satisfied)) {
+      this.#answeredMs = this.#loop.nowMs - beganMs;
+      demand(
+        this.#answeredMs <= boundMs,
+        () => `not all jobs are answered ${(boundMs / 1000).toFixed(1)} s after healing`,
+      );
+      this.#runFor(LOOK_MS);
+      this.#demandBusy(beganMs + REPAIR_MS);
+    }
+    this.#demandEfficient();
+  }
+
+  /** See docs/simulator.md. */
+  #boundMs(): Millis {
+    const { miners, params } = this.plan;
+    const open = [...this.#oracle.jobs.values()].filter((record) => record.state === "open");
+    const nonces = open.reduce((sum, { work }) => sum + Number(work.upper - work.lower + 1n), 0);
+    const rate = miners.reduce((sum, miner) => sum + miner.noncesPerSecond, 0);
+    const silenceMs = (params.epochLimit + 2) * params.epochMillis;
+    return SETTLE_MS + 2 * silenceMs + (2000 * nonces) / rate;
+  }
+
+  /** While work waits, a native miner in good standing idles no longer than a round trip. */
+  #demandBusy(fromMs: Millis): void {
+    const { miners, jobs } = this.#server.core.snapshot();
+    const waiting = jobs.some((job) => job.pending.length > 0);
+    if (!waiting) this.#waitingSinceMs = undefined;
+    else this.#waitingSinceMs ??= this.#loop.nowMs;
+    if (this.#waitingSinceMs === undefined) return;
+    const sinceMs = Math.max(this.#waitingSinceMs, fromMs);
+    for (const miner of this.#miners.values()) {
+      if (!(miner instanceof MinerMachine) || miner.plan.kind !== "native") continue;
+      const { connId, plan } = miner;
+      // Numbers come again after a restart of the server; names do not.
+      const known = miners.find((each) => each.connId === connId && each.label === plan.name);
+      if (known === undefined || known.probation || miner.idleSinceMs === undefined) continue;
+      const { idleSinceMs, connectedAtMs } = miner;
+      const idleMs = this.#loop.nowMs - Math.max(idleSinceMs, connectedAtMs, sinceMs);
+      demand(
+        idleMs <= IDLE_MS_MAX,
+        () => `${plan.name} idles for ${idleMs.toFixed(1)} ms while work waits`,
+      );
+    }
+  }
+
+  /** Without faults, and with miners that can be shrunk, no nonce is ever hashed twice. */
+  #demandEfficient(): void {
+    const { calm, miners } = this.plan;
+    if (!calm || miners.some((miner) => miner.kind !== "native")) return;
+    for (const { work, hashedAgain } of this.#oracle.jobs.values()) {
+      demand(
+        hashedAgain === 0n,
+        () => `${work.message}: ${hashedAgain} nonces were hashed more than once, without faults`,
+      );
+    }
+  }
+}

@@ -1,0 +1,173 @@
+/**
+ * The simulated server: the real core on a real listener, with the oracle watching every message
+ * that goes in and out.
+ *
+ * @module
+ */
+import type { Millis } from "../../base/machine.ts";
+import { createListener } from "../../lsp/listener.ts";
+import type { LspEvent, LspNotice } from "../../lsp/mod.ts";
+import { ServerCore } from "../../server/core.ts";
+import type { ServerEffect, ServerInput } from "../../server/types.ts";
+import { decodeClassic, decodeMessage, encodeClassic, encodeMessage } from "../../work/messages.ts";
+import type { Host, HostQuirks, Program } from "../engine/host.ts";
+import { calmPath } from "../engine/network.ts";
+import { demand } from "../engine/trace.ts";
+import { describeMessage } from "../lsp/describe.ts";
+import { cheapHash } from "./cheap_hash.ts";
+import { demandSound } from "./check.ts";
+import { type FleetWorld, SERVER_ADDRESS } from "./world.ts";
+
+/** One life of the server. */
+export class ServerMachine implements Program {
+  readonly core: ServerCore;
+  readonly host: Host;
+  readonly #world: FleetWorld;
+  readonly #closing = new Set<number>();
+  /** Messages of the jobs by `connection/number`. */
+  readonly #messages = new Map<string, string>();
+  readonly #requests = new Map<number, number>();
+  readonly #answers = new Map<number, number>();
+  /** Assigns seen so far, for planting a fault. */
+  #assigns = 0;
+
+  constructor(world: FleetWorld, quirks: HostQuirks) {
+    this.#world = world;
+    this.core = new ServerCore({
+      hash: cheapHash,
+      onAccept: ({ client, job, lower, upper }) => {
+        world.oracle.accepted(this.#messageOf(client, job), lower, upper);
+      },
+    });
+    const nowMs = quirks.clockOriginMs + world.loop.nowMs * quirks.clockRate;
+    const random = world.newRandom();
+    const endpoint = createListener({ params: world.params, random }, nowMs);
+    this.host = world.addHost("server", quirks, calmPath(0), endpoint, this, SERVER_ADDRESS);
+  }
+
+  onNotice(notice: LspNotice): void {
+    this.#world.trace?.(() => `server ${JSON.stringify(notice)}`);
+  }
+
+  wantsEvent(): boolean {
+    return true;
+  }
+
+  onEvent(event: LspEvent): void {
+    const { connId } = event;
+    if (event.kind !== "data") {
+      this.#world.trace?.(() => `server: connection ${connId} ${event.kind}`);
+      this.#closing.delete(connId);
+      return this.#feed({ kind: "gone", connId });
+    }
+    const { wire, payload } = event;
+    this.#watchIncoming(connId, wire === "json", payload);
+    this.#feed({ kind: "payload", connId, wire, payload });
+  }
+
+  wakeAtMs(): Millis | undefined {
+    return this.core.wakeAtMs();
+  }
+
+  handleWake(): void {
+    this.#feed({ kind: "wake" });
+  }
+
+  #feed(input: ServerInput | { kind: "wake" }): void {
+    this.core.handle(input, this.host.nowMs());
+    for (let effect = this.core.poll(); effect; effect = this.core.poll()) this.#carryOut(effect);
+    demandSound(this.core);
+  }
+
+  #carryOut(effect: ServerEffect): void {
+    if (effect.kind === "log") {
+      this.#world.trace?.(() => `server log: ${effect.text}`);
+      return;
+    }
+    const { connId } = effect;
+    if (effect.kind === "close") return this.#close(connId);
+    if (this.#closing.has(connId)) return;
+    const isClassic = effect.payload[0] === 0x7b;
+    if (this.#watchOutgoing(connId, isClassic, effect.payload)) return;
+    this.host.act((endpoint, nowMs) => {
+      try {
+        endpoint.write(connId, effect.payload, nowMs);
+      } catch (error) {
+        this.#world.trace?.(() => `server cannot write: ${(error as Error).message}`);
+        if ((error as { code?: string }).code === "QUEUE_FULL") this.#close(connId);
+      }
+    });
+  }
+
+  #close(connId: number): void {
+    this.#closing.add(connId);
+    this.host.act((endpoint, nowMs) => {
+      try {
+        endpoint.closeConn(connId, nowMs);
+      } catch {
+        // It is gone already; its end waits to be read.
+      }
+    });
+  }
+
+  #messageOf(client: number, job: number): string {
+    const message = this.#messages.get(`${client}/${job}`);
+    demand(message !== undefined, () => `the server works on an unknown job ${client}/${job}`);
+    return message;
+  }
+
+  #watchIncoming(connId: number, isClassic: boolean, payload: Uint8Array): void {
+    const message = isClassic ? decodeClassic(payload) : decodeMessage(payload);
+    demand(typeof message !== "string", () => `${connId} sent what nobody understands: ${message}`);
+    this.#world.trace?.(() => `server <- ${connId} ${describeMessage(message)}`);
+    if ("kind" in message) {
+      if (message.kind === "submit")
+        this.#messages.set(`${connId}/${message.job}`, message.message);
+    } else if (message.type === 1) {
+      const number = (this.#requests.get(connId) ?? 0) + 1;
+      this.#requests.set(connId, number);
+      this.#messages.set(`${connId}/${number}`, message.data);
+    }
+  }
+
+  /** True when the message must not go out: a planted fault. */
+  #watchOutgoing(connId: number, isClassic: boolean, payload: Uint8Array): boolean {
+    const message = isClassic ? decodeClassic(payload) : decodeMessage(payload);
+    demand(typeof message !== "string", () => `server said what nobody understands: ${message}`);
+    this.#world.trace?.(() => `server -> ${connId} ${describeMessage(message)}`);
+    const { oracle, plant } = this.#world;
+    if ("kind" in message) {
+      if (message.kind === "answer") {
+        oracle.serverAnswers(this.#messageOf(connId, message.job), message);
+      }
+      if (message.kind === "refused") demand(false, () => `the server refused: ${message.reason}`);
+      if (message.kind === "assign" && plant === "lose-chunk" && ++this.#assigns === 3) {
+        const { chunk, lower, message: text } = message;
+        const best = { hash: cheapHash(text, lower), nonce: lower };
+        this.#pretend(connId, "cbor", encodeMessage({ kind: "result", chunk, best }));
+        return true;
+      }
+      return false;
+    }
+    const best = { hash: message.hash, nonce: message.nonce };
+    if (message.type === 2) {
+      const number = (this.#answers.get(connId) ?? 0) + 1;
+      this.#answers.set(connId, number);
+      oracle.serverAnswers(this.#messageOf(connId, number), { best, met: true });
+    } else if (plant === "lose-chunk" && ++this.#assigns === 3) {
+      const { data, lower } = message;
+      const hash = cheapHash(data, lower);
+      const zero = { data: "", lower: 0n, upper: 0n };
+      this.#pretend(connId, "json", encodeClassic({ type: 2, ...zero, hash, nonce: lower }));
+      return true;
+    }
+    return false;
+  }
+
+  #pretend(connId: number, wire: "cbor" | "json", payload: Uint8Array): void {
+    this.#world.loop.after(1, () => {
+      if (!this.host.alive) return;
+      this.host.act(() => this.#feed({ kind: "payload", connId, wire, payload }));
+    });
+  }
+}

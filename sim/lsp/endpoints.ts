@@ -1,0 +1,44 @@
+/**
+ * The endpoints that a simulated machine may run: ours on either wire, or the independent classic
+ * one.
+ *
+ * @module
+ */
+import type { Millis } from "../../base/machine.ts";
+import type { Random } from "../../base/random.ts";
+import { createDialer } from "../../lsp/dialer.ts";
+import { createListener } from "../../lsp/listener.ts";
+import type { Address, EndpointCore, Params } from "../../lsp/mod.ts";
+import type { Limits } from "../../lsp/params.ts";
+import { ClassicEndpoint } from "./classic.ts";
+
+/** `native` and `json` are ours, on that wire; `classic` is the other implementation. */
+export type DialerKind = "native" | "json" | "classic";
+export type ListenerKind = "ours" | "classic";
+
+/** A listening endpoint that begins its life at `nowMs` of its machine's clock. */
+export function makeListener(
+  kind: ListenerKind,
+  params: Params,
+  limits: Partial<Limits>,
+  random: Random,
+  nowMs: Millis,
+): EndpointCore {
+  if (kind === "classic") return new ClassicEndpoint(params, nowMs);
+  return createListener({ params, limits, random }, nowMs);
+}
+
+/** An endpoint that dials `to` at `nowMs` of its machine's clock. */
+export function makeDialer(
+  kind: DialerKind,
+  params: Params,
+  limits: Partial<Limits>,
+  random: Random,
+  nowMs: Millis,
+  to: Address,
+  isn: number,
+): EndpointCore {
+  if (kind === "classic") return new ClassicEndpoint(params, nowMs, { to, isn });
+  const wire = kind === "json" ? "json" : "cbor";
+  return createDialer({ wire, params, limits, random, to, isn }, nowMs);
+}

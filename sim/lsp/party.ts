@@ -1,0 +1,169 @@
+/**
+ * The program on top of an endpoint in the LSP simulation: writes what it is told to, reads fast or
+ * slowly, and enters everything into the ledger.
+ *
+ * @module
+ */
+import { Endpoint } from "../../lsp/endpoint.ts";
+import type { LspEvent, LspNotice } from "../../lsp/mod.ts";
+import type { Dice } from "../engine/dice.ts";
+import type { Host, Program } from "../engine/host.ts";
+import { demand, type TraceLine } from "../engine/trace.ts";
+import type { End, Ledger, Side } from "./ledger.ts";
+import type { LargePlan } from "./plan.ts";
+
+export const LONGEST_PAYLOAD_BYTES = 1000;
+const PAYLOAD_LENGTHS = [0, 1, 2, 7, 12, 12, 40, 100, 200, 200, 699, LONGEST_PAYLOAD_BYTES];
+/** Above this a classic Go peer need not read it (lsp.md, section 8). */
+const CLASSIC_LENGTH_MAX = 700;
+
+/** One life of a program with its endpoint. */
+export class Party implements Program {
+  readonly side: Side;
+  /** Set right after construction: host and program know each other. */
+  host!: Host;
+  /** Events that the program will still read; Infinity for a fast reader. */
+  allowance: number = Infinity;
+  /** `close` was called. */
+  closing = false;
+  /** The large messages that it writes. */
+  large: LargePlan = { share: 0, bytesMax: 0 };
+  readonly #ledger: Ledger;
+  readonly #trace: TraceLine | undefined;
+
+  constructor(ledger: Ledger, name: string, role: Side["role"], trace: TraceLine | undefined) {
+    this.#ledger = ledger;
+    this.side = ledger.newSide(name, role);
+    this.#trace = trace;
+  }
+
+  onNotice(notice: LspNotice): void {
+    this.#trace?.(() => `${this.side.name} notice ${JSON.stringify(notice)}`);
+    switch (notice.kind) {
+      case "connected":
+        this.#ledger.connected(this.side, notice.connId, notice.wire);
+        return;
+      case "drained":
+        // A dialer has drained when its one connection has ended, whoever ended it.
+        demand(
+          this.closing || (this.side.role === "dialer" && this.side.ends.size > 0),
+          () => `${this.side.name}: drained without close`,
+        );
+        demand(!this.side.drained, () => `${this.side.name}: drained twice`);
+        this.side.drained = true;
+        return;
+      case "refused":
+        this.#refused(notice.code, notice.reason);
+    }
+  }
+
+  wantsEvent(): boolean {
+    return this.allowance > 0;
+  }
+
+  onEvent(event: LspEvent): void {
+    this.allowance--;
+    this.#trace?.(() => {
+      const size = event.kind === "data" ? ` ${event.payload.length} bytes` : "";
+      return `${this.side.name} read ${event.kind}${size} on ${event.connId}`;
+    });
+    this.#ledger.read(this.side, event, this.host.loop.nowMs);
+  }
+
+  /** No buffer of one of our endpoints is ever larger than its limit. */
+  afterTurn(): void {
+    const { core } = this.host;
+    if (!(core instanceof Endpoint)) return;
+    const { maxQueuedBytes, maxUnreadBytes, maxUnreadBytesTotal } = core.limits;
+    const { maxMessageBytes, maxReassemblyBytes } = core.limits;
+    const { unreadBytes, reassemblyBytes } = core.stats();
+    demand(
+      unreadBytes <= maxUnreadBytesTotal && reassemblyBytes <= maxReassemblyBytes,
+      () => `${this.side.name}: ${unreadBytes} bytes unread, ${reassemblyBytes} in large messages`,
+    );
+    for (const { connId, ended } of this.side.ends.values()) {
+      const stats = ended === undefined ? core.connectionStats(connId) : undefined;
+      if (stats === undefined) continue;
+      demand(
+        stats.queuedBytes <= Math.max(maxQueuedBytes, maxMessageBytes) &&
+          stats.unreadBytes <= maxUnreadBytes + maxMessageBytes &&
+          stats.unreadBytes + stats.partialBytes <= maxUnreadBytes + 2 * maxMessageBytes,
+        () => `${this.side.name}: over its limits: ${JSON.stringify(stats)}`,
+      );
+    }
+  }
+
+  /** The connections that this program believes to be open. */
+  openEnds(): End[] {
+    return [...this.side.ends.values()].filter((end) => end.ended === undefined);
+  }
+
+  /** Writes up to `count` messages on `end`, fewer when the endpoint will not take them. */
+  write(end: End, count: number, dice: Dice): void {
+    this.host.act((core, nowMs) => {
+      for (let i = 0; i < count && end.ended === undefined && !this.closing; i++) {
+        const length = this.#drawLength(end, dice);
+        const payload = this.#ledger.compose(end, length);
+        try {
+          core.write(end.connId, payload, nowMs);
+        } catch (error) {
+          // The end may be known to the endpoint and not yet read by the program; or it is full.
+          if ((error as Error).name === "InvariantError") throw error;
+          this.#trace?.(() => `${this.side.name} cannot write: ${(error as Error).message}`);
+          return;
+        }
+        end.sent.push(payload);
+        this.#trace?.(() => {
+          const what = `message ${end.sent.length - 1}, ${payload.length} bytes`;
+          return `${this.side.name} wrote ${what}, on ${end.connId}`;
+        });
+      }
+    });
+  }
+
+  #drawLength(end: End, dice: Dice): number {
+    const { share, bytesMax } = this.large;
+    const drawn = dice.pick(PAYLOAD_LENGTHS);
+    if (end.wire === "json") return Math.min(drawn, CLASSIC_LENGTH_MAX);
+    if (share === 0 || !dice.chance(share)) return drawn;
+    return Math.round(dice.scale(LONGEST_PAYLOAD_BYTES, bytesMax));
+  }
+
+  close(): void {
+    this.#trace?.(() => `${this.side.name} closes`);
+    this.host.act((core, nowMs) => {
+      this.closing = true;
+      core.close(nowMs);
+    });
+  }
+
+  closeConn(end: End): void {
+    this.#trace?.(() => `${this.side.name} closes connection ${end.connId}`);
+    const slow = this.allowance < Infinity;
+    const ran = this.host.act((core, nowMs) => {
+      if (end.ended !== undefined || this.closing) return;
+      try {
+        core.closeConn(end.connId, nowMs);
+      } catch (error) {
+        // The end may be known to the endpoint already, and wait to be read.
+        if (!slow) throw error;
+      }
+    });
+    const pending = !ran || slow || end.ended !== undefined;
+    demand(pending, () => `${this.side.name}: closeConn(${end.connId}) gave no event at once`);
+  }
+
+  crash(): void {
+    this.#trace?.(() => `${this.side.name} crashes`);
+    this.side.dead = true;
+    this.host.crash();
+  }
+
+  #refused(code: string, reason: string): void {
+    if (this.side.role === "listener") return;
+    demand(code === "timeout" || code === "closed", () => `${this.side.name}: ${code}: ${reason}`);
+    demand(this.side.ends.size === 0, () => `${this.side.name}: refused after connecting`);
+    demand(this.side.refused === undefined, () => `${this.side.name}: refused twice`);
+    this.side.refused = code;
+  }
+}

@@ -1,0 +1,191 @@
+/**
+ * What one seed of the LSP simulation draws: the endpoints, their parameters, the faults of every
+ * path, and what the programs and the machines do when.
+ *
+ * @module
+ */
+import type { Millis } from "../../base/machine.ts";
+import type { FullParams, Limits } from "../../lsp/params.ts";
+import { Dice, Stream } from "../engine/dice.ts";
+import type { HostQuirks } from "../engine/host.ts";
+import { drawFaults, type Path } from "../engine/network.ts";
+import type { DialerKind, ListenerKind } from "./endpoints.ts";
+
+/** Something that happens at a time during the faulty phase; `client` -1 is the listener. */
+export interface Incident {
+  readonly atMs: Millis;
+  readonly client: number;
+  readonly what:
+    | "dial"
+    | "write"
+    | "crash"
+    | "return"
+    | "stall"
+    | "blackout"
+    | "rebind"
+    | "slow"
+    | "close"
+    | "closeConn";
+  /** Messages to write, or milliseconds that it lasts. */
+  readonly amount: number;
+}
+
+/** One client machine. */
+export interface ClientPlan {
+  readonly kind: DialerKind;
+  readonly params: FullParams;
+  readonly limits: Partial<Limits>;
+  readonly quirks: HostQuirks;
+  readonly path: Path;
+}
+
+/** The messages larger than a datagram that programs write on the native wire. */
+export interface LargePlan {
+  /** Share of the messages that are so large; 0 in many runs. */
+  readonly share: number;
+  readonly bytesMax: number;
+}
+
+/** A whole run. */
+export interface LspPlan {
+  readonly dice: Dice;
+  readonly listenerKind: ListenerKind;
+  readonly listenerParams: FullParams;
+  readonly listenerLimits: Partial<Limits>;
+  readonly listenerQuirks: HostQuirks;
+  readonly clients: readonly ClientPlan[];
+  readonly large: LargePlan;
+  readonly incidents: readonly Incident[];
+  /** Length of the phase with faults. */
+  readonly faultyMs: Millis;
+  /** The longest epoch in use. */
+  readonly epochMs: Millis;
+}
+
+/** Draws the plan of `seed`. */
+export function drawLspPlan(seed: number): LspPlan {
+  const dice = new Dice(seed, Stream.plan);
+  const classicListener = dice.chance(0.1, "classicListener");
+  const listenerParams = drawParams(dice, "listener");
+  const epochMs = listenerParams.epochMillis;
+  const clientCount = dice.integer(1, 4, "clients");
+  const clients: ClientPlan[] = [];
+  for (let i = 0; i < clientCount; i++) {
+    const kinds: DialerKind[] = classicListener
+      ? ["json", "classic"]
+      : ["native", "native", "native", "json", "json", "classic"];
+    const name = `client${i}`;
+    clients.push({
+      kind: dice.pick(kinds, `${name}.kind`),
+      params: { ...drawParams(dice, name), epochMillis: epochMs },
+      limits: drawLimits(dice, name),
+      quirks: drawQuirks(dice, epochMs, name),
+      path: drawPath(dice, epochMs, name),
+    });
+  }
+  const faultyMs = epochMs * dice.integer(4, 24, "faultyEpochs");
+  const plan = {
+    dice,
+    listenerKind: classicListener ? ("classic" as const) : ("ours" as const),
+    listenerParams,
+    listenerLimits: drawLimits(dice, "listener"),
+    listenerQuirks: drawQuirks(dice, epochMs, "listener"),
+    clients,
+    incidents: drawIncidents(dice, clients, faultyMs, epochMs),
+    faultyMs,
+    epochMs,
+  };
+  // Drawn last, so that the runs without large messages are what they were before there were any.
+  return withLarge(plan, dice);
+}
+
+/** Narrow limits for large messages too, so that they get into each other's way. */
+function withLarge(plan: Omit<LspPlan, "large">, dice: Dice): LspPlan {
+  const share = dice.pick([0, 0, 0, 0.1, 0.4], "largeShare");
+  const bytesMax = dice.pick([3000, 12_000, 40_000], "maxMessageBytes");
+  const messages = dice.pick([1, 1, 2, 8], "maxReassembly");
+  const own = { maxMessageBytes: bytesMax, maxReassemblyBytes: messages * bytesMax };
+  return {
+    ...plan,
+    listenerLimits: { ...plan.listenerLimits, ...own },
+    clients: plan.clients.map((client) => ({ ...client, limits: { ...client.limits, ...own } })),
+    large: { share, bytesMax },
+  };
+}
+
+function drawParams(dice: Dice, name: string): FullParams {
+  const windowSize = dice.pick([1, 1, 2, 3, 4, 8, 16, 64], `${name}.W`);
+  return {
+    epochMillis: dice.pick([20, 50, 100, 500, 2000], `${name}.epochMs`),
+    epochLimit: dice.pick([2, 3, 4, 5, 5, 8], `${name}.K`),
+    windowSize,
+    maxUnackedMessages: dice.integer(1, windowSize, `${name}.M`),
+    maxBackOffInterval: dice.pick([0, 0, 1, 2, 4, 8], `${name}.B`),
+  };
+}
+
+/** Limits so narrow that runs of this size meet them. */
+function drawLimits(dice: Dice, name: string): Partial<Limits> {
+  const maxUnreadBytes = dice.pick([1 << 20, 1 << 20, 16_384, 4096], `${name}.maxUnreadBytes`);
+  return {
+    maxQueuedBytes: dice.pick([4 << 20, 16_384, 2000], `${name}.maxQueuedBytes`),
+    maxUnreadBytes,
+    maxUnreadMessages: dice.pick([1000, 1000, 8, 1], `${name}.maxUnreadMessages`),
+    maxUnreadBytesTotal: 2 * maxUnreadBytes,
+    maxReorder: dice.pick([1024, 1024, 16, 2], `${name}.maxReorder`),
+  };
+}
+
+function drawQuirks(dice: Dice, epochMs: Millis, name: string): HostQuirks {
+  return {
+    bufferDatagrams: Math.round(dice.scale(4, 256, `${name}.buffer`)),
+    turnDelayMsMax: dice.sometimes(0.6, 0, epochMs / 10, `${name}.turnDelayMs`),
+    clockOriginMs: dice.pick([0, 0, 1, 1e6, 2 ** 31 - 500, 1e12], `${name}.clockOrigin`),
+    clockRate: dice.sometimes(0.3, 1, 1.01, `${name}.clockRate`),
+  };
+}
+
+function drawPath(dice: Dice, epochMs: Millis, name: string): Path {
+  return {
+    up: drawFaults(dice, epochMs, `${name}.up`),
+    down: drawFaults(dice, epochMs, `${name}.down`),
+    upBlocked: false,
+    downBlocked: false,
+  };
+}
+
+function drawIncidents(
+  dice: Dice,
+  clients: readonly ClientPlan[],
+  faultyMs: Millis,
+  epochMs: Millis,
+): Incident[] {
+  const incidents: Incident[] = [];
+  const silenceMs = epochMs * 8;
+  const add = (share: number, client: number, what: Incident["what"], amountMax: number) => {
+    if (!dice.chance(share)) return;
+    const amount = dice.integer(1, Math.max(1, Math.round(amountMax)));
+    incidents.push({ atMs: dice.real(0, faultyMs), client, what, amount });
+  };
+  for (let client = 0; client < clients.length; client++) {
+    const atMs = dice.chance(0.5) ? 0 : dice.real(0, faultyMs / 3);
+    incidents.push({ atMs, client, what: "dial", amount: 0 });
+    const bursts = dice.integer(1, 6);
+    for (let i = 0; i < bursts; i++) add(1, client, "write", dice.pick([1, 4, 20]));
+    for (let i = 0; i < 3; i++) add(0.25, client, "blackout", silenceMs);
+    add(0.25, client, "crash", 0);
+    add(0.3, client, "return", 0);
+    add(0.2, client, "stall", silenceMs);
+    add(0.2, client, "rebind", 0);
+    add(0.3, client, "slow", silenceMs);
+    add(0.1, client, "close", 0);
+    add(0.15, client, "closeConn", 0);
+  }
+  const bursts = dice.integer(0, 6);
+  for (let i = 0; i < bursts; i++) add(1, -1, "write", dice.pick([1, 4, 20]));
+  add(0.15, -1, "crash", silenceMs);
+  add(0.25, -1, "stall", silenceMs);
+  add(0.3, -1, "slow", silenceMs);
+  add(0.04, -1, "close", 0);
+  return incidents.toSorted((a, b) => a.atMs - b.atMs);
+}

@@ -1,0 +1,95 @@
+import { describe, expect, test } from "bun:test";
+import { Encoder } from "cbor-x";
+import fc from "fast-check";
+import {
+  decodeCbor,
+  encodeCbor,
+  isPlainCbor,
+  MAX_CBOR_DEPTH,
+  MAX_CBOR_ITEMS,
+} from "../../base/cbor.ts";
+
+/** Datagrams that hang cbor-x, make it allocate without bound, or decode to surprises. */
+const HOSTILE: Record<string, string> = {
+  "a packed table that hangs cbor-x 1.6.8": "82d9dfff831affffffff81617405da5368726400",
+  "a lone break": "ff",
+  "an indefinite-length array": "9f01ff",
+  "an indefinite-length string": "7f6161ff",
+  "an empty map": "a0",
+  "a date tag": "c11a514b67b0",
+  "a set tag": "d9010281",
+  "a record definition": "d9dfff",
+  null: "f6",
+  "a float": "fb3ff0000000000000",
+  "a negative number": "20",
+  "reserved length bits": "1c",
+  "an array longer than the payload": "9bffffffffffffffff",
+  "a string longer than the payload": "7affffffff61",
+  "text that is not UTF-8": "62c328",
+  "an overlong UTF-8 blank": "62c0a0",
+  "two items": "0000",
+  "a lone argument byte": "18",
+  nothing: "",
+};
+
+describe("isPlainCbor() rejects", () => {
+  for (const [what, hex] of Object.entries(HOSTILE)) {
+    test(what, () => {
+      expect(isPlainCbor(Uint8Array.fromHex(hex))).toBe(false);
+      expect(decodeCbor(Uint8Array.fromHex(hex))).toBeUndefined();
+    });
+  }
+
+  test("arrays deeper than the limit, and takes those at it", () => {
+    const nested = (depth: number) =>
+      Uint8Array.from({ length: depth + 1 }, (_, i) => (i < depth ? 0x81 : 0));
+    expect(isPlainCbor(nested(MAX_CBOR_DEPTH))).toBe(true);
+    expect(isPlainCbor(nested(MAX_CBOR_DEPTH + 1))).toBe(false);
+  });
+
+  test("more items than the limit, and takes those at it", () => {
+    const flat = (items: number) =>
+      new Encoder({ useRecords: false }).encode(Array(items - 1).fill(7));
+    expect(isPlainCbor(flat(MAX_CBOR_ITEMS))).toBe(true);
+    expect(isPlainCbor(flat(MAX_CBOR_ITEMS + 1))).toBe(false);
+  });
+});
+
+test("decodeCbor() gives back what encodeCbor() was given", () => {
+  const leaf = fc.oneof(
+    fc.bigInt({ min: 2n ** 53n, max: 2n ** 64n - 1n }),
+    fc.nat(),
+    fc.string({ unit: "binary" }),
+    fc.uint8Array().map((bytes) => new Uint8Array(bytes)),
+  );
+  fc.assert(
+    fc.property(
+      fc.array(fc.oneof(leaf, fc.array(leaf, { maxLength: 5 })), { maxLength: 20 }),
+      (value) => {
+        const back = decodeCbor(encodeCbor(value as never));
+        expect(JSON.stringify(back, plain)).toBe(JSON.stringify(value, plain));
+      },
+    ),
+  );
+});
+
+test("decodeCbor() never throws, and what it takes encodes to the same value again", () => {
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 40 }), (bytes) => {
+      const value = decodeCbor(bytes);
+      if (value === undefined) return;
+      const again = decodeCbor(encodeCbor(value));
+      expect(JSON.stringify(again, plain)).toBe(JSON.stringify(value, plain));
+    }),
+    { numRuns: 20_000 },
+  );
+});
+
+function plain(_key: string, value: unknown): unknown {
+  if (typeof value === "bigint") return `${value}`;
+  return value instanceof Uint8Array
+    ? value.toHex()
+    : typeof value === "number"
+      ? `${value}`
+      : value;
+}

@@ -1,0 +1,175 @@
+/** The client's core: jobs on both wires, and answers that it does not believe. */
+import { describe, test } from "bun:test";
+import { assertEquals, assertStringIncludes } from "@std/assert";
+import { ClientCore, MAX_JOBS, whyNot } from "../../client/core.ts";
+import type { ClientEffect, ClientInput, Job } from "../../client/types.ts";
+import { hashNonce, MAX_UINT64 } from "../../work/hash.ts";
+import {
+  decodeClassic,
+  decodeMessage,
+  encodeClassic,
+  encodeMessage,
+  type Message,
+} from "../../work/messages.ts";
+
+const WORK: Job = { message: "msg", lower: 0n, upper: 99n };
+const BEST = { hash: hashNonce("msg", 1n), nonce: 1n };
+
+class Rig {
+  readonly core = new ClientCore();
+
+  tell(input: ClientInput): ClientEffect[] {
+    this.core.handle(input, 0);
+    const all: ClientEffect[] = [];
+    for (let e = this.core.poll(); e !== undefined; e = this.core.poll()) all.push(e);
+    return all;
+  }
+
+  say(message: Message): ClientEffect[] {
+    return this.tell({ kind: "payload", payload: encodeMessage(message) });
+  }
+
+  submit(job: number, work = WORK): ClientEffect[] {
+    return this.tell({ kind: "submit", job, work });
+  }
+}
+
+const messages = (effects: ClientEffect[]) =>
+  effects.flatMap((e) => (e.kind === "write" ? [decodeMessage(e.payload)] : []));
+const reasonOf = (effects: ClientEffect[]) =>
+  effects.map((e) => (e.kind === "refused" ? e.reason : "")).join("");
+
+describe("ClientCore on the native wire", () => {
+  test("sends jobs once connected, several at a time", () => {
+    const rig = new Rig();
+    assertEquals(rig.submit(1), []);
+    const told = messages(rig.tell({ kind: "connected", wire: "cbor" }));
+    assertEquals(told, [{ kind: "submit", job: 1, ...WORK }]);
+    const second = messages(rig.submit(2, { ...WORK, target: 5n }));
+    assertEquals(second, [{ kind: "submit", job: 2, ...WORK, target: 5n }]);
+  });
+
+  test("passes on progress and checked answers by job", () => {
+    const rig = new Rig();
+    rig.tell({ kind: "connected", wire: "cbor" });
+    rig.submit(1);
+    rig.submit(2);
+    const rates = { jobRate: 10, fleetRate: 20, miners: 2 };
+    const status = { kind: "status", job: 2, done: 5n, ...rates, best: BEST } as const;
+    assertEquals(rig.say(status), [{ kind: "progress", job: 2, status }]);
+    assertEquals(rig.say({ kind: "answer", job: 1, best: BEST, met: true }), [
+      { kind: "answer", job: 1, best: BEST, met: true },
+    ]);
+    assertEquals(rig.say({ kind: "answer", job: 1, best: BEST, met: true }), []);
+    assertEquals(rig.core.rejected.get("unknown job"), 1);
+  });
+
+  test("an answer out of range, with a wrong hash or a wrong claim to a target is refused", () => {
+    const beyond = { nonce: 100n, hash: hashNonce("msg", 100n) };
+    const target = BEST.hash;
+    const cases = [
+      { best: beyond, met: true, work: WORK, why: "outside 0..99" },
+      { best: { ...BEST, hash: BEST.hash + 1n }, met: true, work: WORK, why: "has hash" },
+      { best: BEST, met: false, work: WORK, why: "target is not met" },
+      { best: BEST, met: false, work: { ...WORK, target }, why: "target is not met" },
+      { best: BEST, met: true, work: { ...WORK, target: target - 1n }, why: "target is met" },
+    ];
+    for (const { best, met, work, why } of cases) {
+      const rig = new Rig();
+      rig.tell({ kind: "connected", wire: "cbor" });
+      rig.submit(1, work);
+      assertStringIncludes(reasonOf(rig.say({ kind: "answer", job: 1, best, met })), why);
+    }
+  });
+
+  test("cancel is told to the server, and nothing more is heard of the job", () => {
+    const rig = new Rig();
+    rig.tell({ kind: "connected", wire: "cbor" });
+    rig.submit(1);
+    assertEquals(messages(rig.tell({ kind: "cancel", job: 1 })), [{ kind: "cancel", job: 1 }]);
+    assertEquals(rig.say({ kind: "answer", job: 1, best: BEST, met: true }), []);
+    assertEquals(rig.tell({ kind: "cancel", job: 1 }), []);
+  });
+
+  test("a refusal ends the job, a refusal of job 0 all jobs", () => {
+    const rig = new Rig();
+    rig.tell({ kind: "connected", wire: "cbor" });
+    for (const job of [1, 2, 3]) rig.submit(job);
+    const refused = (job: number) => ({ kind: "refused", job, reason: "full" }) as const;
+    assertEquals(rig.say(refused(2)), [refused(2)]);
+    assertEquals(rig.say(refused(0)), [refused(1), refused(3)]);
+  });
+
+  test("garbage and messages of other kinds are counted and ignored", () => {
+    const rig = new Rig();
+    rig.tell({ kind: "connected", wire: "cbor" });
+    rig.submit(1);
+    assertEquals(rig.tell({ kind: "payload", payload: Uint8Array.of(0xff) }), []);
+    assertEquals(rig.say({ kind: "stop", chunk: 1 }), []);
+    assertEquals(Object.fromEntries(rig.core.rejected), { malformed: 1, "unexpected kind": 1 });
+  });
+
+  test("a lost connection is told once; later jobs are refused", () => {
+    const rig = new Rig();
+    rig.submit(1);
+    const gone = { kind: "gone", reason: "no answer" } as const;
+    assertEquals(rig.tell(gone), [{ kind: "disconnected", reason: "no answer" }]);
+    assertEquals(rig.tell(gone), []);
+    assertStringIncludes(reasonOf(rig.submit(2)), "gone");
+  });
+
+  test("jobs a client are limited", () => {
+    const rig = new Rig();
+    for (let job = 1; job <= MAX_JOBS; job++) assertEquals(rig.submit(job), []);
+    assertStringIncludes(reasonOf(rig.submit(MAX_JOBS + 1)), `${MAX_JOBS} jobs`);
+    assertStringIncludes(reasonOf(rig.submit(1)), "in use");
+  });
+});
+
+describe("ClientCore on the classic wire", () => {
+  const zero = { data: "", lower: 0n, upper: 0n, hash: 0n, nonce: 0n };
+  const classic = (effects: ClientEffect[]) =>
+    effects.flatMap((e) => (e.kind === "write" ? [decodeClassic(e.payload)] : []));
+  const result = (best: { hash: bigint; nonce: bigint }): ClientInput => ({
+    kind: "payload",
+    payload: encodeClassic({ ...zero, type: 2, ...best }),
+  });
+
+  test("jobs go one at a time, the answers in their order; a cancelled one is waited out", () => {
+    const rig = new Rig();
+    rig.tell({ kind: "connected", wire: "json" });
+    const request = { type: 1 as const, data: "msg", lower: 0n, upper: 99n, hash: 0n, nonce: 0n };
+    assertEquals(classic(rig.submit(1)), [request]);
+    assertEquals(rig.submit(2), []);
+    assertEquals(rig.submit(3), []);
+    assertEquals(rig.tell({ kind: "cancel", job: 1 }), []);
+    assertEquals(rig.tell({ kind: "cancel", job: 2 }), []);
+    assertEquals(classic(rig.tell(result(BEST))), [request], "job 3's turn, nothing of job 1");
+    assertEquals(rig.tell(result(BEST)), [{ kind: "answer", job: 3, best: BEST, met: true }]);
+  });
+
+  test("a Result that nobody asked for and one that is wrong do no harm", () => {
+    const rig = new Rig();
+    rig.tell({ kind: "connected", wire: "json" });
+    assertEquals(rig.tell(result(BEST)), []);
+    assertEquals(rig.core.rejected.get("result without a request"), 1);
+    rig.submit(1);
+    const wrong = rig.tell(result({ hash: 0n, nonce: 1n }));
+    assertStringIncludes(reasonOf(wrong), "the server's answer is wrong");
+  });
+
+  test("a target is refused, and so is what does not fit, with the limit named", () => {
+    assertStringIncludes(whyNot({ ...WORK, target: 1n }, "json")!, "target");
+    assertStringIncludes(whyNot({ ...WORK, message: "m".repeat(1400) }, "json")!, "1400");
+    assertEquals(whyNot({ ...WORK, message: "m".repeat(1300) }, "json"), undefined);
+  });
+});
+
+test("whyNot names what is wrong with a job", () => {
+  assertStringIncludes(whyNot({ ...WORK, message: "é".repeat(32_769) }, "cbor")!, "limit is 65536");
+  assertEquals(whyNot({ ...WORK, message: "é".repeat(500) }, "cbor"), undefined);
+  assertStringIncludes(whyNot({ ...WORK, lower: 5n, upper: 4n }, "cbor")!, "empty");
+  assertStringIncludes(whyNot({ ...WORK, upper: MAX_UINT64 + 1n }, "cbor")!, "upper must be");
+  assertStringIncludes(whyNot({ ...WORK, lower: -1n }, "cbor")!, "lower must be");
+  assertEquals(whyNot({ ...WORK, upper: MAX_UINT64 }, "cbor"), undefined);
+});

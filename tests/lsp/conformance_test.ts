@@ -1,0 +1,237 @@
+/**
+ * The same cases over the network in memory and over real UDP on both loopback addresses, each on
+ * both wires: what LSP's users may rely on wherever it runs.
+ */
+import { describe, test } from "bun:test";
+import { assertEquals } from "@std/assert";
+import type { Params, Wire } from "../../lsp/types.ts";
+import { memoryWorld, udpWorld, type World } from "./worlds.ts";
+
+const worlds: [string, () => World][] = [
+  ["in memory", memoryWorld],
+  ["UDP on 127.0.0.1", () => udpWorld("127.0.0.1")],
+  ["UDP on ::1", () => udpWorld("::1")],
+];
+const wires: Wire[] = ["cbor", "json"];
+/** Short epochs, so that real time need not be long; wide enough that a busy machine keeps up. */
+const params: Params = { epochMillis: 50, epochLimit: 6, windowSize: 8, maxUnackedMessages: 8 };
+const DEADLINE_MS = 20_000;
+
+/** Text of a length in which every part is different. */
+function patternedText(length: number): string {
+  return Array.from({ length: Math.ceil(length / 8) }, (_, i) => `${i} `.padStart(8, "."))
+    .join("")
+    .slice(0, length);
+}
+
+/** Without printing a megabyte where it fails. */
+function assertSameText(actual: string, expected: string): void {
+  assertEquals([actual.length, actual === expected], [expected.length, true]);
+}
+
+for (const [place, make] of worlds) {
+  for (const wire of wires) {
+    describe(`conformance, ${place}, ${wire}:`, () => {
+      function run(name: string, body: (world: World) => Promise<void>): void {
+        test(
+          name,
+          async () => {
+            const world = make();
+            try {
+              await body(world);
+            } finally {
+              await world.dispose();
+            }
+          },
+          DEADLINE_MS,
+        );
+      }
+
+      run("ids are 1, 2, 3 and never used again", async (world) => {
+        const server = await world.listen(params);
+        const first = await world.connect(wire, params, 1);
+        const second = await world.connect(wire, params, 2);
+        assertEquals([first.connId, second.connId], [1, 2]);
+        await first.close();
+        const third = await world.connect(wire, params, 3);
+        assertEquals(third.connId, 3);
+        await second.close();
+        await third.close();
+        await server.close();
+      });
+
+      run("many messages go both ways, in order and once", async (world) => {
+        const server = await world.listen(params);
+        const client = await world.connect(wire, params);
+        const count = 300;
+        for (let i = 0; i < count; i++) {
+          client.write(`up ${i}`);
+          server.write(client.connId, `down ${i}`);
+        }
+        for (let i = 0; i < count; i++) {
+          assertEquals(await server.read(), `data ${client.connId} up ${i}`);
+          assertEquals(await client.read(), `data down ${i}`);
+        }
+      });
+
+      run("messages may be empty, and as large as 1000 bytes", async (world) => {
+        const server = await world.listen(params);
+        const client = await world.connect(wire, params);
+        const large = "x".repeat(1000);
+        for (const text of ["", large, "", large, "end"]) client.write(text);
+        const read: string[] = [];
+        for (let i = 0; i < 5; i++) read.push(await server.read());
+        const lines = ["", large, "", large, "end"].map((text) => `data 1 ${text}`);
+        assertEquals(read, lines);
+      });
+
+      if (wire === "cbor") {
+        run("large messages go both ways among small ones, in order and once", async (world) => {
+          const server = await world.listen(params);
+          const client = await world.connect(wire, params);
+          const texts = [1167, 5, 65_536, 0, 300_000, 2000, 1_000_000, 7].map(patternedText);
+          for (const text of texts) {
+            client.write(text);
+            server.write(client.connId, text);
+          }
+          for (const text of texts) {
+            assertSameText(await server.read(), `data 1 ${text}`);
+            assertSameText(await client.read(), `data ${text}`);
+          }
+        });
+
+        run("close() brings a large message over", async (world) => {
+          const server = await world.listen(params);
+          const client = await world.connect(wire, params);
+          const text = patternedText(2_000_000);
+          client.write(text);
+          await client.close();
+          assertSameText(await server.read(), `data 1 ${text}`);
+          assertEquals(await server.read(), "closed 1");
+        });
+
+        run("whoever vanishes inside a large message leaves nothing of it", async (world) => {
+          const server = await world.listen(params);
+          const client = await world.connect(wire, params);
+          client.write("whole");
+          assertEquals(await server.read(), "data 1 whole");
+          client.write(patternedText(4_000_000));
+          world.crash(client);
+          assertEquals(await server.read(), "lost 1");
+        });
+      }
+
+      run("sequence numbers go past 2^32", async (world) => {
+        const server = await world.listen(params);
+        const client = await world.connect(wire, params, 2 ** 32 - 3);
+        for (let i = 0; i < 10; i++) client.write(`${i}`);
+        for (let i = 0; i < 10; i++) assertEquals(await server.read(), `data 1 ${i}`);
+        for (let i = 0; i < 10; i++) server.write(1, `${i}`);
+        for (let i = 0; i < 10; i++) assertEquals(await client.read(), `data ${i}`);
+      });
+
+      run("a silent connection lives on by heartbeats", async (world) => {
+        const server = await world.listen(params);
+        const quiet = await world.connect(wire, params, 1);
+        const crashing = await world.connect(wire, params, 2);
+        world.crash(crashing);
+        assertEquals(await server.read(), "lost 2");
+        // By now the quiet one has been silent for as long as the lost one.
+        quiet.write("still here");
+        assertEquals(await server.read(), "data 1 still here");
+      });
+
+      run("data received before a loss is read first, then the loss, once", async (world) => {
+        const server = await world.listen(params);
+        const client = await world.connect(wire, params, 1);
+        const witness = await world.connect(wire, params, 2);
+        client.write("last words");
+        assertEquals(await server.read(), "data 1 last words");
+        world.crash(client);
+        assertEquals(await server.read(), "lost 1");
+        witness.write("next");
+        assertEquals(await server.read(), "data 2 next");
+      });
+
+      run("close() brings over everything that was written", async (world) => {
+        const server = await world.listen(params);
+        const client = await world.connect(wire, params);
+        for (let i = 0; i < 100; i++) client.write(`${i}`);
+        await client.close();
+        for (let i = 0; i < 100; i++) assertEquals(await server.read(), `data 1 ${i}`);
+        assertEquals(await server.read(), wire === "json" ? "lost 1" : "closed 1");
+      });
+
+      run("a read in progress ends when we close", async (world) => {
+        await world.listen(params);
+        const client = await world.connect(wire, params);
+        await client.close();
+        assertEquals(await client.read(), "closed");
+      });
+
+      run("closeConn() flushes, and is told once", async (world) => {
+        const server = await world.listen(params);
+        const client = await world.connect(wire, params, 1);
+        const other = await world.connect(wire, params, 2);
+        for (let i = 0; i < 20; i++) server.write(1, `${i}`);
+        server.closeConn(1);
+        assertEquals(await server.read(), "closed 1");
+        for (let i = 0; i < 20; i++) assertEquals(await client.read(), `data ${i}`);
+        assertEquals(await client.read(), wire === "json" ? "lost" : "closed");
+        other.write("and on");
+        assertEquals(await server.read(), "data 2 and on");
+      });
+
+      run("close() of the server brings over everything, to all", async (world) => {
+        const server = await world.listen(params);
+        const clients = [
+          await world.connect(wire, params, 1),
+          await world.connect(wire, params, 2),
+        ];
+        for (const { connId } of clients) {
+          for (let i = 0; i < 20; i++) server.write(connId, `${i}`);
+        }
+        await server.close();
+        for (const client of clients) {
+          for (let i = 0; i < 20; i++) assertEquals(await client.read(), `data ${i}`);
+          assertEquals(await client.read(), wire === "json" ? "lost" : "closed");
+        }
+      });
+
+      run("garbage from strangers changes nothing", async (world) => {
+        const server = await world.listen(params);
+        const client = await world.connect(wire, params);
+        const negative = `{"Type":1,"ConnID":1,"SeqNum":8,"Size":-1,"Checksum":0,"Payload":"YQ=="}`;
+        const unknown = `{"Type":9,"ConnID":1,"SeqNum":8,"Size":0,"Checksum":0,"Payload":null}`;
+        for (const text of ["", "{", "garbage", "{}", negative, unknown, "\u{d1}xx"]) {
+          await world.inject(new TextEncoder().encode(text));
+        }
+        await world.inject(Uint8Array.fromHex("82d9dfff831affffffff81617405da5368726400"));
+        client.write("unharmed");
+        assertEquals(await server.read(), "data 1 unharmed");
+        server.write(1, "likewise");
+        assertEquals(await client.read(), "data likewise");
+      });
+    });
+  }
+}
+
+describe("conformance, both wires on one port:", () => {
+  for (const [place, make] of worlds) {
+    test(
+      place,
+      async () => {
+        const world = make();
+        const server = await world.listen(params);
+        const native = await world.connect("cbor", params, 1);
+        const classic = await world.connect("json", params, 2);
+        native.write("native");
+        assertEquals(await server.read(), "data 1 native");
+        classic.write("classic");
+        assertEquals(await server.read(), "data 2 classic");
+        await world.dispose();
+      },
+      DEADLINE_MS,
+    );
+  }
+});

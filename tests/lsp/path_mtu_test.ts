@@ -1,0 +1,144 @@
+/** PathMtu: what is asked about, when, and what becomes of the answers (RFC 8899 in spirit). */
+import { describe, expect, test } from "bun:test";
+import { pathAnswer, PathMtu } from "../../lsp/path_mtu.ts";
+import { RoundTrip } from "../../lsp/rtt.ts";
+import { Link } from "./link.ts";
+
+const ISN = 77;
+
+function roundTrip(ms: number): RoundTrip {
+  const estimate = new RoundTrip();
+  estimate.sample(ms, 0);
+  return estimate;
+}
+
+/** Sends full datagrams from `first` on; the number after the last. */
+function sendFull(mtu: PathMtu, first: number, count = 16): number {
+  for (let i = 0; i < count; i++) mtu.noteSent(first + i, mtu.bytes);
+  return first + count;
+}
+
+/** One that has proved all steps on a short path. */
+function provedMtu(): { mtu: PathMtu; next: number } {
+  const mtu = new PathMtu(ISN, 1200, true);
+  let next = 1;
+  for (const bytes of [1452, 8952, 16_384]) {
+    next = sendFull(mtu, next);
+    expect(mtu.probeBytes(roundTrip(1), next)).toBe(bytes);
+    mtu.handleAnswer(pathAnswer(BigInt(bytes), ISN));
+    expect(mtu.bytes).toBe(bytes);
+  }
+  return { mtu, next };
+}
+
+describe("PathMtu:", () => {
+  test("asks nothing before enough full datagrams have left, nor when it may not", () => {
+    const mtu = new PathMtu(ISN, 1200, true);
+    for (let n = 1; n <= 100; n++) mtu.noteSent(n, 100);
+    sendFull(mtu, 101, 15);
+    expect(mtu.probeBytes(roundTrip(1), 0)).toBeUndefined();
+    sendFull(mtu, 116, 1);
+    expect(mtu.probeBytes(roundTrip(1), 0)).toBe(1452);
+    const fixed = new PathMtu(ISN, 4000, false);
+    sendFull(fixed, 1, 100);
+    expect(fixed.probeBytes(roundTrip(1), 0)).toBeUndefined();
+    expect(fixed.bytes).toBe(4000);
+  });
+
+  test("goes up step by step as answers come, and ends at the last", () => {
+    const { mtu, next } = provedMtu();
+    sendFull(mtu, next);
+    expect(mtu.probeBytes(roundTrip(1), 1e6)).toBeUndefined();
+  });
+
+  test("asks for more than Ethernet's size on short paths only", () => {
+    const mtu = new PathMtu(ISN, 1200, true);
+    const next = sendFull(mtu, 1);
+    expect(mtu.probeBytes(roundTrip(20), 0)).toBe(1452);
+    mtu.handleAnswer(pathAnswer(BigInt(1452), ISN));
+    sendFull(mtu, next);
+    expect(mtu.probeBytes(roundTrip(20), 1000)).toBeUndefined();
+  });
+
+  test("gives a size up after three probes in vain, one at a time", () => {
+    const mtu = new PathMtu(ISN, 1200, true);
+    sendFull(mtu, 1);
+    let nowMs = 0;
+    for (let i = 0; i < 3; i++) {
+      expect(mtu.probeBytes(roundTrip(1), nowMs)).toBe(1452);
+      expect(mtu.probeBytes(roundTrip(1), nowMs + 1)).toBeUndefined();
+      nowMs += 1000;
+    }
+    expect(mtu.probeBytes(roundTrip(1), nowMs)).toBeUndefined();
+    mtu.handleAnswer(pathAnswer(BigInt(1452), ISN));
+    expect(mtu.bytes).toBe(1200);
+  });
+
+  test("an answer that was not asked for changes nothing", () => {
+    const mtu = new PathMtu(ISN, 1200, true);
+    for (const bytes of [0, 1200, 8952, 2 ** 40]) mtu.handleAnswer(pathAnswer(BigInt(bytes), ISN));
+    expect(mtu.bytes).toBe(1200);
+  });
+
+  test("six large datagrams lost in a row, and none arriving, are a black hole", () => {
+    const { mtu, next } = provedMtu();
+    sendFull(mtu, next, 12);
+    for (let n = next; n < next + 5; n++) mtu.noteLost(n);
+    mtu.noteArrived(next + 5);
+    // Each message of a datagram tells of its loss; the datagram counts once.
+    for (let i = 0; i < 20; i++) mtu.noteLost(next + 6);
+    for (let n = next + 7; n < next + 11; n++) mtu.noteLost(n);
+    expect(mtu.bytes).toBe(16_384);
+    mtu.noteLost(next + 11);
+    expect(mtu.bytes).toBe(1200);
+  });
+});
+
+describe("NativeConnection:", () => {
+  /** A client that streams to a server over a path that passes datagrams up to `path.bytes`. */
+  function stream(path: { bytes: number }) {
+    const link = new Link(16_384);
+    let largest = 0;
+    link.latencyMs = 0.5;
+    link.passes = ({ bytes }) => {
+      if (bytes.length > path.bytes) return false;
+      largest = Math.max(largest, bytes.length);
+      return true;
+    };
+    const server = link.listener({ probesMtu: true });
+    const client = link.dialer({ probesMtu: true });
+    link.run(50);
+    const payload = "x".repeat(1000);
+    const write = (count: number): void => {
+      for (let i = 0; i < count; i++) link.write(client, 1, payload);
+    };
+    return { link, server, write, largest: () => largest };
+  }
+
+  test("uses the largest datagrams that the path passes", () => {
+    for (const [bytes, used] of [
+      [1200, 1200],
+      [1500, 1452],
+      [65_000, 16_384],
+    ] as const) {
+      const { link, server, write, largest } = stream({ bytes });
+      write(1500);
+      link.run(5000);
+      expect(server.texts.length).toBe(1500);
+      expect(largest()).toBeLessThanOrEqual(used);
+      expect(largest()).toBeGreaterThan(used * 0.8);
+    }
+  });
+
+  test("goes on with small datagrams where large ones pass no more", () => {
+    const path = { bytes: 65_000 };
+    const { link, server, write, largest } = stream(path);
+    write(1500);
+    link.run(2000);
+    expect(largest()).toBe(16_384);
+    path.bytes = 1300;
+    write(500);
+    link.run(10_000);
+    expect(server.texts.length).toBe(2000);
+  });
+});

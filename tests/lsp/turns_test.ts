@@ -1,0 +1,54 @@
+/** Reading without a promise a message, packing, and the mtu option. */
+import { describe, expect, test } from "bun:test";
+import { ConnectionClosed } from "../../lsp/errors.ts";
+import { connect, listen } from "../../lsp/mod.ts";
+import { connectedPair, nativeFrames } from "./link.ts";
+
+const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
+const text = (payload: Uint8Array | undefined): string => new TextDecoder().decode(payload);
+
+describe("tryRead:", () => {
+  test("gives what is here, in order, after whoever asked before; throws at the end", async () => {
+    await using server = await listen({ port: 0 });
+    const client = await connect({ host: "127.0.0.1", port: server.port });
+    expect(server.tryRead()).toBeUndefined();
+    const first = server.read();
+    for (const word of ["one", "two", "three"]) client.write(bytes(word));
+    expect(server.tryRead()).toBeUndefined();
+    expect(text((await first).payload)).toBe("one");
+    expect(text(server.tryRead()?.payload)).toBe("two");
+    expect(text(server.tryRead()?.payload)).toBe("three");
+    expect(server.tryRead()).toBeUndefined();
+    server.write(1, bytes("answer"));
+    server.closeConn(1);
+    expect(text(await client.read())).toBe("answer");
+    await client.read().catch(() => {});
+    expect(() => client.tryRead()).toThrow(ConnectionClosed);
+    await client.close();
+  });
+});
+
+describe("packing:", () => {
+  test("messages of a turn share a datagram; with false, each frame has its own", () => {
+    for (const packing of [true, false]) {
+      const { link, server, client } = connectedPair({ packing }, { packing });
+      link.run(link.nowMs + 100);
+      const already = nativeFrames(link, "client 1", "server 1").length;
+      for (const word of ["a", "b", "c"]) client.core.write(1, bytes(word));
+      link.run(link.nowMs + 20);
+      const sent = nativeFrames(link, "client 1", "server 1").slice(already);
+      expect(server.texts).toEqual(["a", "b", "c"]);
+      expect(sent.length).toBe(packing ? 1 : 3);
+    }
+  });
+});
+
+describe("mtu:", () => {
+  test("is kept, and refused out of its range", async () => {
+    for (const mtu of [1199, 16_385, 1300.5]) {
+      expect(listen({ port: 0, mtu })).rejects.toThrow(RangeError);
+    }
+    await using server = await listen({ port: 0, mtu: 9000 });
+    expect(server.port).toBeGreaterThan(0);
+  });
+});

@@ -1,0 +1,80 @@
+/**
+ * Instructions as data: a method of the assembler, its arguments, and the same in the syntax of a
+ * real assembler. `bun run tests/miner/assembler_forms.ts` writes tests/data/x86_forms.json with the
+ * bytes that GNU as gives for them; tests/miner/assembler_test.ts compares ours.
+ *
+ * @module
+ */
+import { Assembler, type Memory } from "../../miner/kernels/assembler.ts";
+import { assembleCpuid } from "../../miner/kernels/cpu_native.ts";
+import type { Shape } from "../../miner/kernels/shapes.ts";
+import { ASSEMBLING } from "./kernel_support.ts";
+
+/** A call of the assembler. */
+export interface Call {
+  readonly method: string;
+  readonly args: readonly (string | number | Memory)[];
+}
+
+/** A call and the bytes that it must give, in hexadecimal. */
+export interface Known extends Call {
+  readonly text: string;
+  readonly bytes: string;
+}
+
+/** Methods whose bytes depend on the place of a label, and those that are no instructions. */
+const NO_FORMS = new Set(["label", "place", "jump", "finish", "align", "size"]);
+
+/** An assembler that notes every call. */
+export function recordingAssembler(calls: Call[]): Assembler {
+  const asm = new Assembler();
+  return new Proxy(asm, {
+    get(target, name) {
+      const value = Reflect.get(target, name, target) as unknown;
+      if (typeof value !== "function") return value;
+      return (...args: Call["args"]): unknown => {
+        if (!NO_FORMS.has(String(name))) calls.push({ method: String(name), args });
+        return Reflect.apply(value as (...all: unknown[]) => unknown, target, args) as unknown;
+      };
+    },
+  });
+}
+
+/** Shapes that between them use every instruction a kernel has. */
+const SHAPES: readonly Shape[] = [
+  { kind: "single", varying: [2] },
+  { kind: "single", varying: [6, 7] },
+  { kind: "padded", varying: [13, 14] },
+  { kind: "states", varying: [15] },
+  { kind: "tail", varying: [] },
+  { kind: "header", varying: [3] },
+];
+
+/** Every call that the kernels make, each once. */
+export function kernelCalls(): Call[] {
+  const calls: Call[] = [];
+  for (const { assemble } of ASSEMBLING) {
+    for (const shape of SHAPES) assemble(shape, recordingAssembler(calls));
+  }
+  assembleCpuid(recordingAssembler(calls));
+  const known = new Map(calls.map((call) => [JSON.stringify(call), call]));
+  return [...known.values()];
+}
+
+/** How large a number's encoding is: what a form depends on. */
+function sizeOf(memory: Memory): string {
+  const { base, index, scale, displacement = 0, broadcast } = memory;
+  const size = displacement === 0 ? 0 : displacement % 64 || Math.abs(displacement) > 4096 ? 2 : 1;
+  const small = displacement >= -128 && displacement <= 127 ? "s" : "l";
+  return `m${base & 7}${base >> 3}${index ?? "-"}${scale ?? ""}d${size}${small}${broadcast ?? ""}`;
+}
+
+/** What makes two calls the same form: mnemonic, width, and each operand's kind and bank. */
+export function formOf({ method, args }: Call): string {
+  const parts = args.map((arg) => {
+    if (typeof arg === "string") return arg;
+    return typeof arg === "number" ? `${Math.min(arg >> 3, 4)}` : sizeOf(arg);
+  });
+  const width = args.find((arg) => arg === 128 || arg === 256 || arg === 512);
+  return `${method} ${width ?? ""} ${parts.join(" ")}`;
+}

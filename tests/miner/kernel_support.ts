@@ -1,0 +1,119 @@
+/**
+ * The engines that this processor can run, each made anew, and what was not run here.
+ *
+ * @module
+ */
+import { nativeKernel as bunKernel } from "../../miner/bun_kernel_native.ts";
+import type { Kernel } from "../../miner/kernel.ts";
+import { assembleArm } from "../../miner/kernels/arm_kernel.ts";
+import { type CpuFeatures, cpuFeatures } from "../../miner/kernels/cpu_native.ts";
+import type { Engine } from "../../miner/kernels/engine.ts";
+import { type AssembleShape, nativeEngine } from "../../miner/kernels/engine_native.ts";
+import {
+  assembleShaAvx2,
+  assembleShaAvx2Narrow,
+  assembleShaAvx512,
+} from "../../miner/kernels/hybrid_kernel.ts";
+import { assembleShaAlone } from "../../miner/kernels/sha_alone_kernel.ts";
+import { assembleAvx2, assembleAvx512 } from "../../miner/kernels/vector_kernel.ts";
+import { wasmEngine } from "../../miner/kernels/wasm_engine.ts";
+import type { Candidate } from "../../work/messages.ts";
+
+interface Assembling {
+  readonly name: string;
+  readonly assemble: AssembleShape;
+  readonly needs: readonly Exclude<keyof CpuFeatures, "intel">[];
+  /** So slow on Intel that only a fraction of the cases is run there. */
+  readonly slowOnIntel?: true;
+}
+
+/** All kernels that assemble for x86-64, whether they run here or not. */
+export const ASSEMBLING: readonly Assembling[] = [
+  { name: "avx512-sha", assemble: assembleShaAvx512, needs: ["avx512vl", "sha"] },
+  { name: "avx2-sha wide", assemble: assembleShaAvx2, needs: ["avx2", "sha"], slowOnIntel: true },
+  { name: "avx2-sha narrow", assemble: assembleShaAvx2Narrow, needs: ["avx2", "sha"] },
+  { name: "avx512", assemble: assembleAvx512, needs: ["avx512"] },
+  { name: "sha", assemble: assembleShaAlone, needs: ["sha"] },
+  { name: "avx2", assemble: assembleAvx2, needs: ["avx2"] },
+];
+
+const ARM: Assembling = {
+  name: "arm-sha",
+  assemble: (shape) => assembleArm(shape),
+  needs: ["armSha"],
+};
+
+/** An engine under test. */
+export interface Subject {
+  readonly name: string;
+  readonly slow: boolean;
+  engine(): Engine;
+}
+
+function nativeSubjects(): { subjects: Subject[]; notRun: string[] } {
+  let cpu: CpuFeatures;
+  try {
+    cpu = cpuFeatures();
+  } catch (error) {
+    return {
+      subjects: [],
+      notRun: [...ASSEMBLING, ARM].map(({ name }) => `${name}: ${String(error)}`),
+    };
+  }
+  const subjects: Subject[] = [];
+  const notRun: string[] = [];
+  for (const { name, assemble, needs, slowOnIntel } of [...ASSEMBLING, ARM]) {
+    const missing = needs.filter((need) => !cpu[need]);
+    if (missing.length > 0) notRun.push(`${name}: no ${missing.join(", ")}`);
+    else {
+      const slow = slowOnIntel === true && cpu.intel;
+      subjects.push({ name, slow, engine: () => nativeEngine(name, assemble) });
+    }
+  }
+  return { subjects, notRun };
+}
+
+const native = nativeSubjects();
+
+/** The engines to test here. */
+export const SUBJECTS: readonly Subject[] = [
+  ...native.subjects,
+  { name: "wasm", slow: false, engine: () => wasmEngine },
+];
+/** Why others are not tested here, a line each. */
+export const NOT_RUN: readonly string[] = native.notRun;
+
+/** One search and its right answer. */
+export interface Case {
+  readonly message: Uint8Array;
+  readonly lower: bigint;
+  readonly upper: bigint;
+  readonly target?: bigint;
+  readonly expected: Candidate;
+}
+
+/** A message of `length` bytes that is not all the same byte. */
+export const messageOf = (length: number): Uint8Array =>
+  Uint8Array.from({ length }, (_, i) => 0x21 + ((i * 7 + length) % 90));
+
+/** A case whose answer Bun's own SHA-256 gives, nonce by nonce. */
+export function caseOf(length: number, lower: bigint, count: number, target?: bigint): Case {
+  const message = messageOf(length);
+  const last = 2n ** 64n - 1n;
+  const wanted = lower + BigInt(count) - 1n;
+  const upper = wanted > last ? last : wanted;
+  const expected = bunKernel.bind(message).search(lower, upper, target);
+  return { message, lower, upper, expected, ...(target === undefined ? {} : { target }) };
+}
+
+/** What `kernel` gets wrong, a line each. */
+export function mistakes(kernel: Kernel, cases: readonly Case[]): string[] {
+  const wrong: string[] = [];
+  for (const { message, lower, upper, target, expected } of cases) {
+    const { hash, nonce } = kernel.bind(message).search(lower, upper, target);
+    if (hash === expected.hash && nonce === expected.nonce) continue;
+    const where = `${message.length} bytes, ${lower}..${upper}, target ${target}`;
+    wrong.push(`${where}: ${nonce} (${hash}) instead of ${expected.nonce} (${expected.hash})`);
+  }
+  return wrong;
+}

@@ -1,0 +1,113 @@
+/** The command line: what is accepted, what is refused and how that reads. */
+import { describe, test } from "bun:test";
+import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
+import { atPort, oneLine } from "../../base/text.ts";
+import { LSP_FLAGS, lspParams, WIRE_FLAG, wireFlag } from "../../peer/flags.ts";
+import { helpText, readCommandLine, type Usage } from "../../run/args.ts";
+import { UsageError } from "../../run/errors.ts";
+import { hex64, hostAndPort, port, uint64 } from "../../run/flags.ts";
+
+const USAGE: Usage = {
+  name: "tool",
+  takes: "A [B]",
+  count: [1, 2],
+  about: "Does things.",
+  flags: { wire: WIRE_FLAG, ...LSP_FLAGS, quiet: { help: "say nothing" } },
+};
+const read = (...argv: string[]) => readCommandLine(USAGE, argv);
+
+describe("readCommandLine", () => {
+  test("takes arguments and flags in any order", () => {
+    const line = read("--quiet", "a", "--epoch-millis", "100", "--", "--b");
+    assertEquals(line.positionals, ["a", "--b"]);
+    assertEquals([line.has("quiet"), line.flag("epoch-millis")], [true, "100"]);
+    assertEquals([read("a").has("quiet"), read("a").flag("wire")], [false, undefined]);
+  });
+
+  test("refuses too few, too many, unknown and valueless in one line", () => {
+    for (const argv of [
+      [],
+      ["a", "b", "c"],
+      ["a", "--nope"],
+      ["a", "--wire"],
+      ["a", "--quiet=1"],
+    ]) {
+      const { message } = assertThrows(() => read(...argv), UsageError);
+      assertEquals(message.split("\n").length, 1, message);
+    }
+  });
+});
+
+test("readCommandLine tells what is wrong in our style, and the way out for a leading dash", () => {
+  const why = (...argv: string[]): string => assertThrows(() => read(...argv), UsageError).message;
+  assertEquals(why("a", "--nope"), "unknown option '--nope'");
+  assertEquals(
+    why("a", "-5"),
+    'unknown option \'-5\'; an argument that begins with "-" goes behind "--"',
+  );
+  assertEquals(why("-dash").startsWith("unknown option '-dash'; an argument"), true);
+  assertEquals(why(), "got 0 arguments, expected A [B]");
+});
+
+test("helpText lists every flag with its meaning", () => {
+  const help = helpText(USAGE);
+  for (const flag of [...Object.keys(USAGE.flags), "help"]) assertStringIncludes(help, `--${flag}`);
+  assertStringIncludes(help, "usage: bun run tool.ts A [B]\n");
+});
+
+test("nonce takes 0..2^64-1 and nothing else", () => {
+  assertEquals(uint64("N", "0"), 0n);
+  assertEquals(uint64("N", "18446744073709551615"), 2n ** 64n - 1n);
+  for (const text of ["18446744073709551616", "-1", "1.5", "1e3", "", " 1", "0x10", "1n", "٣"]) {
+    assertThrows(() => uint64("N", text), UsageError, "whole number");
+  }
+});
+
+test("port takes 1..65535, and 0 where a free one may be picked", () => {
+  assertEquals(port("65535"), 65535);
+  assertEquals(port("0", 0n), 0);
+  for (const text of ["0", "65536", "http"]) assertThrows(() => port(text), UsageError, "PORT");
+});
+
+test("hex64 takes exactly 16 digits", () => {
+  assertEquals(hex64("--target", "00000000ffffFFFF"), 0xffff_ffffn);
+  for (const text of ["fff", "00000000fffffffff", "00000000fffffffg", "0x000000ffffffff"]) {
+    assertThrows(() => hex64("--target", text), UsageError, "16 hexadecimal");
+  }
+});
+
+test("hostAndPort takes a name, an IPv4 and a bracketed IPv6", () => {
+  assertEquals(hostAndPort("localhost:6060"), { host: "localhost", port: 6060 });
+  assertEquals(hostAndPort("127.0.0.1:1"), { host: "127.0.0.1", port: 1 });
+  assertEquals(hostAndPort("[::1]:6060"), { host: "::1", port: 6060 });
+  assertEquals(atPort("::1", 6060), "[::1]:6060");
+  for (const text of ["", "host", "6060", ":6060", "host:", "::1:6060", "[::1]", "a b:1", "h:0"]) {
+    assertThrows(() => hostAndPort(text), UsageError);
+  }
+});
+
+test("lspParams takes every parameter of section 2", () => {
+  const given = ["--epoch-millis", "9", "--epoch-limit", "3", "--window-size", "8"];
+  const more = ["--max-unacked-messages", "4", "--max-back-off-interval", "0"];
+  assertEquals(lspParams(read("a", ...given, ...more)), {
+    epochMillis: 9,
+    epochLimit: 3,
+    windowSize: 8,
+    maxUnackedMessages: 4,
+    maxBackOffInterval: 0,
+  });
+  assertEquals(lspParams(read("a")), {});
+  assertThrows(() => lspParams(read("a", "--epoch-limit", "0")), UsageError, "--epoch-limit");
+  const contradiction = ["--window-size", "2", "--max-unacked-messages", "3"];
+  assertThrows(() => lspParams(read("a", ...contradiction)), UsageError, "above");
+});
+
+test("wireFlag takes cbor and json", () => {
+  assertEquals(wireFlag(read("a")), "cbor");
+  assertEquals(wireFlag(read("a", "--wire", "json")), "json");
+  assertThrows(() => wireFlag(read("a", "--wire", "xml")), UsageError, "cbor or json");
+});
+
+test("oneLine keeps a stranger's text from steering the terminal", () => {
+  assertEquals(oneLine("a\x1b[2Jb\r\nc\u2028d\u202ee"), "a [2Jb c d e");
+});

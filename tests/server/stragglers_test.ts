@@ -1,0 +1,243 @@
+/**
+ * Idle time, stragglers, races and standing miners at the server core.
+ *
+ * @module
+ */
+import { describe, expect, test } from "bun:test";
+import { expectAnswer, expectExactCover, expectTidy } from "./checks.ts";
+import { type FakeMiner, VirtualFleet } from "./fleet.ts";
+
+const MAX = (1n << 64n) - 1n;
+
+function kinds(miner: FakeMiner): string[] {
+  return miner.heard.map(({ kind }) => kind);
+}
+
+describe("chunks", () => {
+  test("are about a second each, one queued behind the running one", () => {
+    const fleet = new VirtualFleet();
+    const miner = fleet.miner({ rate: 1e6 });
+    fleet.client().submit({ upper: MAX });
+    fleet.run(20_000);
+    const sizes = miner.heard.flatMap((m) => (m.kind === "assign" ? [m.upper - m.lower + 1n] : []));
+    expect(sizes[0]).toBe(100_000n);
+    for (const size of sizes.slice(8)) {
+      expect(size).toBeGreaterThan(900_000n);
+      expect(size).toBeLessThan(1_100_000n);
+    }
+    expect(miner.tasks.length).toBe(2);
+  });
+
+  test("start from what the miner says of itself, if it says", () => {
+    const fleet = new VirtualFleet();
+    const miner = fleet.miner({ rate: 1e6, declared: 1e6 });
+    fleet.client().submit({ upper: MAX });
+    fleet.run(100);
+    const assign = miner.heard[0]!;
+    expect(assign.kind === "assign" && assign.upper - assign.lower + 1n).toBe(1_000_000n);
+  });
+
+  test("have at most 2^48 nonces, whatever a miner promises", () => {
+    const fleet = new VirtualFleet();
+    const miner = fleet.miner({ rate: 1e6, declared: 1e19 });
+    fleet.client().submit({ upper: MAX });
+    fleet.run(100);
+    const assign = miner.heard[0]!;
+    expect(assign.kind === "assign" && assign.upper - assign.lower + 1n).toBe(1n << 48n);
+  });
+
+  test("while work is pending a miner idles at most one round trip", () => {
+    const fleet = new VirtualFleet({ delayMs: 40 });
+    const miners = [1e5, 1e6, 5e6].map((rate) => fleet.miner({ rate, declared: rate }));
+    fleet.client().submit({ upper: MAX });
+    fleet.run(1_000);
+    for (const miner of miners) miner.idleMs = 0;
+    fleet.run(30_000);
+    for (const miner of miners) expect(miner.idleMs).toBeLessThanOrEqual(80);
+  });
+
+  test("shrink towards the end so that unequal miners end together", () => {
+    const fleet = new VirtualFleet();
+    const rates = [1e5, 1e6, 3e6, 7e6];
+    for (const rate of rates) fleet.miner({ rate, declared: rate });
+    const client = fleet.client();
+    const { atMs } = expectAnswer(fleet, client, { upper: 99_999_999n });
+    const idealMs = 1e8 / (rates.reduce((a, b) => a + b) / 1000);
+    expect(atMs).toBeLessThan(idealMs * 1.03 + 50);
+    expectTidy(fleet);
+  });
+});
+
+describe("an idle miner", () => {
+  test("takes over the tail of a running chunk; no nonce is hashed twice", () => {
+    const fleet = new VirtualFleet();
+    const slow = fleet.miner({ rate: 1e6, declared: 2e6 });
+    const client = fleet.client();
+    const job = client.submit({ upper: 1_999_999n });
+    fleet.run(300);
+    const fast = fleet.miner({ rate: 5e6, declared: 5e6 });
+    expect(fleet.run(10_000, () => client.answers.has(job))).toBe(true);
+    expect(kinds(slow)).toContain("shrink");
+    expectExactCover(fleet, client.connId, job, 0n, 1_999_999n);
+    expect(slow.hashed + fast.hashed).toBe(2_000_000n);
+    expect(client.answer(job).atMs).toBeLessThan(800);
+    expectTidy(fleet);
+  });
+
+  test("races one that does not confirm; the first answer counts, the loser is told to stop", () => {
+    const fleet = new VirtualFleet();
+    const deaf = fleet.miner({ rate: 1e6, declared: 1e7, deaf: true });
+    const client = fleet.client();
+    const job = client.submit({ upper: 9_999_999n });
+    fleet.run(300);
+    fleet.miner({ rate: 2e6, declared: 2e6 });
+    expect(fleet.run(7_000, () => client.answers.has(job))).toBe(true);
+    expectExactCover(fleet, client.connId, job, 0n, 9_999_999n);
+    fleet.run(100);
+    expect(kinds(deaf)).toContain("stop");
+    expect(deaf.tasks).toEqual([]);
+    expectTidy(fleet);
+  });
+
+  test("who loses the race is told to stop when the straggler was first after all", () => {
+    const fleet = new VirtualFleet();
+    const deaf = fleet.miner({ rate: 1e6, declared: 1e7, deaf: true });
+    const client = fleet.client();
+    const job = client.submit({ upper: 9_999_999n });
+    fleet.run(300);
+    const helper = fleet.miner({ rate: 2e6, declared: 2e6 });
+    // Until it works on what the deaf one still has.
+    const isRacing = (): boolean => helper.tasks.some(({ lower }) => lower < 4_000_000n);
+    expect(fleet.run(10_000, isRacing)).toBe(true);
+    deaf.rate = 1e9;
+    fleet.run(50);
+    expect(kinds(helper)).toContain("stop");
+    expect(fleet.run(10_000, () => client.answers.has(job))).toBe(true);
+    expectExactCover(fleet, client.connId, job, 0n, 9_999_999n);
+    fleet.run(100);
+    expect(helper.tasks).toEqual([]);
+    expectTidy(fleet);
+  });
+});
+
+/** A race for the chunks of two miners that never confirm, against one that `finishes` some. */
+function race(finishes: (lower: bigint) => boolean) {
+  const fleet = new VirtualFleet({ limits: { stallMs: 60_000 } });
+  const deaf = [0, 1].map(() => fleet.miner({ rate: 1e-9, declared: 500, deaf: true }));
+  const client = fleet.client();
+  client.submit({ upper: 999n });
+  fleet.run(50);
+  expect(deaf[0]!.heard[0]).toMatchObject({ chunk: 1, lower: 0n, upper: 249n });
+  expect(deaf[1]!.heard[0]).toMatchObject({ chunk: 1, lower: 250n, upper: 437n });
+  const helper = fleet.miner({ rate: 1e-9, declared: 500 });
+  const receive = helper.receive.bind(helper);
+  helper.receive = (payload) => {
+    receive(payload);
+    const message = helper.heard.at(-1)!;
+    if (message.kind !== "assign" || !finishes(message.lower)) return;
+    const best = fleet.puzzle.search(message.message, message.lower, message.upper + 1n);
+    helper.say({ kind: "result", chunk: message.chunk, best });
+  };
+  fleet.run(5_000);
+  return { fleet, first: deaf[0]!, helper, client };
+}
+
+describe("in a race that is not the job's end", () => {
+  test("the helper is told to stop when the straggler was first", () => {
+    const { fleet, first, helper, client } = race((lower) => lower >= 250n);
+    const racing = helper.tasks.filter(({ lower }) => lower < 250n).map(({ chunk }) => chunk);
+    expect(racing.length).toBe(2);
+    first.say({ kind: "result", chunk: 1, best: fleet.puzzle.search("12345", 0n, 250n) });
+    fleet.run(30);
+    const stops = helper.heard.flatMap((m) => (m.kind === "stop" ? [m.chunk] : []));
+    expect(stops).toEqual(racing);
+    expect(client.answers.size).toBe(0);
+  });
+
+  test("the straggler is told to stop when the helper was first", () => {
+    const { first, client } = race((lower) => lower < 250n || lower >= 438n);
+    expect(first.heard.at(-1)).toEqual({ kind: "stop", chunk: 1 });
+    expect(client.answers.size).toBe(0);
+  });
+});
+
+describe("a miner whose cursor stands", () => {
+  test("for 5 s loses its chunks although its connection lives, and others do them", () => {
+    const fleet = new VirtualFleet();
+    const standing = fleet.miner({ rate: 1e6, declared: 1e6 });
+    const client = fleet.client();
+    const job = client.submit({ upper: 4_999_999n });
+    fleet.run(1_500);
+    standing.stall();
+    fleet.run(4_000);
+    expect(fleet.core.snapshot().miners[0]!.probation).toBe(false);
+    fleet.run(2_000);
+    const [miner] = fleet.core.snapshot().miners;
+    expect(miner!.probation).toBe(true);
+    expect(miner!.chunks.every(({ next, heldEnd }) => next === heldEnd)).toBe(true);
+    fleet.miner({ rate: 1e6, declared: 1e6 });
+    expect(fleet.run(10_000, () => client.answers.has(job))).toBe(true);
+    expectExactCover(fleet, client.connId, job, 0n, 4_999_999n);
+  });
+
+  test("gets no work until it has answered for all it had, then begins anew", () => {
+    const fleet = new VirtualFleet();
+    const miner = fleet.miner({ rate: 1e6, declared: 1e6 });
+    const client = fleet.client();
+    const job = client.submit({ upper: 4_999_999n });
+    fleet.run(1_500);
+    miner.twist = () => undefined;
+    fleet.run(7_000);
+    expect(fleet.core.snapshot().miners[0]!.probation).toBe(true);
+    const before = miner.heard.filter(({ kind }) => kind === "assign").length;
+    fleet.run(10_000);
+    expect(miner.heard.filter(({ kind }) => kind === "assign").length).toBe(before);
+    expect(client.answers.has(job)).toBe(false);
+    expect(fleet.core.wakeAtMs()).toBeDefined();
+    // Its answers come at last.
+    miner.twist = (message) => message;
+    for (const { chunks } of fleet.core.snapshot().miners) {
+      for (const { id, lower } of chunks) miner.say({ kind: "stopped", chunk: id, next: lower });
+    }
+    expect(fleet.run(10_000, () => client.answers.has(job))).toBe(true);
+    expect(fleet.log.join("\n")).toContain("works again");
+    expectTidy(fleet);
+  });
+
+  test("is not suspected while this machine slept: reports are read before judging", () => {
+    const fleet = new VirtualFleet();
+    const miner = fleet.miner({ rate: 1e6, declared: 1e6 });
+    fleet.client().submit({ upper: MAX });
+    fleet.run(3_000);
+    fleet.nowMs += 3_600_000;
+    miner.resume();
+    fleet.feed({ kind: "wake" });
+    expect(fleet.core.snapshot().miners[0]!.probation).toBe(false);
+    fleet.run(3_000);
+    expect(fleet.core.snapshot().miners[0]!.probation).toBe(false);
+  });
+});
+
+describe("a miner that became slow", () => {
+  test("has its chunk trimmed, so that a small job need not wait for it", () => {
+    const fleet = new VirtualFleet();
+    const miner = fleet.miner({ rate: 1e6, declared: 1e6 });
+    fleet.client().submit({ upper: MAX });
+    fleet.run(5_000);
+    miner.rate = 1e4;
+    fleet.run(15_000);
+    const small = fleet.client();
+    small.submit({ upper: 9_999n });
+    expect(fleet.run(8_000, () => small.answers.has(1))).toBe(true);
+  });
+
+  test("and one that promised a billion times too much, likewise", () => {
+    const fleet = new VirtualFleet();
+    fleet.miner({ rate: 1e4, declared: 1e13 });
+    fleet.client().submit({ upper: MAX });
+    fleet.run(10_000);
+    const small = fleet.client();
+    small.submit({ upper: 9_999n });
+    expect(fleet.run(8_000, () => small.answers.has(1))).toBe(true);
+  });
+});

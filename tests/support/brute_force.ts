@@ -1,0 +1,19 @@
+/** The answer to a job by its definition, for tests to compare with. */
+import { hashNonce } from "../../work/hash.ts";
+import { better, type Candidate } from "../../work/messages.ts";
+
+/** The lowest nonce of `[lower, upper]` that meets the target, else the one of the least hash. */
+export function bruteForce(
+  message: string,
+  lower: bigint,
+  upper: bigint,
+  target?: bigint,
+): Candidate {
+  let best: Candidate | undefined;
+  for (let nonce = lower; nonce <= upper; nonce++) {
+    const hash = hashNonce(message, nonce);
+    best = better({ hash, nonce }, best);
+    if (target !== undefined && hash <= target) return { hash, nonce };
+  }
+  return best!;
+}

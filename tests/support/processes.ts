@@ -1,0 +1,101 @@
+/**
+ * Scripts as subprocesses, for tests: start one, wait for a line of its output, for its end.
+ *
+ * @module
+ */
+import { fileURLToPath } from "node:url";
+
+/** What a test waits for comes within this time or the test fails and tells what was said. */
+const WAIT_MILLIS = 20_000;
+
+const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+const running = new Set<Script>();
+
+/** A script that runs, or ran. */
+export class Script {
+  readonly process: Bun.Subprocess<"ignore", "pipe", "pipe">;
+  stdout = "";
+  stderr = "";
+  /** Called at every piece of output and at the end. */
+  readonly #watchers = new Set<() => void>();
+  readonly #drained: Promise<unknown>;
+
+  /** Starts `name` (a path from the project's root, or absolute) with `args`. */
+  constructor(name: string, args: readonly string[], directory: string = ROOT) {
+    const command = [process.execPath, name, ...args];
+    this.process = Bun.spawn(command, {
+      cwd: directory,
+      stdin: "ignore",
+      stdout: "pipe",
+      stderr: "pipe",
+    });
+    const out = this.#collect(this.process.stdout, (text) => (this.stdout += text));
+    const err = this.#collect(this.process.stderr, (text) => (this.stderr += text));
+    this.#drained = Promise.all([out, err]);
+    running.add(this);
+  }
+
+  /** The exit code, once all output is there. */
+  async exit(): Promise<number> {
+    const code = await this.#within("its end", this.process.exited);
+    await this.#drained;
+    running.delete(this);
+    return code;
+  }
+
+  /** The first match in what goes, or went, to stderr (or stdout). */
+  async said(pattern: RegExp, stream: "stdout" | "stderr" = "stderr"): Promise<RegExpExecArray> {
+    const found = new Promise<RegExpExecArray>((resolve) => {
+      const look = (): void => {
+        const match = pattern.exec(this[stream]);
+        if (match === null) return;
+        this.#watchers.delete(look);
+        resolve(match);
+      };
+      this.#watchers.add(look);
+      look();
+    });
+    return await this.#within(`${pattern} on ${stream}`, found);
+  }
+
+  kill(signal: NodeJS.Signals): void {
+    this.process.kill(signal);
+  }
+
+  async #collect(stream: ReadableStream<Uint8Array>, add: (text: string) => void): Promise<void> {
+    const decoder = new TextDecoder();
+    for await (const part of stream) {
+      add(decoder.decode(part, { stream: true }));
+      for (const look of this.#watchers) look();
+    }
+  }
+
+  async #within<T>(what: string, promise: Promise<T>): Promise<T> {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => {
+        const said = `stdout: ${this.stdout}\nstderr: ${this.stderr}`;
+        reject(new Error(`waited ${WAIT_MILLIS} ms for ${what}\n${said}`));
+      }, WAIT_MILLIS);
+    });
+    try {
+      return await Promise.race([promise, late]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+}
+
+/** Starts a server on a free port; the script and where it listens. */
+export async function startServer(...args: string[]): Promise<{ server: Script; at: string }> {
+  const server = new Script("server.ts", ["0", ...args]);
+  const [, at] = await server.said(/^listening on (\S+)\n/, "stdout");
+  return { server, at: at! };
+}
+
+/** Ends whatever a test left behind. */
+export async function killAll(): Promise<void> {
+  const left = [...running];
+  for (const script of left) script.kill("SIGKILL");
+  await Promise.all(left.map((script) => script.exit()));
+}

@@ -1,0 +1,281 @@
+/**
+ * `bun run demo`: a real fleet on this machine. Starts a server and three miners as processes of
+ * their own, has them search a range that takes some seconds, kills one of them in the middle of
+ * it, shows how it goes, verifies the result, and shuts everything down. Exit code 0 means that all
+ * of it worked.
+ *
+ * @module
+ */
+import { fileURLToPath } from "node:url";
+import { oneLine, readableCount, readableDuration } from "../base/text.ts";
+import { progressLine } from "../client/progress_line.ts";
+import { type JobAnswer, type Status, submit, usableCores } from "../mod.ts";
+import { readCommandLine, type Usage } from "../run/args.ts";
+import { Failure } from "../run/errors.ts";
+import { hostAndPort } from "../run/flags.ts";
+import { Display } from "../run/progress.ts";
+import { onSignal, runScript, WITH_PARENT } from "../run/signals.ts";
+import { readableRate } from "../work/readable.ts";
+import { checkHash, searchAgain } from "./demo_check.ts";
+
+const MINERS = 3;
+/** How long the job should take, and the smaller one before it that measures the fleet. */
+const JOB_SECONDS = 4;
+const MEASURE_SECONDS = 0.8;
+const MEASURE_NONCES_MIN = 2_000_000n;
+/** How much of the job is done when a miner is killed, in percent. */
+const KILL_PERCENT = 30n;
+/** A peer that is silent for 10 of these is lost. */
+const EPOCH_MILLIS = 100;
+/** How long to wait for the miners to have chosen their kernels; it is no must. */
+const CHOICE_MILLIS = 5000;
+/** No step of the demo takes longer than this unless something is broken. */
+const STEP_MILLIS = 60_000;
+
+const USAGE: Usage = {
+  name: "demo",
+  takes: "",
+  count: [0, 0],
+  about: `Shows a server and ${MINERS} miners at work, and what happens when one is killed.`,
+  flags: {},
+};
+
+type Child = Bun.Subprocess<"ignore", "pipe", "pipe">;
+
+const display = new Display({ lineMillis: 1000 });
+const children: Child[] = [];
+/** Those of them that are meant to end. */
+const expected = new Set<Child>();
+/** Rejects when another one ends. */
+const broken = Promise.withResolvers<never>();
+broken.promise.catch(() => {});
+/** Lines that children said, and who wants to hear of the next. */
+const said: string[] = [];
+let onSaid = (): void => {};
+/** Whether what children say is shown. */
+let telling = true;
+
+async function main(): Promise<number> {
+  readCommandLine(USAGE, process.argv.slice(2));
+  onSignal(async () => {
+    display.clear();
+    await killAll();
+  });
+  try {
+    await demonstrate();
+    const codes = await within("the end of all processes", shutDown());
+    if (codes.some((code) => code !== 143)) {
+      throw new Failure(`the processes did not end cleanly: exit codes ${codes.join(", ")}`);
+    }
+  } finally {
+    display.clear();
+    await killAll();
+  }
+  display.line("all shut down; the demo is done");
+  return 0;
+}
+
+async function demonstrate(): Promise<void> {
+  const { host, port } = await startServer();
+  const kernels = await startMiners(`${host}:${port}`);
+  const rate = await measure(host, port);
+  const upper = BigInt(Math.round(rate * JOB_SECONDS)) - 1n;
+  const message = `motherlode ${new Date().toISOString()}`;
+  display.line(`the job: the least hash of "${message}" with a nonce in 0..${upper}`);
+  const startMs = performance.now();
+  const answer = await run(host, port, message, upper, (status) => {
+    display.status(progressLine(status, upper + 1n, display.lineOptions));
+    if (status.done * 100n > KILL_PERCENT * upper) killOne();
+  });
+  const seconds = (performance.now() - startMs) / 1000;
+  const speed = readableRate(Number(upper + 1n) / seconds);
+  const despite = killed ? `, although miner ${MINERS} was killed` : "";
+  display.line(
+    `found nonce ${answer.nonce} in ${readableDuration(seconds)}, at ${speed}${despite}`,
+  );
+  process.stdout.write(`Result ${answer.hash} ${answer.nonce}\n`);
+  await verify(message, upper, answer, kernels);
+}
+
+/** Starts the miners one by one, so that the server numbers them as we do; their kernels. */
+async function startMiners(at: string): Promise<Set<string>> {
+  const threads = Math.max(1, Math.floor(usableCores() / MINERS));
+  for (let i = 1; i <= MINERS; i++) {
+    const args = [at, "--threads", String(threads), "--epoch-millis", String(EPOCH_MILLIS)];
+    tellLines(`miner ${i}`, start("miner.ts", args).stderr);
+    await within(`miner ${i}`, saying(/^server: miner \d+ joined/, i));
+  }
+  const chosen = /^miner \d+: kernel (\S+): /;
+  await Promise.race([saying(chosen, MINERS), Bun.sleep(CHOICE_MILLIS)]);
+  return new Set(said.flatMap((line) => chosen.exec(line)?.[1] ?? []));
+}
+
+let killed = false;
+
+/** What the fleet must bear: a miner's sudden death. */
+function killOne(): void {
+  if (killed) return;
+  killed = true;
+  const victim = children[MINERS]!;
+  expected.add(victim);
+  victim.kill("SIGKILL");
+  display.line(`killed miner ${MINERS} in the middle of its work (kill -9); the others go on`);
+}
+
+/** Starts the server on a free port; where it listens. */
+async function startServer(): Promise<{ host: string; port: number }> {
+  const server = start("server.ts", ["0", "--epoch-millis", String(EPOCH_MILLIS)]);
+  tellLines("server", server.stderr);
+  const first = await within("the server's start", firstLine(server.stdout));
+  const where = /^listening on (.+)$/.exec(first)?.[1];
+  if (where === undefined) throw new Failure(`the server said "${oneLine(first)}"`);
+  display.line(`server: ${first}`);
+  return hostAndPort(where);
+}
+
+/** Nonces a second of the fleet, by jobs that grow until one takes long enough to tell. */
+async function measure(host: string, port: number): Promise<number> {
+  telling = false;
+  // The first one also warms the kernels up: it says nothing.
+  for (let nonces = MEASURE_NONCES_MIN, warm = false; ; nonces *= 4n, warm = true) {
+    const startMs = performance.now();
+    await run(host, port, "motherlode measurement", nonces - 1n);
+    const seconds = (performance.now() - startMs) / 1000;
+    const rate = Number(nonces) / seconds;
+    if (seconds < MEASURE_SECONDS || !warm) continue;
+    display.line(`this fleet does about ${readableRate(rate)}, as a small job shows`);
+    telling = true;
+    return rate;
+  }
+}
+
+async function run(
+  host: string,
+  port: number,
+  message: string,
+  upper: bigint,
+  show: (status: Status) => void = () => {},
+): Promise<JobAnswer> {
+  const job = submit({ host, port, message, lower: 0n, upper });
+  const shown = (async () => {
+    for await (const status of job) show(status);
+    return await job.answer;
+  })();
+  return await within("the answer to a job", shown);
+}
+
+/** Checks the result without the code that found it. */
+async function verify(
+  message: string,
+  upper: bigint,
+  answer: JobAnswer,
+  kernels: ReadonlySet<string>,
+): Promise<void> {
+  const claim = { message, upper, answer };
+  checkHash(claim);
+  const percentOf = (part: bigint): bigint => (part * 100n) / (upper + 1n);
+  const { kernel, searched } = await within(
+    "the second search",
+    searchAgain(claim, kernels, (next, name) =>
+      display.status(`searching again with another kernel (${name}): ${percentOf(next)} %`),
+    ),
+  );
+  const all = searched > upper;
+  const part = all ? "all" : `the first ${percentOf(searched)} %`;
+  const what = `a second search of ${part} of the ${readableCount(upper + 1n)} nonces`;
+  const found = all || answer.nonce < searched ? "found the same nonce" : "found none smaller";
+  display.line(`verified: the hash is right, and ${what} with another kernel (${kernel}) ${found}`);
+}
+
+// ---- processes
+
+function start(script: string, args: string[]): Child {
+  const path = fileURLToPath(new URL(`../${script}`, import.meta.url));
+  const child = Bun.spawn([process.execPath, path, ...args], {
+    stdin: "ignore",
+    stdout: "pipe",
+    stderr: "pipe",
+    env: { ...process.env, [WITH_PARENT]: "yes" },
+  });
+  children.push(child);
+  void child.exited.then((code) => {
+    if (expected.has(child)) return;
+    broken.reject(new Failure(`${script} ended unexpectedly, exit code ${code}`));
+  });
+  return child;
+}
+
+/** Ends the miners that live, then the server they work for; the exit codes. */
+async function shutDown(): Promise<number[]> {
+  const [server, ...all] = children;
+  const miners = killed ? all.slice(0, -1) : all;
+  const codes = [];
+  for (const group of [miners, [server!]]) {
+    for (const child of group) {
+      expected.add(child);
+      child.kill("SIGTERM");
+    }
+    codes.push(...(await Promise.all(group.map((child) => child.exited))));
+  }
+  return codes;
+}
+
+/** Ends by force whatever still runs. */
+function killAll(): Promise<number[]> {
+  for (const child of children) {
+    expected.add(child);
+    if (child.exitCode === null) child.kill("SIGKILL");
+  }
+  return Promise.all(children.map((child) => child.exited));
+}
+
+async function firstLine(stream: ReadableStream<Uint8Array>): Promise<string> {
+  let text = "";
+  const decoder = new TextDecoder();
+  for await (const part of stream) {
+    text += decoder.decode(part, { stream: true });
+    if (text.includes("\n")) break;
+  }
+  return text.split("\n")[0]!;
+}
+
+/** Shows the lines of a child as they come. */
+function tellLines(name: string, stream: ReadableStream<Uint8Array>): void {
+  void (async () => {
+    const decoder = new TextDecoder();
+    let rest = "";
+    for await (const part of stream) {
+      const lines = (rest + decoder.decode(part, { stream: true })).split("\n");
+      rest = lines.pop()!;
+      for (const text of lines) hear(`${name}: ${text}`);
+    }
+  })();
+}
+
+function hear(line: string): void {
+  if (telling) display.line(line);
+  said.push(line);
+  onSaid();
+}
+
+/** Resolves when children have said `count` lines of that kind. */
+async function saying(pattern: RegExp, count: number): Promise<void> {
+  while (said.filter((line) => pattern.test(line)).length < count) {
+    await new Promise<void>((resolve) => (onSaid = resolve));
+  }
+}
+
+async function within<T>(what: string, promise: Promise<T>): Promise<T> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<never>((_, reject) => {
+    const text = `${what} did not come within ${STEP_MILLIS / 1000} s`;
+    timer = setTimeout(() => reject(new Failure(text)), STEP_MILLIS);
+  });
+  try {
+    return await Promise.race([promise, late, broken.promise]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+if (import.meta.main) await runScript("demo", main);

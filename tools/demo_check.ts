@@ -1,0 +1,92 @@
+/**
+ * The demo's distrust: checks an answer without the code that found it. The hash is computed by
+ * two other implementations, and the range is searched once more by a kernel that the fleet did not
+ * use.
+ *
+ * @module
+ */
+import { kernelNamed, Pool } from "../miner/mod.ts";
+import { hashNonce, type JobAnswer, KERNEL_NAMES } from "../mod.ts";
+import { Failure } from "../run/errors.ts";
+
+/** The second search may take this long; then it says how far it came. */
+const SECOND_SEARCH_MILLIS = 8_000;
+/** Preferred for the second search: it has least in common with the fastest ones. */
+const UNLIKE = "sha";
+
+/** The question and its answer. */
+export interface Claim {
+  readonly message: string;
+  /** The range is 0..upper. */
+  readonly upper: bigint;
+  readonly answer: JobAnswer;
+}
+
+/** What the second search did. */
+export interface SecondSearch {
+  readonly kernel: string;
+  /** Nonces from 0 on that it searched. */
+  readonly searched: bigint;
+}
+
+/** Throws {@link Failure} unless the answer's hash is right and its nonce in range. */
+export function checkHash({ message, upper, answer: { hash, nonce } }: Claim): void {
+  if (nonce < 0n || nonce > upper) throw new Failure(`nonce ${nonce} is outside 0..${upper}`);
+  const native = new Bun.CryptoHasher("sha256").update(`${message} ${nonce}`).digest();
+  for (const own of [hashNonce(message, nonce), native.readBigUInt64BE(0)]) {
+    if (own !== hash) throw new Failure(`nonce ${nonce} has hash ${own}, not ${hash}`);
+  }
+}
+
+/**
+ * Searches the range again with a kernel that is not in `used`, for a limited time; `onProgress`
+ * hears how far it is. Throws {@link Failure} if it finds anything better, or not the answer.
+ */
+export async function searchAgain(
+  { message, upper, answer }: Claim,
+  used: ReadonlySet<string>,
+  onProgress: (searched: bigint, kernel: string) => void,
+  millis: number = SECOND_SEARCH_MILLIS,
+): Promise<SecondSearch> {
+  const kernel = otherKernel(used);
+  const end = Promise.withResolvers<{ searched: bigint; best?: { hash: bigint; nonce: bigint } }>();
+  const pool = new Pool({
+    kernel,
+    onEvent: (event) => {
+      if (event.kind === "progress") onProgress(event.next, kernel);
+      if (event.kind === "finished") end.resolve({ searched: upper + 1n, best: event.best });
+      if (event.kind === "stopped") end.resolve({ ...event, searched: event.next });
+    },
+    onDead: () => end.reject(new Failure("the second search broke down")),
+  });
+  const timer = setTimeout(() => pool.command({ kind: "stop", id: 1 }), millis);
+  pool.command({ kind: "start", search: { id: 1, message, lower: 0n, upper } });
+  try {
+    const { searched, best } = await end.promise;
+    const reached = answer.nonce < searched;
+    const isBetter =
+      best !== undefined &&
+      (best.hash < answer.hash || (best.hash === answer.hash && best.nonce < answer.nonce));
+    if (isBetter) throw new Failure(`nonce ${best.nonce} has the smaller hash ${best.hash}`);
+    if (reached && best?.nonce !== answer.nonce) {
+      throw new Failure(`a second search found nonce ${best?.nonce}, not ${answer.nonce}`);
+    }
+    return { kernel, searched };
+  } finally {
+    clearTimeout(timer);
+    await pool.close();
+  }
+}
+
+/** A kernel that this machine can run and that is not in `used`, if there is any. */
+function otherKernel(used: ReadonlySet<string>): string {
+  for (const name of [UNLIKE, ...KERNEL_NAMES]) {
+    if (name === "auto" || used.has(name)) continue;
+    try {
+      if (kernelNamed(name) !== undefined) return name;
+    } catch {
+      // Not on this machine.
+    }
+  }
+  return "plain";
+}
