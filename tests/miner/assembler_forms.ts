@@ -1,7 +1,7 @@
 /**
  * Instructions as data: a method of the assembler, its arguments, and the same in the syntax of a
- * real assembler. `bun run tests/miner/assembler_forms.ts` writes tests/data/x86_forms.json with the
- * bytes that GNU as gives for them; tests/miner/assembler_test.ts compares ours.
+ * real assembler. `bun run tests/miner/make_assembler_forms.ts` writes the bytes that GNU as gives
+ * for them into tests/data/x86_forms.json; tests/miner/assembler_test.ts compares ours.
  *
  * @module
  */
