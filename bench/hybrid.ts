@@ -10,6 +10,7 @@ import { parseArgs } from "node:util";
 import type { Kernel } from "../miner/kernel.ts";
 import { nativeEngine } from "../miner/kernels/engine_native.ts";
 import { hybridAvx512, type HybridVariant } from "../miner/kernels/hybrid_kernel.ts";
+import { X86_CODE, x86Code } from "../miner/kernels/machine_code.ts";
 import { detect } from "../miner/kernels/mod.ts";
 import { engineKernel } from "../miner/kernels/tile_search.ts";
 import { contestant, headers, mega, messages, race, ratio } from "./kernel_race.ts";
@@ -32,9 +33,10 @@ const VARIANTS: Readonly<Record<string, Partial<HybridVariant>>> = {
   "32 lanes a batch": { lanes: 32 },
 };
 
+const { needs } = X86_CODE["avx512-sha"];
 const kernels = Object.entries(VARIANTS).map(([name, changes]) => ({
   name,
-  kernel: engineKernel(nativeEngine(name, hybridAvx512(changes))),
+  kernel: engineKernel(nativeEngine(name, x86Code(needs, hybridAvx512(changes)).make)),
 }));
 const COLUMNS: Readonly<Record<string, (kernel: Kernel) => (nonces: number) => void>> = {
   "one word varies": (kernel) => messages(kernel, 3),

@@ -8,6 +8,7 @@
  * @module
  */
 import { invariant } from "../../base/machine.ts";
+import type { Extension } from "./extensions.ts";
 
 /** The zero register. */
 export const XZR = 31;
@@ -38,6 +39,14 @@ const TWO: Readonly<Record<ArmTwo, number>> = {
   sxtw: 0x93407c00,
 };
 
+/** Those that belong to FEAT_SHA256; the others are the baseline's. */
+const SHA256: ReadonlySet<ArmThree | ArmTwo> = new Set([
+  "sha256h",
+  "sha256h2",
+  "sha256su0",
+  "sha256su1",
+] as const);
+
 /** A place in the code to jump to. */
 export interface ArmLabel {
   position: number;
@@ -47,6 +56,12 @@ export interface ArmLabel {
 /** Collects machine code. Every method appends one instruction. */
 export class ArmAssembler {
   readonly #code: number[] = [];
+  readonly #sha256: boolean;
+
+  /** For code that may use the baseline of AArch64 and these extensions. */
+  constructor(extensions: ReadonlySet<Extension>) {
+    this.#sha256 = extensions.has("FEAT_SHA256");
+  }
 
   /** The code; every label used must have been placed. */
   finish(): Uint8Array {
@@ -58,11 +73,13 @@ export class ArmAssembler {
 
   /** Vector instruction with two sources. */
   three(op: ArmThree, target: number, source1: number, source2: number): void {
+    this.#require(op);
     this.#put(THREE[op] | (source2 << 16) | (source1 << 5) | target);
   }
 
   /** Instruction with one source. */
   two(op: ArmTwo, target: number, source: number): void {
+    this.#require(op);
     this.#put(TWO[op] | (source << 5) | target);
   }
 
@@ -140,6 +157,10 @@ export class ArmAssembler {
   /** cbnz: jumps when the lower 32 bits of a register are not zero. */
   jumpIfNotZero(register: number, label: ArmLabel): void {
     this.#jump(0x35000000 | register, label);
+  }
+
+  #require(op: ArmThree | ArmTwo): void {
+    invariant(this.#sha256 || !SHA256.has(op), `${op} needs FEAT_SHA256, the code is without it`);
   }
 
   #jump(word: number, label: ArmLabel): void {

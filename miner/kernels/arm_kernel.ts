@@ -6,7 +6,7 @@
  *
  * @module
  */
-import { ArmAssembler } from "./arm_assembler.ts";
+import type { ArmAssembler } from "./arm_assembler.ts";
 import { firstGroup, prepareShaPool, SHA_POOL, shaLiterals } from "./constants.ts";
 import type { AssembledShape } from "./engine_native.ts";
 import { POOL_INPUTS } from "./expression.ts";
@@ -36,7 +36,7 @@ const STREAMS: readonly Omit<Stream, "lane">[] = [
 const ORDER = [0, 1, 2, 3, 4, 5, 6, 7];
 
 /** Assembles for AArch64 with FEAT_SHA256. */
-export function assembleArm(shape: Shape, asm: ArmAssembler = new ArmAssembler()): AssembledShape {
+export function assembleArm(shape: Shape, asm: ArmAssembler): AssembledShape {
   emitLoop(asm, shape);
   return {
     code: asm.finish(),

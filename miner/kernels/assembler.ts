@@ -5,9 +5,12 @@
  * (2.1, 2.2), VEX (2.3) and EVEX (2.7). Every form is compared with the bytes of GNU as in
  * tests/miner/assembler_test.ts.
  *
+ * An assembler knows which extensions it may use, and refuses every instruction that needs another.
+ *
  * @module
  */
 import { invariant } from "../../base/machine.ts";
+import type { Extension } from "./extensions.ts";
 import {
   ALU,
   type Alu,
@@ -18,17 +21,26 @@ import {
   type Form,
   MANDATORY_PREFIX,
   MAP_BYTES,
+  type Memory,
+  type Needed,
+  needsEvex,
   SHIFT,
   type Shift,
+  SINGLE,
   SSE,
   type Sse,
   SSE_IMMEDIATE,
+  SSE_SINGLE,
   type SseImmediate,
   THREE,
   type Three,
   THREE_IMMEDIATE,
   type ThreeImmediate,
+  type VectorOperand,
+  type Width,
 } from "./instruction_forms.ts";
+
+export type { Memory, VectorOperand, Width };
 
 /** General-purpose registers by their hardware numbers. */
 export const RAX = 0;
@@ -44,22 +56,6 @@ export const R9 = 9;
 export const R10 = 10;
 export const R11 = 11;
 
-/** A memory operand: base + index * scale + displacement. */
-export interface Memory {
-  readonly base: number;
-  readonly index?: number;
-  readonly scale?: 1 | 2 | 4 | 8;
-  readonly displacement?: number;
-  /** EVEX embedded broadcast: one 32-bit element for all lanes. */
-  readonly broadcast?: boolean;
-}
-
-/** A vector register (0..31) or memory. */
-export type VectorOperand = number | Memory;
-
-/** Width of a vector instruction in bits. */
-export type Width = 128 | 256 | 512;
-
 /** A place in the code to jump to. */
 export interface Label {
   position: number;
@@ -69,6 +65,12 @@ export interface Label {
 /** Collects machine code. Every method appends one instruction. */
 export class Assembler {
   readonly #bytes: number[] = [];
+  readonly #extensions: ReadonlySet<Extension>;
+
+  /** For code that may use the baseline of x86-64 and these extensions. */
+  constructor(extensions: ReadonlySet<Extension>) {
+    this.#extensions = extensions;
+  }
 
   /** Bytes so far. */
   get size(): number {
@@ -82,12 +84,13 @@ export class Assembler {
 
   /** target = source1 op source2. VEX where that can say it, else EVEX. */
   three(op: Three, width: Width, target: number, source1: number, source2: VectorOperand): void {
-    this.#vector(THREE[op], width, target, source1, source2);
+    this.#vector(op, THREE[op], width, target, source1, source2);
   }
 
   /** target = source op immediate. */
   shift(op: Shift, width: Width, target: number, source: VectorOperand, count: number): void {
-    this.#vector(SHIFT[op], width, SHIFT[op].extension, target, source, count);
+    this.#vector(op, SHIFT[op], width, SHIFT[op].opcodeExtension, target, source);
+    this.#put(count);
   }
 
   /** target = op(source1, source2, immediate); vpternlogd also reads its target. */
@@ -99,87 +102,89 @@ export class Assembler {
     source2: VectorOperand,
     immediate: number,
   ): void {
-    this.#vector(THREE_IMMEDIATE[op], width, target, source1, source2, immediate);
+    this.#vector(op, THREE_IMMEDIATE[op], width, target, source1, source2);
+    this.#put(immediate);
   }
 
   /** Loads (or copies) a vector; no alignment needed. */
   load(width: Width, target: number, source: VectorOperand): void {
-    this.#vector({ map: 1, prefix: 2, opcode: 0x6f }, width, target, 0, source);
+    this.#vector("vmovdqu", SINGLE["vmovdqu load"], width, target, 0, source);
   }
 
   /** Stores a vector; no alignment needed. */
   store(width: Width, target: Memory, source: number): void {
-    this.#vector({ map: 1, prefix: 2, opcode: 0x7f }, width, source, 0, target);
+    this.#vector("vmovdqu", SINGLE["vmovdqu store"], width, source, 0, target);
   }
 
   /** vpbroadcastd: one 32-bit word from memory or from the low lane of a register. */
   broadcast(width: Width, target: number, source: VectorOperand): void {
-    const form: Form = { map: 2, prefix: 1, opcode: 0x58, memoryBytes: 4 };
-    this.#vector(form, width, target, 0, source);
+    this.#vector("vpbroadcastd", SINGLE.vpbroadcastd, width, target, 0, source);
   }
 
   /** vmovd: the low 32 bits of a general register into lane 0, the rest zero. */
   moveFromGeneral(target: number, source: number): void {
-    this.#vex({ map: 1, prefix: 1, opcode: 0x6e }, 128, target, 0, source);
+    this.#vector("vmovd", SINGLE["vmovd from general"], 128, target, 0, source);
   }
 
   /** vmovd: stores lane 0. */
   storeLane0(target: Memory, source: number): void {
-    const form: Form = { map: 1, prefix: 1, opcode: 0x7e, memoryBytes: 4 };
-    this.#vector(form, 128, source, 0, target);
+    this.#vector("vmovd", SINGLE["vmovd to memory"], 128, source, 0, target);
   }
 
   /** vmovq: loads 64 bits, the rest of the register zero. */
   loadQuad(target: number, source: Memory): void {
-    this.#vex({ map: 1, prefix: 2, opcode: 0x7e }, 128, target, 0, source);
+    this.#vector("vmovq", SINGLE["vmovq load"], 128, target, 0, source);
   }
 
   /** vpcmpud mask, source1, source2, 2: mask bit i = source1[i] <= source2[i], unsigned. */
   compareLessEqual(width: Width, mask: number, source1: number, source2: VectorOperand): void {
-    const form: Form = { map: 3, prefix: 1, opcode: 0x1e, evexOnly: true };
-    this.#vector(form, width, mask, source1, source2, 2);
+    this.#vector("vpcmpud", SINGLE.vpcmpud, width, mask, source1, source2);
+    this.#put(2);
   }
 
   /** kortestw: sets ZF when both masks are zero. */
   testMask(mask: number): void {
+    this.#require("kortestw", "AVX512F");
     this.#put(0xc5, 0xf8, 0x98, 0xc0 | (mask << 3) | mask);
   }
 
   /** vpmovmskb: the top bit of every byte of a vector register (0..15). */
   byteMask(width: 128 | 256, target: number, source: number): void {
-    this.#vex({ map: 1, prefix: 1, opcode: 0xd7 }, width, target, 0, source);
+    this.#vector("vpmovmskb", SINGLE.vpmovmskb, width, target, 0, source);
   }
 
   /** Clears the upper halves, so that legacy SSE code after us runs at full speed. */
   zeroUpper(): void {
+    this.#require("vzeroupper", "AVX");
     this.#put(0xc5, 0xf8, 0x77);
   }
 
   /** A legacy SSE instruction. */
   sse(op: Sse, target: number, source: VectorOperand): void {
-    this.#legacy(SSE[op], target, source);
+    this.#legacy(op, SSE[op], target, source);
   }
 
   /** A legacy SSE instruction with an immediate. */
   sseImmediate(op: SseImmediate, target: number, source: VectorOperand, immediate: number): void {
-    this.#legacy(SSE_IMMEDIATE[op], target, source);
+    this.#legacy(op, SSE_IMMEDIATE[op], target, source);
     this.#put(immediate);
   }
 
   /** pslldq: shifts the whole register left by `count` bytes. */
   shiftBytesLeft(target: number, count: number): void {
-    this.#legacy({ map: 1, prefix: 1, opcode: 0x73 }, 7, target);
+    const form = SSE_SINGLE.pslldq;
+    this.#legacy("pslldq", form, form.opcodeExtension!, target);
     this.#put(count);
   }
 
   /** movdqu: stores 128 bits. */
   sseStore(target: Memory, source: number): void {
-    this.#legacy({ map: 1, prefix: 2, opcode: 0x7f }, source, target);
+    this.#legacy("movdqu", SSE_SINGLE["movdqu store"], source, target);
   }
 
   /** pmovmskb: the top bit of every byte. */
   sseByteMask(target: number, source: number): void {
-    this.#legacy({ map: 1, prefix: 1, opcode: 0xd7 }, target, source);
+    this.#legacy("pmovmskb", SSE_SINGLE.pmovmskb, target, source);
   }
 
   /** 64-bit integer instruction on registers: target = target op source (cmp, test: flags only). */
@@ -255,7 +260,10 @@ export class Assembler {
     if (op === "ret") this.#put(0xc3);
     else if (op === "leave") this.#put(0xc9);
     else if (op === "cpuid") this.#put(0x0f, 0xa2);
-    else this.#put(0x0f, 0x01, 0xd0);
+    else {
+      this.#require(op, "XSAVE");
+      this.#put(0x0f, 0x01, 0xd0);
+    }
   }
 
   /** Fills with one-byte nops up to a multiple of `bytes`. */
@@ -304,30 +312,42 @@ export class Assembler {
     return r | (((operand.index ?? 0) & 8) >> 2) | ((operand.base & 8) >> 3);
   }
 
-  #legacy(form: Form, reg: number, operand: VectorOperand): void {
+  /** Throws unless this code may use what `what` needs; `undefined`: there is no such form. */
+  #require(what: string, needed: Needed | undefined): void {
+    if (needed === "baseline") return;
+    if (needed !== undefined && this.#extensions.has(needed)) return;
+    const reason =
+      needed === undefined
+        ? "does not exist"
+        : `needs ${needed}, but the code is for ${[...this.#extensions].join(", ")}`;
+    invariant(false, `${what} of this form ${reason}`);
+  }
+
+  #legacy(what: string, form: Form, reg: number, operand: VectorOperand): void {
+    this.#require(what, form.legacy);
+    if (needsEvex(128, reg, 0, operand)) this.#require(what, undefined);
     const rex = this.#rexBits(reg, operand);
     this.#put(...MANDATORY_PREFIX[form.prefix], ...(rex ? [0x40 | rex] : []));
     this.#put(...MAP_BYTES[form.map], form.opcode);
     this.#modrm(reg, operand, 1);
   }
 
-  #needsEvex(width: Width, reg: number, vvvv: number, operand: VectorOperand): boolean {
-    if (width === 512 || reg > 15 || vvvv > 15) return true;
-    return typeof operand === "number" ? operand > 15 : operand.broadcast === true;
-  }
-
   #vector(
+    what: string,
     form: Form,
     width: Width,
     reg: number,
     vvvv: number,
     operand: VectorOperand,
-    immediate?: number,
   ): void {
-    const evex = form.evexOnly === true || this.#needsEvex(width, reg, vvvv, operand);
-    if (evex) this.#evex(form, width, reg, vvvv, operand);
-    else this.#vex(form, width, reg, vvvv, operand);
-    if (immediate !== undefined) this.#put(immediate);
+    if (form.vex === undefined || needsEvex(width, reg, vvvv, operand)) {
+      this.#require(what, form.evex);
+      if (width < 512 && form.scalar !== true) this.#require(what, "AVX512VL");
+      this.#evex(form, width, reg, vvvv, operand);
+    } else {
+      this.#require(what, form.vex[width as 128 | 256]);
+      this.#vex(form, width, reg, vvvv, operand);
+    }
   }
 
   /** VEX (SDM 2.3.5): R, X, B and vvvv are stored inverted; C5 when the long form is not needed. */

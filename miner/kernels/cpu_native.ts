@@ -7,6 +7,12 @@
  */
 import { Assembler, R8, RAX, RBX, RCX, RDI, RDX } from "./assembler.ts";
 import {
+  type Extension,
+  type Feature,
+  FEATURE_EXTENSIONS,
+  type X86Extension,
+} from "./extensions.ts";
+import {
   guardedBuffer,
   hardwareCapabilities,
   mapCode,
@@ -14,17 +20,8 @@ import {
   nativeScan,
 } from "./memory_native.ts";
 
-/** The instruction sets that our kernels ask for. */
-export interface CpuFeatures {
-  /** SHA extensions, with SSSE3 and SSE4.1. */
-  readonly sha: boolean;
-  readonly avx2: boolean;
-  /** AVX-512F. */
-  readonly avx512: boolean;
-  /** AVX-512F on 128- and 256-bit vectors. */
-  readonly avx512vl: boolean;
-  /** FEAT_SHA256 of AArch64. */
-  readonly armSha: boolean;
+/** What our kernels ask for: see {@link FEATURE_EXTENSIONS}. */
+export interface CpuFeatures extends Readonly<Record<Feature, boolean>> {
   /** Made by Intel, where changing between AVX and SHA instructions costs much. */
   readonly intel: boolean;
 }
@@ -70,39 +67,69 @@ function readFeatures(): CpuFeatures {
   return { ...NO_FEATURES, armSha };
 }
 
+/** Where CPUID says that the processor has an extension: leaf 1, ecx, or leaf 7, ebx. */
+const CPUID_BITS: Readonly<Record<X86Extension, readonly ["leaf 1" | "leaf 7", number]>> = {
+  SSSE3: ["leaf 1", 9],
+  "SSE4.1": ["leaf 1", 19],
+  // OSXSAVE, which says that the system has set it up as well.
+  XSAVE: ["leaf 1", 27],
+  AVX: ["leaf 1", 28],
+  AVX2: ["leaf 7", 5],
+  AVX512F: ["leaf 7", 16],
+  SHA: ["leaf 7", 29],
+  AVX512BW: ["leaf 7", 30],
+  AVX512VL: ["leaf 7", 31],
+};
+/** The registers that the system must save (XCR0): xmm and ymm; mask registers and zmm too. */
+const AVX_STATE = 0x06;
+const AVX512_STATE = 0xe6;
+
 function readX86(): CpuFeatures {
-  const scan = nativeScan(mapCode(assembleCpuid()));
+  const scan = nativeScan(mapCode(assembleCpuid(new Assembler(CPUID_EXTENSIONS))));
   const answer = guardedBuffer(16);
   const cpuid = (leaf: number): Int32Array => {
     scan(answer.address, 0, 0, leaf, 0, 0);
     return answer.words.slice();
   };
   const [highest, vendor] = cpuid(0) as unknown as [number, number];
-  const basic = cpuid(1)[2]!;
-  const extended = highest >= 7 ? cpuid(7)[1]! : 0;
-  // OSXSAVE: without it XGETBV would fault, and no AVX state is saved.
-  const saved = bit(basic, 27) ? cpuid(-1)[0]! : 0;
-  const avx = (saved & 0x06) === 0x06 && bit(basic, 28);
-  const zmm = (saved & 0xe6) === 0xe6;
+  const words = { "leaf 1": cpuid(1)[2]!, "leaf 7": highest >= 7 ? cpuid(7)[1]! : 0 };
+  const says = (extension: X86Extension): boolean => {
+    const [leaf, position] = CPUID_BITS[extension];
+    return bit(words[leaf], position);
+  };
+  // Without XSAVE the instruction that reads XCR0 would fault, and no AVX state is saved.
+  const saved = says("XSAVE") ? cpuid(XCR0)[0]! : 0;
+  const has = (extension: Extension): boolean => {
+    if (extension === "FEAT_SHA256" || !says(extension)) return false;
+    if (!extension.startsWith("AVX")) return true;
+    const state = extension.startsWith("AVX512") ? AVX512_STATE : AVX_STATE;
+    return (saved & state) === state;
+  };
+  const all = (feature: Feature): boolean => FEATURE_EXTENSIONS[feature].every(has);
   return {
-    sha: bit(extended, 29) && bit(basic, 9) && bit(basic, 19),
-    avx2: avx && bit(extended, 5),
-    avx512: avx && zmm && bit(extended, 16),
-    avx512vl: avx && zmm && bit(extended, 16) && bit(extended, 31),
+    sha: all("sha"),
+    avx2: all("avx2"),
+    avx512: all("avx512"),
+    avx512vl: all("avx512vl"),
     armSha: false,
     intel: vendor === GENUINE,
   };
 }
 
+/** In place of a leaf of CPUID: asks for XCR0. */
+const XCR0 = -1;
+/** What the code that asks the processor may use; it uses it only where CPUID says so. */
+export const CPUID_EXTENSIONS: ReadonlySet<Extension> = new Set(["XSAVE"] as const);
+
 /** `f(answer, _, _, leaf)`: CPUID leaf `leaf`, subleaf 0, as four words; leaf -1 is XGETBV 0. */
-export function assembleCpuid(asm: Assembler = new Assembler()): Uint8Array {
+export function assembleCpuid(asm: Assembler): Uint8Array {
   const xgetbv = asm.label();
   const store = asm.label();
   asm.push(RBX);
   asm.alu("mov", R8, RCX);
   asm.signExtend(RAX, R8);
   asm.alu("xor", RCX, RCX);
-  asm.aluImmediate("cmp", RAX, -1);
+  asm.aluImmediate("cmp", RAX, XCR0);
   asm.jump(xgetbv, "e");
   asm.plain("cpuid");
   asm.jump(store);

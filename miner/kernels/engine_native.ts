@@ -4,7 +4,6 @@
  *
  * @module
  */
-import type { Assembler } from "./assembler.ts";
 import {
   type Engine,
   STATES_SHAPE,
@@ -13,6 +12,7 @@ import {
   type TileCode,
 } from "./engine.ts";
 import { POOL_INPUTS, POOL_WORDS } from "./expression.ts";
+import type { Assembler } from "./assembler.ts";
 import {
   type GuardedBuffer,
   guardedBuffer,
@@ -37,8 +37,10 @@ export interface AssembledShape {
   readonly literals: readonly { readonly value: number; readonly slot: number }[];
 }
 
-/** Makes machine code for a shape, with the given assembler or a new one. */
-export type AssembleShape = (shape: Shape, asm?: Assembler) => AssembledShape;
+/** Makes x86-64 code for a shape, with an assembler that knows what it may use. */
+export type AssembleShape = (shape: Shape, asm: Assembler) => AssembledShape;
+/** Makes machine code for a shape. */
+export type MakeShape = (shape: Shape) => AssembledShape;
 
 /** Words that a kernel may write after the last hit: it stores four at a time. */
 const HITS_SLACK = 4;
@@ -72,7 +74,7 @@ const unsigned = (buffer: GuardedBuffer, words: number): Uint32Array =>
   new Uint32Array(buffer.words.buffer, buffer.words.byteOffset, words);
 
 /** An engine that runs what `assemble` makes. */
-export function nativeEngine(name: string, assemble: AssembleShape): Engine {
+export function nativeEngine(name: string, assemble: MakeShape): Engine {
   return {
     name,
     tile: (shape) => nativeTile(assemble(shape)),
@@ -95,7 +97,7 @@ function nativeTile(assembled: AssembledShape): TileCode {
   };
 }
 
-function nativeStraddle(assemble: AssembleShape): StraddleCode {
+function nativeStraddle(assemble: MakeShape): StraddleCode {
   const before = mapShape(assemble(STATES_SHAPE));
   const tail = mapShape(assemble(TAIL_SHAPE));
   const table = guardedBuffer(TABLE_STRIDE);

@@ -10,7 +10,7 @@
  *
  * @module
  */
-import { Assembler, R10, R11, R9, RAX, RDX, RSP } from "./assembler.ts";
+import { type Assembler, R10, R11, R9, RAX, RDX, RSP } from "./assembler.ts";
 import { emitBatchLoop } from "./batch_loop.ts";
 import { TAIL_SHAPE } from "./engine.ts";
 import type { AssembledShape, AssembleShape } from "./engine_native.ts";
@@ -80,11 +80,7 @@ export function hybridAvx512(changes: Partial<HybridVariant> = {}): AssembleShap
   return (shape, asm) => assembleSha(shape, { ...AVX512VL, ...changes }, asm);
 }
 
-function assembleSha(
-  shape: Shape,
-  variant: HybridVariant,
-  asm: Assembler = new Assembler(),
-): AssembledShape {
+function assembleSha(shape: Shape, variant: HybridVariant, asm: Assembler): AssembledShape {
   if (shape.kind === "header" && variant.lanes !== HEADER_LANES) {
     return assembleSha(shape, { ...variant, lanes: HEADER_LANES }, asm);
   }

@@ -13,17 +13,15 @@
 import { nativeKernel as bunKernel } from "../bun_kernel_native.ts";
 import type { Kernel } from "../kernel.ts";
 import { plainKernel } from "../plain_kernel.ts";
-import { assembleArm } from "./arm_kernel.ts";
 import { bunHeaderSearcher } from "./bun_header_native.ts";
 import { type CpuFeatures, cpuFeatures, NO_FEATURES } from "./cpu_native.ts";
-import { type AssembleShape, nativeEngine } from "./engine_native.ts";
-import { assembleShaAvx2, assembleShaAvx2Narrow, assembleShaAvx512 } from "./hybrid_kernel.ts";
+import { nativeEngine } from "./engine_native.ts";
+import type { Feature } from "./extensions.ts";
 import { selfTest } from "./known_answers.ts";
+import { ARM_CODE, type MachineCode, X86_CODE } from "./machine_code.ts";
 import { plainHeaderSearcher } from "./scalar_header.ts";
-import { assembleShaAlone } from "./sha_alone_kernel.ts";
 import { measure } from "./measure_adapter.ts";
 import { engineKernel } from "./tile_search.ts";
-import { assembleAvx2, assembleAvx512 } from "./vector_kernel.ts";
 import { wasmEngine } from "./wasm_engine.ts";
 
 /** A way to hash: its name for `--kernel`, what it is, and whether it runs here. */
@@ -37,7 +35,6 @@ interface Tier {
   make(cpu: CpuFeatures): Kernel;
 }
 
-type Feature = Exclude<keyof CpuFeatures, "intel">;
 const FEATURE_NAMES: Readonly<Record<Feature, string>> = {
   sha: "SHA extensions",
   avx2: "AVX2",
@@ -49,15 +46,17 @@ const FEATURE_NAMES: Readonly<Record<Feature, string>> = {
 function nativeTier(
   name: string,
   description: string,
-  needs: readonly Feature[],
-  assemble: (cpu: CpuFeatures) => AssembleShape,
+  codeFor: (cpu: CpuFeatures) => MachineCode,
 ): Tier {
   return {
     name,
     description,
     native: true,
-    missing: (cpu) => needs.filter((need) => !cpu[need]).map((need) => FEATURE_NAMES[need]),
-    make: (cpu) => engineKernel(nativeEngine(name, assemble(cpu))),
+    missing: (cpu) =>
+      codeFor(cpu)
+        .needs.filter((need) => !cpu[need])
+        .map((need) => FEATURE_NAMES[need]),
+    make: (cpu) => engineKernel(nativeEngine(name, codeFor(cpu).make)),
   };
 }
 
@@ -67,24 +66,14 @@ function portableTier(name: string, description: string, make: () => Kernel): Ti
 
 /** In order of preference, should two be equally fast. */
 const TIERS: readonly Tier[] = [
-  nativeTier(
-    "avx512-sha",
-    "AVX-512VL schedules, SHA-NI rounds",
-    ["avx512vl", "sha"],
-    () => assembleShaAvx512,
+  nativeTier("avx512-sha", "AVX-512VL schedules, SHA-NI rounds", () => X86_CODE["avx512-sha"]),
+  nativeTier("avx2-sha", "AVX2 schedules, SHA-NI rounds", (cpu) =>
+    cpu.intel ? X86_CODE["avx2-sha narrow"] : X86_CODE["avx2-sha wide"],
   ),
-  nativeTier("avx2-sha", "AVX2 schedules, SHA-NI rounds", ["avx2", "sha"], (cpu) =>
-    cpu.intel ? assembleShaAvx2Narrow : assembleShaAvx2,
-  ),
-  nativeTier("avx512", "AVX-512, 16 lanes", ["avx512"], () => assembleAvx512),
-  nativeTier("sha", "SHA-NI alone", ["sha"], () => assembleShaAlone),
-  nativeTier("avx2", "AVX2, 8 lanes", ["avx2"], () => assembleAvx2),
-  nativeTier(
-    "arm-sha",
-    "AArch64 SHA-2 instructions",
-    ["armSha"],
-    () => (shape) => assembleArm(shape),
-  ),
+  nativeTier("avx512", "AVX-512, 16 lanes", () => X86_CODE.avx512),
+  nativeTier("sha", "SHA-NI alone", () => X86_CODE.sha),
+  nativeTier("avx2", "AVX2, 8 lanes", () => X86_CODE.avx2),
+  nativeTier("arm-sha", "AArch64 SHA-2 instructions", () => ARM_CODE),
   portableTier("wasm", "WebAssembly SIMD, 4 lanes", () => engineKernel(wasmEngine)),
   portableTier("bun", "Bun.SHA256 in place", () => ({
     ...bunKernel,

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { Assembler, type Memory, R9, RAX, RCX, RDI, RDX, RSI, RSP } from "./assembler.ts";
+import { type Assembler, type Memory, R9, RAX, RCX, RDI, RDX, RSI, RSP } from "./assembler.ts";
 import { emitBatchLoop } from "./batch_loop.ts";
 import { firstGroup, prepareShaPool, SHA_POOL, shaLiterals } from "./constants.ts";
 import type { AssembleShape } from "./engine_native.ts";
@@ -32,7 +32,7 @@ const pool = (slot: number): Memory => ({ base: RDI, displacement: 4 * slot });
 const input = (index: number): Memory => pool(POOL_INPUTS + index);
 
 /** Assembles for the SHA extensions with SSE4.1. */
-export const assembleShaAlone: AssembleShape = (shape, asm = new Assembler()) => {
+export const assembleShaAlone: AssembleShape = (shape, asm) => {
   emitLoop(asm, shape);
   return {
     code: asm.finish(),

@@ -128,7 +128,7 @@ function emitTransposition(asm: Assembler, op: MachineOp, frame: Frame): void {
       return asm.load(128, to, { base: states!, displacement: op.immediate });
     case "insertStateHigh": {
       const memory = { base: states!, displacement: op.immediate };
-      const evex = firstRegister > 0;
+      const evex = to > 15 || register(0) > 15;
       const name = evex ? "vinserti32x4" : "vinserti128";
       return asm.threeImmediate(name, 256, to, register(0), memory, 1);
     }

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { Assembler, R9, RAX, RDX, RSP, type Width } from "./assembler.ts";
+import { type Assembler, R9, RAX, RDX, RSP, type Width } from "./assembler.ts";
 import { emitBatchLoop } from "./batch_loop.ts";
 import type { AssembledShape, AssembleShape } from "./engine_native.ts";
 import { partition, type Program } from "./expression.ts";
@@ -34,11 +34,7 @@ export const assembleAvx512: AssembleShape = (shape, asm) =>
 export const assembleAvx2: AssembleShape = (shape, asm) =>
   assembleVector(shape, { dialect: "portable", width: 256, registers: 16 }, asm);
 
-function assembleVector(
-  shape: Shape,
-  variant: Variant,
-  asm: Assembler = new Assembler(),
-): AssembledShape {
+function assembleVector(shape: Shape, variant: Variant, asm: Assembler): AssembledShape {
   const { graph, outputs } = laneGraph(shape);
   const program = partition(graph, outputs, tailSlots(shape, graph.nodes));
   emitScan(asm, shape, program, outputs, variant);

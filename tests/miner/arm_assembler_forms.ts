@@ -5,6 +5,8 @@
  * @module
  */
 import { ArmAssembler } from "../../miner/kernels/arm_assembler.ts";
+import { extensionsOf } from "../../miner/kernels/extensions.ts";
+import { ARM_CODE } from "../../miner/kernels/machine_code.ts";
 import { assembleArm } from "../../miner/kernels/arm_kernel.ts";
 import type { Call } from "./assembler_forms.ts";
 
@@ -14,7 +16,7 @@ const NO_FORMS = new Set(["label", "place", "jumpIfLess", "jumpIfNotZero", "fini
 /** Every call that the kernel makes, each once. */
 export function armKernelCalls(): Call[] {
   const calls = new Map<string, Call>();
-  const asm = new Proxy(new ArmAssembler(), {
+  const asm = new Proxy(new ArmAssembler(extensionsOf(ARM_CODE.needs)), {
     get(target, name) {
       const value = Reflect.get(target, name, target) as (...all: unknown[]) => unknown;
       return (...args: Call["args"]): unknown => {

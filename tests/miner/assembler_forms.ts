@@ -6,9 +6,10 @@
  * @module
  */
 import { Assembler, type Memory } from "../../miner/kernels/assembler.ts";
-import { assembleCpuid } from "../../miner/kernels/cpu_native.ts";
+import { assembleCpuid, CPUID_EXTENSIONS } from "../../miner/kernels/cpu_native.ts";
+import { type Extension, extensionsOf } from "../../miner/kernels/extensions.ts";
+import { X86_CODE } from "../../miner/kernels/machine_code.ts";
 import type { Shape } from "../../miner/kernels/shapes.ts";
-import { ASSEMBLING } from "./kernel_support.ts";
 
 /** A call of the assembler. */
 export interface Call {
@@ -25,9 +26,28 @@ export interface Known extends Call {
 /** Methods whose bytes depend on the place of a label, and those that are no instructions. */
 const NO_FORMS = new Set(["label", "place", "jump", "finish", "align", "size"]);
 
-/** An assembler that notes every call. */
-export function recordingAssembler(calls: Call[]): Assembler {
-  const asm = new Assembler();
+/** Any extension that an instruction of ours may need. */
+const ANY: ReadonlySet<Extension> = new Set([
+  "SSSE3",
+  "SSE4.1",
+  "SHA",
+  "XSAVE",
+  "AVX",
+  "AVX2",
+  "AVX512F",
+  "AVX512VL",
+] as const);
+
+/** The bytes of one call, in hexadecimal, on a processor that has everything. */
+export function bytesOf({ method, args }: Call): string {
+  const asm = new Assembler(ANY);
+  (asm as unknown as Record<string, (...all: unknown[]) => void>)[method]!(...args);
+  return asm.finish().toHex();
+}
+
+/** An assembler for code with these extensions that notes every call. */
+function recordingAssembler(calls: Call[], extensions: ReadonlySet<Extension>): Assembler {
+  const asm = new Assembler(extensions);
   return new Proxy(asm, {
     get(target, name) {
       const value = Reflect.get(target, name, target) as unknown;
@@ -53,10 +73,10 @@ const SHAPES: readonly Shape[] = [
 /** Every call that the kernels make, each once. */
 export function kernelCalls(): Call[] {
   const calls: Call[] = [];
-  for (const { assemble } of ASSEMBLING) {
-    for (const shape of SHAPES) assemble(shape, recordingAssembler(calls));
+  for (const { needs, assemble } of Object.values(X86_CODE)) {
+    for (const shape of SHAPES) assemble(shape, recordingAssembler(calls, extensionsOf(needs)));
   }
-  assembleCpuid(recordingAssembler(calls));
+  assembleCpuid(recordingAssembler(calls, CPUID_EXTENSIONS));
   const known = new Map(calls.map((call) => [JSON.stringify(call), call]));
   return [...known.values()];
 }

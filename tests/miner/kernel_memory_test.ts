@@ -78,7 +78,7 @@ describe("where machine code cannot run, another kernel is chosen, with the reas
 describe("native memory", () => {
   test("code is readable and executable, and not writable", async () => {
     if (!runsMachineCode() || process.platform !== "linux") return;
-    const asm = new Assembler();
+    const asm = new Assembler(new Set());
     asm.plain("ret");
     const address = mapCode(asm.finish());
     expect(read.u8(address as never, 0)).toBe(0xc3);

@@ -5,43 +5,17 @@
  */
 import { nativeKernel as bunKernel } from "../../miner/bun_kernel_native.ts";
 import type { Kernel } from "../../miner/kernel.ts";
-import { assembleArm } from "../../miner/kernels/arm_kernel.ts";
 import { type CpuFeatures, cpuFeatures } from "../../miner/kernels/cpu_native.ts";
 import type { Engine } from "../../miner/kernels/engine.ts";
-import { type AssembleShape, nativeEngine } from "../../miner/kernels/engine_native.ts";
-import {
-  assembleShaAvx2,
-  assembleShaAvx2Narrow,
-  assembleShaAvx512,
-} from "../../miner/kernels/hybrid_kernel.ts";
-import { assembleShaAlone } from "../../miner/kernels/sha_alone_kernel.ts";
-import { assembleAvx2, assembleAvx512 } from "../../miner/kernels/vector_kernel.ts";
+import { nativeEngine } from "../../miner/kernels/engine_native.ts";
+import { ARM_CODE, type MachineCode, X86_CODE } from "../../miner/kernels/machine_code.ts";
 import { wasmEngine } from "../../miner/kernels/wasm_engine.ts";
 import type { Candidate } from "../../work/messages.ts";
 
-interface Assembling {
-  readonly name: string;
-  readonly assemble: AssembleShape;
-  readonly needs: readonly Exclude<keyof CpuFeatures, "intel">[];
-  /** So slow on Intel that only a fraction of the cases is run there. */
-  readonly slowOnIntel?: true;
-}
-
-/** All kernels that assemble for x86-64, whether they run here or not. */
-export const ASSEMBLING: readonly Assembling[] = [
-  { name: "avx512-sha", assemble: assembleShaAvx512, needs: ["avx512vl", "sha"] },
-  { name: "avx2-sha wide", assemble: assembleShaAvx2, needs: ["avx2", "sha"], slowOnIntel: true },
-  { name: "avx2-sha narrow", assemble: assembleShaAvx2Narrow, needs: ["avx2", "sha"] },
-  { name: "avx512", assemble: assembleAvx512, needs: ["avx512"] },
-  { name: "sha", assemble: assembleShaAlone, needs: ["sha"] },
-  { name: "avx2", assemble: assembleAvx2, needs: ["avx2"] },
-];
-
-const ARM: Assembling = {
-  name: "arm-sha",
-  assemble: (shape) => assembleArm(shape),
-  needs: ["armSha"],
-};
+/** All machine code, whether it runs here or not. */
+const MACHINE_CODE: Readonly<Record<string, MachineCode>> = { ...X86_CODE, "arm-sha": ARM_CODE };
+/** So slow on Intel that only a fraction of the cases is run there. */
+const SLOW_ON_INTEL = "avx2-sha wide";
 
 /** An engine under test. */
 export interface Subject {
@@ -55,19 +29,17 @@ function nativeSubjects(): { subjects: Subject[]; notRun: string[] } {
   try {
     cpu = cpuFeatures();
   } catch (error) {
-    return {
-      subjects: [],
-      notRun: [...ASSEMBLING, ARM].map(({ name }) => `${name}: ${String(error)}`),
-    };
+    const notRun = Object.keys(MACHINE_CODE).map((name) => `${name}: ${String(error)}`);
+    return { subjects: [], notRun };
   }
   const subjects: Subject[] = [];
   const notRun: string[] = [];
-  for (const { name, assemble, needs, slowOnIntel } of [...ASSEMBLING, ARM]) {
+  for (const [name, { needs, make }] of Object.entries(MACHINE_CODE)) {
     const missing = needs.filter((need) => !cpu[need]);
     if (missing.length > 0) notRun.push(`${name}: no ${missing.join(", ")}`);
     else {
-      const slow = slowOnIntel === true && cpu.intel;
-      subjects.push({ name, slow, engine: () => nativeEngine(name, assemble) });
+      const slow = name === SLOW_ON_INTEL && cpu.intel;
+      subjects.push({ name, slow, engine: () => nativeEngine(name, make) });
     }
   }
   return { subjects, notRun };

@@ -8,8 +8,8 @@
  */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { Assembler, type Memory } from "../../miner/kernels/assembler.ts";
-import { type Call, formOf, kernelCalls, type Known } from "./assembler_forms.ts";
+import type { Memory } from "../../miner/kernels/assembler.ts";
+import { bytesOf, type Call, formOf, kernelCalls, type Known } from "./assembler_forms.ts";
 
 const GENERAL = "rax rcx rdx rbx rsp rbp rsi rdi r8 r9 r10 r11 r12 r13 r14 r15".split(" ");
 const GENERAL32 = "eax ecx edx ebx esp ebp esi edi r8d r9d r10d r11d r12d r13d r14d r15d".split(
@@ -95,12 +95,6 @@ function move(width: Arg, register: Arg, other: Arg): string {
   return `{load} ${needsEvex(width, [register, other]) ? "vmovdqu32" : "vmovdqu"}`;
 }
 
-function ours({ method, args }: Call): string {
-  const asm = new Assembler();
-  (asm as unknown as Record<string, (...all: unknown[]) => void>)[method]!(...args);
-  return asm.finish().toHex();
-}
-
 function run(command: string[]): string {
   const { exitCode, stdout, stderr } = Bun.spawnSync(command);
   if (exitCode !== 0) throw new Error(`${command[0]}: ${stderr.toString().slice(0, 2000)}`);
@@ -138,8 +132,8 @@ const theirs = await assembled(texts);
 const forms = new Map<string, Known>();
 let different = 0;
 calls.forEach((call, i) => {
-  if (ours(call) !== theirs[i]) {
-    if (different++ < 10) console.error(`${texts[i]}: ${ours(call)} is not ${theirs[i]}`);
+  if (bytesOf(call) !== theirs[i]) {
+    if (different++ < 10) console.error(`${texts[i]}: ${bytesOf(call)} is not ${theirs[i]}`);
   }
   const form = formOf(call);
   if (!forms.has(form)) forms.set(form, { ...call, text: texts[i]!, bytes: theirs[i]! });
