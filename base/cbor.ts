@@ -1,11 +1,14 @@
 /**
- * CBOR (RFC 8949) for application payloads: cbor-x writes and reads them, but never sees a
- * stranger's bytes before the strict check here has passed them. Crafted tags can hang cbor-x or
- * make it allocate without bound, and it gives surprising values for broken input.
+ * CBOR (RFC 8949) for application payloads. cbor-x writes them. Reading is ours: crafted tags can
+ * hang cbor-x or make it allocate without bound, it gives surprising values for broken input, and
+ * how it decodes text depends on what is installed beside it (without its native addon a U+FEFF at
+ * the beginning of a text of more than 64 bytes is lost).
  *
  * @module
  */
-import { Decoder, Encoder } from "cbor-x";
+// Never "cbor-x" itself, which looks for a native addon, wherever the program happens to run.
+import { Encoder } from "cbor-x/encode";
+import { invariant } from "./machine.ts";
 
 /** What a payload may be made of. 64-bit numbers go in as bigint, come out as either. */
 export type CborValue = number | bigint | string | Uint8Array | readonly CborValue[];
@@ -16,67 +19,117 @@ export const MAX_CBOR_DEPTH = 4;
 export const MAX_CBOR_ITEMS = 256;
 
 const encoder = new Encoder({ useRecords: false, tagUint8Array: false });
-const decoder = new Decoder({ useRecords: false, mapsAsObjects: true });
-const utf8 = new TextDecoder("utf-8", { fatal: true });
+const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-/** `value` as CBOR bytes of its own. Integers must be 0..2^32-1 as number, to 2^64-1 as bigint. */
+/**
+ * `value` as CBOR bytes of its own. Integers must be 0..2^32-1 as number, to 2^64-1 as bigint; text
+ * must be well-formed, for a lone surrogate has no UTF-8 form and would be sent as another text.
+ */
 export function encodeCbor(value: CborValue): Uint8Array {
+  invariant(isWellFormed(value), "text on the wire is well-formed Unicode");
   return new Uint8Array(encoder.encode(value));
 }
 
-/** The one item that `bytes` are, or `undefined` when they are not exactly that. Never throws. */
-export function decodeCbor(bytes: Uint8Array): CborValue | undefined {
-  return isPlainCbor(bytes) ? (decoder.decode(bytes) as CborValue) : undefined;
+function isWellFormed(value: CborValue): boolean {
+  if (typeof value === "string") return value.isWellFormed();
+  return !Array.isArray(value) || value.every(isWellFormed);
 }
 
 /**
- * Whether `bytes` are exactly one CBOR item made of unsigned integers, byte strings, well-formed
- * text strings and arrays, all of definite length and within the two limits above.
+ * The one item that `bytes` are, or `undefined` when they are not exactly that. Taken are unsigned
+ * integers, byte strings, well-formed text strings and arrays, all of definite length and within
+ * the two limits above. An integer of eight bytes is a bigint, a shorter one a number; a byte
+ * string is a view into `bytes`. Never throws.
  */
-export function isPlainCbor(bytes: Uint8Array): boolean {
-  const openArrays: number[] = [];
-  let at = 0;
-  for (let items = 0; items < MAX_CBOR_ITEMS; items++) {
-    const initial = bytes[at++];
-    if (initial === undefined) return false;
-    const extra = extraBytes(initial & 0x1f);
-    if (extra < 0 || at + extra > bytes.length) return false;
-    const argument = extra === 0 ? initial & 0x1f : bigEndian(bytes, at, extra);
-    at += extra;
-    const major = initial >> 5;
-    if (major === 2 || major === 3) {
-      if (argument > bytes.length - at) return false;
-      if (major === 3 && !isUtf8(bytes.subarray(at, at + argument))) return false;
-      at += argument;
-    } else if (major === 4) {
-      if (argument > MAX_CBOR_ITEMS || openArrays.length === MAX_CBOR_DEPTH) return false;
-      openArrays.push(argument + 1);
-    } else if (major !== 0) {
-      return false;
-    }
-    while (openArrays.length > 0 && --openArrays[openArrays.length - 1]! === 0) openArrays.pop();
-    if (openArrays.length === 0) return at === bytes.length;
+export function decodeCbor(bytes: Uint8Array): CborValue | undefined {
+  const reader = new Reader(bytes);
+  const value = reader.item(0);
+  return reader.atEnd ? value : undefined;
+}
+
+/** Reads items one after the other; after the first `undefined` its position means nothing. */
+class Reader {
+  readonly #bytes: Uint8Array;
+  #at = 0;
+  #items = 0;
+
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes;
   }
-  return false;
-}
 
-/** Bytes after the initial byte that hold the argument (RFC 8949, section 3); -1: none is legal. */
-function extraBytes(info: number): number {
-  if (info < 24) return 0;
-  return info < 28 ? 1 << (info - 24) : -1;
-}
+  get atEnd(): boolean {
+    return this.#at === this.#bytes.length;
+  }
 
-function bigEndian(bytes: Uint8Array, at: number, length: number): number {
-  let value = 0;
-  for (let i = 0; i < length; i++) value = value * 256 + bytes[at + i]!;
-  return value;
-}
+  /** The next item, inside of `depth` arrays. */
+  item(depth: number): CborValue | undefined {
+    const initial = this.#bytes[this.#at++];
+    if (initial === undefined || this.#items++ === MAX_CBOR_ITEMS) return undefined;
+    const major = initial >> 5;
+    const info = initial & 0x1f;
+    if (major === 0 && info === 27) return this.#uint64();
+    const argument = this.#argument(info);
+    if (argument === undefined) return undefined;
+    switch (major) {
+      case 0:
+        return argument;
+      case 2:
+        return this.#taken(argument);
+      case 3:
+        return this.#text(argument);
+      case 4:
+        return this.#array(argument, depth);
+      default:
+        return undefined;
+    }
+  }
 
-function isUtf8(bytes: Uint8Array): boolean {
-  try {
-    utf8.decode(bytes);
-    return true;
-  } catch {
-    return false;
+  /** The number behind an initial byte with `info` (RFC 8949, section 3), if it is legal. */
+  #argument(info: number): number | undefined {
+    if (info < 24) return info;
+    if (info > 27) return undefined;
+    const length = 1 << (info - 24);
+    const bytes = this.#bytes;
+    if (this.#at + length > bytes.length) return undefined;
+    let value = 0;
+    for (let i = 0; i < length; i++) value = value * 256 + bytes[this.#at++]!;
+    return value;
+  }
+
+  #uint64(): bigint | undefined {
+    const high = this.#argument(26);
+    const low = this.#argument(26);
+    return high === undefined || low === undefined
+      ? undefined
+      : (BigInt(high) << 32n) | BigInt(low);
+  }
+
+  #taken(length: number): Uint8Array | undefined {
+    const from = this.#at;
+    if (length > this.#bytes.length - from) return undefined;
+    this.#at += length;
+    return this.#bytes.subarray(from, this.#at);
+  }
+
+  #text(length: number): string | undefined {
+    const bytes = this.#taken(length);
+    if (bytes === undefined) return undefined;
+    try {
+      return utf8.decode(bytes);
+    } catch {
+      return undefined;
+    }
+  }
+
+  #array(length: number, depth: number): readonly CborValue[] | undefined {
+    if (depth === MAX_CBOR_DEPTH) return undefined;
+    const values: CborValue[] = [];
+    // One that claims more than there is ends with the bytes, or at the limit of items.
+    for (let i = 0; i < length; i++) {
+      const value = this.item(depth + 1);
+      if (value === undefined) return undefined;
+      values.push(value);
+    }
+    return values;
   }
 }

@@ -4,7 +4,8 @@
  *
  * @module
  */
-import { Decoder, Encoder } from "cbor-x";
+import { Decoder } from "cbor-x/decode";
+import { Encoder } from "cbor-x/encode";
 import { bench, do_not_optimize, group, run } from "mitata";
 import { crc32 } from "../lsp/crc32.ts";
 import { crc32Native } from "../lsp/crc32_native.ts";

@@ -19,7 +19,7 @@ export interface ClassicMessage {
 }
 
 const utf8Encoder = new TextEncoder();
-const utf8Decoder = new TextDecoder("utf-8", { fatal: true });
+const utf8Decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /** The payload that says `message`: the keys in the classic order, no blanks. */
 export function encodeClassic(message: ClassicMessage): Uint8Array {
@@ -54,6 +54,8 @@ export function decodeClassic(payload: Uint8Array): ClassicMessage | string {
   const nonce = uint64(fields.get("nonce"));
   if (type !== 0n && type !== 1n && type !== 2n) return "unknown message type";
   if (typeof data !== "string") return "Data is not a string";
+  // Go's decoder puts U+FFFD in its place, so that the bytes to hash would be a matter of taste.
+  if (!data.isWellFormed()) return "Data has a lone surrogate, which no UTF-8 can say";
   if (lower === undefined || upper === undefined || hash === undefined || nonce === undefined) {
     return "a number is not an unsigned 64-bit integer";
   }

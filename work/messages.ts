@@ -203,9 +203,8 @@ export function utf8Length(text: string): number {
 
 /** As much of `text` as fits into `maxBytes` bytes of UTF-8, whole characters only. */
 export function clipped(text: string, maxBytes: number): string {
-  const room = new Uint8Array(maxBytes);
-  const { written } = utf8.encodeInto(text, room);
-  return new TextDecoder().decode(room.subarray(0, written));
+  const whole = text.toWellFormed();
+  return whole.slice(0, utf8.encodeInto(whole, new Uint8Array(maxBytes)).read);
 }
 
 /** Whether `a` beats `b`: the smaller hash, on a tie the smaller nonce. */

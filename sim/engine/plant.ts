@@ -89,7 +89,7 @@ export class PlantedEndpoint implements EndpointCore {
 
   #isAck(datagram: Uint8Array): boolean {
     if (datagram[0] === 0x7b) {
-      const text = new TextDecoder().decode(datagram);
+      const text = new TextDecoder("utf-8", { ignoreBOM: true }).decode(datagram);
       return text.startsWith('{"Type":2') && !text.includes('"SeqNum":0,');
     }
     if (!this.#reader.open(datagram)) return false;

@@ -16,7 +16,7 @@ import type { FleetWorld } from "./world.ts";
 
 const RETRY_MS = 500;
 const utf8 = new TextEncoder();
-const text = new TextDecoder();
+const text = new TextDecoder("utf-8", { ignoreBOM: true });
 
 interface ClassicText {
   readonly type: number;

@@ -292,7 +292,7 @@ export class ClassicEndpoint implements EndpointCore {
 }
 
 const utf8 = new TextEncoder();
-const text = new TextDecoder();
+const text = new TextDecoder("utf-8", { ignoreBOM: true });
 
 function parseFrame(bytes: Uint8Array): Frame | undefined {
   try {

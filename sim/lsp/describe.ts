@@ -6,7 +6,7 @@
 import { DatagramReader, FrameType } from "../../lsp/frame.ts";
 
 const reader = new DatagramReader();
-const text = new TextDecoder();
+const text = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /** What a datagram says: its frames on the native wire, the type and number on the classic one. */
 export function describeDatagram(bytes: Uint8Array): string {

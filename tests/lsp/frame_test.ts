@@ -5,7 +5,8 @@
  * @module
  */
 import { describe, expect, test } from "bun:test";
-import { decodeMultiple, Encoder } from "cbor-x";
+import { decodeMultiple } from "cbor-x/decode";
+import { Encoder } from "cbor-x/encode";
 import fc from "fast-check";
 import { crc32Native } from "../../lsp/crc32_native.ts";
 import {

@@ -184,6 +184,8 @@ describe("decodeClassic", () => {
     const garbage = ["", "{", "[]", "null", "7", '"x"', `${dataText()}x`, `${dataText()}\0`];
     for (const text of [...garbage, "{'Type':1}", "[{}]"]) expect(decode(text)).toBe("malformed");
     expect(decodeClassic(Uint8Array.of(0x7b, 0xff, 0x7d))).toBe("malformed");
+    // Go's decoder takes no byte order mark either.
+    expect(decode(`\ufeff${dataText()}`)).toBe("malformed");
     expect(decode(deep)).toBe("number");
     expect(decode("{".repeat(MAX_CLASSIC_DATAGRAM_BYTES + 1))).toBe("long");
   });

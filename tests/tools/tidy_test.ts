@@ -143,6 +143,26 @@ describe("the house rules hold:", () => {
     assertEquals(offences(check), []);
   });
 
+  test("text is decoded with every byte kept: a TextDecoder eats U+FEFF unless told not to", () => {
+    function* check(path: string, lines: string[]): Iterable<[number, string]> {
+      if (NO_ROOM.includes(partOf(path))) return;
+      for (const [i, line] of lines.entries()) {
+        if (!/new TextDecoder\(/.test(codeOf(line)) || line.includes("ignoreBOM: true")) continue;
+        yield [i + 1, line.trim()];
+      }
+    }
+    assertEquals(offences(check), []);
+  });
+
+  test("nobody imports cbor-x whole: it would look for a native addon", () => {
+    function* check(_path: string, lines: string[]): Iterable<[number, string]> {
+      for (const [i, line] of lines.entries()) {
+        if (/from "cbor-(x|extract)"|\(["']cbor-(x|extract)["']\)/.test(line)) yield [i + 1, line];
+      }
+    }
+    assertEquals(offences(check), []);
+  });
+
   test("imports point one way", () => {
     function* check(path: string, lines: string[]): Iterable<[number, string]> {
       for (const [line, target] of imports(path, lines)) {

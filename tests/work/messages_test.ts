@@ -1,14 +1,16 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { encodeCbor } from "../../base/cbor.ts";
+import { decodeCbor, encodeCbor } from "../../base/cbor.ts";
 import {
   better,
   type ClassicMessage,
+  clipped,
   decodeClassic,
   decodeMessage,
   encodeClassic,
   encodeMessage,
   type Message,
+  utf8Length,
 } from "../../work/messages.ts";
 
 const uint64 = fc.bigInt({ min: 0n, max: 2n ** 64n - 1n });
@@ -23,7 +25,8 @@ const range = fc
 const mixed = (kind: Message["kind"], ...parts: fc.Arbitrary<object>[]): fc.Arbitrary<Message> =>
   fc.tuple(...parts).map((objects) => Object.assign({ kind }, ...objects) as Message);
 
-const work = [fc.record({ message: text }), range, maybe("target", uint64)];
+const marked = fc.string({ unit: "binary", maxLength: 100 }).map((rest) => `\ufeff${rest}`);
+const work = [fc.record({ message: fc.oneof(text, marked) }), range, maybe("target", uint64)];
 const chunk = fc.record({ chunk: uint32 });
 const job = fc.record({ job: uint32 });
 const best = maybe("best", candidate);
@@ -150,6 +153,36 @@ describe("decodeClassic()", () => {
       expect(json(`{"Type":1,"Upper":${bad}}`)).toBe("a number is not an unsigned 64-bit integer");
     }
     expect(decodeClassic(Uint8Array.of(0x22, 0xff, 0x22))).toBe("not JSON");
+    // Go's decoder takes no byte order mark either.
+    expect(json('\ufeff{"Type":0}')).toBe("not JSON");
+  });
+
+  test("refuses Data that no UTF-8 can say, keeps all else as it is", () => {
+    for (const lone of ["\\ud800", "a\\udc00b", "\\udc00\\ud800"]) {
+      expect(json(`{"Type":1,"Data":"${lone}"}`)).toContain("lone surrogate");
+    }
+    const kept = "\ufeff\0\ufffdu\u0308\u{1f680}";
+    expect(json(`{"Type":1,"Data":${JSON.stringify(kept)}}`)).toMatchObject({ data: kept });
+    expect(json('{"Type":1,"Data":"\\ud83d\\ude80"}')).toMatchObject({ data: "\u{1f680}" });
+  });
+});
+
+describe("clipped()", () => {
+  test("keeps whole characters, a leading U+FEFF included", () => {
+    expect(clipped("\ufeffaü", 5)).toBe("\ufeffa");
+    expect(clipped("\ufeffaü", 6)).toBe("\ufeffaü");
+    expect(clipped("\u{1f680}\u{1f680}", 7)).toBe("\u{1f680}");
+    expect(clipped("", 7)).toBe("");
+  });
+
+  test("gives text that can be sent, whatever it was given", () => {
+    fc.assert(
+      fc.property(fc.string({ unit: "binary" }), fc.nat(20), (input, bytes) => {
+        const cut = clipped(`${input}\ud800`, bytes);
+        expect(utf8Length(cut)).toBeLessThanOrEqual(bytes);
+        expect(decodeCbor(encodeCbor(cut))).toBe(cut);
+      }),
+    );
   });
 });
 
