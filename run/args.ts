@@ -6,6 +6,7 @@
 import { parseArgs } from "node:util";
 import { readablePlural } from "../base/text.ts";
 import { UsageError } from "./errors.ts";
+import { VERSION } from "./version.ts";
 
 /** A flag: with a `value` name it takes one, without it is a switch. */
 export interface Flag {
@@ -17,6 +18,8 @@ export interface Flag {
 export interface Usage {
   /** File name without `.ts`. */
   readonly name: string;
+  /** The verb that may stand in front and changes nothing, of a program that has just one. */
+  readonly verb?: string;
   /** The positional arguments as `--help` shows them. */
   readonly takes: string;
   /** How many positional arguments at least and at most. */
@@ -35,14 +38,22 @@ export interface CommandLine {
   has(name: string): boolean;
 }
 
-const HELP_FLAG: Flag = { help: "show this" };
+/** What every program has. */
+const COMMON_FLAGS: Readonly<Record<string, Flag>> = {
+  version: { help: "show the version" },
+  help: { help: "show this (-h)" },
+};
 
-/** Reads `argv`; with `--help` prints the help and ends the program. Throws {@link UsageError}. */
+/**
+ * Reads `argv`; with `--help` (`-h`) or `--version` prints that and ends the program.
+ * Throws {@link UsageError}.
+ */
 export function readCommandLine(usage: Usage, argv: readonly string[]): CommandLine {
-  const flags: Record<string, Flag> = { ...usage.flags, help: HELP_FLAG };
+  const flags: Record<string, Flag> = { ...usage.flags, ...COMMON_FLAGS };
   const options = Object.fromEntries(
     Object.entries(flags).map(([name, { value }]) => {
-      return [name, { type: value === undefined ? ("boolean" as const) : ("string" as const) }];
+      const type = value === undefined ? ("boolean" as const) : ("string" as const);
+      return [name, name === "help" ? { type, short: "h" } : { type }];
     }),
   );
   let parsed;
@@ -52,10 +63,9 @@ export function readCommandLine(usage: Usage, argv: readonly string[]): CommandL
     throw new UsageError(whyUnparsed((error as Error).message, argv));
   }
   const { values, positionals } = parsed;
-  if (values["help"] === true) {
-    process.stdout.write(helpText(usage));
-    process.exit(0);
-  }
+  if (values["help"] === true) sayAndExit(helpText(usage));
+  if (values["version"] === true) sayAndExit(`motherlode ${VERSION}\n`);
+  if (usage.verb !== undefined && positionals[0] === usage.verb) positionals.shift();
   const [least, most] = usage.count;
   if (positionals.length < least || positionals.length > most) {
     const got = readablePlural(positionals.length, "argument");
@@ -68,23 +78,29 @@ export function readCommandLine(usage: Usage, argv: readonly string[]): CommandL
   return { positionals, flag, has: (name) => values[name] === true };
 }
 
+function sayAndExit(text: string): never {
+  process.stdout.write(text);
+  process.exit(0);
+}
+
 /** What `parseArgs` said, as one short line in our style. */
 function whyUnparsed(text: string, argv: readonly string[]): string {
   const first = text.split(/\.\s|\n/)[0]!.replace(/\.$/, "");
   const line = first[0]!.toLowerCase() + first.slice(1);
-  // We have no flags of one letter: such an argument was meant as a message or a number.
-  const dashed = argv.find((arg) => /^-[^-]/.test(arg));
+  // The only flag of one letter is -h: such an argument was meant as a message or a number.
+  const dashed = argv.find((arg) => /^-[^-]/.test(arg) && arg !== "-h");
   if (dashed === undefined || !line.startsWith("unknown option")) return line;
   return `unknown option '${dashed}'; an argument that begins with "-" goes behind "--"`;
 }
 
 /** What `--help` prints. */
-export function helpText({ name, takes, about, flags }: Usage): string {
-  const rows = Object.entries<Flag>({ ...flags, help: HELP_FLAG });
+export function helpText({ name, verb, takes, about, flags }: Usage): string {
+  const rows = Object.entries<Flag>({ ...flags, ...COMMON_FLAGS });
   const left = rows.map(
     ([flag, { value }]) => `--${flag}${value === undefined ? "" : ` ${value}`}`,
   );
   const width = Math.max(...left.map((text) => text.length));
   const lines = rows.map(([, { help }], i) => `  ${left[i]!.padEnd(width)}  ${help}`);
-  return `usage: bun run ${name}.ts ${takes}\n\n${about}\n\n${lines.join("\n")}\n`;
+  const positionals = verb === undefined ? takes : `[${verb}] ${takes}`;
+  return `usage: bun run ${name}.ts ${positionals}\n\n${about}\n\n${lines.join("\n")}\n`;
 }

@@ -2,15 +2,24 @@
  * How a script runs and ends: what it throws becomes one line and an exit code, and a signal a
  * clean goodbye.
  *
- * Exit codes: 0 done, 1 failed, 2 wrong usage, 3 target not met, 130 and 143 ended by a signal.
+ * Exit codes: 0 done, 1 failed, 2 wrong usage, 3 a clean "no", 4 unknown or timed out; 129, 130,
+ * 143 ended by SIGHUP, SIGINT, SIGTERM.
  *
  * @module
  */
+import { readFileSync } from "node:fs";
 import { oneLine } from "../base/text.ts";
 import { UsageError } from "./errors.ts";
 
 /** How long a clean end may take: a peer that is gone too would otherwise be waited for. */
 const GOODBYE_MILLIS = 2000;
+
+/** The signals that end a program, with their exit codes. */
+const SIGNALS = [
+  ["SIGHUP", 129],
+  ["SIGINT", 130],
+  ["SIGTERM", 143],
+] as const;
 
 /** Whether a signal has come: then it decides when and how the program exits. */
 let ending = false;
@@ -43,12 +52,23 @@ export async function runScript(name: string, main: () => Promise<number>): Prom
   process.exit(code);
 }
 
+/** Whether SIGHUP was ignored at the start, as `nohup` has it; known on Linux only. */
+function hangUpIgnored(): boolean {
+  try {
+    const mask = /^SigIgn:\s*([0-9a-f]+)$/m.exec(readFileSync("/proc/self/status", "utf8"));
+    return mask !== null && (BigInt(`0x${mask[1]!}`) & 1n) === 1n;
+  } catch {
+    return false;
+  }
+}
+
 /**
- * On Ctrl-C or SIGTERM runs `goodbye` and exits with 130 or 143, at the latest after two seconds;
- * a second signal ends the program at once.
+ * On SIGHUP, SIGINT or SIGTERM runs `goodbye` and exits with 129, 130 or 143, at the latest after
+ * two seconds; a second signal ends the program at once. Under `nohup` SIGHUP stays ignored.
  */
 export function onSignal(goodbye: () => Promise<unknown>): void {
-  for (const [signal, code] of [["SIGINT", 130] as const, ["SIGTERM", 143] as const]) {
+  for (const [signal, code] of SIGNALS) {
+    if (signal === "SIGHUP" && hangUpIgnored()) continue;
     process.on(signal, () => {
       if (ending) process.exit(code);
       ending = true;

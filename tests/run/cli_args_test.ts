@@ -49,9 +49,21 @@ test("readCommandLine tells what is wrong in our style, and the way out for a le
   assertEquals(why(), "got 0 arguments, expected A [B]");
 });
 
+test("readCommandLine forgives the one verb of a program, and no other word", () => {
+  const serving = (...argv: string[]) => readCommandLine({ ...USAGE, verb: "serve" }, argv);
+  assertEquals(serving("serve", "a").positionals, ["a"]);
+  assertEquals(serving("a").positionals, ["a"]);
+  assertEquals(serving("serve", "serve").positionals, ["serve"]);
+  assertThrows(() => serving("serve"), UsageError, "got 0 arguments");
+  assertStringIncludes(helpText({ ...USAGE, verb: "serve" }), "tool.ts [serve] A [B]\n");
+});
+
 test("helpText lists every flag with its meaning", () => {
   const help = helpText(USAGE);
-  for (const flag of [...Object.keys(USAGE.flags), "help"]) assertStringIncludes(help, `--${flag}`);
+  for (const flag of [...Object.keys(USAGE.flags), "version", "help"]) {
+    assertStringIncludes(help, `--${flag}`);
+  }
+  assertStringIncludes(help, "-h");
   assertStringIncludes(help, "usage: bun run tool.ts A [B]\n");
 });
 
