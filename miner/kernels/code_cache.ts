@@ -4,11 +4,9 @@
  *
  * @module
  */
-import type { Engine, StraddleCode, TileCode } from "./engine.ts";
+import { type Engine, HEADER_SHAPE, type StraddleCode, type TileCode } from "./engine.ts";
 import { HEADER_TILE_NONCES, type Shape, shapeKey } from "./shapes.ts";
 import { fillDigitTable } from "./tile_layout.ts";
-
-const HEADER_SHAPE: Shape = { kind: "header", varying: [3] };
 
 /** Makes and keeps an engine's code, and fills its lane inputs. */
 export class CodeCache {

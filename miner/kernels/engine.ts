@@ -58,3 +58,5 @@ export interface Engine {
 export const STATES_SHAPE: Shape = { kind: "states", varying: [15] };
 /** The shape of the scan over those states. */
 export const TAIL_SHAPE: Shape = { kind: "tail", varying: [] };
+/** The shape of block headers: the nonce is the second block's word 3. */
+export const HEADER_SHAPE: Shape = { kind: "header", varying: [3] };

@@ -9,6 +9,7 @@ import { extensionsOf } from "../../miner/kernels/extensions.ts";
 import { ARM_CODE } from "../../miner/kernels/machine_code.ts";
 import { assembleArm } from "../../miner/kernels/arm_kernel.ts";
 import type { Call } from "./assembler_forms.ts";
+import { EVERY_SHAPE } from "./every_shape.ts";
 
 /** Methods whose words depend on the place of a label, and those that are no instructions. */
 const NO_FORMS = new Set(["label", "place", "jumpIfLess", "jumpIfNotZero", "finish"]);
@@ -26,14 +27,6 @@ export function armKernelCalls(): Call[] {
       };
     },
   });
-  const shapes = [
-    { kind: "single", varying: [2] },
-    { kind: "single", varying: [6, 7] },
-    { kind: "padded", varying: [13, 14] },
-    { kind: "states", varying: [15] },
-    { kind: "tail", varying: [] },
-    { kind: "header", varying: [3] },
-  ] as const;
-  for (const shape of shapes) assembleArm(shape, asm);
+  for (const shape of EVERY_SHAPE) assembleArm(shape, asm);
   return [...calls.values()];
 }

@@ -8,8 +8,9 @@
 import { Assembler, type Memory } from "../../miner/kernels/assembler.ts";
 import { assembleCpuid, CPUID_EXTENSIONS } from "../../miner/kernels/cpu_native.ts";
 import { type Extension, extensionsOf } from "../../miner/kernels/extensions.ts";
-import { X86_CODE } from "../../miner/kernels/machine_code.ts";
+import { X86_CODE, type X86CodeName } from "../../miner/kernels/machine_code.ts";
 import type { Shape } from "../../miner/kernels/shapes.ts";
+import { EVERY_SHAPE } from "./every_shape.ts";
 
 /** A call of the assembler. */
 export interface Call {
@@ -22,6 +23,11 @@ export interface Known extends Call {
   readonly text: string;
   readonly bytes: string;
 }
+
+/** The kernels for x86-64. */
+export const X86_CODE_NAMES: readonly X86CodeName[] = Object.keys(X86_CODE) as X86CodeName[];
+/** All code takes about 2 s of a processor to make: on a busy machine that is long. */
+export const EVERY_CODE_MILLIS = 60_000;
 
 /** Methods whose bytes depend on the place of a label, and those that are no instructions. */
 const NO_FORMS = new Set(["label", "place", "jump", "finish", "align", "size"]);
@@ -45,40 +51,53 @@ export function bytesOf({ method, args }: Call): string {
   return asm.finish().toHex();
 }
 
-/** An assembler for code with these extensions that notes every call. */
-function recordingAssembler(calls: Call[], extensions: ReadonlySet<Extension>): Assembler {
+/** An assembler for code with these extensions that notes every call, each once. */
+function recordingAssembler(calls: Map<string, Call>, extensions: ReadonlySet<Extension>) {
   const asm = new Assembler(extensions);
   return new Proxy(asm, {
     get(target, name) {
       const value = Reflect.get(target, name, target) as unknown;
       if (typeof value !== "function") return value;
       return (...args: Call["args"]): unknown => {
-        if (!NO_FORMS.has(String(name))) calls.push({ method: String(name), args });
+        const call = { method: String(name), args };
+        if (!NO_FORMS.has(call.method)) calls.set(JSON.stringify(call), call);
         return Reflect.apply(value as (...all: unknown[]) => unknown, target, args) as unknown;
       };
     },
   });
 }
 
-/** Shapes that between them use every instruction a kernel has. */
-const SHAPES: readonly Shape[] = [
-  { kind: "single", varying: [2] },
-  { kind: "single", varying: [6, 7] },
-  { kind: "padded", varying: [13, 14] },
-  { kind: "states", varying: [15] },
-  { kind: "tail", varying: [] },
-  { kind: "header", varying: [3] },
-];
+/** A kernel's code for x86-64 in every shape, and the calls of the assembler that made it. */
+export interface EveryCode {
+  readonly codes: readonly { readonly shape: Shape; readonly code: Uint8Array }[];
+  readonly calls: ReadonlyMap<string, Call>;
+}
+
+const made = new Map<X86CodeName, EveryCode>();
+
+/** All of a kernel's code, made on first use: it takes 0.3 s of a processor's time. */
+export function everyCode(name: X86CodeName): EveryCode {
+  let every = made.get(name);
+  if (every === undefined) {
+    const { needs, assemble } = X86_CODE[name];
+    const calls = new Map<string, Call>();
+    const codes = EVERY_SHAPE.map((shape) => {
+      const asm = recordingAssembler(calls, extensionsOf(needs));
+      return { shape, code: assemble(shape, asm).code };
+    });
+    made.set(name, (every = { codes, calls }));
+  }
+  return every;
+}
 
 /** Every call that the kernels make, each once. */
 export function kernelCalls(): Call[] {
-  const calls: Call[] = [];
-  for (const { needs, assemble } of Object.values(X86_CODE)) {
-    for (const shape of SHAPES) assemble(shape, recordingAssembler(calls, extensionsOf(needs)));
+  const calls = new Map<string, Call>();
+  for (const name of X86_CODE_NAMES) {
+    for (const [key, call] of everyCode(name).calls) calls.set(key, call);
   }
   assembleCpuid(recordingAssembler(calls, CPUID_EXTENSIONS));
-  const known = new Map(calls.map((call) => [JSON.stringify(call), call]));
-  return [...known.values()];
+  return [...calls.values()];
 }
 
 /** How large a number's encoding is: what a form depends on. */

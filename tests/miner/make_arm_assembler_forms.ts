@@ -50,11 +50,14 @@ function run(command: string[]): void {
   if (exitCode !== 0) throw new Error(`${command[0]}: ${stderr.toString().slice(0, 2000)}`);
 }
 
-/** The bytes of instructions, by GNU as. */
+/**
+ * The bytes of instructions, by GNU as, which refuses what is neither in the first AArch64 nor of
+ * FEAT_SHA256.
+ */
 async function assembled(texts: readonly string[]): Promise<Uint8Array> {
   const directory = mkdtempSync(`${tmpdir()}/forms-`);
   const [source, object, raw] = ["s", "o", "bin"].map((end) => `${directory}/forms.${end}`);
-  await Bun.write(source!, [".arch armv8-a+crypto", ...texts, ""].join("\n"));
+  await Bun.write(source!, [".arch armv8-a+sha2", ...texts, ""].join("\n"));
   run(["aarch64-linux-gnu-as", source!, "-o", object!]);
   run(["aarch64-linux-gnu-objcopy", "-O", "binary", "-j", ".text", object!, raw!]);
   const bytes = await Bun.file(raw!).bytes();
