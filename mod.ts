@@ -27,4 +27,5 @@ export { chooseKernel, type MeasuredKernel, type Niceness, usableCores } from ".
 export { type JobAnswer, type Submission, submit, SubmitError } from "./client/mod.ts";
 export type { Job, SubmitErrorCode, SubmitOptions } from "./client/mod.ts";
 export { hashNonce, MAX_UINT64 } from "./work/hash.ts";
-export { type Candidate, MAX_MESSAGE_BYTES, type Status } from "./work/messages.ts";
+export type { Candidate } from "./work/candidate.ts";
+export { MAX_MESSAGE_BYTES, type Status } from "./work/messages.ts";

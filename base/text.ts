@@ -1,6 +1,6 @@
 /**
- * Numbers as people read them, in one style everywhere: on the client's progress line, in the
- * server's log and in what a miner says of itself.
+ * Text: numbers as people read them, in one style everywhere; a stranger's words made harmless; and
+ * lengths in bytes.
  *
  * @module
  */
@@ -38,7 +38,20 @@ export function atPort(host: string, at: number): string {
   return host.includes(":") ? `[${host}]:${at}` : `${host}:${at}`;
 }
 
-/** `text` without control characters: what a stranger wrote must not steer the terminal. */
+/** `text` on one line, without control characters: a stranger's text must not steer a terminal. */
 export function oneLine(text: string): string {
-  return text.replace(/[\p{Cc}\p{Cf}\u2028\u2029]+/gu, " ").trim();
+  return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, " ").trim();
+}
+
+const utf8 = new TextEncoder();
+
+/** Bytes of `text` in UTF-8. */
+export function utf8Length(text: string): number {
+  return utf8.encode(text).length;
+}
+
+/** As much of `text` as fits into `maxBytes` bytes of UTF-8, whole characters only. */
+export function clipped(text: string, maxBytes: number): string {
+  const whole = text.toWellFormed();
+  return whole.slice(0, utf8.encodeInto(whole, new Uint8Array(maxBytes)).read);
 }

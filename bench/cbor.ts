@@ -7,7 +7,8 @@
 import { Decoder } from "cbor-x/decode";
 import { bench, do_not_optimize, run, summary } from "mitata";
 import { decodeCbor } from "../base/cbor.ts";
-import { decodeMessage, encodeMessage, type Message } from "../work/messages.ts";
+import type { Message } from "../work/messages.ts";
+import { decodeMessage, encodeMessage } from "../work/wire.ts";
 
 const best = { hash: 18_079_332_266n, nonce: 87_627_576n };
 const MESSAGES: Record<string, Message> = {

@@ -8,18 +8,13 @@
  * @module
  */
 import type { Machine, Millis, Wake } from "../base/machine.ts";
+import { utf8Length } from "../base/text.ts";
 import type { Wire } from "../lsp/mod.ts";
+import type { Candidate } from "../work/candidate.ts";
+import { decodeClassic, encodeClassic } from "../work/classic.ts";
 import { hashNonce, MAX_UINT64 } from "../work/hash.ts";
-import {
-  type Candidate,
-  decodeClassic,
-  decodeMessage,
-  encodeClassic,
-  encodeMessage,
-  type FromClient,
-  MAX_MESSAGE_BYTES,
-  utf8Length,
-} from "../work/messages.ts";
+import { type FromClient, MAX_MESSAGE_BYTES } from "../work/messages.ts";
+import { decodeMessage, encodeMessage } from "../work/wire.ts";
 import type { ClientEffect, ClientInput, Job } from "./types.ts";
 
 /** Jobs that one client may have under way. */

@@ -5,7 +5,8 @@
  * @module
  */
 import type { Wire } from "../lsp/mod.ts";
-import type { Candidate, Status } from "../work/messages.ts";
+import type { Candidate } from "../work/candidate.ts";
+import type { Status } from "../work/messages.ts";
 
 /** A job as a caller states it; see Submit in work/messages.ts. */
 export interface Job {

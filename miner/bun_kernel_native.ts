@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { Candidate } from "../work/messages.ts";
+import type { Candidate } from "../work/candidate.ts";
 import type { Kernel, Searcher } from "./kernel.ts";
 
 const BLANK = 0x20;

@@ -10,18 +10,16 @@
  */
 import { invariant, type Machine, type Millis, type Wake } from "../base/machine.ts";
 import { type Random, unitReal } from "../base/random.ts";
+import { clipped } from "../base/text.ts";
 import type { Wire } from "../lsp/mod.ts";
+import { decodeClassic, encodeClassic } from "../work/classic.ts";
 import {
   type Assign,
-  clipped,
-  decodeClassic,
-  decodeMessage,
-  encodeClassic,
-  encodeMessage,
   type FromMiner,
   MAX_LABEL_BYTES,
   MAX_REASON_BYTES,
 } from "../work/messages.ts";
+import { decodeMessage, encodeMessage } from "../work/wire.ts";
 import type { MinerEffect, MinerInput, PoolEvent } from "./types.ts";
 
 /** A running chunk's progress is told this often at most. */

@@ -5,7 +5,7 @@
  *
  * @module
  */
-import type { Candidate } from "../work/messages.ts";
+import type { Candidate } from "../work/candidate.ts";
 
 /** One way to hash (plain TypeScript, wasm, AVX-512 ...). */
 export interface Kernel {

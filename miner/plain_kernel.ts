@@ -9,7 +9,7 @@
  * @module
  */
 import { compress, paddedWords, SHA256_INITIAL } from "../base/sha256.ts";
-import type { Candidate } from "../work/messages.ts";
+import type { Candidate } from "../work/candidate.ts";
 import type { Kernel, Searcher } from "./kernel.ts";
 
 /** Nonces searched in one go, so that their count is a small integer. */

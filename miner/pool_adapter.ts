@@ -9,7 +9,7 @@ import { availableParallelism } from "node:os";
 import { readFileSync } from "node:fs";
 import type { Worker } from "node:worker_threads";
 import { invariant } from "../base/machine.ts";
-import type { Candidate } from "../work/messages.ts";
+import type { Candidate } from "../work/candidate.ts";
 import { AUTO, KERNEL_NAMES, type KernelVerdict } from "./kernel_choice.ts";
 import { CHOSEN_BY_NAME } from "./kernels/mod.ts";
 import { PoolControl, type Standing } from "./pool_control.ts";

@@ -9,7 +9,7 @@
  * @module
  */
 import { invariant } from "../base/machine.ts";
-import { type Candidate, isBetter } from "../work/messages.ts";
+import { type Candidate, isBetter } from "../work/candidate.ts";
 import type { Search } from "./types.ts";
 
 /** Searches that can be open at once, including dropped ones that a thread is still busy with. */

@@ -5,7 +5,7 @@
  * @module
  */
 import type { Wire } from "../lsp/mod.ts";
-import type { Candidate } from "../work/messages.ts";
+import type { Candidate } from "../work/candidate.ts";
 
 /** A range to search, as the pool gets it. `id` is the core's own number, never reused. */
 export interface Search {

@@ -4,9 +4,9 @@
  *
  * @module
  */
+import type { Candidate } from "../work/candidate.ts";
 import type { ClassicMessage } from "../work/classic.ts";
 import { MAX_UINT64 } from "../work/hash.ts";
-import type { Candidate } from "../work/messages.ts";
 import type { JobSpec } from "./job.ts";
 
 /** The job that a classic client's Request asks for, as its `number`-th. */

@@ -4,11 +4,11 @@
  * @module
  */
 import type { Millis } from "../base/machine.ts";
-import { readableDuration, readablePlural } from "../base/text.ts";
+import { readableDuration, readablePlural, utf8Length } from "../base/text.ts";
 import type { Wire } from "../lsp/mod.ts";
 import { type ClassicMessage, encodeClassic } from "../work/classic.ts";
 import { MAX_UINT64 } from "../work/hash.ts";
-import { MAX_MESSAGE_BYTES, type Message, type Status, utf8Length } from "../work/messages.ts";
+import { MAX_MESSAGE_BYTES, type Message, type Status } from "../work/messages.ts";
 import { hexDigits } from "../work/readable.ts";
 import { resultOf, specOf } from "./classic.ts";
 import type { Fleet } from "./fleet.ts";

@@ -16,14 +16,9 @@ import type { Wire } from "../lsp/mod.ts";
 import { decodeClassic, encodeClassic } from "../work/classic.ts";
 import { hashNonce } from "../work/hash.ts";
 import type { Interval } from "../work/interval_set.ts";
-import {
-  decodeMessage,
-  encodeMessage,
-  type Hashing,
-  type Join,
-  type Message,
-} from "../work/messages.ts";
+import type { Hashing, Join, Message } from "../work/messages.ts";
 import { readableRate } from "../work/readable.ts";
+import { decodeMessage, encodeMessage } from "../work/wire.ts";
 import { longestRequest, requestOf } from "./classic.ts";
 import { Clients } from "./clients.ts";
 import { Fleet, type FleetPort } from "./fleet.ts";

@@ -8,8 +8,9 @@
  * @module
  */
 import { invariant, type Millis } from "../base/machine.ts";
+import type { Candidate } from "../work/candidate.ts";
 import type { Interval } from "../work/interval_set.ts";
-import type { Candidate, Progress, Result, Shrunk, Stopped } from "../work/messages.ts";
+import type { Progress, Result, Shrunk, Stopped } from "../work/messages.ts";
 import { Dispatcher, type DispatchPort } from "./dispatcher.ts";
 import { Job, type JobSpec } from "./job.ts";
 import type { Limits } from "./limits.ts";

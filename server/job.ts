@@ -7,8 +7,9 @@
  * @module
  */
 import type { Millis } from "../base/machine.ts";
+import { utf8Length } from "../base/text.ts";
+import { better, type Candidate } from "../work/candidate.ts";
 import { type Interval, IntervalSet } from "../work/interval_set.ts";
-import { better, type Candidate, utf8Length } from "../work/messages.ts";
 import { RateEstimator } from "./rate.ts";
 import type { Chunk } from "./roster.ts";
 import type { Claim } from "./scheduler.ts";

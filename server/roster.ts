@@ -5,7 +5,7 @@
  */
 import type { Millis } from "../base/machine.ts";
 import type { Wire } from "../lsp/mod.ts";
-import type { Candidate } from "../work/messages.ts";
+import type { Candidate } from "../work/candidate.ts";
 import type { Job } from "./job.ts";
 import type { Limits } from "./limits.ts";
 import { RateEstimator } from "./rate.ts";

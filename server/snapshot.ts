@@ -4,8 +4,8 @@
  * @module
  */
 import type { Wire } from "../lsp/mod.ts";
+import type { Candidate } from "../work/candidate.ts";
 import type { Interval } from "../work/interval_set.ts";
-import type { Candidate } from "../work/messages.ts";
 import type { Fleet } from "./fleet.ts";
 import type { Job } from "./job.ts";
 import type { Miner } from "./roster.ts";

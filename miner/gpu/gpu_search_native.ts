@@ -5,7 +5,7 @@
  * @module
  */
 import { invariant } from "../../base/machine.ts";
-import type { Candidate } from "../../work/messages.ts";
+import type { Candidate } from "../../work/candidate.ts";
 import { Best } from "../kernels/best.ts";
 import { GENESIS, GENESIS_BEST, KNOWN } from "../kernels/known_answers.ts";
 import { type Batch, type BatchResult, type Gpu, GpuError } from "./gpu_native.ts";

@@ -8,7 +8,8 @@
  * @module
  */
 import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
-import { clipped, MAX_LABEL_BYTES } from "../../work/messages.ts";
+import { clipped } from "../../base/text.ts";
+import { MAX_LABEL_BYTES } from "../../work/messages.ts";
 import type { PoolCommand, PoolEvent, Search } from "../types.ts";
 import { type Gpu, openGpu } from "./gpu_native.ts";
 import { firstPace, GpuSearch, type Pace, selfTestGpu } from "./gpu_search_native.ts";

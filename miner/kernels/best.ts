@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Candidate } from "../../work/messages.ts";
+import type { Candidate } from "../../work/candidate.ts";
 
 /** Keeps the least hash; once a hash meets the target, the lowest nonce that does. */
 export class Best {

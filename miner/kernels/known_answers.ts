@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { Candidate } from "../../work/messages.ts";
+import type { Candidate } from "../../work/candidate.ts";
 import type { Kernel } from "../kernel.ts";
 
 /** Messages of `length` times "k", with the least hash of each range (by Bun.SHA256). */

@@ -4,7 +4,7 @@
  * @module
  */
 import { compress } from "../../base/sha256.ts";
-import type { Candidate } from "../../work/messages.ts";
+import type { Candidate } from "../../work/candidate.ts";
 import type { HeaderSearcher } from "../kernel.ts";
 import { Best } from "./best.ts";
 import { littleEndian } from "./code_cache.ts";

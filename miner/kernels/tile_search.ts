@@ -6,7 +6,7 @@
  */
 import { invariant } from "../../base/machine.ts";
 import { compress } from "../../base/sha256.ts";
-import type { Candidate } from "../../work/messages.ts";
+import type { Candidate } from "../../work/candidate.ts";
 import type { HeaderSearcher, Kernel, Searcher } from "../kernel.ts";
 import { Best } from "./best.ts";
 import { CodeCache, littleEndian } from "./code_cache.ts";

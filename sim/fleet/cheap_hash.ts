@@ -11,7 +11,7 @@
  * @module
  */
 import { seededRandom } from "../../base/random.ts";
-import type { Candidate } from "../../work/messages.ts";
+import type { Candidate } from "../../work/candidate.ts";
 
 /** Largest primes below 2^64 and 2^61, and small ones for the sake of ties. */
 const PRIMES = [(1n << 64n) - 59n, (1n << 61n) - 1n, 1_000_003n, 65_537n, 97n];

@@ -5,7 +5,7 @@
  * @module
  */
 import type { Job } from "../../client/types.ts";
-import type { Candidate } from "../../work/messages.ts";
+import type { Candidate } from "../../work/candidate.ts";
 import { demand } from "../engine/trace.ts";
 import { cheapSearch } from "./cheap_hash.ts";
 import { Intervals } from "./intervals.ts";

@@ -6,7 +6,7 @@
  */
 import { invariant, type Millis } from "../../base/machine.ts";
 import type { PoolCommand, PoolEvent, Search } from "../../miner/types.ts";
-import type { Candidate } from "../../work/messages.ts";
+import type { Candidate } from "../../work/candidate.ts";
 import type { Loop } from "../engine/loop.ts";
 import { cheapSearch } from "./cheap_hash.ts";
 

@@ -3,14 +3,10 @@ import { describe, test } from "bun:test";
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { ClientCore, MAX_JOBS, whyNot } from "../../client/core.ts";
 import type { ClientEffect, ClientInput, Job } from "../../client/types.ts";
+import { decodeClassic, encodeClassic } from "../../work/classic.ts";
 import { hashNonce, MAX_UINT64 } from "../../work/hash.ts";
-import {
-  decodeClassic,
-  decodeMessage,
-  encodeClassic,
-  encodeMessage,
-  type Message,
-} from "../../work/messages.ts";
+import type { Message } from "../../work/messages.ts";
+import { decodeMessage, encodeMessage } from "../../work/wire.ts";
 
 const WORK: Job = { message: "msg", lower: 0n, upper: 99n };
 const BEST = { hash: hashNonce("msg", 1n), nonce: 1n };

@@ -4,12 +4,8 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { SubmitError, type SubmitErrorCode } from "../../client/mod.ts";
 import { listen, type LspServer, type Status, type Submission, submit } from "../../mod.ts";
 import { hashNonce } from "../../work/hash.ts";
-import {
-  decodeMessage,
-  encodeMessage,
-  MESSAGES_VERSION,
-  type ToClient,
-} from "../../work/messages.ts";
+import { MESSAGES_VERSION, type ToClient } from "../../work/messages.ts";
+import { decodeMessage, encodeMessage } from "../../work/wire.ts";
 
 const TIMEOUT_MILLIS = 20_000;
 const WORK = { message: "msg", lower: 0n, upper: 99n };

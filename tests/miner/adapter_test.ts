@@ -3,15 +3,9 @@ import { afterAll, describe, test } from "bun:test";
 import { assert, assertEquals } from "@std/assert";
 import { kernelNamed } from "../../miner/mod.ts";
 import { listen, type LspServer, mine, type MineOptions, type Miner } from "../../mod.ts";
-import {
-  decodeClassic,
-  decodeMessage,
-  encodeClassic,
-  encodeMessage,
-  type Message,
-  MESSAGES_VERSION,
-  type ToMiner,
-} from "../../work/messages.ts";
+import { decodeClassic, encodeClassic } from "../../work/classic.ts";
+import { type Message, MESSAGES_VERSION, type ToMiner } from "../../work/messages.ts";
+import { decodeMessage, encodeMessage } from "../../work/wire.ts";
 
 const TIMEOUT_MILLIS = 20_000;
 const QUICK = { epochMillis: 50, epochLimit: 4 };

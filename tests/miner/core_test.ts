@@ -9,13 +9,9 @@ import {
   RETRY_MIN_MILLIS,
 } from "../../miner/core.ts";
 import type { MinerEffect, MinerInput } from "../../miner/types.ts";
-import {
-  decodeClassic,
-  decodeMessage,
-  encodeClassic,
-  encodeMessage,
-  type Message,
-} from "../../work/messages.ts";
+import { decodeClassic, encodeClassic } from "../../work/classic.ts";
+import type { Message } from "../../work/messages.ts";
+import { decodeMessage, encodeMessage } from "../../work/wire.ts";
 
 const POOL = { kind: "pool", threads: 2, rate: 1000, label: "plain" } as const;
 const BEST = { hash: 5n, nonce: 7n };

@@ -9,8 +9,9 @@ import { GpuQueue, poolLabel } from "../../miner/gpu/gpu_worker.ts";
 import { headerSubject, messageSubject, type Subject } from "../../miner/gpu/tiles.ts";
 import { bunHeaderSearcher } from "../../miner/kernels/bun_header_native.ts";
 import type { PoolEvent } from "../../miner/types.ts";
+import { type Candidate, isBetter } from "../../work/candidate.ts";
 import { MAX_UINT64 } from "../../work/hash.ts";
-import { type Candidate, isBetter, MAX_LABEL_BYTES } from "../../work/messages.ts";
+import { MAX_LABEL_BYTES } from "../../work/messages.ts";
 import { DEVICE, doubleOf, tiedSubject } from "./gpu_support.ts";
 import { messageOf } from "./kernel_support.ts";
 

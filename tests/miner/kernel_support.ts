@@ -10,7 +10,7 @@ import type { Engine } from "../../miner/kernels/engine.ts";
 import { nativeEngine } from "../../miner/kernels/engine_native.ts";
 import { ARM_CODE, type MachineCode, X86_CODE } from "../../miner/kernels/machine_code.ts";
 import { wasmEngine } from "../../miner/kernels/wasm_engine.ts";
-import type { Candidate } from "../../work/messages.ts";
+import type { Candidate } from "../../work/candidate.ts";
 
 /** All machine code, whether it runs here or not. */
 const MACHINE_CODE: Readonly<Record<string, MachineCode>> = { ...X86_CODE, "arm-sha": ARM_CODE };

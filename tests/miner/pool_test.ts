@@ -9,8 +9,8 @@ import { Pool, usableCores } from "../../miner/pool_adapter.ts";
 import { PoolControl, SLOTS } from "../../miner/pool_control.ts";
 import { Hasher, type WorkerReport } from "../../miner/pool_worker.ts";
 import type { PoolEvent, Search } from "../../miner/types.ts";
+import { type Candidate, isBetter } from "../../work/candidate.ts";
 import { MAX_UINT64 } from "../../work/hash.ts";
-import { type Candidate, isBetter } from "../../work/messages.ts";
 import { bruteForce } from "../support/brute_force.ts";
 
 const TIMEOUT_MILLIS = 20_000;

@@ -7,15 +7,11 @@ import { expect, test } from "bun:test";
 import { connect } from "../../lsp/mod.ts";
 import { mine, submit } from "../../mod.ts";
 import { serve } from "../../server/mod.ts";
+import { type Candidate, isBetter } from "../../work/candidate.ts";
 import { decodeClassic, encodeClassic } from "../../work/classic.ts";
 import { hashNonce } from "../../work/hash.ts";
-import {
-  type Candidate,
-  decodeMessage,
-  encodeMessage,
-  isBetter,
-  MESSAGES_VERSION,
-} from "../../work/messages.ts";
+import { MESSAGES_VERSION } from "../../work/messages.ts";
+import { decodeMessage, encodeMessage } from "../../work/wire.ts";
 
 const host = "127.0.0.1";
 

@@ -6,7 +6,8 @@
  */
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import type { Answer, Candidate } from "../../work/messages.ts";
+import type { Candidate } from "../../work/candidate.ts";
+import type { Answer } from "../../work/messages.ts";
 import { expectExactCover, expectSoundBooks, expectTidy } from "./checks.ts";
 import { type FakeClient, type FakeMiner, type Order, VirtualFleet } from "./fleet.ts";
 import { scrambled } from "./puzzles.ts";

@@ -4,8 +4,9 @@
  * @module
  */
 import { expect } from "bun:test";
+import type { Candidate } from "../../work/candidate.ts";
 import { IntervalSet } from "../../work/interval_set.ts";
-import type { Answer, Candidate } from "../../work/messages.ts";
+import type { Answer } from "../../work/messages.ts";
 import type { FakeClient, Order, VirtualFleet } from "./fleet.ts";
 
 /** Runs until `client` has its answer to `job`, and checks it and the books behind it. */

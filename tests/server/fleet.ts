@@ -7,15 +7,8 @@
 import type { Wire } from "../../lsp/types.ts";
 import { type Accepted, ServerCore, type ServerCoreOptions } from "../../server/core.ts";
 import { type ClassicMessage, decodeClassic, encodeClassic } from "../../work/classic.ts";
-import {
-  type Answer,
-  type Assign,
-  decodeMessage,
-  encodeMessage,
-  type Message,
-  type Refused,
-  type Status,
-} from "../../work/messages.ts";
+import type { Answer, Assign, Message, Refused, Status } from "../../work/messages.ts";
+import { decodeMessage, encodeMessage } from "../../work/wire.ts";
 import { distance, type Puzzle } from "./puzzles.ts";
 
 interface Peer {

@@ -238,6 +238,16 @@ describe("limits", () => {
     expect(miner.heard.filter(({ kind }) => kind === "assign").length).toBe(8);
   });
 
+  test("miners that declare absurd rates take no client's status away", () => {
+    const fleet = new VirtualFleet();
+    // What a client cannot read, the client in this fleet throws at.
+    for (let i = 0; i < 3; i++) fleet.miner({ rate: 1e-9, declared: 2 ** 64 });
+    const client = fleet.client();
+    client.submit({ upper: MAX });
+    fleet.run(3_000);
+    expect(client.statuses.at(-1)).toMatchObject({ miners: 3, fleetRate: 2 ** 64 });
+  });
+
   test("a peer that makes the log grow is cut to a burst and a trickle", () => {
     const fleet = new VirtualFleet({ limits: { logBurst: 10, logPerSecond: 2 } });
     const client = fleet.client();

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type Candidate, isBetter } from "../../work/messages.ts";
+import { type Candidate, isBetter } from "../../work/candidate.ts";
 
 /** A hash whose least value over a range can be had without trying every nonce. */
 export interface Puzzle {

@@ -1,6 +1,6 @@
 /** The answer to a job by its definition, for tests to compare with. */
+import { better, type Candidate } from "../../work/candidate.ts";
 import { hashNonce } from "../../work/hash.ts";
-import { better, type Candidate } from "../../work/messages.ts";
 
 /** The lowest nonce of `[lower, upper]` that meets the target, else the one of the least hash. */
 export function bruteForce(

@@ -1,0 +1,94 @@
+import { describe, expect, test } from "bun:test";
+import fc from "fast-check";
+import { encodeCbor } from "../../base/cbor.ts";
+import type { Message } from "../../work/messages.ts";
+import { decodeMessage, encodeMessage } from "../../work/wire.ts";
+
+const uint64 = fc.bigInt({ min: 0n, max: 2n ** 64n - 1n });
+const uint32 = fc.nat({ max: 2 ** 32 - 1 });
+const candidate = fc.record({ hash: uint64, nonce: uint64 });
+const text = fc.string({ unit: "grapheme", maxLength: 8 });
+const maybe = <T>(name: string, value: fc.Arbitrary<T>) =>
+  fc.option(value).map((v) => (v === null ? {} : { [name]: v }));
+const range = fc
+  .tuple(uint64, uint64)
+  .map(([a, b]) => (a < b ? { lower: a, upper: b } : { lower: b, upper: a }));
+const mixed = (kind: Message["kind"], ...parts: fc.Arbitrary<object>[]): fc.Arbitrary<Message> =>
+  fc.tuple(...parts).map((objects) => Object.assign({ kind }, ...objects) as Message);
+
+const marked = fc.string({ unit: "binary", maxLength: 100 }).map((rest) => `\ufeff${rest}`);
+const work = [fc.record({ message: fc.oneof(text, marked) }), range, maybe("target", uint64)];
+const chunk = fc.record({ chunk: uint32 });
+const job = fc.record({ job: uint32 });
+const best = maybe("best", candidate);
+const anyMessage = fc.oneof(
+  mixed("join", fc.record({ threads: uint32, rate: fc.nat(), label: text })),
+  mixed("hashing", fc.record({ threads: uint32, rate: fc.nat(), label: text, reason: text })),
+  mixed("assign", chunk, ...work),
+  mixed("shrink", chunk, fc.record({ upper: uint64 })),
+  mixed("shrunk", chunk, fc.record({ upper: uint64 })),
+  mixed("stop", chunk),
+  mixed("progress", chunk, fc.record({ next: uint64 }), best),
+  mixed("stopped", chunk, fc.record({ next: uint64 }), best),
+  mixed("result", chunk, fc.record({ best: candidate })),
+  mixed("submit", job, ...work),
+  mixed("cancel", job),
+  mixed(
+    "status",
+    job,
+    fc.record({ done: uint64, jobRate: fc.nat(), fleetRate: fc.nat(), miners: uint32 }),
+    best,
+  ),
+  mixed("answer", job, fc.record({ best: candidate, met: fc.boolean() })),
+  mixed("refused", job, fc.record({ reason: text })),
+);
+
+describe("decodeMessage()", () => {
+  test("gives back what encodeMessage() was given", () => {
+    fc.assert(
+      fc.property(anyMessage, (message) => {
+        expect(decodeMessage(encodeMessage(message))).toEqual(message);
+      }),
+      { numRuns: 3000 },
+    );
+  });
+
+  test("never throws on any change of a byte", () => {
+    fc.assert(
+      fc.property(anyMessage, fc.nat(), fc.nat({ max: 255 }), (message, at, byte) => {
+        const bytes = encodeMessage(message);
+        bytes[at % bytes.length] = byte;
+        decodeMessage(bytes);
+      }),
+      { numRuns: 3000 },
+    );
+  });
+
+  test("takes a rate beyond 64 bits as the largest there is", () => {
+    const status = { kind: "status", job: 1, done: 0n, jobRate: 2 ** 63, miners: 2 } as const;
+    for (const fleetRate of [2 ** 64, 2 ** 65, Infinity]) {
+      const read = decodeMessage(encodeMessage({ ...status, fleetRate }));
+      expect(read).toEqual({ ...status, fleetRate: 2 ** 64 });
+    }
+  });
+
+  test("names what is wrong", () => {
+    expect(decodeMessage(Uint8Array.of(0xff))).toBe("not a plain CBOR array");
+    expect(decodeMessage(encodeCbor(7))).toBe("not a plain CBOR array");
+    expect(decodeMessage(encodeCbor([99]))).toBe("unknown message type");
+    expect(decodeMessage(encodeCbor([]))).toBe("unknown message type");
+    expect(decodeMessage(encodeCbor([4]))).toBe("malformed stop");
+    expect(decodeMessage(encodeCbor([4, "x"]))).toBe("malformed stop");
+    expect(decodeMessage(encodeCbor([4, 1, 1]))).toBe("malformed stop");
+    expect(decodeMessage(encodeCbor([4, 2n ** 32n]))).toBe("malformed stop");
+    expect(decodeMessage(encodeCbor([16, 1, "m", 5n, 4n, []]))).toBe("malformed submit");
+    expect(decodeMessage(encodeCbor([16, 1, "m", 5n, 6n, [1n, 2n]]))).toBe("malformed submit");
+    expect(decodeMessage(encodeCbor([16, 1, "m".repeat(65_537), 5n, 6n, []]))).toBe(
+      "malformed submit",
+    );
+    expect(decodeMessage(encodeCbor([19, 1, [1n, 2n], 2]))).toBe("malformed answer");
+    expect(decodeMessage(encodeCbor([9, 1, 2, "kernel"]))).toBe("malformed hashing");
+    const long = "r".repeat(257);
+    expect(decodeMessage(encodeCbor([9, 1, 2, "kernel", long]))).toBe("malformed hashing");
+  });
+});

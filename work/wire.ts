@@ -1,0 +1,181 @@
+/**
+ * The CBOR form of the messages, and the checks that every received one must pass.
+ *
+ * A message is a CBOR array: its type number, then its fields in the order of the interface. What
+ * is optional is an array of none or one; a candidate is the array [hash, nonce].
+ *
+ * @module
+ */
+import { decodeCbor, encodeCbor } from "../base/cbor.ts";
+import { FieldReader, FieldWriter } from "../base/fields.ts";
+import type { Candidate } from "./candidate.ts";
+import {
+  type Assign,
+  type Join,
+  MAX_LABEL_BYTES,
+  MAX_MESSAGE_BYTES,
+  MAX_REASON_BYTES,
+  type Message,
+  type Progress,
+} from "./messages.ts";
+
+/** How one kind of message is written and read. */
+interface Form<M extends Message> {
+  /** Its number on the wire. */
+  readonly type: number;
+  write(fields: FieldWriter, message: M): void;
+  read(fields: FieldReader): M;
+}
+
+const FORMS: { readonly [K in Message["kind"]]: Form<Extract<Message, { kind: K }>> } = {
+  join: { type: 1, write: writeMiner, read: (f) => ({ kind: "join", ...readMiner(f) }) },
+  assign: {
+    type: 2,
+    write: (f, m) => writeWork(f.count(m.chunk), m),
+    read: (f) => ({ kind: "assign", chunk: f.count(), ...readWork(f) }),
+  },
+  shrink: {
+    type: 3,
+    write: (f, m) => f.count(m.chunk).uint64(m.upper),
+    read: (f) => ({ kind: "shrink", chunk: f.count(), upper: f.uint64() }),
+  },
+  stop: {
+    type: 4,
+    write: (f, m) => f.count(m.chunk),
+    read: (f) => ({ kind: "stop", chunk: f.count() }),
+  },
+  progress: {
+    type: 5,
+    write: writeProgress,
+    read: (f) => ({ kind: "progress", ...readProgress(f) }),
+  },
+  result: {
+    type: 6,
+    write: (f, m) => writeBest(f.count(m.chunk), m.best),
+    read: (f) => ({ kind: "result", chunk: f.count(), best: readBest(f) }),
+  },
+  shrunk: {
+    type: 7,
+    write: (f, m) => f.count(m.chunk).uint64(m.upper),
+    read: (f) => ({ kind: "shrunk", chunk: f.count(), upper: f.uint64() }),
+  },
+  stopped: {
+    type: 8,
+    write: writeProgress,
+    read: (f) => ({ kind: "stopped", ...readProgress(f) }),
+  },
+  hashing: {
+    type: 9,
+    write: (f, m) => writeMiner(f, m).text(m.reason),
+    read: (f) => ({ kind: "hashing", ...readMiner(f), reason: f.text(MAX_REASON_BYTES) }),
+  },
+  submit: {
+    type: 16,
+    write: (f, m) => writeWork(f.count(m.job), m),
+    read: (f) => ({ kind: "submit", job: f.count(), ...readWork(f) }),
+  },
+  cancel: {
+    type: 17,
+    write: (f, m) => f.count(m.job),
+    read: (f) => ({ kind: "cancel", job: f.count() }),
+  },
+  status: {
+    type: 18,
+    write: (f, m) => {
+      f.count(m.job).uint64(m.done).rounded(m.jobRate).rounded(m.fleetRate).count(m.miners);
+      f.optional(m.best, writeBest);
+    },
+    read: (f) => ({
+      kind: "status",
+      job: f.count(),
+      done: f.uint64(),
+      jobRate: f.rounded(),
+      fleetRate: f.rounded(),
+      miners: f.count(),
+      ...readOptionalBest(f),
+    }),
+  },
+  answer: {
+    type: 19,
+    write: (f, m) => writeBest(f.count(m.job), m.best).flag(m.met),
+    read: (f) => ({ kind: "answer", job: f.count(), best: readBest(f), met: f.flag() }),
+  },
+  refused: {
+    type: 20,
+    write: (f, m) => f.count(m.job).text(m.reason),
+    read: (f) => ({ kind: "refused", job: f.count(), reason: f.text(MAX_REASON_BYTES) }),
+  },
+};
+
+const TYPE_MAX = 255;
+const byType: (Form<Message> | undefined)[] = [];
+for (const form of Object.values(FORMS)) byType[form.type] = form as Form<Message>;
+
+/** The payload that says `message`. */
+export function encodeMessage(message: Message): Uint8Array {
+  const { type, write } = FORMS[message.kind] as Form<Message>;
+  const fields = new FieldWriter().count(type);
+  write(fields, message);
+  return encodeCbor(fields.values);
+}
+
+/** The message that `payload` says, or, as a string, why it is none. Never throws. */
+export function decodeMessage(payload: Uint8Array): Message | string {
+  const fields = FieldReader.of(decodeCbor(payload));
+  if (fields === undefined) return "not a plain CBOR array";
+  const message = byType[fields.count(TYPE_MAX)]?.read(fields);
+  if (message === undefined) return "unknown message type";
+  return fields.isGood ? message : `malformed ${message.kind}`;
+}
+
+/** What a miner says of itself. */
+type MinerFields = Pick<Join, "threads" | "rate" | "label">;
+
+function writeMiner(f: FieldWriter, m: MinerFields): FieldWriter {
+  return f.count(m.threads).rounded(m.rate).text(m.label);
+}
+
+function readMiner(f: FieldReader): MinerFields {
+  return { threads: f.count(), rate: f.rounded(), label: f.text(MAX_LABEL_BYTES) };
+}
+
+/** What to search: message, range and perhaps a target. */
+type WorkFields = Pick<Assign, "message" | "lower" | "upper" | "target">;
+
+function writeWork(f: FieldWriter, m: WorkFields): void {
+  f.text(m.message).uint64(m.lower).uint64(m.upper);
+  f.optional(m.target, (inner, target) => inner.uint64(target));
+}
+
+function readWork(f: FieldReader): WorkFields {
+  const message = f.text(MAX_MESSAGE_BYTES);
+  const lower = f.uint64();
+  const upper = f.uint64();
+  const target = f.optional((inner) => inner.uint64());
+  if (lower > upper) f.reject();
+  return target === undefined ? { message, lower, upper } : { message, lower, upper, target };
+}
+
+/** How far a chunk is searched. */
+type ProgressFields = Pick<Progress, "chunk" | "next" | "best">;
+
+function writeProgress(f: FieldWriter, m: ProgressFields): void {
+  f.count(m.chunk).uint64(m.next).optional(m.best, writeBest);
+}
+
+function readProgress(f: FieldReader): ProgressFields {
+  return { chunk: f.count(), next: f.uint64(), ...readOptionalBest(f) };
+}
+
+function writeBest(f: FieldWriter, best: Candidate): FieldWriter {
+  return f.array((inner) => inner.uint64(best.hash).uint64(best.nonce));
+}
+
+function readBest(f: FieldReader): Candidate {
+  return f.array((inner) => ({ hash: inner.uint64(), nonce: inner.uint64() }));
+}
+
+function readOptionalBest(f: FieldReader): { best?: Candidate } {
+  const best = f.optional(readBest);
+  return best === undefined ? {} : { best };
+}
