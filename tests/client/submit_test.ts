@@ -7,7 +7,6 @@ import { hashNonce } from "../../work/hash.ts";
 import { MESSAGES_VERSION, type ToClient } from "../../work/messages.ts";
 import { decodeMessage, encodeMessage } from "../../work/wire.ts";
 
-const TIMEOUT_MILLIS = 20_000;
 const WORK = { message: "msg", lower: 0n, upper: 99n };
 const BEST = { hash: hashNonce("msg", 1n), nonce: 1n };
 const QUICK = { epochMillis: 20, epochLimit: 3 };
@@ -54,87 +53,63 @@ const status = (done: bigint): Status => {
 };
 
 describe("submit", () => {
-  test(
-    "gives progress to every iterator and the checked answer",
-    async () => {
-      const answer = { kind: "answer", job: 1, best: BEST, met: true } as const;
-      const { port, told } = await fakeServer(status(50n), answer);
-      const job = submit({ port, ...WORK });
-      assertEquals(await job.answer, { ...BEST, met: true });
-      assertEquals(told(), [{ kind: "submit", job: 1, ...WORK }]);
-      for (const _ of [1, 2]) {
-        const seen: Status[] = [];
-        for await (const each of job) seen.push(each);
-        assertEquals(seen, [status(50n)], "who comes late sees the newest");
-      }
-    },
-    TIMEOUT_MILLIS,
-  );
+  test("gives progress to every iterator and the checked answer", async () => {
+    const answer = { kind: "answer", job: 1, best: BEST, met: true } as const;
+    const { port, told } = await fakeServer(status(50n), answer);
+    const job = submit({ port, ...WORK });
+    assertEquals(await job.answer, { ...BEST, met: true });
+    assertEquals(told(), [{ kind: "submit", job: 1, ...WORK }]);
+    for (const _ of [1, 2]) {
+      const seen: Status[] = [];
+      for await (const each of job) seen.push(each);
+      assertEquals(seen, [status(50n)], "who comes late sees the newest");
+    }
+  });
 
-  test(
-    "believes no wrong answer",
-    async () => {
-      const best = { hash: 0n, nonce: 1n };
-      const { port } = await fakeServer({ kind: "answer", job: 1, best, met: true });
-      await assertFails(submit({ port, ...WORK }), "REFUSED", "the server's answer is wrong");
-    },
-    TIMEOUT_MILLIS,
-  );
+  test("believes no wrong answer", async () => {
+    const best = { hash: 0n, nonce: 1n };
+    const { port } = await fakeServer({ kind: "answer", job: 1, best, met: true });
+    await assertFails(submit({ port, ...WORK }), "REFUSED", "the server's answer is wrong");
+  });
 
-  test(
-    "tells a refusal with the server's reason",
-    async () => {
-      const { port } = await fakeServer({ kind: "refused", job: 1, reason: "too many jobs" });
-      await assertFails(submit({ port, ...WORK }), "REFUSED", "too many jobs");
-    },
-    TIMEOUT_MILLIS,
-  );
+  test("tells a refusal with the server's reason", async () => {
+    const { port } = await fakeServer({ kind: "refused", job: 1, reason: "too many jobs" });
+    await assertFails(submit({ port, ...WORK }), "REFUSED", "too many jobs");
+  });
 
-  test(
-    "refuses an impossible job before connecting",
-    async () => {
-      const job = submit({ port: 1, ...WORK, message: "m".repeat(65_537) });
-      await assertFails(job, "INVALID_JOB", "limit is 65536");
-      await assertFails(submit({ port: 1, ...WORK, lower: 100n }), "INVALID_JOB", "empty");
-    },
-    TIMEOUT_MILLIS,
-  );
+  test("refuses an impossible job before connecting", async () => {
+    const job = submit({ port: 1, ...WORK, message: "m".repeat(65_537) });
+    await assertFails(job, "INVALID_JOB", "limit is 65536");
+    await assertFails(submit({ port: 1, ...WORK, lower: 100n }), "INVALID_JOB", "empty");
+  });
 
-  test(
-    "is disconnected when nobody answers and when the server goes",
-    async () => {
-      const silent = await Bun.udpSocket({ hostname: "127.0.0.1", port: 0 });
-      const job = submit({ port: silent.port, ...WORK, params: QUICK });
-      await assertFails(job, "DISCONNECTED", "no answer");
-      silent.close();
-      const server = await listen({ host: "127.0.0.1", port: 0, appVersion: MESSAGES_VERSION });
-      const other = submit({ port: server.port, ...WORK });
-      await server.read();
-      await server.close();
-      await assertFails(other, "DISCONNECTED", "said goodbye");
-    },
-    TIMEOUT_MILLIS,
-  );
+  test("is disconnected when nobody answers and when the server goes", async () => {
+    const silent = await Bun.udpSocket({ hostname: "127.0.0.1", port: 0 });
+    const job = submit({ port: silent.port, ...WORK, params: QUICK });
+    await assertFails(job, "DISCONNECTED", "no answer");
+    silent.close();
+    const server = await listen({ host: "127.0.0.1", port: 0, appVersion: MESSAGES_VERSION });
+    const other = submit({ port: server.port, ...WORK });
+    await server.read();
+    await server.close();
+    await assertFails(other, "DISCONNECTED", "said goodbye");
+  });
 
-  test(
-    "an abort cancels: while connecting, and at the server",
-    async () => {
-      const silent = await Bun.udpSocket({ hostname: "127.0.0.1", port: 0 });
-      const early = new AbortController();
-      const dialing = submit({ port: silent.port, ...WORK, signal: early.signal });
-      early.abort();
-      await assertFails(dialing, "CANCELLED", "cancelled");
-      await assertFails(submit({ port: 1, ...WORK, signal: early.signal }), "CANCELLED", "");
-      silent.close();
-      const server = await listen({ host: "127.0.0.1", port: 0, appVersion: MESSAGES_VERSION });
-      servers.push(server);
-      const running = submit({ port: server.port, ...WORK });
-      await server.read();
-      const cancelled = running.cancel();
-      assertEquals(decodeMessage((await server.read()).payload), { kind: "cancel", job: 1 });
-      await cancelled;
-      await assertFails(running, "CANCELLED", "cancelled");
-    },
-    TIMEOUT_MILLIS,
-  );
+  test("an abort cancels: while connecting, and at the server", async () => {
+    const silent = await Bun.udpSocket({ hostname: "127.0.0.1", port: 0 });
+    const early = new AbortController();
+    const dialing = submit({ port: silent.port, ...WORK, signal: early.signal });
+    early.abort();
+    await assertFails(dialing, "CANCELLED", "cancelled");
+    await assertFails(submit({ port: 1, ...WORK, signal: early.signal }), "CANCELLED", "");
+    silent.close();
+    const server = await listen({ host: "127.0.0.1", port: 0, appVersion: MESSAGES_VERSION });
+    servers.push(server);
+    const running = submit({ port: server.port, ...WORK });
+    await server.read();
+    const cancelled = running.cancel();
+    assertEquals(decodeMessage((await server.read()).payload), { kind: "cancel", job: 1 });
+    await cancelled;
+    await assertFails(running, "CANCELLED", "cancelled");
+  });
 });

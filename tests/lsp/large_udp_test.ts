@@ -1,70 +1,53 @@
 /** Large messages and leave-taking on real sockets: what only the adapter can get wrong. */
 import { describe, expect, test } from "bun:test";
 import { connect, type EndpointStats, listen } from "../../lsp/mod.ts";
+import { until } from "../support/waiting.ts";
 
 const host = "127.0.0.1";
-const DEADLINE_MS = 20_000;
 
 const countedBytes = ({ queuedBytes, unreadBytes, reassemblyBytes }: EndpointStats): number =>
   queuedBytes + unreadBytes + reassemblyBytes;
 
-/** Lets the event loop turn until `done`; fails after a while. */
-async function until(done: () => boolean): Promise<void> {
-  const endMs = performance.now() + 5000;
-  while (!done()) {
-    if (performance.now() > endMs) throw new Error("it did not come to that");
-    await new Promise((resolve) => setImmediate(resolve));
-  }
-}
-
 describe("lsp library, large messages:", () => {
-  test(
-    "writable(bytes) waits until a large message is taken; both ends count it and two windows",
-    async () => {
-      await using server = await listen({ host, port: 0 });
-      await using client = await connect({ host, port: server.port });
-      const size = 16 << 20;
-      let most = 0;
-      for (let round = 1; round <= 3; round++) {
-        await client.writable(size);
-        client.write(new Uint8Array(size).fill(round));
-        expect(() => client.write(new Uint8Array(size))).toThrow("maxQueuedBytes");
-        const reading = server.read();
-        let isRead = false;
-        void reading.then(() => (isRead = true));
-        await until(() => {
-          const both = [server.stats(), client.stats().endpoint].map(countedBytes);
-          most = Math.max(most, ...both);
-          return isRead;
-        });
-        const { payload } = await reading;
-        expect([payload.length, payload[0], payload.at(-1)]).toEqual([size, round, round]);
-      }
-      expect(most).toBeGreaterThanOrEqual(size);
-      expect(most).toBeLessThanOrEqual(size + 2 * (1 << 20));
-    },
-    DEADLINE_MS,
-  );
-
-  test(
-    "a server may write large messages to many, each when it is taken",
-    async () => {
-      await using server = await listen({ host, port: 0, limits: { maxQueuedBytes: 100_000 } });
-      const clients = await Promise.all([1, 2, 3].map(() => connect({ host, port: server.port })));
-      const writing = clients.map(async ({ connId }) => {
-        for (let i = 0; i < 4; i++) {
-          await server.writable(connId, 400_000);
-          server.write(connId, new Uint8Array(400_000).fill(connId));
-        }
+  test("writable(bytes) waits until a large message is taken; both ends count it and two windows", async () => {
+    await using server = await listen({ host, port: 0 });
+    await using client = await connect({ host, port: server.port });
+    const size = 16 << 20;
+    let most = 0;
+    for (let round = 1; round <= 3; round++) {
+      await client.writable(size);
+      client.write(new Uint8Array(size).fill(round));
+      expect(() => client.write(new Uint8Array(size))).toThrow("maxQueuedBytes");
+      const reading = server.read();
+      let isRead = false;
+      void reading.then(() => (isRead = true));
+      await until("the whole message", () => {
+        const both = [server.stats(), client.stats().endpoint].map(countedBytes);
+        most = Math.max(most, ...both);
+        return isRead;
       });
-      for (const client of clients) {
-        for (let i = 0; i < 4; i++) expect((await client.read())[399_999]).toBe(client.connId);
+      const { payload } = await reading;
+      expect([payload.length, payload[0], payload.at(-1)]).toEqual([size, round, round]);
+    }
+    expect(most).toBeGreaterThanOrEqual(size);
+    expect(most).toBeLessThanOrEqual(size + 2 * (1 << 20));
+  });
+
+  test("a server may write large messages to many, each when it is taken", async () => {
+    await using server = await listen({ host, port: 0, limits: { maxQueuedBytes: 100_000 } });
+    const clients = await Promise.all([1, 2, 3].map(() => connect({ host, port: server.port })));
+    const writing = clients.map(async ({ connId }) => {
+      for (let i = 0; i < 4; i++) {
+        await server.writable(connId, 400_000);
+        server.write(connId, new Uint8Array(400_000).fill(connId));
       }
-      await Promise.all(writing);
-      await Promise.all(clients.map((client) => client.close()));
-    },
-    DEADLINE_MS,
-  );
+    });
+    for (const client of clients) {
+      for (let i = 0; i < 4; i++) expect((await client.read())[399_999]).toBe(client.connId);
+    }
+    await Promise.all(writing);
+    await Promise.all(clients.map((client) => client.close()));
+  });
 });
 
 describe("lsp library, after close:", () => {
@@ -75,7 +58,7 @@ describe("lsp library, after close:", () => {
     await using server = await listen({ host, port: 0 });
     const client = await connect({ host, port: server.port });
     await client.close();
-    await until(() => isReleased(client));
+    await until("the release of the socket", () => isReleased(client));
     expect(server.stats().connections).toBe(0);
   });
 
@@ -85,7 +68,7 @@ describe("lsp library, after close:", () => {
     const client = await connect({ host, port: server.port, params });
     (server as unknown as { udp: { release(): void } }).udp.release();
     await client.close();
-    await until(() => isReleased(client));
+    await until("the release of the socket", () => isReleased(client));
   });
 
   test("a server's port is free at once", async () => {

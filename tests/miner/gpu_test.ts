@@ -15,8 +15,6 @@ import { MAX_LABEL_BYTES } from "../../work/messages.ts";
 import { DEVICE, doubleOf, tiedSubject } from "./gpu_support.ts";
 import { messageOf } from "./kernel_support.ts";
 
-const TIMEOUT_MILLIS = 60_000;
-
 function bruteForce(subject: Subject, lower: bigint, upper: bigint, target?: bigint): Candidate {
   let best: Candidate | undefined;
   for (let nonce = lower; nonce <= upper; nonce++) {
@@ -34,27 +32,23 @@ const failureOf = (done: Promise<unknown>): Promise<string> =>
   );
 
 describe("GpuSearch, on a double of a device,", () => {
-  test(
-    "gives the lowest of equal hashes, and with a target the lowest hit, however many tie",
-    async () => {
-      for (let seed = 0n; seed < 4n; seed++) {
-        // With two levels there are more hits than a device lists.
-        const tied = tiedSubject(seed, seed % 2n === 0n ? 64n : 2n);
-        const lower = 999_999_000n + 977n * seed;
-        const upper = lower + 5_000n + 99n * seed;
-        // Upper words that many hashes share, with lower words that few are below.
-        for (const target of [undefined, 0n, 1n, (1n << 58n) | 40n, (1n << 63n) | 9n]) {
-          const { gpu, subject } = doubleOf(tied);
-          const got = await searchOnGpu(gpu, subject, lower, upper, {
-            target,
-            hostless: true,
-          });
-          assertEquals(got, bruteForce(tied, lower, upper, target), `${seed}, target ${target}`);
-        }
+  test("gives the lowest of equal hashes, and with a target the lowest hit, however many tie", async () => {
+    for (let seed = 0n; seed < 4n; seed++) {
+      // With two levels there are more hits than a device lists.
+      const tied = tiedSubject(seed, seed % 2n === 0n ? 64n : 2n);
+      const lower = 999_999_000n + 977n * seed;
+      const upper = lower + 5_000n + 99n * seed;
+      // Upper words that many hashes share, with lower words that few are below.
+      for (const target of [undefined, 0n, 1n, (1n << 58n) | 40n, (1n << 63n) | 9n]) {
+        const { gpu, subject } = doubleOf(tied);
+        const got = await searchOnGpu(gpu, subject, lower, upper, {
+          target,
+          hostless: true,
+        });
+        assertEquals(got, bruteForce(tied, lower, upper, target), `${seed}, target ${target}`);
       }
-    },
-    TIMEOUT_MILLIS,
-  );
+    }
+  });
 
   test("more hits than a device lists: none is lost", async () => {
     const at = 22_000n;
@@ -128,35 +122,29 @@ describe("whyRefused", () => {
 
 // On other systems drivers cannot be hidden from the loader.
 if (process.platform === "linux") {
-  test(
-    "miner.ts --gpu without a usable device says so in a line, and hashes on the processor",
-    async () => {
-      const hidden = { VK_DRIVER_FILES: "/nonexistent", VK_ICD_FILENAMES: "/nonexistent" };
-      const child = Bun.spawn(
-        [process.execPath, "miner.ts", "127.0.0.1:9", "--gpu", "--threads", "1"],
-        {
-          cwd: `${import.meta.dir}/../..`,
-          env: { ...process.env, ...hidden },
-          stdout: "ignore",
-          stderr: "pipe",
-        },
-      );
-      let text = "";
-      const decoder = new TextDecoder();
-      for await (const bytes of child.stderr) {
-        text += decoder.decode(bytes, { stream: true });
-        if (text.includes("hashing with 1 thread, kernel")) break;
-      }
-      child.kill("SIGKILL");
-      await child.exited;
-      const lines = text.split("\n").filter((line) => line.startsWith("no graphics processor: "));
-      assertEquals(lines.length, 1, text);
-      assert(
-        /(bun-webgpu is not installed|null adapter).*hashing on the processor/.test(lines[0]!),
-      );
-    },
-    TIMEOUT_MILLIS,
-  );
+  test("miner.ts --gpu without a usable device says so in a line, and hashes on the processor", async () => {
+    const hidden = { VK_DRIVER_FILES: "/nonexistent", VK_ICD_FILENAMES: "/nonexistent" };
+    const child = Bun.spawn(
+      [process.execPath, "miner.ts", "127.0.0.1:9", "--gpu", "--threads", "1"],
+      {
+        cwd: `${import.meta.dir}/../..`,
+        env: { ...process.env, ...hidden },
+        stdout: "ignore",
+        stderr: "pipe",
+      },
+    );
+    let text = "";
+    const decoder = new TextDecoder();
+    for await (const bytes of child.stderr) {
+      text += decoder.decode(bytes, { stream: true });
+      if (text.includes("hashing with 1 thread, kernel")) break;
+    }
+    child.kill("SIGKILL");
+    await child.exited;
+    const lines = text.split("\n").filter((line) => line.startsWith("no graphics processor: "));
+    assertEquals(lines.length, 1, text);
+    assert(/(bun-webgpu is not installed|null adapter).*hashing on the processor/.test(lines[0]!));
+  });
 }
 
 if (typeof DEVICE === "string") {
@@ -178,128 +166,104 @@ if (typeof DEVICE === "string") {
       assertEquals(got, expected, `${length} bytes, ${lower}..${upper}`);
     };
 
-    test(
-      "digits anywhere in one block, before the padding's block, and across two blocks",
-      async () => {
-        const lengths = [0, 3, 44, 46, 50, 53, 54, 55, 58, 62, 63, 64, 120, 200];
-        const all = factor > 1 ? Array.from({ length: 201 }, (_, i) => i) : lengths;
-        for (const length of all) await compare(length, 1_999_990_000n, 20_000n);
-      },
-      TIMEOUT_MILLIS * factor,
-    );
+    test("digits anywhere in one block, before the padding's block, and across two blocks", async () => {
+      const lengths = [0, 3, 44, 46, 50, 53, 54, 55, 58, 62, 63, 64, 120, 200];
+      const all = factor > 1 ? Array.from({ length: 201 }, (_, i) => i) : lengths;
+      for (const length of all) await compare(length, 1_999_990_000n, 20_000n);
+    });
 
-    test(
-      "every length of nonces, and ranges of few",
-      async () => {
-        const counts = [1n, 2n, 63n, 64n, 65n];
-        for (const lower of [0n, 99_990n, 2n ** 32n - 40n, 2n ** 53n - 40n, MAX_UINT64 - 70n]) {
-          for (const count of counts) await compare(5, lower, count);
+    test("every length of nonces, and ranges of few", async () => {
+      const counts = [1n, 2n, 63n, 64n, 65n];
+      for (const lower of [0n, 99_990n, 2n ** 32n - 40n, 2n ** 53n - 40n, MAX_UINT64 - 70n]) {
+        for (const count of counts) await compare(5, lower, count);
+      }
+      await compare(5, 9_999_999_000n, 2_000n);
+      await compare(5, MAX_UINT64 - 70n, 1_000n);
+      await compare(5, 0n, 20_000n);
+    });
+
+    test("two million nonces in batches of many sizes; a target's lowest hit", async () => {
+      await compare(7, 5_000_000_000n, BigInt(2_000_000 * factor));
+      const message = messageOf(7);
+      const lower = 5_000_000_000n;
+      for (const target of [MAX_UINT64 / 3n, MAX_UINT64 / 5000n, MAX_UINT64 / 300_000n]) {
+        const options = { target };
+        const subject = messageSubject(message);
+        const got = await searchOnGpu(gpu, subject, lower, lower + 2_000_000n, options);
+        assertEquals(got, bunKernel.bind(message).search(lower, lower + 2_000_000n, target));
+      }
+    });
+
+    test("a word equal to the least or to the target's is told, a greater one is not", async () => {
+      const subject = messageSubject(messageOf(7));
+      const lower = 5_000_000_000n;
+      const best = bunKernel.bind(messageOf(7)).search(lower, lower + 9_999n);
+      const { shape, state, words, start } = subject.tileAt(lower);
+      const shader = await gpu.shader(shape);
+      const constants = new Int32Array(shader.constants);
+      shader.fill(constants, state, words);
+      const batch = { constants, first: Number(lower - start), count: 10_000 };
+      const word = Number(best.hash >> 32n);
+      const offset = Number(best.nonce - lower);
+      const told = await gpu.run(shape, { ...batch, least: word, target: word }, 0);
+      assertEquals([[...told.hits], told.lowest], [[offset], offset]);
+      const less = await gpu.run(shape, { ...batch, least: word - 1, target: word - 1 }, 0);
+      assertEquals([[...less.hits], less.lowest], [[], undefined]);
+    });
+
+    test("block headers: block 125,552 of Bitcoin, and ranges up to the last nonce", async () => {
+      const header = Uint8Array.fromHex(
+        "0100000081cd02ab7e569e8bcd9317e2fe99f2de44d49ab2b8851ba4a308000000000000e320b6c2fffc" +
+          "8d750423db8b1eb942ae710e951ed797f7affc8892b0f1fc122bc7f5d74df2b9441a42a14695",
+      );
+      const nonce = BigInt(new DataView(header.buffer).getUint32(76, true));
+      const subject = headerSubject(header);
+      const target = 0xffffn << 208n;
+      const found = await searchOnGpu(gpu, subject, nonce - 200_000n, nonce + 9n, { target });
+      assertEquals(found, { nonce, hash: subject.hash(nonce) });
+      const twin = bunHeaderSearcher(header);
+      for (const lower of [0n, 2n ** 32n - 50_000n]) {
+        const got = await searchOnGpu(gpu, subject, lower, lower + 49_999n, { hostless: true });
+        assertEquals(got, twin.search(lower, lower + 49_999n));
+      }
+    });
+
+    test("GpuPool: finishes, shrinks and stops like the pool of threads, in order", async () => {
+      const events: PoolEvent[] = [];
+      let heard = Promise.withResolvers<void>();
+      const pool = new GpuPool({
+        onEvent: (event) => {
+          events.push(event);
+          heard.resolve();
+        },
+        onFailed: (reason) => heard.reject(new Error(reason)),
+      });
+      async function told<K extends PoolEvent["kind"]>(kind: K, id?: number) {
+        for (;;) {
+          const found = events.find((e) => e.kind === kind && (!("id" in e) || e.id === id));
+          if (found !== undefined) return found as Extract<PoolEvent, { kind: K }>;
+          heard = Promise.withResolvers();
+          await heard.promise;
         }
-        await compare(5, 9_999_999_000n, 2_000n);
-        await compare(5, MAX_UINT64 - 70n, 1_000n);
-        await compare(5, 0n, 20_000n);
-      },
-      TIMEOUT_MILLIS,
-    );
-
-    test(
-      "two million nonces in batches of many sizes; a target's lowest hit",
-      async () => {
-        await compare(7, 5_000_000_000n, BigInt(2_000_000 * factor));
-        const message = messageOf(7);
-        const lower = 5_000_000_000n;
-        for (const target of [MAX_UINT64 / 3n, MAX_UINT64 / 5000n, MAX_UINT64 / 300_000n]) {
-          const options = { target };
-          const subject = messageSubject(message);
-          const got = await searchOnGpu(gpu, subject, lower, lower + 2_000_000n, options);
-          assertEquals(got, bunKernel.bind(message).search(lower, lower + 2_000_000n, target));
-        }
-      },
-      TIMEOUT_MILLIS * factor,
-    );
-
-    test(
-      "a word equal to the least or to the target's is told, a greater one is not",
-      async () => {
-        const subject = messageSubject(messageOf(7));
-        const lower = 5_000_000_000n;
-        const best = bunKernel.bind(messageOf(7)).search(lower, lower + 9_999n);
-        const { shape, state, words, start } = subject.tileAt(lower);
-        const shader = await gpu.shader(shape);
-        const constants = new Int32Array(shader.constants);
-        shader.fill(constants, state, words);
-        const batch = { constants, first: Number(lower - start), count: 10_000 };
-        const word = Number(best.hash >> 32n);
-        const offset = Number(best.nonce - lower);
-        const told = await gpu.run(shape, { ...batch, least: word, target: word }, 0);
-        assertEquals([[...told.hits], told.lowest], [[offset], offset]);
-        const less = await gpu.run(shape, { ...batch, least: word - 1, target: word - 1 }, 0);
-        assertEquals([[...less.hits], less.lowest], [[], undefined]);
-      },
-      TIMEOUT_MILLIS,
-    );
-
-    test(
-      "block headers: block 125,552 of Bitcoin, and ranges up to the last nonce",
-      async () => {
-        const header = Uint8Array.fromHex(
-          "0100000081cd02ab7e569e8bcd9317e2fe99f2de44d49ab2b8851ba4a308000000000000e320b6c2fffc" +
-            "8d750423db8b1eb942ae710e951ed797f7affc8892b0f1fc122bc7f5d74df2b9441a42a14695",
-        );
-        const nonce = BigInt(new DataView(header.buffer).getUint32(76, true));
-        const subject = headerSubject(header);
-        const target = 0xffffn << 208n;
-        const found = await searchOnGpu(gpu, subject, nonce - 200_000n, nonce + 9n, { target });
-        assertEquals(found, { nonce, hash: subject.hash(nonce) });
-        const twin = bunHeaderSearcher(header);
-        for (const lower of [0n, 2n ** 32n - 50_000n]) {
-          const got = await searchOnGpu(gpu, subject, lower, lower + 49_999n, { hostless: true });
-          assertEquals(got, twin.search(lower, lower + 49_999n));
-        }
-      },
-      TIMEOUT_MILLIS,
-    );
-
-    test(
-      "GpuPool: finishes, shrinks and stops like the pool of threads, in order",
-      async () => {
-        const events: PoolEvent[] = [];
-        let heard = Promise.withResolvers<void>();
-        const pool = new GpuPool({
-          onEvent: (event) => {
-            events.push(event);
-            heard.resolve();
-          },
-          onFailed: (reason) => heard.reject(new Error(reason)),
-        });
-        async function told<K extends PoolEvent["kind"]>(kind: K, id?: number) {
-          for (;;) {
-            const found = events.find((e) => e.kind === kind && (!("id" in e) || e.id === id));
-            if (found !== undefined) return found as Extract<PoolEvent, { kind: K }>;
-            heard = Promise.withResolvers();
-            await heard.promise;
-          }
-        }
-        const least = (upper: bigint) => bunKernel.bind(Buffer.from("gpu")).search(50_000n, upper);
-        const search = { message: "gpu", lower: 50_000n };
-        const made = await told("pool");
-        assert(made.rate > 0 && made.label.startsWith("gpu "), made.label);
-        pool.command({ kind: "start", search: { ...search, id: 1, upper: 90_000n } });
-        pool.command({ kind: "start", search: { ...search, id: 2, upper: MAX_UINT64 } });
-        pool.command({ kind: "start", search: { ...search, id: 3, upper: MAX_UINT64 } });
-        pool.command({ kind: "shrink", id: 3, upper: 60_000n });
-        assertEquals((await told("finished", 1)).best, least(90_000n));
-        assertEquals((await told("shrunk", 3)).upper, 60_000n);
-        const { next, best } = await told("progress", 2);
-        assertEquals(best, least(next - 1n));
-        pool.command({ kind: "stop", id: 2 });
-        const stopped = await told("stopped", 2);
-        assertEquals(stopped.best, least(stopped.next - 1n));
-        assertEquals((await told("finished", 3)).best, least(60_000n));
-        assert(pool.searched > 40_000n);
-        await pool.close();
-      },
-      TIMEOUT_MILLIS,
-    );
+      }
+      const least = (upper: bigint) => bunKernel.bind(Buffer.from("gpu")).search(50_000n, upper);
+      const search = { message: "gpu", lower: 50_000n };
+      const made = await told("pool");
+      assert(made.rate > 0 && made.label.startsWith("gpu "), made.label);
+      pool.command({ kind: "start", search: { ...search, id: 1, upper: 90_000n } });
+      pool.command({ kind: "start", search: { ...search, id: 2, upper: MAX_UINT64 } });
+      pool.command({ kind: "start", search: { ...search, id: 3, upper: MAX_UINT64 } });
+      pool.command({ kind: "shrink", id: 3, upper: 60_000n });
+      assertEquals((await told("finished", 1)).best, least(90_000n));
+      assertEquals((await told("shrunk", 3)).upper, 60_000n);
+      const { next, best } = await told("progress", 2);
+      assertEquals(best, least(next - 1n));
+      pool.command({ kind: "stop", id: 2 });
+      const stopped = await told("stopped", 2);
+      assertEquals(stopped.best, least(stopped.next - 1n));
+      assertEquals((await told("finished", 3)).best, least(60_000n));
+      assert(pool.searched > 40_000n);
+      await pool.close();
+    });
   });
 }

@@ -62,17 +62,17 @@ describe("where machine code cannot run, another kernel is chosen, with the reas
       if (symbols.prctl(65, 1n, 0n, 0n, 0n) !== 0) console.log("no PR_SET_MDWE");`);
     if (said.includes("no PR_SET_MDWE")) return console.warn("not run here: PR_SET_MDWE");
     expect(said).toMatch(/^(wasm|bun|plain) \| .*refuses executable memory/);
-  }, 20_000);
+  });
 
   test("the system is one for which it is not set up", () => {
     const said = choiceAfter(`Object.defineProperty(process, "platform", { value: "win32" });`);
     expect(said).toMatch(/^(wasm|bun|plain) \| .*machine code/);
-  }, 20_000);
+  });
 
   test("there is no just-in-time compiler", () => {
     const said = choiceAfter("", { BUN_JSC_useJIT: "0" });
     expect(said).toMatch(/^(wasm|bun|plain) \| .*no machine code/);
-  }, 20_000);
+  });
 });
 
 describe("native memory", () => {
@@ -109,5 +109,5 @@ describe("native memory", () => {
     expect(touch("end", 0)).not.toBe(42);
     expect(touch("start", 0)).toBe(42);
     expect(touch("start", -1)).not.toBe(42);
-  }, 20_000);
+  });
 });

@@ -9,9 +9,8 @@ import {
   say,
   searchSlowly,
 } from "../support/classic_peer.ts";
-import { killAll, Script, startServer } from "../support/processes.ts";
+import { killAll, Script, startMiner, startServer } from "../support/processes.ts";
 
-const TIMEOUT_MILLIS = 60_000;
 const DATA = 'strange "<&>" é';
 
 afterAll(async () => {
@@ -43,52 +42,44 @@ test("the stranger computes the checksums of lsp.md section 8", () => {
   expect(classicChecksum(70000, 2 ** 31, new Uint8Array(4).fill(255))).toBe(28298);
 });
 
-test(
-  "our server serves a stranger's miner and client, and ours beside them",
-  async () => {
-    const { at } = await startServer("--quiet");
-    const port = Number(at.split(":")[1]);
-    const miner = await mineClassic(port);
-    const client = await dialClassic(port);
-    client.write(say(1, DATA, 0n, 150_000n));
-    const [hash, nonce] = searchSlowly(DATA, 0n, 150_000n);
-    expect(await client.read()).toBe(say(2, "", 0n, 0n, hash, nonce));
-    expect(miner.requests).toBeGreaterThan(1);
-    const ours = new Script("client.ts", [at, DATA, "150000", "--quiet"]);
-    expect([await ours.exit(), ours.stdout]).toEqual([0, `Result ${hash} ${nonce}\n`]);
-    endStrangers();
-    const again = await dialClassic(port);
-    new Script("miner.ts", [at, "--threads", "1"]);
-    again.write(say(1, DATA, 2n ** 64n - 100n, 2n ** 64n - 1n));
-    const top = searchSlowly(DATA, 2n ** 64n - 100n, 2n ** 64n - 1n);
-    expect(await again.read()).toBe(say(2, "", 0n, 0n, ...top));
-  },
-  TIMEOUT_MILLIS,
-);
+test("our server serves a stranger's miner and client, and ours beside them", async () => {
+  const { at } = await startServer("--quiet");
+  const port = Number(at.split(":")[1]);
+  const miner = await mineClassic(port);
+  const client = await dialClassic(port);
+  client.write(say(1, DATA, 0n, 150_000n));
+  const [hash, nonce] = searchSlowly(DATA, 0n, 150_000n);
+  expect(await client.read()).toBe(say(2, "", 0n, 0n, hash, nonce));
+  expect(miner.requests).toBeGreaterThan(1);
+  const ours = new Script("client.ts", [at, DATA, "150000", "--quiet"]);
+  expect([await ours.exit(), ours.stdout]).toEqual([0, `Result ${hash} ${nonce}\n`]);
+  endStrangers();
+  const again = await dialClassic(port);
+  startMiner(at);
+  again.write(say(1, DATA, 2n ** 64n - 100n, 2n ** 64n - 1n));
+  const top = searchSlowly(DATA, 2n ** 64n - 100n, 2n ** 64n - 1n);
+  expect(await again.read()).toBe(say(2, "", 0n, 0n, ...top));
+});
 
-test(
-  "our miner and our client work with a stranger's server",
-  async () => {
-    let tellMiner: ((request: string) => Promise<string>) | undefined;
-    const joined = Promise.withResolvers<void>();
-    const port = await listenClassic((line) => {
-      void (async () => {
-        const first = await line.read();
-        if (numberIn(first, "Type") === 0n) {
-          tellMiner = (request) => (line.write(request), line.read());
-          return joined.resolve();
-        }
-        await joined.promise;
-        line.write(await tellMiner!(first));
-      })();
-    });
-    const at = `127.0.0.1:${port}`;
-    const client = new Script("client.ts", [at, DATA, "99999", "--wire", "json"]);
-    const miner = new Script("miner.ts", [at, "--wire", "json", "--threads", "1"]);
-    const [hash, nonce] = searchSlowly(DATA, 0n, 99_999n);
-    expect([await client.exit(), client.stdout]).toEqual([0, `Result ${hash} ${nonce}\n`]);
-    miner.kill("SIGINT");
-    expect(await miner.exit()).toBe(130);
-  },
-  TIMEOUT_MILLIS,
-);
+test("our miner and our client work with a stranger's server", async () => {
+  let tellMiner: ((request: string) => Promise<string>) | undefined;
+  const joined = Promise.withResolvers<void>();
+  const port = await listenClassic((line) => {
+    void (async () => {
+      const first = await line.read();
+      if (numberIn(first, "Type") === 0n) {
+        tellMiner = (request) => (line.write(request), line.read());
+        return joined.resolve();
+      }
+      await joined.promise;
+      line.write(await tellMiner!(first));
+    })();
+  });
+  const at = `127.0.0.1:${port}`;
+  const client = new Script("client.ts", [at, DATA, "99999", "--wire", "json"]);
+  const miner = startMiner(at, "--wire", "json");
+  const [hash, nonce] = searchSlowly(DATA, 0n, 99_999n);
+  expect([await client.exit(), client.stdout]).toEqual([0, `Result ${hash} ${nonce}\n`]);
+  miner.kill("SIGINT");
+  expect(await miner.exit()).toBe(130);
+});

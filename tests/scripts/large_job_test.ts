@@ -2,7 +2,7 @@
 import { afterAll, expect, test } from "bun:test";
 import { kernelNamed } from "../../miner/kernel_choice.ts";
 import { MAX_MESSAGE_BYTES } from "../../work/messages.ts";
-import { killAll, Script, startServer } from "../support/processes.ts";
+import { killAll, Script, startMiner, startServer } from "../support/processes.ts";
 
 afterAll(killAll);
 
@@ -10,9 +10,9 @@ test("a message of 65,536 bytes goes from client to miners, and its answer is ri
   const message = "a message, ".repeat(6000).slice(0, MAX_MESSAGE_BYTES);
   expect(message.length).toBe(65_536);
   const { at } = await startServer("--quiet");
-  new Script("miner.ts", [at, "--threads", "1"]);
+  startMiner(at);
   const client = new Script("client.ts", [at, message, "2000"]);
   expect(await client.exit()).toBe(0);
   const { hash, nonce } = kernelNamed("bun")!.bind(Buffer.from(message)).search(0n, 2000n);
   expect(client.stdout).toBe(`Result ${hash} ${nonce}\n`);
-}, 60_000);
+});

@@ -3,9 +3,8 @@ import { afterAll, describe, test } from "bun:test";
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { kernelNamed } from "../../miner/kernel_choice.ts";
 import { listen } from "../../mod.ts";
-import { killAll, Script, startServer } from "../support/processes.ts";
+import { killAll, Script, startMiner, startServer } from "../support/processes.ts";
 
-const TIMEOUT_MILLIS = 60_000;
 /** A loss is noticed within about a second. */
 const QUICK = ["--epoch-millis", "100", "--epoch-limit", "10"];
 /** Two miners are there. (Not "miner 1": on a busy machine a connection may need a second try.) */
@@ -31,7 +30,6 @@ describe("command line", () => {
       assertStringIncludes(script.stdout, "--epoch-millis N");
       assertEquals(script.stderr, "");
     },
-    TIMEOUT_MILLIS,
   );
 
   const WRONG: [string, string[], string][] = [
@@ -49,67 +47,55 @@ describe("command line", () => {
     ["client", ["127.0.0.1:1", "m".repeat(1400), "9", "--wire", "json"], "limit is 1400"],
     ["client", ["127.0.0.1:1", "m", "9", "--wire", "json", "--target", "0".repeat(16)], "target"],
   ];
-  test(
-    "wrong arguments get one line on stderr and exit 2",
-    async () => {
-      for (const [name, args, why] of WRONG) {
-        const script = new Script(`${name}.ts`, args);
-        assertEquals(await script.exit(), 2, `${name} ${args.join(" ")}`);
-        assertEquals(script.stdout, "");
-        assertStringIncludes(script.stderr, why);
-        assertEquals(script.stderr.split("\n").length, 2, script.stderr);
-      }
-    },
-    TIMEOUT_MILLIS,
-  );
+  test("wrong arguments get one line on stderr and exit 2", async () => {
+    for (const [name, args, why] of WRONG) {
+      const script = new Script(`${name}.ts`, args);
+      assertEquals(await script.exit(), 2, `${name} ${args.join(" ")}`);
+      assertEquals(script.stdout, "");
+      assertStringIncludes(script.stderr, why);
+      assertEquals(script.stderr.split("\n").length, 2, script.stderr);
+    }
+  });
 });
 
 describe("a fleet", () => {
-  test(
-    "finds the least hash, tells progress on stderr and exactly the Result on stdout",
-    async () => {
-      const { server, at } = await startServer();
-      const miners = [1, 2].map(() => new Script("miner.ts", [at, "--threads", "1"]));
-      const client = new Script("client.ts", [at, "a fleet é", "6000000"]);
-      assertEquals(await client.exit(), 0);
-      assertEquals(client.stdout, resultLine("a fleet é", 6_000_000n));
-      assertStringIncludes(client.stderr, "fleet ");
-      const quiet = new Script("client.ts", [at, "", "4000", "--lower", "4000", "--quiet"]);
-      assertEquals(await quiet.exit(), 0);
-      assertEquals([quiet.stdout, quiet.stderr], [resultLine("", 4000n, 4000n), ""]);
-      for (const miner of miners) {
-        miner.kill("SIGTERM");
-        assertEquals(await miner.exit(), 143);
-        assertEquals(miner.stdout, "");
-        assertStringIncludes(miner.stderr, "connected");
-      }
-      server.kill("SIGINT");
-      assertEquals(await server.exit(), 130);
-      assertEquals(server.stdout, `listening on ${at}\n`);
-    },
-    TIMEOUT_MILLIS,
-  );
+  test("finds the least hash, tells progress on stderr and exactly the Result on stdout", async () => {
+    const { server, at } = await startServer();
+    const miners = [1, 2].map(() => startMiner(at));
+    const client = new Script("client.ts", [at, "a fleet é", "6000000"]);
+    assertEquals(await client.exit(), 0);
+    assertEquals(client.stdout, resultLine("a fleet é", 6_000_000n));
+    assertStringIncludes(client.stderr, "fleet ");
+    const quiet = new Script("client.ts", [at, "", "4000", "--lower", "4000", "--quiet"]);
+    assertEquals(await quiet.exit(), 0);
+    assertEquals([quiet.stdout, quiet.stderr], [resultLine("", 4000n, 4000n), ""]);
+    for (const miner of miners) {
+      miner.kill("SIGTERM");
+      assertEquals(await miner.exit(), 143);
+      assertEquals(miner.stdout, "");
+      assertStringIncludes(miner.stderr, "connected");
+    }
+    server.kill("SIGINT");
+    assertEquals(await server.exit(), 130);
+    assertEquals(server.stdout, `listening on ${at}\n`);
+  });
 
-  test(
-    "a target ends the job at the lowest hit; unmet it is exit 3 with the least hash",
-    async () => {
-      const { at } = await startServer("--quiet");
-      new Script("miner.ts", [at, "--threads", "1"]);
-      const target = 2n ** 64n / 300_000n;
-      const hit = kernelNamed("bun")!
-        .bind(Buffer.from("msg"))
-        .search(0n, 10n ** 9n, target);
-      const flags = ["--target", target.toString(16).padStart(16, "0")];
-      const met = new Script("client.ts", [at, "msg", "18446744073709551615", ...flags]);
-      assertEquals(await met.exit(), 0);
-      assertEquals(met.stdout, `Result ${hit.hash} ${hit.nonce}\n`);
-      const unmet = new Script("client.ts", [at, "msg", "5000", "--target", "0".repeat(16)]);
-      assertEquals(await unmet.exit(), 3);
-      assertEquals(unmet.stdout, resultLine("msg", 5000n));
-      assertStringIncludes(unmet.stderr, "no hash meets the target 0000000000000000");
-    },
-    TIMEOUT_MILLIS,
-  );
+  test("a target ends the job at the lowest hit; unmet it is exit 3 with the least hash", async () => {
+    const { at } = await startServer("--quiet");
+    startMiner(at);
+    const target = 2n ** 64n / 300_000n;
+    const hit = kernelNamed("bun")!
+      .bind(Buffer.from("msg"))
+      .search(0n, 10n ** 9n, target);
+    const flags = ["--target", target.toString(16).padStart(16, "0")];
+    const met = new Script("client.ts", [at, "msg", "18446744073709551615", ...flags]);
+    assertEquals(await met.exit(), 0);
+    assertEquals(met.stdout, `Result ${hit.hash} ${hit.nonce}\n`);
+    const unmet = new Script("client.ts", [at, "msg", "5000", "--target", "0".repeat(16)]);
+    assertEquals(await unmet.exit(), 3);
+    assertEquals(unmet.stdout, resultLine("msg", 5000n));
+    assertStringIncludes(unmet.stderr, "no hash meets the target 0000000000000000");
+  });
 
   test.each([
     ["json", "cbor"],
@@ -119,172 +105,131 @@ describe("a fleet", () => {
     "works with a client on the %s wire and a miner on the %s wire",
     async (clientWire, minerWire) => {
       const { at } = await startServer("--quiet");
-      new Script("miner.ts", [at, "--threads", "1", "--wire", minerWire]);
+      startMiner(at, "--wire", minerWire);
       const args = [at, "wires <&>", "1000000", "--wire", clientWire, "--quiet"];
       const client = new Script("client.ts", args);
       assertEquals(await client.exit(), 0);
       assertEquals(client.stdout, resultLine("wires <&>", 1_000_000n));
     },
-    TIMEOUT_MILLIS,
   );
 
-  test(
-    "survives kill -9 of a miner in the middle of a job",
-    async () => {
-      const { server, at } = await startServer(...QUICK);
-      // A slow kernel, so that there is a middle of the job to be killed in.
-      const slow = ["--threads", "1", "--kernel", "plain", ...QUICK];
-      const miners = [1, 2].map(() => new Script("miner.ts", [at, ...slow]));
-      await server.said(TWO_JOINED);
-      const upper = 20_000_000n;
-      const client = new Script("client.ts", [at, "kill", String(upper), ...QUICK]);
-      await client.said(/best [0-9a-f]{16}/);
-      miners[0]!.kill("SIGKILL");
-      assertEquals(await client.exit(), 0);
-      assertEquals(client.stdout, resultLine("kill", upper));
-      await server.said(/miner \d+ left/);
-    },
-    TIMEOUT_MILLIS,
-  );
+  test("survives kill -9 of a miner in the middle of a job", async () => {
+    const { server, at } = await startServer(...QUICK);
+    // It would take this kernel many seconds to get to the end, so there is a middle.
+    const victim = startMiner(at, "--kernel", "plain", ...QUICK);
+    await server.said(/miner \d+ joined/);
+    const upper = 4_000_000n;
+    const client = new Script("client.ts", [at, "kill", String(upper), ...QUICK]);
+    await client.said(/best [0-9a-f]{16}/);
+    victim.kill("SIGKILL");
+    startMiner(at, ...QUICK);
+    assertEquals(await client.exit(), 0);
+    assertEquals(client.stdout, resultLine("kill", upper));
+    await server.said(/miner \d+ left: it fell silent/);
+  });
 
-  test(
-    "waits for miners, and says so; a miner that comes late gets the job",
-    async () => {
-      const { at } = await startServer();
-      const client = new Script("client.ts", [at, "late", "100000"]);
-      await client.said(/the job waits for miners/);
-      new Script("miner.ts", [at, "--threads", "1"]);
-      assertEquals(await client.exit(), 0);
-      assertEquals(client.stdout, resultLine("late", 100_000n));
-    },
-    TIMEOUT_MILLIS,
-  );
+  test("waits for miners, and says so; a miner that comes late gets the job", async () => {
+    const { at } = await startServer();
+    const client = new Script("client.ts", [at, "late", "100000"]);
+    await client.said(/the job waits for miners/);
+    startMiner(at);
+    assertEquals(await client.exit(), 0);
+    assertEquals(client.stdout, resultLine("late", 100_000n));
+  });
 });
 
 describe("losses and signals", () => {
-  test(
-    "a lost server: the client prints Disconnected, the miner comes back, with --once it exits",
-    async () => {
-      const { server, at } = await startServer(...QUICK);
-      const stays = new Script("miner.ts", [at, "--threads", "1", ...QUICK]);
-      const once = new Script("miner.ts", [at, "--threads", "1", "--once", ...QUICK]);
-      await server.said(TWO_JOINED);
-      const client = new Script("client.ts", [at, "lost", "18446744073709551615", ...QUICK]);
-      await client.said(/fleet /);
-      server.kill("SIGKILL");
-      assertEquals(await client.exit(), 1);
-      assertEquals(client.stdout, "Disconnected\n");
-      assertEquals(await once.exit(), 1);
-      await stays.said(/trying again in/);
-      const again = new Script("server.ts", [at.split(":")[1]!, ...QUICK]);
-      await again.said(/miner \d+ joined/);
-    },
-    TIMEOUT_MILLIS,
-  );
+  test("a lost server: the client prints Disconnected, the miner comes back, with --once it exits", async () => {
+    const { server, at } = await startServer(...QUICK);
+    const stays = startMiner(at, ...QUICK);
+    const once = startMiner(at, "--once", ...QUICK);
+    await server.said(TWO_JOINED);
+    const client = new Script("client.ts", [at, "lost", "18446744073709551615", ...QUICK]);
+    await client.said(/fleet /);
+    server.kill("SIGKILL");
+    assertEquals(await client.exit(), 1);
+    assertEquals(client.stdout, "Disconnected\n");
+    assertEquals(await once.exit(), 1);
+    await stays.said(/trying again in/);
+    const again = new Script("server.ts", [at.split(":")[1]!, ...QUICK]);
+    await again.said(/miner \d+ joined/);
+  });
 
-  test(
-    "Ctrl-C at a client cancels its job and exits 130; a server that ends says goodbye",
-    async () => {
-      const { server, at } = await startServer();
-      const client = new Script("client.ts", [at, "cancel", "18446744073709551615"]);
-      await client.said(/waits for miners/);
-      client.kill("SIGINT");
-      assertEquals(await client.exit(), 130);
-      assertEquals(client.stdout, "");
-      const other = new Script("client.ts", [at, "goodbye", "18446744073709551615"]);
-      await other.said(/waits for miners/);
-      server.kill("SIGTERM");
-      assertEquals(await server.exit(), 143);
-      assertEquals(await other.exit(), 1);
-      assertEquals(other.stdout, "Disconnected\n");
-    },
-    TIMEOUT_MILLIS,
-  );
-
-  test(
-    "a second signal ends at once although the server does not answer",
-    async () => {
-      const { server, at } = await startServer();
-      const client = new Script("client.ts", [at, "twice", "18446744073709551615"]);
-      await client.said(/waits for miners/);
-      server.kill("SIGSTOP");
-      client.kill("SIGINT");
-      client.kill("SIGTERM");
-      assert([130, 143].includes(await client.exit()));
-    },
-    TIMEOUT_MILLIS,
-  );
-});
-
-test(
-  "a server tells at its end what it ignored, by reason",
-  async () => {
+  test("Ctrl-C at a client cancels its job and exits 130; a server that ends says goodbye", async () => {
     const { server, at } = await startServer();
-    const connect = { hostname: "127.0.0.1", port: Number(at.split(":")[1]) };
-    const stranger = await Bun.udpSocket({ hostname: "127.0.0.1", connect });
-    for (let i = 0; i < 5; i++) stranger.send("{garbage");
-    stranger.send(new Uint8Array(40));
-    // What was sent before it is read before this client's Connect.
-    const client = new Script("client.ts", [at, "ignored", "18446744073709551615"]);
+    const client = new Script("client.ts", [at, "cancel", "18446744073709551615"]);
     await client.said(/waits for miners/);
+    client.kill("SIGINT");
+    assertEquals(await client.exit(), 130);
+    assertEquals(client.stdout, "");
+    const other = new Script("client.ts", [at, "goodbye", "18446744073709551615"]);
+    await other.said(/waits for miners/);
     server.kill("SIGTERM");
     assertEquals(await server.exit(), 143);
-    const told = /ignored so far: 6 datagrams \(malformed 5, magic 1\); 0 messages\n/;
-    assert(told.test(server.stderr), server.stderr);
-    stranger.close();
-  },
-  TIMEOUT_MILLIS,
-);
+    assertEquals(await other.exit(), 1);
+    assertEquals(other.stdout, "Disconnected\n");
+  });
+
+  test("a second signal ends at once although the server does not answer", async () => {
+    const { server, at } = await startServer();
+    const client = new Script("client.ts", [at, "twice", "18446744073709551615"]);
+    await client.said(/waits for miners/);
+    server.kill("SIGSTOP");
+    client.kill("SIGINT");
+    client.kill("SIGTERM");
+    assert([130, 143].includes(await client.exit()));
+  });
+});
+
+test("a server tells at its end what it ignored, by reason", async () => {
+  const { server, at } = await startServer();
+  const connect = { hostname: "127.0.0.1", port: Number(at.split(":")[1]) };
+  const stranger = await Bun.udpSocket({ hostname: "127.0.0.1", connect });
+  for (let i = 0; i < 5; i++) stranger.send("{garbage");
+  stranger.send(new Uint8Array(40));
+  // What was sent before it is read before this client's Connect.
+  const client = new Script("client.ts", [at, "ignored", "18446744073709551615"]);
+  await client.said(/waits for miners/);
+  server.kill("SIGTERM");
+  assertEquals(await server.exit(), 143);
+  const told = /ignored so far: 6 datagrams \(malformed 5, magic 1\); 0 messages\n/;
+  assert(told.test(server.stderr), server.stderr);
+  stranger.close();
+});
 
 describe("what cannot work gets its own line", () => {
-  test(
-    "a port in use",
-    async () => {
-      const { at } = await startServer();
-      const second = new Script("server.ts", [at.split(":")[1]!]);
-      assertEquals(await second.exit(), 1);
-      assertStringIncludes(second.stderr, "in use");
-      assertEquals(second.stdout, "");
-    },
-    TIMEOUT_MILLIS,
-  );
+  test("a port in use", async () => {
+    const { at } = await startServer();
+    const second = new Script("server.ts", [at.split(":")[1]!]);
+    assertEquals(await second.exit(), 1);
+    assertStringIncludes(second.stderr, "in use");
+    assertEquals(second.stdout, "");
+  });
 
-  test(
-    "a name that does not resolve",
-    async () => {
-      const client = new Script("client.ts", ["no-such-host.invalid:6060", "msg", "9"]);
+  test("a name that does not resolve", async () => {
+    const client = new Script("client.ts", ["no-such-host.invalid:6060", "msg", "9"]);
+    assertEquals(await client.exit(), 1);
+    assertStringIncludes(client.stderr, "cannot find the host no-such-host.invalid");
+  });
+
+  test("a server that does not answer", async () => {
+    const silent = await Bun.udpSocket({ hostname: "127.0.0.1", port: 0 });
+    const at = `127.0.0.1:${silent.port}`;
+    const quick = ["--epoch-millis", "20", "--epoch-limit", "3"];
+    for (const wire of ["cbor", "json"]) {
+      const client = new Script("client.ts", [at, "msg", "9", "--wire", wire, ...quick]);
       assertEquals(await client.exit(), 1);
-      assertStringIncludes(client.stderr, "cannot find the host no-such-host.invalid");
-    },
-    TIMEOUT_MILLIS,
-  );
+      assertEquals(client.stdout, "Disconnected\n");
+      assertStringIncludes(client.stderr, "no answer");
+    }
+    silent.close();
+  });
 
-  test(
-    "a server that does not answer",
-    async () => {
-      const silent = await Bun.udpSocket({ hostname: "127.0.0.1", port: 0 });
-      const at = `127.0.0.1:${silent.port}`;
-      const quick = ["--epoch-millis", "20", "--epoch-limit", "3"];
-      for (const wire of ["cbor", "json"]) {
-        const client = new Script("client.ts", [at, "msg", "9", "--wire", wire, ...quick]);
-        assertEquals(await client.exit(), 1);
-        assertEquals(client.stdout, "Disconnected\n");
-        assertStringIncludes(client.stderr, "no answer");
-      }
-      silent.close();
-    },
-    TIMEOUT_MILLIS,
-  );
-
-  test(
-    "a server of another version",
-    async () => {
-      await using other = await listen({ host: "127.0.0.1", port: 0, appVersion: 4711 });
-      const client = new Script("client.ts", [`127.0.0.1:${other.port}`, "msg", "9"]);
-      assertEquals(await client.exit(), 1);
-      assertStringIncludes(client.stderr, "versions differ");
-      assertStringIncludes(client.stderr, "4711");
-    },
-    TIMEOUT_MILLIS,
-  );
+  test("a server of another version", async () => {
+    await using other = await listen({ host: "127.0.0.1", port: 0, appVersion: 4711 });
+    const client = new Script("client.ts", [`127.0.0.1:${other.port}`, "msg", "9"]);
+    assertEquals(await client.exit(), 1);
+    assertStringIncludes(client.stderr, "versions differ");
+    assertStringIncludes(client.stderr, "4711");
+  });
 });

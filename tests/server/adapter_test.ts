@@ -144,4 +144,4 @@ test("serve: garbage while a job runs is counted by reason and harms nobody", as
   expect(Object.keys(rejected).length).toBeGreaterThan(1);
   stranger.close();
   await miner.close();
-}, 30_000);
+});

@@ -137,4 +137,4 @@ test("ServerCore: whatever happens to the fleet, the books are sound and the ans
     }),
     { numRuns: Number(process.env.CHAOS_RUNS ?? 120) },
   );
-}, 60_000);
+});

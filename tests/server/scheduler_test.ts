@@ -69,7 +69,7 @@ describe("Scheduler", () => {
         examples: [[[1112789, 1222099, 368624, 1787980, 2384950, 1423180], 409, 8992]],
       },
     );
-  }, 30_000);
+  });
 
   test("the small job gets at least 3/4 of the fleet, and the big one goes on", () => {
     const fleet = fleetOf([1e6, 1e6, 1e6, 1e6, 1e6, 1e6]);
@@ -107,7 +107,7 @@ describe("Scheduler", () => {
       }),
       { numRuns: 25 },
     );
-  }, 30_000);
+  });
 
   test("a client's long job is not starved by an endless row of its own short ones", () => {
     const fleet = fleetOf([1e6, 1e6]);
@@ -134,7 +134,7 @@ describe("Scheduler", () => {
       }),
       { numRuns: 25 },
     );
-  }, 30_000);
+  });
 
   test("a thousand jobs of one client are one claim", () => {
     const fleet = fleetOf([1e6, 1e6]);

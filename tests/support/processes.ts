@@ -4,9 +4,7 @@
  * @module
  */
 import { fileURLToPath } from "node:url";
-
-/** What a test waits for comes within this time or the test fails and tells what was said. */
-const WAIT_MILLIS = 20_000;
+import { within } from "./waiting.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const running = new Set<Script>();
@@ -70,19 +68,8 @@ export class Script {
     }
   }
 
-  async #within<T>(what: string, promise: Promise<T>): Promise<T> {
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => {
-        const said = `stdout: ${this.stdout}\nstderr: ${this.stderr}`;
-        reject(new Error(`waited ${WAIT_MILLIS} ms for ${what}\n${said}`));
-      }, WAIT_MILLIS);
-    });
-    try {
-      return await Promise.race([promise, late]);
-    } finally {
-      clearTimeout(timer);
-    }
+  #within<T>(what: string, promise: Promise<T>): Promise<T> {
+    return within(what, promise, () => `stdout: ${this.stdout}\nstderr: ${this.stderr}`);
   }
 }
 
@@ -91,6 +78,14 @@ export async function startServer(...args: string[]): Promise<{ server: Script; 
   const server = new Script("server.ts", ["0", ...args]);
   const [, at] = await server.said(/^listening on (\S+)\n/, "stdout");
   return { server, at: at! };
+}
+
+/**
+ * Starts a miner of one thread for the server at `at`. Its hashing threads do not step back for other
+ * programs: on a busy machine, threads that do may get no time at all, and a test would wait for it.
+ */
+export function startMiner(at: string, ...args: string[]): Script {
+  return new Script("miner.ts", [at, "--threads", "1", "--niceness", "normal", ...args]);
 }
 
 /** Ends whatever a test left behind. */
