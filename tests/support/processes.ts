@@ -81,8 +81,8 @@ export async function startServer(...args: string[]): Promise<{ server: Script; 
 }
 
 /**
- * Starts a miner of one thread for the server at `at`. Its hashing threads do not step back for other
- * programs: on a busy machine, threads that do may get no time at all, and a test would wait for it.
+ * Starts a miner of one thread for the server at `at`. That thread does not step back for other
+ * programs: on a busy machine, one that does may get no time at all, and a test would wait for it.
  */
 export function startMiner(at: string, ...args: string[]): Script {
   return new Script("miner.ts", [at, "--threads", "1", "--niceness", "normal", ...args]);
