@@ -7,6 +7,7 @@
 import { atPort } from "../base/text.ts";
 import { connect, type LspClient, type Params, type Wire } from "../lsp/mod.ts";
 import { whyEnded } from "../peer/endings.ts";
+import { Drive } from "../run/drive.ts";
 import { MESSAGES_VERSION, type Status } from "../work/messages.ts";
 import { ClientCore, whyNot } from "./core.ts";
 import type { ClientEffect, ClientInput, Job } from "./types.ts";
@@ -75,7 +76,9 @@ export function submit(options: SubmitOptions): Submission {
 class RunningJob implements Submission {
   readonly answer: Promise<JobAnswer>;
   readonly connected: Promise<void>;
-  readonly #core = new ClientCore();
+  readonly #drive = new Drive<ClientInput, ClientEffect>(new ClientCore(), (effect) =>
+    this.#do(effect),
+  );
   readonly #answer = Promise.withResolvers<JobAnswer>();
   readonly #connected = Promise.withResolvers<void>();
   /** Cuts off a dial that is under way. */
@@ -106,7 +109,7 @@ class RunningJob implements Submission {
     if (signal?.aborted) return cancel();
     signal?.addEventListener("abort", cancel, { once: true });
     void this.answer.catch(() => {}).finally(() => signal?.removeEventListener("abort", cancel));
-    this.#tell({ kind: "submit", job: JOB, work });
+    this.#drive.tell({ kind: "submit", job: JOB, work });
     void this.#run({ host: "127.0.0.1", wire, ...options });
   }
 
@@ -123,7 +126,7 @@ class RunningJob implements Submission {
   }
 
   cancel(): Promise<void> {
-    this.#tell({ kind: "cancel", job: JOB });
+    this.#drive.tell({ kind: "cancel", job: JOB });
     this.#fail(new SubmitError("CANCELLED", "the job was cancelled"));
     return this.#release();
   }
@@ -148,18 +151,15 @@ class RunningJob implements Submission {
       if (this.#over) return void client.close();
       this.#client = client;
       this.#connected.resolve();
-      this.#tell({ kind: "connected", wire });
-      for (;;) this.#tell({ kind: "payload", payload: await client.read() });
+      this.#drive.tell({ kind: "connected", wire });
+      for (;;) this.#drive.tell({ kind: "payload", payload: await client.read() });
     } catch (error) {
       this.#cause = error;
-      this.#tell({ kind: "gone", reason: whyEnded(`the server at ${atPort(host, port)}`, error) });
+      this.#drive.tell({
+        kind: "gone",
+        reason: whyEnded(`the server at ${atPort(host, port)}`, error),
+      });
     }
-  }
-
-  #tell(input: ClientInput): void {
-    if (this.#over) return;
-    this.#core.handle(input, performance.now());
-    for (let next = this.#core.poll(); next !== undefined; next = this.#core.poll()) this.#do(next);
   }
 
   #do(effect: ClientEffect): void {
@@ -196,6 +196,7 @@ class RunningJob implements Submission {
 
   #finish(): void {
     this.#over = true;
+    this.#drive.stop();
     this.#ring();
     void this.#release();
   }

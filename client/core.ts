@@ -8,6 +8,7 @@
  * @module
  */
 import type { Machine, Millis, Wake } from "../base/machine.ts";
+import { Outbox } from "../base/outbox.ts";
 import { utf8Length } from "../base/text.ts";
 import type { Wire } from "../lsp/mod.ts";
 import type { Candidate } from "../work/candidate.ts";
@@ -86,7 +87,7 @@ export interface ClientCoreOptions {
 export class ClientCore implements Machine<ClientInput, ClientEffect> {
   /** Messages of the server that were ignored, by reason. */
   readonly rejected: Map<ClientRejection, number> = new Map();
-  readonly #effects: ClientEffect[] = [];
+  readonly #effects = new Outbox<ClientEffect>();
   /** Jobs without an answer, by the caller's number, in order of submission. */
   readonly #jobs = new Map<number, Entry>();
   readonly #hash: (message: string, nonce: bigint) => bigint;
@@ -122,7 +123,7 @@ export class ClientCore implements Machine<ClientInput, ClientEffect> {
   }
 
   poll(): ClientEffect | undefined {
-    return this.#effects.shift();
+    return this.#effects.poll();
   }
 
   wakeAtMs(): Millis | undefined {

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { Millis } from "../base/machine.ts";
+import type { LentBufferPoll, Millis } from "../base/machine.ts";
 
 /** `cbor` is the native wire, `json` the classic one. */
 export type Wire = "cbor" | "json";
@@ -67,7 +67,8 @@ export interface Outgoing {
 
 /**
  * One socket's worth of LSP without the socket: a listener with many connections, or a dialer with
- * one. `handle*` feeds it, `poll*` asks for effects; nothing happens in between.
+ * one. It is a `Machine` (base/machine.ts) in the variant for hot paths: `handle*`, `write` and
+ * `close*` are its inputs, `poll*` give its effects, and datagrams are written into a lent buffer.
  */
 export interface EndpointCore {
   /** A datagram arrived. Garbage is counted and ignored. The bytes are not kept. */
@@ -81,7 +82,7 @@ export interface EndpointCore {
   /** Flushes and ends everything; the notice `drained` tells when that is done. */
   close(nowMs: Millis): void;
   /** Writes the next datagram to send into `into`; `undefined` when there is none. */
-  pollDatagram(into: Uint8Array, nowMs: Millis): Outgoing | undefined;
+  readonly pollDatagram: LentBufferPoll<Outgoing>;
   /** The next thing for the application to read. Leaving it here holds the peers back. */
   pollEvent(): LspEvent | undefined;
   /** The next notice. */

@@ -8,6 +8,7 @@ import { seededRandom } from "../base/random.ts";
 import { atPort, readablePlural } from "../base/text.ts";
 import { connect, type LspClient, type Params, type Wire } from "../lsp/mod.ts";
 import { whyEnded } from "../peer/endings.ts";
+import { Drive } from "../run/drive.ts";
 import { MESSAGES_VERSION } from "../work/messages.ts";
 import { readableRate } from "../work/readable.ts";
 import { MinerCore, type MinerRejection } from "./core.ts";
@@ -69,6 +70,7 @@ class RunningMiner implements Miner {
   readonly ended: Promise<string>;
   readonly #options: MineOptions;
   readonly #core: MinerCore;
+  readonly #drive: Drive<MinerInput, MinerEffect>;
   #pool: Pool | GpuPool;
   readonly #end = Promise.withResolvers<string>();
   /** Cuts off a dial that is under way. */
@@ -76,15 +78,14 @@ class RunningMiner implements Miner {
   #client: LspClient | undefined;
   /** Counts dials: what an older connection still says is dropped. */
   #dials = 0;
-  #flushing = false;
   #closing: Promise<void> | undefined;
-  #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(options: MineOptions) {
     this.#options = options;
     this.ended = this.#end.promise;
     const random = seededRandom(crypto.getRandomValues(new Uint32Array(1))[0]!);
     this.#core = new MinerCore({ random, once: options.once ?? false });
+    this.#drive = new Drive(this.#core, (effect) => this.#do(effect));
     this.#pool = options.gpu === true ? this.#gpuPool() : this.#threadPool();
     const stop = (): void => void this.close();
     options.signal?.addEventListener("abort", stop, { once: true });
@@ -144,13 +145,13 @@ class RunningMiner implements Miner {
   }
 
   async #release(): Promise<void> {
-    clearTimeout(this.#timer);
+    this.#drive.stop();
     this.#dials++;
     if (this.#client === undefined) this.#ending.abort();
     await Promise.all([this.#client?.close(), this.#pool.close()]);
   }
 
-  /** Feeds the core and does what it asks for; what that brings about is fed in the same way. */
+  /** Feeds the core, unless the miner shuts down; the kernel in use gets a line for people. */
   #tell(input: MinerInput | { kind: "wake" }): void {
     if (this.#closing !== undefined) return;
     if (input.kind === "pool") {
@@ -159,16 +160,7 @@ class RunningMiner implements Miner {
         `hashing with ${threads}, kernel ${input.label}, about ${readableRate(input.rate)}`,
       );
     }
-    this.#core.handle(input, performance.now());
-    if (this.#flushing) return;
-    this.#flushing = true;
-    for (let next = this.#core.poll(); next !== undefined; next = this.#core.poll()) this.#do(next);
-    this.#flushing = false;
-    clearTimeout(this.#timer);
-    const wakeAtMs = this.#core.wakeAtMs();
-    if (wakeAtMs === undefined) return;
-    const delayMs = Math.max(0, Math.ceil(wakeAtMs - performance.now()));
-    this.#timer = setTimeout(() => this.#tell({ kind: "wake" }), delayMs);
+    this.#drive.tell(input);
   }
 
   #do(effect: MinerEffect): void {

@@ -9,6 +9,7 @@
  * @module
  */
 import { invariant, type Machine, type Millis, type Wake } from "../base/machine.ts";
+import { Outbox } from "../base/outbox.ts";
 import { type Random, unitReal } from "../base/random.ts";
 import { clipped } from "../base/text.ts";
 import type { Wire } from "../lsp/mod.ts";
@@ -71,7 +72,7 @@ export class MinerCore implements Machine<MinerInput, MinerEffect> {
   readonly rejected: Map<MinerRejection, number> = new Map();
   readonly #random: Random;
   readonly #once: boolean;
-  readonly #effects: MinerEffect[] = [];
+  readonly #effects = new Outbox<MinerEffect>();
   #link: Link = "fresh";
   #wire: Wire = "cbor";
   #pool: Extract<PoolEvent, { kind: "pool" }> | undefined;
@@ -122,7 +123,7 @@ export class MinerCore implements Machine<MinerInput, MinerEffect> {
   }
 
   poll(): MinerEffect | undefined {
-    return this.#effects.shift();
+    return this.#effects.poll();
   }
 
   wakeAtMs(): Millis | undefined {

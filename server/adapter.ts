@@ -3,7 +3,6 @@
  *
  * @module
  */
-import type { Wake } from "../base/machine.ts";
 import {
   type EndpointStats,
   listen,
@@ -13,6 +12,7 @@ import {
   type Params,
 } from "../lsp/mod.ts";
 import { whyEnded } from "../peer/endings.ts";
+import { Drive } from "../run/drive.ts";
 import { MESSAGES_VERSION } from "../work/messages.ts";
 import { ServerCore } from "./core.ts";
 import type { Limits } from "./limits.ts";
@@ -83,8 +83,7 @@ class SocketServer implements RunningServer {
   readonly #lsp: LspServer;
   readonly #core: ServerCore;
   readonly #log: NonNullable<ServeOptions["log"]>;
-  #timer: ReturnType<typeof setTimeout> | undefined;
-  #timerAtMs: number | undefined;
+  readonly #drive: Drive<ServerInput, ServerEffect>;
 
   constructor(lsp: LspServer, options: ServeOptions) {
     this.host = lsp.host;
@@ -92,12 +91,13 @@ class SocketServer implements RunningServer {
     this.#lsp = lsp;
     this.#log = options.log ?? (() => {});
     this.#core = new ServerCore(options.limits === undefined ? {} : { limits: options.limits });
+    this.#drive = new Drive(this.#core, (effect) => this.#carryOut(effect));
     const { signal } = options;
     const close = (): void => void this.close();
     if (signal?.aborted) close();
     signal?.addEventListener("abort", close, { once: true });
     this.closed = this.#run().finally(() => {
-      clearTimeout(this.#timer);
+      this.#drive.stop();
       signal?.removeEventListener("abort", close);
     });
   }
@@ -125,7 +125,7 @@ class SocketServer implements RunningServer {
       for (;;) {
         const input = await this.#next();
         if (input === undefined) return;
-        this.#feed(input);
+        this.#drive.tell(input);
       }
     } catch (error) {
       await this.#lsp.close();
@@ -147,14 +147,6 @@ class SocketServer implements RunningServer {
     }
   }
 
-  #feed(input: ServerInput | Wake): void {
-    this.#core.handle(input, performance.now());
-    for (let effect = this.#core.poll(); effect !== undefined; effect = this.#core.poll()) {
-      this.#carryOut(effect);
-    }
-    this.#setTimer();
-  }
-
   #carryOut(effect: ServerEffect): void {
     if (effect.kind === "log") return this.#log(effect.text, effect.level);
     try {
@@ -171,20 +163,5 @@ class SocketServer implements RunningServer {
     if (error.code !== "QUEUE_FULL" && error.code !== "PAYLOAD_TOO_LARGE") return;
     this.#log(`connection ${connId} closed: ${error.message}`, "warn");
     this.#lsp.closeConn(connId);
-  }
-
-  #setTimer(): void {
-    const wakeMs = this.#core.wakeAtMs();
-    if (wakeMs === this.#timerAtMs) return;
-    clearTimeout(this.#timer);
-    this.#timerAtMs = wakeMs;
-    if (wakeMs === undefined) return;
-    this.#timer = setTimeout(
-      () => {
-        this.#timerAtMs = undefined;
-        this.#feed({ kind: "wake" });
-      },
-      Math.max(0, wakeMs - performance.now()),
-    );
   }
 }

@@ -11,6 +11,7 @@
  * @module
  */
 import type { Machine, Millis, Wake } from "../base/machine.ts";
+import { Outbox } from "../base/outbox.ts";
 import { readablePlural } from "../base/text.ts";
 import type { Wire } from "../lsp/mod.ts";
 import { decodeClassic, encodeClassic } from "../work/classic.ts";
@@ -60,8 +61,7 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
   /** Connections that were told to close and are not gone yet. */
   readonly #closing = new Set<number>();
   readonly #rejected = new Map<string, number>();
-  readonly #effects: ServerEffect[] = [];
-  #polled = 0;
+  readonly #effects = new Outbox<ServerEffect>();
   readonly #log: LogLimiter;
   #now: Millis = 0;
   #tickMs: Millis | undefined;
@@ -91,14 +91,7 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
   }
 
   poll(): ServerEffect | undefined {
-    const effect = this.#effects[this.#polled];
-    if (effect === undefined) {
-      this.#effects.length = 0;
-      this.#polled = 0;
-      return undefined;
-    }
-    this.#polled++;
-    return effect;
+    return this.#effects.poll();
   }
 
   wakeAtMs(): Millis | undefined {

@@ -7,6 +7,7 @@
 import { earlier, type Millis } from "../../base/machine.ts";
 import { type Random, unitReal } from "../../base/random.ts";
 import type { Address, EndpointCore, LspEvent, LspNotice } from "../../lsp/mod.ts";
+import { Clock, type ClockQuirks, PERFECT_CLOCK } from "./clock.ts";
 import type { Loop } from "./loop.ts";
 import type { Network, Path, Socket } from "./network.ts";
 
@@ -27,23 +28,18 @@ export interface Program {
 export type Action = (core: EndpointCore, nowMs: Millis) => void;
 
 /** What sets one machine apart from another. */
-export interface HostQuirks {
+export interface HostQuirks extends ClockQuirks {
   /** Datagrams that the receive buffer holds; more are lost. */
   readonly bufferDatagrams: number;
   /** A turn of the event loop begins up to this long after what woke it. */
   readonly turnDelayMsMax: Millis;
-  /** The machine's clock reads this when the run begins. */
-  readonly clockOriginMs: Millis;
-  /** Its milliseconds a millisecond. */
-  readonly clockRate: number;
 }
 
 /** A machine without quirks. */
 export const PLAIN_HOST: HostQuirks = {
   bufferDatagrams: 1024,
   turnDelayMsMax: 0,
-  clockOriginMs: 0,
-  clockRate: 1,
+  ...PERFECT_CLOCK,
 };
 
 /** Largest datagram that an endpoint may want to send. */
@@ -72,7 +68,7 @@ export class Host {
   #pumping = false;
   #stalledUntilMs: Millis = 0;
   #wakePlannedMs = Infinity;
-  #lastNowMs = 0;
+  readonly #clock: Clock;
 
   constructor(
     name: string,
@@ -90,6 +86,7 @@ export class Host {
     this.#network = network;
     this.#random = random;
     this.quirks = quirks;
+    this.#clock = new Clock(loop, quirks);
     this.core = core;
     this.#program = program;
     this.socket = network.open(path, (bytes, from) => this.#receive(bytes, from), address);
@@ -102,9 +99,7 @@ export class Host {
 
   /** What this machine's clock reads. */
   nowMs(): Millis {
-    const now = this.quirks.clockOriginMs + this.loop.nowMs * this.quirks.clockRate;
-    this.#lastNowMs = Math.max(this.#lastNowMs, now);
-    return this.#lastNowMs;
+    return this.#clock.nowMs();
   }
 
   /** The machine is gone at once, without a word. */
@@ -201,31 +196,20 @@ export class Host {
       this.core.handleDatagram(bytes, from, now);
     }
     this.#arrived.length = 0;
-    if (this.#isDue(this.core.wakeAtMs())) this.core.handleWake(this.nowMs());
-    if (this.#isDue(this.#program.wakeAtMs?.())) this.#program.handleWake?.(this.nowMs());
+    if (this.#clock.isDue(this.core.wakeAtMs())) this.core.handleWake(this.nowMs());
+    if (this.#clock.isDue(this.#program.wakeAtMs?.())) this.#program.handleWake?.(this.nowMs());
     this.pump();
-  }
-
-  #isDue(wakeAt: Millis | undefined): boolean {
-    if (wakeAt === undefined || this.#loopTime(wakeAt) > this.loop.nowMs + 1e-6) return false;
-    // Rounding may leave the machine's clock a hair short of what its own timer asked for.
-    this.#lastNowMs = Math.max(this.#lastNowMs, wakeAt);
-    return true;
   }
 
   #planWake(): void {
     const wakeAt = earlier(this.core.wakeAtMs(), this.#program.wakeAtMs?.());
     if (wakeAt === undefined) return;
-    const atMs = this.#loopTime(wakeAt);
+    const atMs = this.#clock.loopTime(wakeAt);
     if (atMs >= this.#wakePlannedMs && this.#wakePlannedMs > this.loop.nowMs) return;
     this.#wakePlannedMs = atMs;
     this.loop.at(atMs, () => {
       if (this.#wakePlannedMs === atMs) this.#wakePlannedMs = Infinity;
       this.#planTurn();
     });
-  }
-
-  #loopTime(hostMs: Millis): Millis {
-    return (hostMs - this.quirks.clockOriginMs) / this.quirks.clockRate;
   }
 }

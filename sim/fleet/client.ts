@@ -9,6 +9,7 @@ import { ClientCore } from "../../client/core.ts";
 import type { ClientEffect, ClientInput } from "../../client/types.ts";
 import type { LspEvent, LspNotice } from "../../lsp/mod.ts";
 import type { Host, Program } from "../engine/host.ts";
+import { Process } from "../engine/process.ts";
 import { demand } from "../engine/trace.ts";
 import { cheapHash } from "./cheap_hash.ts";
 import type { JobRecord } from "./oracle.ts";
@@ -34,7 +35,7 @@ export class ClientMachine implements Program {
   readonly #world: FleetWorld;
   readonly #errands: Errand[];
   /** The core of this life, and the endpoint's number for its connection. */
-  #core = new ClientCore({ hash: cheapHash });
+  #process: Process<ClientInput, ClientEffect> | undefined;
   #connId: number | undefined;
   #life = 0;
   #alive = true;
@@ -64,6 +65,7 @@ export class ClientMachine implements Program {
   crash(): void {
     this.#world.trace?.(() => `${this.plan.name} crashes`);
     this.#alive = false;
+    this.#process?.crash();
     this.host?.crash();
     this.#forsake();
   }
@@ -80,10 +82,10 @@ export class ClientMachine implements Program {
     this.#world.trace?.(() => `${this.plan.name} ${JSON.stringify(notice)}`);
     if (notice.kind === "connected") {
       this.#connId = notice.connId;
-      this.#feed({ kind: "connected", wire: notice.wire });
+      this.#process?.tell({ kind: "connected", wire: notice.wire });
     } else if (notice.kind === "refused") {
       demand(notice.code !== "version", () => `${this.plan.name}: ${notice.reason}`);
-      this.#feed({ kind: "gone", reason: notice.reason });
+      this.#process?.tell({ kind: "gone", reason: notice.reason });
     }
   }
 
@@ -92,8 +94,9 @@ export class ClientMachine implements Program {
   }
 
   onEvent(event: LspEvent): void {
-    if (event.kind === "data") return this.#feed({ kind: "payload", payload: event.payload });
-    this.#feed({ kind: "gone", reason: event.kind });
+    if (event.kind === "data")
+      return this.#process?.tell({ kind: "payload", payload: event.payload });
+    this.#process?.tell({ kind: "gone", reason: event.kind });
   }
 
   #begin(): void {
@@ -101,7 +104,11 @@ export class ClientMachine implements Program {
     const life = ++this.#life;
     this.#down = false;
     const { name, kind, quirks, path } = this.plan;
-    this.#core = new ClientCore({ hash: cheapHash });
+    this.#process = new Process({
+      loop: this.#world.loop,
+      core: new ClientCore({ hash: cheapHash }),
+      carryOut: (effect) => this.#carryOut(effect),
+    });
     this.#connId = undefined;
     this.#world.trace?.(() => `${name} dials (${kind}), life ${life}`);
     this.host = this.#world.dial(`${name}/${life}`, kind, quirks, path, this);
@@ -120,7 +127,7 @@ export class ClientMachine implements Program {
     const work = workOf(errand.plan, `${this.plan.name} job ${index} life ${life}`);
     errand.record = this.#world.oracle.submitted(work);
     errand.done = 0n;
-    this.#feed({ kind: "submit", job: index + 1, work });
+    this.#process?.tell({ kind: "submit", job: index + 1, work });
   }
 
   #cancel(life: number, index: number, errand: Errand): void {
@@ -128,13 +135,7 @@ export class ClientMachine implements Program {
     errand.over = true;
     if (this.#down || errand.record === undefined) return;
     errand.record.state = "cancelled";
-    this.#feed({ kind: "cancel", job: index + 1 });
-  }
-
-  #feed(input: ClientInput): void {
-    if (!this.#alive) return;
-    this.#core.handle(input, this.#world.loop.nowMs);
-    for (let effect = this.#core.poll(); effect; effect = this.#core.poll()) this.#carryOut(effect);
+    this.#process?.tell({ kind: "cancel", job: index + 1 });
   }
 
   #carryOut(effect: ClientEffect): void {

@@ -3,11 +3,12 @@
  *
  * @module
  */
-import { earlier, type Millis, type Wake } from "../../base/machine.ts";
+import type { Millis } from "../../base/machine.ts";
 import type { LspEvent, LspNotice } from "../../lsp/mod.ts";
 import { MinerCore } from "../../miner/core.ts";
 import type { MinerEffect, MinerInput, PoolEvent } from "../../miner/types.ts";
 import type { Host, Program } from "../engine/host.ts";
+import { Process } from "../engine/process.ts";
 import { demand } from "../engine/trace.ts";
 import { cheapHash } from "./cheap_hash.ts";
 import type { MinerPlan } from "./plan.ts";
@@ -31,18 +32,19 @@ export class MinerMachine implements Program {
   /** Since when the pool has had nothing to do; `undefined` while it has. */
   idleSinceMs: Millis | undefined;
   readonly #world: FleetWorld;
+  readonly #process: Process<MinerInput, MinerEffect>;
   readonly #searches = new Map<number, { message: string; upper: bigint }>();
-  /** What the pool told during a sleep. */
-  readonly #untold: PoolEvent[] = [];
-  #alive = true;
-  #asleepUntilMs: Millis = 0;
-  #wakePlannedMs = Infinity;
   #dials = 0;
 
   constructor(world: FleetWorld, plan: MinerPlan) {
     this.#world = world;
     this.plan = plan;
     this.core = new MinerCore({ random: world.newRandom() });
+    this.#process = new Process({
+      loop: world.loop,
+      core: this.core,
+      carryOut: (effect) => this.#carryOut(effect),
+    });
     this.idleSinceMs = world.loop.nowMs;
     this.pool = new PoolModel(
       world.loop,
@@ -51,8 +53,8 @@ export class MinerMachine implements Program {
       (message, lower, upper) => world.oracle.hashed(message, lower, upper),
     );
     const rate = plan.knowsRate ? plan.noncesPerSecond : 0;
-    this.#feed({ kind: "pool", threads: 2, rate, label: plan.name });
-    this.#feed({ kind: "wake" });
+    this.#process.tell({ kind: "pool", threads: 2, rate, label: plan.name });
+    this.#process.tell({ kind: "wake" });
     // Who knows its rate at first finds out better later.
     if (plan.knowsRate) world.loop.after(MEASURED_MS, () => this.#tellKernel());
   }
@@ -60,7 +62,7 @@ export class MinerMachine implements Program {
   #tellKernel(): void {
     const { name, noncesPerSecond } = this.plan;
     const rate = noncesPerSecond / 2;
-    this.#feed({ kind: "kernel", name: `${name}, measured`, rate, reason: "simulated" });
+    this.#process.tell({ kind: "kernel", name: `${name}, measured`, rate, reason: "simulated" });
   }
 
   /** Connected, and knows it. */
@@ -71,7 +73,7 @@ export class MinerMachine implements Program {
   /** The process is gone at once. */
   crash(): void {
     this.#world.trace?.(() => `${this.plan.name} crashes`);
-    this.#alive = false;
+    this.#process.crash();
     this.host?.crash();
     this.pool.crash();
   }
@@ -87,18 +89,15 @@ export class MinerMachine implements Program {
 
   /** The whole machine sleeps. */
   sleep(forMs: Millis): void {
-    this.#asleepUntilMs = this.#world.loop.nowMs + forMs;
     this.host?.stall(forMs);
     this.stand(forMs);
-    this.#world.loop.after(forMs, () => this.#wakeUp());
+    this.#process.sleep(forMs);
   }
 
   /** Ends every mishap. */
   heal(): void {
-    this.#asleepUntilMs = 0;
     this.pool.standing = false;
-    this.host?.heal();
-    this.#wakeUp();
+    this.#process.rouse(() => this.host?.heal());
   }
 
   onNotice(notice: LspNotice): void {
@@ -106,7 +105,7 @@ export class MinerMachine implements Program {
     if (notice.kind === "connected") {
       this.connId = notice.connId;
       this.connectedAtMs = this.#world.loop.nowMs;
-      this.#feed({ kind: "connected", wire: notice.wire });
+      this.#process.tell({ kind: "connected", wire: notice.wire });
     } else if (notice.kind === "refused") {
       demand(notice.code !== "version", () => `${this.plan.name}: ${notice.reason}`);
       this.#gone(notice.reason);
@@ -118,7 +117,8 @@ export class MinerMachine implements Program {
   }
 
   onEvent(event: LspEvent): void {
-    if (event.kind === "data") return this.#feed({ kind: "payload", payload: event.payload });
+    if (event.kind === "data")
+      return this.#process.tell({ kind: "payload", payload: event.payload });
     this.#world.trace?.(() => `${this.plan.name}: connection ${event.connId} ${event.kind}`);
     this.#gone(event.kind);
   }
@@ -126,14 +126,7 @@ export class MinerMachine implements Program {
   #gone(reason: string): void {
     this.connId = undefined;
     this.host?.crash();
-    this.#feed({ kind: "gone", reason });
-  }
-
-  #feed(input: MinerInput | Wake): void {
-    if (!this.#alive) return;
-    this.core.handle(input, this.#world.loop.nowMs);
-    for (let effect = this.core.poll(); effect; effect = this.core.poll()) this.#carryOut(effect);
-    this.#planWake();
+    this.#process.tell({ kind: "gone", reason });
   }
 
   #carryOut(effect: MinerEffect): void {
@@ -179,20 +172,11 @@ export class MinerMachine implements Program {
   }
 
   #tellLater(event: PoolEvent): void {
-    this.#world.loop.after(THREAD_MS, () => {
-      if (this.#asleepUntilMs > this.#world.loop.nowMs) this.#untold.push(event);
-      else this.#tell(event);
-    });
-  }
-
-  #wakeUp(): void {
-    if (this.#asleepUntilMs > this.#world.loop.nowMs) return;
-    for (const event of this.#untold.splice(0)) this.#tell(event);
-    this.#planWake();
+    this.#world.loop.after(THREAD_MS, () => this.#process.whenAwake(() => this.#tell(event)));
   }
 
   #tell(event: PoolEvent): void {
-    this.#feed(this.#world.plant === "last-hash" ? this.#lastHash(event) : event);
+    this.#process.tell(this.#world.plant === "last-hash" ? this.#lastHash(event) : event);
     if (this.pool.idle) this.idleSinceMs ??= this.#world.loop.nowMs;
   }
 
@@ -201,18 +185,5 @@ export class MinerMachine implements Program {
     if (event.kind !== "finished") return event;
     const { message, upper } = this.#searches.get(event.id)!;
     return { ...event, best: { hash: cheapHash(message, upper), nonce: upper } };
-  }
-
-  #planWake(): void {
-    const wakeAt = this.core.wakeAtMs();
-    if (wakeAt === undefined) return;
-    const atMs = Math.max(wakeAt, this.#asleepUntilMs, this.#world.loop.nowMs);
-    if (atMs >= this.#wakePlannedMs) return;
-    this.#wakePlannedMs = atMs;
-    this.#world.loop.at(atMs, () => {
-      if (this.#wakePlannedMs === atMs) this.#wakePlannedMs = Infinity;
-      if (earlier(this.core.wakeAtMs(), Infinity)! > this.#world.loop.nowMs) this.#planWake();
-      else this.#feed({ kind: "wake" });
-    });
   }
 }

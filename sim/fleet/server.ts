@@ -13,6 +13,7 @@ import { decodeClassic, encodeClassic } from "../../work/classic.ts";
 import { decodeMessage, encodeMessage } from "../../work/wire.ts";
 import type { Host, HostQuirks, Program } from "../engine/host.ts";
 import { calmPath } from "../engine/network.ts";
+import { Process } from "../engine/process.ts";
 import { demand } from "../engine/trace.ts";
 import { describeMessage } from "../lsp/describe.ts";
 import { cheapHash } from "./cheap_hash.ts";
@@ -24,6 +25,7 @@ export class ServerMachine implements Program {
   readonly core: ServerCore;
   readonly host: Host;
   readonly #world: FleetWorld;
+  readonly #process: Process<ServerInput, ServerEffect>;
   readonly #closing = new Set<number>();
   /** Messages of the jobs by `connection/number`. */
   readonly #messages = new Map<string, string>();
@@ -39,6 +41,13 @@ export class ServerMachine implements Program {
       onAccept: ({ client, job, lower, upper }) => {
         world.oracle.accepted(this.#messageOf(client, job), lower, upper);
       },
+    });
+    this.#process = new Process({
+      loop: world.loop,
+      core: this.core,
+      carryOut: (effect) => this.#carryOut(effect),
+      afterInput: () => demandSound(this.core),
+      hostMs: () => this.host.nowMs(),
     });
     const nowMs = quirks.clockOriginMs + world.loop.nowMs * quirks.clockRate;
     const random = world.newRandom();
@@ -59,25 +68,19 @@ export class ServerMachine implements Program {
     if (event.kind !== "data") {
       this.#world.trace?.(() => `server: connection ${connId} ${event.kind}`);
       this.#closing.delete(connId);
-      return this.#feed({ kind: "gone", connId });
+      return this.#process.tell({ kind: "gone", connId });
     }
     const { wire, payload } = event;
     this.#watchIncoming(connId, wire === "json", payload);
-    this.#feed({ kind: "payload", connId, wire, payload });
+    this.#process.tell({ kind: "payload", connId, wire, payload });
   }
 
   wakeAtMs(): Millis | undefined {
-    return this.core.wakeAtMs();
+    return this.#process.wakeAtMs();
   }
 
   handleWake(): void {
-    this.#feed({ kind: "wake" });
-  }
-
-  #feed(input: ServerInput | { kind: "wake" }): void {
-    this.core.handle(input, this.host.nowMs());
-    for (let effect = this.core.poll(); effect; effect = this.core.poll()) this.#carryOut(effect);
-    demandSound(this.core);
+    this.#process.handleWake();
   }
 
   #carryOut(effect: ServerEffect): void {
@@ -168,7 +171,7 @@ export class ServerMachine implements Program {
   #pretend(connId: number, wire: "cbor" | "json", payload: Uint8Array): void {
     this.#world.loop.after(1, () => {
       if (!this.host.alive) return;
-      this.host.act(() => this.#feed({ kind: "payload", connId, wire, payload }));
+      this.host.act(() => this.#process.tell({ kind: "payload", connId, wire, payload }));
     });
   }
 }

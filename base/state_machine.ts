@@ -1,0 +1,26 @@
+/**
+ * What a log of commands is replayed into: a state that changes by commands alone.
+ *
+ * @module
+ */
+
+/**
+ * A deterministic state. The same commands in the same order give the same state, the same answers
+ * and the same snapshot bytes on every machine and in every version that reads the log: `apply`
+ * consults no clock, no randomness, and no collection whose order is not defined.
+ */
+export interface StateMachine<Answer = Uint8Array> {
+  /**
+   * Carries out one command of the log and gives its answer. Commands come in the order of their
+   * indexes, each once. A command that makes no sense is answered as such; it never throws, since
+   * every replica and every restart would meet it again.
+   */
+  apply(command: Uint8Array, index: number): Answer;
+  /** The whole state as bytes that `restore` takes. */
+  snapshot(): Uint8Array;
+  /**
+   * Replaces the whole state by that of a snapshot. Throws an Error of one line, with the state
+   * unchanged, when the bytes are no snapshot of this machine or of a version that it knows.
+   */
+  restore(bytes: Uint8Array): void;
+}

@@ -1,0 +1,80 @@
+/**
+ * Runs a core on Bun: a core, the monotonic clock and one timer. Every adapter drives its core by
+ * this; only what an effect means on sockets, threads and disks is the adapter's own.
+ *
+ * @module
+ */
+import type { Machine, Millis, Wake } from "../base/machine.ts";
+
+/** setTimeout takes 31 bits; a longer wait is made of several. */
+const TIMEOUT_MS_MAX = 2 ** 31 - 1;
+
+/** Feeds one core, has its effects carried out in order, and wakes it when it asked for that. */
+export class Drive<Input, Effect> {
+  readonly #core: Machine<Input, Effect>;
+  readonly #carryOut: (effect: Effect) => void;
+  #isBusy = false;
+  #isStopped = false;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #timerAtMs: Millis | undefined;
+
+  /**
+   * `carryOut` does what one effect asks for. It may call `tell` and `stop`. What it throws is
+   * thrown by the `tell` that brought it about, or out of the timer; the effects behind it wait
+   * for the next `tell`.
+   */
+  constructor(core: Machine<Input, Effect>, carryOut: (effect: Effect) => void) {
+    this.#core = core;
+    this.#carryOut = carryOut;
+  }
+
+  /** Whether `stop` was called. */
+  get isStopped(): boolean {
+    return this.#isStopped;
+  }
+
+  /** Hands in one input and carries out all that follows from it, unless the drive is stopped. */
+  tell(input: Input | Wake): void {
+    if (this.#isStopped) return;
+    this.#core.handle(input, performance.now());
+    // An effect told of something: whoever is carrying out effects goes on with those of this.
+    if (this.#isBusy) return;
+    this.#isBusy = true;
+    try {
+      this.#drain();
+    } finally {
+      this.#isBusy = false;
+    }
+    this.#setTimer();
+  }
+
+  /** Nothing reaches the core any more, and nothing that it still wants is carried out. */
+  stop(): void {
+    this.#isStopped = true;
+    this.#setTimer();
+  }
+
+  #drain(): void {
+    while (!this.#isStopped) {
+      const effect = this.#core.poll();
+      if (effect === undefined) return;
+      this.#carryOut(effect);
+    }
+  }
+
+  #setTimer(): void {
+    const atMs = this.#isStopped ? undefined : this.#core.wakeAtMs();
+    if (atMs === this.#timerAtMs) return;
+    clearTimeout(this.#timer);
+    this.#timerAtMs = atMs;
+    if (atMs === undefined) return;
+    const delayMs = Math.max(0, Math.ceil(atMs - performance.now()));
+    this.#timer = setTimeout(
+      () => {
+        this.#timerAtMs = undefined;
+        this.tell({ kind: "wake" });
+      },
+      Math.min(delayMs, TIMEOUT_MS_MAX),
+    );
+  }
+}
