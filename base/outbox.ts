@@ -15,6 +15,7 @@ export class Outbox<Effect> {
   readonly #ready = new Queue<Effect>();
   readonly #held = new Queue<{ readonly token: number; readonly effect: Effect }>();
   #lastHeld = -Infinity;
+  #stored = -Infinity;
 
   /** Effects that wait for a token. */
   get held(): number {
@@ -26,15 +27,17 @@ export class Outbox<Effect> {
     this.#ready.push(effect);
   }
 
-  /** To be carried out once `token` is stored. Tokens of later calls must not be lower. */
+  /** To be carried out once `token` is stored: now, if it is. Tokens never run backwards. */
   hold(token: number, effect: Effect): void {
     invariant(token >= this.#lastHeld, `effects are held in the order of tokens, got ${token}`);
     this.#lastHeld = token;
-    this.#held.push({ token, effect });
+    if (token <= this.#stored) this.#ready.push(effect);
+    else this.#held.push({ token, effect });
   }
 
   /** Everything up to `token` is durable: lets go of what was held for it, in order. */
   release(token: number): void {
+    this.#stored = Math.max(this.#stored, token);
     for (let next = this.#held.at(0); next && next.token <= token; next = this.#held.at(0)) {
       this.#held.shift();
       this.#ready.push(next.effect);

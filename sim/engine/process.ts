@@ -36,6 +36,7 @@ export class Process<Input, Effect> {
   /** What happened during a sleep. */
   readonly #deferred: (() => void)[] = [];
   #isAlive = true;
+  #isBusy = false;
   #asleepUntilMs: Millis = 0;
   #wakePlannedMs = Infinity;
 
@@ -61,7 +62,14 @@ export class Process<Input, Effect> {
   tell(input: Input | Wake): void {
     if (!this.#isAlive) return;
     this.#core.handle(input, this.nowMs());
-    this.#drain();
+    // An effect told of something: whoever is carrying out effects goes on with those of this.
+    if (this.#isBusy) return;
+    this.#isBusy = true;
+    try {
+      this.#drain();
+    } finally {
+      this.#isBusy = false;
+    }
     this.#planWake();
     this.#afterInput?.();
   }
@@ -80,9 +88,8 @@ export class Process<Input, Effect> {
   }
 
   /** Ends a sleep at once. */
-  rouse(first: () => void = () => {}): void {
+  rouse(): void {
     this.#asleepUntilMs = 0;
-    first();
     this.#wakeUp();
   }
 
@@ -126,7 +133,7 @@ export class Process<Input, Effect> {
     this.#wakePlannedMs = atMs;
     this.#loop.at(atMs, () => {
       if (this.#wakePlannedMs === atMs) this.#wakePlannedMs = Infinity;
-      if (this.#clock.isDue(this.#core.wakeAtMs())) {
+      if (this.#asleepUntilMs <= this.#loop.nowMs && this.#clock.isDue(this.#core.wakeAtMs())) {
         this.tell({ kind: "wake" });
       } else this.#planWake();
     });

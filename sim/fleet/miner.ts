@@ -97,7 +97,8 @@ export class MinerMachine implements Program {
   /** Ends every mishap. */
   heal(): void {
     this.pool.standing = false;
-    this.#process.rouse(() => this.host?.heal());
+    this.#process.rouse();
+    this.host?.heal();
   }
 
   onNotice(notice: LspNotice): void {

@@ -7,7 +7,11 @@ import { Drive } from "../../run/drive.ts";
 import { Loop } from "../../sim/engine/loop.ts";
 import { Process } from "../../sim/engine/process.ts";
 
-type Input = { readonly kind: "say"; readonly words: readonly string[]; readonly wakeInMs?: number };
+type Input = {
+  readonly kind: "say";
+  readonly words: readonly string[];
+  readonly wakeInMs?: number;
+};
 type Effect = { readonly word: string };
 
 /** Repeats what it is told, word by word, and asks for wake-ups when told to. */
