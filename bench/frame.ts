@@ -7,6 +7,7 @@
 import { Decoder } from "cbor-x/decode";
 import { Encoder } from "cbor-x/encode";
 import { bench, do_not_optimize, group, run } from "mitata";
+import { ClassicType, decodeClassicFrame, encodeClassicFrame } from "../lsp/classic_frame.ts";
 import { crc32 } from "../lsp/crc32.ts";
 import { crc32Native } from "../lsp/crc32_native.ts";
 import {
@@ -16,7 +17,6 @@ import {
   FrameType,
   MAX_DATAGRAM_BYTES,
 } from "../lsp/frame.ts";
-import { ClassicType, decodeClassic, encodeClassic } from "../lsp/json_frame.ts";
 
 const payload = Uint8Array.from({ length: 200 }, (_, i) => i);
 const buffer = new Uint8Array(MAX_DATAGRAM_BYTES);
@@ -101,9 +101,9 @@ group("checksum", () => {
 group("classic wire, 200-byte payload", () => {
   const into = new Uint8Array(2000);
   const frame = { type: ClassicType.data, connId: 7, seq: 124, payload };
-  const bytes = into.slice(0, encodeClassic(into, frame));
-  bench("encode", () => do_not_optimize(encodeClassic(into, frame)));
-  bench("decode", () => do_not_optimize(decodeClassic(bytes)));
+  const bytes = into.slice(0, encodeClassicFrame(into, frame));
+  bench("encode", () => do_not_optimize(encodeClassicFrame(into, frame)));
+  bench("decode", () => do_not_optimize(decodeClassicFrame(bytes)));
 });
 
 await run();

@@ -33,7 +33,7 @@ export interface JobAnswer {
 
 /** Why a job has no answer, for programs. */
 export type SubmitErrorCode =
-  /** The job cannot be carried: too long a message, an empty range, a target on the json wire. */
+  /** The job cannot be carried: message too long, range empty, a target on the classic wire. */
   | "INVALID_JOB"
   /** The server will not do the job, or its answer was wrong. */
   | "REFUSED"

@@ -10,9 +10,9 @@
 import type { Machine, Millis, Wake } from "../base/machine.ts";
 import { Outbox } from "../base/outbox.ts";
 import { utf8Length } from "../base/text.ts";
-import type { Wire } from "../lsp/mod.ts";
+import { CLASSIC_PAYLOAD_BYTES_MAX, type Wire } from "../lsp/mod.ts";
 import type { Candidate } from "../work/candidate.ts";
-import { decodeClassic, encodeClassic } from "../work/classic.ts";
+import { classicRequest, decodeClassicMessage, encodeClassicMessage } from "../work/classic.ts";
 import { hashNonce, MAX_UINT64 } from "../work/hash.ts";
 import { type FromClient, MAX_MESSAGE_BYTES } from "../work/messages.ts";
 import { decodeMessage, encodeMessage } from "../work/wire.ts";
@@ -20,8 +20,6 @@ import type { ClientEffect, ClientInput, Job } from "./types.ts";
 
 /** Jobs that one client may have under way. */
 export const MAX_JOBS = 1000;
-/** Longest classic application message in bytes; Go peers read datagrams into 2,000. */
-export const MAX_CLASSIC_BYTES = 1400;
 
 /** Why a message of the server was ignored. */
 export type ClientRejection =
@@ -40,9 +38,10 @@ export function whyNot(job: Job, wire: Wire): string | undefined {
     return `the message has ${bytes} bytes, the limit is ${MAX_MESSAGE_BYTES}`;
   }
   if (target !== undefined) return "the classic json wire cannot carry a target";
-  const bytes = classicRequest(job).length;
-  if (bytes <= MAX_CLASSIC_BYTES) return undefined;
-  return `the request takes ${bytes} bytes, the classic json wire's limit is ${MAX_CLASSIC_BYTES}`;
+  const bytes = requestFor(job).length;
+  if (bytes <= CLASSIC_PAYLOAD_BYTES_MAX) return undefined;
+  const limit = `the classic json wire's limit is ${CLASSIC_PAYLOAD_BYTES_MAX}`;
+  return `the request takes ${bytes} bytes, ${limit}`;
 }
 
 /**
@@ -67,8 +66,8 @@ export function whyWrong(
   return undefined;
 }
 
-function classicRequest({ message, lower, upper }: Job): Uint8Array {
-  return encodeClassic({ type: 1, data: message, lower, upper, hash: 0n, nonce: 0n });
+function requestFor({ message, lower, upper }: Job): Uint8Array {
+  return encodeClassicMessage(classicRequest(message, lower, upper));
 }
 
 interface Entry {
@@ -156,7 +155,7 @@ export class ClientCore implements Machine<ClientInput, ClientEffect> {
         }
         entry.sent = true;
         if (this.#wire === "cbor") this.#write({ kind: "submit", job, ...entry.work });
-        else this.#effects.push({ kind: "write", payload: classicRequest(entry.work) });
+        else this.#effects.push({ kind: "write", payload: requestFor(entry.work) });
       }
       if (this.#wire === "json") return;
     }
@@ -196,7 +195,7 @@ export class ClientCore implements Machine<ClientInput, ClientEffect> {
   }
 
   #handleClassic(payload: Uint8Array): void {
-    const result = decodeClassic(payload);
+    const result = decodeClassicMessage(payload);
     if (typeof result === "string") return this.#reject("malformed");
     if (result.type !== 2) return this.#reject("unexpected kind");
     const [first] = this.#jobs;

@@ -31,7 +31,7 @@ export interface ConnectionStats {
   sentMessages: number;
   /** Messages sent again, for whatever reason. */
   retransmits: number;
-  /** Times that acknowledgements showed a message to be lost; 0 on json, which cannot tell. */
+  /** Times that acknowledgements showed a message to be lost; always 0 on the classic wire. */
   lost: number;
   /** Messages received for the first time. */
   receivedMessages: number;
@@ -47,9 +47,9 @@ export interface ConnectionStats {
   unreadBytes: number;
   /** Bytes of a large message whose end has not come yet. */
   partialBytes: number;
-  /** Smoothed round-trip time in milliseconds; `undefined` before the first sample, and on json. */
+  /** Smoothed round-trip time, ms; `undefined` before the first sample, and on the classic wire. */
   rttMs: number | undefined;
-  /** Congestion window in bytes; `undefined` on json. */
+  /** Congestion window in bytes; `undefined` on the classic wire. */
   congestionWindow: number | undefined;
 }
 

@@ -4,13 +4,13 @@
  * @module
  */
 import type { Millis } from "../base/machine.ts";
-import { NativeConnection, ownOffer } from "./cbor_connection.ts";
+import { ClassicConnection } from "./classic_connection.ts";
+import { ClassicType, decodeClassicFrame, encodeClassicFrame } from "./classic_frame.ts";
 import type { Connection } from "./connection.ts";
 import { Endpoint } from "./endpoint.ts";
 import { ConnectionClosed, ConnectionLost } from "./errors.ts";
 import { FrameType, LSP_VERSION, MAX_UINT32, RefuseCode } from "./frame.ts";
-import { JsonConnection } from "./json_connection.ts";
-import { ClassicType, decodeClassic, encodeClassic } from "./json_frame.ts";
+import { NativeConnection, ownOffer } from "./native_connection.ts";
 import { type CoreOptions, type FullParams, fullParams } from "./params.ts";
 import type { Address, LspNotice, Outgoing, Wire } from "./types.ts";
 
@@ -115,17 +115,17 @@ export class Dialer extends Endpoint {
 
   protected override handleClassic(bytes: Uint8Array, from: Address, nowMs: Millis): void {
     if (from !== this.to || this.wire !== "json") return this.rejections.count("address");
-    const frame = decodeClassic(bytes);
+    const frame = decodeClassicFrame(bytes);
     if (typeof frame === "string") return this.rejections.count(frame);
     const { connId, seq } = frame;
     if (this.isConnecting) {
       if (frame.type !== ClassicType.ack || seq !== this.isn || connId === 0) return;
       const spec = { id: connId, address: from, isn: seq, params: this.params };
       const firstTickMs = this.tickAfter(nowMs);
-      return this.connected(new JsonConnection({ ...spec, firstTickMs }, this));
+      return this.connected(new ClassicConnection({ ...spec, firstTickMs }, this));
     }
     const connection = this.byId.get(connId);
-    if (!(connection instanceof JsonConnection)) return this.rejections.count("unknown");
+    if (!(connection instanceof ClassicConnection)) return this.rejections.count("unknown");
     if (frame.type === ClassicType.connect) return this.rejections.count("context");
     connection.handleFrame(frame);
     this.reschedule(connection);
@@ -195,7 +195,7 @@ export class Dialer extends Endpoint {
 
   private classicConnect(into: Uint8Array): number {
     const frame = { type: ClassicType.connect, connId: 0, seq: this.isn, payload: noBytes };
-    return encodeClassic(into, frame);
+    return encodeClassicFrame(into, frame);
   }
 
   private nativeConnect(into: Uint8Array): number {

@@ -5,7 +5,8 @@
  */
 import type { Millis } from "../base/machine.ts";
 import { unitReal } from "../base/random.ts";
-import { NativeConnection, ownOffer } from "./cbor_connection.ts";
+import { ClassicConnection } from "./classic_connection.ts";
+import { type ClassicFrame, ClassicType, decodeClassicFrame } from "./classic_frame.ts";
 import type { Connection } from "./connection.ts";
 import { Cookies } from "./cookie.ts";
 import { Endpoint } from "./endpoint.ts";
@@ -18,8 +19,7 @@ import {
   type Offer,
   RefuseCode,
 } from "./frame.ts";
-import { JsonConnection } from "./json_connection.ts";
-import { type ClassicFrame, ClassicType, decodeClassic } from "./json_frame.ts";
+import { NativeConnection, ownOffer } from "./native_connection.ts";
 import { type CoreOptions, type FullParams, fullParams } from "./params.ts";
 import { pathAnswer } from "./path_mtu.ts";
 import type { Address } from "./types.ts";
@@ -44,7 +44,7 @@ export class Listener extends Endpoint {
   private readonly cookies: Cookies;
   private readonly startMs: Millis;
   private readonly nativeByAddress = new Map<Address, NativeConnection>();
-  private readonly classicByAddress = new Map<Address, JsonConnection>();
+  private readonly classicByAddress = new Map<Address, ClassicConnection>();
   /** The last connection, by address and ISN, that has ended. */
   private readonly endedIds = new Map<string, number>();
   /** Classic connections of which nothing but Connect was heard. */
@@ -67,18 +67,18 @@ export class Listener extends Endpoint {
     if (this.nativeByAddress.get(address) === connection) this.nativeByAddress.delete(address);
     if (connection instanceof NativeConnection) this.rememberEnd(connection);
     if (this.classicByAddress.get(address) === connection) this.classicByAddress.delete(address);
-    if (connection instanceof JsonConnection && !connection.proven) this.unprovenCount--;
+    if (connection instanceof ClassicConnection && !connection.proven) this.unprovenCount--;
     super.ended(connection);
   }
 
   // ---- classic wire
 
   protected override handleClassic(bytes: Uint8Array, from: Address, nowMs: Millis): void {
-    const frame = decodeClassic(bytes);
+    const frame = decodeClassicFrame(bytes);
     if (typeof frame === "string") return this.rejections.count(frame);
     if (frame.type === ClassicType.connect) return this.handleClassicConnect(frame, from, nowMs);
     const connection = this.byId.get(frame.connId);
-    if (!(connection instanceof JsonConnection)) return this.rejections.count("unknown");
+    if (!(connection instanceof ClassicConnection)) return this.rejections.count("unknown");
     if (connection.address !== from) return this.rejections.count("address");
     if (!connection.proven) this.unprovenCount--;
     connection.handleFrame(frame);
@@ -104,7 +104,7 @@ export class Listener extends Endpoint {
     const ticks = Math.floor((nowMs - this.startMs) / epochMillis) + 1;
     const firstTickMs = this.startMs + ticks * epochMillis;
     const id = ++this.lastId;
-    const connection = new JsonConnection({ id, address: from, isn, params, firstTickMs }, this);
+    const connection = new ClassicConnection({ id, address: from, isn, params, firstTickMs }, this);
     this.unprovenCount++;
     this.classicByAddress.set(from, connection);
     this.add(connection);

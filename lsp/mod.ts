@@ -18,6 +18,7 @@
  *
  * @module
  */
+export { CLASSIC_PAYLOAD_BYTES_MAX } from "./classic_frame.ts";
 export type { CongestionControl, CongestionFactory } from "./congestion.ts";
 export type { ConnectionStats, EndpointStats } from "./counters.ts";
 export { createDialer, type Dialer, type DialerOptions } from "./dialer.ts";

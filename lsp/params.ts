@@ -94,10 +94,8 @@ export const DEFAULT_LIMITS: Limits = {
   maxRefusalsPerSecond: 10,
 };
 
-/** Bytes a buffer lent to `pollDatagram` must have: a classic frame's 1400 in base64, and keys. */
+/** Bytes that a buffer lent to `pollDatagram` must have: the largest classic frame, rounded up. */
 export const DATAGRAM_BUFFER_BYTES = 2048;
-/** Longest payload toward a classic peer: Go peers read into 2000 bytes (section 8). */
-export const MAX_PAYLOAD_JSON = 1400;
 
 /** Room that out-of-order messages leave free: above the largest payload of either wire. */
 export const IN_ORDER_RESERVE_BYTES = 1500;

@@ -6,7 +6,10 @@
  */
 import type { LentBufferPoll, Millis } from "../base/machine.ts";
 
-/** `cbor` is the native wire, `json` the classic one. */
+/**
+ * A wire as a value: `cbor` stands for the native wire, `json` for the classic one. Names and texts
+ * call the two native and classic.
+ */
 export type Wire = "cbor" | "json";
 
 /** A peer's network address in canonical text, `HOST PORT`; opaque to cores, equal or not. */

@@ -13,7 +13,12 @@ import { Outbox } from "../base/outbox.ts";
 import { type Random, unitReal } from "../base/random.ts";
 import { clipped } from "../base/text.ts";
 import type { Wire } from "../lsp/mod.ts";
-import { decodeClassic, encodeClassic } from "../work/classic.ts";
+import {
+  CLASSIC_JOIN,
+  classicResult,
+  decodeClassicMessage,
+  encodeClassicMessage,
+} from "../work/classic.ts";
 import {
   type Assign,
   type FromMiner,
@@ -182,8 +187,7 @@ export class MinerCore implements Machine<MinerInput, MinerEffect> {
       this.#write({ kind: "join", threads, rate, label });
       return this.#tellKernel();
     }
-    const none = { data: "", lower: 0n, upper: 0n, hash: 0n, nonce: 0n };
-    this.#effects.push({ kind: "write", payload: encodeClassic({ type: 0, ...none }) });
+    this.#effects.push({ kind: "write", payload: encodeClassicMessage(CLASSIC_JOIN) });
   }
 
   #handleGone(reason: string, nowMs: Millis): void {
@@ -268,7 +272,7 @@ export class MinerCore implements Machine<MinerInput, MinerEffect> {
 
   /** On the classic wire a Result names no chunk, so that requests run strictly one by one. */
   #handleClassic(payload: Uint8Array): void {
-    const request = decodeClassic(payload);
+    const request = decodeClassicMessage(payload);
     if (typeof request === "string") return this.#reject("malformed", request);
     if (request.type !== 1) return this.#reject("unexpected kind");
     if (!this.#roomFor(request.lower, request.upper)) return;
@@ -346,8 +350,8 @@ export class MinerCore implements Machine<MinerInput, MinerEffect> {
     if (this.#wire === "cbor") {
       return this.#write({ kind: "result", chunk: chunk.number, best: event.best });
     }
-    const result = { type: 2, data: "", lower: 0n, upper: 0n, ...event.best } as const;
-    this.#effects.push({ kind: "write", payload: encodeClassic(result) });
+    const result = classicResult(event.best);
+    this.#effects.push({ kind: "write", payload: encodeClassicMessage(result) });
     this.#startChunks(1);
   }
 

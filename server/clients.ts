@@ -6,11 +6,10 @@
 import type { Millis } from "../base/machine.ts";
 import { readableDuration, readablePlural, utf8Length } from "../base/text.ts";
 import type { Wire } from "../lsp/mod.ts";
-import { type ClassicMessage, encodeClassic } from "../work/classic.ts";
+import { type ClassicMessage, classicResult, encodeClassicMessage } from "../work/classic.ts";
 import { MAX_UINT64 } from "../work/hash.ts";
 import { MAX_MESSAGE_BYTES, type Message, type Status } from "../work/messages.ts";
 import { hexDigits } from "../work/readable.ts";
-import { resultOf, specOf } from "./classic.ts";
 import type { Fleet } from "./fleet.ts";
 import type { Job, JobSpec } from "./job.ts";
 import { Claim } from "./scheduler.ts";
@@ -66,7 +65,8 @@ export class Clients {
     if (client.waiting.length >= this.#fleet.limits.maxJobsPerClient) {
       return this.#refuse(client, 0, "too many requests wait on this connection", now);
     }
-    client.waiting.push(specOf(request, ++client.requests));
+    const { data: message, lower, upper } = request;
+    client.waiting.push({ number: ++client.requests, message, lower, upper });
     this.#startWaiting(client, now);
   }
 
@@ -91,7 +91,8 @@ export class Clients {
     const client = this.byConnId.get(claim.connId);
     if (client === undefined || best === undefined) return;
     client.jobs.delete(spec.number);
-    if (client.wire === "json") this.#desk.writeRaw(client.connId, encodeClassic(resultOf(best)));
+    if (client.wire === "json")
+      this.#desk.writeRaw(client.connId, encodeClassicMessage(classicResult(best)));
     else this.#desk.write(client.connId, { kind: "answer", job: spec.number, best, met });
     const missed = met ? "" : ", target not met";
     const took = readableDuration((now - job.arrivedMs) / 1000);

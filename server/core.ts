@@ -14,13 +14,12 @@ import type { Machine, Millis, Wake } from "../base/machine.ts";
 import { Outbox } from "../base/outbox.ts";
 import { readablePlural } from "../base/text.ts";
 import type { Wire } from "../lsp/mod.ts";
-import { decodeClassic, encodeClassic } from "../work/classic.ts";
-import { hashNonce } from "../work/hash.ts";
+import { classicRequest, decodeClassicMessage, encodeClassicMessage } from "../work/classic.ts";
+import { hashNonce, MAX_UINT64 } from "../work/hash.ts";
 import type { Interval } from "../work/interval_set.ts";
 import type { Hashing, Join, Message } from "../work/messages.ts";
 import { readableRate } from "../work/readable.ts";
 import { decodeMessage, encodeMessage } from "../work/wire.ts";
-import { longestRequest, requestOf } from "./classic.ts";
 import { Clients } from "./clients.ts";
 import { Fleet, type FleetPort } from "./fleet.ts";
 import type { Job } from "./job.ts";
@@ -139,7 +138,7 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
   }
 
   #handleClassic(connId: number, miner: Miner | undefined, payload: Uint8Array): void {
-    const message = decodeClassic(payload);
+    const message = decodeClassicMessage(payload);
     if (typeof message === "string") return this.#reject(message);
     const isClient = this.#clients.byConnId.has(connId);
     if (message.type === 1 && miner === undefined) {
@@ -219,14 +218,17 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
   #port(hash: (message: string, nonce: bigint) => bigint): FleetPort {
     return {
       hash,
-      classicBytes: (spec) => encodeClassic(longestRequest(spec)).length,
+      classicBytes: ({ message }) => {
+        const longest = classicRequest(message, MAX_UINT64, MAX_UINT64);
+        return encodeClassicMessage(longest).length;
+      },
       assign: (chunk, job) => {
         const { connId, wire } = chunk.miner;
         const range = { lower: chunk.lower, upper: chunk.end - 1n };
         const { message, target } = job.spec;
         if (wire === "json") {
-          const payload = encodeClassic(requestOf(message, range));
-          return this.#writeRaw(connId, payload);
+          const request = classicRequest(message, range.lower, range.upper);
+          return this.#writeRaw(connId, encodeClassicMessage(request));
         }
         const assign = { kind: "assign", chunk: chunk.id, message, ...range } as const;
         this.#write(connId, target === undefined ? assign : { ...assign, target });

@@ -4,6 +4,8 @@
  * @module
  */
 
+import { CLASSIC_PAYLOAD_BYTES_MAX } from "../lsp/mod.ts";
+
 /** Settings of a server core; {@link DEFAULT_LIMITS} unless overridden. */
 export interface Limits {
   /** Miners connected at the same time; one more is refused. */
@@ -54,7 +56,7 @@ export interface Limits {
   readonly stragglerMs: number;
   /** Shortest time between two looks for stragglers, in milliseconds. */
   readonly rebalanceMs: number;
-  /** Largest application payload toward a `json` peer, in bytes (lsp.md, section 8). */
+  /** Largest application payload toward a classic peer, in bytes. */
   readonly maxClassicBytes: number;
   /** The same while a native miner could do the job instead: all Go peers can read this. */
   readonly safeClassicBytes: number;
@@ -88,7 +90,7 @@ export const DEFAULT_LIMITS: Limits = Object.freeze({
   confirmMs: 1_000,
   stragglerMs: 150,
   rebalanceMs: 20,
-  maxClassicBytes: 1_400,
+  maxClassicBytes: CLASSIC_PAYLOAD_BYTES_MAX,
   safeClassicBytes: 700,
   logBurst: 50,
   logPerSecond: 10,

@@ -84,7 +84,7 @@ export class Miner {
     return this.wire === "json" ? 1 : 2;
   }
 
-  /** Chunks that occupy a slot: those not being stopped. (A json peer cannot be told to stop.) */
+  /** Chunks that occupy a slot: those not being stopped. (A classic one cannot be told to stop.) */
   get occupied(): number {
     if (this.wire === "json") return this.chunks.length;
     let live = 0;

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import type { Candidate } from "./candidate.ts";
 import { MAX_UINT64 } from "./hash.ts";
 
 /** A classic message; what a field means depends on the type, the others are zero or empty. */
@@ -18,11 +19,26 @@ export interface ClassicMessage {
   readonly nonce: bigint;
 }
 
+const NOTHING = { data: "", lower: 0n, upper: 0n, hash: 0n, nonce: 0n } as const;
+
+/** What a miner says first. */
+export const CLASSIC_JOIN: ClassicMessage = { ...NOTHING, type: 0 };
+
+/** Asks a server or a miner to search all of `lower..upper`. */
+export function classicRequest(message: string, lower: bigint, upper: bigint): ClassicMessage {
+  return { ...NOTHING, type: 1, data: message, lower, upper };
+}
+
+/** Answers a Request. */
+export function classicResult({ hash, nonce }: Candidate): ClassicMessage {
+  return { ...NOTHING, type: 2, hash, nonce };
+}
+
 const utf8Encoder = new TextEncoder();
 const utf8Decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /** The payload that says `message`: the keys in the classic order, no blanks. */
-export function encodeClassic(message: ClassicMessage): Uint8Array {
+export function encodeClassicMessage(message: ClassicMessage): Uint8Array {
   const { type, lower, upper, hash, nonce } = message;
   const data = JSON.stringify(message.data);
   return utf8Encoder.encode(
@@ -34,7 +50,7 @@ export function encodeClassic(message: ClassicMessage): Uint8Array {
  * The message that `payload` says, or, as a string, why it is none. Like Go's decoder: keys in any
  * order and case, unknown keys ignored, missing ones and null read as zero. Never throws.
  */
-export function decodeClassic(payload: Uint8Array): ClassicMessage | string {
+export function decodeClassicMessage(payload: Uint8Array): ClassicMessage | string {
   let parsed: unknown;
   try {
     parsed = JSON.parse(utf8Decoder.decode(payload), keepDigits as (key: string) => unknown);

@@ -110,12 +110,12 @@ function drawMiner(
   params: FullParams,
   name: string,
 ): MinerPlan {
-  const kind = dice.pick<DialerKind>(["native", "native", "native", "json", "classic"], name);
+  const kind = dice.pick<DialerKind>(["native", "native", "native", "classic", "stranger"], name);
   return {
     ...drawMachine(dice, calm, faultyMs, params, name),
     kind,
     startMs: dice.chance(0.7) ? 0 : dice.real(0, faultyMs),
-    noncesPerSecond: dice.scale(2e4, kind === "classic" ? 1e7 : 1e8, `${name}.rate`),
+    noncesPerSecond: dice.scale(2e4, kind === "stranger" ? 1e7 : 1e8, `${name}.rate`),
     knowsRate: dice.chance(0.5, `${name}.knowsRate`),
   };
 }
@@ -169,7 +169,7 @@ function drawClient(
   fleetRate: number,
   name: string,
 ): FleetClientPlan {
-  const kind = dice.pick<DialerKind>(["native", "native", "native", "json", "classic"], name);
+  const kind = dice.pick<DialerKind>(["native", "native", "native", "classic", "stranger"], name);
   const machine = drawMachine(dice, calm, faultyMs, params, name);
   const count = dice.integer(1, 4);
   const jobs = Array.from({ length: count }, () => drawJob(dice, kind, faultyMs, fleetRate));
@@ -188,7 +188,7 @@ function drawJob(dice: Dice, kind: DialerKind, faultyMs: Millis, fleetRate: numb
   const targeted = kind === "native" && dice.chance(0.4);
   return {
     atMs: dice.chance(0.5) ? 0 : dice.real(0, faultyMs),
-    cancelAfterMs: kind !== "classic" && dice.chance(0.1) ? dice.real(0, 3000) : Infinity,
+    cancelAfterMs: kind !== "stranger" && dice.chance(0.1) ? dice.real(0, 3000) : Infinity,
     lower,
     upper: lower + count - 1n,
     hits: targeted ? dice.pick([0, 0.3, 1, 5, 50]) : undefined,

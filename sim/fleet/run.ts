@@ -14,7 +14,6 @@ import { calmFaults, Network } from "../engine/network.ts";
 import type { Plant } from "../engine/plant.ts";
 import { report } from "../engine/report.ts";
 import { demand, type RunReport, tracer, type Transcript } from "../engine/trace.ts";
-import { ClassicClient, ClassicMiner } from "./classic.ts";
 import { ClientMachine } from "./client.ts";
 import { MinerMachine } from "./miner.ts";
 import { FleetOracle } from "./oracle.ts";
@@ -27,6 +26,7 @@ import {
   type Mishap,
 } from "./plan.ts";
 import { ServerMachine } from "./server.ts";
+import { StrangerClient, StrangerMiner } from "./strangers.ts";
 import { FleetWorld } from "./world.ts";
 
 /** Events after which a run is declared unable to come to rest. */
@@ -45,8 +45,8 @@ export function runFleetSeed(seed: number, plant?: Plant, transcript?: Transcrip
   return report(seed, "fleet", new FleetRun(seed, plant, transcript));
 }
 
-type AnyMiner = MinerMachine | ClassicMiner;
-type AnyClient = ClientMachine | ClassicClient;
+type AnyMiner = MinerMachine | StrangerMiner;
+type AnyClient = ClientMachine | StrangerClient;
 
 class FleetRun {
   readonly plan: FleetPlan;
@@ -125,8 +125,8 @@ class FleetRun {
   #startMiner(plan: MinerPlan): void {
     if (this.#miners.has(plan.name)) return;
     const miner =
-      plan.kind === "classic"
-        ? new ClassicMiner(this.#world, plan)
+      plan.kind === "stranger"
+        ? new StrangerMiner(this.#world, plan)
         : new MinerMachine(this.#world, plan);
     this.#miners.set(plan.name, miner);
   }
@@ -134,8 +134,8 @@ class FleetRun {
   #startClient(plan: FleetClientPlan, life = 0): void {
     if (this.#clients.has(plan.name)) return;
     const client =
-      plan.kind === "classic"
-        ? new ClassicClient(this.#world, plan, life)
+      plan.kind === "stranger"
+        ? new StrangerClient(this.#world, plan, life)
         : new ClientMachine(this.#world, plan, life);
     this.#clients.set(plan.name, client);
   }

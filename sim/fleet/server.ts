@@ -9,7 +9,7 @@ import { createListener } from "../../lsp/listener.ts";
 import type { LspEvent, LspNotice } from "../../lsp/mod.ts";
 import { ServerCore } from "../../server/core.ts";
 import type { ServerEffect, ServerInput } from "../../server/types.ts";
-import { decodeClassic, encodeClassic } from "../../work/classic.ts";
+import { classicResult, decodeClassicMessage, encodeClassicMessage } from "../../work/classic.ts";
 import { decodeMessage, encodeMessage } from "../../work/wire.ts";
 import type { Host, HostQuirks, Program } from "../engine/host.ts";
 import { calmPath } from "../engine/network.ts";
@@ -121,7 +121,7 @@ export class ServerMachine implements Program {
   }
 
   #watchIncoming(connId: number, isClassic: boolean, payload: Uint8Array): void {
-    const message = isClassic ? decodeClassic(payload) : decodeMessage(payload);
+    const message = isClassic ? decodeClassicMessage(payload) : decodeMessage(payload);
     demand(typeof message !== "string", () => `${connId} sent what nobody understands: ${message}`);
     this.#world.trace?.(() => `server <- ${connId} ${describeMessage(message)}`);
     if ("kind" in message) {
@@ -136,7 +136,7 @@ export class ServerMachine implements Program {
 
   /** True when the message must not go out: a planted fault. */
   #watchOutgoing(connId: number, isClassic: boolean, payload: Uint8Array): boolean {
-    const message = isClassic ? decodeClassic(payload) : decodeMessage(payload);
+    const message = isClassic ? decodeClassicMessage(payload) : decodeMessage(payload);
     demand(typeof message !== "string", () => `server said what nobody understands: ${message}`);
     this.#world.trace?.(() => `server -> ${connId} ${describeMessage(message)}`);
     const { oracle, plant } = this.#world;
@@ -160,9 +160,8 @@ export class ServerMachine implements Program {
       oracle.serverAnswers(this.#messageOf(connId, number), { best, met: true });
     } else if (plant === "lose-chunk" && ++this.#assigns === 3) {
       const { data, lower } = message;
-      const hash = cheapHash(data, lower);
-      const zero = { data: "", lower: 0n, upper: 0n };
-      this.#pretend(connId, "json", encodeClassic({ type: 2, ...zero, hash, nonce: lower }));
+      const result = classicResult({ hash: cheapHash(data, lower), nonce: lower });
+      this.#pretend(connId, "json", encodeClassicMessage(result));
       return true;
     }
     return false;

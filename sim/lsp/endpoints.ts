@@ -1,6 +1,5 @@
 /**
- * The endpoints that a simulated machine may run: ours on either wire, or the independent classic
- * one.
+ * The endpoints that a simulated machine may run: ours on either wire, or the stranger's.
  *
  * @module
  */
@@ -10,11 +9,11 @@ import { createDialer } from "../../lsp/dialer.ts";
 import { createListener } from "../../lsp/listener.ts";
 import type { Address, EndpointCore, Params } from "../../lsp/mod.ts";
 import type { Limits } from "../../lsp/params.ts";
-import { ClassicEndpoint } from "./classic.ts";
+import { StrangerEndpoint } from "./stranger.ts";
 
-/** `native` and `json` are ours, on that wire; `classic` is the other implementation. */
-export type DialerKind = "native" | "json" | "classic";
-export type ListenerKind = "ours" | "classic";
+/** `native` and `classic` are ours, on that wire; `stranger` is the other implementation. */
+export type DialerKind = "native" | "classic" | "stranger";
+export type ListenerKind = "ours" | "stranger";
 
 /** A listening endpoint that begins its life at `nowMs` of its machine's clock. */
 export function makeListener(
@@ -24,7 +23,7 @@ export function makeListener(
   random: Random,
   nowMs: Millis,
 ): EndpointCore {
-  if (kind === "classic") return new ClassicEndpoint(params, nowMs);
+  if (kind === "stranger") return new StrangerEndpoint(params, nowMs);
   return createListener({ params, limits, random }, nowMs);
 }
 
@@ -38,7 +37,7 @@ export function makeDialer(
   to: Address,
   isn: number,
 ): EndpointCore {
-  if (kind === "classic") return new ClassicEndpoint(params, nowMs, { to, isn });
-  const wire = kind === "json" ? "json" : "cbor";
+  if (kind === "stranger") return new StrangerEndpoint(params, nowMs, { to, isn });
+  const wire = kind === "classic" ? "json" : "cbor";
   return createDialer({ wire, params, limits, random, to, isn }, nowMs);
 }

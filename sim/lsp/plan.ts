@@ -65,15 +65,15 @@ export interface LspPlan {
 /** Draws the plan of `seed`. */
 export function drawLspPlan(seed: number): LspPlan {
   const dice = new Dice(seed, Stream.plan);
-  const classicListener = dice.chance(0.1, "classicListener");
+  const strangerListener = dice.chance(0.1, "strangerListener");
   const listenerParams = drawParams(dice, "listener");
   const epochMs = listenerParams.epochMillis;
   const clientCount = dice.integer(1, 4, "clients");
   const clients: ClientPlan[] = [];
   for (let i = 0; i < clientCount; i++) {
-    const kinds: DialerKind[] = classicListener
-      ? ["json", "classic"]
-      : ["native", "native", "native", "json", "json", "classic"];
+    const kinds: DialerKind[] = strangerListener
+      ? ["classic", "stranger"]
+      : ["native", "native", "native", "classic", "classic", "stranger"];
     const name = `client${i}`;
     clients.push({
       kind: dice.pick(kinds, `${name}.kind`),
@@ -86,7 +86,7 @@ export function drawLspPlan(seed: number): LspPlan {
   const faultyMs = epochMs * dice.integer(4, 24, "faultyEpochs");
   const plan = {
     dice,
-    listenerKind: classicListener ? ("classic" as const) : ("ours" as const),
+    listenerKind: strangerListener ? ("stranger" as const) : ("ours" as const),
     listenerParams,
     listenerLimits: drawLimits(dice, "listener"),
     listenerQuirks: drawQuirks(dice, epochMs, "listener"),

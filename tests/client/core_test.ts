@@ -3,7 +3,12 @@ import { describe, test } from "bun:test";
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { ClientCore, MAX_JOBS, whyNot } from "../../client/core.ts";
 import type { ClientEffect, ClientInput, Job } from "../../client/types.ts";
-import { decodeClassic, encodeClassic } from "../../work/classic.ts";
+import {
+  classicRequest,
+  classicResult,
+  decodeClassicMessage,
+  encodeClassicMessage,
+} from "../../work/classic.ts";
 import { hashNonce, MAX_UINT64 } from "../../work/hash.ts";
 import type { Message } from "../../work/messages.ts";
 import { decodeMessage, encodeMessage } from "../../work/wire.ts";
@@ -123,18 +128,17 @@ describe("ClientCore on the native wire", () => {
 });
 
 describe("ClientCore on the classic wire", () => {
-  const zero = { data: "", lower: 0n, upper: 0n, hash: 0n, nonce: 0n };
   const classic = (effects: ClientEffect[]) =>
-    effects.flatMap((e) => (e.kind === "write" ? [decodeClassic(e.payload)] : []));
+    effects.flatMap((e) => (e.kind === "write" ? [decodeClassicMessage(e.payload)] : []));
   const result = (best: { hash: bigint; nonce: bigint }): ClientInput => ({
     kind: "payload",
-    payload: encodeClassic({ ...zero, type: 2, ...best }),
+    payload: encodeClassicMessage(classicResult(best)),
   });
 
   test("jobs go one at a time, the answers in their order; a cancelled one is waited out", () => {
     const rig = new Rig();
     rig.tell({ kind: "connected", wire: "json" });
-    const request = { type: 1 as const, data: "msg", lower: 0n, upper: 99n, hash: 0n, nonce: 0n };
+    const request = classicRequest("msg", 0n, 99n);
     assertEquals(classic(rig.submit(1)), [request]);
     assertEquals(rig.submit(2), []);
     assertEquals(rig.submit(3), []);

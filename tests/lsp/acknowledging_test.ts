@@ -2,13 +2,13 @@
 import { describe, test } from "bun:test";
 import { assert, assertEquals } from "@std/assert";
 import { Budget } from "../../lsp/budget.ts";
+import { ClassicType } from "../../lsp/classic_frame.ts";
 import {
   type AckFields,
   type DatagramWriter,
   MAX_ACK_RANGES,
   MAX_DATA_BYTES,
 } from "../../lsp/frame.ts";
-import { ClassicType } from "../../lsp/json_frame.ts";
 import { DEFAULT_LIMITS, type FullParams } from "../../lsp/params.ts";
 import { SendWindow } from "../../lsp/send_window.ts";
 import type { Wire } from "../../lsp/types.ts";

@@ -1,8 +1,8 @@
 /** Specification, sections 2 and 3: parameters, and how a connection comes about. */
 import { describe, test } from "bun:test";
 import { assert, assertEquals, assertThrows } from "@std/assert";
+import { ClassicType } from "../../lsp/classic_frame.ts";
 import { DatagramReader, LSP_VERSION, RefuseCode } from "../../lsp/frame.ts";
-import { ClassicType } from "../../lsp/json_frame.ts";
 import { CLASSIC_PARAMS, fullParams, NATIVE_PARAMS } from "../../lsp/params.ts";
 import type { Wire } from "../../lsp/types.ts";
 import {

@@ -3,10 +3,14 @@
  * test may look at, drop or change each.
  */
 import { seededRandom } from "../../base/random.ts";
+import {
+  type ClassicType,
+  decodeClassicFrame,
+  encodeClassicFrame,
+} from "../../lsp/classic_frame.ts";
 import { createDialer, type Dialer, type DialerOptions } from "../../lsp/dialer.ts";
 import type { Endpoint } from "../../lsp/endpoint.ts";
 import { DatagramReader, DatagramWriter, FrameType } from "../../lsp/frame.ts";
-import { type ClassicType, decodeClassic, encodeClassic } from "../../lsp/json_frame.ts";
 import { createListener, type Listener } from "../../lsp/listener.ts";
 import type { CoreOptions } from "../../lsp/params.ts";
 import type { LspEvent, LspNotice } from "../../lsp/types.ts";
@@ -192,7 +196,7 @@ export function connectedPair(
 /** The classic frames that `from` sent to `to`, as `type seq` or `type seq payload`, in order. */
 export function classicFrames(link: Link, from: string, to: string): string[] {
   return packetsBetween(link, from, to).map(({ bytes }) => {
-    const frame = decodeClassic(bytes);
+    const frame = decodeClassicFrame(bytes);
     if (typeof frame === "string") throw new Error(`not a frame: ${frame}`);
     const name = ["Connect", "Data", "Ack", "CAck"][frame.type]!;
     const payload = frame.type === 1 ? ` ${new TextDecoder().decode(frame.payload)}` : "";
@@ -229,7 +233,7 @@ export function classicDatagram(
 ): Uint8Array {
   const into = new Uint8Array(2048);
   const payload = new TextEncoder().encode(text);
-  return into.slice(0, encodeClassic(into, { type, connId, seq, payload }));
+  return into.slice(0, encodeClassicFrame(into, { type, connId, seq, payload }));
 }
 
 /** A native datagram whose frames `write` writes. */

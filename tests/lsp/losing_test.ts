@@ -1,6 +1,7 @@
 /** Specification, sections 6 and 7: losing a peer, and closing. */
 import { describe, test } from "bun:test";
 import { assert, assertEquals, assertThrows } from "@std/assert";
+import { ClassicType } from "../../lsp/classic_frame.ts";
 import {
   ConnectionClosed,
   ConnectionLost,
@@ -9,7 +10,6 @@ import {
   UnknownConnection,
 } from "../../lsp/errors.ts";
 import { CloseCode, MAX_DATA_BYTES } from "../../lsp/frame.ts";
-import { ClassicType } from "../../lsp/json_frame.ts";
 import type { Wire } from "../../lsp/types.ts";
 import {
   classicDatagram,

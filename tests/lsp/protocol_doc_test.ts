@@ -1,7 +1,7 @@
 /** docs/protocol.md says what the codecs do: its tables, its dumps, its numbers. */
 import { describe, expect, test } from "bun:test";
+import { classicChecksum, ClassicType, encodeClassicFrame } from "../../lsp/classic_frame.ts";
 import { Field, FRAME_FIELDS, FrameType } from "../../lsp/frame.ts";
-import { classicChecksum, ClassicType, encodeClassic } from "../../lsp/json_frame.ts";
 import { datagramOf, type Frame, rangesOf } from "./frame_support.ts";
 
 const page = await Bun.file(new URL("../../docs/protocol.md", import.meta.url)).text();
@@ -77,7 +77,7 @@ describe("docs/protocol.md", () => {
   test("its classic frame and its checksums are what the codec computes", () => {
     const into = new Uint8Array(2000);
     const frame = { type: ClassicType.data, connId: 1, seq: 124, payload: utf8.encode("abc") };
-    const text = new TextDecoder().decode(into.subarray(0, encodeClassic(into, frame)));
+    const text = new TextDecoder().decode(into.subarray(0, encodeClassicFrame(into, frame)));
     expect(page).toContain(`\n${text}\n`);
     const vectors = rows.filter(([, seq, , sum]) => /^\d+$/.test(`${seq}${sum}`));
     expect(vectors.length).toBe(5);

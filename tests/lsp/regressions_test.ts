@@ -4,7 +4,7 @@
  */
 import { describe, test } from "bun:test";
 import { assert, assertEquals } from "@std/assert";
-import { ClassicType } from "../../lsp/json_frame.ts";
+import { ClassicType } from "../../lsp/classic_frame.ts";
 import { classicDatagram, connectedPair, Link, packetsBetween } from "./link.ts";
 
 const S = "server 1";

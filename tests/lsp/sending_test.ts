@@ -2,8 +2,8 @@
 import { describe, test } from "bun:test";
 import { assert, assertEquals } from "@std/assert";
 import { Budget } from "../../lsp/budget.ts";
+import { ClassicType } from "../../lsp/classic_frame.ts";
 import { MAX_DATA_BYTES } from "../../lsp/frame.ts";
-import { ClassicType } from "../../lsp/json_frame.ts";
 import { DEFAULT_LIMITS, type FullParams } from "../../lsp/params.ts";
 import { SendWindow } from "../../lsp/send_window.ts";
 import {

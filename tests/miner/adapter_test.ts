@@ -3,7 +3,13 @@ import { afterAll, describe, test } from "bun:test";
 import { assert, assertEquals } from "@std/assert";
 import { kernelNamed } from "../../miner/mod.ts";
 import { listen, type LspServer, mine, type MineOptions, type Miner } from "../../mod.ts";
-import { decodeClassic, encodeClassic } from "../../work/classic.ts";
+import {
+  CLASSIC_JOIN,
+  classicRequest,
+  classicResult,
+  decodeClassicMessage,
+  encodeClassicMessage,
+} from "../../work/classic.ts";
 import { type Message, MESSAGES_VERSION, type ToMiner } from "../../work/messages.ts";
 import { decodeMessage, encodeMessage } from "../../work/wire.ts";
 
@@ -122,12 +128,10 @@ describe("mine", () => {
 
   test("serves a classic server, ranges up to 2^64 - 1 included", async () => {
     const rig = await Rig.start({ wire: "json", kernel: "auto" });
-    const zero = { data: "", lower: 0n, upper: 0n, hash: 0n, nonce: 0n };
-    assertEquals(decodeClassic(await rig.payload()), { ...zero, type: 0 });
+    assertEquals(decodeClassicMessage(await rig.payload()), CLASSIC_JOIN);
     const [lower, upper] = [2n ** 64n - 3000n, 2n ** 64n - 1n];
-    const request = { type: 1, data: "msg", lower, upper, hash: 0n, nonce: 0n } as const;
-    rig.server.write(rig.connId, encodeClassic(request));
-    const result = decodeClassic(await rig.payload());
-    assertEquals(result, { ...zero, type: 2, ...least(lower, upper) });
+    rig.server.write(rig.connId, encodeClassicMessage(classicRequest("msg", lower, upper)));
+    const result = decodeClassicMessage(await rig.payload());
+    assertEquals(result, classicResult(least(lower, upper)));
   });
 });

@@ -9,7 +9,13 @@ import {
   RETRY_MIN_MILLIS,
 } from "../../miner/core.ts";
 import type { MinerEffect, MinerInput } from "../../miner/types.ts";
-import { decodeClassic, encodeClassic } from "../../work/classic.ts";
+import {
+  CLASSIC_JOIN,
+  classicRequest,
+  classicResult,
+  decodeClassicMessage,
+  encodeClassicMessage,
+} from "../../work/classic.ts";
 import type { Message } from "../../work/messages.ts";
 import { decodeMessage, encodeMessage } from "../../work/wire.ts";
 
@@ -45,7 +51,7 @@ class Rig {
   }
 
   request(data: string, lower: bigint, upper: bigint): MinerEffect[] {
-    const payload = encodeClassic({ type: 1, data, lower, upper, hash: 0n, nonce: 0n });
+    const payload = encodeClassicMessage(classicRequest(data, lower, upper));
     return this.tell({ kind: "payload", payload });
   }
 
@@ -312,17 +318,16 @@ describe("MinerCore losing its server", () => {
 
 describe("MinerCore on the classic wire", () => {
   const classic = (effects: MinerEffect[]) =>
-    effects.flatMap((e) => (e.kind === "write" ? [decodeClassic(e.payload)] : []));
-  const zero = { data: "", lower: 0n, upper: 0n, hash: 0n, nonce: 0n };
+    effects.flatMap((e) => (e.kind === "write" ? [decodeClassicMessage(e.payload)] : []));
 
   test("joins, answers a Request of any range with a Result, tells no progress", () => {
     const rig = new Rig();
-    assertEquals(classic(rig.up("json")), [{ ...zero, type: 0 }]);
+    assertEquals(classic(rig.up("json")), [CLASSIC_JOIN]);
     const upper = 2n ** 64n - 1n;
     assertEquals(rig.request("msg", 0n, upper), [{ kind: "start", search: search(1, 0n, upper) }]);
     assertEquals(rig.tell({ kind: "progress", id: 1, next: 5n }), []);
     const told = rig.tell({ kind: "finished", id: 1, best: BEST });
-    assertEquals(classic(told), [{ ...zero, type: 2, ...BEST }]);
+    assertEquals(classic(told), [classicResult(BEST)]);
   });
 
   test("a second Request waits for the first one's Result", () => {

@@ -8,7 +8,13 @@ import { connect } from "../../lsp/mod.ts";
 import { mine, submit } from "../../mod.ts";
 import { serve } from "../../server/mod.ts";
 import { type Candidate, isBetter } from "../../work/candidate.ts";
-import { decodeClassic, encodeClassic } from "../../work/classic.ts";
+import {
+  CLASSIC_JOIN,
+  classicRequest,
+  classicResult,
+  decodeClassicMessage,
+  encodeClassicMessage,
+} from "../../work/classic.ts";
 import { hashNonce } from "../../work/hash.ts";
 import { MESSAGES_VERSION } from "../../work/messages.ts";
 import { decodeMessage, encodeMessage } from "../../work/wire.ts";
@@ -62,15 +68,14 @@ test("serve: a classic miner and a classic client on the same port", async () =>
   const params = { epochMillis: 100 };
   const miner = await connect({ host, port: server.port, wire: "json", params });
   const client = await connect({ host, port: server.port, wire: "json", params });
-  const zero = { data: "", lower: 0n, upper: 0n, hash: 0n, nonce: 0n } as const;
-  miner.write(encodeClassic({ ...zero, type: 0 }));
-  client.write(encodeClassic({ ...zero, type: 1, data: "msg", upper: 2_000n }));
-  const request = decodeClassic(await miner.read());
+  miner.write(encodeClassicMessage(CLASSIC_JOIN));
+  client.write(encodeClassicMessage(classicRequest("msg", 0n, 2_000n)));
+  const request = decodeClassicMessage(await miner.read());
   if (typeof request === "string") throw new Error(request);
   expect(request).toMatchObject({ type: 1, data: "msg", lower: 0n, upper: 2_000n });
   const best = plainSearch("msg", 0n, 2_000n);
-  miner.write(encodeClassic({ ...zero, type: 2, ...best }));
-  expect(decodeClassic(await client.read())).toEqual({ ...zero, type: 2, ...best });
+  miner.write(encodeClassicMessage(classicResult(best)));
+  expect(decodeClassicMessage(await client.read())).toEqual(classicResult(best));
   expect(best.hash).toBe(hashNonce("msg", best.nonce));
   await Promise.all([miner.close(), client.close()]);
 });
@@ -108,8 +113,7 @@ test("serve: the log tells a goodbye from a loss, and whom the version turned aw
   await said("miner 1 left: it said goodbye");
   const ending = new AbortController();
   const rude = await connect({ ...at, wire: "json", signal: ending.signal });
-  const zero = { data: "", lower: 0n, upper: 0n, hash: 0n, nonce: 0n } as const;
-  rude.write(encodeClassic({ ...zero, type: 0 }));
+  rude.write(encodeClassicMessage(CLASSIC_JOIN));
   await said("miner 2 joined");
   ending.abort();
   await said("miner 2 left: it fell silent");

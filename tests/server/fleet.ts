@@ -6,7 +6,14 @@
  */
 import type { Wire } from "../../lsp/types.ts";
 import { type Accepted, ServerCore, type ServerCoreOptions } from "../../server/core.ts";
-import { type ClassicMessage, decodeClassic, encodeClassic } from "../../work/classic.ts";
+import {
+  CLASSIC_JOIN,
+  type ClassicMessage,
+  classicRequest,
+  classicResult,
+  decodeClassicMessage,
+  encodeClassicMessage,
+} from "../../work/classic.ts";
 import type { Answer, Assign, Message, Refused, Status } from "../../work/messages.ts";
 import { decodeMessage, encodeMessage } from "../../work/wire.ts";
 import { distance, type Puzzle } from "./puzzles.ts";
@@ -166,7 +173,7 @@ export class FakeMiner implements Peer {
 
   join(): void {
     if (this.#options.joins === false) return;
-    if (this.wire === "json") return this.sendClassic({ type: 0 });
+    if (this.wire === "json") return this.sendClassic(CLASSIC_JOIN);
     this.say({ kind: "join", threads: 1, rate: this.#options.declared ?? 0, label: "fake" });
   }
 
@@ -175,9 +182,8 @@ export class FakeMiner implements Peer {
     if (twisted !== undefined) this.fleet.send(this.connId, "cbor", encodeMessage(twisted));
   }
 
-  sendClassic(message: Partial<ClassicMessage>): void {
-    const zero = { type: 0, data: "", lower: 0n, upper: 0n, hash: 0n, nonce: 0n } as const;
-    this.fleet.send(this.connId, "json", encodeClassic({ ...zero, ...message }));
+  sendClassic(message: ClassicMessage): void {
+    this.fleet.send(this.connId, "json", encodeClassicMessage(message));
   }
 
   /** The connection breaks. */
@@ -228,7 +234,7 @@ export class FakeMiner implements Peer {
   }
 
   #receiveClassic(payload: Uint8Array): void {
-    const request = decodeClassic(payload);
+    const request = decodeClassicMessage(payload);
     if (typeof request === "string") throw new Error(request);
     this.requests.push(request);
     const { data: message, lower, upper } = request;
@@ -306,7 +312,7 @@ export class FakeMiner implements Peer {
     this.tasks.shift();
     this.#sinceMs = this.fleet.nowMs;
     const best = this.fleet.puzzle.search(message, lower, end, target);
-    if (this.wire === "json") this.sendClassic({ type: 2, ...best });
+    if (this.wire === "json") this.sendClassic(classicResult(best));
     else this.say({ kind: "result", chunk, best });
   }
 }
@@ -340,8 +346,8 @@ export class FakeClient implements Peer {
   submit({ lower = 0n, upper, message = "12345", target }: Order): number {
     const job = this.#nextJob++;
     if (this.wire === "json") {
-      const request = { type: 1, data: message, lower, upper, hash: 0n, nonce: 0n } as const;
-      this.fleet.send(this.connId, "json", encodeClassic(request));
+      const request = classicRequest(message, lower, upper);
+      this.fleet.send(this.connId, "json", encodeClassicMessage(request));
     } else {
       const submit = { kind: "submit", job, message, lower, upper } as const;
       this.say(target === undefined ? submit : { ...submit, target });
@@ -366,7 +372,7 @@ export class FakeClient implements Peer {
 
   receive(payload: Uint8Array): void {
     if (this.wire === "json") {
-      const result = decodeClassic(payload);
+      const result = decodeClassicMessage(payload);
       if (typeof result === "string") throw new Error(result);
       this.results.push(result);
       return;

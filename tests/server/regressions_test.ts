@@ -4,6 +4,7 @@
  * @module
  */
 import { describe, expect, test } from "bun:test";
+import { classicResult } from "../../work/classic.ts";
 import { expectAnswer, expectExactCover, expectTidy } from "./checks.ts";
 import { VirtualFleet } from "./fleet.ts";
 
@@ -35,7 +36,7 @@ describe("lsp.md section 10:", () => {
     const native = fleet.miner({ rate: 1, joins: false });
     native.say({ kind: "result", chunk: 1, best: { hash: 1n, nonce: 1n } });
     const classic = fleet.miner({ rate: 1, joins: false, wire: "json" });
-    classic.sendClassic({ type: 2, hash: 1n, nonce: 1n });
+    classic.sendClassic(classicResult({ hash: 1n, nonce: 1n }));
     fleet.run(100);
     expect(fleet.core.snapshot().rejected).toEqual({
       "result from a stranger": 1,

@@ -5,7 +5,7 @@ import { Loop } from "../../sim/engine/loop.ts";
 import { calmPath, Network } from "../../sim/engine/network.ts";
 import { cheapHash, cheapModulus, cheapSearch } from "../../sim/fleet/cheap_hash.ts";
 import { Intervals } from "../../sim/fleet/intervals.ts";
-import { ClassicEndpoint } from "../../sim/lsp/classic.ts";
+import { StrangerEndpoint } from "../../sim/lsp/stranger.ts";
 
 describe("cheapSearch finds what a search nonce by nonce finds", () => {
   const random = seededRandom(11);
@@ -122,8 +122,8 @@ describe("Network does what it was told to:", () => {
 });
 
 test("the independent classic endpoint talks to itself in the frames of lsp.md, section 8", () => {
-  const dialer = new ClassicEndpoint({}, 0, { to: "s", isn: 123 });
-  const listener = new ClassicEndpoint({}, 0);
+  const dialer = new StrangerEndpoint({}, 0, { to: "s", isn: 123 });
+  const listener = new StrangerEndpoint({}, 0);
   const buffer = new Uint8Array(2048);
   const seen: string[] = [];
   const exchange = () => {

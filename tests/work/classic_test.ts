@@ -1,11 +1,15 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { type ClassicMessage, decodeClassic, encodeClassic } from "../../work/classic.ts";
+import {
+  type ClassicMessage,
+  decodeClassicMessage,
+  encodeClassicMessage,
+} from "../../work/classic.ts";
 
 const uint64 = fc.bigInt({ min: 0n, max: 2n ** 64n - 1n });
 const text = fc.string({ unit: "grapheme", maxLength: 8 });
 
-describe("decodeClassic()", () => {
+describe("decodeClassicMessage()", () => {
   const request: ClassicMessage = {
     type: 1,
     data: "msg",
@@ -14,15 +18,15 @@ describe("decodeClassic()", () => {
     hash: 0n,
     nonce: 0n,
   };
-  const json = (text: string) => decodeClassic(new TextEncoder().encode(text));
+  const json = (text: string) => decodeClassicMessage(new TextEncoder().encode(text));
 
   test("writes the six keys in the classic order", () => {
-    expect(new TextDecoder().decode(encodeClassic(request))).toBe(
+    expect(new TextDecoder().decode(encodeClassicMessage(request))).toBe(
       '{"Type":1,"Data":"msg","Lower":0,"Upper":9999,"Hash":0,"Nonce":0}',
     );
   });
 
-  test("gives back what encodeClassic() was given, 64-bit exact", () => {
+  test("gives back what encodeClassicMessage() was given, 64-bit exact", () => {
     const type = fc.constantFrom<0 | 1 | 2>(0, 1, 2);
     const message = fc.record({
       type,
@@ -32,7 +36,9 @@ describe("decodeClassic()", () => {
       hash: uint64,
       nonce: uint64,
     });
-    fc.assert(fc.property(message, (m) => expect(decodeClassic(encodeClassic(m))).toEqual(m)));
+    fc.assert(
+      fc.property(message, (m) => expect(decodeClassicMessage(encodeClassicMessage(m))).toEqual(m)),
+    );
   });
 
   test("takes Go's escapes, keys in any order and case, unknown keys, null and missing ones", () => {
@@ -63,7 +69,7 @@ describe("decodeClassic()", () => {
     for (const bad of ["-1", "1.5", "1e3", "18446744073709551616", '"7"', "{}"]) {
       expect(json(`{"Type":1,"Upper":${bad}}`)).toBe("a number is not an unsigned 64-bit integer");
     }
-    expect(decodeClassic(Uint8Array.of(0x22, 0xff, 0x22))).toBe("not JSON");
+    expect(decodeClassicMessage(Uint8Array.of(0x22, 0xff, 0x22))).toBe("not JSON");
     // Go's decoder takes no byte order mark either.
     expect(json('\ufeff{"Type":0}')).toBe("not JSON");
   });

@@ -49,7 +49,7 @@ function parse(payload: Uint8Array): ClassicText {
 }
 
 /** What both have in common: a connection that is dialed again whenever it is gone. */
-abstract class ClassicProgram implements Program {
+abstract class StrangerProgram implements Program {
   host: Host | undefined;
   connId: number | undefined;
   protected readonly world: FleetWorld;
@@ -125,7 +125,7 @@ abstract class ClassicProgram implements Program {
 }
 
 /** Joins, hashes one request at a time, answers. */
-export class ClassicMiner extends ClassicProgram {
+export class StrangerMiner extends StrangerProgram {
   readonly plan: MinerPlan;
   readonly pool: PoolModel;
   #searches = 0;
@@ -184,7 +184,7 @@ export class ClassicMiner extends ClassicProgram {
 }
 
 /** Asks for one job after the other; after a loss it begins anew with what is not answered. */
-export class ClassicClient extends ClassicProgram {
+export class StrangerClient extends StrangerProgram {
   readonly plan: FleetClientPlan;
   #next = 0;
   #record: JobRecord | undefined;

@@ -10,11 +10,11 @@ import {
   classicChecksum,
   type ClassicFrame,
   ClassicType,
-  decodeClassic,
-  encodeClassic,
+  decodeClassicFrame,
+  encodeClassicFrame,
   MAX_CLASSIC_DATAGRAM_BYTES,
-  MAX_CLASSIC_PAYLOAD_BYTES,
-} from "../../lsp/json_frame.ts";
+  CLASSIC_PAYLOAD_BYTES_MAX,
+} from "../../lsp/classic_frame.ts";
 
 const utf8 = new TextEncoder();
 const abc = utf8.encode("abc");
@@ -22,11 +22,11 @@ const none = new Uint8Array(0);
 
 function encode(frame: ClassicFrame): string {
   const into = new Uint8Array(2000);
-  return new TextDecoder().decode(into.subarray(0, encodeClassic(into, frame)));
+  return new TextDecoder().decode(into.subarray(0, encodeClassicFrame(into, frame)));
 }
 
-function decode(text: string): ReturnType<typeof decodeClassic> {
-  return decodeClassic(utf8.encode(text));
+function decode(text: string): ReturnType<typeof decodeClassicFrame> {
+  return decodeClassicFrame(utf8.encode(text));
 }
 
 /** A Data frame in the exact form, any part replaced. */
@@ -60,7 +60,7 @@ describe("classicChecksum", () => {
   });
 });
 
-describe("encodeClassic", () => {
+describe("encodeClassicFrame", () => {
   test("section 8: keys in order, no blanks, base64", () => {
     expect(encode({ type: ClassicType.data, connId: 1, seq: 124, payload: abc })).toBe(
       '{"Type":1,"ConnID":1,"SeqNum":124,"Size":3,"Checksum":40123,"Payload":"YWJj"}',
@@ -89,29 +89,29 @@ describe("encodeClassic", () => {
   });
 
   test("the largest payload and the largest numbers fit the 2000 bytes that Go peers read", () => {
-    const payload = new Uint8Array(MAX_CLASSIC_PAYLOAD_BYTES).fill(0xff);
+    const payload = new Uint8Array(CLASSIC_PAYLOAD_BYTES_MAX).fill(0xff);
     const largest = { type: ClassicType.data, connId: 2 ** 53 - 1, seq: 2 ** 53 - 1, payload };
     expect(encode(largest).length).toBeLessThanOrEqual(2000);
-    const larger = { ...largest, payload: new Uint8Array(MAX_CLASSIC_PAYLOAD_BYTES + 1) };
+    const larger = { ...largest, payload: new Uint8Array(CLASSIC_PAYLOAD_BYTES_MAX + 1) };
     expect(() => encode(larger)).toThrow("invariant");
     const ackWithData = { type: ClassicType.ack, connId: 1, seq: 1, payload: abc };
     expect(() => encode(ackWithData)).toThrow("invariant");
   });
 });
 
-describe("decodeClassic", () => {
+describe("decodeClassicFrame", () => {
   const frame = { type: ClassicType.data, connId: 1, seq: 1, payload: abc };
 
-  test("reads back whatever encodeClassic writes", () => {
+  test("reads back whatever encodeClassicFrame writes", () => {
     const number = fc.maxSafeNat();
-    const payload = fc.uint8Array({ maxLength: MAX_CLASSIC_PAYLOAD_BYTES });
+    const payload = fc.uint8Array({ maxLength: CLASSIC_PAYLOAD_BYTES_MAX });
     const type = fc.constantFrom(...Object.values(ClassicType));
     fc.assert(
       fc.property(type, number, number, payload, (type, connId, seq, payload) => {
         const sent = { type, connId, seq, payload: type === ClassicType.data ? payload : none };
         const into = new Uint8Array(2000);
-        const length = encodeClassic(into, sent);
-        expect(decodeClassic(into.subarray(0, length))).toEqual(sent);
+        const length = encodeClassicFrame(into, sent);
+        expect(decodeClassicFrame(into.subarray(0, length))).toEqual(sent);
       }),
     );
   });
@@ -183,7 +183,7 @@ describe("decodeClassic", () => {
     const deep = `{"a":${"[".repeat(2000)}${"]".repeat(2000)}}`;
     const garbage = ["", "{", "[]", "null", "7", '"x"', `${dataText()}x`, `${dataText()}\0`];
     for (const text of [...garbage, "{'Type':1}", "[{}]"]) expect(decode(text)).toBe("malformed");
-    expect(decodeClassic(Uint8Array.of(0x7b, 0xff, 0x7d))).toBe("malformed");
+    expect(decodeClassicFrame(Uint8Array.of(0x7b, 0xff, 0x7d))).toBe("malformed");
     // Go's decoder takes no byte order mark either.
     expect(decode(`\ufeff${dataText()}`)).toBe("malformed");
     expect(decode(deep)).toBe("number");
@@ -197,11 +197,11 @@ describe("decodeClassic", () => {
       fc.property(flips, fc.nat(sound.length), (changes, length) => {
         const bytes = sound.slice(0, length);
         for (const [at, value] of changes) bytes[at] = value;
-        decodeClassic(bytes);
+        decodeClassicFrame(bytes);
       }),
       { numRuns: 1000 },
     );
     fc.assert(fc.property(fc.json(), (text) => void decode(text)));
-    fc.assert(fc.property(fc.uint8Array(), (bytes) => void decodeClassic(bytes)));
+    fc.assert(fc.property(fc.uint8Array(), (bytes) => void decodeClassicFrame(bytes)));
   });
 });

@@ -7,8 +7,8 @@
  */
 import { invariant } from "../base/machine.ts";
 
-/** Largest payload that is sent; larger ones don't fit the 2000 bytes that Go peers read. */
-export const MAX_CLASSIC_PAYLOAD_BYTES = 1400;
+/** Largest payload on the classic wire: a larger one doesn't fit the 2000 bytes Go peers read. */
+export const CLASSIC_PAYLOAD_BYTES_MAX = 1400;
 /** Larger datagrams are not looked at. Twice what any peer can receive. */
 export const MAX_CLASSIC_DATAGRAM_BYTES = 4096;
 
@@ -61,13 +61,13 @@ const noBytes = new Uint8Array(0);
 
 /**
  * Writes a frame into `into` and gives its length in bytes. `into` has room for 2000 bytes; a
- * payload has at most {@link MAX_CLASSIC_PAYLOAD_BYTES} and belongs to Data only.
+ * payload has at most {@link CLASSIC_PAYLOAD_BYTES_MAX} and belongs to Data only.
  */
-export function encodeClassic(into: Uint8Array, frame: ClassicFrame): number {
+export function encodeClassicFrame(into: Uint8Array, frame: ClassicFrame): number {
   const { type, connId, seq, payload } = frame;
   const isData = type === ClassicType.data;
   const size = payload.length;
-  invariant(size <= (isData ? MAX_CLASSIC_PAYLOAD_BYTES : 0), "a classic payload has its limit");
+  invariant(size <= (isData ? CLASSIC_PAYLOAD_BYTES_MAX : 0), "a classic payload has its limit");
   const checksum = isData ? classicChecksum(connId, seq, size, payload) : 0;
   const text =
     `{"Type":${type},"ConnID":${connId},"SeqNum":${seq},"Size":${size},"Checksum":${checksum},` +
@@ -78,7 +78,7 @@ export function encodeClassic(into: Uint8Array, frame: ClassicFrame): number {
 }
 
 /** Reads a frame that a stranger sent; anything but a sound frame gives a reason for a counter. */
-export function decodeClassic(bytes: Uint8Array): ClassicFrame | ClassicReject {
+export function decodeClassicFrame(bytes: Uint8Array): ClassicFrame | ClassicReject {
   if (bytes.length > MAX_CLASSIC_DATAGRAM_BYTES) return "long";
   const fields = parseFields(bytes);
   if (fields === undefined) return "malformed";

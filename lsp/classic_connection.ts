@@ -6,13 +6,13 @@
  */
 import type { Millis } from "../base/machine.ts";
 import { Queue } from "../base/queue.ts";
-import { Connection, type ConnectionSpec, type Host } from "./connection.ts";
 import {
   type ClassicFrame,
   ClassicType,
-  encodeClassic,
-  MAX_CLASSIC_PAYLOAD_BYTES,
-} from "./json_frame.ts";
+  encodeClassicFrame,
+  CLASSIC_PAYLOAD_BYTES_MAX,
+} from "./classic_frame.ts";
+import { Connection, type ConnectionSpec, type Host } from "./connection.ts";
 import type { Outbound } from "./send_window.ts";
 
 /** Acks waiting to be sent; beyond, a Data goes unanswered and will be sent again. */
@@ -21,9 +21,9 @@ const MAX_PENDING_ACKS = 4096;
 const noBytes = new Uint8Array(0);
 
 /** See the module. */
-export class JsonConnection extends Connection {
+export class ClassicConnection extends Connection {
   override readonly wire = "json";
-  override readonly maxPayloadBytes: number = MAX_CLASSIC_PAYLOAD_BYTES;
+  override readonly maxPayloadBytes: number = CLASSIC_PAYLOAD_BYTES_MAX;
   protected override readonly payloadLimit = "the classic wire's";
   /** Whether anything but Connect came: then the peer receives at its address. */
   proven = false;
@@ -61,14 +61,19 @@ export class JsonConnection extends Connection {
     const { id } = this;
     const seq = this.acks.shift();
     if (seq !== undefined) {
-      return encodeClassic(into, { type: ClassicType.ack, connId: id, seq, payload: noBytes });
+      return encodeClassicFrame(into, { type: ClassicType.ack, connId: id, seq, payload: noBytes });
     }
     const entry = this.nextMessage();
     if (entry === undefined) return 0;
     this.countSent(entry.sends === 0);
     this.send.markSent(entry, nowMs);
     const { payload } = entry;
-    return encodeClassic(into, { type: ClassicType.data, connId: id, seq: entry.seq, payload });
+    return encodeClassicFrame(into, {
+      type: ClassicType.data,
+      connId: id,
+      seq: entry.seq,
+      payload,
+    });
   }
 
   protected override acknowledge(seq: number): void {

@@ -1,7 +1,8 @@
 /**
  * A second, independent reading of the classic LSP (lsp.md, sections 2 to 8): small and slow, with
- * none of lsp/'s code, so that ours and this one keep each other honest. It plays the Go peers of
- * the simulator. Liberal where Go programs are: it buffers without bound and never closes politely.
+ * none of lsp/'s code, so that ours and this one keep each other honest. It plays the Go peers in
+ * the simulator, and in tests on real sockets. Liberal where Go programs are: it buffers without
+ * bound and never closes politely.
  *
  * @module
  */
@@ -67,7 +68,7 @@ class Connection {
 }
 
 /** A classic dialer (given `dial`) or listener (not). */
-export class ClassicEndpoint implements EndpointCore {
+export class StrangerEndpoint implements EndpointCore {
   readonly #params: Required<Params>;
   readonly #connections = new Map<number, Connection>();
   readonly #outbox: { readonly to: Address; readonly text: string }[] = [];
