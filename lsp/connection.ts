@@ -1,6 +1,6 @@
 /**
  * What a connection is on either wire: two halves (what is sent, what is received), the epoch tick
- * with its liveness and heartbeat rules, and the ways to end (specification, sections 4 to 7).
+ * with its liveness and heartbeat rules, and the ways to end (docs/lsp.md, sections 4 to 7).
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
  * What waits to be read on an endpoint, in the order in which it happened: the data of all
- * connections, and the end of each behind its data (specification, section 6).
+ * connections, and the end of each behind its data (docs/lsp.md, section 6).
  *
  * @module
  */

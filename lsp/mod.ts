@@ -13,8 +13,8 @@
  * console.log(new TextDecoder().decode(await client.read()));
  * ```
  *
- * The specification is ../shared/lsp.md beside the project, the wires are in docs/protocol.md. For
- * simulations, `createListener` and `createDialer` give the same protocol without socket or clock.
+ * The specification is docs/lsp.md, the wires are in docs/protocol.md. For simulations,
+ * `createListener` and `createDialer` give the same protocol without socket or clock.
  *
  * @module
  */

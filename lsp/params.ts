@@ -1,6 +1,6 @@
 /**
- * Parameters and limits of LSP: section 2 of the specification, with the defaults of each wire, and
- * a name for everything that a stranger could otherwise make grow.
+ * Parameters and limits of LSP (docs/lsp.md, section 2), with the defaults of each wire, and a name
+ * for everything that a stranger could otherwise make grow.
  *
  * @module
  */
@@ -14,7 +14,7 @@ import type { Params, Wire } from "./types.ts";
 /** {@link Params} with nothing left out. */
 export type FullParams = Required<Params>;
 
-/** The classic course's defaults, exactly (specification, section 2). */
+/** The classic course's defaults, exactly (docs/lsp.md, section 2). */
 export const CLASSIC_PARAMS: FullParams = {
   epochMillis: 2000,
   epochLimit: 5,

@@ -1,6 +1,6 @@
 /**
  * What one end has received: messages and pieces ahead of their turn are kept, in bounds, and
- * handed on in order, once each (specification, section 4). Both wires use it.
+ * handed on in order, once each (docs/lsp.md, section 4). Both wires use it.
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
  * What one end has written and the other has not acknowledged: the window rule, acknowledgements,
- * and the back-off of each message (specification, sections 4 and 5). Both wires use it.
+ * and the back-off of each message (docs/lsp.md, sections 4 and 5). Both wires use it.
  *
  * @module
  */
@@ -29,7 +29,7 @@ export interface Outbound {
   sentAtMs: Millis;
   /** Number of the datagram that last carried it (native wire). */
   datagram: number;
-  /** `cur` and `wait` of the specification, in epochs. */
+  /** `interval` and `wait` of docs/lsp.md, section 5, in epochs. */
   backOff: number;
   wait: number;
 }
@@ -180,8 +180,8 @@ export class SendWindow {
   }
 
   /**
-   * One tick of every message's back-off (section 5). Calls `resend` with those that are due and
-   * were last sent at `sentBeforeMs` or earlier; the others are left alone.
+   * One tick of every message's back-off (docs/lsp.md, section 5). Calls `resend` with those that
+   * are due and were last sent at `sentBeforeMs` or earlier; the others are left alone.
    */
   tick(sentBeforeMs: Millis, resend: (entry: Outbound) => void): void {
     for (let i = this.head; i < this.fresh; i++) {

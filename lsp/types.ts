@@ -1,6 +1,6 @@
 /**
  * The vocabulary of LSP: parameters, what an endpoint core is asked and what it tells.
- * Specification: ../shared/lsp.md beside the project; the native wire is in docs/protocol.md.
+ * The specification is docs/lsp.md, the wires are in docs/protocol.md.
  *
  * @module
  */
@@ -15,7 +15,7 @@ export type Wire = "cbor" | "json";
 /** A peer's network address in canonical text, `HOST PORT`; opaque to cores, equal or not. */
 export type Address = string;
 
-/** Section 2 of the specification. Whatever is left out takes the default of the wire. */
+/** docs/lsp.md, section 2. Whatever is left out takes the default of the wire. */
 export interface Params {
   /** Length of an epoch in milliseconds, 1 or more. */
   readonly epochMillis?: number;

@@ -8,7 +8,7 @@ import type { CommandLine, Flag } from "../run/args.ts";
 import { UsageError } from "../run/errors.ts";
 import { wholeNumber } from "../run/flags.ts";
 
-/** Flags for the parameters of LSP (section 2 of its specification). */
+/** Flags for the parameters of LSP (docs/lsp.md, section 2). */
 const PARAMS = {
   "epoch-millis": ["epochMillis", "length of an epoch (500; json: 2000)", 1],
   "epoch-limit": ["epochLimit", "silent epochs until the peer is lost (10; json: 5)", 1],

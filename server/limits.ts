@@ -56,7 +56,7 @@ export interface Limits {
   readonly stragglerMs: number;
   /** Shortest time between two looks for stragglers, in milliseconds. */
   readonly rebalanceMs: number;
-  /** Largest application payload toward a classic peer, in bytes. */
+  /** Largest application payload toward a classic peer, in bytes (docs/lsp.md, section 8). */
   readonly maxClassicBytes: number;
   /** The same while a native miner could do the job instead: all Go peers can read this. */
   readonly safeClassicBytes: number;

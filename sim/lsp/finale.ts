@@ -105,7 +105,7 @@ export class Finale {
     }
   }
 
-  /** K silent epochs, never later than K + 1 ticks (lsp.md, section 6). */
+  /** K silent epochs, never later than K + 1 ticks (docs/lsp.md, section 6). */
   #demandMissedInTime(end: End, crashedAtMs: Millis, where: () => string): void {
     const { epochLimit, epochMillis } = this.#plan.listenerParams;
     const clocksMax = 1.01;

@@ -14,7 +14,7 @@ import type { LargePlan } from "./plan.ts";
 
 export const LONGEST_PAYLOAD_BYTES = 1000;
 const PAYLOAD_LENGTHS = [0, 1, 2, 7, 12, 12, 40, 100, 200, 200, 699, LONGEST_PAYLOAD_BYTES];
-/** Above this a classic Go peer need not read it (lsp.md, section 8). */
+/** Above this a classic Go peer need not read it (docs/lsp.md, section 8). */
 const CLASSIC_LENGTH_MAX = 700;
 
 /** One life of a program with its endpoint. */

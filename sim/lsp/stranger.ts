@@ -1,7 +1,7 @@
 /**
- * A second, independent reading of the classic LSP (lsp.md, sections 2 to 8): small and slow, with
- * none of lsp/'s code, so that ours and this one keep each other honest. It plays the Go peers in
- * the simulator, and in tests on real sockets. Liberal where Go programs are: it buffers without
+ * A second, independent reading of the classic LSP (docs/lsp.md, sections 2 to 8): small and slow,
+ * with none of lsp/'s code, so that ours and this one keep each other honest. It plays the Go peers
+ * in the simulator, and in tests on real sockets. Liberal where Go programs are: it buffers without
  * bound and never closes politely.
  *
  * @module
@@ -303,7 +303,7 @@ function parseFrame(bytes: Uint8Array): Frame | undefined {
   }
 }
 
-/** lsp.md, section 8; in 64-bit arithmetic for being written differently from ours. */
+/** docs/lsp.md, section 8; in 64-bit arithmetic for being written differently from ours. */
 function checksum(id: number, seq: number, payload: Uint8Array): number {
   let sum = 0n;
   for (const value of [id, seq, payload.length]) {

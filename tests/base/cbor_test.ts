@@ -1,3 +1,4 @@
+/** Our strict CBOR reader against cbor-x, and against what it must refuse. */
 import { describe, expect, test } from "bun:test";
 import { Decoder } from "cbor-x/decode";
 import { Encoder } from "cbor-x/encode";

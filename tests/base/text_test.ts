@@ -1,3 +1,4 @@
+/** Strangers' words, cut to a length without harm. */
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { decodeCbor, encodeCbor } from "../../base/cbor.ts";

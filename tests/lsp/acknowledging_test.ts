@@ -1,4 +1,4 @@
-/** Specification, section 4: acknowledgements, order, and the window. */
+/** docs/lsp.md, section 4: acknowledgements, order, and the window. */
 import { describe, test } from "bun:test";
 import { assert, assertEquals } from "@std/assert";
 import { Budget } from "../../lsp/budget.ts";

@@ -1,4 +1,4 @@
-/** Specification, sections 2 and 3: parameters, and how a connection comes about. */
+/** docs/lsp.md, sections 2 and 3: parameters, and how a connection comes about. */
 import { describe, test } from "bun:test";
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { ClassicType } from "../../lsp/classic_frame.ts";

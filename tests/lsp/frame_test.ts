@@ -286,7 +286,7 @@ describe("the native codec", () => {
 });
 
 describe("DatagramWriter", () => {
-  test("section 1: a lone message of 1,100 bytes fits a datagram of the default size", () => {
+  test("a lone message of 1,100 bytes fits a datagram of the default size", () => {
     expect(MAX_DATA_BYTES).toBeGreaterThanOrEqual(1100);
     const frame: Frame = { type: FrameType.data, seq: 1, payload: new Uint8Array(MAX_DATA_BYTES) };
     expect(datagramOf(1, 1, frame).length).toBe(MAX_DATAGRAM_BYTES);

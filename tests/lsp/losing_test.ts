@@ -1,4 +1,4 @@
-/** Specification, sections 6 and 7: losing a peer, and closing. */
+/** docs/lsp.md, sections 6 and 7: losing a peer, and closing. */
 import { describe, test } from "bun:test";
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { ClassicType } from "../../lsp/classic_frame.ts";

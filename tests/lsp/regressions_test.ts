@@ -1,5 +1,5 @@
 /**
- * The mistakes of published implementations that are LSP's own (specification, section 10), and our
+ * The mistakes of published implementations that are LSP's own (docs/lsp.md, section 10), and our
  * own that got as far as a test: each by name, and each must stay dead.
  */
 import { describe, test } from "bun:test";
@@ -39,7 +39,7 @@ describe("lsp §10, mistakes of others:", () => {
 
   test("a Size beyond the payload has no effect, one below it cuts", () => {
     const { link, server } = connectedPair({ wire: "json" });
-    // Checksum 40246 belongs to id 1, sequence number 1, size 3, "abc" (specification, section 8).
+    // Checksum 40246 belongs to id 1, sequence number 1, size 3, "abc" (docs/lsp.md, section 8).
     const frame = (size: number, sum: number): Uint8Array =>
       text(`{"Type":1,"ConnID":1,"SeqNum":101,"Size":${size},"Checksum":${sum},"Payload":"YWJj"}`);
     const sent = link.sent.length;

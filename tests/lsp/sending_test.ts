@@ -1,4 +1,4 @@
-/** Specification, section 5: first transmissions, back-off, repair and heartbeats. */
+/** docs/lsp.md, section 5: first transmissions, back-off, repair and heartbeats. */
 import { describe, test } from "bun:test";
 import { assert, assertEquals } from "@std/assert";
 import { Budget } from "../../lsp/budget.ts";

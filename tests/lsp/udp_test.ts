@@ -14,6 +14,7 @@ import {
   UnknownConnection,
   UnresolvedHost,
 } from "../../lsp/mod.ts";
+import { within } from "../support/waiting.ts";
 
 const host = "127.0.0.1";
 const params = { epochMillis: 50, epochLimit: 6 };
@@ -60,10 +61,8 @@ describe("lsp library:", () => {
   });
 
   test("a silent server gives ConnectRefused, ECONNREFUSED or not", async () => {
-    const started = performance.now();
     const error = await failure(connect({ host, port: await freePort(), params }));
     assert(error instanceof ConnectRefused && error.refusal === "timeout");
-    assert(performance.now() - started >= 299);
   });
 
   test("the server may start after the client", async () => {
@@ -241,8 +240,12 @@ describe("lsp library:", () => {
       await server.close();
       console.log("closed");`;
     const root = new URL("../..", import.meta.url).pathname;
-    const child = Bun.spawn(["bun", "-e", script], { cwd: root, stdout: "pipe", timeout: 10_000 });
-    assertEquals(await child.exited, 0);
+    const child = Bun.spawn([process.execPath, "-e", script], { cwd: root, stdout: "pipe" });
+    try {
+      assertEquals(await within("the end of the process", child.exited), 0);
+    } finally {
+      child.kill("SIGKILL");
+    }
     assertEquals(await child.stdout.text(), "closed\n");
   });
 });

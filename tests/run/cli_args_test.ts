@@ -98,7 +98,7 @@ test("hostAndPort takes a name, an IPv4 and a bracketed IPv6", () => {
   }
 });
 
-test("lspParams takes every parameter of section 2", () => {
+test("lspParams takes every parameter of docs/lsp.md, section 2", () => {
   const given = ["--epoch-millis", "9", "--epoch-limit", "3", "--window-size", "8"];
   const more = ["--max-unacked-messages", "4", "--max-back-off-interval", "0"];
   assertEquals(lspParams(read("a", ...given, ...more)), {

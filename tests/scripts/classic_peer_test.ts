@@ -35,7 +35,7 @@ async function mineClassic(port: number): Promise<{ requests: number }> {
   return miner;
 }
 
-test("the stranger computes the checksums of lsp.md section 8", () => {
+test("the stranger computes the checksums of docs/lsp.md, section 8", () => {
   const bytes = (text: string) => new TextEncoder().encode(text);
   expect(classicChecksum(1, 1, bytes(""))).toBe(65533);
   expect(classicChecksum(1, 131071, bytes("abc"))).toBe(40247);

@@ -1,5 +1,5 @@
 /**
- * Section 10 of lsp.md, the server's part: mistakes of published implementations, each a test here.
+ * docs/lsp.md, section 10, the server's part: mistakes of published implementations, each a test.
  *
  * @module
  */
@@ -10,7 +10,7 @@ import { VirtualFleet } from "./fleet.ts";
 
 const MAX = (1n << 64n) - 1n;
 
-describe("lsp.md section 10:", () => {
+describe("docs/lsp.md, section 10:", () => {
   test("the last nonce is searched when the range is a multiple of the chunk", () => {
     for (const wire of ["cbor", "json"] as const) {
       const fleet = new VirtualFleet();

@@ -26,7 +26,7 @@ describe("LSP under simulated faults", () => {
     });
   }
 
-  test(`${SEEDS} seeds keep every promise of lsp.md`, () =>
+  test(`${SEEDS} seeds keep every promise of docs/lsp.md`, () =>
     expectAllGood("lsp", FIRST_SEED, SEEDS));
 
   test("the runs do something: both wires connect, data is read, peers are lost", () => {

@@ -121,7 +121,7 @@ describe("Network does what it was told to:", () => {
   });
 });
 
-test("the independent classic endpoint talks to itself in the frames of lsp.md, section 8", () => {
+test("the independent classic endpoint talks to itself in the frames of docs/lsp.md, section 8", () => {
   const dialer = new StrangerEndpoint({}, 0, { to: "s", isn: 123 });
   const listener = new StrangerEndpoint({}, 0);
   const buffer = new Uint8Array(2048);

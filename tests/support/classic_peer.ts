@@ -1,6 +1,6 @@
 /**
- * A stranger's LSP: the classic wire as somebody would write it from sections 3 to 9 of lsp.md with
- * nothing of ours at hand, one message under way at a time. Tests set it against our programs.
+ * A stranger's LSP: the classic wire as somebody would write it from docs/lsp.md, sections 3 to 9,
+ * with nothing of ours at hand, one message under way at a time. Tests set it against our programs.
  *
  * @module
  */
@@ -23,7 +23,7 @@ function fold32(value: number): number {
   return ((u & 0xffff) + (u >>> 16)) & 0xffff;
 }
 
-/** Section 8's checksum, lost carry and all. */
+/** The checksum of docs/lsp.md, section 8, lost carry and all. */
 export function classicChecksum(id: number, seq: number, payload: Uint8Array): number {
   let sum = fold32(id) + fold32(seq % 2 ** 32) + fold32(payload.length);
   for (let i = 0; i < payload.length; i += 2) sum += payload[i]! + ((payload[i + 1] ?? 0) << 8);
@@ -172,7 +172,7 @@ export async function listenClassic(onLine: (line: Line) => void): Promise<numbe
   return socket.port;
 }
 
-// ---- section 9
+// ---- docs/lsp.md, section 9
 
 /** A Request, a Join or a Result, numbers in bare digits. */
 export const say = (

@@ -1,16 +1,23 @@
 /** Keeps the house rules that a program can see; docs/architecture.md says why they are rules. */
 import { describe, test } from "bun:test";
 import { assert, assertEquals } from "@std/assert";
+import { existsSync, readdirSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { Glob } from "bun";
 
 const FILE_LINES_MAX = 400;
 const FUNCTION_LINES_MAX = 70;
 const LINE_COLUMNS_MAX = 100;
+/** A program at the root is readable in one sitting: its arguments, its room, what it prints. */
+const ROOT_LINES_MAX = 120;
 
 /** May know clocks, timers, sockets and threads; every other file of a room is a core. */
 const ADAPTER = /(^|\/)(\w+_)?(adapter|native|worker)\.ts$|^run\//;
 /** Folders that are no rooms. */
 const NO_ROOM = ["", "tests", "bench", "tools", "docs"];
+/** Rooms without a face: what they have is imported file by file. */
+const NO_FACE = ["base", "work", "run", "peer", "sim"];
 /** Below what each room stands: the rooms that it may import. Scripts, tests and tools see all. */
 const PEER = ["base", "channels", "run", "work", "lsp", "peer"];
 const BELOW: Readonly<Record<string, readonly string[]>> = {
@@ -31,10 +38,13 @@ const BELOW: Readonly<Record<string, readonly string[]>> = {
   geo: [...PEER, "actors"],
   mud: [...PEER, "actors", "geo", "client"],
 };
-const BANNED_IN_CORES: readonly RegExp[] = [
+const CLOCK_AND_CHANCE: readonly RegExp[] = [
   /\bDate\b(?!")/,
   /\bMath\.random\b/,
   /\bperformance\b\./,
+];
+const BANNED_IN_CORES: readonly RegExp[] = [
+  ...CLOCK_AND_CHANCE,
   /\bset(Timeout|Interval|Immediate)\b/,
   /\bqueueMicrotask\b/,
   /\bPromise\b|\basync\b|\bawait\b/,
@@ -42,17 +52,48 @@ const BANNED_IN_CORES: readonly RegExp[] = [
   /from "(bun|node:)/,
 ];
 
-const root = new URL("../..", import.meta.url).pathname;
-const files = [...new Glob("**/*.ts").scanSync({ cwd: root })]
-  .filter((path) => !/^(node_modules|dist)\/|^tests\/data\//.test(path))
-  .sort();
-const sources = new Map<string, string[]>();
-for (const path of files) sources.set(path, (await Bun.file(`${root}/${path}`).text()).split("\n"));
+/** What only a real clock knows. Tests wait for events: tests/support/waiting.ts. */
+const BANNED_IN_TESTS: readonly RegExp[] = [
+  /\bsetTimeout\(|\bBun\.sleep|\bperformance\.now|\bDate\.now|\bnanoseconds\(/,
+  /\bsetDefaultTimeout\(|^\s*\}, [\d_]+\);$/,
+];
+/** Places of the author's machine: nobody else can look them up. */
+const ELSEWHERE = new RegExp(["\\.\\./shared\\b", "/work/(shared|main)\\b"].join("|"));
+const SELF = "tests/tools/tidy_test.ts";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+type Texts = ReadonlyMap<string, string[]>;
+
+/** All that is the project's own, by its path from the root; no data of tests, no binaries. */
+async function allTexts(): Promise<Texts> {
+  const own = readdirSync(root, { withFileTypes: true }).filter(
+    ({ name }) => !["node_modules", "dist", "tmp", ".git"].includes(name),
+  );
+  const paths = own.flatMap((entry) => {
+    if (!entry.isDirectory()) return [entry.name];
+    const cwd = join(root, entry.name);
+    return [...new Glob("**/*").scanSync({ cwd, dot: true })].map((to) => `${entry.name}/${to}`);
+  });
+  const texts = new Map<string, string[]>();
+  for (const path of paths.filter((to) => !to.startsWith("tests/data/")).toSorted()) {
+    const text = await Bun.file(join(root, path)).text();
+    if (!text.includes("\0")) texts.set(path, text.split("\n"));
+  }
+  return texts;
+}
+const everything = await allTexts();
+const textsOf = (suffix: string): Texts =>
+  new Map([...everything].filter(([path]) => path.endsWith(suffix)));
+const sources = textsOf(".ts");
+const documents = textsOf(".md");
 
 /** Every line that breaks a rule, as `path:line: why`. */
-function offences(check: (path: string, lines: string[]) => Iterable<[number, string]>): string[] {
+function offences(
+  check: (path: string, lines: string[]) => Iterable<[number, string]>,
+  texts: Texts = sources,
+): string[] {
   const found: string[] = [];
-  for (const [path, lines] of sources) {
+  for (const [path, lines] of texts) {
     for (const [line, why] of check(path, lines)) found.push(`${path}:${line}: ${why}`);
   }
   return found;
@@ -97,18 +138,56 @@ function whyNotImport(from: string, to: string): string | undefined {
 
 function* imports(path: string, lines: string[]): Iterable<[number, string]> {
   for (const [i, line] of lines.entries()) {
-    const target = /^(?:import|export|\}).* from "(\.[^"]+)"|^import "(\.[^"]+)"/.exec(line);
+    const target = /^(?:import|export|\}).* from "(\.[^"]+)"|\bimport\(?\s*"(\.[^"]+)"/.exec(line);
     const relative = target?.[1] ?? target?.[2];
     if (relative === undefined) continue;
     yield [i + 1, new URL(relative, `file:///${path}`).pathname.slice(1)];
   }
 }
 
-describe("the house rules hold:", () => {
-  test("there are files to look at", () => assert(files.length > 10, `${files.length} files`));
+/** Modules that have more than one import statement. */
+function* importedTwice(_path: string, lines: string[]): Iterable<[number, string]> {
+  const seen = new Set<string>();
+  for (const [i, line] of lines.entries()) {
+    // The last line of a statement, the only one that names the module.
+    const target = /^(?:import|\}).* from ("[^"]+")|^import ("[^"]+")/.exec(line);
+    const from = target?.[1] ?? target?.[2];
+    if (from === undefined) continue;
+    if (seen.has(from)) yield [i + 1, `a second import of ${from}`];
+    seen.add(from);
+  }
+}
 
-  test(`a file has at most ${FILE_LINES_MAX} lines`, () => {
-    const long = [...sources].filter(([, lines]) => lines.length - 1 > FILE_LINES_MAX);
+/** Places in the project that a line of `path` names: links, and documents that code cites. */
+function* placesIn(path: string, line: string): Iterable<string> {
+  if (path.endsWith(".md")) {
+    for (const [, to] of line.matchAll(/\]\((?!\w+:)([^)#\s]+)/g)) yield join(dirname(path), to!);
+  } else {
+    for (const [to] of line.matchAll(/\bdocs\/\w+\.md\b/g)) yield to;
+  }
+}
+
+/** Sections of documents that a line cites, as `docs/lsp.md, sections 4 to 7`. */
+function* sectionsIn(line: string): Iterable<[string, string]> {
+  const cited = /\b(docs\/\w+\.md), sections? (\d+)(?:(?: to | and |, )(\d+))?/g;
+  for (const [, document, first, last] of line.matchAll(cited)) {
+    yield [document!, first!];
+    if (last !== undefined) yield [document!, last];
+  }
+}
+
+describe("the house rules hold:", () => {
+  test("there are files to look at", () => {
+    assert(sources.size > 200, `${sources.size} sources`);
+    assert(documents.size >= 10, `${documents.size} documents`);
+    for (const path of [".ci/run", "bunfig.toml", "docs/lsp.md", "tools/install_emulators", SELF]) {
+      assert(everything.has(path), `${path} is not looked at`);
+    }
+  });
+
+  test(`a file has at most ${FILE_LINES_MAX} lines, one at the root ${ROOT_LINES_MAX}`, () => {
+    const max = (path: string): number => (path.includes("/") ? FILE_LINES_MAX : ROOT_LINES_MAX);
+    const long = [...sources].filter(([path, lines]) => lines.length - 1 > max(path));
     assertEquals(
       long.map(([path, lines]) => `${path}: ${lines.length - 1}`),
       [],
@@ -132,12 +211,18 @@ describe("the house rules hold:", () => {
     assertEquals(offences(check), []);
   });
 
-  test("cores know no clock, chance, timer, promise or I/O", () => {
+  test("cores know no clock, chance, timer, promise or I/O, nor does the simulator", () => {
+    /** A simulated run is a function of its seed: nothing of sim/ is an adapter. */
+    const banned = (path: string): readonly RegExp[] => {
+      if (path === "sim.ts") return CLOCK_AND_CHANCE;
+      if (NO_ROOM.includes(partOf(path))) return [];
+      return ADAPTER.test(path) && partOf(path) !== "sim" ? [] : BANNED_IN_CORES;
+    };
     function* check(path: string, lines: string[]): Iterable<[number, string]> {
-      if (NO_ROOM.includes(partOf(path)) || ADAPTER.test(path)) return;
+      const words = banned(path);
       for (const [i, line] of lines.entries()) {
         const code = codeOf(line);
-        for (const word of BANNED_IN_CORES) if (word.test(code)) yield [i + 1, line.trim()];
+        for (const word of words) if (word.test(code)) yield [i + 1, line.trim()];
       }
     }
     assertEquals(offences(check), []);
@@ -176,15 +261,65 @@ describe("the house rules hold:", () => {
   test("every source file opens with a header that says what it is", () => {
     const silent = [...sources].filter(([, lines]) => !/^(\/\*\*|#!|\/\/)/.test(lines[0]!));
     assertEquals(
-      silent.map(([path]) => path).filter((path) => !path.startsWith("tests/")),
+      silent.map(([path]) => path),
       [],
     );
+  });
+
+  test("a module is imported by one statement", () => assertEquals(offences(importedTwice), []));
+
+  test("every room has a face, mod.ts, and package.json exports it", async () => {
+    const { exports } = (await Bun.file(join(root, "package.json")).json()) as {
+      exports: Record<string, string>;
+    };
+    const rooms = new Set([...sources.keys()].map(partOf));
+    for (const room of rooms) {
+      if (NO_ROOM.includes(room) || NO_FACE.includes(room)) continue;
+      assert(sources.has(`${room}/mod.ts`), `${room}/ has no mod.ts`);
+      assertEquals(exports[`./${room}`], `./${room}/mod.ts`, `package.json, exports, ./${room}`);
+    }
+  });
+
+  test("tests wait for events, and have no time limit but the common one", () => {
+    function* check(path: string, lines: string[]): Iterable<[number, string]> {
+      if (!path.startsWith("tests/") || path.startsWith("tests/support/")) return;
+      for (const [i, line] of lines.entries()) {
+        const code = codeOf(line);
+        for (const word of BANNED_IN_TESTS) if (word.test(code)) yield [i + 1, line.trim()];
+      }
+    }
+    assertEquals(offences(check), []);
+  });
+
+  test("nothing cites what only the author's machine has", () => {
+    function* check(path: string, lines: string[]): Iterable<[number, string]> {
+      if (path === SELF) return;
+      for (const [i, line] of lines.entries()) {
+        if (ELSEWHERE.test(line)) yield [i + 1, line.trim()];
+      }
+    }
+    assertEquals(offences(check, everything), []);
+  });
+
+  test("what documents link to and code cites is there, each cited section too", () => {
+    function* check(path: string, lines: string[]): Iterable<[number, string]> {
+      for (const [i, line] of lines.entries()) {
+        for (const to of placesIn(path, line)) {
+          if (!existsSync(join(root, to))) yield [i + 1, `there is no ${to}`];
+        }
+        for (const [document, number] of sectionsIn(line)) {
+          const has = documents.get(document)?.some((text) => text.startsWith(`## ${number}. `));
+          if (has !== true) yield [i + 1, `${document} has no section ${number}`];
+        }
+      }
+    }
+    assertEquals([...offences(check), ...offences(check, documents)], []);
   });
 
   test("no test is skipped, focused or left to do", () => {
     const soft = /\b(test|it|describe)\.(skip|only|todo)\b|\b(TODO|FIXME)\b/;
     function* check(path: string, lines: string[]): Iterable<[number, string]> {
-      if (path === "tests/tools/tidy_test.ts") return;
+      if (path === SELF) return;
       for (const [i, line] of lines.entries()) if (soft.test(line)) yield [i + 1, line.trim()];
     }
     assertEquals(offences(check), []);

@@ -1,3 +1,4 @@
+/** Which of two candidates is better, and what is no candidate. */
 import { expect, test } from "bun:test";
 import { better } from "../../work/candidate.ts";
 

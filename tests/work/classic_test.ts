@@ -1,3 +1,4 @@
+/** The classic protocol's JSON messages, read and written. */
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import {

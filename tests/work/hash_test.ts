@@ -1,3 +1,4 @@
+/** SHA-256 and a nonce's hash, against published digests and Bun's. */
 import { expect, test } from "bun:test";
 import { sha256 } from "../../base/sha256.ts";
 import { hashNonce } from "../../work/hash.ts";
@@ -21,7 +22,7 @@ test("sha256() agrees with Bun's at every length from 0 to 200", () => {
   }
 });
 
-test("hashNonce() gives the specification's three values", () => {
+test("hashNonce() gives the three values of docs/lsp.md, section 9", () => {
   expect(hashNonce("msg", 0n)).toBe(13781283048668101583n);
   expect(hashNonce("msg", 1n)).toBe(4754799531757243342n);
   expect(hashNonce("msg", 2n)).toBe(5611725180048225792n);

@@ -1,3 +1,4 @@
+/** Application messages, encoded and read again, and what is refused. */
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { encodeCbor } from "../../base/cbor.ts";
