@@ -4,12 +4,13 @@
  *
  * @module
  */
+import { join } from "node:path";
 import { connect, listen } from "../lsp/mod.ts";
 import { type Goodput, jainIndex, MESSAGE_BYTES, PATH } from "./virtual_runs.ts";
 
 const WARM_UP_MS = 2000;
-const [self, relay] = ["goodput_real.ts", "relay.ts"].map(
-  (name) => new URL(name, import.meta.url).pathname,
+const [self, relay] = ["goodput_real.ts", "relay.ts"].map((name) =>
+  join(import.meta.dirname, name),
 ) as [string, string];
 
 async function* linesOf(stream: ReadableStream<Uint8Array>): AsyncIterableIterator<string> {

@@ -10,6 +10,7 @@
  *
  * @module
  */
+import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { median } from "./median.ts";
 import type { Report } from "./transport_roles.ts";
@@ -52,7 +53,7 @@ interface Run {
   readonly serverMicros: number;
 }
 
-const roles = new URL("transport_roles.ts", import.meta.url).pathname;
+const roles = join(import.meta.dirname, "transport_roles.ts");
 
 function start(core: number, args: string[], env: Record<string, string>) {
   return Bun.spawn(["taskset", "-c", String(core), process.execPath, "run", roles, ...args], {

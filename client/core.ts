@@ -27,13 +27,19 @@ export type ClientRejection =
 
 /** Why `job` cannot be carried over `wire`, in one line that names the limit, or `undefined`. */
 export function whyNot(job: Job, wire: Wire): string | undefined {
-  const { lower, upper, target } = job;
+  const { message, lower, upper, target } = job;
+  // Callers without types too: what is no text, or has no UTF-8 form, would be hashed as another.
+  if (typeof message !== "string") return `the message must be a string, got ${typeof message}`;
+  if (!message.isWellFormed()) {
+    return "the message has a lone surrogate, which no UTF-8 can say: expected well-formed text";
+  }
   for (const [name, value] of Object.entries({ lower, upper, target: target ?? 0n })) {
+    if (typeof value !== "bigint") return `${name} must be a bigint, got ${typeof value}`;
     if (value < 0n || value > MAX_UINT64) return `${name} must be 0..${MAX_UINT64}, got ${value}`;
   }
   if (lower > upper) return `the range is empty: lower ${lower} is above upper ${upper}`;
   if (wire === "cbor") {
-    const bytes = utf8Length(job.message);
+    const bytes = utf8Length(message);
     if (bytes <= MAX_MESSAGE_BYTES) return undefined;
     return `the message has ${bytes} bytes, the limit is ${MAX_MESSAGE_BYTES}`;
   }

@@ -6,6 +6,8 @@
 import { parseArgs } from "node:util";
 import { readablePlural } from "../base/text.ts";
 import { UsageError } from "./errors.ts";
+import { invocation } from "./invocation.ts";
+import { checkArguments } from "./raw_arguments.ts";
 import { VERSION } from "./version.ts";
 
 /** A flag: with a `value` name it takes one, without it is a switch. */
@@ -56,6 +58,7 @@ export function readCommandLine(usage: Usage, argv: readonly string[]): CommandL
       return [name, name === "help" ? { type, short: "h" } : { type }];
     }),
   );
+  checkArguments(argv);
   let parsed;
   try {
     parsed = parseArgs({ args: [...argv], options, allowPositionals: true });
@@ -102,5 +105,5 @@ export function helpText({ name, verb, takes, about, flags }: Usage): string {
   const width = Math.max(...left.map((text) => text.length));
   const lines = rows.map(([, { help }], i) => `  ${left[i]!.padEnd(width)}  ${help}`);
   const positionals = verb === undefined ? takes : `[${verb}] ${takes}`;
-  return `usage: bun run ${name}.ts ${positionals}\n\n${about}\n\n${lines.join("\n")}\n`;
+  return `usage: ${invocation(name)} ${positionals}\n\n${about}\n\n${lines.join("\n")}\n`;
 }

@@ -10,6 +10,7 @@
 import { readFileSync } from "node:fs";
 import { oneLine } from "../base/text.ts";
 import { UsageError } from "./errors.ts";
+import { invocation } from "./invocation.ts";
 
 /** How long a clean end may take: a peer that is gone too would otherwise be waited for. */
 const GOODBYE_MILLIS = 2000;
@@ -45,7 +46,7 @@ export async function runScript(name: string, main: () => Promise<number>): Prom
     if (ending) return await new Promise<never>(() => {});
   } catch (error) {
     if (ending) return await new Promise<never>(() => {});
-    const hint = error instanceof UsageError ? ` (bun run ${name}.ts --help)` : "";
+    const hint = error instanceof UsageError ? ` (${invocation(name)} --help)` : "";
     process.stderr.write(`${name}: ${oneLine((error as Error).message)}${hint}\n`);
     if (error instanceof UsageError) code = 2;
   }

@@ -3,9 +3,15 @@
  * dist/miner.js, dist/client.js. `bun run compile` makes standalone executables of them in
  * dist/bin/, for this machine, or with `--all` for every platform that Bun compiles for.
  *
+ * What is built holds no path of the machine that built it, and looks for nothing outside of
+ * itself: the same sources give the same bytes wherever they are built.
+ *
  * @module
  */
+import { chmodSync, mkdirSync } from "node:fs";
+import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { type Inputs, noticeComment, noticesOf, packagesIn, RULE } from "./licences.ts";
 
 const PROGRAMS = ["server", "miner", "client"] as const;
 /** A file that people copy to their machines stays below this. */
@@ -17,52 +23,86 @@ const TARGETS = [
   "bun-darwin-arm64",
   "bun-windows-x64",
 ] as const;
+/**
+ * Started by its own name a program takes no settings, and no code to run before it, from the
+ * directory that it happens to be started in.
+ */
+const SHEBANG = "#!/usr/bin/env -S bun --no-env-file --config=/dev/null";
 
-const root = new URL("..", import.meta.url).pathname;
+/** An executable has Bun in it. */
+const BUN_NOTICE = `Bun
+
+This executable contains the Bun runtime (MIT licence), which links JavaScriptCore (LGPL 2) and
+other libraries statically: https://bun.com/docs/project/licensing`;
+
+const root = join(import.meta.dirname, "..");
 
 /** Builds the one-file programs into `directory`; their sizes in bytes by file name. */
 export async function buildBundles(directory: string): Promise<Record<string, number>> {
   const sizes: Record<string, number> = {};
   for (const program of PROGRAMS) {
-    const result = await Bun.build({
-      entrypoints: [`${root}${program}.ts`],
-      target: "bun",
-      minify: true,
-      banner:
-        "#!/usr/bin/env bun\n// Motherlode, MIT licence, Copyright (c) 2026 The Motherlode authors",
-    });
-    const [bundle, ...others] = result.outputs;
-    if (bundle === undefined || others.length > 0) {
-      throw new Error(`${program} became ${result.outputs.length} files, expected 1`);
+    const { notices } = await bundle(program, {});
+    const banner = `${SHEBANG}\n${noticeComment(notices)}`;
+    const { output } = await bundle(program, { banner });
+    const { size } = output;
+    if (size > BUNDLE_BYTES_MAX) {
+      throw new Error(`${program}.js has ${size} bytes, at most ${BUNDLE_BYTES_MAX} allowed`);
     }
-    if (bundle.size > BUNDLE_BYTES_MAX) {
-      throw new Error(
-        `${program}.js has ${bundle.size} bytes, at most ${BUNDLE_BYTES_MAX} allowed`,
-      );
-    }
-    await Bun.write(`${directory}/${program}.js`, bundle);
-    sizes[`${program}.js`] = bundle.size;
+    const file = join(directory, `${program}.js`);
+    await Bun.write(file, output);
+    chmodSync(file, 0o755);
+    sizes[`${program}.js`] = size;
   }
   return sizes;
 }
 
-/** Compiles one program into `directory`, for `target` or else this machine; its path. */
+/**
+ * Compiles one program into `directory`, for `target` or else this machine, and writes the licence
+ * notices beside it; the program's path.
+ */
 export async function compile(
   program: string,
   directory: string,
   target?: string,
 ): Promise<string> {
   const suffix = target === undefined ? "" : `-${target.replace("bun-", "")}`;
-  const file = `${directory}/${program}${suffix}`;
-  const flags = target === undefined ? [] : [`--target=${target}`];
-  const command = ["build", "--compile", "--minify", ...flags, `${root}${program}.ts`];
-  const child = Bun.spawn([process.execPath, ...command, "--outfile", file], {
-    stdout: "pipe",
-    stderr: "pipe",
+  const outfile = join(directory, `${program}${suffix}`);
+  const notices = `${(await bundle(program, {})).notices}${RULE}${BUN_NOTICE}`;
+  mkdirSync(directory, { recursive: true });
+  await Bun.write(join(directory, "NOTICES.txt"), `${notices}\n`);
+  await bundle(program, {
+    banner: noticeComment(notices),
+    compile: {
+      outfile,
+      // Else it would run what a bunfig.toml of the directory that it is started in preloads.
+      autoloadBunfig: false,
+      autoloadDotenv: false,
+      autoloadTsconfig: false,
+      autoloadPackageJson: false,
+      ...(target !== undefined && { target: target as Bun.Build.CompileTarget }),
+    },
   });
-  const errors = await new Response(child.stderr).text();
-  if ((await child.exited) !== 0) throw new Error(`cannot compile ${file}: ${errors.trim()}`);
-  return file;
+  return target?.includes("windows") === true ? `${outfile}.exe` : outfile;
+}
+
+/** The program as one file, and the licence notices that must go along with it. */
+async function bundle(
+  program: string,
+  options: { readonly banner?: string; readonly compile?: Bun.CompileBuildOptions },
+): Promise<{ output: Bun.BuildArtifact; notices: string }> {
+  const result = await Bun.build({
+    entrypoints: [join(root, `${program}.ts`)],
+    target: "bun",
+    minify: true,
+    metafile: true,
+    ...options,
+  });
+  const [output, ...others] = result.outputs;
+  if (output === undefined || others.length > 0) {
+    throw new Error(`${program} became ${result.outputs.length} files, expected 1`);
+  }
+  const packages = packagesIn(result.metafile as Inputs);
+  return { output, notices: noticesOf(root, packages) };
 }
 
 async function main(): Promise<void> {
@@ -70,7 +110,7 @@ async function main(): Promise<void> {
     options: { compile: { type: "boolean" }, all: { type: "boolean" } },
   });
   if (values.compile !== true) {
-    for (const [file, size] of Object.entries(await buildBundles(`${root}dist`))) {
+    for (const [file, size] of Object.entries(await buildBundles(join(root, "dist")))) {
       console.log(`dist/${file}  ${(size / 1024).toFixed(0)} KiB`);
     }
     return;
@@ -78,8 +118,8 @@ async function main(): Promise<void> {
   const targets = values.all === true ? TARGETS : [undefined];
   for (const target of targets) {
     for (const program of PROGRAMS) {
-      const file = await compile(program, `${root}dist/bin`, target);
-      console.log(file.slice(root.length));
+      const file = await compile(program, join(root, "dist", "bin"), target);
+      console.log(file.slice(root.length + 1));
     }
   }
 }

@@ -6,6 +6,7 @@
  *
  * @module
  */
+import { join } from "node:path";
 
 /** What is checked, in this order: the quick ones first. Each is a command of Bun's. */
 const STEPS: Readonly<Record<string, readonly string[]>> = {
@@ -16,7 +17,7 @@ const STEPS: Readonly<Record<string, readonly string[]>> = {
   tidy: ["test", "tests/tools/tidy_test.ts"],
 };
 
-const root = new URL("..", import.meta.url).pathname;
+const root = join(import.meta.dirname, "..");
 
 /** Runs one step with its output shown; true if it passed. */
 async function passes(name: string): Promise<boolean> {

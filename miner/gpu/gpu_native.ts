@@ -6,6 +6,7 @@
  */
 import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { isCompiled } from "../../run/invocation.ts";
 import {
   type GpuShape,
   gpuShapeKey,
@@ -128,15 +129,20 @@ const MODE_READ = 1;
 const BACKEND_NULL = 1;
 const ADAPTER_CPU = 3;
 
-/** Where `bun-webgpu` is installed, or `undefined`. Never has Bun install it by itself. */
+/**
+ * Where `bun-webgpu` is installed, or `undefined`: beside the program, or in the directory that the
+ * environment names. Never has Bun install it by itself, and never looks into the directory that
+ * the program is started in, or above: what lies there may be a stranger's.
+ */
 export function findWebGpu(): string | undefined {
   const named = process.env[GPU_DIRECTORY_VARIABLE];
-  for (const start of [named, process.cwd(), dirname(process.execPath), import.meta.dir]) {
-    if (start === undefined || start === "") continue;
-    for (let at = start, up = ""; at !== up; [up, at] = [at, dirname(at)]) {
-      const file = join(at, "node_modules", "bun-webgpu", "index.js");
-      if (existsSync(file)) return file;
-    }
+  const { dir, path } = import.meta;
+  const source = path.endsWith(".ts") ? join(dir, "..", "..") : dir;
+  const home = isCompiled(path) ? dirname(process.execPath) : source;
+  for (const directory of [named, home]) {
+    if (directory === undefined || directory === "") continue;
+    const file = join(directory, "node_modules", "bun-webgpu", "index.js");
+    if (existsSync(file)) return file;
   }
   return undefined;
 }

@@ -173,3 +173,32 @@ test("whyNot names what is wrong with a job", () => {
   assertStringIncludes(whyNot({ ...WORK, lower: -1n }, "cbor")!, "lower must be");
   assertEquals(whyNot({ ...WORK, upper: MAX_UINT64 }, "cbor"), undefined);
 });
+
+describe("what would be hashed as something else", () => {
+  test("is refused: lone surrogates, bytes, numbers that are no bigint", () => {
+    for (const wire of ["cbor", "json"] as const) {
+      for (const message of ["\ud800", "a\udc00b", `${"m".repeat(70)}\ud83d`]) {
+        assertStringIncludes(whyNot({ ...WORK, message }, wire)!, "lone surrogate");
+      }
+      const untyped = (work: object): string => whyNot({ ...WORK, ...work } as Job, wire)!;
+      assertStringIncludes(untyped({ message: Uint8Array.of(1, 2) }), "must be a string");
+      assertStringIncludes(untyped({ message: undefined }), "got undefined");
+      assertStringIncludes(untyped({ upper: 1.5 }), "upper must be a bigint, got number");
+      assertStringIncludes(untyped({ target: 5 }), "target must be a bigint, got number");
+    }
+  });
+
+  test("and what is odd but has a form is not", () => {
+    for (const message of [
+      "",
+      "a\0b",
+      "\ufffd",
+      "u\u0308",
+      "\u{1f680}",
+      `\ufeff${"a".repeat(62)}`,
+    ]) {
+      assertEquals(whyNot({ ...WORK, message }, "cbor"), undefined);
+      assertEquals(whyNot({ ...WORK, message }, "json"), undefined);
+    }
+  });
+});

@@ -81,6 +81,8 @@ describe("submit", () => {
     const job = submit({ port: 1, ...WORK, message: "m".repeat(65_537) });
     await assertFails(job, "INVALID_JOB", "limit is 65536");
     await assertFails(submit({ port: 1, ...WORK, lower: 100n }), "INVALID_JOB", "empty");
+    const lone = submit({ port: 1, ...WORK, message: "a\ud800" });
+    await assertFails(lone, "INVALID_JOB", "lone surrogate");
   });
 
   test("is disconnected when nobody answers and when the server goes", async () => {

@@ -1,5 +1,6 @@
 /** The library on real sockets: what is Bun's and the system's, not the protocol's. */
 import { describe, expect, test } from "bun:test";
+import { join } from "node:path";
 import { assert, assertEquals } from "@std/assert";
 import {
   AddressInUse,
@@ -239,7 +240,7 @@ describe("lsp library:", () => {
       await client.close();
       await server.close();
       console.log("closed");`;
-    const root = new URL("../..", import.meta.url).pathname;
+    const root = join(import.meta.dirname, "../..");
     const child = Bun.spawn([process.execPath, "-e", script], { cwd: root, stdout: "pipe" });
     try {
       assertEquals(await within("the end of the process", child.exited), 0);

@@ -1,13 +1,14 @@
 /** The memory that native kernels run in: never writable and executable, and fenced in. */
 import { describe, expect, test } from "bun:test";
 import { read } from "bun:ffi";
+import { join } from "node:path";
 import { Assembler } from "../../miner/kernels/assembler.ts";
 import { cpuFeatures } from "../../miner/kernels/cpu_native.ts";
 import { guardedBuffer, mapCode, NativeMemoryError } from "../../miner/kernels/memory_native.ts";
 
-const MEMORY = new URL("../../miner/kernels/memory_native.ts", import.meta.url).pathname;
+const MEMORY = join(import.meta.dirname, "../../miner/kernels/memory_native.ts");
 
-const CHOICE = new URL("../../miner/kernels/mod.ts", import.meta.url).pathname;
+const CHOICE = join(import.meta.dirname, "../../miner/kernels/mod.ts");
 
 /** Whether machine code runs here at all; if not, that is the one thing to check. */
 function runsMachineCode(): boolean {

@@ -6,6 +6,7 @@ import { LSP_FLAGS, lspParams, WIRE_FLAG, wireFlag } from "../../peer/flags.ts";
 import { helpText, readCommandLine, type Usage } from "../../run/args.ts";
 import { UsageError } from "../../run/errors.ts";
 import { hex64, hostAndPort, port, uint64 } from "../../run/flags.ts";
+import { invocationOf } from "../../run/invocation.ts";
 
 const USAGE: Usage = {
   name: "tool",
@@ -65,6 +66,18 @@ test("helpText lists every flag with its meaning", () => {
   }
   assertStringIncludes(help, "-h");
   assertStringIncludes(help, "usage: bun run tool.ts A [B]\n");
+});
+
+test("invocation names the program as it was started", () => {
+  const of = (main: string, argv0 = "bun"): string => invocationOf("tool", main, argv0, "/home/me");
+  assertEquals(of("/home/me/tool.ts"), "bun run tool.ts");
+  assertEquals(of("/home/me/tool.js"), "bun tool.js");
+  assertEquals(of("/home/me/dist/tool.js"), "bun dist/tool.js");
+  assertEquals(of("/opt/tool.js"), "bun /opt/tool.js");
+  assertEquals(of("/home/me/my tools/it's.js"), "bun 'my tools/it'\\''s.js'");
+  assertEquals(of("/$bunfs/root/tool", "./tool"), "./tool");
+  assertEquals(of("/$bunfs/root/tool", "my-tool"), "my-tool");
+  assertEquals(of("B:\\~BUN\\root\\tool.exe", ".\\tool.exe"), ".\\tool.exe");
 });
 
 test("nonce takes 0..2^64-1 and nothing else", () => {

@@ -10,7 +10,7 @@ import { killAll, Script } from "../support/processes.ts";
 
 const TIMEOUT_MILLIS = 60_000;
 const directory = mkdtempSync(join(tmpdir(), "motherlode-run-"));
-const root = new URL("../..", import.meta.url).pathname;
+const root = join(import.meta.dirname, "../..");
 afterAll(async () => {
   await killAll();
   rmSync(directory, { recursive: true });
@@ -20,9 +20,9 @@ afterAll(async () => {
 async function program(name: string, main: string): Promise<string> {
   const path = join(directory, `${name}.ts`);
   const source = [
-    `import { readCommandLine } from "${root}run/args.ts";`,
-    `import { printResult } from "${root}run/output.ts";`,
-    `import { onSignal, runScript } from "${root}run/signals.ts";`,
+    `import { readCommandLine } from "${root}/run/args.ts";`,
+    `import { printResult } from "${root}/run/output.ts";`,
+    `import { onSignal, runScript } from "${root}/run/signals.ts";`,
     `const usage = { name: "tool", takes: "", count: [0, 0], about: "Does it.", flags: {} } as const;`,
     `await runScript("tool", async () => {`,
     `  readCommandLine(usage, process.argv.slice(2));`,
@@ -48,7 +48,7 @@ test(
     assertStringIncludes(help.stdout, "usage: ");
     const version = new Script(path, ["--version"]);
     assertEquals(await version.exit(), 0);
-    const { version: released } = await Bun.file(`${root}package.json`).json();
+    const { version: released } = await Bun.file(`${root}/package.json`).json();
     assertEquals(version.stdout, `motherlode ${released}\n`);
     assertEquals(VERSION, released);
   },

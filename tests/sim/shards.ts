@@ -1,11 +1,12 @@
 /** Runs shares of a simulated campaign in processes of their own, and checks that all of it ran. */
 import { expect } from "bun:test";
+import { join } from "node:path";
 import type { Harness } from "../../sim/engine/campaign.ts";
 
 /** Processes at the same time. */
 const SHARDS = 2;
 
-const root = new URL("../..", import.meta.url).pathname;
+const root = join(import.meta.dirname, "../..");
 
 /** What one process printed at last, and all that it printed. */
 interface ShardResult {

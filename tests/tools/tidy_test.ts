@@ -239,6 +239,15 @@ describe("the house rules hold:", () => {
     assertEquals(offences(check), []);
   });
 
+  test("a path is not a URL: .pathname has %20 for a blank and %C3%BC for an umlaut", () => {
+    function* check(_path: string, lines: string[]): Iterable<[number, string]> {
+      for (const [i, line] of lines.entries()) {
+        if (/import\.meta\.url\)\.(pathname|href)\b/.test(codeOf(line))) yield [i + 1, line.trim()];
+      }
+    }
+    assertEquals(offences(check), []);
+  });
+
   test("nobody imports cbor-x whole: it would look for a native addon", () => {
     function* check(_path: string, lines: string[]): Iterable<[number, string]> {
       for (const [i, line] of lines.entries()) {
