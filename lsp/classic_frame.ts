@@ -5,6 +5,7 @@
  *
  * @module
  */
+import { readExactObject } from "../base/exact_json.ts";
 import { invariant } from "../base/machine.ts";
 
 /** Largest payload on the classic wire: a larger one doesn't fit the 2000 bytes Go peers read. */
@@ -55,8 +56,7 @@ export type ClassicReject =
   /** Data whose checksum is another. */
   | "checksum";
 
-const utf8Encoder = new TextEncoder();
-const utf8Decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+const utf8 = new TextEncoder();
 const noBytes = new Uint8Array(0);
 
 /**
@@ -72,7 +72,7 @@ export function encodeClassicFrame(into: Uint8Array, frame: ClassicFrame): numbe
   const text =
     `{"Type":${type},"ConnID":${connId},"SeqNum":${seq},"Size":${size},"Checksum":${checksum},` +
     `"Payload":${isData ? `"${payload.toBase64()}"` : "null"}}`;
-  const { read, written } = utf8Encoder.encodeInto(text, into);
+  const { read, written } = utf8.encodeInto(text, into);
   invariant(read === text.length, "a classic frame fits its buffer");
   return written;
 }
@@ -80,17 +80,17 @@ export function encodeClassicFrame(into: Uint8Array, frame: ClassicFrame): numbe
 /** Reads a frame that a stranger sent; anything but a sound frame gives a reason for a counter. */
 export function decodeClassicFrame(bytes: Uint8Array): ClassicFrame | ClassicReject {
   if (bytes.length > MAX_CLASSIC_DATAGRAM_BYTES) return "long";
-  const fields = parseFields(bytes);
-  if (fields === undefined) return "malformed";
-  const type = wholeNumber(fields.type);
-  const connId = wholeNumber(fields.connid);
-  const seq = wholeNumber(fields.seqnum);
-  const size = wholeNumber(fields.size ?? 0);
-  const checksum = wholeNumber(fields.checksum ?? 0);
+  const fields = readExactObject(bytes);
+  if (typeof fields === "string") return "malformed";
+  const type = wholeNumber(fields.get("type"));
+  const connId = wholeNumber(fields.get("connid"));
+  const seq = wholeNumber(fields.get("seqnum"));
+  const size = wholeNumber(fields.get("size") ?? 0);
+  const checksum = wholeNumber(fields.get("checksum") ?? 0);
   if (type === undefined || connId === undefined || seq === undefined) return "number";
   if (size === undefined || checksum === undefined) return "number";
   if (!isClassicType(type)) return "type";
-  const whole = decodePayload(fields.payload);
+  const whole = decodePayload(fields.get("payload"));
   if (whole === undefined) return "payload";
   if (type !== ClassicType.data) return { type, connId, seq, payload: noBytes };
   if (whole.length < size) return "size";
@@ -122,40 +122,6 @@ function halves(value: number): number {
   return ((value & 0xffff) + ((value >>> 16) & 0xffff)) & 0xffff;
 }
 
-/** The six keys in lower case, null like absent; what is not spelled so is not kept. */
-type Fields = Partial<Record<FieldName, unknown>>;
-type FieldName = "type" | "connid" | "seqnum" | "size" | "checksum" | "payload";
-const fieldNames: ReadonlySet<string> = new Set<FieldName>([
-  "type",
-  "connid",
-  "seqnum",
-  "size",
-  "checksum",
-  "payload",
-]);
-
-function parseFields(bytes: Uint8Array): Fields | undefined {
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(utf8Decoder.decode(bytes), plainDigitsOnly);
-  } catch {
-    return undefined;
-  }
-  if (typeof parsed !== "object" || parsed === null || Array.isArray(parsed)) return undefined;
-  const fields: Fields = {};
-  for (const [key, value] of Object.entries(parsed)) {
-    const name = key.toLowerCase();
-    if (fieldNames.has(name)) fields[name as FieldName] = value ?? undefined;
-  }
-  return fields;
-}
-
-/** JSON.parse rounds long numbers and takes `1e0` for 1: what is not plain digits becomes NaN. */
-function plainDigitsOnly(_key: string, value: unknown, context?: { source?: string }): unknown {
-  if (typeof value !== "number") return value;
-  return /^\d+$/.test(context?.source ?? "") ? value : Number.NaN;
-}
-
 function wholeNumber(value: unknown): number | undefined {
   return typeof value === "number" && Number.isSafeInteger(value) ? value : undefined;
 }
@@ -165,7 +131,7 @@ function isClassicType(type: number): type is ClassicType {
 }
 
 function decodePayload(value: unknown): Uint8Array | undefined {
-  if (value === undefined) return noBytes;
+  if (value === undefined || value === null) return noBytes;
   if (typeof value !== "string") return undefined;
   try {
     return Uint8Array.fromBase64(value, { lastChunkHandling: "strict" });

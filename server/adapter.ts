@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { oneLine } from "../base/text.ts";
 import {
   type EndpointStats,
   listen,
@@ -16,7 +17,7 @@ import { Drive } from "../run/drive.ts";
 import { MESSAGES_VERSION } from "../work/messages.ts";
 import { ServerCore } from "./core.ts";
 import type { Limits } from "./limits.ts";
-import { LogLimiter, printable } from "./log_limiter.ts";
+import { LogLimiter } from "./log_limiter.ts";
 import type { ServerSnapshot } from "./snapshot.ts";
 import type { ServerEffect, ServerInput } from "./types.ts";
 
@@ -71,7 +72,7 @@ function refusalsTo(log: NonNullable<ServeOptions["log"]>): (notice: LspNotice) 
   const limiter = new LogLimiter(REFUSALS_AT_ONCE, REFUSALS_PER_SECOND);
   return (notice) => {
     if (notice.kind !== "refused") return;
-    const text = `turned away ${printable(notice.reason)}`;
+    const text = `turned away ${oneLine(notice.reason)}`;
     for (const line of limiter.admit(text, performance.now())) log(line, "warn");
   };
 }

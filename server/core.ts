@@ -12,7 +12,7 @@
  */
 import type { Machine, Millis, Wake } from "../base/machine.ts";
 import { Outbox } from "../base/outbox.ts";
-import { readablePlural } from "../base/text.ts";
+import { oneLine, readablePlural } from "../base/text.ts";
 import type { Wire } from "../lsp/mod.ts";
 import { classicRequest, decodeClassicMessage, encodeClassicMessage } from "../work/classic.ts";
 import { hashNonce, MAX_UINT64 } from "../work/hash.ts";
@@ -24,7 +24,7 @@ import { Clients } from "./clients.ts";
 import { Fleet, type FleetPort } from "./fleet.ts";
 import type { Job } from "./job.ts";
 import { DEFAULT_LIMITS, type Limits } from "./limits.ts";
-import { LogLimiter, printable } from "./log_limiter.ts";
+import { LogLimiter } from "./log_limiter.ts";
 import { Miner } from "./roster.ts";
 import { type ServerSnapshot, snapshotOf } from "./snapshot.ts";
 import type { ServerEffect, ServerInput } from "./types.ts";
@@ -177,7 +177,7 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
       this.#tell("warn", `miner ${connId} refused: ${reason}`);
       return this.#close(connId);
     }
-    const label = printable(join.label);
+    const label = oneLine(join.label);
     const of = { connId, wire, threads: join.threads, label };
     const miner = new Miner(of, join.rate, this.#now);
     this.#tell("info", `miner ${connId} joined: ${described({ ...join, label })}`);
@@ -187,10 +187,10 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
   /** A miner has measured its kernels, or lost a thread. */
   #learn(miner: Miner, { threads, rate, label, reason }: Hashing): void {
     miner.threads = threads;
-    miner.label = printable(label);
+    miner.label = oneLine(label);
     miner.rate.declare(rate);
     const does = described({ threads, rate, label: miner.label });
-    this.#tell("info", `miner ${miner.connId} hashes with ${does}: ${printable(reason)}`);
+    this.#tell("info", `miner ${miner.connId} hashes with ${does}: ${oneLine(reason)}`);
   }
 
   /** Counts what was not believed, and parts with a miner that told falsehoods too often. */

@@ -36,9 +36,3 @@ export class LogLimiter {
     return lines;
   }
 }
-
-/** `text` from a stranger made safe for a terminal: control characters become blanks. */
-export function printable(text: string): string {
-  // oxlint-disable-next-line no-control-regex
-  return text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]+/g, " ").trim();
-}

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { readExactObject } from "../base/exact_json.ts";
 import type { Candidate } from "./candidate.ts";
 import { MAX_UINT64 } from "./hash.ts";
 
@@ -34,14 +35,13 @@ export function classicResult({ hash, nonce }: Candidate): ClassicMessage {
   return { ...NOTHING, type: 2, hash, nonce };
 }
 
-const utf8Encoder = new TextEncoder();
-const utf8Decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+const utf8 = new TextEncoder();
 
 /** The payload that says `message`: the keys in the classic order, no blanks. */
 export function encodeClassicMessage(message: ClassicMessage): Uint8Array {
   const { type, lower, upper, hash, nonce } = message;
   const data = JSON.stringify(message.data);
-  return utf8Encoder.encode(
+  return utf8.encode(
     `{"Type":${type},"Data":${data},"Lower":${lower},"Upper":${upper},"Hash":${hash},"Nonce":${nonce}}`,
   );
 }
@@ -51,17 +51,8 @@ export function encodeClassicMessage(message: ClassicMessage): Uint8Array {
  * order and case, unknown keys ignored, missing ones and null read as zero. Never throws.
  */
 export function decodeClassicMessage(payload: Uint8Array): ClassicMessage | string {
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(utf8Decoder.decode(payload), keepDigits as (key: string) => unknown);
-  } catch {
-    return "not JSON";
-  }
-  if (typeof parsed !== "object" || parsed === null || Array.isArray(parsed)) {
-    return "not a JSON object";
-  }
-  const fields = new Map<string, unknown>();
-  for (const [key, value] of Object.entries(parsed)) fields.set(key.toLowerCase(), value);
+  const fields = readExactObject(payload);
+  if (typeof fields === "string") return fields;
   const type = uint64(fields.get("type"));
   const data = fields.get("data") ?? "";
   const lower = uint64(fields.get("lower"));
@@ -78,21 +69,8 @@ export function decodeClassicMessage(payload: Uint8Array): ClassicMessage | stri
   return { type: Number(type) as 0 | 1 | 2, data, lower, upper, hash, nonce };
 }
 
-/** A number as it was written: JSON.parse alone rounds what lies beyond 2^53. */
-class Digits {
-  readonly text: string;
-  constructor(text: string) {
-    this.text = text;
-  }
-}
-
-function keepDigits(_key: string, value: unknown, context?: { source?: string }): unknown {
-  return typeof value === "number" ? new Digits(context?.source ?? String(value)) : value;
-}
-
 function uint64(value: unknown): bigint | undefined {
   if (value === undefined || value === null) return 0n;
-  if (!(value instanceof Digits) || !/^[0-9]{1,20}$/.test(value.text)) return undefined;
-  const number = BigInt(value.text);
-  return number <= MAX_UINT64 ? number : undefined;
+  if (typeof value === "bigint") return value <= MAX_UINT64 ? value : undefined;
+  return typeof value === "number" && Number.isSafeInteger(value) ? BigInt(value) : undefined;
 }

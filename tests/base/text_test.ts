@@ -2,7 +2,7 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { decodeCbor, encodeCbor } from "../../base/cbor.ts";
-import { clipped, utf8Length } from "../../base/text.ts";
+import { clipped, oneLine, utf8Length } from "../../base/text.ts";
 
 describe("clipped()", () => {
   test("keeps whole characters, a leading U+FEFF included", () => {
@@ -21,4 +21,8 @@ describe("clipped()", () => {
       }),
     );
   });
+});
+
+test("oneLine() keeps a stranger's text from steering the terminal", () => {
+  expect(oneLine("a\x1b[2Jb\r\nc\u2028d\u202ee")).toBe("a [2Jb c d e");
 });

@@ -1,7 +1,7 @@
 /** The command line: what is accepted, what is refused and how that reads. */
 import { describe, test } from "bun:test";
 import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
-import { atPort, oneLine } from "../../base/text.ts";
+import { atPort } from "../../base/text.ts";
 import { LSP_FLAGS, lspParams, WIRE_FLAG, wireFlag } from "../../peer/flags.ts";
 import { helpText, readCommandLine, type Usage } from "../../run/args.ts";
 import { UsageError } from "../../run/errors.ts";
@@ -131,8 +131,4 @@ test("wireFlag takes cbor and json", () => {
   assertEquals(wireFlag(read("a")), "cbor");
   assertEquals(wireFlag(read("a", "--wire", "json")), "json");
   assertThrows(() => wireFlag(read("a", "--wire", "xml")), UsageError, "cbor or json");
-});
-
-test("oneLine keeps a stranger's text from steering the terminal", () => {
-  assertEquals(oneLine("a\x1b[2Jb\r\nc\u2028d\u202ee"), "a [2Jb c d e");
 });

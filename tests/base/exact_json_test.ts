@@ -1,0 +1,53 @@
+/** Exact JSON: what Go's encoder writes, and what JSON.parse would quietly change. */
+import { describe, test } from "bun:test";
+import { assertEquals } from "@std/assert";
+import fc from "fast-check";
+import { readExactObject } from "../../base/exact_json.ts";
+
+const utf8 = new TextEncoder();
+const read = (text: string) => readExactObject(utf8.encode(text));
+const valueOf = (text: string): unknown => {
+  const members = read(`{"a":${text}}`);
+  return typeof members === "string" ? members : members.get("a");
+};
+
+describe("readExactObject", () => {
+  test("gives any whole number of 64 bits as it was written", () => {
+    const uint64 = fc.bigInt({ min: 0n, max: 2n ** 64n - 1n });
+    fc.assert(fc.property(uint64, (n) => assertEquals(BigInt(valueOf(`${n}`) as number), n)));
+    assertEquals(valueOf("9007199254740991"), Number.MAX_SAFE_INTEGER);
+    assertEquals(valueOf("9007199254740992"), 2n ** 53n);
+    assertEquals(valueOf("9007199254740993"), 2n ** 53n + 1n);
+    assertEquals(valueOf("18446744073709551615"), 2n ** 64n - 1n);
+  });
+
+  test("gives NaN for every other number", () => {
+    for (const text of ["-1", "-0", "1.0", "1.5", "1e0", "1E3", "1e400", "1".repeat(21)]) {
+      assertEquals(valueOf(text), Number.NaN, text);
+    }
+  });
+
+  test("leaves all else alone, also inside", () => {
+    assertEquals(valueOf('"12345678901234567890"'), "12345678901234567890");
+    assertEquals(valueOf("null"), null);
+    assertEquals(valueOf("[true, 7, 1.5]"), [true, 7, Number.NaN]);
+  });
+
+  test("takes keys in any case, of several the last; and none for a prototype", () => {
+    assertEquals(
+      read('{"SeqNum":1,"SEQNUM":2,"__proto__":3}'),
+      new Map([
+        ["seqnum", 2],
+        ["__proto__", 3],
+      ]),
+    );
+  });
+
+  test("says why there is no object", () => {
+    for (const text of ["", "{", "{}{}", "\ufeff{}", "{'a':1}", '{"a":01}']) {
+      assertEquals(read(text), "not JSON", text);
+    }
+    for (const text of ["[]", "null", "7", '"{}"']) assertEquals(read(text), "not a JSON object");
+    assertEquals(readExactObject(Uint8Array.of(0x7b, 0x22, 0xff, 0x22, 0x7d)), "not JSON");
+  });
+});
