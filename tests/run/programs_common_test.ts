@@ -8,7 +8,6 @@ import { isLoopback, openLine, readyLine } from "../../run/listening.ts";
 import { VERSION } from "../../run/version.ts";
 import { killAll, Script } from "../support/processes.ts";
 
-const TIMEOUT_MILLIS = 60_000;
 const directory = mkdtempSync(join(tmpdir(), "motherlode-run-"));
 const root = join(import.meta.dirname, "../..");
 afterAll(async () => {
@@ -39,75 +38,59 @@ const SERVE = `
   await printResult("ready\\n");
   return new Promise(() => {});`;
 
-test(
-  "-h is --help, --version is the release that package.json names",
-  async () => {
-    const path = await program("plain", "return 0;");
-    const help = new Script(path, ["-h"]);
-    assertEquals(await help.exit(), 0);
-    assertStringIncludes(help.stdout, "usage: ");
-    const version = new Script(path, ["--version"]);
-    assertEquals(await version.exit(), 0);
-    const { version: released } = await Bun.file(`${root}/package.json`).json();
-    assertEquals(version.stdout, `motherlode ${released}\n`);
-    assertEquals(VERSION, released);
-  },
-  TIMEOUT_MILLIS,
-);
+test("-h is --help, --version is the release that package.json names", async () => {
+  const path = await program("plain", "return 0;");
+  const help = new Script(path, ["-h"]);
+  assertEquals(await help.exit(), 0);
+  assertStringIncludes(help.stdout, "usage: ");
+  const version = new Script(path, ["--version"]);
+  assertEquals(await version.exit(), 0);
+  const { version: released } = await Bun.file(`${root}/package.json`).json();
+  assertEquals(version.stdout, `motherlode ${released}\n`);
+  assertEquals(VERSION, released);
+});
 
 describe("signals", () => {
   test.each([
     ["SIGHUP", 129],
     ["SIGINT", 130],
     ["SIGTERM", 143],
-  ] as const)(
-    "%s ends a program cleanly with %d",
-    async (signal, code) => {
-      const script = new Script(await program("serve", SERVE), []);
-      await script.said(/ready\n/, "stdout");
-      script.kill(signal);
-      assertEquals([await script.exit(), script.stderr], [code, "goodbye\n"]);
-    },
-    TIMEOUT_MILLIS,
-  );
+  ] as const)("%s ends a program cleanly with %d", async (signal, code) => {
+    const script = new Script(await program("serve", SERVE), []);
+    await script.said(/ready\n/, "stdout");
+    script.kill(signal);
+    assertEquals([await script.exit(), script.stderr], [code, "goodbye\n"]);
+  });
 });
 
 // Only there are /proc and /dev/full.
 if (process.platform === "linux") {
-  test(
-    "a program under nohup outlives its terminal",
-    async () => {
-      const path = await program("nohup", SERVE);
-      const starter = await program("starter", "return 0;");
-      const shell = `trap "" HUP; exec "$0" "$1"`;
-      await Bun.write(
-        starter,
-        `const child = Bun.spawn(["sh", "-c", ${JSON.stringify(shell)}, process.execPath, "${path}"],
+  test("a program under nohup outlives its terminal", async () => {
+    const path = await program("nohup", SERVE);
+    const starter = await program("starter", "return 0;");
+    const shell = `trap "" HUP; exec "$0" "$1"`;
+    await Bun.write(
+      starter,
+      `const child = Bun.spawn(["sh", "-c", ${JSON.stringify(shell)}, process.execPath, "${path}"],
           { stdio: ["ignore", "inherit", "inherit"] });
          process.on("SIGHUP", () => child.kill("SIGHUP"));
          process.on("SIGTERM", () => child.kill("SIGTERM"));
          process.exit(await child.exited);`,
-      );
-      const script = new Script(starter, []);
-      await script.said(/ready\n/, "stdout");
-      script.kill("SIGHUP");
-      script.kill("SIGTERM");
-      assertEquals(await script.exit(), 143);
-    },
-    TIMEOUT_MILLIS,
-  );
-  test(
-    "a result that cannot be written is a failure, in one line",
-    async () => {
-      const path = await program("full", `await printResult("result\\n"); return 0;`);
-      const command = ["sh", "-c", `"$0" "$1" >/dev/full`, process.execPath, path];
-      const child = Bun.spawn(command, { stdout: "ignore", stderr: "pipe" });
-      const said = await new Response(child.stderr).text();
-      assertEquals(await child.exited, 1);
-      assert(/^tool: cannot write the result to stdout: [^\n]+\n$/.test(said), said);
-    },
-    TIMEOUT_MILLIS,
-  );
+    );
+    const script = new Script(starter, []);
+    await script.said(/ready\n/, "stdout");
+    script.kill("SIGHUP");
+    script.kill("SIGTERM");
+    assertEquals(await script.exit(), 143);
+  });
+  test("a result that cannot be written is a failure, in one line", async () => {
+    const path = await program("full", `await printResult("result\\n"); return 0;`);
+    const command = ["sh", "-c", `"$0" "$1" >/dev/full`, process.execPath, path];
+    const child = Bun.spawn(command, { stdout: "ignore", stderr: "pipe" });
+    const said = await new Response(child.stderr).text();
+    assertEquals(await child.exited, 1);
+    assert(/^tool: cannot write the result to stdout: [^\n]+\n$/.test(said), said);
+  });
 }
 
 describe("listening", () => {

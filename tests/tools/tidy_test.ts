@@ -55,7 +55,7 @@ const BANNED_IN_CORES: readonly RegExp[] = [
 /** What only a real clock knows. Tests wait for events: tests/support/waiting.ts. */
 const BANNED_IN_TESTS: readonly RegExp[] = [
   /\bsetTimeout\(|\bBun\.sleep|\bperformance\.now|\bDate\.now|\bnanoseconds\(/,
-  /\bsetDefaultTimeout\(|^\s*\}, [\d_]+\);$/,
+  /\bsetDefaultTimeout\(|^\s*\}, [\d_]+\);$|\b(TIMEOUT|DEADLINE)_(MS|MILLIS)\b/,
 ];
 /** Places of the author's machine: nobody else can look them up. */
 const ELSEWHERE = new RegExp(["\\.\\./shared\\b", "/work/(shared|main)\\b"].join("|"));
