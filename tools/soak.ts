@@ -1,8 +1,9 @@
 /**
- * `bun run soak [ROOM...]` runs what takes too long for the tests: campaigns of many seeds, and real
- * processes that are killed for minutes. They are the files `tests/ROOM/*_soak.ts`. Each has
- * `--minutes` of its own and prints its first seed; a failure says how to see it again. The last
- * line on stdout is `soak: N passed, N failed`. Exit codes: 0, 1 something failed, 2 wrong usage.
+ * `bun run soak [ROOM...]` runs what takes too long for the tests: campaigns of many seeds, and
+ * minutes of real processes that are killed. They are the files `tests/ROOM/*_soak.ts`. Each
+ * campaign goes on for `--minutes` and prints its first seed; a failure says how to see it again.
+ * The last line on stdout is `soak: N passed, N failed`. Exit code 0: all passed; 1: something
+ * failed; 2: wrong usage.
  *
  * @module
  */
