@@ -1,18 +1,23 @@
 /**
- * A binary min-heap that knows where each item sits, so that an item whose key changed moves to its
- * new place in O(log n).
+ * Binary min-heaps: a plain one that tells where it puts each item, and one that finds its items by
+ * itself, so that an item whose key changed moves to its new place in O(log n).
  *
  * @module
  */
 
-/** A priority queue of distinct items. `before(a, b)` says whether `a` comes out first. */
-export class IndexedHeap<T> {
-  readonly #before: (a: T, b: T) => boolean;
+/**
+ * A priority queue that gives the least first; among equals the order is no promise. Users that
+ * have an item moved, or taken out of the middle, keep its place as `onPlaced` reports it.
+ */
+export class Heap<T> {
+  readonly #precedes: (a: T, b: T) => boolean;
+  readonly #onPlaced: ((item: T, place: number) => void) | undefined;
   readonly #items: T[] = [];
-  readonly #places = new Map<T, number>();
 
-  constructor(before: (a: T, b: T) => boolean) {
-    this.#before = before;
+  /** `precedes(a, b)` says whether `a` comes out before `b`. */
+  constructor(precedes: (a: T, b: T) => boolean, onPlaced?: (item: T, place: number) => void) {
+    this.#precedes = precedes;
+    this.#onPlaced = onPlaced;
   }
 
   get size(): number {
@@ -29,18 +34,100 @@ export class IndexedHeap<T> {
     return this.#items;
   }
 
+  push(item: T): void {
+    this.#items.push(item);
+    this.#settle(item, this.#items.length - 1);
+  }
+
+  /** Takes out the first; `undefined` when there is none. */
+  shift(): T | undefined {
+    const top = this.#items[0];
+    if (top !== undefined) this.remove(0);
+    return top;
+  }
+
+  /** Takes out the item at `place`, which must be one. */
+  remove(place: number): void {
+    const last = this.#items.pop()!;
+    if (place < this.#items.length) this.#settle(last, place);
+  }
+
+  /** Moves the item at `place` to where it belongs after its key changed. */
+  move(place: number): void {
+    this.#settle(this.#items[place]!, place);
+  }
+
+  /** Brings `item` from `place`, which is free or its own, to where it belongs. */
+  #settle(item: T, place: number): void {
+    const up = this.#openUpward(item, place);
+    this.#put(item, up === place ? this.#openDownward(item, place) : up);
+  }
+
+  /** Moves parents that `item` precedes down into `place`; the place that this leaves free. */
+  #openUpward(item: T, place: number): number {
+    const items = this.#items;
+    while (place > 0) {
+      const parent = (place - 1) >>> 1;
+      if (!this.#precedes(item, items[parent]!)) break;
+      this.#put(items[parent]!, place);
+      place = parent;
+    }
+    return place;
+  }
+
+  /** Moves children that precede `item` up into `place`; the place that this leaves free. */
+  #openDownward(item: T, place: number): number {
+    const items = this.#items;
+    for (;;) {
+      let child = 2 * place + 1;
+      if (child >= items.length) return place;
+      const right = child + 1;
+      if (right < items.length && this.#precedes(items[right]!, items[child]!)) child = right;
+      if (!this.#precedes(items[child]!, item)) return place;
+      this.#put(items[child]!, place);
+      place = child;
+    }
+  }
+
+  #put(item: T, place: number): void {
+    this.#items[place] = item;
+    this.#onPlaced?.(item, place);
+  }
+}
+
+/** A priority queue of distinct items, which may be in several of them. */
+export class IndexedHeap<T> {
+  readonly #places = new Map<T, number>();
+  readonly #heap: Heap<T>;
+
+  /** `precedes(a, b)` says whether `a` comes out before `b`. */
+  constructor(precedes: (a: T, b: T) => boolean) {
+    this.#heap = new Heap<T>(precedes, (item, place) => this.#places.set(item, place));
+  }
+
+  get size(): number {
+    return this.#heap.size;
+  }
+
+  /** The item that comes out first. */
+  get top(): T | undefined {
+    return this.#heap.top;
+  }
+
+  /** All items, in no particular order. */
+  get items(): readonly T[] {
+    return this.#heap.items;
+  }
+
   has(item: T): boolean {
     return this.#places.has(item);
   }
 
   /** Adds `item`, or moves it to its place after its key changed. */
   update(item: T): void {
-    let place = this.#places.get(item);
-    if (place === undefined) {
-      place = this.#items.length;
-      this.#put(item, place);
-    }
-    this.#settle(item, place);
+    const place = this.#places.get(item);
+    if (place === undefined) this.#heap.push(item);
+    else this.#heap.move(place);
   }
 
   /** Takes `item` out if it is in. */
@@ -48,47 +135,6 @@ export class IndexedHeap<T> {
     const place = this.#places.get(item);
     if (place === undefined) return;
     this.#places.delete(item);
-    const last = this.#items.pop()!;
-    if (last === item) return;
-    this.#put(last, place);
-    this.#settle(last, place);
-  }
-
-  #put(item: T, place: number): void {
-    this.#items[place] = item;
-    this.#places.set(item, place);
-  }
-
-  #settle(item: T, from: number): void {
-    const place = this.#rise(item, from);
-    if (place === from) this.#sink(item, from);
-  }
-
-  #rise(item: T, from: number): number {
-    let place = from;
-    while (place > 0) {
-      const parent = (place - 1) >>> 1;
-      if (!this.#before(item, this.#items[parent]!)) break;
-      this.#put(this.#items[parent]!, place);
-      place = parent;
-    }
-    if (place !== from) this.#put(item, place);
-    return place;
-  }
-
-  #sink(item: T, from: number): void {
-    let place = from;
-    for (;;) {
-      let child = 2 * place + 1;
-      if (child >= this.#items.length) break;
-      const right = child + 1;
-      if (right < this.#items.length && this.#before(this.#items[right]!, this.#items[child]!)) {
-        child = right;
-      }
-      if (!this.#before(this.#items[child]!, item)) break;
-      this.#put(this.#items[child]!, place);
-      place = child;
-    }
-    if (place !== from) this.#put(item, place);
+    this.#heap.remove(place);
   }
 }

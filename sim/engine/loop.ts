@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { Heap } from "../../base/heap.ts";
 import { invariant, type Millis } from "../../base/machine.ts";
 
 interface Entry {
@@ -13,12 +14,12 @@ interface Entry {
   readonly run: () => void;
 }
 
-/** The clock and its queue, a binary heap by (time, order of insertion). */
+/** The clock and its queue, by time, then by order of insertion. */
 export class Loop {
   #nowMs: Millis = 0;
   #inserted = 0;
   #steps = 0;
-  readonly #heap: Entry[] = [];
+  readonly #queue = new Heap<Entry>(isBefore);
 
   /** Milliseconds since the run began. */
   get nowMs(): Millis {
@@ -32,17 +33,7 @@ export class Loop {
 
   /** Lets `run` happen at `atMs`, or next when that is past. */
   at(atMs: Millis, run: () => void): void {
-    const heap = this.#heap;
-    const entry = { atMs: Math.max(atMs, this.#nowMs), order: this.#inserted++, run };
-    let hole = heap.length;
-    heap.push(entry);
-    while (hole > 0) {
-      const parent = (hole - 1) >> 1;
-      if (!before(entry, heap[parent]!)) break;
-      heap[hole] = heap[parent]!;
-      hole = parent;
-    }
-    heap[hole] = entry;
+    this.#queue.push({ atMs: Math.max(atMs, this.#nowMs), order: this.#inserted++, run });
   }
 
   /** Lets `run` happen `delayMs` from now. */
@@ -55,8 +46,9 @@ export class Loop {
    * every event. Throws when more than `stepsMax` events happen: a run that does not come to rest.
    */
   runUntil(untilMs: Millis, afterEach: () => void, stepsMax: number): void {
-    for (let first = this.#heap[0]; first && first.atMs <= untilMs; first = this.#heap[0]) {
-      this.#removeFirst();
+    const queue = this.#queue;
+    for (let first = queue.top; first && first.atMs <= untilMs; first = queue.top) {
+      queue.shift();
       invariant(first.atMs >= this.#nowMs, "virtual time ran backwards");
       this.#nowMs = first.atMs;
       if (++this.#steps > stepsMax) throw new Error(`no rest after ${stepsMax} events`);
@@ -65,24 +57,8 @@ export class Loop {
     }
     this.#nowMs = Math.max(this.#nowMs, untilMs);
   }
-
-  #removeFirst(): void {
-    const heap = this.#heap;
-    const entry = heap.pop()!;
-    if (heap.length === 0) return;
-    let hole = 0;
-    for (;;) {
-      let child = 2 * hole + 1;
-      if (child >= heap.length) break;
-      if (child + 1 < heap.length && before(heap[child + 1]!, heap[child]!)) child++;
-      if (!before(heap[child]!, entry)) break;
-      heap[hole] = heap[child]!;
-      hole = child;
-    }
-    heap[hole] = entry;
-  }
 }
 
-function before(a: Entry, b: Entry): boolean {
+function isBefore(a: Entry, b: Entry): boolean {
   return a.atMs < b.atMs || (a.atMs === b.atMs && a.order < b.order);
 }

@@ -6,7 +6,6 @@
  */
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { IndexedHeap } from "../../base/heap.ts";
 import { DEFAULT_LIMITS } from "../../server/limits.ts";
 import { RateEstimator } from "../../server/rate.ts";
 import { chunkNonces } from "../../server/sizing.ts";
@@ -163,37 +162,6 @@ describe("Scheduler", () => {
     client.submit({ upper: 2_000_000n });
     fleet.run(60_000);
     expect([...client.answers.keys()]).toEqual([3, 2, 1]);
-  });
-});
-
-describe("IndexedHeap", () => {
-  test("gives the least first after any inserts, moves and removals", () => {
-    const operation = fc.record({
-      kind: fc.constantFrom("update", "update", "remove"),
-      item: fc.nat(20),
-      key: fc.nat(9),
-    });
-    fc.assert(
-      fc.property(fc.array(operation, { maxLength: 80 }), (operations) => {
-        const keys = new Map<number, number>();
-        const key = (item: number): number => keys.get(item)! * 100 + item;
-        const heap = new IndexedHeap<number>((a, b) => key(a) < key(b));
-        const inside = new Set<number>();
-        for (const { kind, item, key: value } of operations) {
-          if (kind === "remove") {
-            heap.remove(item);
-            inside.delete(item);
-          } else {
-            keys.set(item, value);
-            heap.update(item);
-            inside.add(item);
-          }
-          expect(heap.size).toBe(inside.size);
-          expect(heap.top).toBe([...inside].toSorted((a, b) => key(a) - key(b))[0]);
-        }
-      }),
-      { numRuns: 200 },
-    );
   });
 });
 
