@@ -3,37 +3,19 @@
  *
  * @module
  */
-import { seededRandom } from "../base/random.ts";
-import type { CongestionFactory } from "./congestion.ts";
 import type { ConnectionStats, EndpointStats } from "./counters.ts";
-import { crc32Native } from "./crc32_native.ts";
 import { createDialer, type Dialer } from "./dialer.ts";
 import { ConnectionClosed, ConnectionLost, ConnectRefused, type LspError } from "./errors.ts";
-import type { CoreOptions, Limits } from "./params.ts";
+import {
+  coreOptions,
+  type EndpointOptions,
+  unlessAborted,
+  unpredictable,
+} from "./options_adapter.ts";
 import { addressText, checkPort, openConnected, resolveHost } from "./socket_adapter.ts";
-import type { LspEvent, LspNotice, Params, Wire } from "./types.ts";
+import type { LspNotice, Wire } from "./types.ts";
 import { UdpEndpoint, type Upcalls } from "./udp_adapter.ts";
-
-/** What `connect` and `listen` have in common. */
-export interface EndpointOptions {
-  /** What is left out takes the default of the connection's wire. */
-  readonly params?: Params;
-  readonly limits?: Partial<Limits>;
-  /** Version of the application's messages; both ends of a native connection must have the same. */
-  readonly appVersion?: number;
-  readonly congestion?: CongestionFactory;
-  /** `false`: one frame a datagram, on the native wire too. Default `true`. */
-  readonly packing?: boolean;
-  /**
-   * Largest datagram sent on the native wire, in bytes, 1200..16384. Default: 1200, which passes
-   * every usual path, and what probes find to pass.
-   */
-  readonly mtu?: number;
-  /** Ends all at once, unflushed; a `connect` in progress rejects with the signal's reason. */
-  readonly signal?: AbortSignal;
-  /** Told what happens to connections: made, refused, drained. */
-  readonly onNotice?: (notice: LspNotice) => void;
-}
+import { endError, iterate, ReadQueue, type Writer } from "./waiting_adapter.ts";
 
 /** What `connect` takes. */
 export interface ConnectOptions extends EndpointOptions {
@@ -79,27 +61,6 @@ export interface LspClient extends AsyncIterable<Uint8Array>, AsyncDisposable {
   stats(): { readonly endpoint: EndpointStats; readonly connection: ConnectionStats | undefined };
 }
 
-/** Randomness and a secret that no stranger can guess. */
-export function unpredictable(): { random: () => number; secret: Uint8Array } {
-  const [seed = 0, stream = 0] = crypto.getRandomValues(new Uint32Array(2));
-  const secret = crypto.getRandomValues(new Uint8Array(16));
-  return { random: seededRandom(seed, stream), secret };
-}
-
-/** The options of a core among those of an endpoint. */
-export function coreOptions(options: EndpointOptions): Omit<CoreOptions, "random"> {
-  const { params, limits, appVersion, congestion, packing, mtu } = options;
-  return {
-    checksum: crc32Native,
-    ...(params !== undefined && { params }),
-    ...(limits !== undefined && { limits }),
-    ...(appVersion !== undefined && { appVersion }),
-    ...(congestion !== undefined && { congestion }),
-    ...(packing !== undefined && { packing }),
-    ...(mtu !== undefined && { mtu }),
-  };
-}
-
 /**
  * Connects to an LSP server. Rejects with ConnectRefused when it does not answer for `epochLimit`
  * epochs or says no, with UnresolvedHost, or with the signal's reason.
@@ -129,42 +90,6 @@ export async function connect(options: ConnectOptions): Promise<LspClient> {
   return client;
 }
 
-/** `promise`, or a rejection as soon as `signal` is aborted. */
-export async function unlessAborted<T>(promise: Promise<T>, signal?: AbortSignal): Promise<T> {
-  if (signal === undefined) return promise;
-  const aborted = Promise.withResolvers<never>();
-  const onAbort = (): void => aborted.reject(signal.reason);
-  signal.addEventListener("abort", onAbort);
-  try {
-    return await Promise.race([promise, aborted.promise]);
-  } finally {
-    signal.removeEventListener("abort", onAbort);
-  }
-}
-
-/** Iterates over what `source` reads; `isEnd` looks at its errors, and throws or goes on. */
-export function iterate<T>(
-  source: { read(): Promise<T>; tryRead(): T | undefined },
-  isEnd: (error: unknown) => boolean,
-): AsyncIterator<T> {
-  return {
-    async next(): Promise<IteratorResult<T>> {
-      for (;;) {
-        try {
-          return { done: false, value: source.tryRead() ?? (await source.read()) };
-        } catch (error) {
-          if (isEnd(error)) return { done: true, value: undefined };
-        }
-      }
-    },
-  };
-}
-
-/** Somebody who waits to write so many bytes. */
-export interface Writer extends PromiseWithResolvers<void> {
-  readonly bytes: number | undefined;
-}
-
 /** See {@link LspClient}. */
 class Client implements LspClient, Upcalls {
   connId = 0;
@@ -173,7 +98,7 @@ class Client implements LspClient, Upcalls {
   private readonly options: EndpointOptions;
   private readonly connecting = Promise.withResolvers<void>();
   private readonly closing = Promise.withResolvers<void>();
-  private readonly readers: PromiseWithResolvers<Uint8Array>[] = [];
+  private readonly reads = new ReadQueue(() => this.takeNext());
   private writers: Writer[] = [];
   /** Set once the last event was read. */
   private end: LspError | undefined;
@@ -196,27 +121,11 @@ class Client implements LspClient, Upcalls {
   }
 
   read(): Promise<Uint8Array> {
-    try {
-      const payload = this.tryRead();
-      if (payload !== undefined) return Promise.resolve(payload);
-    } catch (error) {
-      return Promise.reject(error as LspError);
-    }
-    const reader = Promise.withResolvers<Uint8Array>();
-    this.readers.push(reader);
-    return reader.promise;
+    return this.reads.read();
   }
 
   tryRead(): Uint8Array | undefined {
-    // Whoever asked before is served first.
-    if (this.readers.length > 0) return undefined;
-    if (this.end !== undefined) throw this.end;
-    const event = this.udp.pollEvent();
-    if (event === undefined) return undefined;
-    if (event.kind === "data") return event.payload;
-    this.end = endError(event);
-    this.wakeWriters();
-    throw this.end;
+    return this.reads.tryRead();
   }
 
   write(payload: Uint8Array): void {
@@ -283,17 +192,19 @@ class Client implements LspClient, Upcalls {
   }
 
   onProgress(): void {
-    while (this.readers.length > 0) {
-      if (this.end !== undefined) {
-        this.readers.shift()!.reject(this.end);
-        continue;
-      }
-      const event = this.udp.pollEvent();
-      if (event === undefined) break;
-      if (event.kind === "data") this.readers.shift()!.resolve(event.payload);
-      else this.end = endError(event);
-    }
+    this.reads.serve();
     this.wakeWriters();
+  }
+
+  /** The next message, if it is here; throws once the last event was read. */
+  private takeNext(): Uint8Array | undefined {
+    if (this.end !== undefined) throw this.end;
+    const event = this.udp.pollEvent();
+    if (event === undefined) return undefined;
+    if (event.kind === "data") return event.payload;
+    this.end = endError(event);
+    this.wakeWriters();
+    throw this.end;
   }
 
   private wakeWriters(): void {
@@ -317,11 +228,4 @@ class Client implements LspClient, Upcalls {
     this.udp.release();
     this.closing.resolve();
   }
-}
-
-/** The error that tells of a connection's last event. */
-export function endError(event: Exclude<LspEvent, { kind: "data" }>): LspError {
-  return event.kind === "lost"
-    ? new ConnectionLost(event.connId)
-    : new ConnectionClosed(event.connId, event.reason);
 }

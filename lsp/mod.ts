@@ -35,12 +35,8 @@ export {
   NATIVE_PARAMS,
 } from "./params.ts";
 export type * from "./types.ts";
-export {
-  connect,
-  type ConnectOptions,
-  type EndpointOptions,
-  type LspClient,
-} from "./client_adapter.ts";
+export { connect, type ConnectOptions, type LspClient } from "./client_adapter.ts";
+export type { EndpointOptions } from "./options_adapter.ts";
 export {
   type ConnectionEnd,
   listen,

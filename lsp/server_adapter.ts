@@ -3,21 +3,19 @@
  *
  * @module
  */
-import {
-  coreOptions,
-  endError,
-  type EndpointOptions,
-  iterate,
-  unlessAborted,
-  unpredictable,
-  type Writer,
-} from "./client_adapter.ts";
 import type { ConnectionStats, EndpointStats } from "./counters.ts";
 import { ConnectionClosed, ConnectionLost, UnknownConnection } from "./errors.ts";
 import { createListener, type Listener } from "./listener.ts";
+import {
+  coreOptions,
+  type EndpointOptions,
+  unlessAborted,
+  unpredictable,
+} from "./options_adapter.ts";
 import { checkPort, openListening, resolveHost } from "./socket_adapter.ts";
 import type { LspNotice, Wire } from "./types.ts";
 import { UdpEndpoint, type Upcalls } from "./udp_adapter.ts";
+import { endError, iterate, ReadQueue, type Writer } from "./waiting_adapter.ts";
 
 /** How a connection of a server ended. */
 export type ConnectionEnd = ConnectionLost | ConnectionClosed;
@@ -112,7 +110,7 @@ class Server implements LspServer, Upcalls {
   readonly port: number;
   private readonly options: ListenOptions;
   private readonly closing = Promise.withResolvers<void>();
-  private readonly readers: PromiseWithResolvers<Received>[] = [];
+  private readonly reads = new ReadQueue(() => this.takeNext());
   private readonly writers = new Map<number, Writer[]>();
   private isClosed = false;
   private readonly onAbort = (): void => this.abort();
@@ -126,25 +124,11 @@ class Server implements LspServer, Upcalls {
   }
 
   read(): Promise<Received> {
-    try {
-      const received = this.tryRead();
-      if (received !== undefined) return Promise.resolve(received);
-    } catch (error) {
-      return Promise.reject(error as Error);
-    }
-    const reader = Promise.withResolvers<Received>();
-    this.readers.push(reader);
-    return reader.promise;
+    return this.reads.read();
   }
 
   tryRead(): Received | undefined {
-    // Whoever asked before is served first.
-    if (this.readers.length > 0) return undefined;
-    if (this.isClosed) throw new ConnectionClosed(undefined, "the server was closed");
-    const event = this.udp.pollEvent();
-    if (event === undefined) return undefined;
-    if (event.kind === "data") return event;
-    throw endError(event);
+    return this.reads.tryRead();
   }
 
   write(connId: number, payload: Uint8Array): void {
@@ -213,18 +197,16 @@ class Server implements LspServer, Upcalls {
   }
 
   onProgress(): void {
-    while (this.readers.length > 0) {
-      if (this.isClosed) {
-        this.readers.shift()!.reject(new ConnectionClosed(undefined, "the server was closed"));
-        continue;
-      }
-      const event = this.udp.pollEvent();
-      if (event === undefined) break;
-      const reader = this.readers.shift()!;
-      if (event.kind === "data") reader.resolve(event);
-      else reader.reject(endError(event));
-    }
+    this.reads.serve();
     if (this.writers.size > 0) this.wakeWriters();
+  }
+
+  /** The next message, if it is here; throws the end of a connection, or of the server. */
+  private takeNext(): Received | undefined {
+    if (this.isClosed) throw new ConnectionClosed(undefined, "the server was closed");
+    const event = this.udp.pollEvent();
+    if (event === undefined || event.kind === "data") return event;
+    throw endError(event);
   }
 
   private wakeWriters(): void {

@@ -1,3 +1,4 @@
+/** Heaps against a sorted list. */
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { Heap, IndexedHeap } from "../../base/heap.ts";
