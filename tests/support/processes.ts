@@ -15,7 +15,7 @@ export class Script {
   stdout = "";
   stderr = "";
   /** Called at every piece of output and at the end. */
-  readonly #watchers = new Set<() => void>();
+  readonly #watchers = new Set<() => unknown>();
   readonly #drained: Promise<unknown>;
 
   /** Starts `name` (a path from the project's root, or absolute) with `args`. */
@@ -41,19 +41,24 @@ export class Script {
     return code;
   }
 
-  /** The first match in what goes, or went, to stderr (or stdout). */
+  /** The first match in what goes, or went, to stderr (or stdout); rejects if it ends without. */
   async said(pattern: RegExp, stream: "stdout" | "stderr" = "stderr"): Promise<RegExpExecArray> {
-    const found = new Promise<RegExpExecArray>((resolve) => {
-      const look = (): void => {
-        const match = pattern.exec(this[stream]);
-        if (match === null) return;
-        this.#watchers.delete(look);
-        resolve(match);
-      };
-      this.#watchers.add(look);
-      look();
+    const { promise, resolve, reject } = Promise.withResolvers<RegExpExecArray>();
+    const look = (): boolean => {
+      const match = pattern.exec(this[stream]);
+      if (match !== null) resolve(match);
+      return match !== null;
+    };
+    this.#watchers.add(look);
+    look();
+    void this.#drained.then(() => {
+      if (!look()) reject(new Error(`ended without ${pattern} on ${stream}\n${this.#told()}`));
     });
-    return await this.#within(`${pattern} on ${stream}`, found);
+    try {
+      return await this.#within(`${pattern} on ${stream}`, promise);
+    } finally {
+      this.#watchers.delete(look);
+    }
   }
 
   kill(signal: NodeJS.Signals): void {
@@ -69,7 +74,11 @@ export class Script {
   }
 
   #within<T>(what: string, promise: Promise<T>): Promise<T> {
-    return within(what, promise, () => `stdout: ${this.stdout}\nstderr: ${this.stderr}`);
+    return within(what, promise, () => this.#told());
+  }
+
+  #told(): string {
+    return `stdout: ${this.stdout}\nstderr: ${this.stderr}`;
   }
 }
 
