@@ -5,7 +5,7 @@
  */
 import { bench, do_not_optimize, run } from "mitata";
 import { Fleet, type FleetPort } from "../server/fleet.ts";
-import { DEFAULT_LIMITS } from "../server/limits.ts";
+import { DEFAULT_SERVER_LIMITS } from "../server/limits.ts";
 import { Miner } from "../server/roster.ts";
 import { Claim } from "../server/scheduler.ts";
 import { IntervalSet } from "../work/interval_set.ts";
@@ -21,12 +21,12 @@ const port: FleetPort = {
   stop: nothing,
   accepted: nothing,
   done: nothing,
-  standing: nothing,
+  stalled: nothing,
 };
 
 /** `miners` miners at work on the jobs, one each, of `clients` clients. */
 function busyFleet(miners: number, clients: number): { fleet: Fleet; miners: Miner[] } {
-  const fleet = new Fleet(DEFAULT_LIMITS, port);
+  const fleet = new Fleet(DEFAULT_SERVER_LIMITS, port);
   for (let i = 0; i < clients; i++) {
     const upper = 1n << BigInt(50 + (i % 10));
     const spec = { number: 1, message: `job ${i}`, lower: 0n, upper };

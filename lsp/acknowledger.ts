@@ -6,7 +6,7 @@
  */
 import type { Millis } from "../base/machine.ts";
 import { type AckFields, type DatagramWriter, MAX_ACK_RANGES, MAX_UINT32 } from "./frame.ts";
-import type { Limits } from "./params.ts";
+import type { LspLimits } from "./params.ts";
 import type { ReceiveBuffer } from "./receive_buffer.ts";
 
 /** Serves all connections: nothing of it outlives a `write`. */
@@ -23,7 +23,7 @@ const fields: AckFields = {
 /** See the module. */
 export class Acknowledger {
   private readonly receive: ReceiveBuffer;
-  private readonly limits: Limits;
+  private readonly limits: LspLimits;
   /** The newest datagram with data, and when it came. */
   private echo = 0;
   private echoAtMs: Millis = 0;
@@ -31,7 +31,7 @@ export class Acknowledger {
   private toldSeq = 0;
   private toldOffset = 0;
 
-  constructor(receive: ReceiveBuffer, limits: Limits) {
+  constructor(receive: ReceiveBuffer, limits: LspLimits) {
     this.receive = receive;
     this.limits = limits;
   }

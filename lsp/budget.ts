@@ -4,10 +4,10 @@
  *
  * @module
  */
-import type { Limits } from "./params.ts";
+import type { LspLimits } from "./params.ts";
 
-/** One large message's share of the memory for such: while it arrives, and until it is read. */
-export class Claim {
+/** The memory of one large message: while it arrives, and until it is read. */
+export class Reservation {
   /** Bytes granted. */
   charged = 0;
   /** Those of them that were granted by the ticket. */
@@ -27,8 +27,8 @@ export class Claim {
 }
 
 /**
- * Large messages share a pool. Whoever finds it full waits, except for one, who has the ticket: the
- * room of one message of the largest size that the pool leaves free. So there is always one who can
+ * Large messages share a pool. One that finds it full waits, except for the holder of the ticket:
+ * the room of one message of the largest size, which the pool leaves free. So one can always
  * finish, and the ticket goes round in the order of waiting.
  */
 export class Budget {
@@ -39,11 +39,11 @@ export class Budget {
 
   private readonly poolBytes: number;
   private pooled = 0;
-  private holder: Claim | undefined;
-  private readonly waiting = new Set<Claim>();
+  private holder: Reservation | undefined;
+  private readonly waiting = new Set<Reservation>();
   private isGranting = false;
 
-  constructor(limits: Pick<Limits, "maxReassemblyBytes" | "maxMessageBytes">) {
+  constructor(limits: Pick<LspLimits, "maxReassemblyBytes" | "maxMessageBytes">) {
     this.poolBytes = limits.maxReassemblyBytes - limits.maxMessageBytes;
   }
 
@@ -57,54 +57,54 @@ export class Budget {
     return this.waiting.size > 0;
   }
 
-  isWaiting(claim: Claim): boolean {
-    return this.waiting.has(claim);
+  isWaiting(reservation: Reservation): boolean {
+    return this.waiting.has(reservation);
   }
 
-  /** Raises `claim` to `bytes` in all. False: there is no room yet, and `claim` will be told. */
-  raise(claim: Claim, bytes: number): boolean {
-    if (bytes <= claim.charged) return true;
-    claim.wanted = bytes;
-    if (this.grant(claim)) return true;
-    this.waiting.add(claim);
+  /** Raises `reservation` to `bytes` in all. False: there is no room yet; it will be told. */
+  raise(reservation: Reservation, bytes: number): boolean {
+    if (bytes <= reservation.charged) return true;
+    reservation.wanted = bytes;
+    if (this.grant(reservation)) return true;
+    this.waiting.add(reservation);
     return false;
   }
 
-  /** Counts `bytes` that `claim` has without a grant with the unread ones, until it is granted. */
-  borrow(claim: Claim, bytes: number): void {
-    this.bytes += bytes - claim.borrowed;
-    claim.borrowed = bytes;
+  /** Counts `bytes` that `reservation` has without a grant with the unread ones, till its grant. */
+  borrow(reservation: Reservation, bytes: number): void {
+    this.bytes += bytes - reservation.borrowed;
+    reservation.borrowed = bytes;
   }
 
   /** The message is complete and waits to be read. */
-  finish(claim: Claim): void {
-    claim.isWhole = true;
-    this.waiting.delete(claim);
+  finish(reservation: Reservation): void {
+    reservation.isWhole = true;
+    this.waiting.delete(reservation);
     this.grantMore();
   }
 
   /** The message was read, or dropped. */
-  release(claim: Claim): void {
-    this.waiting.delete(claim);
-    this.pooled -= claim.charged - claim.ticketed;
-    if (this.holder === claim) this.holder = undefined;
-    claim.charged = claim.ticketed = 0;
-    this.borrow(claim, 0);
+  release(reservation: Reservation): void {
+    this.waiting.delete(reservation);
+    this.pooled -= reservation.charged - reservation.ticketed;
+    if (this.holder === reservation) this.holder = undefined;
+    reservation.charged = reservation.ticketed = 0;
+    this.borrow(reservation, 0);
     this.grantMore();
   }
 
-  private grant(claim: Claim): boolean {
-    const more = claim.wanted - claim.charged;
-    const isHolder = this.holder === claim;
+  private grant(reservation: Reservation): boolean {
+    const more = reservation.wanted - reservation.charged;
+    const isHolder = this.holder === reservation;
     if (!isHolder && this.pooled + more <= this.poolBytes) this.pooled += more;
     else if (!isHolder && this.holder !== undefined) return false;
     else {
-      this.holder = claim;
-      claim.ticketed += more;
+      this.holder = reservation;
+      reservation.ticketed += more;
     }
-    claim.charged = claim.wanted;
-    this.waiting.delete(claim);
-    this.borrow(claim, 0);
+    reservation.charged = reservation.wanted;
+    this.waiting.delete(reservation);
+    this.borrow(reservation, 0);
     return true;
   }
 

@@ -100,7 +100,7 @@ export class ClassicConnection extends Connection {
   private nextMessage(): Outbound | undefined {
     if (this.phase === "ended") return undefined;
     for (let entry = this.resends.shift(); entry; entry = this.resends.shift()) {
-      if (entry.standing === "sent") return entry;
+      if (entry.state === "sent") return entry;
     }
     return this.send.peekFresh();
   }

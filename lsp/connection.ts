@@ -11,14 +11,14 @@ import type { Timed } from "./deadlines.ts";
 import { PayloadTooLarge, QueueFull } from "./errors.ts";
 import type { DatagramWriter, Marks } from "./frame.ts";
 import type { End, Inbox } from "./inbox.ts";
-import type { FullParams, Limits } from "./params.ts";
+import type { FullParams, LspLimits } from "./params.ts";
 import { ReceiveBuffer } from "./receive_buffer.ts";
 import { SendWindow } from "./send_window.ts";
 import type { Address, Wire } from "./types.ts";
 
 /** What a connection needs of the endpoint around it. */
 export interface Host {
-  readonly limits: Limits;
+  readonly limits: LspLimits;
   readonly budget: Budget;
   readonly inbox: Inbox;
   readonly rejections: Rejections;

@@ -20,7 +20,7 @@ import {
   type CoreOptions,
   DATAGRAM_BUFFER_BYTES,
   fullLimits,
-  type Limits,
+  type LspLimits,
 } from "./params.ts";
 import type { Address, EndpointCore, LspEvent, LspNotice, Outgoing } from "./types.ts";
 
@@ -35,7 +35,7 @@ interface Stray {
 
 /** See the module. */
 export abstract class Endpoint implements EndpointCore, Host {
-  readonly limits: Limits;
+  readonly limits: LspLimits;
   readonly budget: Budget;
   readonly inbox: Inbox = new Inbox();
   readonly rejections: Rejections = new Rejections();

@@ -6,7 +6,7 @@
  */
 import { invariant } from "../base/machine.ts";
 import { Queue } from "../base/queue.ts";
-import { type Budget, Claim } from "./budget.ts";
+import { type Budget, Reservation } from "./budget.ts";
 import { Marks, MAX_PIECE_BYTES, type Piece } from "./frame.ts";
 
 /** What a message's first piece reserves at most; from there on the room doubles. */
@@ -63,15 +63,15 @@ export class Cutter {
 export interface Whole {
   readonly payload: Uint8Array;
   /** To be released when the message was read. */
-  readonly claim: Claim;
+  readonly reservation: Reservation;
 }
 
 /** Puts one connection's large messages together, one after the other. */
-export class Assembler {
+export class Reassembly {
   private readonly budget: Budget;
   private readonly maxMessageBytes: number;
   private readonly onRoom: () => void;
-  private claim: Claim | undefined;
+  private reservation: Reservation | undefined;
   private buffer = new Uint8Array(0);
   private total = 0;
   /** Bytes of the message that have arrived. */
@@ -91,17 +91,17 @@ export class Assembler {
 
   /** Whether a piece found no room, and none was made since. */
   get isWaiting(): boolean {
-    return this.claim !== undefined && this.budget.isWaiting(this.claim);
+    return this.reservation !== undefined && this.budget.isWaiting(this.reservation);
   }
 
   /** Whether a message has room, or waits for it. */
-  get hasClaim(): boolean {
-    return this.claim !== undefined;
+  get hasReservation(): boolean {
+    return this.reservation !== undefined;
   }
 
   /** Bytes that are counted with the unread ones. */
   get borrowedBytes(): number {
-    return this.claim?.borrowed ?? 0;
+    return this.reservation?.borrowed ?? 0;
   }
 
   /** Why `piece` cannot come next; `undefined` when it can. */
@@ -125,12 +125,12 @@ export class Assembler {
     const need = Math.min(total, this.filledBytes + bytes);
     const room = this.buffer.length;
     if (need <= room) return true;
-    this.claim ??= new Claim(() => this.onRoom());
+    this.reservation ??= new Reservation(() => this.onRoom());
     const wanted = Math.min(total, Math.max(need, 2 * room, FIRST_ROOM_BYTES));
-    const isGranted = this.budget.raise(this.claim, wanted);
+    const isGranted = this.budget.raise(this.reservation, wanted);
     if (!isGranted && !isForced) return false;
     const length = isGranted ? wanted : need;
-    if (!isGranted) this.budget.borrow(this.claim, length - this.claim.charged);
+    if (!isGranted) this.budget.borrow(this.reservation, length - this.reservation.charged);
     // `transfer` frees the old room at once; zeroed pages cost nothing until they are written.
     this.buffer = new Uint8Array(this.buffer.buffer.transfer(length));
     return true;
@@ -143,23 +143,23 @@ export class Assembler {
     this.buffer.set(bytes, this.filledBytes);
     this.filledBytes += bytes.length;
     if (remaining > 0) return undefined;
-    const { buffer: payload, claim } = this;
-    invariant(claim !== undefined && this.filledBytes === this.total, "the pieces add up");
+    const { buffer: payload, reservation } = this;
+    invariant(reservation !== undefined && this.filledBytes === this.total, "the pieces add up");
     invariant(payload.length === this.total, "the room is as large as the message");
     this.reset();
-    this.budget.finish(claim);
-    return { payload, claim };
+    this.budget.finish(reservation);
+    return { payload, reservation };
   }
 
   /** Forgets the message that has begun. */
   drop(): void {
-    const { claim } = this;
+    const { reservation } = this;
     this.reset();
-    if (claim !== undefined) this.budget.release(claim);
+    if (reservation !== undefined) this.budget.release(reservation);
   }
 
   private reset(): void {
-    this.claim = undefined;
+    this.reservation = undefined;
     this.buffer = new Uint8Array(0);
     this.filledBytes = 0;
     this.total = 0;

@@ -71,7 +71,7 @@ export class LossRecovery {
   /** The next message to send again. */
   nextLost(): Outbound | undefined {
     for (let entry = this.lost.at(0); entry; entry = this.lost.at(0)) {
-      if (entry.standing === "lost") return entry;
+      if (entry.state === "lost") return entry;
       this.lost.shift();
     }
     return undefined;

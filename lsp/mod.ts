@@ -28,10 +28,10 @@ export {
   CLASSIC_PARAMS,
   type CoreOptions,
   DATAGRAM_BUFFER_BYTES,
-  DEFAULT_LIMITS,
+  DEFAULT_LSP_LIMITS,
   type FullParams,
   fullParams,
-  type Limits,
+  type LspLimits,
   NATIVE_PARAMS,
 } from "./params.ts";
 export type * from "./types.ts";

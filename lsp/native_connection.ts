@@ -25,7 +25,7 @@ import {
 } from "./frame.ts";
 import { closeText, type Goodbye, goodbyeFor } from "./goodbye.ts";
 import { LossRecovery } from "./loss_recovery.ts";
-import { fullParams, type Limits } from "./params.ts";
+import { fullParams, type LspLimits } from "./params.ts";
 import { pathAnswer, PathMtu } from "./path_mtu.ts";
 import { frameBytes, type Outbound } from "./send_window.ts";
 import { StallWatch } from "./stall_watch.ts";
@@ -47,7 +47,7 @@ export interface NativeSpec extends ConnectionSpec {
 }
 
 /** What we tell a peer of ourselves while connecting. */
-export function ownOffer(limits: Limits, params?: Params): Offer {
+export function ownOffer(limits: LspLimits, params?: Params): Offer {
   return {
     windowMessages: Math.min(limits.maxReorder, limits.maxUnreadMessages),
     windowBytes: limits.maxUnreadBytes,

@@ -7,14 +7,14 @@
 import { seededRandom } from "../base/random.ts";
 import type { CongestionFactory } from "./congestion.ts";
 import { crc32Native } from "./crc32_native.ts";
-import type { CoreOptions, Limits } from "./params.ts";
+import type { CoreOptions, LspLimits } from "./params.ts";
 import type { LspNotice, Params } from "./types.ts";
 
 /** Options of both. */
 export interface EndpointOptions {
   /** What is left out takes the default of the connection's wire. */
   readonly params?: Params;
-  readonly limits?: Partial<Limits>;
+  readonly limits?: Partial<LspLimits>;
   /** Version of the application's messages; both ends of a native connection must have the same. */
   readonly appVersion?: number;
   readonly congestion?: CongestionFactory;

@@ -44,7 +44,7 @@ export const NATIVE_PARAMS: FullParams = {
 };
 
 /** Bounds of an endpoint, each named in the error or the counter that tells it was met. */
-export interface Limits {
+export interface LspLimits {
   /** Connections of a listener, those that flush after a close included. */
   readonly maxConnections: number;
   /** Classic connections that have sent nothing but Connect: their address is not proved. */
@@ -78,7 +78,7 @@ export interface Limits {
  * Queued: 4 MiB a connection, 80 ms of 400 Mbit/s. Connections: twice the 5,000 that are measured.
  * docs/memory.md adds up what an endpoint may hold.
  */
-export const DEFAULT_LIMITS: Limits = {
+export const DEFAULT_LSP_LIMITS: LspLimits = {
   maxConnections: 10_000,
   maxUnproven: 1024,
   maxMessageBytes: 64 << 20,
@@ -101,10 +101,10 @@ export const DATAGRAM_BUFFER_BYTES = 2048;
 export const IN_ORDER_RESERVE_BYTES = 1500;
 
 /** `limits` with the defaults filled in. Throws RangeError on a value that cannot work. */
-export function fullLimits(limits: Partial<Limits> = {}): Limits {
-  const full = { ...DEFAULT_LIMITS, ...limits };
+export function fullLimits(limits: Partial<LspLimits> = {}): LspLimits {
+  const full = { ...DEFAULT_LSP_LIMITS, ...limits };
   // With only the message's limit given, the other's default must not make a contradiction of it.
-  const { maxMessageBytes, maxReassemblyBytes = DEFAULT_LIMITS.maxReassemblyBytes } = full;
+  const { maxMessageBytes, maxReassemblyBytes = DEFAULT_LSP_LIMITS.maxReassemblyBytes } = full;
   if (limits.maxReassemblyBytes === undefined) {
     full.maxReassemblyBytes = Math.max(maxReassemblyBytes, maxMessageBytes);
   }
@@ -121,7 +121,7 @@ export function fullLimits(limits: Partial<Limits> = {}): Limits {
 /** What an endpoint core is made of besides its time. */
 export interface CoreOptions {
   readonly params?: Params;
-  readonly limits?: Partial<Limits>;
+  readonly limits?: Partial<LspLimits>;
   /** Initial sequence numbers, phases of the ticks, and (unless given) the secret. */
   readonly random: Random;
   /** Key of the cookies that prove addresses, 16 bytes or more; unpredictable to strangers. */

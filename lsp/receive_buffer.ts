@@ -5,10 +5,10 @@
  * @module
  */
 import { Queue } from "../base/queue.ts";
-import type { Budget, Claim } from "./budget.ts";
-import { Assembler } from "./fragments.ts";
+import type { Budget, Reservation } from "./budget.ts";
+import { Reassembly } from "./fragments.ts";
 import { Marks, type Piece } from "./frame.ts";
-import { IN_ORDER_RESERVE_BYTES, type Limits } from "./params.ts";
+import { IN_ORDER_RESERVE_BYTES, type LspLimits } from "./params.ts";
 
 /** What became of a received message or piece. Only `new` and `duplicate` are acknowledged. */
 export type Arrival = "new" | "duplicate" | "dropped" | "breach";
@@ -29,22 +29,22 @@ export class ReceiveBuffer {
   /** How the peer broke the protocol, once it did; from then on nothing more is taken. */
   breach: string | undefined;
 
-  private readonly limits: Limits;
+  private readonly limits: LspLimits;
   private readonly budget: Budget;
   private readonly deliver: (payload: Uint8Array) => void;
   private readonly onRoom: () => void;
   private held: Map<number, Uint8Array | Piece> | undefined;
   /** First and last sequence number of each run that is held, ascending, with gaps between. */
   private readonly runs: number[] = [];
-  private assembler: Assembler | undefined;
-  /** Large messages that were not read: which one, counting all messages, and its claim. */
-  private large: Queue<{ readonly ordinal: number; readonly claim: Claim }> | undefined;
+  private reassembly: Reassembly | undefined;
+  /** Large messages that were not read: which one, counting all messages, and its reservation. */
+  private large: Queue<{ readonly ordinal: number; readonly reservation: Reservation }> | undefined;
   private delivered = 0;
 
   /** `onRoom` is told when a piece that was dropped for want of memory would be taken now. */
   constructor(
     isn: number,
-    limits: Limits,
+    limits: LspLimits,
     budget: Budget,
     deliver: (payload: Uint8Array) => void,
     onRoom: () => void = () => {},
@@ -64,12 +64,12 @@ export class ReceiveBuffer {
 
   /** How many bytes beyond `expected - 1` are taken now. */
   get creditBytes(): number {
-    const { assembler, unreadBytes } = this;
+    const { reassembly, unreadBytes } = this;
     const { maxUnreadBytes, maxUnreadBytesTotal } = this.limits;
-    if (assembler?.isWaiting) return 0;
-    const own = Math.max(0, maxUnreadBytes - unreadBytes - (assembler?.borrowedBytes ?? 0));
+    if (reassembly?.isWaiting) return 0;
+    const own = Math.max(0, maxUnreadBytes - unreadBytes - (reassembly?.borrowedBytes ?? 0));
     // The pieces of a message that has its room need none of what the others share.
-    if (assembler?.isPartial) return own;
+    if (reassembly?.isPartial) return own;
     const total = maxUnreadBytesTotal - this.budget.bytes + this.heldBytes;
     return Math.max(0, Math.min(own, total));
   }
@@ -81,12 +81,12 @@ export class ReceiveBuffer {
 
   /** Bytes of a message whose end has not come yet. */
   get partialBytes(): number {
-    return this.assembler?.filledBytes ?? 0;
+    return this.reassembly?.filledBytes ?? 0;
   }
 
   /** Whether others want the memory of a message that only its sender keeps from ending. */
   get keepsOthersWaiting(): boolean {
-    if (!this.budget.isContended || !this.assembler?.hasClaim) return false;
+    if (!this.budget.isContended || !this.reassembly?.hasReservation) return false;
     return this.creditBytes > 0 && this.creditMessages > 0;
   }
 
@@ -117,7 +117,7 @@ export class ReceiveBuffer {
     if (large?.ordinal !== ordinal) this.budget.bytes -= bytes;
     else {
       this.large!.shift();
-      this.budget.release(large.claim);
+      this.budget.release(large.reservation);
     }
   }
 
@@ -127,7 +127,7 @@ export class ReceiveBuffer {
     this.budget.bytes -= this.heldBytes;
     this.heldBytes = 0;
     this.held?.forEach((_, seq) => this.held!.set(seq, empty));
-    this.assembler?.drop();
+    this.reassembly?.drop();
   }
 
   /** Forgets what is held ahead of its turn: after the connection's end its turn never comes. */
@@ -136,7 +136,7 @@ export class ReceiveBuffer {
     this.heldBytes = 0;
     this.held = undefined;
     this.runs.length = 0;
-    this.assembler?.drop();
+    this.reassembly?.drop();
   }
 
   /** Writes up to `most` runs, the lowest, as pairs of first and last into `into`; their number. */
@@ -164,15 +164,15 @@ export class ReceiveBuffer {
   /** Whether `item`, whose turn it is, breaks the protocol. */
   private findBreach(item: Uint8Array | Piece): boolean {
     if (!(item instanceof Uint8Array)) {
-      this.assembler ??= new Assembler(this.budget, this.limits.maxMessageBytes, this.onRoom);
-      this.breach = this.assembler.breach(item);
-    } else if (this.assembler?.isPartial) this.breach = "a message inside another";
+      this.reassembly ??= new Reassembly(this.budget, this.limits.maxMessageBytes, this.onRoom);
+      this.breach = this.reassembly.breach(item);
+    } else if (this.reassembly?.isPartial) this.breach = "a message inside another";
     return this.breach !== undefined;
   }
 
   /** Whether `item`, whose turn it is, finds room; if so, the room is its own. */
   private takesNext(item: Uint8Array | Piece): boolean {
-    const { assembler } = this;
+    const { reassembly } = this;
     if (this.unreadCount >= this.limits.maxUnreadMessages) return false;
     if (item instanceof Uint8Array) {
       if (!this.hasRoom(item.length, 0, 1)) return false;
@@ -181,8 +181,8 @@ export class ReceiveBuffer {
     }
     const { length } = item.bytes;
     // What has begun must be able to end; what has not must wait until enough was read.
-    if (!assembler!.isPartial && !this.hasOwnRoom(length)) return false;
-    return assembler!.makeRoom(item, length, false);
+    if (!reassembly!.isPartial && !this.hasOwnRoom(length)) return false;
+    return reassembly!.makeRoom(item, length, false);
   }
 
   private hasRoom(bytes: number, reserve: number, share: number): boolean {
@@ -191,7 +191,7 @@ export class ReceiveBuffer {
   }
 
   private hasOwnRoom(bytes: number): boolean {
-    const kept = this.unreadBytes + this.heldBytes + (this.assembler?.borrowedBytes ?? 0);
+    const kept = this.unreadBytes + this.heldBytes + (this.reassembly?.borrowedBytes ?? 0);
     return kept + bytes <= this.limits.maxUnreadBytes;
   }
 
@@ -200,10 +200,10 @@ export class ReceiveBuffer {
     this.handedOnBytes += lengthOf(item);
     if (this.discarding) return;
     if (item instanceof Uint8Array) return this.handOver(item);
-    const whole = this.assembler!.add(item);
+    const whole = this.reassembly!.add(item);
     if (whole === undefined) return;
     this.large ??= new Queue();
-    this.large.push({ ordinal: this.delivered + 1, claim: whole.claim });
+    this.large.push({ ordinal: this.delivered + 1, reservation: whole.reservation });
     this.handOver(whole.payload);
   }
 
@@ -230,7 +230,7 @@ export class ReceiveBuffer {
       if (!(item instanceof Uint8Array)) {
         // Its bytes move from what is held to the message; all of the run, so that it grows once.
         this.budget.bytes -= length;
-        this.assembler!.makeRoom(item, runBytes, true);
+        this.reassembly!.makeRoom(item, runBytes, true);
       }
       runBytes -= length;
       this.handOn(item);

@@ -10,8 +10,8 @@ import { Cutter } from "./fragments.ts";
 import { DATA_OVERHEAD_BYTES, FRAGMENT_OVERHEAD_BYTES, Marks } from "./frame.ts";
 import type { FullParams } from "./params.ts";
 
-/** Where a message stands. `lost`: sent, believed lost, waiting to be sent again. */
-export type Standing = "queued" | "sent" | "lost" | "acked";
+/** What became of a message so far. `lost`: sent, believed lost, waiting to be sent again. */
+export type OutboundState = "queued" | "sent" | "lost" | "acked";
 
 /** One written message, or one piece of a large one. */
 export interface Outbound {
@@ -22,7 +22,7 @@ export interface Outbound {
   readonly remaining: number;
   /** Bytes of payload written on the connection up to and including this message. */
   readonly endOffset: number;
-  standing: Standing;
+  state: OutboundState;
   /** Times it was sent. */
   sends: number;
   /** When it was last sent. */
@@ -118,17 +118,17 @@ export class SendWindow {
 
   /** Notes that `entry`, which `peekFresh` gave or which was sent before, went out. */
   markSent(entry: Outbound, nowMs: Millis, datagram = 0): void {
-    if (entry.standing === "queued") {
+    if (entry.state === "queued") {
       invariant(entry === this.entries[this.fresh], "messages are first sent in order");
       this.fresh++;
       this.unackedCount++;
       this.highestSent = entry.seq;
     }
-    if (entry.standing !== "sent") {
+    if (entry.state !== "sent") {
       this.inFlightBytes += frameBytes(entry);
       this.inFlightCount++;
     }
-    entry.standing = "sent";
+    entry.state = "sent";
     entry.sends++;
     entry.sentAtMs = nowMs;
     entry.datagram = datagram;
@@ -136,8 +136,8 @@ export class SendWindow {
 
   /** Notes that `entry` is believed lost. */
   markLost(entry: Outbound): void {
-    invariant(entry.standing === "sent", "only what was sent can be lost");
-    entry.standing = "lost";
+    invariant(entry.state === "sent", "only what was sent can be lost");
+    entry.state = "lost";
     this.inFlightBytes -= frameBytes(entry);
     this.inFlightCount--;
   }
@@ -186,7 +186,7 @@ export class SendWindow {
   tick(sentBeforeMs: Millis, resend: (entry: Outbound) => void): void {
     for (let i = this.head; i < this.fresh; i++) {
       const entry = this.entries[i]!;
-      if (entry.standing !== "sent" || entry.sentAtMs > sentBeforeMs) continue;
+      if (entry.state !== "sent" || entry.sentAtMs > sentBeforeMs) continue;
       if (entry.wait > 0) {
         entry.wait--;
         continue;
@@ -202,17 +202,17 @@ export class SendWindow {
   eachSent(visit: (entry: Outbound) => boolean): void {
     for (let i = this.head; i < this.fresh; i++) {
       const entry = this.entries[i]!;
-      if (entry.standing === "sent" && !visit(entry)) return;
+      if (entry.state === "sent" && !visit(entry)) return;
     }
   }
 
   private settle(entry: Outbound): boolean {
-    if (entry.standing === "acked") return false;
-    if (entry.standing === "sent") {
+    if (entry.state === "acked") return false;
+    if (entry.state === "sent") {
       this.inFlightBytes -= frameBytes(entry);
       this.inFlightCount--;
     }
-    entry.standing = "acked";
+    entry.state = "acked";
     this.unackedCount--;
     this.queuedBytes -= entry.payload.length;
     return true;
@@ -235,7 +235,7 @@ export class SendWindow {
       marks: piece.marks,
       remaining: piece.remaining,
       endOffset: this.cutBytes,
-      standing: "queued",
+      state: "queued",
       sends: 0,
       sentAtMs: 0,
       datagram: 0,
@@ -248,7 +248,7 @@ export class SendWindow {
 
   private dropSettled(): void {
     const { entries } = this;
-    while (this.head < this.fresh && entries[this.head]!.standing === "acked") {
+    while (this.head < this.fresh && entries[this.head]!.state === "acked") {
       const { endOffset, marks } = entries[this.head]!;
       if (marks === Marks.whole || marks === Marks.last) {
         this.pin(this.freedBytes - endOffset);

@@ -16,7 +16,7 @@ import { whyEnded } from "../peer/endings.ts";
 import { Drive } from "../run/drive.ts";
 import { MESSAGES_VERSION } from "../work/messages.ts";
 import { ServerCore } from "./core.ts";
-import type { Limits } from "./limits.ts";
+import type { ServerLimits } from "./limits.ts";
 import { LogLimiter } from "./log_limiter.ts";
 import type { ServerSnapshot } from "./snapshot.ts";
 import type { ServerEffect, ServerInput } from "./types.ts";
@@ -32,7 +32,7 @@ export interface ServeOptions {
   readonly signal?: AbortSignal;
   /** Told one line for people at a time. */
   readonly log?: (text: string, level: "info" | "warn") => void;
-  readonly limits?: Partial<Limits>;
+  readonly limits?: Partial<ServerLimits>;
   /** Version of the messages: peers of another are turned away. Only tests have another. */
   readonly appVersion?: number;
 }
@@ -46,7 +46,7 @@ export interface RunningServer extends AsyncDisposable {
   readonly port: number;
   /** Resolves when the server has closed; rejects if a bug of ours ended it. */
   readonly closed: Promise<void>;
-  /** How everything stands, as plain data. */
+  /** The state of everything, as plain data. */
   snapshot(): ServerSnapshot;
   /** What the socket has seen: datagrams, and those turned away by reason. */
   transport(): EndpointStats;

@@ -101,7 +101,7 @@ export class Clients {
     this.#startWaiting(client, now);
   }
 
-  /** Tells native clients how their jobs stand; those that stand still less often. */
+  /** Tells native clients how far their jobs are; of those that do not move, less often. */
   tellStatus(now: Millis): void {
     const { roster, jobs, limits } = this.#fleet;
     const miners = roster.miners.size;

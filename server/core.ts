@@ -23,7 +23,7 @@ import { decodeMessage, encodeMessage } from "../work/wire.ts";
 import { Clients } from "./clients.ts";
 import { Fleet, type FleetPort } from "./fleet.ts";
 import type { Job } from "./job.ts";
-import { DEFAULT_LIMITS, type Limits } from "./limits.ts";
+import { DEFAULT_SERVER_LIMITS, type ServerLimits } from "./limits.ts";
 import { LogLimiter } from "./log_limiter.ts";
 import { Miner } from "./roster.ts";
 import { type ServerSnapshot, snapshotOf } from "./snapshot.ts";
@@ -44,7 +44,7 @@ export interface Accepted {
 export interface ServerCoreOptions {
   /** Hash of a nonce for a message; `hashNonce` unless a simulation has a cheaper one. */
   readonly hash?: (message: string, nonce: bigint) => bigint;
-  readonly limits?: Partial<Limits>;
+  readonly limits?: Partial<ServerLimits>;
   /** Told of every accepted range, for tests and simulations. */
   readonly onAccept?: (accepted: Accepted) => void;
 }
@@ -54,7 +54,7 @@ const MAX_REASONS = 64;
 
 /** The server as a state machine; see the module. */
 export class ServerCore implements Machine<ServerInput, ServerEffect> {
-  readonly limits: Limits;
+  readonly limits: ServerLimits;
   readonly #fleet: Fleet;
   readonly #clients: Clients;
   /** Connections that were told to close and are not gone yet. */
@@ -67,7 +67,7 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
   readonly #onAccept: ServerCoreOptions["onAccept"];
 
   constructor(options: ServerCoreOptions = {}) {
-    this.limits = { ...DEFAULT_LIMITS, ...options.limits };
+    this.limits = { ...DEFAULT_SERVER_LIMITS, ...options.limits };
     this.#onAccept = options.onAccept;
     this.#log = new LogLimiter(this.limits.logBurst, this.limits.logPerSecond);
     this.#fleet = new Fleet(this.limits, this.#port(options.hash ?? hashNonce));
@@ -97,7 +97,7 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
     return this.#tickMs;
   }
 
-  /** How everything stands, as plain data. */
+  /** The state of everything, as plain data. */
   snapshot(): ServerSnapshot {
     return snapshotOf(this.#fleet, this.#clients.byConnId.size, this.#rejected);
   }
@@ -238,8 +238,8 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
       stop: (chunk) => this.#write(chunk.miner.connId, { kind: "stop", chunk: chunk.id }),
       accepted: (job, piece, miner) => this.#accepted(job, piece, miner),
       done: (job) => this.#clients.answer(job, this.#now),
-      standing: (miner) => {
-        const text = miner.probation ? "stands still: its work goes to others" : "works again";
+      stalled: (miner) => {
+        const text = miner.probation ? "has stalled: its work goes to others" : "works again";
         this.#tell(miner.probation ? "warn" : "info", `miner ${miner.connId} ${text}`);
       },
     };

@@ -6,7 +6,7 @@
  */
 import { invariant, type Millis } from "../base/machine.ts";
 import type { Job, JobSpec } from "./job.ts";
-import type { Limits } from "./limits.ts";
+import type { ServerLimits } from "./limits.ts";
 import type { Chunk, Miner, Roster } from "./roster.ts";
 import { precedes, type Scheduler } from "./scheduler.ts";
 import { chunkNonces, fullChunk } from "./sizing.ts";
@@ -20,12 +20,12 @@ export interface DispatchPort {
 }
 
 export class Dispatcher {
-  readonly #limits: Limits;
+  readonly #limits: ServerLimits;
   readonly #roster: Roster;
   readonly #scheduler: Scheduler;
   readonly #port: DispatchPort;
 
-  constructor(limits: Limits, roster: Roster, scheduler: Scheduler, port: DispatchPort) {
+  constructor(limits: ServerLimits, roster: Roster, scheduler: Scheduler, port: DispatchPort) {
     this.#limits = limits;
     this.#roster = roster;
     this.#scheduler = scheduler;
@@ -44,7 +44,7 @@ export class Dispatcher {
 
   /**
    * Queued chunks whose place `job`, just arrived, should have: those of jobs that are less urgent,
-   * unless they stand there on the oldest's share; the soonest to run first. None if `job` is not
+   * unless they are there on the oldest's share; the soonest to run first. None if `job` is not
    * the most urgent.
    */
   revocable(job: Job): Chunk[] {

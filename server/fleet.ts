@@ -3,7 +3,7 @@
  * takes back what they lost. Knows neither wires nor clients; those are the core's.
  *
  * The life of a range: pending in its job -> held by a chunk -> accepted, when the miner's cursor
- * passes it; or released to pending again, when the miner is lost, stands, or gives it back.
+ * passes it; or released to pending again, when the miner is lost, stalls, or gives it back.
  *
  * @module
  */
@@ -13,7 +13,7 @@ import type { Interval } from "../work/interval_set.ts";
 import type { Progress, Result, Shrunk, Stopped } from "../work/messages.ts";
 import { Dispatcher, type DispatchPort } from "./dispatcher.ts";
 import { Job, type JobSpec } from "./job.ts";
-import type { Limits } from "./limits.ts";
+import type { ServerLimits } from "./limits.ts";
 import { RateEstimator } from "./rate.ts";
 import { type Chunk, type Miner, Roster } from "./roster.ts";
 import { type Claim, Scheduler } from "./scheduler.ts";
@@ -29,15 +29,15 @@ export interface FleetPort extends DispatchPort {
   accepted(job: Job, piece: Interval, miner: Miner): void;
   /** All is searched. The job is forgotten already. */
   done(job: Job): void;
-  /** The miner stands, or is back from having stood. */
-  standing(miner: Miner): void;
+  /** The miner has stalled, or works again. */
+  stalled(miner: Miner): void;
 }
 
 /** Why a report was not believed: the owner counts these, and watches the miner's strikes. */
 export type Rejection = string | undefined;
 
 export class Fleet {
-  readonly limits: Limits;
+  readonly limits: ServerLimits;
   readonly roster: Roster;
   readonly scheduler: Scheduler;
   readonly jobs: Set<Job> = new Set();
@@ -50,7 +50,7 @@ export class Fleet {
   #nextSeq = 1;
   #tickedMs: Millis | undefined;
 
-  constructor(limits: Limits, port: FleetPort) {
+  constructor(limits: ServerLimits, port: FleetPort) {
     this.limits = limits;
     this.#port = port;
     this.roster = new Roster(limits);
@@ -185,7 +185,7 @@ export class Fleet {
       if (miner.chunks.length === 0 || miner.probation) continue;
       // It was this machine that slept: the miners' reports are yet to be read.
       if (slept) miner.advancedMs = now;
-      if (now - miner.advancedMs >= miner.stallAfterMs(this.limits)) this.#stand(miner, now);
+      if (now - miner.advancedMs >= miner.stallAfterMs(this.limits)) this.#stall(miner, now);
       else if (miner.wire === "cbor") trimOversized(this, miner, now);
     }
     watchConfirmations(this, now);
@@ -343,7 +343,7 @@ export class Fleet {
     miner.advancedMs = now;
     if (miner.probation && miner.chunks.length === 0) {
       miner.probation = false;
-      this.#port.standing(miner);
+      this.#port.stalled(miner);
     }
     this.roster.refresh(miner);
   }
@@ -370,8 +370,8 @@ export class Fleet {
     job.raced.clear();
   }
 
-  /** The miner's hashing stands: others get its work, and it none until it answers for all. */
-  #stand(miner: Miner, now: Millis): void {
+  /** The miner's hashing has stalled: others get its work, and it none until it answers for all. */
+  #stall(miner: Miner, now: Millis): void {
     miner.probation = true;
     miner.rate = new RateEstimator();
     for (const chunk of miner.chunks) {
@@ -379,6 +379,6 @@ export class Fleet {
       this.stop(chunk, now);
     }
     this.roster.refresh(miner);
-    this.#port.standing(miner);
+    this.#port.stalled(miner);
   }
 }

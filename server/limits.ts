@@ -6,8 +6,8 @@
 
 import { CLASSIC_PAYLOAD_BYTES_MAX } from "../lsp/mod.ts";
 
-/** Settings of a server core; {@link DEFAULT_LIMITS} unless overridden. */
-export interface Limits {
+/** Settings of a server core; {@link DEFAULT_SERVER_LIMITS} unless overridden. */
+export interface ServerLimits {
   /** Miners connected at the same time; one more is refused. */
   readonly maxMiners: number;
   /** Client connections at the same time; one more is refused. */
@@ -40,9 +40,9 @@ export interface Limits {
   readonly tickMs: number;
   /** How often a client hears of a job that moves, in milliseconds. */
   readonly statusMs: number;
-  /** How often a client hears of a job that stands, in milliseconds. */
+  /** How often a client hears of a job that does not move, in milliseconds. */
   readonly statusIdleMs: number;
-  /** A native miner's cursor may stand this long, in milliseconds ... */
+  /** A native miner's cursor may stay where it is for this long, in milliseconds ... */
   readonly stallMs: number;
   /** ... and for this many of its own report intervals. */
   readonly stallReports: number;
@@ -65,7 +65,7 @@ export interface Limits {
   readonly logPerSecond: number;
 }
 
-export const DEFAULT_LIMITS: Limits = Object.freeze({
+export const DEFAULT_SERVER_LIMITS: ServerLimits = Object.freeze({
   maxMiners: 10_000,
   maxClients: 10_000,
   maxJobs: 20_000,

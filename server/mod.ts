@@ -6,7 +6,7 @@
  * @module
  */
 export { type Accepted, ServerCore, type ServerCoreOptions } from "./core.ts";
-export { DEFAULT_LIMITS, type Limits } from "./limits.ts";
+export { DEFAULT_SERVER_LIMITS, type ServerLimits } from "./limits.ts";
 export type { ChunkSnapshot, JobName, JobSnapshot, MinerSnapshot } from "./snapshot.ts";
 export type { ServerSnapshot } from "./snapshot.ts";
 export type { ServerEffect, ServerInput } from "./types.ts";

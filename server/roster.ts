@@ -7,7 +7,7 @@ import type { Millis } from "../base/machine.ts";
 import type { Wire } from "../lsp/mod.ts";
 import type { Candidate } from "../work/candidate.ts";
 import type { Job } from "./job.ts";
-import type { Limits } from "./limits.ts";
+import type { ServerLimits } from "./limits.ts";
 import { RateEstimator } from "./rate.ts";
 
 /**
@@ -61,7 +61,7 @@ export class Miner {
   reportedMs: Millis;
   /** Smoothed time between its reports. */
   reportGapMs = 0;
-  /** Its hashing stood: no new work until everything it was sent is answered. */
+  /** Its hashing stalled: no new work until everything it was sent is answered. */
   probation = false;
   /** Others took work over from it: nothing more is queued until it is through with the rest. */
   relieved = false;
@@ -110,8 +110,8 @@ export class Miner {
     if (advance > 0n) this.advancedMs = now;
   }
 
-  /** Time of standing after which its work is taken away. */
-  stallAfterMs(limits: Limits): Millis {
+  /** How long its cursor may stay where it is before its work is taken away. */
+  stallAfterMs(limits: ServerLimits): Millis {
     if (this.wire === "json") {
       const size = Number((this.chunks[0]?.assignedEnd ?? 0n) - (this.chunks[0]?.lower ?? 0n));
       const expected = (size / this.speed(limits)) * 1000;
@@ -122,12 +122,12 @@ export class Miner {
   }
 
   /** Nonces a second for planning: measured, declared, or assumed; at least 1. */
-  speed(limits: Limits): number {
+  speed(limits: ServerLimits): number {
     return Math.max(1, this.rate.value ?? limits.assumedRate);
   }
 
   /** Nonces that it holds and has, by its rate, not searched yet. */
-  remaining(now: Millis, limits: Limits): number {
+  remaining(now: Millis, limits: ServerLimits): number {
     let sum = 0;
     for (const chunk of this.chunks) {
       if (!chunk.stopping) sum += Number(chunk.heldEnd - chunk.next);
@@ -144,14 +144,14 @@ export class Roster {
   readonly idle: Set<Miner> = new Set();
   /** Miners at work whose queue is empty. */
   readonly thirsty: Set<Miner> = new Set();
-  readonly #limits: Limits;
+  readonly #limits: ServerLimits;
   /** Miners that owe an answer and are expected to give it. */
   readonly #owing = new Set<Miner>();
   readonly #rates = new Map<Miner, number>();
   #fleetRate = 0;
   #natives = 0;
 
-  constructor(limits: Limits) {
+  constructor(limits: ServerLimits) {
     this.#limits = limits;
   }
 
@@ -187,7 +187,7 @@ export class Roster {
     if (this.miners.size === 0) this.#fleetRate = 0;
   }
 
-  /** Sorts `miner` anew after its chunks, its rate or its standing changed. */
+  /** Sorts `miner` anew after its chunks, its rate or its probation changed. */
   refresh(miner: Miner): void {
     const rate = miner.probation ? 0 : (miner.rate.value ?? 0);
     this.#fleetRate += rate - (this.#rates.get(miner) ?? 0);

@@ -16,9 +16,9 @@
  */
 import { IndexedHeap } from "../base/heap.ts";
 import type { Job } from "./job.ts";
-import type { Limits } from "./limits.ts";
+import type { ServerLimits } from "./limits.ts";
 
-/** One client's standing with the scheduler. */
+/** All that one client connection asks of the fleet. */
 export class Claim {
   readonly connId: number;
   /** Uncovered nonces of all its jobs, those being searched included. */
@@ -59,7 +59,7 @@ export interface Choice {
 }
 
 export class Scheduler {
-  readonly #limits: Limits;
+  readonly #limits: ServerLimits;
   readonly #shortest = new IndexedHeap<Claim>(
     (a, b) =>
       a.remaining < b.remaining || (a.remaining === b.remaining && oldestSeq(a) < oldestSeq(b)),
@@ -68,7 +68,7 @@ export class Scheduler {
   readonly #known = new Map<Job, bigint>();
   #credit = 0;
 
-  constructor(limits: Limits) {
+  constructor(limits: ServerLimits) {
     this.#limits = limits;
   }
 

@@ -6,13 +6,13 @@
  *
  * @module
  */
-import type { Limits } from "./limits.ts";
+import type { ServerLimits } from "./limits.ts";
 
 /** Part of the fair share that one chunk takes; the rest is for correcting wrong estimates. */
 const GUIDED_PART = 0.5;
 
 /** A full chunk in nonces for a miner that does `rate` nonces a second (undefined: unknown). */
-export function fullChunk(rate: number | undefined, limits: Limits): number {
+export function fullChunk(rate: number | undefined, limits: ServerLimits): number {
   const full = rate === undefined ? Number(limits.probeNonces) : rate * limits.chunkSeconds;
   return Math.max(1, Math.min(Number(limits.maxChunkNonces), full));
 }
@@ -26,7 +26,7 @@ export function chunkNonces(
   fleetRate: number,
   pending: bigint,
   mostNonces: number,
-  limits: Limits,
+  limits: ServerLimits,
 ): bigint {
   let size = fullChunk(rate, limits);
   if (rate !== undefined) {

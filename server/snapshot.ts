@@ -73,7 +73,7 @@ export interface ServerSnapshot {
   };
 }
 
-/** Copies out how everything stands. */
+/** Copies out the state of everything. */
 export function snapshotOf(
   fleet: Fleet,
   clients: number,

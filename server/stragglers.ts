@@ -6,13 +6,13 @@
  * @module
  */
 import type { Millis } from "../base/machine.ts";
-import type { Limits } from "./limits.ts";
+import type { ServerLimits } from "./limits.ts";
 import type { Chunk, Miner, Roster } from "./roster.ts";
 import type { Scheduler } from "./scheduler.ts";
 
 /** What is needed of the fleet here. */
 interface Hands {
-  readonly limits: Limits;
+  readonly limits: ServerLimits;
   readonly roster: Roster;
   readonly scheduler: Scheduler;
   /** When stragglers were last looked for. */
@@ -100,7 +100,7 @@ export function watchConfirmations(fleet: Hands, now: Millis): void {
   }
 }
 
-function isLate(chunk: Chunk, now: Millis, limits: Limits): boolean {
+function isLate(chunk: Chunk, now: Millis, limits: ServerLimits): boolean {
   const expectedMs = (Number(chunk.end - chunk.lower) / chunk.miner.speed(limits)) * 1000;
   return now - chunk.assignedMs > CLASSIC_LATE_FACTOR * expectedMs + CLASSIC_LATE_MS;
 }

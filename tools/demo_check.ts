@@ -15,7 +15,7 @@ const SECOND_SEARCH_MILLIS = 8_000;
 const UNLIKE = "sha";
 
 /** The question and its answer. */
-export interface Claim {
+export interface ClaimedAnswer {
   readonly message: string;
   /** The range is 0..upper. */
   readonly upper: bigint;
@@ -30,7 +30,7 @@ export interface SecondSearch {
 }
 
 /** Throws {@link Failure} unless the answer's hash is right and its nonce in range. */
-export function checkHash({ message, upper, answer: { hash, nonce } }: Claim): void {
+export function checkHash({ message, upper, answer: { hash, nonce } }: ClaimedAnswer): void {
   if (nonce < 0n || nonce > upper) throw new Failure(`nonce ${nonce} is outside 0..${upper}`);
   const native = new Bun.CryptoHasher("sha256").update(`${message} ${nonce}`).digest();
   for (const own of [hashNonce(message, nonce), native.readBigUInt64BE(0)]) {
@@ -43,7 +43,7 @@ export function checkHash({ message, upper, answer: { hash, nonce } }: Claim): v
  * hears how far it is. Throws {@link Failure} if it finds anything better, or not the answer.
  */
 export async function searchAgain(
-  { message, upper, answer }: Claim,
+  { message, upper, answer }: ClaimedAnswer,
   used: ReadonlySet<string>,
   onProgress: (searched: bigint, kernel: string) => void,
   millis: number = SECOND_SEARCH_MILLIS,

@@ -8,7 +8,7 @@ import type { Random } from "../../base/random.ts";
 import { createDialer } from "../../lsp/dialer.ts";
 import { createListener } from "../../lsp/listener.ts";
 import type { Address, EndpointCore, Params } from "../../lsp/mod.ts";
-import type { Limits } from "../../lsp/params.ts";
+import type { LspLimits } from "../../lsp/params.ts";
 import { StrangerEndpoint } from "./stranger.ts";
 
 /** `native` and `classic` are ours, on that wire; `stranger` is the other implementation. */
@@ -19,7 +19,7 @@ export type ListenerKind = "ours" | "stranger";
 export function makeListener(
   kind: ListenerKind,
   params: Params,
-  limits: Partial<Limits>,
+  limits: Partial<LspLimits>,
   random: Random,
   nowMs: Millis,
 ): EndpointCore {
@@ -31,7 +31,7 @@ export function makeListener(
 export function makeDialer(
   kind: DialerKind,
   params: Params,
-  limits: Partial<Limits>,
+  limits: Partial<LspLimits>,
   random: Random,
   nowMs: Millis,
   to: Address,

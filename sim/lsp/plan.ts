@@ -5,7 +5,7 @@
  * @module
  */
 import type { Millis } from "../../base/machine.ts";
-import type { FullParams, Limits } from "../../lsp/params.ts";
+import type { FullParams, LspLimits } from "../../lsp/params.ts";
 import { Dice, Stream } from "../engine/dice.ts";
 import type { HostQuirks } from "../engine/host.ts";
 import { drawFaults, type Path } from "../engine/network.ts";
@@ -34,7 +34,7 @@ export interface Incident {
 export interface ClientPlan {
   readonly kind: DialerKind;
   readonly params: FullParams;
-  readonly limits: Partial<Limits>;
+  readonly limits: Partial<LspLimits>;
   readonly quirks: HostQuirks;
   readonly path: Path;
 }
@@ -51,7 +51,7 @@ export interface LspPlan {
   readonly dice: Dice;
   readonly listenerKind: ListenerKind;
   readonly listenerParams: FullParams;
-  readonly listenerLimits: Partial<Limits>;
+  readonly listenerLimits: Partial<LspLimits>;
   readonly listenerQuirks: HostQuirks;
   readonly clients: readonly ClientPlan[];
   readonly large: LargePlan;
@@ -125,7 +125,7 @@ function drawParams(dice: Dice, name: string): FullParams {
 }
 
 /** Limits so narrow that runs of this size meet them. */
-function drawLimits(dice: Dice, name: string): Partial<Limits> {
+function drawLimits(dice: Dice, name: string): Partial<LspLimits> {
   const maxUnreadBytes = dice.pick([1 << 20, 1 << 20, 16_384, 4096], `${name}.maxUnreadBytes`);
   return {
     maxQueuedBytes: dice.pick([4 << 20, 16_384, 2000], `${name}.maxQueuedBytes`),

@@ -9,7 +9,7 @@ import {
   MAX_ACK_RANGES,
   MAX_DATA_BYTES,
 } from "../../lsp/frame.ts";
-import { DEFAULT_LIMITS, type FullParams } from "../../lsp/params.ts";
+import { DEFAULT_LSP_LIMITS, type FullParams } from "../../lsp/params.ts";
 import { SendWindow } from "../../lsp/send_window.ts";
 import type { Wire } from "../../lsp/types.ts";
 import {
@@ -58,7 +58,7 @@ describe("lsp §4 the worked window example:", () => {
   }
 
   test("W = 4, M = 2: 1 2; ack 2: 3; ack 3: 4; ack 4: nothing; ack 1: 5 6", () => {
-    const window = new SendWindow(0, params, new Budget(DEFAULT_LIMITS), MAX_DATA_BYTES);
+    const window = new SendWindow(0, params, new Budget(DEFAULT_LSP_LIMITS), MAX_DATA_BYTES);
     for (let i = 0; i < 8; i++) window.push(new Uint8Array(1));
     const sent = [sendAll(window)];
     for (const seq of [2, 3, 4, 1]) {

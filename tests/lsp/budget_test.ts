@@ -1,16 +1,16 @@
 /** The memory of large messages: what is promised in docs/memory.md, on random input. */
 import { describe, expect, test } from "bun:test";
 import { integerBetween, seededRandom } from "../../base/random.ts";
-import { Budget, Claim } from "../../lsp/budget.ts";
+import { Budget, Reservation } from "../../lsp/budget.ts";
 import { Marks } from "../../lsp/frame.ts";
-import { DEFAULT_LIMITS, fullLimits, type Limits } from "../../lsp/params.ts";
+import { DEFAULT_LSP_LIMITS, fullLimits, type LspLimits } from "../../lsp/params.ts";
 import { ReceiveBuffer } from "../../lsp/receive_buffer.ts";
 
 const MOST = 100;
 
 /** A message that grows by its own steps, and what was granted to it. */
 interface Growing {
-  readonly claim: Claim;
+  readonly reservation: Reservation;
   readonly total: number;
   waits: boolean;
 }
@@ -27,42 +27,52 @@ describe("Budget", () => {
         const choice = integerBetween(random, 0, 9);
         const one = all[integerBetween(random, 0, Math.max(0, all.length - 1))];
         if (choice <= 1) {
-          const claim = new Claim(() => (added.waits = false));
-          const added: Growing = { claim, total: integerBetween(random, 1, MOST), waits: false };
+          const reservation = new Reservation(() => (added.waits = false));
+          const added: Growing = {
+            reservation,
+            total: integerBetween(random, 1, MOST),
+            waits: false,
+          };
           all.push(added);
-        } else if (choice === 2 && whole.length > 0) budget.release(whole.shift()!.claim);
+        } else if (choice === 2 && whole.length > 0) budget.release(whole.shift()!.reservation);
         else if (choice === 3 && one !== undefined) {
           all.splice(all.indexOf(one), 1);
-          budget.release(one.claim);
+          budget.release(one.reservation);
         } else if (one !== undefined && !one.waits) {
-          const to = Math.min(one.total, one.claim.charged + integerBetween(random, 1, 30));
-          one.waits = !budget.raise(one.claim, to);
-          if (one.waits) budget.borrow(one.claim, integerBetween(random, 0, 9));
-          if (one.claim.charged < one.total) continue;
+          const to = Math.min(one.total, one.reservation.charged + integerBetween(random, 1, 30));
+          one.waits = !budget.raise(one.reservation, to);
+          if (one.waits) budget.borrow(one.reservation, integerBetween(random, 0, 9));
+          if (one.reservation.charged < one.total) continue;
           all.splice(all.indexOf(one), 1);
           whole.push(one);
-          budget.finish(one.claim);
+          budget.finish(one.reservation);
         }
-        const claims = [...all, ...whole].map(({ claim }) => claim);
-        const charged = claims.reduce((sum, claim) => sum + claim.charged, 0);
+        const claims = [...all, ...whole].map(({ reservation }) => reservation);
+        const charged = claims.reduce((sum, reservation) => sum + reservation.charged, 0);
         expect(budget.reassemblyBytes).toBe(charged);
         expect(charged).toBeLessThanOrEqual(limit);
-        expect(budget.bytes).toBe(claims.reduce((sum, claim) => sum + claim.borrowed, 0));
+        expect(budget.bytes).toBe(
+          claims.reduce((sum, reservation) => sum + reservation.borrowed, 0),
+        );
         const waiting = all.filter(({ waits }) => waits);
         expect(budget.isContended).toBe(waiting.length > 0);
-        for (const { claim } of waiting) expect(budget.isWaiting(claim)).toBe(true);
+        for (const { reservation } of waiting) expect(budget.isWaiting(reservation)).toBe(true);
         // Somebody goes on, or a complete message waits to be read: never do all wait.
         if (waiting.length > 0) expect(waiting.length < all.length || whole.length > 0).toBe(true);
-        for (const { claim, waits } of all) if (!waits) expect(claim.borrowed).toBe(0);
+        for (const { reservation, waits } of all) if (!waits) expect(reservation.borrowed).toBe(0);
       }
-      for (const { claim } of [...whole, ...all]) budget.release(claim);
+      for (const { reservation } of [...whole, ...all]) budget.release(reservation);
       expect([budget.reassemblyBytes, budget.bytes, budget.isContended]).toEqual([0, 0, false]);
     }
   });
 
   test("a complete message gives its ticket on as soon as it fits into the pool", () => {
     const budget = new Budget({ maxReassemblyBytes: 2 * MOST, maxMessageBytes: MOST });
-    const [a, b, c] = [1, 2, 3].map(() => new Claim(() => {})) as [Claim, Claim, Claim];
+    const [a, b, c] = [1, 2, 3].map(() => new Reservation(() => {})) as [
+      Reservation,
+      Reservation,
+      Reservation,
+    ];
     expect([budget.raise(a, MOST), budget.raise(b, MOST), budget.raise(c, 60)]).toEqual([
       true,
       true,
@@ -79,7 +89,7 @@ describe("Budget", () => {
 
 describe("Limits", () => {
   test("maxReassemblyBytes has room for one message at least", () => {
-    const limits: Partial<Limits> = { maxReassemblyBytes: 1000, maxMessageBytes: 1001 };
+    const limits: Partial<LspLimits> = { maxReassemblyBytes: 1000, maxMessageBytes: 1001 };
     expect(() => fullLimits(limits)).toThrow("maxReassemblyBytes");
     expect(fullLimits({ maxMessageBytes: 2 ** 31 }).maxReassemblyBytes).toBe(2 ** 31);
   });
@@ -88,8 +98,8 @@ describe("Limits", () => {
 describe("ReceiveBuffer with pieces", () => {
   const piece = (value: number): Uint8Array => new Uint8Array(1000).fill(value);
 
-  function buffer(changes: Partial<Limits>): { budget: Budget; into: ReceiveBuffer } {
-    const limits = { ...DEFAULT_LIMITS, ...changes };
+  function buffer(changes: Partial<LspLimits>): { budget: Budget; into: ReceiveBuffer } {
+    const limits = { ...DEFAULT_LSP_LIMITS, ...changes };
     const budget = new Budget(limits);
     return { budget, into: new ReceiveBuffer(0, limits, budget, (bytes) => read.push(bytes)) };
   }
@@ -120,7 +130,7 @@ describe("ReceiveBuffer with pieces", () => {
     const { into, budget } = buffer({ maxUnreadBytesTotal: 5000 });
     expect(into.accept(1, piece(1), Marks.first, 9000)).toBe("new");
     budget.bytes += 5000;
-    expect(into.creditBytes).toBe(DEFAULT_LIMITS.maxUnreadBytes);
+    expect(into.creditBytes).toBe(DEFAULT_LSP_LIMITS.maxUnreadBytes);
     expect(into.accept(2, piece(2), Marks.between, 8000)).toBe("new");
   });
 });

@@ -5,7 +5,7 @@ import { integerBetween, seededRandom } from "../../base/random.ts";
 import { QueueFull } from "../../lsp/errors.ts";
 import { Marks, MAX_DATA_BYTES, MAX_PIECE_BYTES } from "../../lsp/frame.ts";
 import type { EndpointStats } from "../../lsp/mod.ts";
-import type { Limits } from "../../lsp/params.ts";
+import type { LspLimits } from "../../lsp/params.ts";
 import { connectedPair, Link, nativeDatagram, nativeFrames, type Node } from "./link.ts";
 
 const S = "server 1";
@@ -81,7 +81,7 @@ describe("lsp large messages:", () => {
   });
 
   test("a message of 64 MiB: each end counts no more than the message and two windows", () => {
-    const limits: Partial<Limits> = { maxUnreadBytes: 1 << 20 };
+    const limits: Partial<LspLimits> = { maxUnreadBytes: 1 << 20 };
     const { link, server, client } = connectedPair({ limits }, { limits });
     const size = 64 << 20;
     const message = new Uint8Array(size);
@@ -244,7 +244,7 @@ describe("lsp large messages of a peer that breaks the protocol:", () => {
 /** A server whose memory for large messages is small, and `count` clients connected to it. */
 function crowd(
   count: number,
-  limits: Partial<Limits>,
+  limits: Partial<LspLimits>,
 ): { link: Link; server: Node; clients: Node[] } {
   const link = new Link();
   const server = link.listener({ limits });

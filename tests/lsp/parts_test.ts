@@ -5,7 +5,7 @@ import { Queue } from "../../base/queue.ts";
 import { integerBetween, seededRandom } from "../../base/random.ts";
 import { Budget } from "../../lsp/budget.ts";
 import { Deadlines, type Timed } from "../../lsp/deadlines.ts";
-import { DEFAULT_LIMITS } from "../../lsp/params.ts";
+import { DEFAULT_LSP_LIMITS } from "../../lsp/params.ts";
 import { ReceiveBuffer } from "../../lsp/receive_buffer.ts";
 import { RoundTrip } from "../../lsp/rtt.ts";
 
@@ -58,7 +58,7 @@ test("ReceiveBuffer delivers a prefix in order, once, and tells its runs like a 
   for (let seed = 0; seed < 200; seed++) {
     const random = seededRandom(seed);
     const delivered: number[] = [];
-    const limits = { ...DEFAULT_LIMITS, maxReorder: 20, maxUnreadBytes: 3010 };
+    const limits = { ...DEFAULT_LSP_LIMITS, maxReorder: 20, maxUnreadBytes: 3010 };
     const budget = new Budget(limits);
     const buffer = new ReceiveBuffer(0, limits, budget, ([first = 0]) => delivered.push(first));
     const kept = new Set<number>();

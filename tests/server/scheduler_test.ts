@@ -6,7 +6,7 @@
  */
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { DEFAULT_LIMITS } from "../../server/limits.ts";
+import { DEFAULT_SERVER_LIMITS } from "../../server/limits.ts";
 import { RateEstimator } from "../../server/rate.ts";
 import { chunkNonces } from "../../server/sizing.ts";
 import { type FakeClient, VirtualFleet } from "./fleet.ts";
@@ -201,7 +201,7 @@ describe("chunkNonces", () => {
       fc.property(speed, speed, nonces, nonces, (rate, others, some, more) => {
         const [few, many] = some < more ? [some, more] : [more, some];
         const size = (pending: bigint): bigint =>
-          chunkNonces(rate, rate + others, pending, Infinity, DEFAULT_LIMITS);
+          chunkNonces(rate, rate + others, pending, Infinity, DEFAULT_SERVER_LIMITS);
         expect(size(few)).toBeGreaterThanOrEqual(1n);
         expect(size(few)).toBeLessThanOrEqual(size(many));
         expect(size(many)).toBeLessThanOrEqual(1n << 48n);
