@@ -187,7 +187,7 @@ class Client implements LspClient, Upcalls {
       this.options.signal?.removeEventListener("abort", this.onAbort);
       this.udp.retire();
       this.closing.resolve();
-      this.connecting.reject(new ConnectionClosed(undefined, "closed while connecting"));
+      this.connecting.reject(new ConnectionClosed(undefined, "here", "closed while connecting"));
     }
   }
 

@@ -14,7 +14,7 @@ import type { End, Inbox } from "./inbox.ts";
 import type { FullParams, LspLimits } from "./params.ts";
 import { ReceiveBuffer } from "./receive_buffer.ts";
 import { SendWindow } from "./send_window.ts";
-import type { Address, Wire } from "./types.ts";
+import type { Address, ClosureCause, Wire } from "./types.ts";
 
 /** What a connection needs of the endpoint around it. */
 export interface Host {
@@ -177,14 +177,14 @@ export abstract class Connection implements Timed {
     if (this.phase !== "open") return;
     this.phase = "flushing";
     this.receive.discard();
-    this.tellEnd({ kind: "closed", connId: this.id, reason });
+    this.tellEnd({ kind: "closed", connId: this.id, code: "here", reason });
     this.endIfFlushed();
   }
 
-  /** The connection ends here and now, unflushed; `reason` as told to whoever reads. */
-  closeNow(cause: EndCause, reason: string): void {
+  /** The connection ends here and now, unflushed; the reader is told `code` and `reason`. */
+  closeNow(cause: EndCause, code: ClosureCause, reason: string): void {
     if (this.phase === "ended") return;
-    if (this.phase === "open") this.tellEnd({ kind: "closed", connId: this.id, reason });
+    if (this.phase === "open") this.tellEnd({ kind: "closed", connId: this.id, code, reason });
     this.end(cause);
   }
 
@@ -229,7 +229,8 @@ export abstract class Connection implements Timed {
     const arrival = this.receive.accept(seq, bytes, marks, remaining);
     if (arrival === "breach") {
       this.host.rejections.count("fragment");
-      return this.closeNow("breach", `the peer broke the protocol: ${this.receive.breach}`);
+      const reason = `the peer broke the protocol: ${this.receive.breach}`;
+      return this.closeNow("breach", "protocol", reason);
     }
     if (arrival === "new") this.receivedMessages++;
     else if (arrival === "duplicate") this.duplicates++;

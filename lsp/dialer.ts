@@ -12,7 +12,7 @@ import { ConnectionClosed, ConnectionLost } from "./errors.ts";
 import { FrameType, LSP_VERSION, MAX_UINT32, RefuseCode } from "./frame.ts";
 import { NativeConnection, ownOffer } from "./native_connection.ts";
 import { type CoreOptions, type FullParams, fullParams } from "./params.ts";
-import type { Address, LspNotice, Outgoing, Wire } from "./types.ts";
+import type { Address, Outgoing, RefusalCause, Wire } from "./types.ts";
 
 /** What a dialer is made of. */
 export interface DialerOptions extends CoreOptions {
@@ -79,7 +79,7 @@ export class Dialer extends Endpoint {
   override write(connId: number, payload: Uint8Array): void {
     const end = this.connection?.id === connId ? this.connection.lastEvent : undefined;
     if (end?.kind === "lost") throw new ConnectionLost(connId);
-    if (end?.kind === "closed") throw new ConnectionClosed(connId, end.reason);
+    if (end?.kind === "closed") throw new ConnectionClosed(connId, end.code, end.reason);
     super.write(connId, payload);
   }
 
@@ -180,7 +180,7 @@ export class Dialer extends Endpoint {
     this.fail("timeout", `no answer from ${this.to} in ${epochLimit} epochs (${seconds} s)`);
   }
 
-  private fail(code: Extract<LspNotice, { kind: "refused" }>["code"], reason: string): void {
+  private fail(code: RefusalCause, reason: string): void {
     this.isConnecting = false;
     this.notify({ kind: "refused", code, reason });
   }

@@ -126,7 +126,7 @@ export abstract class Endpoint implements EndpointCore, Host {
   abort(): void {
     this.isClosing = true;
     for (const connection of this.byId.values()) {
-      connection.closeNow("shutdown", "the endpoint was aborted");
+      connection.closeNow("shutdown", "here", "the endpoint was aborted");
       this.reschedule(connection);
     }
     this.noteIfDrained();

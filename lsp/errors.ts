@@ -4,6 +4,7 @@
  *
  * @module
  */
+import type { ClosureCause, RefusalCause } from "./types.ts";
 
 /** What went wrong, for programs. */
 export type LspErrorCode =
@@ -40,25 +41,25 @@ export class ConnectionLost extends LspError {
   }
 }
 
-/** The connection was closed, by us or by the peer; `reason` says why. */
+/** The connection was closed, by us or by the peer; `closure` and `reason` say why. */
 export class ConnectionClosed extends LspError {
   override name = "ConnectionClosed";
-  /** Why, in one line. */
+  /** Why, for programs. */
+  readonly closure: ClosureCause;
+  /** Why, for people, in one line. */
   readonly reason: string;
-  constructor(connId: number | undefined, reason: string) {
+  constructor(connId: number | undefined, closure: ClosureCause, reason: string) {
     const what = connId === undefined ? "endpoint" : `connection ${connId}`;
     super("CONNECTION_CLOSED", `${what} closed: ${reason}`, connId);
+    this.closure = closure;
     this.reason = reason;
   }
 }
 
-/** Why a dial failed. */
-export type RefusalCause = "timeout" | "version" | "full" | "closed";
-
 /** A connection could not be made. */
 export class ConnectRefused extends LspError {
   override name = "ConnectRefused";
-  /** `timeout`: no answer in `epochLimit` epochs; else the server said no. */
+  /** Why, for programs. */
   readonly refusal: RefusalCause;
   constructor(cause: RefusalCause, message: string) {
     super("CONNECT_REFUSED", message);

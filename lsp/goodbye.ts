@@ -7,6 +7,7 @@
 import type { Millis } from "../base/machine.ts";
 import type { EndCause } from "./connection.ts";
 import { CloseCode } from "./frame.ts";
+import type { ClosureCause } from "./types.ts";
 
 /** Of such intervals the first is at most one, and each has twice the length of the one before. */
 const LEAST_INTERVALS = 16;
@@ -63,6 +64,11 @@ export function goodbyeFor(cause: EndCause, breach?: string): Goodbye | undefine
   return code === undefined ? undefined : new Goodbye(code, breach ?? closeText(code));
 }
 
+/** The cause for programs that a code of Close stands for. */
+export function closureOf(code: number): ClosureCause {
+  return closures[code] ?? "other";
+}
+
 /** What a code of Close means when no reason is with it. */
 export function closeText(code: number): string {
   return texts[code] ?? "closed by the peer";
@@ -74,6 +80,15 @@ const codes: Partial<Record<EndCause, number>> = {
   breach: CloseCode.protocol,
   stalled: CloseCode.limit,
   lost: CloseCode.lost,
+};
+
+const closures: Record<number, ClosureCause> = {
+  [CloseCode.done]: "done",
+  [CloseCode.shutdown]: "shutdown",
+  [CloseCode.protocol]: "protocol",
+  [CloseCode.limit]: "limit",
+  [CloseCode.lost]: "lost",
+  [CloseCode.replaced]: "replaced",
 };
 
 const texts: Record<number, string> = {

@@ -12,6 +12,7 @@ import { Cookies } from "./cookie.ts";
 import { Endpoint } from "./endpoint.ts";
 import {
   type AcceptFields,
+  CloseCode,
   type DatagramReader,
   FrameType,
   LSP_VERSION,
@@ -19,10 +20,11 @@ import {
   type Offer,
   RefuseCode,
 } from "./frame.ts";
+import { closeText } from "./goodbye.ts";
 import { NativeConnection, ownOffer } from "./native_connection.ts";
 import { type CoreOptions, type FullParams, fullParams } from "./params.ts";
 import { pathAnswer } from "./path_mtu.ts";
-import type { Address } from "./types.ts";
+import type { Address, RefusalCause } from "./types.ts";
 
 /** Largest ISN of a classic peer: leaves 2^52 messages before numbers lose their exactness. */
 const MAX_CLASSIC_ISN = 2 ** 52;
@@ -34,7 +36,8 @@ const MAX_CLASSIC_ISN = 2 ** 52;
  */
 const TICK_SLOT_MS = 20;
 
-type RefusalCode = "version" | "full" | "closed";
+/** Why a listener turns somebody away. */
+type Refusal = Exclude<RefusalCause, "timeout">;
 
 /** See the module; made by {@link createListener}. */
 export class Listener extends Endpoint {
@@ -149,7 +152,7 @@ export class Listener extends Endpoint {
     if (reason !== undefined) return this.refuse(isn, "version", reason, from, nowMs);
     if (this.isClosing) return this.refuse(isn, "closed", "the server is closing", from, nowMs);
     // The address is proved: whoever had it before is gone, and must not live on by its packets.
-    known?.closeNow("replaced", "replaced by a newer connection from the same address");
+    known?.closeNow("replaced", "replaced", closeText(CloseCode.replaced));
     if (!this.hasRoom(from, nowMs)) {
       const { maxConnections } = this.limits;
       const text = `the server has reached its limit of ${maxConnections} connections`;
@@ -246,18 +249,12 @@ export class Listener extends Endpoint {
     return false;
   }
 
-  private refuse(
-    isn: number,
-    code: RefusalCode,
-    reason: string,
-    from: Address,
-    nowMs: Millis,
-  ): void {
+  private refuse(isn: number, code: Refusal, reason: string, from: Address, nowMs: Millis): void {
     this.noteRefusal(code, `${from}: ${reason}`, nowMs);
     this.sendRefuse(isn, code, reason, from);
   }
 
-  private sendRefuse(isn: number, code: RefusalCode, reason: string, from: Address): void {
+  private sendRefuse(isn: number, code: Refusal, reason: string, from: Address): void {
     const appVersion = this.options.appVersion ?? 0;
     const number = code === "closed" ? RefuseCode.closing : RefuseCode[code];
     this.sendStray(from, (writer, into) => {
@@ -267,7 +264,7 @@ export class Listener extends Endpoint {
   }
 
   /** Tells whoever watches, but not without end. */
-  private noteRefusal(code: RefusalCode, reason: string, nowMs: Millis): void {
+  private noteRefusal(code: Refusal, reason: string, nowMs: Millis): void {
     this.rejections.count(`refused ${code}`);
     if (nowMs >= this.refusalsSinceMs + 1000) {
       this.refusalsSinceMs = nowMs;

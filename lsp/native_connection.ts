@@ -23,7 +23,7 @@ import {
   MAX_DATAGRAM_BYTES,
   type Offer,
 } from "./frame.ts";
-import { closeText, type Goodbye, goodbyeFor } from "./goodbye.ts";
+import { closeText, closureOf, type Goodbye, goodbyeFor } from "./goodbye.ts";
 import { LossRecovery } from "./loss_recovery.ts";
 import { fullParams, type LspLimits } from "./params.ts";
 import { pathAnswer, PathMtu } from "./path_mtu.ts";
@@ -167,7 +167,8 @@ export class NativeConnection extends Connection {
     }
     super.handleWake(nowMs);
     if (this.stall.isOver(nowMs)) {
-      return this.closeNow("stalled", "too slow with a message while others waited for memory");
+      const reason = "too slow with a message while others waited for memory";
+      return this.closeNow("stalled", "limit", reason);
     }
     if (nowMs >= this.lastSentMs + this.heartbeatMillis) {
       this.lastSentMs = nowMs;
@@ -272,7 +273,7 @@ export class NativeConnection extends Connection {
   private handleClose(reader: DatagramReader): void {
     const { code, reason } = reader;
     if (code === CloseCode.answer) return this.host.rejections.count("answer");
-    this.closeNow("peer", reason === "" ? closeText(code) : reason);
+    this.closeNow("peer", closureOf(code), reason === "" ? closeText(code) : reason);
     this.host.answerClose(this.id, this.address);
   }
 

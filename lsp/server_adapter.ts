@@ -203,7 +203,7 @@ class Server implements LspServer, Upcalls {
 
   /** The next message, if it is here; throws the end of a connection, or of the server. */
   private takeNext(): Received | undefined {
-    if (this.isClosed) throw new ConnectionClosed(undefined, "the server was closed");
+    if (this.isClosed) throw new ConnectionClosed(undefined, "here", "the server was closed");
     const event = this.udp.pollEvent();
     if (event === undefined || event.kind === "data") return event;
     throw endError(event);

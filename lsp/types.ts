@@ -29,6 +29,36 @@ export interface Params {
   readonly maxBackOffInterval?: number;
 }
 
+/** Why a connection was closed, for programs. */
+export type ClosureCause =
+  /** We closed it: the connection, or the endpoint. */
+  | "here"
+  /** The peer's application closed it, once everything it wrote was delivered. */
+  | "done"
+  /** The peer's endpoint shut down, whatever was still to be delivered. */
+  | "shutdown"
+  /** One of the two saw the other break the protocol. */
+  | "protocol"
+  /** The connection met a limit, here or at the peer. */
+  | "limit"
+  /** The peer gave us up: it heard nothing for `epochLimit` epochs. */
+  | "lost"
+  /** A newer connection from the same address took its place. */
+  | "replaced"
+  /** The peer's reason is none that this version knows. */
+  | "other";
+
+/** Why a dial failed, or a stranger was turned away. */
+export type RefusalCause =
+  /** Nobody answered for `epochLimit` epochs. */
+  | "timeout"
+  /** The versions of LSP or of the application's messages differ. */
+  | "version"
+  /** The server has no room for more connections. */
+  | "full"
+  /** The server is closing. */
+  | "closed";
+
 /** What the application reads, in order. A connection's last event is `lost` or `closed`. */
 export type LspEvent =
   | {
@@ -39,8 +69,13 @@ export type LspEvent =
     }
   /** The peer was silent for epochLimit epochs. */
   | { readonly kind: "lost"; readonly connId: number }
-  /** The connection was closed: by us, or by the peer saying so (native wire). */
-  | { readonly kind: "closed"; readonly connId: number; readonly reason: string };
+  /** The connection was closed, by us or by the peer (native wire); `reason` is one line. */
+  | {
+      readonly kind: "closed";
+      readonly connId: number;
+      readonly code: ClosureCause;
+      readonly reason: string;
+    };
 
 /** What happens to connections, told at once, outside the order of what is read. */
 export type LspNotice =
@@ -53,7 +88,7 @@ export type LspNotice =
   /** A dial failed, or a stranger was turned away; `reason` is one line for people. */
   | {
       readonly kind: "refused";
-      readonly code: "timeout" | "version" | "full" | "closed";
+      readonly code: RefusalCause;
       readonly reason: string;
     }
   /**

@@ -12,7 +12,7 @@ import type { LspEvent } from "./types.ts";
 export function endError(event: Exclude<LspEvent, { kind: "data" }>): LspError {
   return event.kind === "lost"
     ? new ConnectionLost(event.connId)
-    : new ConnectionClosed(event.connId, event.reason);
+    : new ConnectionClosed(event.connId, event.code, event.reason);
 }
 
 /** Readers are served in the order in which they asked. */

@@ -5,14 +5,12 @@
  */
 import { ConnectionClosed, ConnectionLost, ConnectRefused } from "../lsp/mod.ts";
 
-/** What LSP says of a peer that left in peace. */
-const GOODBYES: readonly string[] = ["closed by the peer", "the peer shut down"];
-
 /** One line on `error`, which ended a connection with `peer` ("the server at X"), or a dial. */
 export function whyEnded(peer: string, error: unknown): string {
   if (error instanceof ConnectionLost) return `${peer} fell silent`;
   if (error instanceof ConnectionClosed) {
-    if (GOODBYES.includes(error.reason)) return `${peer} said goodbye`;
+    const isGoodbye = error.closure === "done" || error.closure === "shutdown";
+    if (isGoodbye) return `${peer} said goodbye`;
     return `${peer} closed the connection: ${error.reason}`;
   }
   const silent = error instanceof ConnectRefused && error.refusal === "timeout";

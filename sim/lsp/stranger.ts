@@ -140,7 +140,7 @@ export class StrangerEndpoint implements EndpointCore {
     const connection = this.#connections.get(connId);
     if (connection === undefined || connection.closing) return;
     removeWhere(this.#events, (event) => event.kind === "data" && event.connId === connId);
-    this.#events.push({ kind: "closed", connId, reason: "closed here" });
+    this.#events.push({ kind: "closed", connId, code: "here", reason: "closed here" });
     connection.closing = true;
     this.#endIfFlushed(connection);
   }

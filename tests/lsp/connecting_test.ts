@@ -272,7 +272,7 @@ describe("lsp §3 connecting, native rules:", () => {
     link.run(link.nowMs + 100);
     assertEquals(again.notices[0], { kind: "connected", connId: 2, wire: "cbor", from: S });
     const end = server.events[0]!;
-    assert(end.kind === "closed" && end.connId === 1 && end.reason.startsWith("replaced"));
+    assert(end.kind === "closed" && end.connId === 1 && end.code === "replaced");
     link.write(again, 2, "new life");
     link.run(link.nowMs + 100);
     assertEquals(server.texts, ["new life"]);

@@ -335,6 +335,7 @@ describe("lsp memory for large messages:", () => {
     assertEquals(end, {
       kind: "closed",
       connId: 1,
+      code: "limit",
       reason: "too slow with a message while others waited for memory",
     });
     assertEquals(

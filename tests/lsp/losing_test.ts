@@ -10,7 +10,7 @@ import {
   UnknownConnection,
 } from "../../lsp/errors.ts";
 import { CloseCode, MAX_DATA_BYTES } from "../../lsp/frame.ts";
-import type { Wire } from "../../lsp/types.ts";
+import type { ClosureCause, Wire } from "../../lsp/types.ts";
 import {
   classicDatagram,
   connectedPair,
@@ -222,7 +222,9 @@ describe("lsp §7 closing, native rules:", () => {
     const { link, server, client } = connectedPair();
     client.core.close(link.nowMs);
     link.run(link.nowMs + 2);
-    assertEquals(server.events, [{ kind: "closed", connId: 1, reason: "closed by the peer" }]);
+    assertEquals(server.events, [
+      { kind: "closed", connId: 1, code: "done", reason: "closed by the peer" },
+    ]);
     assertEquals(server.core.stats().connections, 0);
   });
 
@@ -249,7 +251,14 @@ describe("lsp §7 closing, native rules:", () => {
     client.core.abort();
     link.run(link.nowMs + 2);
     const end = server.events[0]!;
-    assert(end.kind === "closed" && end.reason === "the peer shut down");
+    assertEquals(end, {
+      kind: "closed",
+      connId: 1,
+      code: "shutdown",
+      reason: "the peer shut down",
+    });
+    const own = { code: "here", reason: "the endpoint was aborted" } as const;
+    assertEquals(client.events, [{ kind: "closed", connId: 1, ...own }]);
     assertEquals(client.notices.at(-1), { kind: "drained" });
   });
 
@@ -259,14 +268,30 @@ describe("lsp §7 closing, native rules:", () => {
     link.run(10_000);
     assertEquals(server.events, [{ kind: "lost", connId: 1 }]);
     const end = client.events[0]!;
-    assert(end.kind === "closed" && end.reason === "the peer heard nothing for too long");
+    const reason = "the peer heard nothing for too long";
+    assertEquals(end, { kind: "closed", connId: 1, code: "lost", reason });
+  });
+
+  test("every code of Close has a cause of its own, whatever its text", () => {
+    const causes = { done: 0, shutdown: 1, protocol: 2, limit: 3, lost: 4, replaced: 5, other: 7 };
+    for (const [cause, code] of Object.entries(causes)) {
+      const { link, client } = connectedPair();
+      const bytes = nativeDatagram(1, 90, (writer) =>
+        writer.close(code, 100, "closed by the peer"),
+      );
+      link.inject(bytes, C, S);
+      const [end] = client.events;
+      assertEquals(end?.kind === "closed" && end.code, cause as ClosureCause);
+    }
   });
 
   test("a Close with a code of the future closes, with its text", () => {
     const { link, client } = connectedPair();
     const bytes = nativeDatagram(1, 90, (writer) => writer.close(999, 100, "moon phase"));
     link.inject(bytes, C, S);
-    assertEquals(client.events, [{ kind: "closed", connId: 1, reason: "moon phase" }]);
+    assertEquals(client.events, [
+      { kind: "closed", connId: 1, code: "other", reason: "moon phase" },
+    ]);
     assertEquals(CloseCode.done, 0);
   });
 });
