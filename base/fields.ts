@@ -20,6 +20,9 @@ import { utf8Length } from "./text.ts";
 /** Largest {@link FieldWriter.count}. */
 export const COUNT_MAX: number = 2 ** 32 - 1;
 const UINT64_MAX = (1n << 64n) - 1n;
+const UINT256_MAX = (1n << 256n) - 1n;
+/** Bytes of the least number that is not written as a uint64, and of the largest. */
+const UINT256_BYTES: readonly [number, number] = [9, 32];
 
 /** Collects fields, in order. A value out of range is our own mistake and throws. */
 export class FieldWriter {
@@ -38,6 +41,16 @@ export class FieldWriter {
     return this.#push(value);
   }
 
+  /** A whole number 0..2^256-1: as {@link uint64} if it fits, else as its bytes, big-endian. */
+  uint256(value: bigint): this {
+    invariant(value <= UINT256_MAX, "a number has at most 256 bits");
+    if (value <= UINT64_MAX) return this.uint64(value);
+    const digits = value.toString(16);
+    return this.bytes(
+      Uint8Array.fromHex(digits.padStart(digits.length + (digits.length & 1), "0")),
+    );
+  }
+
   /** A real number of 0 or more, to the nearest whole one; from 2^64 on the largest there is. */
   rounded(value: number): this {
     invariant(value >= 0, "a rounded number is not negative");
@@ -50,6 +63,10 @@ export class FieldWriter {
   }
 
   text(value: string): this {
+    return this.#push(value);
+  }
+
+  bytes(value: Uint8Array): this {
     return this.#push(value);
   }
 
@@ -96,6 +113,11 @@ export class FieldReader {
     return this.#sound && this.#at === this.#values.length;
   }
 
+  /** Whether a field is left to read, and all so far were good. */
+  get hasMore(): boolean {
+    return this.#sound && this.#at < this.#values.length;
+  }
+
   /** Declares the fields no good, for a reason that only the caller can see. */
   reject(): void {
     this.#sound = false;
@@ -114,6 +136,16 @@ export class FieldReader {
     return this.#bad(0n);
   }
 
+  /** A whole number 0..2^256-1; what fits into 64 bits must not come as bytes. */
+  uint256(): bigint {
+    const value = this.#values[this.#at];
+    if (!(value instanceof Uint8Array)) return this.uint64();
+    this.#at++;
+    const [least, most] = UINT256_BYTES;
+    if (value.length < least || value.length > most || value[0] === 0) return this.#bad(0n);
+    return BigInt(`0x${value.toHex()}`);
+  }
+
   /** A whole number 0..2^64-1, as the nearest double. */
   rounded(): number {
     return Number(this.uint64());
@@ -121,6 +153,14 @@ export class FieldReader {
 
   flag(): boolean {
     return this.count(1) === 1;
+  }
+
+  /** Text of at most `maxBytes` bytes of UTF-8, or as many bytes: a copy of their own. */
+  textOrBytes(maxBytes: number): string | Uint8Array {
+    const value = this.#values[this.#at];
+    if (!(value instanceof Uint8Array)) return this.text(maxBytes);
+    this.#at++;
+    return value.length <= maxBytes ? value.slice() : this.#bad("");
   }
 
   /** Text of at most `maxBytes` bytes of UTF-8. */

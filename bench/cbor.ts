@@ -16,9 +16,7 @@ const MESSAGES: Record<string, Message> = {
   "assign of 200 bytes": {
     kind: "assign",
     chunk: 4711,
-    message: "m".repeat(200),
-    lower: 10n ** 12n,
-    upper: 10n ** 12n + 80_000_000n,
+    work: { subject: "m".repeat(200), lower: 10n ** 12n, upper: 10n ** 12n + 80_000_000n },
   },
 };
 

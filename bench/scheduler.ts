@@ -4,72 +4,92 @@
  * @module
  */
 import { bench, do_not_optimize, run } from "mitata";
-import { Fleet, type FleetPort } from "../server/fleet.ts";
 import { DEFAULT_SERVER_LIMITS } from "../server/limits.ts";
-import { Miner } from "../server/roster.ts";
-import { Claim } from "../server/scheduler.ts";
+import { Searches } from "../server/search.ts";
+import { type Chunk, SearchJob } from "../server/search_job.ts";
+import { SearchRecord } from "../server/table.ts";
+import { Fleet, type FleetPort } from "../work/fleet.ts";
 import { IntervalSet } from "../work/interval_set.ts";
+import { Worker } from "../work/roster.ts";
+import { Account } from "../work/scheduler.ts";
+import type { Task } from "../work/task.ts";
 
 const nothing = (): void => {};
 
-/** The owner of a fleet that only hashes, and that for free. */
+/** The owner of a fleet that only hashes. */
 const port: FleetPort = {
-  hash: () => 0n,
-  classicBytes: () => 100,
   assign: nothing,
   shrink: nothing,
   stop: nothing,
-  accepted: nothing,
   done: nothing,
   stalled: nothing,
 };
 
-/** `miners` miners at work on the jobs, one each, of `clients` clients. */
-function busyFleet(miners: number, clients: number): { fleet: Fleet; miners: Miner[] } {
+type Miner = Worker<Task>;
+
+interface BusyFleet {
+  readonly fleet: Fleet;
+  /** Hashes for free. */
+  readonly searches: Searches;
+  readonly miners: readonly Miner[];
+}
+
+function jobOf(fleet: Fleet, account: Account, subject: string, upper: bigint): SearchJob {
+  const record = new SearchRecord({ session: 1n, number: 1 }, { subject, lower: 0n, upper });
+  return new SearchJob(record, account, fleet.takeSeq(), DEFAULT_SERVER_LIMITS, 0);
+}
+
+/** `minerCount` miners at work on the jobs, one each, of `clients` clients. */
+function busyFleet(minerCount: number, clients: number): BusyFleet {
   const fleet = new Fleet(DEFAULT_SERVER_LIMITS, port);
   for (let i = 0; i < clients; i++) {
     const upper = 1n << BigInt(50 + (i % 10));
-    const spec = { number: 1, message: `job ${i}`, lower: 0n, upper };
-    fleet.addJob(spec, new Claim(100_000 + i), 0);
+    fleet.addJob(jobOf(fleet, new Account(), `job ${i}`, upper), 0);
   }
-  for (let i = 0; i < miners; i++) {
-    const of = { connId: i + 1, wire: "cbor", threads: 8, label: "bench" } as const;
-    fleet.join(new Miner(of, 1e6 + i * 1_000, 0), 0);
+  for (let i = 0; i < minerCount; i++) {
+    const rate = 1e6 + i * 1_000;
+    const options = { connId: i + 1, steerable: true, threads: 8, label: "bench", rate };
+    fleet.join(new Worker<Task>(options, 0), 0);
   }
-  return { fleet, miners: [...fleet.roster.miners.values()] };
+  const searches = new Searches(fleet, { hash: () => 0n, accepted: nothing });
+  return { fleet, searches, miners: [...fleet.roster.workers.values()] };
 }
+
+const chunkOf = (miner: Miner): Chunk => miner.tasks[0] as Chunk;
 
 for (const [minerCount, jobCount] of [
   [1_000, 1],
   [1_000, 1_000],
   [5_000, 5_000],
 ] as const) {
-  const { fleet, miners } = busyFleet(minerCount, jobCount);
+  const { searches, miners } = busyFleet(minerCount, jobCount);
   let turn = 0;
   let now = 0;
   bench(
     `decision: a Result booked, the next chunk chosen; ${minerCount} miners, ${jobCount} jobs`,
     () => {
       const miner = miners[turn++ % miners.length]!;
-      const chunk = miner.chunks[0]!;
+      const chunk = chunkOf(miner);
       now += 1_000 / minerCount;
       const best = { hash: 0n, nonce: chunk.lower };
-      do_not_optimize(fleet.result(miner, { kind: "result", chunk: chunk.id, best }, now));
+      do_not_optimize(searches.result(miner, { kind: "result", chunk: chunk.id, best }, now));
     },
   );
 }
 
 {
-  const { fleet, miners } = busyFleet(1_000, 1_000);
+  const { searches, miners } = busyFleet(1_000, 1_000);
   let turn = 0;
   let now = 0;
   bench("progress of a running chunk; 1000 miners, 1000 jobs", () => {
     const miner = miners[turn++ % miners.length]!;
-    const chunk = miner.chunks[0]!;
+    const chunk = chunkOf(miner);
     now += 0.25;
     const best = { hash: 0n, nonce: chunk.lower };
     const next = chunk.next + 1n < chunk.end ? chunk.next + 1n : chunk.next;
-    do_not_optimize(fleet.progress(miner, { kind: "progress", chunk: chunk.id, next, best }, now));
+    do_not_optimize(
+      searches.progress(miner, { kind: "progress", chunk: chunk.id, next, best }, now),
+    );
   });
 }
 
@@ -79,15 +99,17 @@ for (const [minerCount, jobCount] of [
 }
 
 {
-  const { fleet } = busyFleet(1_000, 1_000);
-  const claim = new Claim(1);
-  const spec = { number: 1, message: "urgent", lower: 0n, upper: 999n };
+  const { fleet, searches } = busyFleet(1_000, 1_000);
+  const account = new Account();
   bench("an urgent job arrives and leaves; 1000 miners, 1000 jobs", () => {
-    fleet.dropJob(fleet.addJob(spec, claim, 1), 1);
+    const job = jobOf(fleet, account, "urgent", 999n);
+    fleet.addJob(job, 1);
+    fleet.dropJob(job, 1);
     // The miners' answers to the Stops that this caused.
-    for (const miner of fleet.roster.miners.values()) {
-      for (const chunk of miner.chunks.filter(({ stopping }) => stopping)) {
-        fleet.stopped(miner, { kind: "stopped", chunk: chunk.id, next: chunk.lower }, 1);
+    for (const miner of fleet.roster.workers.values()) {
+      for (const task of miner.tasks.filter(({ stopping }) => stopping)) {
+        const next = (task as Chunk).lower;
+        searches.stopped(miner, { kind: "stopped", chunk: task.id, next }, 1);
       }
     }
   });

@@ -76,8 +76,9 @@ export function submit(options: SubmitOptions): Submission {
 class RunningJob implements Submission {
   readonly answer: Promise<JobAnswer>;
   readonly connected: Promise<void>;
-  readonly #drive = new Drive<ClientInput, ClientEffect>(new ClientCore(), (effect) =>
-    this.#do(effect),
+  readonly #drive = new Drive<ClientInput, ClientEffect>(
+    new ClientCore({ session: newSession() }),
+    (effect) => this.#do(effect),
   );
   readonly #answer = Promise.withResolvers<JobAnswer>();
   readonly #connected = Promise.withResolvers<void>();
@@ -213,4 +214,9 @@ class RunningJob implements Submission {
     this.#news = Promise.withResolvers<void>();
     bell.resolve();
   }
+}
+
+/** A session that nobody else has picked, as far as chance goes, and nobody can guess. */
+function newSession(): bigint {
+  return crypto.getRandomValues(new BigUint64Array(1))[0]!;
 }

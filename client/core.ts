@@ -14,7 +14,7 @@ import { CLASSIC_PAYLOAD_BYTES_MAX, type Wire } from "../lsp/mod.ts";
 import type { Candidate } from "../work/candidate.ts";
 import { classicRequest, decodeClassicMessage, encodeClassicMessage } from "../work/classic.ts";
 import { hashNonce, MAX_UINT64 } from "../work/hash.ts";
-import { type FromClient, MAX_MESSAGE_BYTES } from "../work/messages.ts";
+import { type FromClient, MAX_MESSAGE_BYTES, type Submit } from "../work/messages.ts";
 import { decodeMessage, encodeMessage } from "../work/wire.ts";
 import type { ClientEffect, ClientInput, Job } from "./types.ts";
 
@@ -86,6 +86,14 @@ interface Entry {
 export interface ClientCoreOptions {
   /** Hash of a nonce for a message; `hashNonce` unless a simulation has a cheaper one. */
   readonly hash?: (message: string, nonce: bigint) => bigint;
+  /** The client's session: 64 bits that nobody else has picked. */
+  readonly session: bigint;
+}
+
+function submitOf(job: number, session: bigint, work: Job): Submit {
+  const { message: subject, lower, upper, target } = work;
+  const search = { subject, lower, upper, ...(target !== undefined && { target }) };
+  return { kind: "submit", job, session, work: search };
 }
 
 /** The client as a state machine; one core is one connection. See the module's comment. */
@@ -96,10 +104,12 @@ export class ClientCore implements Machine<ClientInput, ClientEffect> {
   /** Jobs without an answer, by the caller's number, in order of submission. */
   readonly #jobs = new Map<number, Entry>();
   readonly #hash: (message: string, nonce: bigint) => bigint;
+  readonly #session: bigint;
   #wire: Wire | undefined;
   #gone = false;
 
-  constructor(options: ClientCoreOptions = {}) {
+  constructor(options: ClientCoreOptions) {
+    this.#session = options.session;
     this.#hash = options.hash ?? hashNonce;
   }
 
@@ -160,7 +170,7 @@ export class ClientCore implements Machine<ClientInput, ClientEffect> {
           continue;
         }
         entry.sent = true;
-        if (this.#wire === "cbor") this.#write({ kind: "submit", job, ...entry.work });
+        if (this.#wire === "cbor") this.#write(submitOf(job, this.#session, entry.work));
         else this.#effects.push({ kind: "write", payload: requestFor(entry.work) });
       }
       if (this.#wire === "json") return;

@@ -25,6 +25,7 @@ import {
   MAX_LABEL_BYTES,
   MAX_REASON_BYTES,
 } from "../work/messages.ts";
+import type { SearchSpec } from "../work/subject.ts";
 import { decodeMessage, encodeMessage } from "../work/wire.ts";
 import type { MinerEffect, MinerInput, PoolEvent } from "./types.ts";
 
@@ -64,7 +65,7 @@ interface Chunk {
   /** The server's number for it; 0 on the classic wire, which has none. */
   readonly number: number;
   readonly lower: bigint;
-  readonly work: Omit<Assign, "kind" | "chunk">;
+  readonly work: SearchSpec & { readonly subject: string };
   started: boolean;
   stopping: boolean;
 }
@@ -264,9 +265,12 @@ export class MinerCore implements Machine<MinerInput, MinerEffect> {
 
   #handleAssign(assign: Assign): void {
     if (assign.chunk <= this.#lastChunkNumber) return this.#reject("chunk number used before");
-    if (!this.#roomFor(assign.lower, assign.upper)) return;
-    this.#lastChunkNumber = assign.chunk;
-    this.#addChunk(assign.chunk, assign);
+    const { chunk, work } = assign;
+    if (!this.#roomFor(work.lower, work.upper)) return;
+    this.#lastChunkNumber = chunk;
+    const { subject, ...rest } = work;
+    if (typeof subject !== "string") return this.#reject("malformed", "a block header");
+    this.#addChunk(chunk, { ...rest, subject });
     this.#startChunks(MAX_TRACKED_CHUNKS);
   }
 
@@ -276,8 +280,8 @@ export class MinerCore implements Machine<MinerInput, MinerEffect> {
     if (typeof request === "string") return this.#reject("malformed", request);
     if (request.type !== 1) return this.#reject("unexpected kind");
     if (!this.#roomFor(request.lower, request.upper)) return;
-    const { data: message, lower, upper } = request;
-    this.#addChunk(0, { message, lower, upper });
+    const { data: subject, lower, upper } = request;
+    this.#addChunk(0, { subject, lower, upper });
     this.#startChunks(1);
   }
 
@@ -306,7 +310,7 @@ export class MinerCore implements Machine<MinerInput, MinerEffect> {
       if (running++ >= limit) return;
       if (chunk.started) continue;
       chunk.started = true;
-      const { message, lower, upper, target } = chunk.work;
+      const { subject: message, lower, upper, target } = chunk.work;
       const search = { id: chunk.id, message, lower, upper };
       this.#effects.push({
         kind: "start",

@@ -4,25 +4,41 @@
  * @module
  */
 import type { Millis } from "../base/machine.ts";
-import { readableDuration, readablePlural, utf8Length } from "../base/text.ts";
+import { readableDuration, readablePlural } from "../base/text.ts";
 import type { Wire } from "../lsp/mod.ts";
 import { type ClassicMessage, classicResult, encodeClassicMessage } from "../work/classic.ts";
+import type { Fleet } from "../work/fleet.ts";
 import { MAX_UINT64 } from "../work/hash.ts";
 import { MAX_MESSAGE_BYTES, type Message, type Status } from "../work/messages.ts";
 import { hexDigits } from "../work/readable.ts";
-import type { Fleet } from "./fleet.ts";
-import type { Job, JobSpec } from "./job.ts";
-import { Claim } from "./scheduler.ts";
+import { Account } from "../work/scheduler.ts";
+import { type SearchSpec, subjectBytes, whyNoSearch } from "../work/subject.ts";
+import type { ServerLimits } from "./limits.ts";
+import { SearchJob } from "./search_job.ts";
+import type { JobTable, SearchAnswer } from "./table.ts";
+
+/** A session: what one client asked for, over the connection that it used last. */
+export class Asker extends Account {
+  readonly session: bigint;
+  readonly wire: Wire;
+  connId: number;
+  /** Live jobs by the client's number. */
+  readonly jobs: Map<number, SearchJob> = new Map();
+
+  constructor(session: bigint, wire: Wire, connId: number) {
+    super();
+    this.session = session;
+    this.wire = wire;
+    this.connId = connId;
+  }
+}
 
 /** A connection that asked for jobs. */
 export interface Client {
   readonly connId: number;
-  readonly wire: Wire;
-  readonly claim: Claim;
-  /** Live jobs by the client's number. */
-  readonly jobs: Map<number, Job>;
+  readonly asker: Asker;
   /** Classic requests that wait for the one before: their Results could not be told apart. */
-  readonly waiting: JobSpec[];
+  readonly waiting: SearchSpec[];
   /** Classic requests so far; each gets the next number. */
   requests: number;
 }
@@ -37,36 +53,52 @@ export interface Desk {
   reject(reason: string): void;
 }
 
+/** Sessions of classic clients count from here: no native client can name them. */
+const CLASSIC_SESSIONS = 1n << 64n;
+
 export class Clients {
   readonly byConnId: Map<number, Client> = new Map();
+  readonly #askers = new Map<bigint, Asker>();
+  readonly #limits: ServerLimits;
+  readonly #table: JobTable;
   readonly #fleet: Fleet;
   readonly #desk: Desk;
 
-  constructor(fleet: Fleet, desk: Desk) {
+  constructor(limits: ServerLimits, table: JobTable, fleet: Fleet, desk: Desk) {
+    this.#limits = limits;
+    this.#table = table;
     this.#fleet = fleet;
     this.#desk = desk;
   }
 
-  /** A native client's message; `client` is undefined for its first. */
+  /** A native client's message. */
   handle(connId: number, message: Message, now: Millis): void {
     if (message.kind === "cancel") return this.#cancel(connId, message.job, now);
     if (message.kind !== "submit") return this.#desk.reject(`${message.kind} from a client`);
-    const { job: number, message: text, lower, upper, target } = message;
-    const client = this.#clientOf(connId, "cbor", number);
+    const { job: number, session, work } = message;
+    const client = this.#clientOf(connId, "cbor", session, number);
     if (client === undefined) return;
-    if (client.jobs.has(number)) return this.#desk.reject("submit of a number in use");
-    this.#start(client, { number, message: text, lower, upper, target }, now);
+    if (client.asker.session !== session) {
+      return this.#refuse(client, number, "a connection speaks for one session only", now);
+    }
+    client.asker.connId = connId;
+    const known = this.#table.find({ session, number }, work);
+    if (known === undefined) return this.#start(client, number, work, now);
+    if (known.kind === "answered") return this.#tellAnswer(client.asker, number, known.answer);
+    if (known.kind === "taken") {
+      this.#refuse(client, number, `its number ${number} stands for another job`, now);
+    }
   }
 
   /** A classic client's Request. */
   handleRequest(connId: number, request: ClassicMessage, now: Millis): void {
-    const client = this.#clientOf(connId, "json", 0);
+    const client = this.#clientOf(connId, "json", CLASSIC_SESSIONS + BigInt(connId), 0);
     if (client === undefined) return;
-    if (client.waiting.length >= this.#fleet.limits.maxJobsPerClient) {
+    if (client.waiting.length >= this.#limits.maxJobsPerClient) {
       return this.#refuse(client, 0, "too many requests wait on this connection", now);
     }
-    const { data: message, lower, upper } = request;
-    client.waiting.push({ number: ++client.requests, message, lower, upper });
+    const { data: subject, lower, upper } = request;
+    client.waiting.push({ subject, lower, upper });
     this.#startWaiting(client, now);
   }
 
@@ -76,8 +108,13 @@ export class Clients {
     if (client === undefined) return;
     this.byConnId.delete(connId);
     client.waiting.length = 0;
-    const jobs = [...client.jobs.values()];
-    client.jobs.clear();
+    const { asker } = client;
+    // Its client has come back over another connection.
+    if (asker.connId !== connId) return;
+    this.#askers.delete(asker.session);
+    const jobs = [...asker.jobs.values()];
+    asker.jobs.clear();
+    this.#table.end(asker.session);
     if (jobs.length > 0) {
       const what = jobs.length === 1 ? "its job is" : `its ${jobs.length} jobs are`;
       this.#desk.tell("info", `client ${connId} left: ${why}; ${what} dropped`);
@@ -86,59 +123,66 @@ export class Clients {
   }
 
   /** All of the job is searched. */
-  answer(job: Job, now: Millis): void {
-    const { best, met, claim, spec } = job;
-    const client = this.byConnId.get(claim.connId);
-    if (client === undefined || best === undefined) return;
-    client.jobs.delete(spec.number);
-    if (client.wire === "json")
-      this.#desk.writeRaw(client.connId, encodeClassicMessage(classicResult(best)));
-    else this.#desk.write(client.connId, { kind: "answer", job: spec.number, best, met });
+  answer(job: SearchJob, now: Millis): void {
+    const asker = askerOf(job);
+    const { number } = job.record.name;
+    asker.jobs.delete(number);
+    const answer = this.#table.answer(job.record);
+    this.#tellAnswer(asker, number, answer);
+    const { best, met } = answer;
     const missed = met ? "" : ", target not met";
     const took = readableDuration((now - job.arrivedMs) / 1000);
     const found = `nonce ${best.nonce} has hash ${hexDigits(best.hash)}${missed}`;
     this.#desk.tell("info", `job ${nameOf(job)} answered after ${took}: ${found}`);
-    this.#startWaiting(client, now);
+    const client = this.byConnId.get(asker.connId);
+    if (client !== undefined) this.#startWaiting(client, now);
   }
 
-  /** Tells native clients how far their jobs are; of those that do not move, less often. */
+  /** Tells native clients how their jobs stand; those that make no progress less often. */
   tellStatus(now: Millis): void {
-    const { roster, jobs, limits } = this.#fleet;
-    const miners = roster.miners.size;
-    for (const job of jobs) {
+    const miners = this.#fleet.roster.workers.size;
+    for (const job of this.#fleet.jobs) {
+      if (!(job instanceof SearchJob)) continue;
       const sinceMs = now - job.statusMs;
-      if (sinceMs < limits.statusMs) continue;
-      const moved = job.done !== job.statusDone || miners !== job.statusMiners;
-      if (!moved && sinceMs < limits.statusIdleMs) continue;
-      job.rate.sample(job.done - job.statusDone, sinceMs);
+      if (sinceMs < this.#limits.statusMs) continue;
+      const { done } = job.record;
+      const moved = done !== job.statusDone || miners !== job.statusMiners;
+      if (!moved && sinceMs < this.#limits.statusIdleMs) continue;
+      job.rate.sample(done - job.statusDone, sinceMs);
       job.statusMs = now;
-      job.statusDone = job.done;
+      job.statusDone = done;
       job.statusMiners = miners;
-      const client = this.byConnId.get(job.claim.connId);
-      if (client?.wire === "cbor") this.#desk.write(client.connId, this.#statusOf(job));
+      const { wire, connId } = askerOf(job);
+      if (wire === "cbor") this.#desk.write(connId, this.#statusOf(job));
     }
   }
 
-  #statusOf(job: Job): Status {
+  #tellAnswer({ wire, connId }: Asker, job: number, { best, met }: SearchAnswer): void {
+    if (wire === "cbor") return this.#desk.write(connId, { kind: "answer", job, best, met });
+    this.#desk.writeRaw(connId, encodeClassicMessage(classicResult(best)));
+  }
+
+  #statusOf(job: SearchJob): Status {
     const { roster, jobs } = this.#fleet;
+    const { name, done, best } = job.record;
     // A job that is alone has the whole fleet, also while too little of it is measured.
     const jobRate = jobs.size === 1 ? roster.fleetRate : (job.rate.value ?? 0);
     const status: Status = {
       kind: "status",
-      job: job.spec.number,
-      done: job.done > MAX_UINT64 ? MAX_UINT64 : job.done,
+      job: name.number,
+      done: done > MAX_UINT64 ? MAX_UINT64 : done,
       jobRate,
       fleetRate: roster.fleetRate,
-      miners: roster.miners.size,
+      miners: roster.workers.size,
     };
-    return job.best === undefined ? status : { ...status, best: job.best };
+    return best === undefined ? status : { ...status, best };
   }
 
   /** The client behind the connection, a new one if need be; undefined if the house is full. */
-  #clientOf(connId: number, wire: Wire, job: number): Client | undefined {
+  #clientOf(connId: number, wire: Wire, session: bigint, job: number): Client | undefined {
     const known = this.byConnId.get(connId);
     if (known !== undefined) return known;
-    const { maxClients } = this.#fleet.limits;
+    const { maxClients } = this.#limits;
     if (this.byConnId.size >= maxClients) {
       const reason = `the server has reached its limit of ${maxClients} clients`;
       this.#desk.tell("warn", `client ${connId} refused: ${reason}`);
@@ -146,67 +190,80 @@ export class Clients {
       this.#desk.close(connId);
       return undefined;
     }
-    const claim = new Claim(connId);
-    const client = { connId, wire, claim, jobs: new Map(), waiting: [], requests: 0 };
+    const asker = this.#askers.get(session) ?? new Asker(session, wire, connId);
+    this.#askers.set(session, asker);
+    const client = { connId, asker, waiting: [], requests: 0 };
     this.byConnId.set(connId, client);
     return client;
   }
 
   #cancel(connId: number, number: number, now: Millis): void {
-    const client = this.byConnId.get(connId);
-    const job = client?.jobs.get(number);
+    const asker = this.byConnId.get(connId)?.asker;
+    const job = asker?.jobs.get(number);
     // An unknown number is no fault: the answer and the Cancel crossed.
-    if (client === undefined || job === undefined) return;
-    client.jobs.delete(number);
+    if (asker === undefined || job === undefined) return;
+    asker.jobs.delete(number);
+    this.#table.forget(job.record.name);
     this.#desk.tell("info", `job ${nameOf(job)} cancelled`);
     this.#fleet.dropJob(job, now);
   }
 
   #startWaiting(client: Client, now: Millis): void {
-    if (client.jobs.size > 0) return;
+    if (client.asker.jobs.size > 0) return;
     const spec = client.waiting.shift();
-    if (spec !== undefined) this.#start(client, spec, now);
+    if (spec !== undefined) this.#start(client, ++client.requests, spec, now);
   }
 
-  #start(client: Client, spec: JobSpec, now: Millis): void {
-    const reason = this.#objection(client, spec);
-    if (reason !== undefined) return this.#refuse(client, spec.number, reason, now);
+  #start(client: Client, number: number, spec: SearchSpec, now: Millis): void {
+    const { asker } = client;
+    const reason = this.#objection(asker, spec);
+    if (reason !== undefined) return this.#refuse(client, number, reason, now);
+    const submitted = this.#table.submit({ session: asker.session, number }, spec);
+    if (submitted.kind !== "new") return;
     const size = spec.upper - spec.lower + 1n;
     const kind = spec.target === undefined ? "" : `, target ${hexDigits(spec.target)}`;
     const what = `${readablePlural(size, "nonce")}${kind}`;
-    this.#desk.tell("info", `job ${client.connId}/${spec.number} accepted: ${what}`);
-    client.jobs.set(spec.number, this.#fleet.addJob(spec, client.claim, now));
+    this.#desk.tell("info", `job ${client.connId}/${number} accepted: ${what}`);
+    const seq = this.#fleet.takeSeq();
+    const job = new SearchJob(submitted.record, asker, seq, this.#limits, now);
+    asker.jobs.set(number, job);
+    this.#fleet.addJob(job, now);
   }
 
   /** Why the job cannot be done, in one line. */
-  #objection(client: Client, spec: JobSpec): string | undefined {
-    const { jobs, limits, messageBytes } = this.#fleet;
-    if (spec.lower > spec.upper) return "the range is empty: its lower end is above its upper";
-    const bytes = utf8Length(spec.message);
-    if (bytes > MAX_MESSAGE_BYTES) {
-      return `the message is longer than ${MAX_MESSAGE_BYTES} bytes`;
+  #objection(asker: Asker, spec: SearchSpec): string | undefined {
+    const { maxJobs, maxJobsPerClient, maxMessageBytesTotal } = this.#limits;
+    const nonsense = whyNoSearch(spec);
+    if (nonsense !== undefined) return nonsense;
+    const bytes = subjectBytes(spec.subject);
+    if (bytes > MAX_MESSAGE_BYTES) return `the message is longer than ${MAX_MESSAGE_BYTES} bytes`;
+    if (typeof spec.subject !== "string") return "the miners of this fleet search messages only";
+    if (asker.jobs.size >= maxJobsPerClient) {
+      return `this client has reached its limit of ${maxJobsPerClient} jobs`;
     }
-    if (client.jobs.size >= limits.maxJobsPerClient) {
-      return `this client has reached its limit of ${limits.maxJobsPerClient} jobs`;
+    if (this.#table.subjectBytes + bytes > maxMessageBytesTotal) {
+      return `the server has reached its limit of ${maxMessageBytesTotal} bytes of messages`;
     }
-    if (messageBytes + bytes > limits.maxMessageBytesTotal) {
-      return `the server has reached its limit of ${limits.maxMessageBytesTotal} bytes of messages`;
-    }
-    if (jobs.size >= limits.maxJobs)
-      return `the server has reached its limit of ${limits.maxJobs} jobs`;
+    if (this.#table.size >= maxJobs) return `the server has reached its limit of ${maxJobs} jobs`;
     return undefined;
   }
 
   /** Says no in one line; the classic wire has no words for it but to hang up. */
   #refuse(client: Client, job: number, reason: string, now: Millis): void {
-    const { connId, wire } = client;
+    const { connId, asker } = client;
     this.#desk.tell("warn", `job ${connId}/${job} refused: ${reason}`);
-    if (wire === "cbor") return this.#desk.write(connId, { kind: "refused", job, reason });
+    if (asker.wire === "cbor") return this.#desk.write(connId, { kind: "refused", job, reason });
     this.leave(connId, "refused", now);
     this.#desk.close(connId);
   }
 }
 
-function nameOf(job: Job): string {
-  return `${job.claim.connId}/${job.spec.number}`;
+/** The session that asked for the job. */
+export function askerOf(job: SearchJob): Asker {
+  return job.account as Asker;
+}
+
+/** For people: the connection and the client's number. */
+function nameOf(job: SearchJob): string {
+  return `${askerOf(job).connId}/${job.record.name.number}`;
 }

@@ -10,23 +10,26 @@
  *
  * @module
  */
-import type { Machine, Millis, Wake } from "../base/machine.ts";
+import { invariant, type Machine, type Millis, type Wake } from "../base/machine.ts";
 import { Outbox } from "../base/outbox.ts";
 import { oneLine, readablePlural } from "../base/text.ts";
 import type { Wire } from "../lsp/mod.ts";
 import { classicRequest, decodeClassicMessage, encodeClassicMessage } from "../work/classic.ts";
-import { hashNonce, MAX_UINT64 } from "../work/hash.ts";
+import { Fleet, type FleetPort } from "../work/fleet.ts";
 import type { Interval } from "../work/interval_set.ts";
 import type { Hashing, Join, Message } from "../work/messages.ts";
 import { readableRate } from "../work/readable.ts";
+import { Worker } from "../work/roster.ts";
+import { hashOf, type Subject } from "../work/subject.ts";
+import type { Task } from "../work/task.ts";
 import { decodeMessage, encodeMessage } from "../work/wire.ts";
-import { Clients } from "./clients.ts";
-import { Fleet, type FleetPort } from "./fleet.ts";
-import type { Job } from "./job.ts";
+import { askerOf, Clients } from "./clients.ts";
 import { DEFAULT_SERVER_LIMITS, type ServerLimits } from "./limits.ts";
 import { LogLimiter } from "./log_limiter.ts";
-import { Miner } from "./roster.ts";
+import { Searches } from "./search.ts";
+import type { Chunk, SearchJob } from "./search_job.ts";
 import { type ServerSnapshot, snapshotOf } from "./snapshot.ts";
+import { JobTable } from "./table.ts";
 import type { ServerEffect, ServerInput } from "./types.ts";
 
 /** A range that was accepted as searched just now, for the first time; both ends included. */
@@ -40,10 +43,13 @@ export interface Accepted {
   readonly miner: number;
 }
 
+/** A native or classic miner of the fleet. */
+type Miner = Worker<Task>;
+
 /** How a server core is made. */
 export interface ServerCoreOptions {
-  /** Hash of a nonce for a message; `hashNonce` unless a simulation has a cheaper one. */
-  readonly hash?: (message: string, nonce: bigint) => bigint;
+  /** Hash of a nonce; `hashOf` unless a simulation has a cheaper one. */
+  readonly hash?: (subject: Subject, nonce: bigint) => bigint;
   readonly limits?: Partial<ServerLimits>;
   /** Told of every accepted range, for tests and simulations. */
   readonly onAccept?: (accepted: Accepted) => void;
@@ -55,7 +61,9 @@ const MAX_REASONS = 64;
 /** The server as a state machine; see the module. */
 export class ServerCore implements Machine<ServerInput, ServerEffect> {
   readonly limits: ServerLimits;
+  readonly #table: JobTable;
   readonly #fleet: Fleet;
+  readonly #searches: Searches;
   readonly #clients: Clients;
   /** Connections that were told to close and are not gone yet. */
   readonly #closing = new Set<number>();
@@ -70,8 +78,13 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
     this.limits = { ...DEFAULT_SERVER_LIMITS, ...options.limits };
     this.#onAccept = options.onAccept;
     this.#log = new LogLimiter(this.limits.logBurst, this.limits.logPerSecond);
-    this.#fleet = new Fleet(this.limits, this.#port(options.hash ?? hashNonce));
-    this.#clients = new Clients(this.#fleet, {
+    this.#fleet = new Fleet(this.limits, this.#fleetPort());
+    this.#searches = new Searches(this.#fleet, {
+      hash: options.hash ?? hashOf,
+      accepted: (job, piece, miner) => this.#accepted(job, piece, miner),
+    });
+    this.#table = new JobTable(this.limits.maxAnswers);
+    this.#clients = new Clients(this.limits, this.#table, this.#fleet, {
       write: (connId, message) => this.#write(connId, message),
       writeRaw: (connId, payload) => this.#writeRaw(connId, payload),
       close: (connId) => this.#close(connId),
@@ -99,14 +112,19 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
 
   /** The state of everything, as plain data. */
   snapshot(): ServerSnapshot {
-    return snapshotOf(this.#fleet, this.#clients.byConnId.size, this.#rejected);
+    return snapshotOf(
+      this.#fleet,
+      this.#clients.byConnId.size,
+      this.#table.answers,
+      this.#rejected,
+    );
   }
 
   // ---- inputs
 
   #handlePayload(connId: number, wire: Wire, payload: Uint8Array): void {
     if (this.#closing.has(connId)) return;
-    const miner = this.#fleet.roster.miners.get(connId);
+    const miner = this.#fleet.roster.workers.get(connId);
     if (wire === "json") return this.#handleClassic(connId, miner, payload);
     const message = decodeMessage(payload);
     if (typeof message === "string") return this.#reject(message);
@@ -120,18 +138,18 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
   }
 
   #handleReport(miner: Miner, message: Message): void {
-    const fleet = this.#fleet;
+    const searches = this.#searches;
     switch (message.kind) {
       case "hashing":
         return this.#learn(miner, message);
       case "progress":
-        return this.#judge(miner, fleet.progress(miner, message, this.#now));
+        return this.#judge(miner, searches.progress(miner, message, this.#now));
       case "result":
-        return this.#judge(miner, fleet.result(miner, message, this.#now));
+        return this.#judge(miner, searches.result(miner, message, this.#now));
       case "shrunk":
-        return this.#judge(miner, fleet.shrunk(miner, message, this.#now));
+        return this.#judge(miner, searches.shrunk(miner, message, this.#now));
       case "stopped":
-        return this.#judge(miner, fleet.stopped(miner, message, this.#now));
+        return this.#judge(miner, searches.stopped(miner, message, this.#now));
       default:
         return this.#reject(`${message.kind} from a miner`);
     }
@@ -145,7 +163,7 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
       return this.#clients.handleRequest(connId, message, this.#now);
     }
     if (message.type === 2 && miner !== undefined) {
-      return this.#judge(miner, this.#fleet.classicResult(miner, message, this.#now));
+      return this.#judge(miner, this.#searches.classicResult(miner, message, this.#now));
     }
     if (message.type === 0 && miner === undefined && !isClient) {
       return this.#join(connId, "json", { threads: 0, rate: 0, label: "classic" });
@@ -156,7 +174,7 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
 
   #handleGone(connId: number, why = "its connection ended"): void {
     this.#closing.delete(connId);
-    const miner = this.#fleet.roster.miners.get(connId);
+    const miner = this.#fleet.roster.workers.get(connId);
     if (miner !== undefined) this.#part(miner, why);
     else this.#clients.leave(connId, why, this.#now);
   }
@@ -171,15 +189,16 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
   // ---- miners
 
   #join(connId: number, wire: Wire, join: Omit<Join, "kind">): void {
-    if (this.#fleet.roster.miners.size >= this.limits.maxMiners) {
+    if (this.#fleet.roster.workers.size >= this.limits.maxMiners) {
       const reason = `the server has reached its limit of ${this.limits.maxMiners} miners`;
       if (wire === "cbor") this.#write(connId, { kind: "refused", job: 0, reason });
       this.#tell("warn", `miner ${connId} refused: ${reason}`);
       return this.#close(connId);
     }
     const label = oneLine(join.label);
-    const of = { connId, wire, threads: join.threads, label };
-    const miner = new Miner(of, join.rate, this.#now);
+    const { threads, rate } = join;
+    const steerable = wire === "cbor";
+    const miner: Miner = new Worker({ connId, steerable, threads, label, rate }, this.#now);
     this.#tell("info", `miner ${connId} joined: ${described({ ...join, label })}`);
     this.#fleet.join(miner, this.#now);
   }
@@ -215,29 +234,15 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
 
   // ---- effects
 
-  #port(hash: (message: string, nonce: bigint) => bigint): FleetPort {
+  #fleetPort(): FleetPort {
     return {
-      hash,
-      classicBytes: ({ message }) => {
-        const longest = classicRequest(message, MAX_UINT64, MAX_UINT64);
-        return encodeClassicMessage(longest).length;
+      assign: (task) => this.#assign(task as Chunk),
+      shrink: (task) => {
+        const upper = (task as Chunk).askedEnd - 1n;
+        this.#write(task.worker.connId, { kind: "shrink", chunk: task.id, upper });
       },
-      assign: (chunk, job) => {
-        const { connId, wire } = chunk.miner;
-        const range = { lower: chunk.lower, upper: chunk.end - 1n };
-        const { message, target } = job.spec;
-        if (wire === "json") {
-          const request = classicRequest(message, range.lower, range.upper);
-          return this.#writeRaw(connId, encodeClassicMessage(request));
-        }
-        const assign = { kind: "assign", chunk: chunk.id, message, ...range } as const;
-        this.#write(connId, target === undefined ? assign : { ...assign, target });
-      },
-      shrink: (chunk, end) =>
-        this.#write(chunk.miner.connId, { kind: "shrink", chunk: chunk.id, upper: end - 1n }),
-      stop: (chunk) => this.#write(chunk.miner.connId, { kind: "stop", chunk: chunk.id }),
-      accepted: (job, piece, miner) => this.#accepted(job, piece, miner),
-      done: (job) => this.#clients.answer(job, this.#now),
+      stop: (task) => this.#write(task.worker.connId, { kind: "stop", chunk: task.id }),
+      done: (job) => this.#clients.answer(job as SearchJob, this.#now),
       stalled: (miner) => {
         const text = miner.probation ? "has stalled: its work goes to others" : "works again";
         this.#tell(miner.probation ? "warn" : "info", `miner ${miner.connId} ${text}`);
@@ -245,10 +250,22 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
     };
   }
 
-  #accepted(job: Job, piece: Interval, miner: Miner): void {
+  #assign(chunk: Chunk): void {
+    const { connId, steerable } = chunk.worker;
+    const { subject, target } = chunk.search!.record.spec;
+    const [lower, upper] = [chunk.lower, chunk.end - 1n];
+    if (steerable) {
+      const work = { subject, lower, upper, ...(target !== undefined && { target }) };
+      return this.#write(connId, { kind: "assign", chunk: chunk.id, work });
+    }
+    invariant(typeof subject === "string", "a classic miner gets messages only");
+    this.#writeRaw(connId, encodeClassicMessage(classicRequest(subject, lower, upper)));
+  }
+
+  #accepted(job: SearchJob, piece: Interval, miner: Miner): void {
     this.#onAccept?.({
-      client: job.claim.connId,
-      job: job.spec.number,
+      client: askerOf(job).connId,
+      job: job.record.name.number,
       lower: piece.lower,
       upper: piece.end - 1n,
       miner: miner.connId,

@@ -5,10 +5,12 @@
  */
 import type { Wire } from "../lsp/mod.ts";
 import type { Candidate } from "../work/candidate.ts";
+import type { Fleet } from "../work/fleet.ts";
 import type { Interval } from "../work/interval_set.ts";
-import type { Fleet } from "./fleet.ts";
-import type { Job } from "./job.ts";
-import type { Miner } from "./roster.ts";
+import type { Worker } from "../work/roster.ts";
+import type { Task } from "../work/task.ts";
+import { askerOf } from "./clients.ts";
+import { Chunk, SearchJob } from "./search_job.ts";
 
 /** A chunk that a miner was sent and has not answered; ranges are half-open. */
 export interface ChunkSnapshot {
@@ -70,6 +72,8 @@ export interface ServerSnapshot {
     readonly intervals: number;
     readonly idle: number;
     readonly thirsty: number;
+    /** Answers kept. */
+    readonly answers: number;
   };
 }
 
@@ -77,10 +81,13 @@ export interface ServerSnapshot {
 export function snapshotOf(
   fleet: Fleet,
   clients: number,
+  answers: number,
   rejected: ReadonlyMap<string, number>,
 ): ServerSnapshot {
-  const miners = [...fleet.roster.miners.values()].map(minerSnapshot);
-  const jobs = [...fleet.jobs].map(jobSnapshot);
+  const miners = [...fleet.roster.workers.values()].map(minerSnapshot);
+  const jobs = [...fleet.jobs].flatMap((job) =>
+    job instanceof SearchJob ? [jobSnapshot(job)] : [],
+  );
   let chunks = 0;
   let intervals = 0;
   for (const miner of miners) chunks += miner.chunks.length;
@@ -97,32 +104,40 @@ export function snapshotOf(
       intervals,
       idle: fleet.roster.idle.size,
       thirsty: fleet.roster.thirsty.size,
+      answers,
     },
   };
 }
 
-function nameOf(job: Job): JobName {
-  return { client: job.claim.connId, job: job.spec.number };
+function nameOf(job: SearchJob): JobName {
+  return { client: askerOf(job).connId, job: job.record.name.number };
 }
 
-function minerSnapshot(miner: Miner): MinerSnapshot {
-  const { connId, wire, label, threads, probation, strikes } = miner;
-  const chunks = miner.chunks.map(({ id, job, lower, next, end, heldEnd, stopping }) => {
-    return { id, job: job && nameOf(job), lower, next, end, heldEnd, stopping };
-  });
+function minerSnapshot(miner: Worker<Task>): MinerSnapshot {
+  const { connId, steerable, label, threads, probation, strikes } = miner;
+  const chunks = miner.tasks.flatMap((task) =>
+    task instanceof Chunk ? [chunkSnapshot(task)] : [],
+  );
+  const wire = steerable ? "cbor" : "json";
   return { connId, wire, label, threads, rate: miner.rate.value, probation, strikes, chunks };
 }
 
-function jobSnapshot(job: Job): JobSnapshot {
-  const { lower, upper, target } = job.spec;
+function chunkSnapshot(chunk: Chunk): ChunkSnapshot {
+  const { id, search, lower, next, end, heldEnd, stopping } = chunk;
+  return { id, job: search && nameOf(search), lower, next, end, heldEnd, stopping };
+}
+
+function jobSnapshot(job: SearchJob): JobSnapshot {
+  const { record, pending } = job;
+  const { lower, upper, target } = record.spec;
   return {
     ...nameOf(job),
     lower,
     upper,
     target,
-    done: job.done,
-    best: job.best,
-    uncovered: [...job.uncovered.intervals],
-    pending: [...job.pending.intervals],
+    done: record.done,
+    best: record.best,
+    uncovered: [...record.uncovered.intervals],
+    pending: [...pending.intervals],
   };
 }

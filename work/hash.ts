@@ -1,10 +1,10 @@
 /**
- * The fleet's score of a nonce, which server and miners share: the first 64 bits of SHA-256 over
- * message, one blank, and the nonce in decimal.
+ * The hashes that server and miners share: the fleet's score of a nonce (the first 64 bits of
+ * SHA-256 over message, one blank, and the nonce in decimal), and that of a block header.
  *
  * @module
  */
-import { compress, paddedWords, SHA256_INITIAL } from "../base/sha256.ts";
+import { compress, paddedWords, sha256, SHA256_INITIAL } from "../base/sha256.ts";
 
 /** Largest nonce and largest hash: both are unsigned 64-bit numbers. */
 export const MAX_UINT64: bigint = (1n << 64n) - 1n;
@@ -46,4 +46,17 @@ export function hashNonce(message: string, nonce: bigint): bigint {
   const state = Int32Array.from(latest.state);
   for (let offset = 0; offset < words.length; offset += 16) compress(state, words, offset);
   return (BigInt(state[0]! >>> 0) << 32n) | BigInt(state[1]! >>> 0);
+}
+
+/** Bytes of a block header; its nonce is the 32-bit little-endian number at offset 76. */
+export const HEADER_BYTES = 80;
+
+/**
+ * The hash of a block header with `nonce` (0..2^32-1) in it: SHA-256 of SHA-256, read as a 256-bit
+ * little-endian number.
+ */
+export function hashHeader(header: Uint8Array, nonce: bigint): bigint {
+  const bytes = header.slice();
+  new DataView(bytes.buffer).setUint32(76, Number(nonce), true);
+  return BigInt(`0x${sha256(sha256(bytes)).reverse().toHex()}`);
 }

@@ -7,6 +7,7 @@
  * @module
  */
 import type { Candidate } from "./candidate.ts";
+import type { SearchSpec } from "./subject.ts";
 
 /** Longest message of a job, in bytes of UTF-8. The pool of a miner has slots of this size. */
 export const MAX_MESSAGE_BYTES = 65_536;
@@ -15,7 +16,7 @@ export const MAX_LABEL_BYTES = 64;
 /** Longest explanation in a {@link Refused} or {@link Hashing}, in bytes of UTF-8. */
 export const MAX_REASON_BYTES = 256;
 /** Version of the messages below; travels in the native handshake and equal at both ends. */
-export const MESSAGES_VERSION = 2;
+export const MESSAGES_VERSION = 3;
 
 // ---- miner -> server
 
@@ -83,16 +84,12 @@ export interface Stopped {
 
 // ---- server -> miner
 
-/** Search `[lower, upper]`; runs at once, or after the chunks assigned before. */
+/** Do this; it runs at once, or after the chunks assigned before. */
 export interface Assign {
   readonly kind: "assign";
   /** Number of the chunk, unique on the connection, 1 and up. */
   readonly chunk: number;
-  readonly message: string;
-  readonly lower: bigint;
-  readonly upper: bigint;
-  /** Stop at the first nonce whose hash is at most this. */
-  readonly target?: bigint;
+  readonly work: SearchSpec;
 }
 
 /** End the chunk at `upper` (lower <= upper), or as soon after it as work already begun allows. */
@@ -110,15 +107,17 @@ export interface Stop {
 
 // ---- client -> server
 
-/** A job: the least hash over `[lower, upper]`, or the lowest nonce whose hash meets `target`. */
+/**
+ * A job. The same again (equal session, number and work) joins what is under way, or gets its
+ * answer once more: it never runs twice.
+ */
 export interface Submit {
   readonly kind: "submit";
-  /** Number that the client gives the job, unique on the connection. */
+  /** Number that the client gives the job, 1 and up. */
   readonly job: number;
-  readonly message: string;
-  readonly lower: bigint;
-  readonly upper: bigint;
-  readonly target?: bigint;
+  /** 64 bits picked at random, under which the numbers count; one on a connection. */
+  readonly session: bigint;
+  readonly work: SearchSpec;
 }
 
 /** Drop the job; no more is heard of it. */

@@ -8,9 +8,9 @@
  */
 import { decodeCbor, encodeCbor } from "../base/cbor.ts";
 import { FieldReader, FieldWriter } from "../base/fields.ts";
+import { sha256 } from "../base/sha256.ts";
 import type { Candidate } from "./candidate.ts";
 import {
-  type Assign,
   type Join,
   MAX_LABEL_BYTES,
   MAX_MESSAGE_BYTES,
@@ -18,6 +18,7 @@ import {
   type Message,
   type Progress,
 } from "./messages.ts";
+import { type SearchSpec, whyNoSearch } from "./subject.ts";
 
 /** How one kind of message is written and read. */
 interface Form<M extends Message> {
@@ -31,8 +32,8 @@ const FORMS: { readonly [K in Message["kind"]]: Form<Extract<Message, { kind: K 
   join: { type: 1, write: writeMiner, read: (f) => ({ kind: "join", ...readMiner(f) }) },
   assign: {
     type: 2,
-    write: (f, m) => writeWork(f.count(m.chunk), m),
-    read: (f) => ({ kind: "assign", chunk: f.count(), ...readWork(f) }),
+    write: (f, m) => f.count(m.chunk).array((inner) => writeWork(inner, m.work)),
+    read: (f) => ({ kind: "assign", chunk: f.count(), work: f.array(readWork) }),
   },
   shrink: {
     type: 3,
@@ -71,8 +72,12 @@ const FORMS: { readonly [K in Message["kind"]]: Form<Extract<Message, { kind: K 
   },
   submit: {
     type: 16,
-    write: (f, m) => writeWork(f.count(m.job), m),
-    read: (f) => ({ kind: "submit", job: f.count(), ...readWork(f) }),
+    write: (f, m) =>
+      f
+        .count(m.job)
+        .uint64(m.session)
+        .array((inner) => writeWork(inner, m.work)),
+    read: (f) => ({ kind: "submit", job: f.count(), session: f.uint64(), work: f.array(readWork) }),
   },
   cancel: {
     type: 17,
@@ -139,21 +144,36 @@ function readMiner(f: FieldReader): MinerFields {
   return { threads: f.count(), rate: f.rounded(), label: f.text(MAX_LABEL_BYTES) };
 }
 
-/** What to search: message, range and perhaps a target. */
-type WorkFields = Pick<Assign, "message" | "lower" | "upper" | "target">;
+/** Numbers of the kinds of work. */
+const SEARCH = 1;
 
-function writeWork(f: FieldWriter, m: WorkFields): void {
-  f.text(m.message).uint64(m.lower).uint64(m.upper);
-  f.optional(m.target, (inner, target) => inner.uint64(target));
+/** A search: its kind, the subject, the range and perhaps a target. */
+export function writeWork(
+  f: FieldWriter,
+  { subject, lower, upper, target }: SearchSpec,
+): FieldWriter {
+  f.count(SEARCH);
+  if (typeof subject === "string") f.text(subject);
+  else f.bytes(subject);
+  f.uint64(lower).uint64(upper);
+  return f.optional(target, (inner, value) => inner.uint256(value));
 }
 
-function readWork(f: FieldReader): WorkFields {
-  const message = f.text(MAX_MESSAGE_BYTES);
+/** See {@link writeWork}. */
+export function readWork(f: FieldReader): SearchSpec {
+  if (f.count() !== SEARCH) f.reject();
+  const subject = f.textOrBytes(MAX_MESSAGE_BYTES);
   const lower = f.uint64();
   const upper = f.uint64();
-  const target = f.optional((inner) => inner.uint64());
-  if (lower > upper) f.reject();
-  return target === undefined ? { message, lower, upper } : { message, lower, upper, target };
+  const target = f.optional((inner) => inner.uint256());
+  const spec = target === undefined ? { subject, lower, upper } : { subject, lower, upper, target };
+  if (whyNoSearch(spec) !== undefined) f.reject();
+  return spec;
+}
+
+/** A fingerprint of what is searched: equal for equal searches, and for no others. */
+export function searchDigest(spec: SearchSpec): string {
+  return sha256(encodeCbor(writeWork(new FieldWriter(), spec).values)).toHex();
 }
 
 /** How far a chunk is searched. */
@@ -167,12 +187,14 @@ function readProgress(f: FieldReader): ProgressFields {
   return { chunk: f.count(), next: f.uint64(), ...readOptionalBest(f) };
 }
 
-function writeBest(f: FieldWriter, best: Candidate): FieldWriter {
-  return f.array((inner) => inner.uint64(best.hash).uint64(best.nonce));
+/** A candidate, as the array [hash, nonce]. */
+export function writeBest(f: FieldWriter, best: Candidate): FieldWriter {
+  return f.array((inner) => inner.uint256(best.hash).uint64(best.nonce));
 }
 
-function readBest(f: FieldReader): Candidate {
-  return f.array((inner) => ({ hash: inner.uint64(), nonce: inner.uint64() }));
+/** See {@link writeBest}. */
+export function readBest(f: FieldReader): Candidate {
+  return f.array((inner) => ({ hash: inner.uint256(), nonce: inner.uint64() }));
 }
 
 function readOptionalBest(f: FieldReader): { best?: Candidate } {

@@ -4,14 +4,9 @@
  *
  * @module
  */
+import { hashHeader } from "../../work/hash.ts";
 import { compress, paddedWords, SHA256_INITIAL } from "../../base/sha256.ts";
-import {
-  blockWordsOf,
-  checkedHeader,
-  exactHeaderHash,
-  ExactMessage,
-  midstate,
-} from "../kernels/exact.ts";
+import { blockWordsOf, checkedHeader, ExactMessage, midstate } from "../kernels/exact.ts";
 import { type GpuShape, TILE_DIGITS_MAX } from "./shader.ts";
 
 /** Nonces `start + index`, of which those up to `last` belong to the tile. */
@@ -79,5 +74,5 @@ export function headerSubject(bytes: Uint8Array): Subject {
     state: midstate(header, 64),
     words: blockWordsOf(header.subarray(64)),
   };
-  return { bits: 256, hash: (nonce) => exactHeaderHash(header, nonce), tileAt: () => tile };
+  return { bits: 256, hash: (nonce) => hashHeader(header, nonce), tileAt: () => tile };
 }

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { compress, paddedWords, sha256, SHA256_INITIAL } from "../../base/sha256.ts";
+import { compress, paddedWords, SHA256_INITIAL } from "../../base/sha256.ts";
 
 const utf8 = new TextEncoder();
 
@@ -49,13 +49,6 @@ export class ExactMessage {
     for (let at = this.taken >> 2; at < words.length; at += 16) compress(state, words, at);
     return (BigInt(state[0]! >>> 0) << 32n) | BigInt(state[1]! >>> 0);
   }
-}
-
-/** The hash of a block header with `nonce` in it, as a 256-bit little-endian number. */
-export function exactHeaderHash(header: Uint8Array, nonce: bigint): bigint {
-  const bytes = header.slice();
-  new DataView(bytes.buffer).setUint32(76, Number(nonce), true);
-  return BigInt(`0x${sha256(sha256(bytes)).reverse().toHex()}`);
 }
 
 /** A copy of an 80-byte block header. */

@@ -3,12 +3,13 @@
  *
  * @module
  */
+import { hashHeader } from "../../work/hash.ts";
 import { compress } from "../../base/sha256.ts";
 import type { Candidate } from "../../work/candidate.ts";
 import type { HeaderSearcher } from "../kernel.ts";
 import { Best } from "./best.ts";
 import { littleEndian } from "./code_cache.ts";
-import { blockWordsOf, checkedHeader, exactHeaderHash, midstate } from "./exact.ts";
+import { blockWordsOf, checkedHeader, midstate } from "./exact.ts";
 import { DIGEST_PADDING, HEADER_PADDING, INITIAL } from "./shapes.ts";
 
 /** The most significant 32 bits of the hash with this nonce. */
@@ -18,11 +19,11 @@ export type LeadingWord = (nonce: number) => number;
 export function scalarHeaderSearcher(header: Uint8Array, leading: LeadingWord): HeaderSearcher {
   return {
     search(lower: bigint, upper: bigint, target?: bigint): Candidate {
-      const best = new Best(exactHeaderHash(header, lower), lower, target, 256);
+      const best = new Best(hashHeader(header, lower), lower, target, 256);
       const end = Number(upper);
       for (let nonce = Number(lower) + 1; nonce <= end && !best.met; nonce++) {
         if (leading(nonce) > best.threshold) continue;
-        best.offer(exactHeaderHash(header, BigInt(nonce)), BigInt(nonce));
+        best.offer(hashHeader(header, BigInt(nonce)), BigInt(nonce));
       }
       return best.candidate;
     },

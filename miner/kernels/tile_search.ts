@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { hashHeader } from "../../work/hash.ts";
 import { invariant } from "../../base/machine.ts";
 import { compress } from "../../base/sha256.ts";
 import type { Candidate } from "../../work/candidate.ts";
@@ -11,7 +12,7 @@ import type { HeaderSearcher, Kernel, Searcher } from "../kernel.ts";
 import { Best } from "./best.ts";
 import { CodeCache, littleEndian } from "./code_cache.ts";
 import type { Engine, StraddleCode } from "./engine.ts";
-import { blockWordsOf, checkedHeader, exactHeaderHash, ExactMessage, midstate } from "./exact.ts";
+import { blockWordsOf, checkedHeader, ExactMessage, midstate } from "./exact.ts";
 import {
   HEADER_TILE_NONCES,
   INPUT_LAST,
@@ -284,7 +285,7 @@ class EngineHeaderSearcher implements HeaderSearcher {
   }
 
   search(lower: bigint, upper: bigint, target?: bigint): Candidate {
-    const exact = (nonce: bigint): bigint => exactHeaderHash(this.#header, nonce);
+    const exact = (nonce: bigint): bigint => hashHeader(this.#header, nonce);
     const best = new Best(exact(lower), lower, target, 256);
     const code = this.#cache.header();
     const nonces = BigInt(HEADER_TILE_NONCES);

@@ -25,11 +25,11 @@ const INTERVALS_SLACK = 200;
 export function demandSound(core: ServerCore): ServerSnapshot {
   const snapshot = core.snapshot();
   const { counts, miners, jobs } = snapshot;
-  const chunksMax = miners.length * core.limits.maxOutstandingChunks;
+  const chunksMax = miners.length * core.limits.maxOutstandingTasks;
   demand(counts.chunks <= chunksMax, () => `${counts.chunks} chunks for ${miners.length} miners`);
   const intervalsMax = INTERVALS_EACH_MAX * (counts.chunks + jobs.length) + INTERVALS_SLACK;
   demand(counts.intervals <= intervalsMax, () => `the server holds ${counts.intervals} intervals`);
-  demandBusy(snapshot, core.limits.maxOutstandingChunks);
+  demandBusy(snapshot, core.limits.maxOutstandingTasks);
   for (const job of jobs) {
     const chunks = miners
       .flatMap((miner) => miner.chunks)

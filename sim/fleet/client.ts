@@ -104,9 +104,11 @@ export class ClientMachine implements Program {
     const life = ++this.#life;
     this.#down = false;
     const { name, kind, quirks, path } = this.plan;
+    const random = this.#world.newRandom();
+    const session = (BigInt(random()) << 32n) | BigInt(random());
     this.#process = new Process({
       loop: this.#world.loop,
-      core: new ClientCore({ hash: cheapHash }),
+      core: new ClientCore({ hash: cheapHash, session }),
       carryOut: (effect) => this.#carryOut(effect),
     });
     this.#connId = undefined;

@@ -10,6 +10,7 @@ import type { LspEvent, LspNotice } from "../../lsp/mod.ts";
 import { ServerCore } from "../../server/core.ts";
 import type { ServerEffect, ServerInput } from "../../server/types.ts";
 import { classicResult, decodeClassicMessage, encodeClassicMessage } from "../../work/classic.ts";
+import type { Subject } from "../../work/subject.ts";
 import { decodeMessage, encodeMessage } from "../../work/wire.ts";
 import type { Host, HostQuirks, Program } from "../engine/host.ts";
 import { calmPath } from "../engine/network.ts";
@@ -37,7 +38,7 @@ export class ServerMachine implements Program {
   constructor(world: FleetWorld, quirks: HostQuirks) {
     this.#world = world;
     this.core = new ServerCore({
-      hash: cheapHash,
+      hash: (subject, nonce) => cheapHash(messageOf(subject), nonce),
       onAccept: ({ client, job, lower, upper }) => {
         world.oracle.accepted(this.#messageOf(client, job), lower, upper);
       },
@@ -126,7 +127,7 @@ export class ServerMachine implements Program {
     this.#world.trace?.(() => `server <- ${connId} ${describeMessage(message)}`);
     if ("kind" in message) {
       if (message.kind === "submit")
-        this.#messages.set(`${connId}/${message.job}`, message.message);
+        this.#messages.set(`${connId}/${message.job}`, messageOf(message.work.subject));
     } else if (message.type === 1) {
       const number = (this.#requests.get(connId) ?? 0) + 1;
       this.#requests.set(connId, number);
@@ -146,8 +147,9 @@ export class ServerMachine implements Program {
       }
       if (message.kind === "refused") demand(false, () => `the server refused: ${message.reason}`);
       if (message.kind === "assign" && plant === "lose-chunk" && ++this.#assigns === 3) {
-        const { chunk, lower, message: text } = message;
-        const best = { hash: cheapHash(text, lower), nonce: lower };
+        const { chunk, work } = message;
+        const { subject, lower } = work;
+        const best = { hash: cheapHash(messageOf(subject), lower), nonce: lower };
         this.#pretend(connId, "cbor", encodeMessage({ kind: "result", chunk, best }));
         return true;
       }
@@ -173,4 +175,10 @@ export class ServerMachine implements Program {
       this.host.act(() => this.#process.tell({ kind: "payload", connId, wire, payload }));
     });
   }
+}
+
+/** A simulated fleet has messages only. */
+function messageOf(subject: Subject): string {
+  demand(typeof subject === "string", () => "a block header in a simulated fleet");
+  return subject;
 }

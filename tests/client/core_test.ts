@@ -14,10 +14,12 @@ import type { Message } from "../../work/messages.ts";
 import { decodeMessage, encodeMessage } from "../../work/wire.ts";
 
 const WORK: Job = { message: "msg", lower: 0n, upper: 99n };
+const SEARCH = { subject: "msg", lower: 0n, upper: 99n };
+const SESSION = 2n ** 64n - 1n;
 const BEST = { hash: hashNonce("msg", 1n), nonce: 1n };
 
 class Rig {
-  readonly core = new ClientCore();
+  readonly core = new ClientCore({ session: SESSION });
 
   tell(input: ClientInput): ClientEffect[] {
     this.core.handle(input, 0);
@@ -45,9 +47,11 @@ describe("ClientCore on the native wire", () => {
     const rig = new Rig();
     assertEquals(rig.submit(1), []);
     const told = messages(rig.tell({ kind: "connected", wire: "cbor" }));
-    assertEquals(told, [{ kind: "submit", job: 1, ...WORK }]);
+    assertEquals(told, [{ kind: "submit", job: 1, session: SESSION, work: SEARCH }]);
     const second = messages(rig.submit(2, { ...WORK, target: 5n }));
-    assertEquals(second, [{ kind: "submit", job: 2, ...WORK, target: 5n }]);
+    assertEquals(second, [
+      { kind: "submit", job: 2, session: SESSION, work: { ...SEARCH, target: 5n } },
+    ]);
   });
 
   test("passes on progress and checked answers by job", () => {

@@ -4,7 +4,7 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { SubmitError, type SubmitErrorCode } from "../../client/mod.ts";
 import { listen, type LspServer, type Status, type Submission, submit } from "../../mod.ts";
 import { hashNonce } from "../../work/hash.ts";
-import { MESSAGES_VERSION, type ToClient } from "../../work/messages.ts";
+import { type Message, MESSAGES_VERSION, type ToClient } from "../../work/messages.ts";
 import { decodeMessage, encodeMessage } from "../../work/wire.ts";
 
 const WORK = { message: "msg", lower: 0n, upper: 99n };
@@ -17,10 +17,10 @@ afterAll(() => Promise.all(servers.map((server) => server.close())));
 /** A server that answers a client's first message with `answers`; what it was told. */
 async function fakeServer(
   ...answers: ToClient[]
-): Promise<{ port: number; told: () => unknown[] }> {
+): Promise<{ port: number; told: () => (Message | string)[] }> {
   const server = await listen({ host: "127.0.0.1", port: 0, appVersion: MESSAGES_VERSION });
   servers.push(server);
-  const told: unknown[] = [];
+  const told: (Message | string)[] = [];
   void (async () => {
     for await (const { connId, payload } of server) {
       told.push(decodeMessage(payload));
@@ -58,7 +58,10 @@ describe("submit", () => {
     const { port, told } = await fakeServer(status(50n), answer);
     const job = submit({ port, ...WORK });
     assertEquals(await job.answer, { ...BEST, met: true });
-    assertEquals(told(), [{ kind: "submit", job: 1, ...WORK }]);
+    const { message: subject, ...range } = WORK;
+    const [submitted] = told();
+    assert(typeof submitted === "object" && submitted.kind === "submit");
+    assertEquals([submitted.job, submitted.work], [1, { subject, ...range }]);
     for (const _ of [1, 2]) {
       const seen: Status[] = [];
       for await (const each of job) seen.push(each);

@@ -70,7 +70,7 @@ const rigs: Rig[] = [];
 afterAll(() => Promise.all(rigs.flatMap(({ miner, server }) => [miner.close(), server.close()])));
 
 const assign = (chunk: number, lower: bigint, upper: bigint) =>
-  ({ kind: "assign", chunk, message: "msg", lower, upper }) as const;
+  ({ kind: "assign", chunk, work: { subject: "msg", lower, upper } }) as const;
 
 describe("mine", () => {
   test("joins, works through chunks, reports progress, shrinks and stops", async () => {

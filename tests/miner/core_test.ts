@@ -68,7 +68,7 @@ function written(effects: MinerEffect[]): (Message | string)[] {
 }
 
 const assign = (chunk: number, lower = 0n, upper = 99n) =>
-  ({ kind: "assign", chunk, message: "msg", lower, upper }) as const;
+  ({ kind: "assign", chunk, work: { subject: "msg", lower, upper } }) as const;
 const search = (id: number, lower = 0n, upper = 99n) => ({ id, message: "msg", lower, upper });
 
 describe("MinerCore on the native wire", () => {
@@ -125,7 +125,7 @@ describe("MinerCore on the native wire", () => {
     const rig = new Rig();
     rig.up();
     const target = 3n;
-    assertEquals(rig.say({ ...assign(40), target }), [
+    assertEquals(rig.say({ ...assign(40), work: { ...assign(40).work, target } }), [
       { kind: "start", search: { ...search(1), target } },
     ]);
     const told = rig.tell({ kind: "finished", id: 1, best: BEST });

@@ -37,14 +37,14 @@ test("serve: a native miner and a native client", async () => {
   await using miner = await connect(at);
   miner.write(encodeMessage({ kind: "join", threads: 1, rate: 50_000, label: "by hand" }));
   await using client = await connect(at);
-  const job = { message: "msg", lower: 0n, upper: 4_999n };
-  client.write(encodeMessage({ kind: "submit", job: 1, ...job }));
+  const job = { subject: "msg", lower: 0n, upper: 4_999n };
+  client.write(encodeMessage({ kind: "submit", job: 1, session: 7n, work: job }));
   let answer: ReturnType<typeof decodeMessage> | undefined;
   const mining = (async () => {
     while (answer === undefined) {
       const assign = decodeMessage(await miner.read());
       if (typeof assign === "string" || assign.kind !== "assign") continue;
-      const best = plainSearch(assign.message, assign.lower, assign.upper);
+      const best = plainSearch(String(assign.work.subject), assign.work.lower, assign.work.upper);
       miner.write(encodeMessage({ kind: "result", chunk: assign.chunk, best }));
     }
   })().catch(() => {});

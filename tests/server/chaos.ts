@@ -68,7 +68,7 @@ class Story {
   readonly asked = new Set<Asked>();
 
   constructor(delayMs: number) {
-    this.fleet = new VirtualFleet({ delayMs, puzzle: scrambled, limits: { probeNonces: 1_000n } });
+    this.fleet = new VirtualFleet({ delayMs, puzzle: scrambled, limits: { probeUnits: 1_000n } });
     this.fleet.afterInput = () => expectSoundBooks(this.fleet);
   }
 

@@ -38,7 +38,7 @@ describe("a classic miner", () => {
 
   test("knows no targets: the lowest hit is found although it tells the least hash", () => {
     for (const target of [0n, 3n, 40n, 400n, 4_999n]) {
-      const fleet = new VirtualFleet({ puzzle: scrambled, limits: { probeNonces: 5_000n } });
+      const fleet = new VirtualFleet({ puzzle: scrambled, limits: { probeUnits: 5_000n } });
       fleet.miner({ rate: 20_000, wire: "json" });
       expectAnswer(fleet, fleet.client(), { lower: 3n, upper: 30_000n, message: "low", target });
       expectTidy(fleet);

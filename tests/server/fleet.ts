@@ -14,7 +14,7 @@ import {
   decodeClassicMessage,
   encodeClassicMessage,
 } from "../../work/classic.ts";
-import type { Answer, Assign, Message, Refused, Status } from "../../work/messages.ts";
+import type { Answer, Message, Refused, Status } from "../../work/messages.ts";
 import { decodeMessage, encodeMessage } from "../../work/wire.ts";
 import { distance, type Puzzle } from "./puzzles.ts";
 
@@ -43,7 +43,7 @@ export class VirtualFleet {
     this.puzzle = options.puzzle ?? distance;
     this.delayMs = options.delayMs ?? 5;
     this.core = new ServerCore({
-      hash: (message, nonce) => this.puzzle.hash(message, nonce),
+      hash: (subject, nonce) => this.puzzle.hash(String(subject), nonce),
       onAccept: (accepted) => this.accepted.push(accepted),
       ...options,
     });
@@ -135,7 +135,12 @@ export interface MinerOptions {
   readonly joins?: boolean;
 }
 
-interface Task extends Omit<Assign, "kind"> {
+interface Task {
+  readonly chunk: number;
+  readonly message: string;
+  readonly lower: bigint;
+  readonly upper: bigint;
+  readonly target?: bigint | undefined;
   next: bigint;
   end: bigint;
 }
@@ -224,7 +229,10 @@ export class FakeMiner implements Peer {
     if (typeof message === "string") throw new Error(message);
     this.heard.push(message);
     this.#work();
-    if (message.kind === "assign") this.#begin(message);
+    if (message.kind === "assign") {
+      const { subject, ...range } = message.work;
+      this.#begin({ chunk: message.chunk, message: String(subject), ...range });
+    }
     const task = this.tasks.find(({ chunk }) => "chunk" in message && chunk === message.chunk);
     if (task !== undefined && !this.#stalled) {
       if (message.kind === "shrink" && !this.#options.deaf) this.#shrink(task, message.upper);
@@ -238,15 +246,15 @@ export class FakeMiner implements Peer {
     if (typeof request === "string") throw new Error(request);
     this.requests.push(request);
     const { data: message, lower, upper } = request;
-    this.#begin({ kind: "assign", chunk: this.requests.length, message, lower, upper });
+    this.#begin({ chunk: this.requests.length, message, lower, upper });
     this.#plan();
   }
 
-  #begin(assign: Assign): void {
+  #begin(order: Omit<Task, "next" | "end">): void {
     if (this.#idleSinceMs !== undefined) this.idleMs += this.fleet.nowMs - this.#idleSinceMs;
     this.#idleSinceMs = undefined;
     if (this.tasks.length === 0) this.#sinceMs = this.fleet.nowMs;
-    this.tasks.push({ ...assign, next: assign.lower, end: assign.upper + 1n });
+    this.tasks.push({ ...order, next: order.lower, end: order.upper + 1n });
   }
 
   #shrink(task: Task, upper: bigint): void {
@@ -349,8 +357,8 @@ export class FakeClient implements Peer {
       const request = classicRequest(message, lower, upper);
       this.fleet.send(this.connId, "json", encodeClassicMessage(request));
     } else {
-      const submit = { kind: "submit", job, message, lower, upper } as const;
-      this.say(target === undefined ? submit : { ...submit, target });
+      const work = { subject: message, lower, upper, ...(target !== undefined && { target }) };
+      this.say({ kind: "submit", job, session: BigInt(this.connId), work });
     }
     return job;
   }

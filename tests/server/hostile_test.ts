@@ -12,6 +12,7 @@ import {
   encodeClassicMessage,
 } from "../../work/classic.ts";
 import type { Message } from "../../work/messages.ts";
+import type { Subject } from "../../work/subject.ts";
 import { expectAnswer, expectSoundBooks, expectTidy } from "./checks.ts";
 import { VirtualFleet } from "./fleet.ts";
 import { distance } from "./puzzles.ts";
@@ -28,7 +29,11 @@ function scripted(target?: bigint) {
   const client = fleet.client();
   client.submit({ upper: 9_999n, ...(target !== undefined && { target }) });
   fleet.run(50);
-  expect(miner.heard[0]).toMatchObject({ kind: "assign", chunk: 1, lower: 0n, upper: 999n });
+  expect(miner.heard[0]).toMatchObject({
+    kind: "assign",
+    chunk: 1,
+    work: { lower: 0n, upper: 999n },
+  });
   const hear = (message: Message): void => {
     miner.say(message);
     fleet.run(20);
@@ -77,7 +82,7 @@ describe("a miner's report", () => {
     hear({ kind: "shrunk", chunk: 9, upper: 100n });
     hear({ kind: "stopped", chunk: 9, next: 100n });
     hear({ kind: "join", threads: 1, rate: 5, label: "again" });
-    hear({ kind: "submit", job: 1, message: "m", lower: 0n, upper: 1n });
+    hear({ kind: "submit", job: 1, session: 1n, work: { subject: "m", lower: 0n, upper: 1n } });
     expect(done()).toBe(60n);
     expect(rejected()).toEqual({
       "cursor outside its chunk": 2,
@@ -109,7 +114,10 @@ describe("a miner's report", () => {
 
   test("is hashed again once, not each time the same candidate comes", () => {
     let hashes = 0;
-    const hash = (message: string, nonce: bigint) => (hashes++, distance.hash(message, nonce));
+    const hash = (subject: Subject, nonce: bigint) => (
+      hashes++,
+      distance.hash(String(subject), nonce)
+    );
     const fleet = new VirtualFleet({ hash });
     const miner = fleet.miner({ rate: 1e-9, declared: 1_000 });
     fleet.client().submit({ upper: 9_999n });
@@ -153,7 +161,8 @@ describe("a stranger's", () => {
     const client = fleet.client();
     client.submit({ upper: 9n });
     client.say({ kind: "join", threads: 1, rate: 1, label: "x" });
-    client.say({ kind: "submit", job: 1, message: "other", lower: 0n, upper: 1n });
+    const work = { subject: "other", lower: 0n, upper: 1n };
+    client.say({ kind: "submit", job: 1, session: BigInt(client.connId), work });
     client.say({ kind: "cancel", job: 77 });
     const classic = fleet.client("json");
     classic.submit({ upper: 9n });
@@ -167,10 +176,11 @@ describe("a stranger's", () => {
       "cancel from a stranger": 1,
       "hashing from a stranger": 1,
       "join from a client": 1,
-      "submit of a number in use": 1,
       "classic Join from a client": 1,
       "classic Result from a client": 1,
     });
+    const reason = "its number 1 stands for another job";
+    expect(client.refusals).toEqual([{ kind: "refused", job: 1, reason }]);
   });
 
   test("label cannot steer a terminal", () => {
@@ -279,7 +289,7 @@ describe("limits", () => {
     }
     const { clients, counts } = fleet.core.snapshot();
     expect(clients).toBe(0);
-    expect(counts).toEqual({ chunks: 0, intervals: 0, idle: 0, thirsty: 0 });
+    expect(counts).toEqual({ chunks: 0, intervals: 0, idle: 0, thirsty: 0, answers: 0 });
     expectTidy(fleet);
   });
 });

@@ -7,8 +7,8 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { DEFAULT_SERVER_LIMITS } from "../../server/limits.ts";
-import { RateEstimator } from "../../server/rate.ts";
-import { chunkNonces } from "../../server/sizing.ts";
+import { RateEstimator } from "../../work/rate.ts";
+import { taskUnits } from "../../work/sizing.ts";
 import { type FakeClient, VirtualFleet } from "./fleet.ts";
 
 const MAX = (1n << 64n) - 1n;
@@ -193,7 +193,7 @@ describe("RateEstimator", () => {
   });
 });
 
-describe("chunkNonces", () => {
+describe("taskUnits", () => {
   test("is at least 1, at most 2^48 and a chunk's time, and shrinks with what is left", () => {
     const nonces = fc.bigInt(1n, MAX);
     const speed = fc.double({ min: 0, max: 1e20, noNaN: true });
@@ -201,7 +201,7 @@ describe("chunkNonces", () => {
       fc.property(speed, speed, nonces, nonces, (rate, others, some, more) => {
         const [few, many] = some < more ? [some, more] : [more, some];
         const size = (pending: bigint): bigint =>
-          chunkNonces(rate, rate + others, pending, Infinity, DEFAULT_SERVER_LIMITS);
+          taskUnits(rate, rate + others, pending, Infinity, DEFAULT_SERVER_LIMITS);
         expect(size(few)).toBeGreaterThanOrEqual(1n);
         expect(size(few)).toBeLessThanOrEqual(size(many));
         expect(size(many)).toBeLessThanOrEqual(1n << 48n);

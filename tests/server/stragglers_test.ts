@@ -19,7 +19,9 @@ describe("chunks", () => {
     const miner = fleet.miner({ rate: 1e6 });
     fleet.client().submit({ upper: MAX });
     fleet.run(20_000);
-    const sizes = miner.heard.flatMap((m) => (m.kind === "assign" ? [m.upper - m.lower + 1n] : []));
+    const sizes = miner.heard.flatMap((m) =>
+      m.kind === "assign" ? [m.work.upper - m.work.lower + 1n] : [],
+    );
     expect(sizes[0]).toBe(100_000n);
     for (const size of sizes.slice(8)) {
       expect(size).toBeGreaterThan(900_000n);
@@ -34,7 +36,7 @@ describe("chunks", () => {
     fleet.client().submit({ upper: MAX });
     fleet.run(100);
     const assign = miner.heard[0]!;
-    expect(assign.kind === "assign" && assign.upper - assign.lower + 1n).toBe(1_000_000n);
+    expect(assign.kind === "assign" && assign.work.upper - assign.work.lower + 1n).toBe(1_000_000n);
   });
 
   test("have at most 2^48 nonces, whatever a miner promises", () => {
@@ -43,7 +45,7 @@ describe("chunks", () => {
     fleet.client().submit({ upper: MAX });
     fleet.run(100);
     const assign = miner.heard[0]!;
-    expect(assign.kind === "assign" && assign.upper - assign.lower + 1n).toBe(1n << 48n);
+    expect(assign.kind === "assign" && assign.work.upper - assign.work.lower + 1n).toBe(1n << 48n);
   });
 
   test("while work is pending a miner idles at most one round trip", () => {
@@ -127,15 +129,16 @@ function race(finishes: (lower: bigint) => boolean) {
   const client = fleet.client();
   client.submit({ upper: 999n });
   fleet.run(50);
-  expect(deaf[0]!.heard[0]).toMatchObject({ chunk: 1, lower: 0n, upper: 249n });
-  expect(deaf[1]!.heard[0]).toMatchObject({ chunk: 1, lower: 250n, upper: 437n });
+  expect(deaf[0]!.heard[0]).toMatchObject({ chunk: 1, work: { lower: 0n, upper: 249n } });
+  expect(deaf[1]!.heard[0]).toMatchObject({ chunk: 1, work: { lower: 250n, upper: 437n } });
   const helper = fleet.miner({ rate: 1e-9, declared: 500 });
   const receive = helper.receive.bind(helper);
   helper.receive = (payload) => {
     receive(payload);
     const message = helper.heard.at(-1)!;
-    if (message.kind !== "assign" || !finishes(message.lower)) return;
-    const best = fleet.puzzle.search(message.message, message.lower, message.upper + 1n);
+    if (message.kind !== "assign" || !finishes(message.work.lower)) return;
+    const { subject, lower, upper } = message.work;
+    const best = fleet.puzzle.search(String(subject), lower, upper + 1n);
     helper.say({ kind: "result", chunk: message.chunk, best });
   };
   fleet.run(5_000);

@@ -2,12 +2,15 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { encodeCbor } from "../../base/cbor.ts";
+import { HEADER_BYTES } from "../../work/hash.ts";
 import type { Message } from "../../work/messages.ts";
+import type { SearchSpec } from "../../work/subject.ts";
 import { decodeMessage, encodeMessage } from "../../work/wire.ts";
 
 const uint64 = fc.bigInt({ min: 0n, max: 2n ** 64n - 1n });
+const uint256 = fc.bigInt({ min: 0n, max: 2n ** 256n - 1n });
 const uint32 = fc.nat({ max: 2 ** 32 - 1 });
-const candidate = fc.record({ hash: uint64, nonce: uint64 });
+const candidate = fc.record({ hash: fc.oneof(uint64, uint256), nonce: uint64 });
 const text = fc.string({ unit: "grapheme", maxLength: 8 });
 const maybe = <T>(name: string, value: fc.Arbitrary<T>) =>
   fc.option(value).map((v) => (v === null ? {} : { [name]: v }));
@@ -18,21 +21,33 @@ const mixed = (kind: Message["kind"], ...parts: fc.Arbitrary<object>[]): fc.Arbi
   fc.tuple(...parts).map((objects) => Object.assign({ kind }, ...objects) as Message);
 
 const marked = fc.string({ unit: "binary", maxLength: 100 }).map((rest) => `\ufeff${rest}`);
-const work = [fc.record({ message: fc.oneof(text, marked) }), range, maybe("target", uint64)];
+const message = fc
+  .tuple(fc.record({ subject: fc.oneof(text, marked) }), range, maybe("target", uint64))
+  .map((parts) => Object.assign({}, ...parts) as SearchSpec);
+const header = fc
+  .record({
+    subject: fc.uint8Array({ minLength: HEADER_BYTES, maxLength: HEADER_BYTES }),
+    lower: fc.nat().map(BigInt),
+    upper: fc.constant(2n ** 32n - 1n),
+    target: uint256,
+  })
+  .map((spec): SearchSpec => spec);
+const work = fc.record({ work: fc.oneof(message, header) });
+const session = fc.record({ session: uint64 });
 const chunk = fc.record({ chunk: uint32 });
 const job = fc.record({ job: uint32 });
 const best = maybe("best", candidate);
 const anyMessage = fc.oneof(
   mixed("join", fc.record({ threads: uint32, rate: fc.nat(), label: text })),
   mixed("hashing", fc.record({ threads: uint32, rate: fc.nat(), label: text, reason: text })),
-  mixed("assign", chunk, ...work),
+  mixed("assign", chunk, work),
   mixed("shrink", chunk, fc.record({ upper: uint64 })),
   mixed("shrunk", chunk, fc.record({ upper: uint64 })),
   mixed("stop", chunk),
   mixed("progress", chunk, fc.record({ next: uint64 }), best),
   mixed("stopped", chunk, fc.record({ next: uint64 }), best),
   mixed("result", chunk, fc.record({ best: candidate })),
-  mixed("submit", job, ...work),
+  mixed("submit", job, session, work),
   mixed("cancel", job),
   mixed(
     "status",

@@ -1,0 +1,211 @@
+/**
+ * What miners report on their chunks, and what is believed of it: every candidate is hashed again
+ * and must lie in its chunk, every cursor must move forward inside it.
+ *
+ * @module
+ */
+import type { Millis } from "../base/machine.ts";
+import type { Candidate } from "../work/candidate.ts";
+import type { Fleet } from "../work/fleet.ts";
+import type { Interval } from "../work/interval_set.ts";
+import type { Progress, Result, Shrunk, Stopped } from "../work/messages.ts";
+import type { Worker } from "../work/roster.ts";
+import type { Subject } from "../work/subject.ts";
+import type { Task } from "../work/task.ts";
+import { Chunk, type SearchJob } from "./search_job.ts";
+
+/** Why a report was not believed: the owner counts these, and watches the miner's strikes. */
+export type Rejection = string | undefined;
+
+/** What the searches need done by their owner. */
+export interface SearchPort {
+  /** The plain hash of a nonce. */
+  hash(subject: Subject, nonce: bigint): bigint;
+  accepted(job: SearchJob, piece: Interval, miner: Worker<Task>): void;
+}
+
+export class Searches {
+  readonly #fleet: Fleet;
+  readonly #port: SearchPort;
+
+  constructor(fleet: Fleet, port: SearchPort) {
+    this.#fleet = fleet;
+    this.#port = port;
+  }
+
+  progress(miner: Worker<Task>, report: Progress, now: Millis): Rejection {
+    const chunk = chunkOf(miner, report.chunk);
+    if (chunk === undefined) return "progress of an unknown chunk";
+    const { next, best } = report;
+    if (next < chunk.next || next > chunk.end) return "cursor outside its chunk";
+    const job = chunk.search;
+    if (job !== undefined) {
+      if (best === undefined && next > chunk.lower) return "cursor without a candidate";
+      const falsehood = best && this.#check(chunk, job, best);
+      if (falsehood) return strike(miner, falsehood);
+    }
+    this.#advance(chunk, believable(chunk, next, best), now);
+    if (job !== undefined && best !== undefined) this.#fold(job, best, chunk, now);
+    this.#fleet.settle(miner, job, now);
+    return undefined;
+  }
+
+  result(miner: Worker<Task>, report: Result, now: Millis): Rejection {
+    const chunk = chunkOf(miner, report.chunk);
+    if (chunk === undefined) return "result of an unknown chunk";
+    return this.#finish(chunk, report.best, now);
+  }
+
+  /** A classic Result: it names no chunk, for a classic miner has one at most. */
+  classicResult(miner: Worker<Task>, best: Candidate, now: Millis): Rejection {
+    const [chunk] = miner.tasks;
+    if (!(chunk instanceof Chunk)) return "result without a request";
+    return this.#finish(chunk, best, now);
+  }
+
+  shrunk(miner: Worker<Task>, report: Shrunk, now: Millis): Rejection {
+    const chunk = chunkOf(miner, report.chunk);
+    if (chunk === undefined) return "shrunk of an unknown chunk";
+    const end = report.upper + 1n;
+    if (chunk.shrinks === 0) return "shrunk unasked";
+    if (end < chunk.askedEnd || end < chunk.next || end > chunk.end) {
+      return "shrunk outside its chunk";
+    }
+    chunk.shrinks--;
+    chunk.end = end;
+    const job = chunk.search;
+    if (job !== undefined && end < chunk.heldEnd) {
+      job.release(end, chunk.heldEnd);
+      chunk.heldEnd = end;
+      this.#fleet.update(job);
+    }
+    this.#fleet.settle(miner, job, now);
+    return undefined;
+  }
+
+  stopped(miner: Worker<Task>, report: Stopped, now: Millis): Rejection {
+    const chunk = chunkOf(miner, report.chunk);
+    if (chunk === undefined) return "stopped of an unknown chunk";
+    const job = chunk.search;
+    const { next, best } = report;
+    let reason: Rejection;
+    if (!chunk.stopping) reason = strike(miner, "stopped unasked");
+    else if (next > chunk.end) reason = "cursor outside its chunk";
+    else if (job !== undefined && next > chunk.lower) {
+      if (best === undefined) reason = "cursor without a candidate";
+      else reason = strike(miner, this.#check(chunk, job, best));
+    }
+    if (reason === undefined) {
+      this.#advance(chunk, believable(chunk, next, best), now);
+      if (job !== undefined && best !== undefined && next > chunk.lower) {
+        this.#fold(job, best, chunk, now);
+      }
+    }
+    this.#fleet.release(chunk);
+    this.#fleet.end(chunk, now);
+    this.#fleet.settle(miner, job, now);
+    return reason;
+  }
+
+  // ---- inside
+
+  #finish(chunk: Chunk, best: Candidate, now: Millis): Rejection {
+    const { worker: miner } = chunk;
+    const job = chunk.search;
+    const falsehood = job && this.#check(chunk, job, best);
+    if (falsehood === undefined) {
+      const hit = job?.record.isHit(best) ?? false;
+      if (!hit) this.#advance(chunk, chunk.end, now);
+      else if (miner.steerable) this.#advance(chunk, best.nonce + 1n, now);
+      else this.#advanceFromTop(chunk, best.nonce, now);
+      if (job !== undefined) this.#fold(job, best, chunk, now);
+    }
+    this.#fleet.release(chunk);
+    this.#fleet.end(chunk, now);
+    const reason = strike(miner, falsehood);
+    this.#fleet.settle(miner, job, now);
+    return reason;
+  }
+
+  /** Why the candidate cannot be of this chunk, if so. */
+  #check(chunk: Chunk, job: SearchJob, best: Candidate): Rejection {
+    if (best.nonce < chunk.lower || best.nonce >= chunk.assignedEnd) {
+      return "candidate outside its chunk";
+    }
+    const { checked } = chunk;
+    if (checked?.nonce === best.nonce && checked.hash === best.hash) return undefined;
+    if (this.#port.hash(job.record.spec.subject, best.nonce) !== best.hash) return "wrong hash";
+    chunk.checked = best;
+    return undefined;
+  }
+
+  /** The miner has searched everything below `to`. */
+  #advance(chunk: Chunk, to: bigint, now: Millis): void {
+    const from = chunk.next;
+    this.#fleet.heard(chunk.worker, to > from ? to - from : 0n, now);
+    if (to <= from) return;
+    const held = chunk.heldEnd;
+    chunk.next = to;
+    if (chunk.heldEnd < to) chunk.heldEnd = to;
+    this.#accept(chunk, from, to, held, now);
+  }
+
+  /**
+   * A classic miner knows no targets: it reports the least hash of its chunk. If that is a hit, no
+   * nonce above it matters, but there may be a lower hit below it, so that part goes back.
+   */
+  #advanceFromTop(chunk: Chunk, hit: bigint, now: Millis): void {
+    this.#fleet.heard(chunk.worker, chunk.end - chunk.lower, now);
+    this.#accept(chunk, hit, chunk.end, chunk.heldEnd, now);
+  }
+
+  #accept(chunk: Chunk, from: bigint, to: bigint, heldEnd: bigint, now: Millis): void {
+    const job = chunk.search;
+    if (job === undefined) return;
+    for (const piece of job.accept(from, to)) this.#port.accepted(job, piece, chunk.worker);
+    // What it was not alone with may be pending, or with others who can be spared it now.
+    if (to > heldEnd) {
+      job.pending.remove(from, to);
+      this.#fleet.spare(job.tasks, chunk, now);
+    } else if (job.raced.size > 0) this.#fleet.spare(job.raced, chunk, now);
+    this.#fleet.update(job);
+  }
+
+  #fold(job: SearchJob, best: Candidate, source: Chunk, now: Millis): void {
+    const { record } = job;
+    record.fold(best);
+    if (!record.isHit(best) || record.best !== best) return;
+    const { nonce } = best;
+    for (const piece of job.accept(nonce, nonce + 1n)) {
+      this.#port.accepted(job, piece, source.worker);
+    }
+    job.cutFrom(nonce);
+    this.#fleet.update(job);
+    for (const chunk of job.tasks as Set<Chunk>) {
+      if (chunk.heldEnd > nonce) chunk.heldEnd = chunk.next > nonce ? chunk.next : nonce;
+      if (chunk === source || chunk.stopping || !chunk.worker.steerable) continue;
+      if (chunk.next >= nonce) this.#fleet.stop(chunk, now);
+      else if (chunk.end > nonce) this.#fleet.shrink(chunk, nonce - chunk.next, now);
+    }
+  }
+}
+
+function chunkOf(miner: Worker<Task>, id: number): Chunk | undefined {
+  const task = miner.task(id);
+  return task instanceof Chunk ? task : undefined;
+}
+
+/**
+ * The cursor as far as it can be relied on. With several threads a target's hit may be known while
+ * the part below it is still being searched; only the Result says that it is the lowest.
+ */
+function believable(chunk: Chunk, next: bigint, best: Candidate | undefined): bigint {
+  const record = chunk.search?.record;
+  if (best !== undefined && best.nonce < next && record?.isHit(best)) return chunk.next;
+  return next;
+}
+
+function strike(miner: Worker<Task>, reason: Rejection): Rejection {
+  if (reason !== undefined) miner.strikes++;
+  return reason;
+}

@@ -1,0 +1,181 @@
+/**
+ * Nonce search as a kind of work: a job over one {@link SearchRecord}, and its tasks, the chunks.
+ *
+ * Three things are true after every step, and tests hold them: `pending` and the ranges that chunks
+ * hold are disjoint; together they contain the record's `uncovered`; the job is done when that is
+ * empty.
+ *
+ * @module
+ */
+import type { Millis } from "../base/machine.ts";
+import type { Candidate } from "../work/candidate.ts";
+import { classicRequest, encodeClassicMessage } from "../work/classic.ts";
+import { MAX_UINT64 } from "../work/hash.ts";
+import { type Interval, IntervalSet } from "../work/interval_set.ts";
+import { RateEstimator } from "../work/rate.ts";
+import type { Worker } from "../work/roster.ts";
+import type { Account } from "../work/scheduler.ts";
+import type { Subject } from "../work/subject.ts";
+import { Job, Task, type TaskOptions } from "../work/task.ts";
+import type { ServerLimits } from "./limits.ts";
+import type { SearchRecord } from "./table.ts";
+
+type ClassicLimits = Pick<ServerLimits, "safeClassicBytes" | "maxClassicBytes">;
+
+/** Bytes of the longest classic Request that any chunk of the search can need. */
+function longestRequestBytes(subject: Subject): number {
+  if (typeof subject !== "string") return Infinity;
+  return encodeClassicMessage(classicRequest(subject, MAX_UINT64, MAX_UINT64)).length;
+}
+
+/** See the module. What is durable of it is its record. */
+export class SearchJob extends Job {
+  readonly record: SearchRecord;
+  /** The part of the record's `uncovered` that no chunk holds. */
+  readonly pending: IntervalSet;
+  /** How fast it moves; fed by the status tick. */
+  readonly rate: RateEstimator = new RateEstimator();
+  /** What the status tick remembers. */
+  statusMs: Millis;
+  statusDone = 0n;
+  statusMiners = -1;
+  readonly #limits: ClassicLimits;
+  #classicBytes: number | undefined;
+
+  constructor(
+    record: SearchRecord,
+    account: Account,
+    seq: number,
+    limits: ClassicLimits,
+    nowMs: Millis,
+  ) {
+    super(account, seq, nowMs);
+    this.record = record;
+    this.pending = new IntervalSet();
+    for (const { lower, end } of record.uncovered.intervals) this.pending.insert(lower, end);
+    this.statusMs = nowMs;
+    this.#limits = limits;
+  }
+
+  get remaining(): bigint {
+    return this.record.uncovered.count;
+  }
+
+  get hasPending(): boolean {
+    return this.pending.size > 0;
+  }
+
+  get pendingUnits(): bigint {
+    return this.pending.count;
+  }
+
+  get isDone(): boolean {
+    return this.record.isDone;
+  }
+
+  fits(worker: Worker<Task>, others: boolean): boolean {
+    if (worker.steerable) return true;
+    // What a classic peer's buffer cannot hold never arrives.
+    const { safeClassicBytes, maxClassicBytes } = this.#limits;
+    this.#classicBytes ??= longestRequestBytes(this.record.spec.subject);
+    return this.#classicBytes <= (others ? safeClassicBytes : maxClassicBytes);
+  }
+
+  nextUnits(most: bigint): bigint {
+    const front = this.pending.intervals[0];
+    if (front === undefined) return 0n;
+    const size = front.end - front.lower;
+    return size < most ? size : most;
+  }
+
+  take(options: Omit<TaskOptions<Job>, "job">): Chunk {
+    const { lower, end } = this.pending.takeFront(options.units)!;
+    return new Chunk({ ...options, job: this }, lower, end);
+  }
+
+  /** Makes what is still uncovered of `lower <= n < end` available to the scheduler again. */
+  release(lower: bigint, end: bigint): void {
+    for (const piece of this.record.uncovered.intersection(lower, end)) {
+      this.pending.insert(piece.lower, piece.end);
+    }
+  }
+
+  /** A hit at `nonce` is known: nothing from there on needs searching any more. */
+  cutFrom(nonce: bigint): void {
+    this.record.cutFrom(nonce);
+    this.pending.remove(nonce, this.record.spec.upper + 1n);
+  }
+
+  /** Books `lower <= n < end` as searched and returns what of it is news. */
+  accept(lower: bigint, end: bigint): Interval[] {
+    return this.record.accept(lower, end);
+  }
+}
+
+/**
+ * A range that a miner was asked to search, from the Assign to the one message that ends it (Result
+ * or Stopped). Ranges are half-open here: `lower <= n < end`.
+ */
+export class Chunk extends Task {
+  readonly lower: bigint;
+  /** As assigned. */
+  readonly assignedEnd: bigint;
+  /** What the miner will search up to: as assigned, or as the last Shrunk said. */
+  end: bigint;
+  /** The cursor: `lower <= n < next` is searched and accepted. */
+  next: bigint;
+  /** `next <= n < heldEnd` is this chunk's alone; nobody else searches it. */
+  heldEnd: bigint;
+  /** The end that the last Shrink asked for (`assignedEnd` before the first). */
+  askedEnd: bigint;
+  /** The last candidate of this chunk whose hash was checked. */
+  checked: Candidate | undefined;
+
+  constructor(options: TaskOptions<SearchJob>, lower: bigint, end: bigint) {
+    super(options);
+    this.lower = lower;
+    this.next = lower;
+    this.assignedEnd = end;
+    this.end = end;
+    this.heldEnd = end;
+    this.askedEnd = end;
+  }
+
+  /** The search that it is a part of, unless that is over. */
+  get search(): SearchJob | undefined {
+    return this.job as SearchJob | undefined;
+  }
+
+  get held(): bigint {
+    return this.heldEnd - this.next;
+  }
+
+  get left(): bigint {
+    return this.end - this.next;
+  }
+
+  get isUntouched(): boolean {
+    return this.next === this.lower;
+  }
+
+  get isDivisible(): boolean {
+    return this.held > 1n;
+  }
+
+  get isNeedless(): boolean {
+    return !this.search?.record.uncovered.intersects(this.next, this.end);
+  }
+
+  release(): void {
+    this.search?.release(this.next, this.heldEnd);
+    this.heldEnd = this.next;
+  }
+
+  abandon(): void {
+    this.heldEnd = this.next;
+  }
+
+  cutTo(units: bigint): void {
+    this.askedEnd = this.next + units;
+  }
+}

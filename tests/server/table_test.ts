@@ -1,0 +1,185 @@
+/** The job table: names that outlive connections, answers that are kept, snapshots. */
+import { describe, test } from "bun:test";
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import fc from "fast-check";
+import { type JobName, JobTable, type SearchRecord } from "../../server/table.ts";
+import { snapshotOfTable, tableFrom } from "../../server/table_snapshot.ts";
+import type { SearchSpec } from "../../work/subject.ts";
+import { VirtualFleet } from "./fleet.ts";
+
+const SPEC: SearchSpec = { subject: "msg", lower: 0n, upper: 999n };
+const BEST = { hash: 5n, nonce: 7n };
+
+function submitted(table: JobTable, name: JobName, spec: SearchSpec = SPEC): SearchRecord {
+  const result = table.submit(name, spec);
+  assert(result.kind === "new");
+  return result.record;
+}
+
+function answered(table: JobTable, name: JobName, spec: SearchSpec = SPEC): void {
+  const record = submitted(table, name, spec);
+  record.fold(BEST);
+  record.accept(spec.lower, spec.upper + 1n);
+  table.answer(record);
+}
+
+describe("JobTable", () => {
+  const name = { session: 9n, number: 1 };
+
+  test("the same submit joins what is under way, then gets the answer again", () => {
+    const table = new JobTable(10);
+    const record = submitted(table, name);
+    assertEquals(table.submit(name, { ...SPEC }), { kind: "known", record });
+    record.fold(BEST);
+    record.accept(0n, 1000n);
+    table.answer(record);
+    assertEquals([table.size, table.answers, table.subjectBytes], [0, 1, 0]);
+    const again = table.submit(name, { ...SPEC });
+    assert(again.kind === "answered");
+    assertEquals([again.answer.best, again.answer.met], [BEST, true]);
+  });
+
+  test("a number stands for one job only, answered or not", () => {
+    const table = new JobTable(10);
+    submitted(table, name);
+    const other = { ...SPEC, subject: "other" };
+    assertEquals(table.submit(name, other), { kind: "taken" });
+    answered(table, { session: 9n, number: 2 });
+    assertEquals(table.submit({ session: 9n, number: 2 }, other), { kind: "taken" });
+    const header = { ...SPEC, subject: new Uint8Array(80) };
+    assertEquals(table.submit(name, header), { kind: "taken" });
+    submitted(table, { session: 8n, number: 1 }, header);
+  });
+
+  test("keeps the newest answers up to its limit, and nothing of a session that ended", () => {
+    const table = new JobTable(3);
+    for (let number = 1; number <= 5; number++) answered(table, { session: 1n, number });
+    assertEquals(table.answers, 3);
+    assertEquals(
+      [...table.answered()].map(([{ number }]) => number),
+      [3, 4, 5],
+    );
+    submitted(table, { session: 1n, number: 6 });
+    table.end(1n);
+    assertEquals([table.size, table.answers, table.sessions.size], [0, 0, 0]);
+  });
+
+  test("a target's hit is the lowest known nonce, and cuts what is above it", () => {
+    const record = submitted(new JobTable(1), name, { ...SPEC, target: 50n });
+    record.fold({ hash: 3n, nonce: 800n });
+    record.fold({ hash: 40n, nonce: 500n });
+    record.cutFrom(500n);
+    assertEquals([record.best, record.met], [{ hash: 40n, nonce: 500n }, true]);
+    assertEquals(record.uncovered.intervals, [{ lower: 0n, end: 500n }]);
+  });
+});
+
+describe("a snapshot of the table", () => {
+  const nonce = fc.bigInt({ min: 0n, max: 2n ** 64n - 1n });
+  const subject = fc.oneof(
+    fc.string({ unit: "grapheme" }),
+    fc.uint8Array({ minLength: 80, maxLength: 80 }),
+  );
+  const job = fc.record({
+    session: fc.bigInt({ min: 0n, max: 2n ** 65n }),
+    subject,
+    bounds: fc.tuple(nonce, nonce),
+    target: fc.option(nonce, { nil: undefined }),
+    done: fc.array(fc.tuple(nonce, nonce), { maxLength: 300 }),
+    candidates: fc.array(fc.record({ hash: nonce, nonce }), { maxLength: 3 }),
+    ends: fc.boolean(),
+  });
+
+  test("gives back the very table", () => {
+    fc.assert(
+      fc.property(fc.array(job, { maxLength: 8 }), (jobs) => {
+        const table = new JobTable(100);
+        for (const [i, each] of jobs.entries()) {
+          const [a, b] = each.bounds.map((n) =>
+            typeof each.subject === "string" ? n : n % 2n ** 32n,
+          ) as [bigint, bigint];
+          const [lower, upper] = a < b ? [a, b] : [b, a];
+          const spec = { subject: each.subject, lower, upper, target: each.target };
+          const record = submitted(table, { session: each.session, number: i + 1 }, spec);
+          for (const candidate of each.candidates) record.fold(candidate);
+          for (const [x, y] of each.done) record.accept(x < y ? x : y, x < y ? y : x);
+          if (!each.ends || record.best === undefined) continue;
+          record.accept(lower, upper + 1n);
+          table.answer(record);
+        }
+        const bytes = snapshotOfTable(table);
+        const copy = tableFrom(bytes, 100);
+        assertEquals(snapshotOfTable(copy), bytes);
+        assertEquals(
+          [copy.size, copy.answers, copy.subjectBytes],
+          [table.size, table.answers, table.subjectBytes],
+        );
+      }),
+      { numRuns: 200 },
+    );
+  });
+
+  test("that is cut off, damaged or of another version is refused in one line", () => {
+    const table = new JobTable(10);
+    submitted(table, { session: 1n, number: 1 });
+    answered(table, { session: 1n, number: 2 });
+    const bytes = snapshotOfTable(table);
+    for (let length = 0; length < bytes.length; length++) {
+      try {
+        tableFrom(bytes.slice(0, length), 10);
+      } catch (error) {
+        assert(!(error as Error).message.includes("\n"));
+      }
+    }
+    assertThrows(() => tableFrom(bytes.slice(0, -1), 10), Error, "cut off at byte");
+    const other = bytes.slice();
+    other[5] = 9;
+    assertThrows(() => tableFrom(other, 10), Error, "version 9: expected version 1");
+    const damaged = bytes.slice();
+    damaged[7 + 4 + 1] = 0x18;
+    assertThrows(() => tableFrom(damaged, 10), Error, "malformed");
+  });
+});
+
+describe("a client that comes back with its session", () => {
+  const work = { subject: "12345", lower: 0n, upper: 9_999n };
+
+  test("takes its running job over: the old connection's end does not drop it", () => {
+    const fleet = new VirtualFleet();
+    fleet.miner({ rate: 1_000, declared: 1_000 });
+    const [first, second] = [fleet.client(), fleet.client()];
+    first.say({ kind: "submit", job: 1, session: 77n, work });
+    fleet.run(1_000);
+    second.say({ kind: "submit", job: 1, session: 77n, work });
+    fleet.run(50);
+    fleet.drop(first.connId);
+    assertEquals(fleet.core.snapshot().jobs.length, 1);
+    assert(fleet.run(20_000, () => second.answers.has(1)));
+    assertEquals(first.answers.size, 0);
+    const hashed = fleet.accepted.reduce((sum, { lower, upper }) => sum + upper - lower + 1n, 0n);
+    assertEquals(hashed, 10_000n);
+  });
+
+  test("gets a kept answer at once, and the job never runs twice", () => {
+    const fleet = new VirtualFleet();
+    fleet.miner({ rate: 1e6 });
+    const [first, second] = [fleet.client(), fleet.client()];
+    first.say({ kind: "submit", job: 1, session: 77n, work });
+    assert(fleet.run(5_000, () => first.answers.has(1)));
+    const pieces = fleet.accepted.length;
+    second.say({ kind: "submit", job: 1, session: 77n, work });
+    assert(fleet.run(50, () => second.answers.has(1)));
+    assertEquals(second.answer(1).best, first.answer(1).best);
+    assertEquals(fleet.accepted.length, pieces);
+  });
+
+  test("cannot speak for a second session on one connection", () => {
+    const fleet = new VirtualFleet();
+    const client = fleet.client();
+    client.say({ kind: "submit", job: 1, session: 77n, work });
+    client.say({ kind: "submit", job: 2, session: 78n, work });
+    fleet.run(50);
+    const reason = "a connection speaks for one session only";
+    assertEquals(client.refusals, [{ kind: "refused", job: 2, reason }]);
+  });
+});

@@ -1,0 +1,86 @@
+/**
+ * Gives workers work: brings together the scheduler's choice of a job, the size that suits the
+ * worker, and the next task of the job.
+ *
+ * @module
+ */
+import { invariant, type Millis } from "../base/machine.ts";
+import type { FleetLimits } from "./limits.ts";
+import type { Roster, Worker } from "./roster.ts";
+import { precedes, type Scheduler } from "./scheduler.ts";
+import { fullTask, taskUnits } from "./sizing.ts";
+import type { Job, Task } from "./task.ts";
+
+export class Dispatcher {
+  readonly #limits: FleetLimits;
+  readonly #roster: Roster<Task>;
+  readonly #scheduler: Scheduler<Job>;
+  /** Tells the worker to begin. */
+  readonly #assign: (task: Task) => void;
+
+  constructor(
+    limits: FleetLimits,
+    roster: Roster<Task>,
+    scheduler: Scheduler<Job>,
+    assign: (task: Task) => void,
+  ) {
+    this.#limits = limits;
+    this.#roster = roster;
+    this.#scheduler = scheduler;
+    this.#assign = assign;
+  }
+
+  /** Gives work to workers that can take some: first to the idle, then into empty queues. */
+  feed(now: Millis): void {
+    for (const workers of [this.#roster.idle, this.#roster.thirsty]) {
+      for (const worker of workers) {
+        if (!this.#scheduler.hasWork) return;
+        this.assign(worker, now);
+      }
+    }
+  }
+
+  /**
+   * Queued tasks whose place `job`, just arrived, should have: those of jobs that are less urgent,
+   * unless they stand there on the oldest's share; the soonest to run first. None if `job` is not
+   * the most urgent.
+   */
+  revocable(job: Job): Task[] {
+    if (this.#scheduler.shortest !== job) return [];
+    const found: { task: Task; startsIn: number }[] = [];
+    for (const worker of this.#roster.workers.values()) {
+      // One place must be left for the task that comes instead.
+      if (worker.probation || worker.tasks.length >= this.#limits.maxOutstandingTasks) continue;
+      const live = worker.tasks.filter((task) => !task.stopping);
+      const task = live[1];
+      if (task?.job === undefined || task.charge < 0 || !precedes(job, task.job)) continue;
+      found.push({ task, startsIn: Number(live[0]!.left) / worker.speed(this.#limits) });
+    }
+    found.sort((a, b) => a.startsIn - b.startsIn);
+    return found.map(({ task }) => task);
+  }
+
+  /** Gives `worker` its next task; false if there is no work for it. */
+  assign(worker: Worker<Task>, now: Millis): boolean {
+    const rate = worker.rate.value;
+    const fleetRate = Math.max(this.#roster.fleetRate, worker.speed(this.#limits));
+    const fullSeconds = fullTask(rate, this.#limits) / fleetRate;
+    const others = this.#roster.steerable > 0;
+    const choice = this.#scheduler.choose(fullSeconds, (job) => job.fits(worker, others));
+    if (choice === undefined) return false;
+    const { job } = choice;
+    const most = choice.maxSeconds * fleetRate;
+    const units = job.nextUnits(taskUnits(rate, fleetRate, job.pendingUnits, most, this.#limits));
+    invariant(units > 0n, "a scheduled job has pending work");
+    if (worker.tasks.length === 0) worker.advancedMs = now;
+    if (worker.occupied === 0) worker.markMs = now;
+    const charge = this.#scheduler.charge(choice, Number(units) / fleetRate);
+    const task = job.take({ worker, units, charge, nowMs: now });
+    worker.tasks.push(task);
+    job.tasks.add(task);
+    this.#scheduler.update(job);
+    this.#roster.refresh(worker);
+    this.#assign(task);
+    return true;
+  }
+}

@@ -1,0 +1,214 @@
+/**
+ * The fleet at work: hands out tasks of jobs to workers, and takes back what they lost. Knows
+ * neither wires nor clients, nor what a task is about; those who read the workers' reports tell it
+ * what became of their tasks.
+ *
+ * @module
+ */
+import type { Millis } from "../base/machine.ts";
+import { Dispatcher } from "./dispatcher.ts";
+import type { FleetLimits } from "./limits.ts";
+import { RateEstimator } from "./rate.ts";
+import { Roster, type Worker } from "./roster.ts";
+import { Scheduler } from "./scheduler.ts";
+import { relieveStragglers, trimOversized, watchConfirmations } from "./stragglers.ts";
+import type { Job, Task } from "./task.ts";
+
+/** What the fleet needs done by its owner. */
+export interface FleetPort {
+  /** Tell the worker to begin the task. */
+  assign(task: Task): void;
+  /** Ask for the task to end as its `cutTo` said. */
+  shrink(task: Task): void;
+  stop(task: Task): void;
+  /** All is done. The job is forgotten already. */
+  done(job: Job): void;
+  /** The worker stalled, or works again. */
+  stalled(worker: Worker<Task>): void;
+}
+
+export class Fleet {
+  readonly limits: FleetLimits;
+  readonly roster: Roster<Task>;
+  readonly scheduler: Scheduler<Job>;
+  readonly jobs: Set<Job> = new Set();
+  /** When stragglers were last looked for. */
+  relievedMs: Millis = -Infinity;
+  readonly #port: FleetPort;
+  readonly #dispatcher: Dispatcher;
+  #nextSeq = 1;
+  #tickedMs: Millis | undefined;
+
+  constructor(limits: FleetLimits, port: FleetPort) {
+    this.limits = limits;
+    this.#port = port;
+    this.roster = new Roster(limits);
+    this.scheduler = new Scheduler(limits);
+    const assign = (task: Task): void => port.assign(task);
+    this.#dispatcher = new Dispatcher(limits, this.roster, this.scheduler, assign);
+  }
+
+  // ---- jobs
+
+  /** The place in the order of arrival for the next job. */
+  takeSeq(): number {
+    return this.#nextSeq++;
+  }
+
+  /** Takes a job in and puts the fleet to work on it. It must have pending work. */
+  addJob(job: Job, now: Millis): void {
+    this.jobs.add(job);
+    this.scheduler.update(job);
+    this.#dispatcher.feed(now);
+    for (const task of this.#dispatcher.revocable(job)) {
+      if (!job.hasPending) break;
+      this.stop(task, now);
+      this.#dispatcher.assign(task.worker, now);
+    }
+  }
+
+  /** Forgets a job; its workers are told to stop and get other work at once. */
+  dropJob(job: Job, now: Millis): void {
+    this.#forget(job, now);
+    this.#dispatcher.feed(now);
+  }
+
+  // ---- workers
+
+  join(worker: Worker<Task>, now: Millis): void {
+    this.roster.add(worker);
+    this.#dispatcher.feed(now);
+  }
+
+  /** The worker is gone: what its tasks hold goes to others. */
+  leave(worker: Worker<Task>, now: Millis): void {
+    worker.probation = false;
+    for (let task = worker.tasks[0]; task !== undefined; task = worker.tasks[0]) {
+      this.release(task);
+      this.end(task, now);
+    }
+    this.roster.remove(worker);
+    this.#dispatcher.feed(now);
+  }
+
+  // ---- what became of tasks
+
+  /** The worker reported that `units` more are done (0: nothing new). */
+  heard(worker: Worker<Task>, units: bigint, now: Millis): void {
+    worker.heard(units, now);
+    this.roster.refresh(worker);
+  }
+
+  /** A shrink was confirmed, or a task otherwise holds less: `job` has more pending. */
+  update(job: Job): void {
+    this.scheduler.update(job);
+  }
+
+  /** What the task holds is pending again. */
+  release(task: Task): void {
+    const { job } = task;
+    if (job === undefined || task.held <= 0n) return;
+    task.release();
+    this.scheduler.update(job);
+  }
+
+  /** The task's last word was spoken: it occupies its worker no longer. */
+  end(task: Task, now: Millis): void {
+    const { worker, job } = task;
+    worker.tasks.splice(worker.tasks.indexOf(task), 1);
+    job?.tasks.delete(task);
+    job?.raced.delete(task);
+    task.job = undefined;
+    worker.advancedMs = now;
+    if (worker.probation && worker.tasks.length === 0) {
+      worker.probation = false;
+      this.#port.stalled(worker);
+    }
+    this.roster.refresh(worker);
+  }
+
+  /** To be called when a report of `worker` on a task of `job` is booked: goes on from there. */
+  settle(worker: Worker<Task>, job: Job | undefined, now: Millis): void {
+    if (job !== undefined && this.jobs.has(job) && job.isDone) {
+      this.#forget(job, now);
+      this.#port.done(job);
+    }
+    this.#dispatcher.feed(now);
+    if (this.roster.idle.has(worker)) relieveStragglers(this, now);
+  }
+
+  /** Asks for the task to end when `units` (1 or more) of what is left are done. */
+  shrink(task: Task, units: bigint, now: Millis): void {
+    task.cutTo(units);
+    task.shrinks++;
+    task.confirmByMs = now + this.limits.confirmMs;
+    this.#port.shrink(task);
+  }
+
+  /** Tells the worker to drop the task; one that cannot be steered goes on. */
+  stop(task: Task, now: Millis): void {
+    if (task.stopping || !task.worker.steerable) return;
+    task.stopping = true;
+    task.confirmByMs = now + this.limits.confirmMs;
+    this.scheduler.refund(task.isUntouched ? task.charge : 0);
+    this.#port.stop(task);
+    this.roster.refresh(task.worker);
+  }
+
+  /** Lets others do what this task holds although its worker may do so too. */
+  race(task: Task): void {
+    const { job } = task;
+    if (job === undefined) return;
+    this.release(task);
+    job.raced.add(task);
+  }
+
+  /** Stops those tasks, except one, in which nothing is left to find out. */
+  spare(tasks: Iterable<Task>, except: Task, now: Millis): void {
+    for (const task of tasks) if (task !== except && task.isNeedless) this.stop(task, now);
+  }
+
+  // ---- time
+
+  /** To be called every `tickMs` while anything is under way. */
+  tick(now: Millis): void {
+    const slept = now - (this.#tickedMs ?? now) > this.limits.stallMs / 2;
+    this.#tickedMs = now;
+    for (const worker of this.roster.workers.values()) {
+      if (worker.tasks.length === 0 || worker.probation) continue;
+      // It was this machine that slept: the workers' reports are yet to be read.
+      if (slept) worker.advancedMs = now;
+      if (now - worker.advancedMs >= worker.stallAfterMs(this.limits)) this.#stall(worker, now);
+      else if (worker.steerable) trimOversized(this, worker, now);
+    }
+    watchConfirmations(this, now);
+    this.#dispatcher.feed(now);
+    relieveStragglers(this, now);
+  }
+
+  // ---- inside
+
+  #forget(job: Job, now: Millis): void {
+    this.jobs.delete(job);
+    this.scheduler.remove(job);
+    for (const task of job.tasks) {
+      task.abandon();
+      task.job = undefined;
+      this.stop(task, now);
+    }
+    job.tasks.clear();
+    job.raced.clear();
+  }
+
+  /** The worker stalled: others get its work, and it none until it answers for all. */
+  #stall(worker: Worker<Task>, now: Millis): void {
+    worker.probation = true;
+    worker.rate = new RateEstimator();
+    for (const task of worker.tasks) {
+      this.release(task);
+      this.stop(task, now);
+    }
+    this.roster.refresh(worker);
+    this.#port.stalled(worker);
+  }
+}

@@ -1,0 +1,64 @@
+/**
+ * Every number that sharing a fleet hangs on. Work is counted in units: of a nonce search a unit is
+ * a nonce; another kind of work states its price in the same currency.
+ *
+ * @module
+ */
+
+/** Settings of a fleet; {@link DEFAULT_FLEET_LIMITS} unless overridden. */
+export interface FleetLimits {
+  /** Tasks that a worker was sent and has not answered, those being stopped included. */
+  readonly maxOutstandingTasks: number;
+  /** Largest task, in units. */
+  readonly maxTaskUnits: bigint;
+  /** A worker's first task when nothing is known about its rate, in units. */
+  readonly probeUnits: bigint;
+  /** What a worker of unknown rate is assumed to do, in units a second. */
+  readonly assumedRate: number;
+  /** Length of a task that a worker is given far from the end of a job, in seconds. */
+  readonly taskSeconds: number;
+  /** Length below which splitting for a common finish stops, in seconds. */
+  readonly minTaskSeconds: number;
+  /** Part of the contested fleet that goes to the oldest account, 0..1. */
+  readonly oldestShare: number;
+  /** A worker that has more than this many task times before it (it slowed down) is relieved. */
+  readonly oversizedTasks: number;
+  /** How often the clocks are looked at while anything is under way, in milliseconds. */
+  readonly tickMs: number;
+  /** Longest time without a report in which a worker is taken to go on at its rate, in ms. */
+  readonly unreportedMs: number;
+  /** A steerable worker may report no progress for this long, in milliseconds ... */
+  readonly stallMs: number;
+  /** ... and for this many of its own report intervals. */
+  readonly stallReports: number;
+  /** Longest report interval that is believed for that, in milliseconds. */
+  readonly maxReportMs: number;
+  /** A worker that cannot be steered may take this many times its expected task time. */
+  readonly blindStallTasks: number;
+  /** A shrink or stop unconfirmed for this long leads to a race, in milliseconds. */
+  readonly confirmMs: number;
+  /** A worker this much later than the common finish is relieved by idle ones, in milliseconds. */
+  readonly stragglerMs: number;
+  /** Shortest time between two looks for stragglers, in milliseconds. */
+  readonly rebalanceMs: number;
+}
+
+export const DEFAULT_FLEET_LIMITS: FleetLimits = Object.freeze({
+  maxOutstandingTasks: 8,
+  maxTaskUnits: 1n << 48n,
+  probeUnits: 100_000n,
+  assumedRate: 100_000,
+  taskSeconds: 1,
+  minTaskSeconds: 0.05,
+  oldestShare: 0.25,
+  oversizedTasks: 4,
+  tickMs: 100,
+  unreportedMs: 500,
+  stallMs: 5_000,
+  stallReports: 5,
+  maxReportMs: 4_000,
+  blindStallTasks: 10,
+  confirmMs: 1_000,
+  stragglerMs: 150,
+  rebalanceMs: 20,
+});
