@@ -12,41 +12,12 @@ import { cheapHash } from "./cheap_hash.ts";
 import type { JobRecord } from "./oracle.ts";
 import { type FleetClientPlan, type MinerPlan, workOf } from "./plan.ts";
 import { PoolModel } from "./pool_model.ts";
+import { readText, type StrangerText, writeText } from "./stranger_text.ts";
 import type { FleetWorld } from "./world.ts";
 
 const RETRY_MS = 500;
 const utf8 = new TextEncoder();
 const text = new TextDecoder("utf-8", { ignoreBOM: true });
-
-interface ClassicText {
-  readonly type: number;
-  readonly data: string;
-  readonly lower: bigint;
-  readonly upper: bigint;
-  readonly hash: bigint;
-  readonly nonce: bigint;
-}
-
-function write(message: Partial<ClassicText>): Uint8Array {
-  const { type = 0, data = "", lower = 0n, upper = 0n, hash = 0n, nonce = 0n } = message;
-  return utf8.encode(
-    `{"Type":${type},"Data":${JSON.stringify(data)},"Lower":${lower},"Upper":${upper},` +
-      `"Hash":${hash},"Nonce":${nonce}}`,
-  );
-}
-
-function parse(payload: Uint8Array): ClassicText {
-  const json = text.decode(payload);
-  const digits = (key: string) => BigInt(new RegExp(`"${key}":(\\d+)[,}]`).exec(json)![1]!);
-  return {
-    type: Number(digits("Type")),
-    data: (JSON.parse(json) as { Data: string }).Data,
-    lower: digits("Lower"),
-    upper: digits("Upper"),
-    hash: digits("Hash"),
-    nonce: digits("Nonce"),
-  };
-}
 
 /** What both have in common: a connection that is dialed again whenever it is gone. */
 abstract class StrangerProgram implements Program {
@@ -63,7 +34,7 @@ abstract class StrangerProgram implements Program {
   }
 
   protected abstract onConnected(): void;
-  protected abstract onMessage(message: ClassicText): void;
+  protected abstract onMessage(message: StrangerText): void;
   protected abstract onGone(): void;
 
   get connected(): boolean {
@@ -97,7 +68,7 @@ abstract class StrangerProgram implements Program {
   }
 
   onEvent(event: LspEvent): void {
-    if (event.kind === "data") return this.onMessage(parse(event.payload));
+    if (event.kind === "data") return this.onMessage(readText(text.decode(event.payload)));
     this.world.trace?.(() => `${this.#plan.name}: ${event.kind}`);
     this.connId = undefined;
     this.host?.crash();
@@ -111,11 +82,11 @@ abstract class StrangerProgram implements Program {
     this.host = this.world.dial(`${name}/${++this.life}`, kind, quirks, path, this);
   }
 
-  protected send(message: Partial<ClassicText>): void {
+  protected send(message: Partial<StrangerText>): void {
     const { connId } = this;
     if (connId === undefined) return;
     this.host?.act((endpoint, nowMs) => {
-      if (connId === this.connId) endpoint.write(connId, write(message), nowMs);
+      if (connId === this.connId) endpoint.write(connId, utf8.encode(writeText(message)), nowMs);
     });
   }
 
@@ -171,7 +142,7 @@ export class StrangerMiner extends StrangerProgram {
     this.send({ type: 0 });
   }
 
-  protected override onMessage({ type, data, lower, upper }: ClassicText): void {
+  protected override onMessage({ type, data, lower, upper }: StrangerText): void {
     demand(type === 1, () => `${this.plan.name}: got a classic message of type ${type}`);
     demand(this.pool.idle, () => `${this.plan.name}: got a request while one is under way`);
     const search = { id: ++this.#searches, message: data, lower, upper };
@@ -209,7 +180,7 @@ export class StrangerClient extends StrangerProgram {
     this.#ask();
   }
 
-  protected override onMessage({ type, hash, nonce }: ClassicText): void {
+  protected override onMessage({ type, hash, nonce }: StrangerText): void {
     const { name } = this.plan;
     demand(type === 2, () => `${name}: got a classic message of type ${type}`);
     demand(this.#record !== undefined, () => `${name}: got a Result without a Request`);

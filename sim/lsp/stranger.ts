@@ -203,7 +203,7 @@ export class StrangerEndpoint implements EndpointCore {
     const all = Uint8Array.from(atob(frame.Payload ?? ""), (c) => c.charCodeAt(0));
     if (frame.Size < 0 || all.length < frame.Size) return false;
     const payload = all.subarray(0, frame.Size);
-    if (checksum(frame.ConnID, frame.SeqNum, payload) !== frame.Checksum) return false;
+    if (strangerChecksum(frame.ConnID, frame.SeqNum, payload) !== frame.Checksum) return false;
     this.#send(connection.peer, Type.ack, connection.id, frame.SeqNum);
     if (frame.SeqNum >= connection.expected) connection.early.set(frame.SeqNum, payload);
     for (;;) {
@@ -285,7 +285,7 @@ export class StrangerEndpoint implements EndpointCore {
       ConnID: id,
       SeqNum: seq,
       Size: payload?.length ?? 0,
-      Checksum: payload === undefined ? 0 : checksum(id, seq, payload),
+      Checksum: payload === undefined ? 0 : strangerChecksum(id, seq, payload),
       Payload: payload === undefined ? null : btoa(String.fromCharCode(...payload)),
     };
     this.#outbox.push({ to, text: JSON.stringify(frame) });
@@ -304,7 +304,7 @@ function parseFrame(bytes: Uint8Array): Frame | undefined {
 }
 
 /** docs/lsp.md, section 8; in 64-bit arithmetic for being written differently from ours. */
-function checksum(id: number, seq: number, payload: Uint8Array): number {
+export function strangerChecksum(id: number, seq: number, payload: Uint8Array): number {
   let sum = 0n;
   for (const value of [id, seq, payload.length]) {
     const word = BigInt(value) & 0xffffffffn;
