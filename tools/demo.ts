@@ -12,16 +12,19 @@ import { progressLine } from "../client/progress_line.ts";
 import { type JobAnswer, type Status, submit, usableCores } from "../mod.ts";
 import { readCommandLine, type Usage } from "../run/args.ts";
 import { Failure } from "../run/errors.ts";
-import { hostAndPort } from "../run/flags.ts";
+import { hostAndPort, wholeNumber } from "../run/flags.ts";
 import { Display } from "../run/progress.ts";
 import { onSignal, runScript, WITH_PARENT } from "../run/signals.ts";
 import { readableRate } from "../work/readable.ts";
-import { checkHash, searchAgain } from "./demo_check.ts";
+import { checkHash, type ClaimedAnswer, searchAgain } from "./demo_check.ts";
 
 const MINERS = 3;
-/** How long the job should take, and the smaller one before it that measures the fleet. */
+/** How long the job should take unless told. */
 const JOB_SECONDS = 4;
-const MEASURE_SECONDS = 0.8;
+/** The part of that which the smaller one before it takes, which measures the fleet, at least. */
+const MEASURE_PART = 0.2;
+/** How much longer than the job the second search may take; then it says how far it came. */
+const SECOND_SEARCH_TIMES = 2;
 const MEASURE_NONCES_MIN = 2_000_000n;
 /** How much of the job is done when a miner is killed, in percent. */
 const KILL_PERCENT = 30n;
@@ -37,7 +40,7 @@ const USAGE: Usage = {
   takes: "",
   count: [0, 0],
   about: `Shows a server and ${MINERS} miners at work, and what happens when one is killed.`,
-  flags: {},
+  flags: { seconds: { value: "N", help: `how long the job should take (${JOB_SECONDS})` } },
 };
 
 type Child = Bun.Subprocess<"ignore", "pipe", "pipe">;
@@ -56,13 +59,14 @@ let onSaid = (): void => {};
 let telling = true;
 
 async function main(): Promise<number> {
-  readCommandLine(USAGE, process.argv.slice(2));
+  const given = readCommandLine(USAGE, process.argv.slice(2)).flag("seconds");
+  const seconds = Number(wholeNumber("--seconds", given ?? `${JOB_SECONDS}`, 1n, 60n));
   onSignal(async () => {
     display.clear();
     await killAll();
   });
   try {
-    await demonstrate();
+    await demonstrate(seconds);
     const codes = await within("the end of all processes", shutDown());
     if (codes.some((code) => code !== 143)) {
       throw new Failure(`the processes did not end cleanly: exit codes ${codes.join(", ")}`);
@@ -75,11 +79,11 @@ async function main(): Promise<number> {
   return 0;
 }
 
-async function demonstrate(): Promise<void> {
+async function demonstrate(jobSeconds: number): Promise<void> {
   const { host, port } = await startServer();
   const kernels = await startMiners(`${host}:${port}`);
-  const rate = await measure(host, port);
-  const upper = BigInt(Math.round(rate * JOB_SECONDS)) - 1n;
+  const rate = await measure(host, port, jobSeconds * MEASURE_PART);
+  const upper = BigInt(Math.round(rate * jobSeconds)) - 1n;
   const message = `motherlode ${new Date().toISOString()}`;
   display.line(`the job: the least hash of "${message}" with a nonce in 0..${upper}`);
   const startMs = performance.now();
@@ -94,14 +98,16 @@ async function demonstrate(): Promise<void> {
     `found nonce ${answer.nonce} in ${readableDuration(seconds)}, at ${speed}${despite}`,
   );
   process.stdout.write(`Result ${answer.hash} ${answer.nonce}\n`);
-  await verify(message, upper, answer, kernels);
+  await verify({ message, upper, answer }, kernels, SECOND_SEARCH_TIMES * jobSeconds);
 }
 
 /** Starts the miners one by one, so that the server numbers them as we do; their kernels. */
 async function startMiners(at: string): Promise<Set<string>> {
   const threads = Math.max(1, Math.floor(usableCores() / MINERS));
   for (let i = 1; i <= MINERS; i++) {
-    const args = [at, "--threads", String(threads), "--epoch-millis", String(EPOCH_MILLIS)];
+    // Threads that step back for other programs would get nothing done on a busy machine.
+    const pace = ["--niceness", "normal", "--epoch-millis", String(EPOCH_MILLIS)];
+    const args = [at, "--threads", String(threads), ...pace];
     tellLines(`miner ${i}`, start("miner.ts", args).stderr);
     await within(`miner ${i}`, saying(/^server: miner \d+ joined/, i));
   }
@@ -134,7 +140,7 @@ async function startServer(): Promise<{ host: string; port: number }> {
 }
 
 /** Nonces a second of the fleet, by jobs that grow until one takes long enough to tell. */
-async function measure(host: string, port: number): Promise<number> {
+async function measure(host: string, port: number, leastSeconds: number): Promise<number> {
   telling = false;
   // The first one also warms the kernels up: it says nothing.
   for (let nonces = MEASURE_NONCES_MIN, warm = false; ; nonces *= 4n, warm = true) {
@@ -142,7 +148,7 @@ async function measure(host: string, port: number): Promise<number> {
     await run(host, port, "motherlode measurement", nonces - 1n);
     const seconds = (performance.now() - startMs) / 1000;
     const rate = Number(nonces) / seconds;
-    if (seconds < MEASURE_SECONDS || !warm) continue;
+    if (seconds < leastSeconds || !warm) continue;
     display.line(`this fleet does about ${readableRate(rate)}, as a small job shows`);
     telling = true;
     return rate;
@@ -166,18 +172,21 @@ async function run(
 
 /** Checks the result without the code that found it. */
 async function verify(
-  message: string,
-  upper: bigint,
-  answer: JobAnswer,
+  claim: ClaimedAnswer,
   kernels: ReadonlySet<string>,
+  mostSeconds: number,
 ): Promise<void> {
-  const claim = { message, upper, answer };
+  const { upper, answer } = claim;
   checkHash(claim);
   const percentOf = (part: bigint): bigint => (part * 100n) / (upper + 1n);
   const { kernel, searched } = await within(
     "the second search",
-    searchAgain(claim, kernels, (next, name) =>
-      display.status(`searching again with another kernel (${name}): ${percentOf(next)} %`),
+    searchAgain(
+      claim,
+      kernels,
+      (next, name) =>
+        display.status(`searching again with another kernel (${name}): ${percentOf(next)} %`),
+      mostSeconds * 1000,
     ),
   );
   const all = searched > upper;

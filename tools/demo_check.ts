@@ -9,8 +9,6 @@ import { kernelNamed, Pool } from "../miner/mod.ts";
 import { hashNonce, type JobAnswer, KERNEL_NAMES } from "../mod.ts";
 import { Failure } from "../run/errors.ts";
 
-/** The second search may take this long; then it says how far it came. */
-const SECOND_SEARCH_MILLIS = 8_000;
 /** Preferred for the second search: it has least in common with the fastest ones. */
 const UNLIKE = "sha";
 
@@ -39,14 +37,14 @@ export function checkHash({ message, upper, answer: { hash, nonce } }: ClaimedAn
 }
 
 /**
- * Searches the range again with a kernel that is not in `used`, for a limited time; `onProgress`
+ * Searches the range again with a kernel that is not in `used`, for at most `millis`; `onProgress`
  * hears how far it is. Throws {@link Failure} if it finds anything better, or not the answer.
  */
 export async function searchAgain(
   { message, upper, answer }: ClaimedAnswer,
   used: ReadonlySet<string>,
   onProgress: (searched: bigint, kernel: string) => void,
-  millis: number = SECOND_SEARCH_MILLIS,
+  millis: number,
 ): Promise<SecondSearch> {
   const kernel = otherKernel(used);
   const end = Promise.withResolvers<{ searched: bigint; best?: { hash: bigint; nonce: bigint } }>();

@@ -9,7 +9,7 @@ import { killAll, Script } from "../support/processes.ts";
 afterAll(killAll);
 
 test("the demo finds a nonce although a miner is killed, verifies it, ends all and exits 0", async () => {
-  const demo = new Script("tools/demo.ts", []);
+  const demo = new Script("tools/demo.ts", ["--seconds", "2"]);
   // Each step has its own deadline: on a busy machine all of them take longer than one.
   for (const step of [/listening on/, /the job:/, /found nonce/, /verified:/]) {
     await demo.said(step);
@@ -65,12 +65,17 @@ test("the demo's check refuses a wrong hash, a nonce out of range, and one that 
   assertThrows(() => checkHash(claim(least, 1n)), Error, "not 1");
   assertThrows(() => checkHash(claim(10_000n)), Error, "outside");
   const told: bigint[] = [];
-  const again = await searchAgain(claim(least), new Set(["sha"]), (next) => told.push(next));
+  const again = await searchAgain(
+    claim(least),
+    new Set(["sha"]),
+    (next) => told.push(next),
+    60_000,
+  );
   assertEquals(again.searched, 10_000n);
   assertEquals(again.kernel === "sha", false);
-  const wrong = searchAgain(claim(least - 1n), new Set(), () => {});
+  const wrong = searchAgain(claim(least - 1n), new Set(), () => {}, 60_000);
   await expect(wrong).rejects.toThrow("smaller");
-  const lost = searchAgain(claim(least - 1n, 0n), new Set(), () => {});
+  const lost = searchAgain(claim(least - 1n, 0n), new Set(), () => {}, 60_000);
   await expect(lost).rejects.toThrow(`not ${least - 1n}`);
   const upper = 2n ** 64n - 1n;
   const far = { message: "msg", upper, answer: { hash: 0n, nonce: upper, met: true } };
