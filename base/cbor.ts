@@ -47,6 +47,14 @@ export function decodeCbor(bytes: Uint8Array): CborValue | undefined {
   return reader.atEnd ? value : undefined;
 }
 
+/**
+ * The integers of up to 32 bits that the array in `bytes` begins with, at most `most`, although
+ * what comes behind them may be anything: which message it is that cannot be read. Never throws.
+ */
+export function leadingCounts(bytes: Uint8Array, most: number): number[] {
+  return new Reader(bytes).counts(most);
+}
+
 /** Reads items one after the other; after the first `undefined` its position means nothing. */
 class Reader {
   readonly #bytes: Uint8Array;
@@ -82,6 +90,19 @@ class Reader {
       default:
         return undefined;
     }
+  }
+
+  /** Up to `most` numbers at the beginning of an array. */
+  counts(most: number): number[] {
+    const counts: number[] = [];
+    const initial = this.#bytes[this.#at++] ?? 0;
+    const length = initial >> 5 === 4 ? (this.#argument(initial & 0x1f) ?? 0) : 0;
+    while (counts.length < Math.min(most, length)) {
+      const value = this.item(1);
+      if (typeof value !== "number") break;
+      counts.push(value);
+    }
+    return counts;
   }
 
   /** The number behind an initial byte with `info` (RFC 8949, section 3), if it is legal. */

@@ -21,6 +21,7 @@ const port: FleetPort = {
   assign: nothing,
   shrink: nothing,
   stop: nothing,
+  hopeless: nothing,
   done: nothing,
   stalled: nothing,
 };
@@ -51,7 +52,7 @@ function busyFleet(minerCount: number, clients: number): BusyFleet {
     const options = { connId: i + 1, steerable: true, threads: 8, label: "bench", rate };
     fleet.join(new Worker<Task>(options, 0), 0);
   }
-  const searches = new Searches(fleet, { hash: () => 0n, accepted: nothing });
+  const searches = new Searches(fleet, { hash: () => 0n, accepted: nothing, suspected: nothing });
   return { fleet, searches, miners: [...fleet.roster.workers.values()] };
 }
 

@@ -15,11 +15,13 @@ import type { Candidate } from "../work/candidate.ts";
 import { classicRequest, decodeClassicMessage, encodeClassicMessage } from "../work/classic.ts";
 import { hashNonce, MAX_UINT64 } from "../work/hash.ts";
 import { type FromClient, MAX_MESSAGE_BYTES, type Submit } from "../work/messages.ts";
-import { decodeMessage, encodeMessage } from "../work/wire.ts";
+import { decodeMessage, encodeMessage, headOf } from "../work/wire.ts";
 import type { ClientEffect, ClientInput, Job } from "./types.ts";
 
 /** Jobs that one client may have under way. */
 export const MAX_JOBS = 1000;
+
+const UNREADABLE = "the server's answer cannot be read";
 
 /** Why a message of the server was ignored. */
 export type ClientRejection =
@@ -190,7 +192,7 @@ export class ClientCore implements Machine<ClientInput, ClientEffect> {
 
   #handleNative(payload: Uint8Array): void {
     const message = decodeMessage(payload);
-    if (typeof message === "string") return this.#reject("malformed");
+    if (typeof message === "string") return this.#handleUnreadable(payload, message);
     if (message.kind === "refused" && message.job === 0) {
       for (const job of this.#jobs.keys()) this.#refuse(job, message.reason);
       return this.#jobs.clear();
@@ -210,16 +212,28 @@ export class ClientCore implements Machine<ClientInput, ClientEffect> {
     this.#answer(job, entry.work, message.best, message.met);
   }
 
+  /** An end of a job that cannot be read is its end all the same. */
+  #handleUnreadable(payload: Uint8Array, why: string): void {
+    this.#reject("malformed");
+    const head = headOf(payload);
+    if (head?.kind !== "answer" && head?.kind !== "refused") return;
+    for (const job of head.number === 0 ? [...this.#jobs.keys()] : [head.number]) {
+      if (this.#jobs.delete(job)) this.#refuse(job, `${UNREADABLE}: ${why}`);
+    }
+  }
+
   #handleClassic(payload: Uint8Array): void {
     const result = decodeClassicMessage(payload);
-    if (typeof result === "string") return this.#reject("malformed");
-    if (result.type !== 2) return this.#reject("unexpected kind");
+    if (typeof result === "string") this.#reject("malformed");
+    else if (result.type !== 2) return this.#reject("unexpected kind");
     const [first] = this.#jobs;
     if (first === undefined || !first[1].sent) return this.#reject("result without a request");
     const [job, entry] = first;
     this.#jobs.delete(job);
-    const { hash, nonce } = result;
-    if (!entry.cancelled) this.#answer(job, entry.work, { hash, nonce }, true);
+    if (!entry.cancelled) {
+      if (typeof result === "string") this.#refuse(job, `${UNREADABLE}: ${result}`);
+      else this.#answer(job, entry.work, { hash: result.hash, nonce: result.nonce }, true);
+    }
     this.#sendJobs();
   }
 

@@ -11,10 +11,10 @@ import { whyEnded } from "../peer/endings.ts";
 import { Drive } from "../run/drive.ts";
 import { MESSAGES_VERSION } from "../work/messages.ts";
 import { readableRate } from "../work/readable.ts";
-import { MinerCore, type MinerRejection } from "./core.ts";
+import { MinerCore } from "./core.ts";
 import { GpuPool } from "./gpu/gpu_pool_adapter.ts";
 import { Pool } from "./pool_adapter.ts";
-import type { MinerEffect, MinerInput, Niceness } from "./types.ts";
+import type { MinerEffect, MinerInput, MinerRejection, Niceness } from "./types.ts";
 
 /** What a miner is started with. */
 export interface MineOptions {

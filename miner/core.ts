@@ -26,8 +26,8 @@ import {
   MAX_REASON_BYTES,
 } from "../work/messages.ts";
 import type { SearchSpec } from "../work/subject.ts";
-import { decodeMessage, encodeMessage } from "../work/wire.ts";
-import type { MinerEffect, MinerInput, PoolEvent } from "./types.ts";
+import { decodeMessage, encodeMessage, headOf } from "../work/wire.ts";
+import type { MinerEffect, MinerInput, MinerRejection, PoolEvent } from "./types.ts";
 
 /** A running chunk's progress is told this often at most. */
 export const PROGRESS_MILLIS = 250;
@@ -39,17 +39,6 @@ export const MAX_TRACKED_CHUNKS = 16;
 export const RETRY_MIN_MILLIS = 250;
 /** ... up to this. A connection that held this long starts the count anew. */
 export const RETRY_MAX_MILLIS = 10_000;
-
-/** Why a message of the server was ignored. */
-export type MinerRejection =
-  | "not connected"
-  | "malformed"
-  | "unexpected kind"
-  | "chunk number used before"
-  | "too many chunks"
-  | "empty range"
-  | "unknown chunk"
-  | "shrink below the chunk";
 
 /** How a miner core is made. */
 export interface MinerCoreOptions {
@@ -234,9 +223,9 @@ export class MinerCore implements Machine<MinerInput, MinerEffect> {
 
   #handlePayload(payload: Uint8Array, nowMs: Millis): void {
     if (this.#link !== "up") return this.#reject("not connected");
-    if (this.#wire === "json") return this.#handleClassic(payload);
+    if (this.#wire === "json") return this.#handleClassic(payload, nowMs);
     const message = decodeMessage(payload);
-    if (typeof message === "string") return this.#reject("malformed", message);
+    if (typeof message === "string") return this.#handleUnreadable(payload, message);
     switch (message.kind) {
       case "assign":
         return this.#handleAssign(message);
@@ -266,18 +255,37 @@ export class MinerCore implements Machine<MinerInput, MinerEffect> {
   #handleAssign(assign: Assign): void {
     if (assign.chunk <= this.#lastChunkNumber) return this.#reject("chunk number used before");
     const { chunk, work } = assign;
-    if (!this.#roomFor(work.lower, work.upper)) return;
-    this.#lastChunkNumber = chunk;
     const { subject, ...rest } = work;
-    if (typeof subject !== "string") return this.#reject("malformed", "a block header");
-    this.#addChunk(chunk, { ...rest, subject });
-    this.#startChunks(MAX_TRACKED_CHUNKS);
+    if (typeof subject !== "string") this.#reject("malformed", "a block header");
+    else if (this.#roomFor(work.lower, work.upper)) {
+      this.#lastChunkNumber = chunk;
+      this.#addChunk(chunk, { ...rest, subject });
+      return this.#startChunks(MAX_TRACKED_CHUNKS);
+    }
+    this.#decline(chunk);
+  }
+
+  #handleUnreadable(payload: Uint8Array, why: string): void {
+    this.#reject("malformed", why);
+    const head = headOf(payload);
+    if (head?.kind === "assign") this.#decline(head.number);
+  }
+
+  /** Gives an Assign back that is not taken: a server waits for an answer to each. */
+  #decline(chunk: number): void {
+    if (chunk <= this.#lastChunkNumber) return;
+    this.#lastChunkNumber = chunk;
+    this.#write({ kind: "stopped", chunk, next: 0n });
   }
 
   /** On the classic wire a Result names no chunk, so that requests run strictly one by one. */
-  #handleClassic(payload: Uint8Array): void {
+  #handleClassic(payload: Uint8Array, nowMs: Millis): void {
     const request = decodeClassicMessage(payload);
-    if (typeof request === "string") return this.#reject("malformed", request);
+    if (typeof request === "string") {
+      this.#reject("malformed", request);
+      // The wire has no word for it, and a server that waits for a Result waits for ever.
+      return this.#leave(`the server's request cannot be read: ${request}`, nowMs);
+    }
     if (request.type !== 1) return this.#reject("unexpected kind");
     if (!this.#roomFor(request.lower, request.upper)) return;
     const { data: subject, lower, upper } = request;

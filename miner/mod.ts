@@ -12,11 +12,18 @@
  * @module
  */
 export { mine, type MineOptions, type Miner, type MinerStatus } from "./adapter.ts";
-export { MinerCore, type MinerCoreOptions, type MinerRejection, PROGRESS_MILLIS } from "./core.ts";
+export { MinerCore, type MinerCoreOptions, PROGRESS_MILLIS } from "./core.ts";
 export { MAX_OUTSTANDING_CHUNKS, RETRY_MAX_MILLIS, RETRY_MIN_MILLIS } from "./core.ts";
 export type { Kernel, Searcher } from "./kernel.ts";
 export { KERNEL_NAMES, kernelNamed } from "./kernel_choice.ts";
 export { chooseKernel, type Measured as MeasuredKernel } from "./kernels/mod.ts";
 export { Pool, type PoolOptions, usableCores } from "./pool_adapter.ts";
-export type { MinerEffect, MinerInput, Niceness, PoolCommand, PoolEvent } from "./types.ts";
-export type { Search } from "./types.ts";
+export type {
+  MinerEffect,
+  MinerInput,
+  MinerRejection,
+  Niceness,
+  PoolCommand,
+  PoolEvent,
+  Search,
+} from "./types.ts";

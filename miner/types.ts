@@ -82,3 +82,14 @@ export type MinerEffect =
   /** The miner is done for good (`--once`, or refused by the server). */
   | { readonly kind: "exit"; readonly reason: string }
   | { readonly kind: "log"; readonly level: "info" | "warn"; readonly text: string };
+
+/** Why a message of the server was ignored. */
+export type MinerRejection =
+  | "not connected"
+  | "malformed"
+  | "unexpected kind"
+  | "chunk number used before"
+  | "too many chunks"
+  | "empty range"
+  | "unknown chunk"
+  | "shrink below the chunk";

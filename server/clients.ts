@@ -138,6 +138,17 @@ export class Clients {
     if (client !== undefined) this.#startWaiting(client, now);
   }
 
+  /** The job cannot be done: its client is told why. */
+  giveUp(job: SearchJob, reason: string, now: Millis): void {
+    const asker = askerOf(job);
+    const { name } = job.record;
+    asker.jobs.delete(name.number);
+    this.#table.forget(name);
+    this.#fleet.dropJob(job, now);
+    const client = this.byConnId.get(asker.connId);
+    if (client !== undefined) this.#refuse(client, name.number, reason, now);
+  }
+
   /** Tells native clients how their jobs stand; those that make no progress less often. */
   tellStatus(now: Millis): void {
     const miners = this.#fleet.roster.workers.size;

@@ -22,7 +22,7 @@ import { readableRate } from "../work/readable.ts";
 import { Worker } from "../work/roster.ts";
 import { hashOf, type Subject } from "../work/subject.ts";
 import type { Task } from "../work/task.ts";
-import { decodeMessage, encodeMessage } from "../work/wire.ts";
+import { decodeMessage, encodeMessage, headOf } from "../work/wire.ts";
 import { askerOf, Clients } from "./clients.ts";
 import { DEFAULT_SERVER_LIMITS, type ServerLimits } from "./limits.ts";
 import { LogLimiter } from "./log_limiter.ts";
@@ -82,6 +82,10 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
     this.#searches = new Searches(this.#fleet, {
       hash: options.hash ?? hashOf,
       accepted: (job, piece, miner) => this.#accepted(job, piece, miner),
+      suspected: (job, reason, miner) => {
+        const name = `${askerOf(job).connId}/${job.record.name.number}`;
+        this.#tell("warn", `miner ${miner.connId}: ${reason} in job ${name}`);
+      },
     });
     this.#table = new JobTable(this.limits.maxAnswers);
     this.#clients = new Clients(this.limits, this.#table, this.#fleet, {
@@ -127,9 +131,15 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
     const miner = this.#fleet.roster.workers.get(connId);
     if (wire === "json") return this.#handleClassic(connId, miner, payload);
     const message = decodeMessage(payload);
-    if (typeof message === "string") return this.#reject(message);
-    if (miner !== undefined) return this.#handleReport(miner, message);
     const isClient = this.#clients.byConnId.has(connId);
+    if (typeof message === "string") {
+      this.#reject(message);
+      const head = headOf(payload);
+      const isRequest = head === undefined || head.kind === "submit" || !isClient;
+      if (miner !== undefined || !isRequest) return;
+      return this.#refuseUnread(connId, wire, message, head?.kind === "submit" ? head.number : 0);
+    }
+    if (miner !== undefined) return this.#handleReport(miner, message);
     if (isClient || message.kind === "submit") {
       return this.#clients.handle(connId, message, this.#now);
     }
@@ -143,13 +153,13 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
       case "hashing":
         return this.#learn(miner, message);
       case "progress":
-        return this.#judge(miner, searches.progress(miner, message, this.#now));
+        return this.#judge(searches.progress(miner, message, this.#now));
       case "result":
-        return this.#judge(miner, searches.result(miner, message, this.#now));
+        return this.#judge(searches.result(miner, message, this.#now));
       case "shrunk":
-        return this.#judge(miner, searches.shrunk(miner, message, this.#now));
+        return this.#judge(searches.shrunk(miner, message, this.#now));
       case "stopped":
-        return this.#judge(miner, searches.stopped(miner, message, this.#now));
+        return this.#judge(searches.stopped(miner, message, this.#now));
       default:
         return this.#reject(`${message.kind} from a miner`);
     }
@@ -157,19 +167,34 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
 
   #handleClassic(connId: number, miner: Miner | undefined, payload: Uint8Array): void {
     const message = decodeClassicMessage(payload);
-    if (typeof message === "string") return this.#reject(message);
+    if (typeof message === "string") {
+      this.#reject(message);
+      return miner === undefined ? this.#refuseUnread(connId, "json", message, 0) : undefined;
+    }
     const isClient = this.#clients.byConnId.has(connId);
     if (message.type === 1 && miner === undefined) {
       return this.#clients.handleRequest(connId, message, this.#now);
     }
     if (message.type === 2 && miner !== undefined) {
-      return this.#judge(miner, this.#searches.classicResult(miner, message, this.#now));
+      return this.#judge(this.#searches.classicResult(miner, message, this.#now));
     }
     if (message.type === 0 && miner === undefined && !isClient) {
       return this.#join(connId, "json", { threads: 0, rate: 0, label: "classic" });
     }
     const who = miner !== undefined ? "a miner" : isClient ? "a client" : "a stranger";
     this.#reject(`classic ${["Join", "Request", "Result"][message.type]} from ${who}`);
+  }
+
+  /**
+   * Says no to a request that cannot be read: to that of job `job`, or, where it is not known which
+   * one it is (0), to the peer. The classic wire has no words for it but to hang up.
+   */
+  #refuseUnread(connId: number, wire: Wire, why: string, job: number): void {
+    const reason = `the request cannot be read: ${why}`;
+    if (this.#clients.byConnId.get(connId)?.asker.jobs.has(job) === true) return;
+    this.#tell("warn", `connection ${connId} refused: ${reason}`);
+    if (wire === "cbor") this.#write(connId, { kind: "refused", job, reason });
+    if (job === 0) this.#close(connId);
   }
 
   #handleGone(connId: number, why = "its connection ended"): void {
@@ -212,19 +237,22 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
     this.#tell("info", `miner ${miner.connId} hashes with ${does}: ${oneLine(reason)}`);
   }
 
-  /** Counts what was not believed, and parts with a miner that told falsehoods too often. */
-  #judge(miner: Miner, reason: string | undefined): void {
-    if (reason === undefined) return;
-    this.#reject(reason);
-    if (miner.strikes === 0) return;
+  /** Counts what was not believed, and parts with miners that were at fault too often. */
+  #judge(reason: string | undefined): void {
+    if (reason !== undefined) this.#reject(reason);
+    const { roster, doubts } = this.#fleet;
     const { maxStrikes } = this.limits;
-    this.#tell(
-      "warn",
-      `miner ${miner.connId}: ${reason} (strike ${miner.strikes} of ${maxStrikes})`,
-    );
-    if (miner.strikes < maxStrikes) return;
-    this.#part(miner, "not trusted any more");
-    this.#close(miner.connId);
+    for (let next = doubts.strikes.shift(); next !== undefined; next = doubts.strikes.shift()) {
+      const { worker: miner, reason: fault, count } = next;
+      const { connId, steerable } = miner;
+      if (!roster.workers.has(connId)) continue;
+      this.#tell("warn", `miner ${connId}: ${fault} (strike ${count} of ${maxStrikes})`);
+      if (count < maxStrikes) continue;
+      const why = `not trusted any more: ${fault}`;
+      if (steerable) this.#write(connId, { kind: "refused", job: 0, reason: why });
+      this.#part(miner, why);
+      this.#close(connId);
+    }
   }
 
   #part(miner: Miner, why: string): void {
@@ -243,6 +271,7 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
       },
       stop: (task) => this.#write(task.worker.connId, { kind: "stop", chunk: task.id }),
       done: (job) => this.#clients.answer(job as SearchJob, this.#now),
+      hopeless: (job, reason) => this.#clients.giveUp(job as SearchJob, reason, this.#now),
       stalled: (miner) => {
         const text = miner.probation ? "has stalled: its work goes to others" : "works again";
         this.#tell(miner.probation ? "warn" : "info", `miner ${miner.connId} ${text}`);

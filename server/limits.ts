@@ -20,8 +20,6 @@ export interface ServerLimits extends FleetLimits {
   readonly maxAnswers: number;
   /** Live jobs of one client. */
   readonly maxJobsPerClient: number;
-  /** Proven falsehoods (a wrong hash, an unasked stop) after which a miner is closed. */
-  readonly maxStrikes: number;
   /** How often a client hears of a job that moves, in milliseconds. */
   readonly statusMs: number;
   /** How often a client hears of a job that does not move, in milliseconds. */
@@ -43,7 +41,6 @@ export const DEFAULT_SERVER_LIMITS: ServerLimits = Object.freeze({
   maxMessageBytesTotal: 64 << 20,
   maxAnswers: 20_000,
   maxJobsPerClient: 1_000,
-  maxStrikes: 3,
   statusMs: 250,
   statusIdleMs: 2_000,
   maxClassicBytes: CLASSIC_PAYLOAD_BYTES_MAX,

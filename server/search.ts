@@ -22,6 +22,8 @@ export interface SearchPort {
   /** The plain hash of a nonce. */
   hash(subject: Subject, nonce: bigint): bigint;
   accepted(job: SearchJob, piece: Interval, miner: Worker<Task>): void;
+  /** The miner told a falsehood about the job; it is not known yet whose fault that is. */
+  suspected(job: SearchJob, reason: string, miner: Worker<Task>): void;
 }
 
 export class Searches {
@@ -42,7 +44,7 @@ export class Searches {
     if (job !== undefined) {
       if (best === undefined && next > chunk.lower) return "cursor without a candidate";
       const falsehood = best && this.#check(chunk, job, best);
-      if (falsehood) return strike(miner, falsehood);
+      if (falsehood) return this.#blame(chunk, job, falsehood, now);
     }
     this.#advance(chunk, believable(chunk, next, best), now);
     if (job !== undefined && best !== undefined) this.#fold(job, best, chunk, now);
@@ -89,12 +91,14 @@ export class Searches {
     const job = chunk.search;
     const { next, best } = report;
     let reason: Rejection;
-    if (!chunk.stopping) reason = strike(miner, "stopped unasked");
+    let falsehood: Rejection;
+    if (!chunk.stopping) falsehood = "stopped unasked";
     else if (next > chunk.end) reason = "cursor outside its chunk";
     else if (job !== undefined && next > chunk.lower) {
       if (best === undefined) reason = "cursor without a candidate";
-      else reason = strike(miner, this.#check(chunk, job, best));
+      else falsehood = this.#check(chunk, job, best);
     }
+    reason ??= falsehood;
     if (reason === undefined) {
       this.#advance(chunk, believable(chunk, next, best), now);
       if (job !== undefined && best !== undefined && next > chunk.lower) {
@@ -103,6 +107,7 @@ export class Searches {
     }
     this.#fleet.release(chunk);
     this.#fleet.end(chunk, now);
+    this.#blame(chunk, job, falsehood, now);
     this.#fleet.settle(miner, job, now);
     return reason;
   }
@@ -122,8 +127,18 @@ export class Searches {
     }
     this.#fleet.release(chunk);
     this.#fleet.end(chunk, now);
-    const reason = strike(miner, falsehood);
+    this.#blame(chunk, job, falsehood, now);
     this.#fleet.settle(miner, job, now);
+    return falsehood;
+  }
+
+  /** Notes a falsehood, if it is one, about what the miner was to search of the chunk. */
+  #blame(chunk: Chunk, job: SearchJob | undefined, reason: Rejection, now: Millis): Rejection {
+    if (reason === undefined) return undefined;
+    const { worker, next, end } = chunk;
+    const isOpen = (): boolean => job!.record.uncovered.intersects(next, end);
+    if (job !== undefined) this.#port.suspected(job, reason, worker);
+    this.#fleet.blame(job, { worker, reason, isOpen }, now);
     return reason;
   }
 
@@ -203,9 +218,4 @@ function believable(chunk: Chunk, next: bigint, best: Candidate | undefined): bi
   const record = chunk.search?.record;
   if (best !== undefined && best.nonce < next && record?.isHit(best)) return chunk.next;
   return next;
-}
-
-function strike(miner: Worker<Task>, reason: Rejection): Rejection {
-  if (reason !== undefined) miner.strikes++;
-  return reason;
 }

@@ -70,6 +70,7 @@ export interface ServerSnapshot {
   readonly counts: {
     readonly chunks: number;
     readonly intervals: number;
+    readonly doubts: number;
     readonly idle: number;
     readonly thirsty: number;
     /** Answers kept. */
@@ -102,6 +103,7 @@ export function snapshotOf(
     counts: {
       chunks,
       intervals,
+      doubts: fleet.doubts.size,
       idle: fleet.roster.idle.size,
       thirsty: fleet.roster.thirsty.size,
       answers,

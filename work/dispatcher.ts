@@ -5,6 +5,7 @@
  * @module
  */
 import { invariant, type Millis } from "../base/machine.ts";
+import type { Doubts } from "./doubts.ts";
 import type { FleetLimits } from "./limits.ts";
 import type { Roster, Worker } from "./roster.ts";
 import { precedes, type Scheduler } from "./scheduler.ts";
@@ -15,6 +16,7 @@ export class Dispatcher {
   readonly #limits: FleetLimits;
   readonly #roster: Roster<Task>;
   readonly #scheduler: Scheduler<Job>;
+  readonly #doubts: Doubts;
   /** Tells the worker to begin. */
   readonly #assign: (task: Task) => void;
 
@@ -22,11 +24,13 @@ export class Dispatcher {
     limits: FleetLimits,
     roster: Roster<Task>,
     scheduler: Scheduler<Job>,
+    doubts: Doubts,
     assign: (task: Task) => void,
   ) {
     this.#limits = limits;
     this.#roster = roster;
     this.#scheduler = scheduler;
+    this.#doubts = doubts;
     this.#assign = assign;
   }
 
@@ -66,7 +70,9 @@ export class Dispatcher {
     const fleetRate = Math.max(this.#roster.fleetRate, worker.speed(this.#limits));
     const fullSeconds = fullTask(rate, this.#limits) / fleetRate;
     const others = this.#roster.steerable > 0;
-    const choice = this.#scheduler.choose(fullSeconds, (job) => job.fits(worker, others));
+    const suits = (job: Job): boolean =>
+      job.fits(worker, others) && !this.#doubts.bars(job, worker);
+    const choice = this.#scheduler.choose(fullSeconds, suits);
     if (choice === undefined) return false;
     const { job } = choice;
     const most = choice.maxSeconds * fleetRate;

@@ -7,6 +7,7 @@
  */
 import type { Millis } from "../base/machine.ts";
 import { Dispatcher } from "./dispatcher.ts";
+import { Doubts, type Suspicion } from "./doubts.ts";
 import type { FleetLimits } from "./limits.ts";
 import { RateEstimator } from "./rate.ts";
 import { Roster, type Worker } from "./roster.ts";
@@ -23,6 +24,8 @@ export interface FleetPort {
   stop(task: Task): void;
   /** All is done. The job is forgotten already. */
   done(job: Job): void;
+  /** No worker is left that could do the job: it is to be refused, and dropped. */
+  hopeless(job: Job, reason: string): void;
   /** The worker stalled, or works again. */
   stalled(worker: Worker<Task>): void;
 }
@@ -31,6 +34,7 @@ export class Fleet {
   readonly limits: FleetLimits;
   readonly roster: Roster<Task>;
   readonly scheduler: Scheduler<Job>;
+  readonly doubts: Doubts;
   readonly jobs: Set<Job> = new Set();
   /** When stragglers were last looked for. */
   relievedMs: Millis = -Infinity;
@@ -44,8 +48,10 @@ export class Fleet {
     this.#port = port;
     this.roster = new Roster(limits);
     this.scheduler = new Scheduler(limits);
+    this.doubts = new Doubts(limits);
     const assign = (task: Task): void => port.assign(task);
-    this.#dispatcher = new Dispatcher(limits, this.roster, this.scheduler, assign);
+    const { roster, scheduler, doubts } = this;
+    this.#dispatcher = new Dispatcher(limits, roster, scheduler, doubts, assign);
   }
 
   // ---- jobs
@@ -88,6 +94,7 @@ export class Fleet {
       this.end(task, now);
     }
     this.roster.remove(worker);
+    this.doubts.leave(worker);
     this.#dispatcher.feed(now);
   }
 
@@ -127,8 +134,25 @@ export class Fleet {
     this.roster.refresh(worker);
   }
 
+  /**
+   * The worker told a falsehood about `job` (about one that is over: undefined). One that failed a
+   * job too often gives back what it has of it.
+   */
+  blame(job: Job | undefined, suspicion: Suspicion, now: Millis): void {
+    const { worker, reason } = suspicion;
+    if (job === undefined) return this.doubts.strike(worker, reason);
+    this.doubts.suspect(job, suspicion, now);
+    if (!this.doubts.bars(job, worker)) return;
+    for (const task of worker.tasks) {
+      if (task.job !== job) continue;
+      this.release(task);
+      this.stop(task, now);
+    }
+  }
+
   /** To be called when a report of `worker` on a task of `job` is booked: goes on from there. */
   settle(worker: Worker<Task>, job: Job | undefined, now: Millis): void {
+    if (job !== undefined) this.doubts.convict(job);
     if (job !== undefined && this.jobs.has(job) && job.isDone) {
       this.#forget(job, now);
       this.#port.done(job);
@@ -182,6 +206,7 @@ export class Fleet {
       else if (worker.steerable) trimOversized(this, worker, now);
     }
     watchConfirmations(this, now);
+    for (const [job, why] of this.doubts.hopeless(this.roster, now)) this.#port.hopeless(job, why);
     this.#dispatcher.feed(now);
     relieveStragglers(this, now);
   }
@@ -191,6 +216,7 @@ export class Fleet {
   #forget(job: Job, now: Millis): void {
     this.jobs.delete(job);
     this.scheduler.remove(job);
+    this.doubts.forget(job);
     for (const task of job.tasks) {
       task.abandon();
       task.job = undefined;

@@ -37,6 +37,14 @@ export interface FleetLimits {
   readonly blindStallTasks: number;
   /** A shrink or stop unconfirmed for this long leads to a race, in milliseconds. */
   readonly confirmMs: number;
+  /**
+   * Falsehoods (a wrong result, a task given back unasked) that were a worker's fault after which
+   * it is not trusted any more; as many at one job, whosever fault it is, and it gets no more of
+   * that job.
+   */
+  readonly maxStrikes: number;
+  /** A job that every worker fails is given up after so long, in milliseconds: others may come. */
+  readonly doubtMs: number;
   /** A worker this much later than the common finish is relieved by idle ones, in milliseconds. */
   readonly stragglerMs: number;
   /** Shortest time between two looks for stragglers, in milliseconds. */
@@ -59,6 +67,8 @@ export const DEFAULT_FLEET_LIMITS: FleetLimits = Object.freeze({
   maxReportMs: 4_000,
   blindStallTasks: 10,
   confirmMs: 1_000,
+  maxStrikes: 3,
+  doubtMs: 10_000,
   stragglerMs: 150,
   rebalanceMs: 20,
 });

@@ -74,7 +74,11 @@ export interface Shrunk {
   readonly upper: bigint;
 }
 
-/** Answer to {@link Stop}: hashing stopped, `[lower, next - 1]` is searched; no Result follows. */
+/**
+ * Answer to {@link Stop}: hashing stopped, `[lower, next - 1]` is searched; no Result follows. Also
+ * the answer to an {@link Assign} that the miner cannot read or take: nothing is searched then, and
+ * `next` is 0.
+ */
 export interface Stopped {
   readonly kind: "stopped";
   readonly chunk: number;
@@ -151,7 +155,10 @@ export interface Answer {
   readonly met: boolean;
 }
 
-/** The server will not do the job (or not let the miner in: job 0), and why, in one line. */
+/**
+ * The server will not do the job, and why, in one line. Job 0: it will do nothing for the peer, a
+ * miner that it does not let in or trust, or one whose request it cannot read.
+ */
 export interface Refused {
   readonly kind: "refused";
   readonly job: number;

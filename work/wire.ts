@@ -6,7 +6,7 @@
  *
  * @module
  */
-import { decodeCbor, encodeCbor } from "../base/cbor.ts";
+import { decodeCbor, encodeCbor, leadingCounts } from "../base/cbor.ts";
 import { FieldReader, FieldWriter } from "../base/fields.ts";
 import { sha256 } from "../base/sha256.ts";
 import type { Candidate } from "./candidate.ts";
@@ -114,7 +114,11 @@ const FORMS: { readonly [K in Message["kind"]]: Form<Extract<Message, { kind: K 
 
 const TYPE_MAX = 255;
 const byType: (Form<Message> | undefined)[] = [];
-for (const form of Object.values(FORMS)) byType[form.type] = form as Form<Message>;
+const kinds: (Message["kind"] | undefined)[] = [];
+for (const [kind, form] of Object.entries(FORMS)) {
+  byType[form.type] = form as Form<Message>;
+  kinds[form.type] = kind as Message["kind"];
+}
 
 /** The payload that says `message`. */
 export function encodeMessage(message: Message): Uint8Array {
@@ -131,6 +135,18 @@ export function decodeMessage(payload: Uint8Array): Message | string {
   const message = byType[fields.count(TYPE_MAX)]?.read(fields);
   if (message === undefined) return "unknown message type";
   return fields.isGood ? message : `malformed ${message.kind}`;
+}
+
+/**
+ * What can be told of a payload that {@link decodeMessage} does not read: its kind, and the number
+ * of the chunk or job behind it. So that a request which makes no sense can be answered.
+ */
+export function headOf(
+  payload: Uint8Array,
+): { readonly kind: Message["kind"]; readonly number: number } | undefined {
+  const [type, number] = leadingCounts(payload, 2);
+  const kind = type === undefined ? undefined : kinds[type];
+  return kind === undefined || number === undefined ? undefined : { kind, number };
 }
 
 /** What a miner says of itself. */

@@ -114,6 +114,22 @@ describe("ClientCore on the native wire", () => {
     assertEquals(Object.fromEntries(rig.core.rejected), { malformed: 1, "unexpected kind": 1 });
   });
 
+  test("an answer that cannot be read ends its job, not the others", () => {
+    const rig = new Rig();
+    rig.tell({ kind: "connected", wire: "cbor" });
+    for (const job of [1, 2, 3]) rig.submit(job);
+    // [19, 2]: an answer cut short; [20, 0, 7]: a refusal of all whose reason is no text.
+    const answer = rig.tell({ kind: "payload", payload: Uint8Array.of(0x82, 19, 2) });
+    assertEquals(answer.length, 1);
+    assertStringIncludes(reasonOf(answer), "the server's answer cannot be read: malformed answer");
+    assertEquals(rig.tell({ kind: "payload", payload: Uint8Array.of(0x82, 19, 2) }), []);
+    const all = rig.tell({ kind: "payload", payload: Uint8Array.of(0x83, 20, 0, 7) });
+    assertEquals(
+      all.map((effect) => effect.kind === "refused" && effect.job),
+      [1, 3],
+    );
+  });
+
   test("a lost connection is told once; later jobs are refused", () => {
     const rig = new Rig();
     rig.submit(1);
@@ -160,6 +176,17 @@ describe("ClientCore on the classic wire", () => {
     rig.submit(1);
     const wrong = rig.tell(result({ hash: 0n, nonce: 1n }));
     assertStringIncludes(reasonOf(wrong), "the server's answer is wrong");
+  });
+
+  test("a Result that cannot be read ends the job that it answers, and the next one has its turn", () => {
+    const rig = new Rig();
+    rig.tell({ kind: "connected", wire: "json" });
+    rig.submit(1);
+    rig.submit(2);
+    const payload = new TextEncoder().encode('{"Type":2,"Hash":-1}');
+    const [refused, request] = rig.tell({ kind: "payload", payload });
+    assertStringIncludes(reasonOf([refused!]), "the server's answer cannot be read");
+    assertEquals(request?.kind, "write");
   });
 
   test("a target is refused, and so is what does not fit, with the limit named", () => {

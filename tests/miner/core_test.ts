@@ -137,7 +137,8 @@ describe("MinerCore on the native wire", () => {
     rig.up();
     rig.say(assign(1));
     rig.say(assign(2));
-    assertEquals(rig.say(assign(3)), []);
+    const declined = written(rig.say(assign(3)));
+    assertEquals(declined, [{ kind: "stopped", chunk: 3, next: 0n }]);
     assertEquals(rig.core.rejected.get("too many chunks"), 1);
     assertEquals(rig.say({ kind: "stop", chunk: 2 }), [{ kind: "stop", id: 2 }]);
     assertEquals(rig.say(assign(4)), [{ kind: "start", search: search(3) }]);
@@ -192,6 +193,25 @@ describe("MinerCore on the native wire", () => {
     assertEquals(rig.core.rejected.size, 0);
     rig.say({ kind: "stop", chunk: 9 });
     assertEquals(rig.core.rejected.get("unknown chunk"), 1);
+  });
+
+  // Regression: it said nothing, and the server took it for one that stands still, for ever.
+  test("an Assign that cannot be read is answered, and the next one is taken", () => {
+    const rig = new Rig();
+    rig.up();
+    // [2, 7, "\\xff", 0, 9, []]: the message is no UTF-8. Then one that is cut short.
+    for (const [hex, chunk] of [
+      ["85020761ff000980", 7],
+      ["830208", 8],
+    ] as const) {
+      const told = rig.tell({ kind: "payload", payload: Uint8Array.fromHex(hex) });
+      assertEquals(written(told), [{ kind: "stopped", chunk, next: 0n }]);
+    }
+    assertEquals(rig.core.rejected.get("malformed"), 2);
+    assertEquals(rig.say(assign(9)), [{ kind: "start", search: search(1) }]);
+    // One of a number that was used may be another chunk's: to answer would end that.
+    const again = rig.tell({ kind: "payload", payload: Uint8Array.fromHex("830209") });
+    assertEquals(again, []);
   });
 
   test("garbage, wrong kinds and reused chunk numbers are counted and ignored", () => {
@@ -339,6 +359,15 @@ describe("MinerCore on the classic wire", () => {
     assertEquals(rig.core.rejected.get("too many chunks"), 1);
     const told = rig.tell({ kind: "finished", id: 1, best: BEST });
     assertEquals(told[1], { kind: "start", search: search(2, 10n, 19n) });
+  });
+
+  test("a Request that cannot be read ends the connection: the wire has no word for it", () => {
+    const rig = new Rig();
+    rig.up("json");
+    const payload = new TextEncoder().encode('{"Type":1,"Data":"\\ud800","Upper":9}');
+    assertEquals(rig.tell({ kind: "payload", payload }), []);
+    assertEquals(rig.core.rejected.get("malformed"), 1);
+    assertEquals(rig.tell({ kind: "wake" }, RETRY_MAX_MILLIS), [{ kind: "dial" }]);
   });
 
   test("an empty range is rejected", () => {

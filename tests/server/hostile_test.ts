@@ -52,14 +52,21 @@ describe("a miner's report", () => {
     hear({ kind: "result", chunk: 1, best: lie });
     expect(done()).toBe(0n);
     expect(rejected()).toEqual({ "wrong hash": 2 });
-    expect(fleet.core.snapshot().miners[0]!.strikes).toBe(2);
     hear({ kind: "result", chunk: 2, best: { hash: 2n, nonce: 1_000n } });
     fleet.run(10);
-    expect(miner.isClosed).toBe(true);
-    expect(fleet.core.snapshot().miners).toEqual([]);
-    expect(fleet.log.some((line) => line.includes("strike 3 of 3"))).toBe(true);
+    // Nobody has shown yet that the job can be done; but this miner gets no more of it.
+    expect(fleet.core.snapshot().miners).toMatchObject([{ strikes: 0, chunks: [] }]);
     fleet.miner({ rate: 1e5 });
     expectAnswer(fleet, fleet.client(), { upper: 9_999n });
+    fleet.run(1_000);
+    expect(miner.isClosed).toBe(true);
+    expect(miner.heard.at(-1)).toMatchObject({
+      kind: "refused",
+      job: 0,
+      reason: "not trusted any more: wrong hash",
+    });
+    expect(fleet.core.snapshot().miners.length).toBe(1);
+    expect(fleet.log.some((line) => line.includes("strike 3 of 3"))).toBe(true);
   });
 
   test("with a candidate outside its chunk is a falsehood as well", () => {
@@ -131,18 +138,19 @@ describe("a miner's report", () => {
 });
 
 describe("a stranger's", () => {
-  test("garbage on both wires is counted, never believed, and leaves no trace in memory", () => {
+  test("garbage on both wires is counted, refused, and leaves no trace in memory", () => {
     const fleet = new VirtualFleet();
     fc.assert(
-      fc.property(
-        fc.uint8Array({ maxLength: 80 }),
-        fc.constantFrom("cbor", "json"),
-        (payload, wire) => {
-          // An empty object is a classic Join: to a Go decoder, what is missing is zero.
-          fc.pre(wire === "cbor" || typeof decodeClassicMessage(payload) === "string");
-          fleet.feed({ kind: "payload", connId: 9, wire: wire as "cbor" | "json", payload });
-        },
-      ),
+      fc.property(fc.uint8Array({ maxLength: 80 }), fc.boolean(), (payload, native) => {
+        // An empty object is a classic Join: to a Go decoder, what is missing is zero.
+        fc.pre(native || typeof decodeClassicMessage(payload) === "string");
+        const stranger = fleet.client(native ? "cbor" : "json");
+        const wire = native ? "cbor" : "json";
+        fleet.feed({ kind: "payload", connId: stranger.connId, wire, payload });
+        fleet.run(20);
+        expect(stranger.isClosed).toBe(true);
+        expect(stranger.refusals.map(({ job }) => job)).toEqual(native ? [0] : []);
+      }),
       { numRuns: 500 },
     );
     const { rejected, clients, miners } = fleet.core.snapshot();
@@ -289,7 +297,7 @@ describe("limits", () => {
     }
     const { clients, counts } = fleet.core.snapshot();
     expect(clients).toBe(0);
-    expect(counts).toEqual({ chunks: 0, intervals: 0, idle: 0, thirsty: 0, answers: 0 });
+    expect(counts).toEqual({ chunks: 0, intervals: 0, doubts: 0, idle: 0, thirsty: 0, answers: 0 });
     expectTidy(fleet);
   });
 });

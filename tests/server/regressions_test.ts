@@ -64,7 +64,7 @@ describe("docs/lsp.md, section 10:", () => {
     miner.die();
     const { miners, counts } = fleet.core.snapshot();
     expect(miners).toEqual([]);
-    expect(counts).toEqual({ chunks: 0, intervals: 0, idle: 0, thirsty: 0, answers: 0 });
+    expect(counts).toEqual({ chunks: 0, intervals: 0, doubts: 0, idle: 0, thirsty: 0, answers: 0 });
   });
 
   test("a Result for a cancelled job frees the miner", () => {

@@ -5,7 +5,7 @@ import { encodeCbor } from "../../base/cbor.ts";
 import { HEADER_BYTES } from "../../work/hash.ts";
 import type { Message } from "../../work/messages.ts";
 import type { SearchSpec } from "../../work/subject.ts";
-import { decodeMessage, encodeMessage } from "../../work/wire.ts";
+import { decodeMessage, encodeMessage, headOf } from "../../work/wire.ts";
 
 const uint64 = fc.bigInt({ min: 0n, max: 2n ** 64n - 1n });
 const uint256 = fc.bigInt({ min: 0n, max: 2n ** 256n - 1n });
@@ -106,5 +106,38 @@ describe("decodeMessage()", () => {
     expect(decodeMessage(encodeCbor([9, 1, 2, "kernel"]))).toBe("malformed hashing");
     const long = "r".repeat(257);
     expect(decodeMessage(encodeCbor([9, 1, 2, "kernel", long]))).toBe("malformed hashing");
+  });
+});
+
+describe("headOf()", () => {
+  test("names the kind and the number of a message that is cut short or broken behind them", () => {
+    fc.assert(
+      fc.property(anyMessage, fc.nat(), fc.uint8Array({ maxLength: 8 }), (message, at, noise) => {
+        const bytes = encodeMessage(message);
+        const fields = message as { job?: number; chunk?: number; threads?: number };
+        const number = fields.job ?? fields.chunk ?? fields.threads!;
+        // The array's head, the type in one or two bytes, the number in up to five.
+        const cut = Math.min(bytes.length, 8 + (at % bytes.length));
+        const broken = Uint8Array.of(...bytes.subarray(0, cut), ...noise);
+        expect(headOf(broken)).toEqual({ kind: message.kind, number });
+      }),
+    );
+  });
+
+  test("is not to be had of what has none", () => {
+    for (const hex of [
+      "",
+      "ff",
+      "10",
+      "80",
+      "8110",
+      "821063616263",
+      "821863" + "01",
+      "8220",
+      "9b",
+    ]) {
+      expect(headOf(Uint8Array.fromHex(hex))).toBeUndefined();
+    }
+    fc.assert(fc.property(fc.uint8Array({ maxLength: 20 }), (bytes) => void headOf(bytes)));
   });
 });
