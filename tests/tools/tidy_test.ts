@@ -158,12 +158,15 @@ function* importedTwice(_path: string, lines: string[]): Iterable<[number, strin
   }
 }
 
-/** Places in the project that a line of `path` names: links, and documents that code cites. */
+/** Places in the project that a line of `path` names: what it links to, and files. */
 function* placesIn(path: string, line: string): Iterable<string> {
   if (path.endsWith(".md")) {
     for (const [, to] of line.matchAll(/\]\((?!\w+:)([^)#\s]+)/g)) yield join(dirname(path), to!);
-  } else {
-    for (const [to] of line.matchAll(/\bdocs\/\w+\.md\b/g)) yield to;
+  }
+  const isComment = path.endsWith(".md") || codeOf(line) === "" || /\/\/ /.test(line);
+  if (!isComment || path === "CHANGELOG.md") return;
+  for (const [to] of line.matchAll(/(?<![\w/.-])[a-z]\w*\/[\w/]+\.(?:ts|md|json)\b/g)) {
+    if (!/^(node_modules|dist)\/|\bROOM\b/.test(to)) yield to;
   }
 }
 
