@@ -7,8 +7,8 @@
  * @module
  */
 import { atPort, oneLine } from "./base/text.ts";
+import { type JobAnswer, type Submission, submit, SubmitError } from "./client/mod.ts";
 import { progressLine } from "./client/progress_line.ts";
-import { type JobAnswer, type Submission, submit, SubmitError } from "./mod.ts";
 import { LSP_FLAGS, lspParams, WIRE_FLAG, wireFlag } from "./peer/flags.ts";
 import { readCommandLine, type Usage } from "./run/args.ts";
 import { Failure, UsageError } from "./run/errors.ts";

@@ -7,7 +7,7 @@
  * @module
  */
 import { oneLine, readableCount } from "./base/text.ts";
-import { chooseKernel, KERNEL_NAMES, mine, type Miner, type Niceness, usableCores } from "./mod.ts";
+import { chooseKernel, KERNEL_NAMES, mine, type Miner, usableCores } from "./miner/mod.ts";
 import { LSP_FLAGS, lspParams, WIRE_FLAG, wireFlag } from "./peer/flags.ts";
 import { readCommandLine, type Usage } from "./run/args.ts";
 import { Failure, UsageError } from "./run/errors.ts";
@@ -52,7 +52,10 @@ async function main(): Promise<number> {
   if (kernel !== undefined && !KERNEL_NAMES.includes(kernel)) {
     throw new UsageError(`--kernel is "${kernel}", expected one of ${KERNEL_NAMES.join(", ")}`);
   }
-  const niceness = nicenessFlag(line.flag("niceness") ?? "low");
+  const niceness = line.flag("niceness") ?? "low";
+  if (niceness !== "low" && niceness !== "normal") {
+    throw new UsageError(`--niceness is "${niceness}", expected low or normal`);
+  }
   const display = new Display({ quiet: line.has("quiet") });
   const miner = mine({
     host,
@@ -77,11 +80,6 @@ async function main(): Promise<number> {
   const reason = await miner.ended;
   display.clear();
   throw new Failure(reason);
-}
-
-function nicenessFlag(niceness: string): Niceness {
-  if (niceness === "low" || niceness === "normal") return niceness;
-  throw new UsageError(`--niceness is "${niceness}", expected low or normal`);
 }
 
 /** Prints what one thread does with each kernel of this machine. */

@@ -15,17 +15,22 @@
  * await server.close();
  * ```
  *
- * Importing it does nothing by itself.
+ * What the verbs give and take, and all else, is in the rooms, one namespace each: `lsp.LspClient`,
+ * `server.ServeOptions`, `miner.chooseKernel`. Importing any of it does nothing by itself.
  *
  * @module
  */
-export * from "./lsp/mod.ts";
+export { submit } from "./client/mod.ts";
+export { connect, listen } from "./lsp/mod.ts";
+export { mine } from "./miner/mod.ts";
 export { serve } from "./server/mod.ts";
-export type { RunningServer, ServeOptions, ServerSnapshot } from "./server/mod.ts";
-export { KERNEL_NAMES, mine, type MineOptions, type Miner, type MinerStatus } from "./miner/mod.ts";
-export { chooseKernel, type MeasuredKernel, type Niceness, usableCores } from "./miner/mod.ts";
-export { type JobAnswer, type Submission, submit, SubmitError } from "./client/mod.ts";
-export type { Job, SubmitErrorCode, SubmitOptions } from "./client/mod.ts";
-export { hashNonce, MAX_UINT64 } from "./work/hash.ts";
-export type { Candidate } from "./work/candidate.ts";
-export { MAX_MESSAGE_BYTES, type Status } from "./work/messages.ts";
+export { hashNonce } from "./work/mod.ts";
+
+export * as base from "./base/mod.ts";
+export * as client from "./client/mod.ts";
+export * as lsp from "./lsp/mod.ts";
+export * as miner from "./miner/mod.ts";
+export * as peer from "./peer/mod.ts";
+export * as run from "./run/mod.ts";
+export * as server from "./server/mod.ts";
+export * as work from "./work/mod.ts";

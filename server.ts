@@ -7,11 +7,11 @@
  * @module
  */
 import { atPort, oneLine, readableCount, readablePlural } from "./base/text.ts";
-import { type RunningServer, serve } from "./mod.ts";
 import { LSP_FLAGS, lspParams } from "./peer/flags.ts";
 import { readCommandLine, type Usage } from "./run/args.ts";
 import { DEFAULT_PORT, port as portOf } from "./run/flags.ts";
 import { onSignal, runScript } from "./run/signals.ts";
+import { type RunningServer, serve } from "./server/mod.ts";
 
 /** Between two looks at what was turned away. */
 const LOOK_MILLIS = 60_000;

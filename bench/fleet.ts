@@ -10,8 +10,8 @@
 import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
 import { parseArgs } from "node:util";
 import { fileURLToPath } from "node:url";
-import { kernelNamed } from "../miner/mod.ts";
-import { submit, usableCores } from "../mod.ts";
+import { submit } from "../client/mod.ts";
+import { kernelNamed, usableCores } from "../miner/mod.ts";
 import { hostAndPort } from "../run/flags.ts";
 import { readableRate } from "../work/readable.ts";
 import { median } from "./median.ts";

@@ -7,7 +7,9 @@
  * @module
  */
 import { parseArgs } from "node:util";
-import { chooseKernel, mine, serve, submit, usableCores } from "../mod.ts";
+import { submit } from "../client/mod.ts";
+import { chooseKernel, mine, usableCores } from "../miner/mod.ts";
+import { serve } from "../server/mod.ts";
 import { median } from "./median.ts";
 
 const FIRST_NONCE = 100_000_000n;

@@ -19,9 +19,11 @@
  * @module
  */
 export { CLASSIC_PAYLOAD_BYTES_MAX } from "./classic_frame.ts";
-export type { CongestionControl, CongestionFactory } from "./congestion.ts";
+export type { AckSample, CongestionControl, CongestionFactory } from "./congestion.ts";
 export type { ConnectionStats, EndpointStats } from "./counters.ts";
+export type { Checksum } from "./crc32.ts";
 export { createDialer, type Dialer, type DialerOptions } from "./dialer.ts";
+export type { Endpoint } from "./endpoint.ts";
 export * from "./errors.ts";
 export { createListener, type Listener } from "./listener.ts";
 export {

@@ -14,9 +14,15 @@
 export { mine, type MineOptions, type Miner, type MinerStatus } from "./adapter.ts";
 export { MinerCore, type MinerCoreOptions, PROGRESS_MILLIS } from "./core.ts";
 export { MAX_OUTSTANDING_CHUNKS, RETRY_MAX_MILLIS, RETRY_MIN_MILLIS } from "./core.ts";
-export type { Kernel, Searcher } from "./kernel.ts";
-export { KERNEL_NAMES, kernelNamed } from "./kernel_choice.ts";
-export { chooseKernel, type Measured as MeasuredKernel } from "./kernels/mod.ts";
+export type { HeaderSearcher, Kernel, Searcher } from "./kernel.ts";
+export { KERNEL_NAMES, kernelNamed, type KernelVerdict } from "./kernel_choice.ts";
+export {
+  type Availability as KernelAvailability,
+  type Choice as KernelChoice,
+  chooseKernel,
+  type ChooseOptions,
+  type Measured as MeasuredKernel,
+} from "./kernels/mod.ts";
 export { Pool, type PoolOptions, usableCores } from "./pool_adapter.ts";
 export type {
   MinerEffect,

@@ -8,13 +8,15 @@
  */
 import { fileURLToPath } from "node:url";
 import { oneLine, readableCount, readableDuration } from "../base/text.ts";
+import { type JobAnswer, submit } from "../client/mod.ts";
 import { progressLine } from "../client/progress_line.ts";
-import { type JobAnswer, type Status, submit, usableCores } from "../mod.ts";
+import { usableCores } from "../miner/mod.ts";
 import { readCommandLine, type Usage } from "../run/args.ts";
 import { Failure } from "../run/errors.ts";
 import { hostAndPort, wholeNumber } from "../run/flags.ts";
 import { Display } from "../run/progress.ts";
 import { onSignal, runScript, WITH_PARENT } from "../run/signals.ts";
+import type { Status } from "../work/messages.ts";
 import { readableRate } from "../work/readable.ts";
 import { checkHash, type ClaimedAnswer, searchAgain } from "./demo_check.ts";
 

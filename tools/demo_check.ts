@@ -5,9 +5,10 @@
  *
  * @module
  */
-import { kernelNamed, Pool } from "../miner/mod.ts";
-import { hashNonce, type JobAnswer, KERNEL_NAMES } from "../mod.ts";
+import type { JobAnswer } from "../client/mod.ts";
+import { KERNEL_NAMES, kernelNamed, Pool } from "../miner/mod.ts";
 import { Failure } from "../run/errors.ts";
+import { hashNonce } from "../work/hash.ts";
 
 /** Preferred for the second search: it has least in common with the fastest ones. */
 const UNLIKE = "sha";

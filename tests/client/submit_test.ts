@@ -1,10 +1,10 @@
 /** `submit` against servers of all kinds, honest and not, over real sockets. */
 import { afterAll, describe, test } from "bun:test";
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { SubmitError, type SubmitErrorCode } from "../../client/mod.ts";
-import { listen, type LspServer, type Status, type Submission, submit } from "../../mod.ts";
+import { type Submission, submit, SubmitError, type SubmitErrorCode } from "../../client/mod.ts";
+import { listen, type LspServer } from "../../lsp/mod.ts";
 import { hashNonce } from "../../work/hash.ts";
-import { type Message, MESSAGES_VERSION, type ToClient } from "../../work/messages.ts";
+import { type Message, MESSAGES_VERSION, type Status, type ToClient } from "../../work/messages.ts";
 import { decodeMessage, encodeMessage } from "../../work/wire.ts";
 
 const WORK = { message: "msg", lower: 0n, upper: 99n };

@@ -1,8 +1,8 @@
 /** `mine` against a server played by the test, over real sockets, with real threads. */
 import { afterAll, describe, test } from "bun:test";
 import { assert, assertEquals } from "@std/assert";
-import { kernelNamed } from "../../miner/mod.ts";
-import { listen, type LspServer, mine, type MineOptions, type Miner } from "../../mod.ts";
+import { listen, type LspServer } from "../../lsp/mod.ts";
+import { kernelNamed, mine, type MineOptions, type Miner } from "../../miner/mod.ts";
 import {
   CLASSIC_JOIN,
   classicRequest,

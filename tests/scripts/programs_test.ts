@@ -1,8 +1,8 @@
 /** The real scripts as processes on real sockets: a whole fleet, its losses, its exit codes. */
 import { afterAll, describe, test } from "bun:test";
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { listen } from "../../lsp/mod.ts";
 import { kernelNamed } from "../../miner/kernel_choice.ts";
-import { listen } from "../../mod.ts";
 import { killAll, Script, startMiner, startServer } from "../support/processes.ts";
 
 /** A loss is noticed within about a second. */

@@ -4,8 +4,9 @@
  * @module
  */
 import { expect, test } from "bun:test";
+import { submit } from "../../client/mod.ts";
 import { connect } from "../../lsp/mod.ts";
-import { mine, submit } from "../../mod.ts";
+import { mine } from "../../miner/mod.ts";
 import { serve } from "../../server/mod.ts";
 import { type Candidate, isBetter } from "../../work/candidate.ts";
 import {

@@ -1,8 +1,9 @@
 /** The demo is what a newcomer sees first: it must work, and must not leave anything behind. */
 import { afterAll, expect, test } from "bun:test";
 import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
-import { connect, hashNonce } from "../../mod.ts";
+import { connect } from "../../lsp/mod.ts";
 import { checkHash, searchAgain } from "../../tools/demo_check.ts";
+import { hashNonce } from "../../work/hash.ts";
 import { MESSAGES_VERSION } from "../../work/messages.ts";
 import { killAll, Script } from "../support/processes.ts";
 

@@ -16,8 +16,8 @@ const ROOT_LINES_MAX = 120;
 const ADAPTER = /(^|\/)(\w+_)?(adapter|native|worker)\.ts$|^run\//;
 /** Folders that are no rooms. */
 const NO_ROOM = ["", "tests", "bench", "tools", "docs"];
-/** Rooms without a face: what they have is imported file by file. */
-const NO_FACE = ["base", "work", "run", "peer", "sim"];
+/** Not for users: only sim.ts, tests and benchmarks look inside. */
+const NO_FACE = ["sim"];
 /** Below what each room stands: the rooms that it may import. Scripts, tests and tools see all. */
 const PEER = ["base", "channels", "run", "work", "lsp", "peer"];
 const BELOW: Readonly<Record<string, readonly string[]>> = {
@@ -280,15 +280,18 @@ describe("the house rules hold:", () => {
 
   test("a module is imported by one statement", () => assertEquals(offences(importedTwice), []));
 
-  test("every room has a face, mod.ts, and package.json exports it", async () => {
+  test("every room has a face, and package.json and the root's face export it", async () => {
     const { exports } = (await Bun.file(join(root, "package.json")).json()) as {
       exports: Record<string, string>;
     };
+    const face = sources.get("mod.ts")!;
     const rooms = new Set([...sources.keys()].map(partOf));
     for (const room of rooms) {
       if (NO_ROOM.includes(room) || NO_FACE.includes(room)) continue;
       assert(sources.has(`${room}/mod.ts`), `${room}/ has no mod.ts`);
       assertEquals(exports[`./${room}`], `./${room}/mod.ts`, `package.json, exports, ./${room}`);
+      const isNamed = face.includes(`export * as ${room} from "./${room}/mod.ts";`);
+      assert(isNamed, `mod.ts does not export the room ${room} as a namespace`);
     }
   });
 

@@ -1,0 +1,34 @@
+/**
+ * The ground that every room stands on: pure, and without a word of what the rooms are about.
+ * Rooms of this house import its files one by one; this face is for everybody else.
+ *
+ * @module
+ */
+export { type CborValue, decodeCbor, encodeCbor, MAX_CBOR_DEPTH, MAX_CBOR_ITEMS } from "./cbor.ts";
+export { readExactObject } from "./exact_json.ts";
+export { COUNT_MAX, FieldReader, FieldWriter } from "./fields.ts";
+export { Heap, IndexedHeap } from "./heap.ts";
+export {
+  earlier,
+  invariant,
+  InvariantError,
+  type LentBufferPoll,
+  type Machine,
+  type Millis,
+  type Wake,
+} from "./machine.ts";
+export { Outbox } from "./outbox.ts";
+export { Queue } from "./queue.ts";
+export { chance, integerBetween, type Random, seededRandom, unitReal } from "./random.ts";
+export { sha256 } from "./sha256.ts";
+export type { StateMachine } from "./state_machine.ts";
+export {
+  atPort,
+  clipped,
+  oneLine,
+  readableCount,
+  readableDuration,
+  readablePlural,
+  readableTime,
+  utf8Length,
+} from "./text.ts";

@@ -1,0 +1,8 @@
+/**
+ * What every program shares that connects over LSP. Rooms of this house import its files one by
+ * one; this face is for everybody else.
+ *
+ * @module
+ */
+export { whyEnded } from "./endings.ts";
+export { LSP_FLAGS, lspParams, WIRE_FLAG, wireFlag } from "./flags.ts";

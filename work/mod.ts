@@ -1,0 +1,43 @@
+/**
+ * What the fleet works on: subjects and candidates, their hashes, the messages about them in their
+ * native and their classic form, and how work is shared out. Rooms of this house import its files
+ * one by one; this face is for everybody else.
+ *
+ * @module
+ */
+export { better, type Candidate, isBetter } from "./candidate.ts";
+export {
+  CLASSIC_JOIN,
+  type ClassicMessage,
+  classicRequest,
+  classicResult,
+  decodeClassicMessage,
+  encodeClassicMessage,
+} from "./classic.ts";
+export { Fleet, type FleetPort } from "./fleet.ts";
+export { HEADER_BYTES, hashHeader, hashNonce, MAX_UINT64 } from "./hash.ts";
+export { type Interval, IntervalSet } from "./interval_set.ts";
+export { DEFAULT_FLEET_LIMITS, type FleetLimits } from "./limits.ts";
+export type * from "./messages.ts";
+export {
+  MAX_LABEL_BYTES,
+  MAX_MESSAGE_BYTES,
+  MAX_REASON_BYTES,
+  MESSAGES_VERSION,
+} from "./messages.ts";
+export { RateEstimator } from "./rate.ts";
+export { hexDigits, readableRate } from "./readable.ts";
+export { type HeldTask, Roster, Worker, type WorkerOptions } from "./roster.ts";
+export { Account, type Choice, type ScheduledJob, Scheduler } from "./scheduler.ts";
+export {
+  hashMaxOf,
+  hashOf,
+  isSameSearch,
+  nonceMaxOf,
+  type SearchSpec,
+  type Subject,
+  subjectBytes,
+  whyNoSearch,
+} from "./subject.ts";
+export { Job, Task, type TaskOptions } from "./task.ts";
+export { decodeMessage, encodeMessage } from "./wire.ts";
