@@ -7,7 +7,15 @@
  * @module
  */
 import { oneLine, readableCount } from "./base/text.ts";
-import { chooseKernel, KERNEL_NAMES, mine, type Miner, usableCores } from "./miner/mod.ts";
+import {
+  benchReport,
+  KERNEL_NAMES,
+  mine,
+  type Miner,
+  usableCores,
+  userCacheDirectory,
+  whyNoKernel,
+} from "./miner/mod.ts";
 import { LSP_FLAGS, lspParams, WIRE_FLAG, wireFlag } from "./peer/flags.ts";
 import { readCommandLine, type Usage } from "./run/args.ts";
 import { Failure, UsageError } from "./run/errors.ts";
@@ -18,8 +26,6 @@ import { readableRate } from "./work/readable.ts";
 
 /** More threads than any machine has cores: a slip of the finger, not a wish. */
 const THREADS_MAX = 1024n;
-/** How long `bench` measures each kernel. */
-const BENCH_MILLIS = 500;
 /** Between two looks at the rate, on a terminal and elsewhere. */
 const TERMINAL_MILLIS = 1000;
 const LINE_MILLIS = 30_000;
@@ -45,13 +51,18 @@ const USAGE: Usage = {
 
 async function main(): Promise<number> {
   const line = readCommandLine(USAGE, process.argv.slice(2));
-  if (line.positionals[0] === "bench") return bench();
+  const cacheDirectory = userCacheDirectory();
+  const cache = cacheDirectory === undefined ? {} : { cacheDirectory };
+  if (line.positionals[0] === "bench") {
+    const onWarning = (text: string): void => void process.stderr.write(`${oneLine(text)}\n`);
+    process.stdout.write(await benchReport({ ...cache, onWarning }));
+    return 0;
+  }
   const { host, port } = hostAndPort(line.positionals[0] ?? `127.0.0.1:${DEFAULT_PORT}`);
   const threads = line.flag("threads");
   const kernel = line.flag("kernel");
-  if (kernel !== undefined && !KERNEL_NAMES.includes(kernel)) {
-    throw new UsageError(`--kernel is "${kernel}", expected one of ${KERNEL_NAMES.join(", ")}`);
-  }
+  const whyNot = kernel === undefined ? undefined : whyNoKernel(kernel);
+  if (whyNot !== undefined) throw new UsageError(`--kernel is "${kernel}": ${whyNot}`);
   const niceness = line.flag("niceness") ?? "low";
   if (niceness !== "low" && niceness !== "normal") {
     throw new UsageError(`--niceness is "${niceness}", expected low or normal`);
@@ -69,6 +80,7 @@ async function main(): Promise<number> {
       threads: Number(wholeNumber("--threads", threads, 1n, THREADS_MAX)),
     }),
     ...(kernel !== undefined && { kernel }),
+    ...cache,
     log: (text, level) => {
       if (level === "info") return display.line(oneLine(text));
       display.clear();
@@ -80,19 +92,6 @@ async function main(): Promise<number> {
   const reason = await miner.ended;
   display.clear();
   throw new Failure(reason);
-}
-
-/** Prints what one thread does with each kernel of this machine. */
-function bench(): number {
-  const { kernel, table } = chooseKernel({ measureMillis: BENCH_MILLIS, all: true });
-  const rows = table.map(({ name, description, usable, reason, rate }) => ({
-    kernel: name === kernel.name ? `${name} *` : name,
-    "one thread": rate > 0 ? readableRate(rate) : "-",
-    what: description,
-    "why not": usable ? "" : reason,
-  }));
-  process.stdout.write(`${Bun.inspect.table(rows, { colors: false })}* is what auto takes\n`);
-  return 0;
 }
 
 /** The rate on the status line of a terminal, or a line now and then while there is work. */

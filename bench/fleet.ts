@@ -3,7 +3,7 @@
  * all as processes) against the sum of the bare kernels on as many threads, taken in turns so that
  * both meet the same machine.
  *
- * `bun run bench/fleet.ts [--rounds 7] [--seconds 10] [--threads N]`
+ * `bun run bench/fleet.ts [--rounds 7] [--seconds 10] [--threads N] [--kernel NAME]`
  *
  * @module
  */
@@ -11,7 +11,7 @@ import { isMainThread, parentPort, Worker, workerData } from "node:worker_thread
 import { parseArgs } from "node:util";
 import { fileURLToPath } from "node:url";
 import { submit } from "../client/mod.ts";
-import { kernelNamed, usableCores } from "../miner/mod.ts";
+import { chooseKernel, kernelNamed, usableCores } from "../miner/mod.ts";
 import { hostAndPort } from "../run/flags.ts";
 import { readableRate } from "../work/readable.ts";
 import { median } from "./median.ts";
@@ -78,13 +78,14 @@ async function main(): Promise<void> {
       rounds: { type: "string", default: "7" },
       seconds: { type: "string", default: "10" },
       threads: { type: "string", default: String(usableCores()) },
-      kernel: { type: "string", default: "auto" },
+      kernel: { type: "string" },
     },
   });
   const [rounds, seconds, threads] = [values.rounds, values.seconds, values.threads].map(
     Number,
   ) as [number, number, number];
-  const { kernel } = values;
+  // The one that the miner would come to by itself, proved before it runs in this process.
+  const kernel = values.kernel ?? (await chooseKernel()).kernel.name;
   const server = start("server.ts", ["0"]);
   const { value } = await server.stdout.getReader().read();
   const { host, port } = hostAndPort(new TextDecoder().decode(value).trim().split(" ").at(-1)!);

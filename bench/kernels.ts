@@ -8,7 +8,8 @@
  * @module
  */
 import { parseArgs } from "node:util";
-import { createKernel, detect } from "../miner/kernels/mod.ts";
+import { createKernel } from "../miner/kernels/mod.ts";
+import { chooseKernel } from "../miner/mod.ts";
 import {
   type Contestant,
   contestant,
@@ -52,11 +53,12 @@ async function prototype(folder: string): Promise<Contestant[]> {
   });
 }
 
-const usable = detect().filter((kernel) => kernel.usable);
-for (const { name, usable: here, reason } of detect()) {
-  if (!here) console.log(`not measured: ${name}: ${reason}`);
+// A kernel that was struck off in a child process does not run here.
+const { table } = await chooseKernel({ all: true, onWarning: console.error });
+for (const { name, usable, reason } of table) {
+  if (!usable) console.log(`not measured: ${name}: ${reason}`);
 }
-const kernels = usable.map(({ name }) => createKernel(name));
+const kernels = table.flatMap(({ name, usable }) => (usable ? [createKernel(name)] : []));
 const STRINGS = "Bun.SHA256.hash(string, out)";
 const contestants = [
   ...kernels.map((kernel) => contestant(kernel.name, messages(kernel))),

@@ -26,7 +26,7 @@ const upper = FIRST_NONCE + nonces - 1n;
 
 await using server = await serve({ port: 0 });
 const { host, port } = server;
-const { kernel } = chooseKernel();
+const { kernel } = await chooseKernel();
 const threads = Number(values.threads);
 await using _miner = mine({ host, port, threads, kernel: kernel.name });
 // The first jobs warm the fleet up: they wait for the miner and bring its measured rate.

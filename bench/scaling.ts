@@ -25,7 +25,7 @@ const { values } = parseArgs({
   },
 });
 const rounds = Number(values.rounds);
-const kernel = values.kernel ?? chooseKernel().kernel.name;
+const kernel = values.kernel ?? (await chooseKernel()).kernel.name;
 
 /** A pool of some threads, what it did a second in each round, and how long its stops took. */
 class Contestant {

@@ -25,8 +25,13 @@ export interface MineOptions {
   readonly params?: Params;
   /** Hashing threads; by default as many as this process may use cores. */
   readonly threads?: number;
-  /** Name of the kernel; by default the one that suits the message. */
+  /** Name of the kernel; by default the fastest here, found by measuring while work goes on. */
   readonly kernel?: string;
+  /**
+   * Where it is kept which kernels were proved on this machine, so that the next start knows: see
+   * {@link userCacheDirectory}. In memory only, if left out.
+   */
+  readonly cacheDirectory?: string;
   /** Whether the hashing threads step back for other programs (`low`, the default). */
   readonly niceness?: Niceness;
   /**
@@ -99,6 +104,7 @@ class RunningMiner implements Miner {
       ...(options.threads !== undefined && { threads: options.threads }),
       ...(options.kernel !== undefined && { kernel: options.kernel }),
       ...(options.niceness !== undefined && { niceness: options.niceness }),
+      ...(options.cacheDirectory !== undefined && { cacheDirectory: options.cacheDirectory }),
       onEvent: (event) => this.#tell(event),
       onLog: (text) => this.#log(text, "warn"),
       onKernel: ({ name, rate, reason }) => {

@@ -11,18 +11,22 @@
  *
  * @module
  */
+export { benchReport, type BenchOptions } from "./bench_adapter.ts";
 export { mine, type MineOptions, type Miner, type MinerStatus } from "./adapter.ts";
 export { MinerCore, type MinerCoreOptions, PROGRESS_MILLIS } from "./core.ts";
 export { MAX_OUTSTANDING_CHUNKS, RETRY_MAX_MILLIS, RETRY_MIN_MILLIS } from "./core.ts";
 export type { HeaderSearcher, Kernel, Searcher } from "./kernel.ts";
-export { KERNEL_NAMES, kernelNamed, type KernelVerdict } from "./kernel_choice.ts";
+export { KERNEL_NAMES, kernelNamed, whyNoKernel } from "./kernel_choice.ts";
 export {
-  type Availability as KernelAvailability,
   type Choice as KernelChoice,
   chooseKernel,
   type ChooseOptions,
   type Measured as MeasuredKernel,
-} from "./kernels/mod.ts";
+} from "./kernel_choice_adapter.ts";
+export type { Availability as KernelAvailability } from "./kernels/mod.ts";
+export type { ProvedCode } from "./kernels/proved_code.ts";
+export { userCacheDirectory } from "./kernels/record_store_adapter.ts";
+export type { KernelVerdict } from "./kernels/selection.ts";
 export { Pool, type PoolOptions, usableCores } from "./pool_adapter.ts";
 export type {
   MinerEffect,

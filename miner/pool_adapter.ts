@@ -10,10 +10,12 @@ import { readFileSync } from "node:fs";
 import type { Worker } from "node:worker_threads";
 import { invariant } from "../base/machine.ts";
 import type { Candidate } from "../work/candidate.ts";
-import { AUTO, KERNEL_NAMES, type KernelVerdict } from "./kernel_choice.ts";
-import { CHOSEN_BY_NAME } from "./kernels/mod.ts";
+import { AUTO, KERNEL_NAMES, whyNoKernel } from "./kernel_choice.ts";
+import { machineCodeOf } from "./kernels/mod.ts";
+import { CHOSEN_BY_NAME, type KernelVerdict, SAFE_KERNEL, type Wish } from "./kernels/selection.ts";
 import { PoolControl, type Standing } from "./pool_control.ts";
 import { startWorker, type WorkerReport } from "./pool_worker.ts";
+import { Prover } from "./prover_adapter.ts";
 import type { Niceness, PoolCommand, PoolEvent, Search } from "./types.ts";
 
 /** How often the running search's progress is looked at. */
@@ -31,12 +33,16 @@ export interface PoolOptions {
   readonly threads?: number;
   /** Name of the kernel; by default the fastest here, found by measuring while work goes on. */
   readonly kernel?: string;
+  /** Where it is kept which kernels were proved on this machine; in memory only, if left out. */
+  readonly cacheDirectory?: string;
+  /** Proves kernels; by default what all pools of this process with that directory share. */
+  readonly prover?: Prover;
   /** Default: low. */
   readonly niceness?: Niceness;
   readonly onEvent: (event: PoolEvent) => void;
   /** The measurement of the kernels is over, or one was asked for; the threads go on with it. */
   readonly onKernel?: (verdict: KernelVerdict) => void;
-  /** One line for people: a thread died, a kernel failed. */
+  /** One line for people: a thread died, a kernel failed or is struck off. */
   readonly onLog?: (text: string) => void;
   /** The last thread has died for good; nothing will be answered any more. */
   readonly onDead?: () => void;
@@ -91,21 +97,33 @@ export class Pool {
   /** Searches that were started and are not ended, in order. */
   readonly #open = new Map<number, Open>();
   #order = 0;
-  #hasToldChoice = false;
-  #measurement: Worker | undefined;
+  readonly #prover: Prover;
+  /** What is wished of the prover; nothing when the kernel needs no proof. */
+  readonly #wish: Wish | undefined;
+  /** Which kernel it is and why, once that is known and not told yet. */
+  #verdict: KernelVerdict | undefined;
+  #hasToldPool = false;
+  /** Ends the wait for what the prover finds out. */
+  #endLearning: (() => void) | undefined;
+  #hasProvedAnew = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #closing: Promise<void> | undefined;
 
   constructor(options: PoolOptions) {
     this.threads = options.threads ?? usableCores();
     this.#options = options;
-    this.#kernel = options.kernel ?? AUTO;
     this.#control = PoolControl.create(this.threads);
+    this.#prover = options.prover ?? Prover.at(options.cacheDirectory);
+    const named = this.#usableName(options.kernel ?? AUTO);
+    const isNative = machineCodeOf(named) !== undefined;
+    this.#wish = named === AUTO ? {} : isNative ? { only: named } : undefined;
+    this.#verdict = this.#wish && this.#prover.known(this.#wish);
+    this.#kernel = this.#wish === undefined ? named : (this.#verdict?.name ?? SAFE_KERNEL);
     for (let self = 0; self < this.threads; self++) {
       this.#seats.push({ worker: undefined, rate: undefined, kernel: this.#kernel, spawns: 0 });
       this.#spawn(self);
     }
-    if (this.#kernel === AUTO) this.#measure();
+    if (this.#verdict === undefined) this.#learn();
   }
 
   /** Nonces searched since the pool began, by blocks that are done. */
@@ -133,8 +151,8 @@ export class Pool {
 
   async #end(): Promise<void> {
     clearTimeout(this.#timer);
+    this.#endLearning?.();
     this.#control.announceClosing();
-    void this.#measurement?.terminate();
     const workers = this.#seats.flatMap(({ worker }) => (worker === undefined ? [] : [worker]));
     await Promise.all(
       workers.map((worker) => {
@@ -149,36 +167,70 @@ export class Pool {
     );
   }
 
-  // ---- threads
+  // ---- the kernel
 
-  /** Has a thread of its own find the fastest kernel, while the others work with the first. */
-  #measure(): void {
-    const worker = startWorker({ role: "motherlode measurement" });
-    this.#measurement = worker;
-    const end = (): void => {
-      this.#measurement = undefined;
-    };
-    worker.on("exit", end);
-    worker.on("error", (error: Error) => this.#log(`cannot measure kernels: ${error.message}`));
-    worker.on("message", (report: WorkerReport) => {
-      if (report.kind !== "verdict" || this.#closing !== undefined) return;
-      this.#control.kernel = KERNEL_NAMES.indexOf(report.verdict.name);
-      this.#options.onKernel?.(report.verdict);
+  /** That name, or "auto" in place of one that cannot be used here; then a line says why. */
+  #usableName(name: string): string {
+    const why = whyNoKernel(name);
+    if (why === undefined) return name;
+    this.#log(`cannot use kernel ${name}: ${why}; going on with the fastest`);
+    return AUTO;
+  }
+
+  /** Has the kernels proved and measured, while the threads work with what is safe. */
+  #learn(): void {
+    const wish = this.#wish;
+    if (wish === undefined) return;
+    this.#endLearning = this.#prover.learn(wish, {
+      onBetter: ({ name }) => this.#use(name),
+      onDone: (verdict) => {
+        this.#endLearning = undefined;
+        this.#use(verdict.name);
+        this.#verdict = verdict;
+        if (this.#hasToldPool) this.#tellVerdict();
+      },
+      onWarning: (text) => this.#log(text),
     });
   }
+
+  /** From their next block on the threads use that kernel. */
+  #use(name: string): void {
+    if (this.#control.kernel === 0 && name === this.#kernel) return;
+    this.#control.kernel = KERNEL_NAMES.indexOf(name);
+  }
+
+  #tellVerdict(): void {
+    const verdict = this.#verdict;
+    this.#verdict = undefined;
+    if (verdict !== undefined) this.#options.onKernel?.(verdict);
+  }
+
+  /** The records are of other code: all is proved anew, and until then what is safe works. */
+  #proveAnew(kernel: string): void {
+    if (this.#endLearning !== undefined) return;
+    if (this.#hasProvedAnew) {
+      return this.#log(`kernel ${kernel} cannot be used: its code differs from what was proved`);
+    }
+    this.#hasProvedAnew = true;
+    this.#control.kernel = KERNEL_NAMES.indexOf(SAFE_KERNEL);
+    this.#prover.forget();
+    this.#learn();
+  }
+
+  // ---- threads
 
   #spawn(self: number): void {
     const seat = this.#seats[self]!;
     seat.spawns++;
     seat.rate = undefined;
     const { memory } = this.#control;
-    const kernel = this.#kernel;
     const worker = startWorker({
       role: "motherlode pool",
       memory,
       threads: this.threads,
       self,
-      kernel,
+      kernel: this.#kernel,
+      proved: this.#prover.proved.memory,
       niceness: this.#options.niceness ?? "low",
     });
     seat.worker = worker;
@@ -198,7 +250,7 @@ export class Pool {
     if (this.#closing !== undefined) return;
     if (report.kind === "look") return this.#pump();
     if (report.kind === "kernel error") return this.#log(`kernel failed: ${report.text}`);
-    if (report.kind === "verdict") return;
+    if (report.kind === "unproved") return this.#proveAnew(report.kernel);
     this.#seats[self]!.rate = report.rate;
     this.#seats[self]!.kernel = report.kernel;
     this.#tellPool();
@@ -211,8 +263,9 @@ export class Pool {
     const rate = Math.round(seats.reduce((sum, seat) => sum + seat.rate!, 0));
     const label = [...new Set(seats.map((seat) => seat.kernel))].join(", ");
     this.#options.onEvent({ kind: "pool", threads: seats.length, rate, label });
-    if (this.#kernel === AUTO || this.#hasToldChoice) return;
-    this.#hasToldChoice = true;
+    if (this.#hasToldPool) return;
+    this.#hasToldPool = true;
+    if (this.#wish !== undefined) return this.#tellVerdict();
     const reason = label === this.#kernel ? CHOSEN_BY_NAME : `${this.#kernel} cannot be used`;
     this.#options.onKernel?.({ name: label, rate: rate / seats.length, reason });
   }

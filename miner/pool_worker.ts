@@ -1,7 +1,7 @@
 /**
  * One hashing thread of the pool: claims a block, searches it, hands it in, and sleeps when there
- * is none. It hears of everything through the shared memory and is never disturbed by messages. One
- * more thread measures, at the start, which kernel is the fastest.
+ * is none. It hears of everything through the shared memory and is never disturbed by messages. Of
+ * machine code it runs only what a child process has proved.
  *
  * This file is its own worker's program; bundled into one file with the rest it still is, because
  * what it starts is always "the file that I am in".
@@ -12,13 +12,8 @@ import { constants, setPriority } from "node:os";
 import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
 import { hashNonce } from "../work/hash.ts";
 import type { Kernel, Searcher } from "./kernel.ts";
-import {
-  AUTO,
-  KERNEL_NAMES,
-  kernelNamed,
-  type KernelVerdict,
-  measureKernels,
-} from "./kernel_choice.ts";
+import { AUTO, KERNEL_NAMES, kernelNamed } from "./kernel_choice.ts";
+import { ProvedCode, UnprovedCodeError } from "./kernels/proved_code.ts";
 import { plainKernel } from "./plain_kernel.ts";
 import { type Block, PoolControl } from "./pool_control.ts";
 import type { Niceness } from "./types.ts";
@@ -36,11 +31,6 @@ const PREPARED_NONCES = 10_000n;
 /** Where the measurement begins: nonces of nine digits, as most jobs have. */
 const WARM_UP_NONCE = 100_000_000n;
 
-/** What a thread that measures kernels is started with. */
-export interface MeasureTask {
-  readonly role: "motherlode measurement";
-}
-
 /** What a hashing thread is started with. */
 export interface WorkerTask {
   readonly role: "motherlode pool";
@@ -49,6 +39,8 @@ export interface WorkerTask {
   /** The thread's number, 0 and up. */
   readonly self: number;
   readonly kernel: string;
+  /** Memory of the {@link ProvedCode}. */
+  readonly proved: SharedArrayBuffer;
   readonly niceness: Niceness;
 }
 
@@ -56,15 +48,15 @@ export interface WorkerTask {
 export type WorkerReport =
   /** It is ready, and does about `rate` nonces a second with its kernel. */
   | { readonly kind: "ready"; readonly rate: number; readonly kernel: string }
-  /** The measurement is over. */
-  | { readonly kind: "verdict"; readonly verdict: KernelVerdict }
   /** A search may be finished, or its slot free: have a look. */
   | { readonly kind: "look" }
   /** The kernel failed; the plain one takes its place in this thread. */
-  | { readonly kind: "kernel error"; readonly text: string };
+  | { readonly kind: "kernel error"; readonly text: string }
+  /** Code of the kernel is not proved; the safe one takes its place until that is done. */
+  | { readonly kind: "unproved"; readonly kernel: string };
 
 /** Starts a thread. */
-export function startWorker(task: WorkerTask | MeasureTask): Worker {
+export function startWorker(task: WorkerTask): Worker {
   return new Worker(new URL(import.meta.url), { workerData: task });
 }
 
@@ -72,6 +64,7 @@ export function startWorker(task: WorkerTask | MeasureTask): Worker {
 export class Hasher {
   readonly #control: PoolControl;
   readonly #report: (what: WorkerReport) => void;
+  readonly #proved: ProvedCode | undefined;
   #kernel: Kernel;
   #message: Uint8Array | undefined;
   #searcher: Searcher | undefined;
@@ -84,10 +77,16 @@ export class Hasher {
   /** Names of kernels that failed. */
   readonly #distrusted = new Set<string>();
 
-  constructor(control: PoolControl, kernel: Kernel, report: (what: WorkerReport) => void) {
+  constructor(
+    control: PoolControl,
+    kernel: Kernel,
+    report: (what: WorkerReport) => void,
+    proved?: ProvedCode,
+  ) {
     this.#control = control;
     this.#kernel = kernel;
     this.#report = report;
+    this.#proved = proved;
   }
 
   run(): void {
@@ -201,17 +200,24 @@ export class Hasher {
     const name = KERNEL_NAMES[number]!;
     if (name === this.#kernel.name || this.#distrusted.has(name)) return;
     try {
-      this.#kernel = kernelNamed(name)!;
+      this.#kernel = kernelNamed(name, this.#proved)!;
       this.#message = undefined;
       this.#id = -1;
       this.#prepared = 0;
     } catch (error) {
-      this.#report({ kind: "kernel error", text: String(error) });
+      if (error instanceof UnprovedCodeError) this.#report({ kind: "unproved", kernel: name });
+      else this.#report({ kind: "kernel error", text: String(error) });
     }
   }
 
-  /** A kernel that failed once is not trusted again. */
+  /** A kernel that failed once is not trusted again; one that is to be proved first may be. */
   #fallBack(error: unknown): void {
+    if (error instanceof UnprovedCodeError) {
+      this.#report({ kind: "unproved", kernel: this.#kernel.name });
+      this.#kernel = kernelNamed(AUTO)!;
+      this.#searcher = this.#kernel.bind(this.#message!);
+      return;
+    }
     this.#report({ kind: "kernel error", text: `${this.#kernel.name}: ${String(error)}` });
     this.#distrusted.add(this.#kernel.name);
     this.#kernel = plainKernel;
@@ -219,14 +225,19 @@ export class Hasher {
   }
 }
 
-/** The kernel to begin with; one that cannot be made is told of, and the best other one is. */
-function firstKernel(name: string, report: (what: WorkerReport) => void): Kernel {
+/** The kernel to begin with; where it cannot be made, that is told, and the safe one is. */
+function firstKernel(
+  name: string,
+  report: (what: WorkerReport) => void,
+  proved: ProvedCode,
+): Kernel {
   try {
-    const kernel = kernelNamed(name);
+    const kernel = kernelNamed(name, proved);
     if (kernel !== undefined) return kernel;
     report({ kind: "kernel error", text: `there is no kernel ${name}` });
   } catch (error) {
-    report({ kind: "kernel error", text: (error as Error).message });
+    if (error instanceof UnprovedCodeError) report({ kind: "unproved", kernel: name });
+    else report({ kind: "kernel error", text: (error as Error).message });
   }
   return kernelNamed(AUTO)!;
 }
@@ -241,21 +252,19 @@ function stepBack(): void {
   }
 }
 
-function runThread(task: WorkerTask | MeasureTask): void {
+function runThread({ memory, threads, self, kernel, niceness, ...task }: WorkerTask): void {
   const report = (what: WorkerReport): void => parentPort!.postMessage(what);
-  if (task.role === "motherlode measurement") {
-    return report({ kind: "verdict", verdict: measureKernels() });
-  }
-  const { memory, threads, self, kernel, niceness } = task;
   if (niceness === "low") stepBack();
   const control = new PoolControl(memory, threads, self);
-  new Hasher(control, firstKernel(kernel, report), report).run();
+  const proved = new ProvedCode(task.proved);
+  new Hasher(control, firstKernel(kernel, report, proved), report, proved).run();
 }
 
 /** Whether this thread is one that {@link startWorker} started. */
-function isTask(data: unknown): data is WorkerTask | MeasureTask {
-  const roles: unknown[] = ["motherlode pool", "motherlode measurement"];
-  return typeof data === "object" && data !== null && "role" in data && roles.includes(data.role);
+function isTask(data: unknown): data is WorkerTask {
+  return (
+    typeof data === "object" && data !== null && "role" in data && data.role === "motherlode pool"
+  );
 }
 
 if (!isMainThread && isTask(workerData)) runThread(workerData);

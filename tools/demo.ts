@@ -10,7 +10,7 @@ import { fileURLToPath } from "node:url";
 import { oneLine, readableCount, readableDuration } from "../base/text.ts";
 import { type JobAnswer, submit } from "../client/mod.ts";
 import { progressLine } from "../client/progress_line.ts";
-import { usableCores } from "../miner/mod.ts";
+import { usableCores, userCacheDirectory } from "../miner/mod.ts";
 import { readCommandLine, type Usage } from "../run/args.ts";
 import { Failure } from "../run/errors.ts";
 import { hostAndPort, wholeNumber } from "../run/flags.ts";
@@ -181,16 +181,12 @@ async function verify(
   const { upper, answer } = claim;
   checkHash(claim);
   const percentOf = (part: bigint): bigint => (part * 100n) / (upper + 1n);
-  const { kernel, searched } = await within(
-    "the second search",
-    searchAgain(
-      claim,
-      kernels,
-      (next, name) =>
-        display.status(`searching again with another kernel (${name}): ${percentOf(next)} %`),
-      mostSeconds * 1000,
-    ),
-  );
+  const show = (next: bigint, name: string): void =>
+    display.status(`searching again with another kernel (${name}): ${percentOf(next)} %`);
+  const cacheDirectory = userCacheDirectory();
+  const cache = cacheDirectory === undefined ? {} : { cacheDirectory };
+  const again = searchAgain(claim, kernels, show, mostSeconds * 1000, cache);
+  const { kernel, searched } = await within("the second search", again);
   const all = searched > upper;
   const part = all ? "all" : `the first ${percentOf(searched)} %`;
   const what = `a second search of ${part} of the ${readableCount(upper + 1n)} nonces`;

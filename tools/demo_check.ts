@@ -6,12 +6,20 @@
  * @module
  */
 import type { JobAnswer } from "../client/mod.ts";
-import { KERNEL_NAMES, kernelNamed, Pool } from "../miner/mod.ts";
+import { chooseKernel, Pool } from "../miner/mod.ts";
 import { Failure } from "../run/errors.ts";
 import { hashNonce } from "../work/hash.ts";
 
 /** Preferred for the second search: it has least in common with the fastest ones. */
 const UNLIKE = "sha";
+
+/** What runs everywhere. */
+const SAFE = "bun";
+
+/** Where records of kernels are kept; in memory only, if left out. */
+export interface Cache {
+  readonly cacheDirectory?: string;
+}
 
 /** The question and its answer. */
 export interface ClaimedAnswer {
@@ -46,10 +54,12 @@ export async function searchAgain(
   used: ReadonlySet<string>,
   onProgress: (searched: bigint, kernel: string) => void,
   millis: number,
+  cache: Cache = {},
 ): Promise<SecondSearch> {
-  const kernel = otherKernel(used);
+  const kernel = await otherKernel(used, cache);
   const end = Promise.withResolvers<{ searched: bigint; best?: { hash: bigint; nonce: bigint } }>();
   const pool = new Pool({
+    ...cache,
     kernel,
     onEvent: (event) => {
       if (event.kind === "progress") onProgress(event.next, kernel);
@@ -77,15 +87,14 @@ export async function searchAgain(
   }
 }
 
-/** A kernel that this machine can run and that is not in `used`, if there is any. */
-function otherKernel(used: ReadonlySet<string>): string {
-  for (const name of [UNLIKE, ...KERNEL_NAMES]) {
-    if (name === "auto" || used.has(name)) continue;
-    try {
-      if (kernelNamed(name) !== undefined) return name;
-    } catch {
-      // Not on this machine.
-    }
-  }
-  return "plain";
+/**
+ * A kernel that this machine can run and that is not in `used`, if there is any: of those that were
+ * proved in a child process {@link UNLIKE}, else the fastest.
+ */
+async function otherKernel(used: ReadonlySet<string>, cache: Cache): Promise<string> {
+  const { table } = await chooseKernel(cache);
+  const known = table.filter(({ name, usable, rate }) => usable && rate > 0 && !used.has(name));
+  const fastest = known.toSorted((a, b) => b.rate - a.rate).map(({ name }) => name);
+  const preferred = [UNLIKE, ...fastest].find((name) => fastest.includes(name));
+  return preferred ?? (used.has(SAFE) ? "plain" : SAFE);
 }

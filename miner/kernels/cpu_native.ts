@@ -21,15 +21,9 @@ import {
 } from "./memory_native.ts";
 
 /** What our kernels ask for: see {@link FEATURE_EXTENSIONS}. */
-export interface CpuFeatures extends Readonly<Record<Feature, boolean>> {
-  /** Made by Intel, where changing between AVX and SHA instructions costs much. */
-  readonly intel: boolean;
-}
+export interface CpuFeatures extends Readonly<Record<Feature, boolean>> {}
 
 const bit = (word: number, position: number): boolean => ((word >>> position) & 1) === 1;
-
-/** The first four letters of "GenuineIntel". */
-const GENUINE = 0x756e6547;
 
 let known: CpuFeatures | undefined;
 
@@ -49,7 +43,6 @@ export const NO_FEATURES: CpuFeatures = {
   avx512: false,
   avx512vl: false,
   armSha: false,
-  intel: false,
 };
 
 /** HWCAP_SHA2 of Linux on AArch64. */
@@ -85,13 +78,13 @@ const AVX_STATE = 0x06;
 const AVX512_STATE = 0xe6;
 
 function readX86(): CpuFeatures {
-  const scan = nativeScan(mapCode(assembleCpuid(new Assembler(CPUID_EXTENSIONS))));
+  const scan = nativeScan(mapCode(cpuidCode()));
   const answer = guardedBuffer(16);
   const cpuid = (leaf: number): Int32Array => {
     scan(answer.address, 0, 0, leaf, 0, 0);
     return answer.words.slice();
   };
-  const [highest, vendor] = cpuid(0) as unknown as [number, number];
+  const highest = cpuid(0)[0]!;
   const words = { "leaf 1": cpuid(1)[2]!, "leaf 7": highest >= 7 ? cpuid(7)[1]! : 0 };
   const says = (extension: X86Extension): boolean => {
     const [leaf, position] = CPUID_BITS[extension];
@@ -112,14 +105,16 @@ function readX86(): CpuFeatures {
     avx512: all("avx512"),
     avx512vl: all("avx512vl"),
     armSha: false,
-    intel: vendor === GENUINE,
   };
 }
 
 /** In place of a leaf of CPUID: asks for XCR0. */
-const XCR0 = -1;
+export const XCR0 = -1;
 /** What the code that asks the processor may use; it uses it only where CPUID says so. */
 export const CPUID_EXTENSIONS: ReadonlySet<Extension> = new Set(["XSAVE"] as const);
+
+/** {@link assembleCpuid} with an assembler of its own. */
+export const cpuidCode = (): Uint8Array => assembleCpuid(new Assembler(CPUID_EXTENSIONS));
 
 /** `f(answer, _, _, leaf)`: CPUID leaf `leaf`, subleaf 0, as four words; leaf -1 is XGETBV 0. */
 export function assembleCpuid(asm: Assembler): Uint8Array {

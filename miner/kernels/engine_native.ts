@@ -21,6 +21,7 @@ import {
   type NativeScan,
   nativeScan,
 } from "./memory_native.ts";
+import type { ProvedCode } from "./proved_code.ts";
 import { INPUTS, type Shape, STATE_STRIDE, STATES, TABLE_STRIDE } from "./shapes.ts";
 
 /** Machine code for one shape. */
@@ -43,7 +44,7 @@ export type AssembleShape = (shape: Shape, asm: Assembler) => AssembledShape;
 export type MakeShape = (shape: Shape) => AssembledShape;
 
 /** Words that a kernel may write after the last hit: it stores four at a time. */
-const HITS_SLACK = 4;
+export const HITS_SLACK = 4;
 
 interface Mapped {
   readonly lanes: number;
@@ -73,12 +74,17 @@ const inputsOf = (pool: GuardedBuffer): Int32Array =>
 const unsigned = (buffer: GuardedBuffer, words: number): Uint32Array =>
   new Uint32Array(buffer.words.buffer, buffer.words.byteOffset, words);
 
-/** An engine that runs what `assemble` makes. */
-export function nativeEngine(name: string, assemble: MakeShape): Engine {
+/** An engine that runs what `make` makes, or with `proved` only what that allows. */
+export function nativeEngine(name: string, make: MakeShape, proved?: ProvedCode): Engine {
+  const allowed: MakeShape = (shape) => {
+    const assembled = make(shape);
+    proved?.demand(assembled.code);
+    return assembled;
+  };
   return {
     name,
-    tile: (shape) => nativeTile(assemble(shape)),
-    straddle: () => nativeStraddle(assemble),
+    tile: (shape) => nativeTile(allowed(shape)),
+    straddle: () => nativeStraddle(allowed),
   };
 }
 

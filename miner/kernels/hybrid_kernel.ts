@@ -69,8 +69,8 @@ export const assembleShaAvx512: AssembleShape = hybridAvx512();
 /** Assembles for AVX2 and the SHA extensions. */
 export const assembleShaAvx2: AssembleShape = (shape, asm) => assembleSha(shape, AVX2, asm);
 /**
- * The same with 128-bit vectors, for Intel: there every change between 256-bit AVX and the SHA
- * instructions, which have no VEX form, costs 110 ns (seen on Sapphire Rapids).
+ * The same with 128-bit vectors, for processors on which every change between 256-bit AVX and the
+ * SHA instructions, which have no VEX form, costs about 100 ns (seen on Sapphire Rapids and Zen 3).
  */
 export const assembleShaAvx2Narrow: AssembleShape = (shape, asm) =>
   assembleSha(shape, { ...AVX2, width: 128, lanes: 8 }, asm);

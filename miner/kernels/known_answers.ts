@@ -6,6 +6,7 @@
  */
 import type { Candidate } from "../../work/candidate.ts";
 import type { Kernel } from "../kernel.ts";
+import { UnprovedCodeError } from "./proved_code.ts";
 
 /** Messages of `length` times "k", with the least hash of each range (by Bun.SHA256). */
 export const KNOWN: readonly {
@@ -44,7 +45,11 @@ export const GENESIS_BEST: Candidate = {
   hash: 0x000000000019d6689c085ae165831e934ff763ae46a2a6c172b3f1b60a8ce26fn,
 };
 
-/** Why the kernel must not be used, in one line; `undefined` when it passed. */
+/**
+ * Why the kernel must not be used, in one line; `undefined` when it passed.
+ *
+ * @throws {UnprovedCodeError} when the kernel's code may not be run yet.
+ */
 export function selfTest(kernel: Kernel): string | undefined {
   const wrong = (what: string, got: Candidate, expected: Candidate): string | undefined =>
     got.hash === expected.hash && got.nonce === expected.nonce
@@ -61,6 +66,7 @@ export function selfTest(kernel: Kernel): string | undefined {
     const found = header?.search(nonce - 100n, nonce + 100n);
     return found === undefined ? undefined : wrong("block header", found, GENESIS_BEST);
   } catch (error) {
+    if (error instanceof UnprovedCodeError) throw error;
     return error instanceof Error ? error.message : String(error);
   }
 }

@@ -31,15 +31,14 @@ export function x86Code(needs: readonly Feature[], assemble: AssembleShape): X86
   return { needs, assemble, make: (shape) => assemble(shape, new Assembler(extensions)) };
 }
 
-/** Names of code for x86-64: the kernel's, and the variant's where there are two. */
-export type X86CodeName =
-  "avx512-sha" | "avx2-sha wide" | "avx2-sha narrow" | "avx512" | "sha" | "avx2";
+/** Names of the kernels for x86-64. */
+export type X86CodeName = "avx512-sha" | "avx2-sha" | "avx2-sha-narrow" | "avx512" | "sha" | "avx2";
 
 /** Code for x86-64. */
 export const X86_CODE: Readonly<Record<X86CodeName, X86Code>> = {
   "avx512-sha": x86Code(["avx512vl", "sha"], assembleShaAvx512),
-  "avx2-sha wide": x86Code(["avx2", "sha"], assembleShaAvx2),
-  "avx2-sha narrow": x86Code(["avx2", "sha"], assembleShaAvx2Narrow),
+  "avx2-sha": x86Code(["avx2", "sha"], assembleShaAvx2),
+  "avx2-sha-narrow": x86Code(["avx2", "sha"], assembleShaAvx2Narrow),
   avx512: x86Code(["avx512"], assembleAvx512),
   sha: x86Code(["sha"], assembleShaAlone),
   avx2: x86Code(["avx2"], assembleAvx2),

@@ -26,6 +26,12 @@ const LIBRARIES: Readonly<Record<string, readonly string[]>> = {
   darwin: ["libSystem.B.dylib"],
 };
 
+/** What a child process needs to know to map memory here; see probe_program_native.ts. */
+export function codeMemory(): { readonly libraries: readonly string[]; readonly mapFlags: number } {
+  const { platform } = process;
+  return { libraries: LIBRARIES[platform] ?? [], mapFlags: MAP_FLAGS[platform] ?? 0 };
+}
+
 interface Libc {
   mmap(
     at: null,

@@ -8,7 +8,7 @@ import { guardedBuffer, mapCode, NativeMemoryError } from "../../miner/kernels/m
 
 const MEMORY = join(import.meta.dirname, "../../miner/kernels/memory_native.ts");
 
-const CHOICE = join(import.meta.dirname, "../../miner/kernels/mod.ts");
+const CHOICE = join(import.meta.dirname, "../../miner/kernel_choice_adapter.ts");
 
 /** Whether machine code runs here at all; if not, that is the one thing to check. */
 function runsMachineCode(): boolean {
@@ -44,7 +44,7 @@ function choiceAfter(before: string, env: Record<string, string> = {}): string {
   const script = `
     ${before}
     const { chooseKernel } = await import(${JSON.stringify(CHOICE)});
-    const { kernel, reason } = chooseKernel({ measureMillis: 5 });
+    const { kernel, reason } = await chooseKernel();
     console.log(kernel.name + " | " + reason);`;
   const { stdout, stderr } = Bun.spawnSync([process.execPath, "-e", script], {
     env: { ...Bun.env, ...env },

@@ -38,6 +38,7 @@ describe("command line", () => {
     ["miner", ["localhost"], "HOST:PORT"],
     ["miner", ["--threads", "0"], "--threads"],
     ["miner", ["--kernel", "abacus"], "--kernel"],
+    ["miner", ["--kernel", process.arch === "x64" ? "arm-sha" : "sha"], "it cannot run here"],
     ["client", ["127.0.0.1:1", "msg"], "expected HOST:PORT MESSAGE MAXNONCE"],
     ["client", ["127.0.0.1:1", "msg", "18446744073709551616"], "MAXNONCE"],
     ["client", ["127.0.0.1:1", "msg", "9", "--target", "ff"], "16 hexadecimal digits"],

@@ -3,11 +3,26 @@
  *
  * @module
  */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { CACHE_VARIABLE } from "../../miner/kernels/record_store_adapter.ts";
 import { within } from "./waiting.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const running = new Set<Script>();
+
+/** No test writes to the home directory: what programs keep goes here while the tests run. */
+const CACHE_DIRECTORY = mkdtempSync(join(tmpdir(), "motherlode-cache-"));
+process.on("exit", () => rmSync(CACHE_DIRECTORY, { recursive: true, force: true }));
+
+/** The environment of a program that a test starts. */
+export function scriptEnvironment(
+  cacheDirectory: string = CACHE_DIRECTORY,
+): Record<string, string | undefined> {
+  return { ...process.env, [CACHE_VARIABLE]: cacheDirectory };
+}
 
 /** A script that runs, or ran. */
 export class Script {
@@ -23,6 +38,7 @@ export class Script {
     const command = [process.execPath, name, ...args];
     this.process = Bun.spawn(command, {
       cwd: directory,
+      env: scriptEnvironment(),
       stdin: "ignore",
       stdout: "pipe",
       stderr: "pipe",

@@ -5,12 +5,17 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { assert, assertEquals } from "@std/assert";
 import { kernelNamed } from "../../miner/kernel_choice.ts";
+import { detect } from "../../miner/kernels/mod.ts";
 import { buildBundles, compile } from "../../tools/build.ts";
+import { scriptEnvironment } from "../support/processes.ts";
 
 const MESSAGE = "one file";
 const UPPER = 3_000_000n;
 
 const directory = mkdtempSync(join(tmpdir(), "motherlode-bundle-"));
+/** Every fleet begins with no records of kernels. */
+let caches = 0;
+let env: Record<string, string | undefined> = {};
 const children: Bun.Subprocess[] = [];
 afterAll(async () => {
   for (const child of children) child.kill("SIGKILL");
@@ -20,7 +25,7 @@ afterAll(async () => {
 
 function start(command: string[]): Bun.Subprocess<"ignore", "pipe", "pipe"> {
   const stdio = { stdin: "ignore", stdout: "pipe", stderr: "pipe" } as const;
-  const child = Bun.spawn(command, { cwd: directory, ...stdio });
+  const child = Bun.spawn(command, { cwd: directory, env, ...stdio });
   children.push(child);
   return child;
 }
@@ -30,19 +35,20 @@ async function firstLine(stream: ReadableStream<Uint8Array>): Promise<string> {
   return new TextDecoder().decode(value).split("\n")[0]!;
 }
 
-/** What `stream` brings up to the first chunk that has `mark` in it. */
-async function textUntil(stream: ReadableStream<Uint8Array>, mark: string): Promise<string> {
+/** What comes up to the first chunk after which `mark` is in it. */
+async function textUntil(chunks: AsyncIterator<Uint8Array>, mark: string): Promise<string> {
   let text = "";
-  const decoder = new TextDecoder();
-  for await (const bytes of stream) {
-    text += decoder.decode(bytes, { stream: true });
-    if (text.includes(mark)) break;
+  while (!text.includes(mark)) {
+    const { done, value } = await chunks.next();
+    if (done) break;
+    text += new TextDecoder().decode(value);
   }
   return text;
 }
 
 /** Runs a fleet of one miner with the given commands; what the client printed. */
 async function runFleet(server: string[], miner: string[], client: string[]): Promise<string> {
+  env = scriptEnvironment(join(directory, `cache-${++caches}`));
   const serving = start([...server, "0"]);
   const listening = await firstLine(serving.stdout);
   const address = listening.replace("listening on ", "");
@@ -56,12 +62,19 @@ async function runFleet(server: string[], miner: string[], client: string[]): Pr
     "--epoch-millis",
     "200",
   ]);
+  const chunks = mining.stderr[Symbol.asyncIterator]();
   const asking = start([...client, address, MESSAGE, String(UPPER)]);
   const printed = await new Response(asking.stdout).text();
+  // Its kernels are proved in child processes, with no other file there to run in them.
+  let log = await textUntil(chunks, "a thread, ");
+  const kernel = /kernel (\S+): .* a thread, fastest of/.exec(log)?.[1];
+  const usable = detect().filter((row) => row.native && row.usable);
+  const isNative = usable.some(({ name }) => name === kernel);
+  assertEquals(isNative, usable.length > 0, log);
   // Regression: in a compiled miner every hashing thread once was a whole miner of its own. By the
   // time that the loss of the server is noticed each of them would have said so.
   serving.kill("SIGKILL");
-  const log = await textUntil(mining.stderr, "trying again");
+  log += await textUntil(chunks, "trying again");
   assertEquals(log.split("hashing with").length - 1, 1, log);
   return printed;
 }
