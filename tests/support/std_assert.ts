@@ -40,6 +40,24 @@ export function assertThrows<E extends Error>(
   throw new AssertionError(`Expected function to throw ${ErrorClass.name}`);
 }
 
+/** As {@link assertThrows}, of a promise that `fn` returns. */
+export async function assertRejects<E extends Error>(
+  fn: () => PromiseLike<unknown>,
+  // oxlint-disable-next-line typescript/no-explicit-any -- any constructor will do
+  ErrorClass: abstract new (...args: any[]) => E,
+  msgIncludes = "",
+): Promise<E> {
+  let outcome: () => void = () => {};
+  try {
+    await fn();
+  } catch (error) {
+    outcome = () => {
+      throw error;
+    };
+  }
+  return assertThrows(outcome, ErrorClass, msgIncludes);
+}
+
 /** Fails unless `actual` contains `expected`. */
 export function assertStringIncludes(actual: string, expected: string, msg?: string): void {
   if (actual.includes(expected)) return;

@@ -18,6 +18,8 @@ const ADAPTER = /(^|\/)(\w+_)?(adapter|native|worker)\.ts$|^run\//;
 const NO_ROOM = ["", "tests", "bench", "tools", "docs"];
 /** Not for users: only sim.ts, tests and benchmarks look inside. */
 const NO_FACE = ["sim"];
+/** Programs that lie in a room, and are no part of it. */
+const SCRIPTS = ["channels/check.ts"];
 /** Below what each room stands: the rooms that it may import. Scripts, tests and tools see all. */
 const PEER = ["base", "channels", "run", "work", "lsp", "peer"];
 const BELOW: Readonly<Record<string, readonly string[]>> = {
@@ -117,7 +119,8 @@ function codeOf(line: string): string {
   return line.replace(/\/\/ .*$/, "").replace(/(?<!from )(["'`])(?:\\.|(?!\1).)*\1/g, '""');
 }
 
-const partOf = (path: string): string => (path.includes("/") ? path.split("/")[0]! : "");
+const partOf = (path: string): string =>
+  path.includes("/") && !SCRIPTS.includes(path) ? path.split("/")[0]! : "";
 
 /** Why `from` must not import `to`, if it must not. */
 function whyNotImport(from: string, to: string): string | undefined {
