@@ -27,6 +27,7 @@ export { serve } from "./server/mod.ts";
 export { hashNonce } from "./work/mod.ts";
 
 export * as base from "./base/mod.ts";
+export * as channels from "./channels/mod.ts";
 export * as client from "./client/mod.ts";
 export * as lsp from "./lsp/mod.ts";
 export * as miner from "./miner/mod.ts";

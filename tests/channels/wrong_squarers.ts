@@ -134,6 +134,13 @@ class Shares extends Steps {
   }
 }
 
+/** Takes a second number while the first square still lies in its output. */
+class ReadsAhead extends Steps {
+  protected override makeOutput(): Channel<number> {
+    return new Channel(1);
+  }
+}
+
 /** A wrong squarer, and the names of the properties that it breaks. */
 export interface WrongSquarer {
   readonly name: string;
@@ -163,6 +170,13 @@ export const WRONG_SQUARERS: readonly WrongSquarer[] = [
   },
   { name: "shares state between two", make: () => new Shares(), breaks: [APART] },
 ];
+
+/** A ninth: wrong in nothing that its reader sees, but in what is lost at close. */
+export const READS_AHEAD: WrongSquarer = {
+  name: "reads ahead",
+  make: () => new ReadsAhead(),
+  breaks: [AHEAD],
+};
 
 /** The right one, for comparison. */
 export const makeRight = (): SquarerLike => new Squarer();

@@ -1,0 +1,126 @@
+/**
+ * Tests the tests: plants the faults that `tests/ROOM/mutants.ts` lists, one at a time, in a copy
+ * of the tree, and runs the room's tests on it. A fault that no test notices has survived.
+ *
+ *   bun run tools/mutants.ts [ROOM ...] [--only TEXT]
+ *
+ * Prints a line a fault; exit code 1 if one survived, or if a line to change is not there.
+ *
+ * @module
+ */
+import { cpSync, existsSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { readCommandLine, type Usage } from "../run/args.ts";
+import { Failure, UsageError } from "../run/errors.ts";
+import { onSignal, runScript } from "../run/signals.ts";
+
+/** A test that takes longer hangs, which is a way to notice. */
+const TEST_SECONDS = 60;
+/** The same of a whole run, for what even the test runner cannot end. */
+const HANG_MS = 300_000;
+/** Not copied. */
+const LEFT_OUT = /^(?:node_modules|dist|\.git)$/;
+
+const root = join(import.meta.dir, "..");
+
+const USAGE: Usage = {
+  name: "tools/mutants",
+  takes: "[ROOM ...]",
+  count: [0, 100],
+  about: "Plants the faults of tests/ROOM/mutants.ts and sees whether the room's tests notice.",
+  flags: { only: { value: "TEXT", help: "only faults that name TEXT" } },
+};
+
+/** One fault. */
+export interface Mutant {
+  /** Path from the project's root. */
+  readonly file: string;
+  /** A line of it without its indentation, of which there is exactly one. */
+  readonly line: string;
+  /** What that line becomes. */
+  readonly becomes: string;
+  /** What no longer holds then. */
+  readonly breaks: string;
+}
+
+const tableOf = (room: string): string => join(root, "tests", room, "mutants.ts");
+
+/** The rooms that have a table of faults. */
+export function roomsWithMutants(): string[] {
+  const rooms = readdirSync(join(root, "tests"));
+  return rooms.filter((room) => existsSync(tableOf(room))).toSorted();
+}
+
+/** The table of a room. */
+export async function mutantsOf(room: string): Promise<readonly Mutant[]> {
+  return ((await import(tableOf(room))) as { MUTANTS: Mutant[] }).MUTANTS;
+}
+
+/** `source` with the fault in it; undefined unless there is exactly one such line. */
+export function plant(source: string, { line, becomes }: Mutant): string | undefined {
+  const lines = source.split("\n");
+  const places = lines.flatMap((text, i) => (text.trim() === line ? [i] : []));
+  if (places.length !== 1) return undefined;
+  const indent = /^\s*/.exec(lines[places[0]!]!)![0];
+  return lines.with(places[0]!, indent + becomes).join("\n");
+}
+
+type Fate = "killed" | "SURVIVED" | "NOT FOUND";
+
+/** Plants one fault in the copy at `directory`, runs the tests, takes it out again. */
+async function fateOf(mutant: Mutant, room: string, directory: string): Promise<Fate> {
+  const path = join(directory, mutant.file);
+  const source = await Bun.file(path).text();
+  const faulty = plant(source, mutant);
+  if (faulty === undefined) return "NOT FOUND";
+  await Bun.write(path, faulty);
+  const passed = await passes(room, directory);
+  await Bun.write(path, source);
+  return passed ? "SURVIVED" : "killed";
+}
+
+/** Whether the room's tests pass in the copy. */
+async function passes(room: string, directory: string): Promise<boolean> {
+  const child = Bun.spawn([process.execPath, "test", "--bail", `tests/${room}/`], {
+    cwd: directory,
+    env: { ...process.env, MOTHERLODE_TEST_SECONDS: String(TEST_SECONDS) },
+    stdio: ["ignore", "ignore", "ignore"],
+    timeout: HANG_MS,
+    killSignal: "SIGKILL",
+  });
+  return (await child.exited) === 0;
+}
+
+async function main(): Promise<number> {
+  const line = readCommandLine(USAGE, process.argv.slice(2));
+  const known = roomsWithMutants();
+  const rooms = line.positionals.length > 0 ? line.positionals : known;
+  const unknown = rooms.find((room) => !known.includes(room));
+  if (unknown !== undefined) {
+    throw new UsageError(`no tests/${unknown}/mutants.ts, expected of ${known.join(", ")}`);
+  }
+  const directory = mkdtempSync(join(tmpdir(), "motherlode-mutants-"));
+  onSignal(async () => rmSync(directory, { recursive: true }));
+  for (const name of readdirSync(root)) {
+    if (!LEFT_OUT.test(name)) cpSync(join(root, name), join(directory, name), { recursive: true });
+  }
+  symlinkSync(join(root, "node_modules"), join(directory, "node_modules"));
+  let wrong = 0;
+  for (const room of rooms) {
+    if (!(await passes(room, directory))) {
+      throw new Failure(`the tests of ${room} fail with no fault planted`);
+    }
+    for (const mutant of await mutantsOf(room)) {
+      const text = `${mutant.file}: ${mutant.line} -> ${mutant.becomes || "(nothing)"}`;
+      if (!text.includes(line.flag("only") ?? "")) continue;
+      const fate = await fateOf(mutant, room, directory);
+      if (fate !== "killed") wrong++;
+      process.stdout.write(`${fate.padEnd(9)} ${text}\n`);
+    }
+  }
+  rmSync(directory, { recursive: true });
+  return wrong === 0 ? 0 : 1;
+}
+
+if (import.meta.main) await runScript(USAGE.name, main);
