@@ -69,10 +69,10 @@ export class Keeper {
 
   /** There is a new snapshot, and the log's head is gone, or all of it. */
   keepSnapshot(snapshot: StoredSnapshot): void {
-    // The log of a step that was not asked for yet is gone with a received snapshot, which stays
-    // one although a newer one is taken before it is written.
-    const isReceived = this.#snapshot?.source === "received";
-    this.#snapshot = isReceived ? { ...snapshot, source: "received" } : snapshot;
+    // A state that was received is restored, and snapshots taken of it, only when it is durable.
+    const isPending = this.#snapshot?.source === "received" && snapshot.source === "taken";
+    invariant(!isPending, "a snapshot was taken of a state that is not restored");
+    this.#snapshot = snapshot;
     if (snapshot.source !== "received") return;
     this.#from = Infinity;
     this.#stableIndex = snapshot.meta.index;

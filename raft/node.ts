@@ -1,0 +1,161 @@
+/**
+ * The state of one node that all parts of the core share, and the few things that all of them do
+ * to it.
+ *
+ * @module
+ */
+import { invariant, type Millis } from "../base/machine.ts";
+import { Outbox } from "../base/outbox.ts";
+import { integerBetween, type Random } from "../base/random.ts";
+import { isVoter } from "./config.ts";
+import { Fates } from "./fates.ts";
+import { Keeper } from "./keeper.ts";
+import { RaftLog } from "./log.ts";
+import type { Config, Entry, HardState, Message, NodeId, SnapshotMeta } from "./messages.ts";
+import type { RaftParams } from "./params.ts";
+import type { RaftEffect, RaftOptions, Role } from "./types.ts";
+
+/** Why a message was not taken. */
+export type Rejection =
+  /** Entries with gaps, falling terms, impossible numbers. */
+  | "malformed"
+  /** It contradicts what is committed here. */
+  | "contradicts"
+  /** Another node says that it leads this node's own term. */
+  | "second leader"
+  /** A commit index beyond the log. */
+  | "beyond log"
+  /** It came while the disk was full. */
+  | "disk full";
+
+/** State, and effects on their way out. */
+export class RaftNode {
+  readonly id: NodeId;
+  readonly params: RaftParams;
+  readonly log: RaftLog;
+  readonly out: Outbox<RaftEffect> = new Outbox();
+  readonly keeper: Keeper;
+  readonly fates: Fates;
+  readonly rejected: Record<Rejection, number> = {
+    malformed: 0,
+    contradicts: 0,
+    "second leader": 0,
+    "beyond log": 0,
+    "disk full": 0,
+  };
+  nowMs: Millis;
+  term: number;
+  vote: NodeId;
+  role: Role = "follower";
+  /** Who leads the term; 0 when it is not known. */
+  leader: NodeId = 0;
+  /** When the leader of the term was last heard of. */
+  leaderHeardMs: Millis;
+  commit: number;
+  /** Handed out to be applied. */
+  handed: number;
+  applied: number;
+  /** The latest snapshot. */
+  snapshot: SnapshotMeta;
+  /** When to stand for election; meaningless on a leader. */
+  electionAtMs: Millis = 0;
+  readonly #random: Random;
+
+  constructor({ id, params, persisted, random, nowMs }: RaftOptions) {
+    invariant(Number.isSafeInteger(id) && id >= 1, `${id} is no number of a node`);
+    this.id = id;
+    this.params = params;
+    this.#random = random;
+    this.nowMs = nowMs;
+    this.log = new RaftLog(persisted);
+    this.term = persisted.hard.term;
+    this.vote = persisted.hard.vote;
+    invariant(this.log.lastTerm <= this.term, "the log is of a later term than the node");
+    this.snapshot = persisted.snapshot;
+    this.commit = this.handed = this.applied = persisted.snapshot.index;
+    this.keeper = new Keeper(this.log, this.out, params.heldMax);
+    this.fates = new Fates(this.log, this.out);
+    // What it promised to a leader before a crash it does not know: it waits as if it had just now.
+    this.leaderHeardMs = params.leaseClockRatio > 0 ? nowMs : -Infinity;
+    this.restartClock();
+  }
+
+  /** The configuration in force. */
+  get config(): Config {
+    return this.log.configs.latest.config;
+  }
+
+  /** Whether this node belongs to no group: it must not vote, nor take part in any decision. */
+  get isBlank(): boolean {
+    return this.config.voters.length === 0;
+  }
+
+  /** Whether this node may lead. */
+  get canStand(): boolean {
+    return isVoter(this.config, this.id);
+  }
+
+  /** Waits for a leader for another random while. */
+  restartClock(): void {
+    const { electionMs } = this.params;
+    this.electionAtMs = this.nowMs + integerBetween(this.#random, electionMs, 2 * electionMs);
+  }
+
+  /** Whether a leader was heard so recently that this node helps nobody to replace it. */
+  get hasLivingLeader(): boolean {
+    return this.role === "leader" || this.nowMs - this.leaderHeardMs < this.params.electionMs;
+  }
+
+  /** Moves to a later term, or votes in this one. */
+  setHard({ term, vote }: HardState): void {
+    invariant(term >= this.term, "terms run forward");
+    this.term = term;
+    this.vote = vote;
+    this.keeper.keepHard({ term, vote });
+  }
+
+  /** Takes on a role, or learns who leads. */
+  setRole(role: Role, leader: NodeId, isNewTerm: boolean): void {
+    if (role === this.role && leader === this.leader && !isNewTerm) return;
+    this.role = role;
+    this.leader = leader;
+    this.out.push({ kind: "role", role, term: this.term, leader });
+  }
+
+  send(to: NodeId, message: Message): void {
+    this.out.push({ kind: "send", to, message });
+  }
+
+  /** Adds an entry to the end of the log. */
+  append(entry: Entry): void {
+    this.log.append(entry);
+    this.keeper.keepFrom(entry.index);
+    if (entry.config !== undefined) this.tellMembers();
+  }
+
+  tellMembers(): void {
+    const { index, config } = this.log.configs.latest;
+    this.out.push({ kind: "members", index, config });
+  }
+
+  /** Everything up to `index`, which is in the log, is committed. */
+  commitUpTo(index: number): void {
+    if (index <= this.commit) return;
+    invariant(index <= this.log.lastIndex, `cannot commit ${index}, the log is shorter`);
+    this.commit = index;
+    this.fates.committed(index);
+  }
+
+  /** Hands out what is committed, if what was handed out before is applied. */
+  apply(): void {
+    if (this.handed >= this.commit || this.applied < this.handed) return;
+    const { applyBytesMax } = this.params;
+    const entries = this.log.slice(this.handed + 1, this.commit, applyBytesMax);
+    this.handed += entries.length;
+    this.out.push({ kind: "apply", entries });
+  }
+
+  reject(why: Rejection): void {
+    this.rejected[why]++;
+  }
+}
