@@ -68,6 +68,8 @@ export class Follower {
   snapshot(from: NodeId, { meta, offset, data }: SnapshotMessage): void {
     const node = this.#node;
     const { index, term, size, config } = meta;
+    // One that is whole is on its way to the disk; the pieces of another would take its place.
+    if (node.isRestoring) return;
     const isWhole = offset >= 0 && offset + data.length <= size && data.length <= size;
     if (!isWhole || term > node.term || config.voters.length === 0) return node.reject("malformed");
     // A node whose disk was lost must not come back as if it still knew how it voted.
@@ -132,6 +134,7 @@ export class Follower {
     node.log.configs.reset({ index, config });
     node.snapshot = meta;
     node.commit = node.handed = index;
+    node.isRestoring = true;
     const base = { index, term };
     node.keeper.keepSnapshot({ meta, source: "received", base, keep: [] });
     node.keeper.hold({ kind: "restore", meta });

@@ -55,6 +55,8 @@ export class RaftNode {
   /** Handed out to be applied. */
   handed: number;
   applied: number;
+  /** Whether a snapshot has replaced the log and the state machine is not restored from it yet. */
+  isRestoring = false;
   /** The latest snapshot. */
   snapshot: SnapshotMeta;
   /** When to stand for election; meaningless on a leader. */
@@ -153,6 +155,13 @@ export class RaftNode {
     const entries = this.log.slice(this.handed + 1, this.commit, applyBytesMax);
     this.handed += entries.length;
     this.out.push({ kind: "apply", entries });
+  }
+
+  /** The state machine has come this far. */
+  appliedUpTo(index: number): void {
+    invariant(index <= this.handed, `${index} was not handed out to be applied`);
+    this.applied = Math.max(this.applied, index);
+    if (this.applied === this.handed) this.isRestoring = false;
   }
 
   reject(why: Rejection): void {

@@ -1,0 +1,252 @@
+/**
+ * How a leader brings its log to its peers (Raft paper, 5.3 and 7; thesis, 10.2).
+ *
+ * @module
+ */
+import type { Millis } from "../base/machine.ts";
+import { membersOf } from "./config.ts";
+import { weightOf } from "./log.ts";
+import type { AppendedMessage, ChunkedMessage, NodeId, RefusedMessage } from "./messages.ts";
+import type { RaftNode } from "./node.ts";
+import { Progress } from "./progress.ts";
+import { quorumValue } from "./quorum.ts";
+
+/** Rounds of heartbeats whose time of sending is remembered. */
+const ROUNDS_REMEMBERED = 64;
+const NO_BYTES = new Uint8Array(0);
+
+/** The sending end of replication, for one term. */
+export class Replication {
+  readonly #node: RaftNode;
+  readonly peers: Map<NodeId, Progress> = new Map();
+  /** Peers that are members no more, and the entry that said so: they are told, then forgotten. */
+  readonly #leaving = new Map<NodeId, { readonly index: number; readonly untilMs: Millis }>();
+  #round = 0;
+  readonly #roundSentMs: Float64Array = new Float64Array(ROUNDS_REMEMBERED);
+  #heartbeatAtMs: Millis;
+  readonly #matchOf = (id: NodeId): number =>
+    id === this.#node.id ? this.#node.keeper.stableIndex : (this.peers.get(id)?.match ?? 0);
+
+  constructor(node: RaftNode) {
+    this.#node = node;
+    this.#heartbeatAtMs = node.nowMs;
+    this.membersChanged();
+  }
+
+  /** The newest round of heartbeats. */
+  get round(): number {
+    return this.#round;
+  }
+
+  get heartbeatAtMs(): Millis {
+    return this.#heartbeatAtMs;
+  }
+
+  /** The newest round that a quorum has answered. */
+  get confirmedRound(): number {
+    const roundOf = (id: NodeId): number =>
+      id === this.#node.id ? this.#round : (this.peers.get(id)?.round ?? 0);
+    return quorumValue(this.#node.config, roundOf);
+  }
+
+  /** Since when, at the latest, a quorum has taken this node for its leader. */
+  get quorumSentMs(): Millis {
+    const { config, id: self, nowMs } = this.#node;
+    return quorumValue(config, (id) =>
+      id === self ? nowMs : (this.peers.get(id)?.roundSentMs ?? -Infinity),
+    );
+  }
+
+  /** When a quorum was last heard of. */
+  get quorumHeardMs(): Millis {
+    const { config, id: self, nowMs } = this.#node;
+    return quorumValue(config, (id) =>
+      id === self ? nowMs : (this.peers.get(id)?.heardMs ?? -Infinity),
+    );
+  }
+
+  /** Indexes of snapshots that are being sent. */
+  get sendingIndexes(): number[] {
+    const indexes = new Set<number>();
+    for (const { sending } of this.peers.values()) if (sending) indexes.add(sending.meta.index);
+    return [...indexes];
+  }
+
+  /** Another configuration is in force. */
+  membersChanged(): void {
+    const node = this.#node;
+    const { index, config } = node.log.configs.latest;
+    const members = membersOf(config);
+    for (const id of members) {
+      this.#leaving.delete(id);
+      if (id === node.id || this.peers.has(id)) continue;
+      this.peers.set(id, new Progress(id, node.log.lastIndex, node.params, node.nowMs));
+    }
+    for (const id of this.peers.keys()) {
+      if (members.includes(id) || this.#leaving.has(id)) continue;
+      this.#leaving.set(id, { index, untilMs: node.nowMs + node.params.quorumMs });
+    }
+  }
+
+  /** Begins a new round: who answers it took this node for the leader after now. */
+  beginRound(): void {
+    const node = this.#node;
+    const round = ++this.#round;
+    this.#roundSentMs[round % ROUNDS_REMEMBERED] = node.nowMs;
+    for (const peer of this.peers.values()) this.#heartbeat(peer, round);
+  }
+
+  /** It is time to beat, and to ask again where an answer is missing. */
+  beat(): void {
+    const { nowMs, params } = this.#node;
+    this.#heartbeatAtMs = nowMs + params.heartbeatMs;
+    this.beginRound();
+    for (const [id, { untilMs }] of this.#leaving) if (untilMs <= nowMs) this.#forget(id);
+    for (const peer of this.peers.values()) {
+      if (peer.state === "replicate" && peer.isSilent(nowMs, params.resendMs)) {
+        peer.probe(peer.match + 1);
+      }
+      const { askedMs } = peer;
+      const patienceMs = peer.state === "snapshot" ? params.resendMs : params.heartbeatMs;
+      if (askedMs !== undefined && nowMs - askedMs >= patienceMs) peer.askedMs = undefined;
+    }
+  }
+
+  /** Any sign of life in this term. */
+  heardFrom(id: NodeId): void {
+    const peer = this.peers.get(id);
+    if (peer !== undefined) peer.heardMs = this.#node.nowMs;
+  }
+
+  /** A peer answered a round. */
+  heard(from: NodeId, round: number): void {
+    const peer = this.peers.get(from);
+    if (peer === undefined || round <= peer.round || round > this.#round) return;
+    peer.round = round;
+    if (this.#round - round >= ROUNDS_REMEMBERED) return;
+    peer.roundSentMs = this.#roundSentMs[round % ROUNDS_REMEMBERED]!;
+  }
+
+  /** A peer's log agrees durably up to an index. */
+  appended(from: NodeId, { index }: AppendedMessage): void {
+    const node = this.#node;
+    const peer = this.peers.get(from);
+    if (peer === undefined) return;
+    if (index > node.log.lastIndex) return node.reject("malformed");
+    peer.acknowledged(index, node.nowMs);
+  }
+
+  /** A peer's log does not agree where an append said. */
+  refused(from: NodeId, message: RefusedMessage): void {
+    const node = this.#node;
+    const peer = this.peers.get(from);
+    if (peer === undefined || peer.state === "snapshot") return;
+    const { prevIndex, conflictTerm, conflictIndex, lastIndex } = message;
+    // What is acknowledged is not taken back by a late refusal, nor by a disk that was lost.
+    peer.isBlank = message.blank;
+    if (prevIndex < peer.match || prevIndex > node.log.lastIndex) return;
+    if (message.blank) return this.#startSnapshot(peer);
+    if (prevIndex === peer.match && peer.match > 0) return;
+    if (peer.state === "probe" && prevIndex !== peer.next - 1) return;
+    let next = lastIndex + 1;
+    if (conflictTerm > 0) {
+      const mine = node.log.lastOfTermsUpTo(conflictTerm);
+      next = node.log.termAt(mine) === conflictTerm ? mine + 1 : conflictIndex;
+    }
+    peer.probe(Math.max(1, Math.min(next, prevIndex)));
+  }
+
+  /** A peer says how much of a snapshot it has. */
+  chunked(from: NodeId, { index, offset }: ChunkedMessage): void {
+    const peer = this.peers.get(from);
+    const sending = peer?.sending;
+    if (peer === undefined || sending?.meta.index !== index) return;
+    if (offset < 0 || offset > sending.meta.size) return this.#node.reject("malformed");
+    // An answer that was overtaken tells nothing new; a receiver that began again tells less.
+    sending.offset = offset;
+    peer.askedMs = undefined;
+  }
+
+  /** Commits what a quorum has, if it is of this term (Raft paper, 5.4.2). */
+  advance(): void {
+    const node = this.#node;
+    const index = quorumValue(node.config, this.#matchOf);
+    if (index > node.commit && node.log.termAt(index) === node.term) node.commitUpTo(index);
+  }
+
+  /** Sends every peer what it may be sent. */
+  replicate(): void {
+    for (const peer of this.peers.values()) {
+      if (peer.state !== "snapshot") this.#sendAppends(peer);
+      if (peer.state === "snapshot") this.#sendChunk(peer);
+      const told = Math.min(this.#node.commit, peer.match);
+      if (told > peer.commitTold) this.#heartbeat(peer, 0);
+      const leaving = this.#leaving.get(peer.id);
+      if (leaving !== undefined && peer.commitTold >= leaving.index) this.#forget(peer.id);
+    }
+  }
+
+  #heartbeat(peer: Progress, round: number): void {
+    const node = this.#node;
+    const commit = Math.min(node.commit, peer.match);
+    peer.commitTold = Math.max(commit, peer.commitTold);
+    node.send(peer.id, { kind: "heartbeat", term: node.term, commit, round });
+  }
+
+  #sendAppends(peer: Progress): void {
+    const { log } = this.#node;
+    if (peer.state === "probe") {
+      if (peer.askedMs !== undefined) return;
+      if (peer.match >= log.lastIndex) return;
+      if (peer.next - 1 < log.baseIndex) return this.#startSnapshot(peer);
+      this.#append(peer);
+      peer.askedMs = this.#node.nowMs;
+      return;
+    }
+    while (peer.next <= log.lastIndex && !peer.window.isFull) {
+      if (peer.next - 1 < log.baseIndex) return this.#startSnapshot(peer);
+      this.#append(peer);
+    }
+  }
+
+  #append(peer: Progress): void {
+    const { log, params, term, commit, nowMs, out } = this.#node;
+    const prevIndex = peer.next - 1;
+    const isSilent = nowMs - peer.heardMs > params.electionMs;
+    const entries =
+      isSilent || peer.isBlank ? [] : log.slice(peer.next, log.lastIndex, params.appendBytesMax);
+    if (peer.state === "replicate") {
+      let bytes = 0;
+      for (const entry of entries) bytes += weightOf(entry);
+      if (peer.window.count === 0) peer.movedMs = nowMs;
+      peer.next += entries.length;
+      peer.window.add(peer.next - 1, bytes);
+    }
+    const prevTerm = log.termAt(prevIndex)!;
+    const message = { kind: "append", term, prevIndex, prevTerm, commit, entries } as const;
+    peer.commitTold = Math.max(peer.commitTold, Math.min(commit, peer.match));
+    out.push({ kind: "send", to: peer.id, message });
+  }
+
+  #startSnapshot(peer: Progress): void {
+    const { config, snapshot } = this.#node;
+    // A voter without a log has lost its disk, and with it its votes: it is not brought back.
+    const isLost = peer.isBlank && [...config.voters, ...config.outgoing].includes(peer.id);
+    if (!isLost) peer.sendSnapshot(snapshot);
+  }
+
+  #sendChunk(peer: Progress): void {
+    const { nowMs, term, out } = this.#node;
+    const sending = peer.sending!;
+    if (peer.askedMs !== undefined) return;
+    peer.askedMs = nowMs;
+    const { meta, offset } = sending;
+    const message = { kind: "snapshot", term, meta, offset, data: NO_BYTES } as const;
+    out.push({ kind: "sendChunk", to: peer.id, message });
+  }
+
+  #forget(id: NodeId): void {
+    this.#leaving.delete(id);
+    this.peers.delete(id);
+  }
+}
