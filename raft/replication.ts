@@ -144,9 +144,8 @@ export class Replication {
     const { prevIndex, conflictTerm, conflictIndex, lastIndex } = message;
     // What is acknowledged is not taken back by a late refusal, nor by a disk that was lost.
     peer.isBlank = message.blank;
-    if (prevIndex < peer.match || prevIndex > node.log.lastIndex) return;
+    if (prevIndex > node.log.lastIndex || (prevIndex <= peer.match && peer.match > 0)) return;
     if (message.blank) return this.#startSnapshot(peer);
-    if (prevIndex === peer.match && peer.match > 0) return;
     if (peer.state === "probe" && prevIndex !== peer.next - 1) return;
     let next = lastIndex + 1;
     if (conflictTerm > 0) {
@@ -162,7 +161,8 @@ export class Replication {
     const sending = peer?.sending;
     if (peer === undefined || sending?.meta.index !== index) return;
     if (offset < 0 || offset > sending.meta.size) return this.#node.reject("malformed");
-    // An answer that was overtaken tells nothing new; a receiver that began again tells less.
+    // The same answer twice must not send the same piece twice, which would be answered twice.
+    if (offset === sending.offset) return;
     sending.offset = offset;
     peer.askedMs = undefined;
   }
@@ -212,9 +212,10 @@ export class Replication {
   #append(peer: Progress): void {
     const { log, params, term, commit, nowMs, out } = this.#node;
     const prevIndex = peer.next - 1;
+    // Whether a peer that may be gone is there is asked without the weight of entries.
     const isSilent = nowMs - peer.heardMs > params.electionMs;
-    const entries =
-      isSilent || peer.isBlank ? [] : log.slice(peer.next, log.lastIndex, params.appendBytesMax);
+    const isBare = peer.state === "probe" && (isSilent || peer.isBlank);
+    const entries = isBare ? [] : log.slice(peer.next, log.lastIndex, params.appendBytesMax);
     if (peer.state === "replicate") {
       let bytes = 0;
       for (const entry of entries) bytes += weightOf(entry);
