@@ -4,7 +4,7 @@
  * @module
  */
 import { invariant, type Millis } from "../base/machine.ts";
-import { isMember } from "./config.ts";
+import { isVoter } from "./config.ts";
 import type { Config, Entry, EntryKind } from "./messages.ts";
 import { Membership } from "./membership.ts";
 import type { RaftNode } from "./node.ts";
@@ -49,11 +49,15 @@ export class Leader {
     return Math.min(this.replication.heartbeatAtMs, this.transfer.wakeAtMs ?? Infinity);
   }
 
-  /** Whether this node has heard from no quorum for too long, or is no member any more. */
-  get mustGiveUp(): boolean {
-    const { config, id, commit, log, nowMs, params } = this.#node;
-    const isOut = !isMember(config, id) || !config.voters.concat(config.outgoing).includes(id);
-    if (isOut && log.configs.latest.index <= commit) return true;
+  /** Whether this node is a voter no more, which is committed: its lead ends here. */
+  get isOut(): boolean {
+    const { config, id, commit, log } = this.#node;
+    return log.configs.latest.index <= commit && !isVoter(config, id);
+  }
+
+  /** Whether no quorum was heard of for too long. */
+  get isAlone(): boolean {
+    const { nowMs, params } = this.#node;
     return nowMs - this.replication.quorumHeardMs >= params.quorumMs;
   }
 

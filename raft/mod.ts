@@ -4,7 +4,9 @@
  *
  * @module
  */
+export { RaftCore } from "./core.ts";
 export type * from "./messages.ts";
+export type { RaftNode, Rejection } from "./node.ts";
 export * from "./params.ts";
 export * from "./quorum.ts";
 export type * from "./types.ts";

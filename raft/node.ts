@@ -13,7 +13,7 @@ import { Keeper } from "./keeper.ts";
 import { RaftLog } from "./log.ts";
 import type { Config, Entry, HardState, Message, NodeId, SnapshotMeta } from "./messages.ts";
 import type { RaftParams } from "./params.ts";
-import type { RaftEffect, RaftOptions, Role } from "./types.ts";
+import type { RaftEffect, RaftOptions, Role, SnapshotTakenInput } from "./types.ts";
 
 /** Why a message was not taken. */
 export type Rejection =
@@ -97,6 +97,11 @@ export class RaftNode {
     return isVoter(this.config, this.id);
   }
 
+  /** A number that no earlier life of this node has drawn, to all likelihood. */
+  drawNumber(): number {
+    return this.#random();
+  }
+
   /** Waits for a leader for another random while. */
   restartClock(): void {
     const { electionMs } = this.params;
@@ -162,6 +167,21 @@ export class RaftNode {
     invariant(index <= this.handed, `${index} was not handed out to be applied`);
     this.applied = Math.max(this.applied, index);
     if (this.applied === this.handed) this.isRestoring = false;
+  }
+
+  /** Takes the state machine's snapshot for the log up to it; one that is old changes nothing. */
+  takeSnapshot({ index, size }: SnapshotTakenInput, sending: readonly number[]): void {
+    const { log, params } = this;
+    if (index <= this.snapshot.index || this.isRestoring) return;
+    invariant(index <= this.applied, `a snapshot at ${index}, which is not applied`);
+    const meta = { index, term: log.termAt(index)!, config: log.configs.at(index), size };
+    this.snapshot = meta;
+    let behind = index - params.trailingEntries;
+    // Whoever gets a snapshot now needs what follows it; but not at the price of a full log.
+    if (log.bytes < params.logBytesMax / 2) behind = Math.min(behind, ...sending);
+    log.compact(behind, index);
+    const base = { index: log.baseIndex, term: log.baseTerm };
+    this.keeper.keepSnapshot({ meta, source: "taken", base, keep: sending });
   }
 
   reject(why: Rejection): void {

@@ -46,11 +46,13 @@ export class Reads {
   /** What the next question to the leader is for, and what the one under way is for. */
   #unasked: Unasked[] = [];
   #asked: Unasked[] = [];
-  #batch = 0;
+  /** A batch's number begins anywhere, so that an answer to an earlier life's fits none. */
+  #batch: number;
   #askedAgainMs: Millis = 0;
 
   constructor(node: RaftNode) {
     this.#node = node;
+    this.#batch = node.drawNumber();
   }
 
   get #count(): number {
