@@ -218,7 +218,9 @@ export class RaftOracle {
   /** What is committed is on the disks of a quorum. */
   #durable(node: RaftNode, index: number, term: number): void {
     const holds = (id: NodeId): number => (this.#world.durableTermAt(id, index) === term ? 1 : 0);
-    const isSafe = quorumValue(node.log.configs.at(index), holds) === 1;
+    // It was counted in the configuration of then; a step of a change may have followed at once.
+    const configs = [node.log.configs.at(index), node.config];
+    const isSafe = configs.some((config) => quorumValue(config, holds) === 1);
     demand(isSafe, () => `node ${node.id} committed ${index}, which no quorum's disks hold`);
   }
 }
