@@ -10,19 +10,19 @@ import { readCommandLine, type Usage } from "./run/args.ts";
 import { UsageError } from "./run/errors.ts";
 import { runScript } from "./run/signals.ts";
 import { type Harness, HARNESSES, replay, runCampaign, summary } from "./sim/engine/campaign.ts";
-import { plantFrom } from "./sim/engine/plant.ts";
+import { plantFrom, PLANTS } from "./sim/engine/plant.ts";
 
 const USAGE: Usage = {
   name: "sim",
   takes: "",
   count: [0, 0],
   about:
-    "Simulates LSP and the fleet under faults drawn from a seed. Exit 1: a seed failed.\n" +
-    "MOTHERLODE_PLANT=skip-ack|early-ack|lose-chunk|last-hash plants a fault to be caught.",
+    "Simulates LSP, the fleet and Raft under faults drawn from a seed. Exit 1: a seed failed.\n" +
+    `MOTHERLODE_PLANT=${PLANTS.join("|")} plants a fault to be caught.`,
   flags: {
     seed: { value: "N", help: "the first seed, 0 or more (1)" },
     seeds: { value: "K", help: "how many seeds from there on (1)" },
-    only: { value: "HARNESS", help: "lsp or fleet (both)" },
+    only: { value: "HARNESS", help: "lsp, fleet or raft (all)" },
     trace: { help: "print everything that happens" },
   },
 };
@@ -42,7 +42,7 @@ function main(): Promise<number> {
   const count = wholeNumber("seeds", line.flag("seeds") ?? "1", 1);
   const only = line.flag("only");
   const harnesses = HARNESSES.filter((name) => only === undefined || name === only);
-  if (harnesses.length === 0) throw new UsageError(`--only ${only}: expected lsp or fleet`);
+  if (harnesses.length === 0) throw new UsageError(`--only ${only}: expected lsp, fleet or raft`);
   let plant;
   try {
     plant = plantFrom(process.env);

@@ -35,6 +35,8 @@ export class Keeper {
     this.#out = out;
     this.#heldMax = heldMax;
     this.#stableIndex = log.lastIndex;
+    // What a node starts with is durable.
+    out.release(this.#durable);
   }
 
   /** The log up to here is durable on this node. */

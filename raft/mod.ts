@@ -4,6 +4,7 @@
  *
  * @module
  */
+export { isMember, isVoter } from "./config.ts";
 export { RaftCore } from "./core.ts";
 export type * from "./messages.ts";
 export type { RaftNode, Rejection } from "./node.ts";

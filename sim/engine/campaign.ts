@@ -5,13 +5,16 @@
  */
 import { runFleetSeed } from "../fleet/run.ts";
 import { runLspSeed } from "../lsp/run.ts";
+import { runRaftSeed } from "../raft/run.ts";
 import { type Plant, PLANT_VARIABLE } from "./plant.ts";
 import type { RunReport, Transcript } from "./trace.ts";
 
-/** What is simulated: the protocol alone, or the whole fleet over it. */
-export type Harness = "lsp" | "fleet";
+/** What is simulated: the protocol alone, the whole fleet over it, or the replicated log. */
+export type Harness = "lsp" | "fleet" | "raft";
 
-export const HARNESSES: readonly Harness[] = ["lsp", "fleet"];
+export const HARNESSES: readonly Harness[] = ["lsp", "fleet", "raft"];
+
+const RUNS = { lsp: runLspSeed, fleet: runFleetSeed, raft: runRaftSeed };
 
 /** Last events of a failing run that are printed. */
 const LAST_EVENTS = 40;
@@ -34,8 +37,7 @@ export function runSeed(
   plant?: Plant,
   transcript?: Transcript,
 ): RunReport {
-  const run = harness === "lsp" ? runLspSeed : runFleetSeed;
-  return run(seed, plant, transcript);
+  return RUNS[harness](seed, plant, transcript);
 }
 
 /** Runs every seed and passes the text about each failing one to `tell`. */

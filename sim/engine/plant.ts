@@ -16,10 +16,32 @@ export const PLANT_VARIABLE = "MOTHERLODE_PLANT";
  * - `early-ack`: a listener acknowledges its fifth message and never delivers it.
  * - `lose-chunk`: a server takes a chunk that it never assigned for searched.
  * - `last-hash`: a miner answers with the last nonce of a chunk instead of the best.
+ * - `raft-…`: see sim/raft/plants.ts.
  */
-export type Plant = "skip-ack" | "early-ack" | "lose-chunk" | "last-hash";
+export type Plant =
+  | "skip-ack"
+  | "early-ack"
+  | "lose-chunk"
+  | "last-hash"
+  | "raft-volatile-vote"
+  | "raft-old-term-commit"
+  | "raft-old-append-truncates"
+  | "raft-stale-read"
+  | "raft-torn-snapshot"
+  | "raft-lost-apply";
 
-export const PLANTS: readonly Plant[] = ["skip-ack", "early-ack", "lose-chunk", "last-hash"];
+export const PLANTS: readonly Plant[] = [
+  "skip-ack",
+  "early-ack",
+  "lose-chunk",
+  "last-hash",
+  "raft-volatile-vote",
+  "raft-old-term-commit",
+  "raft-old-append-truncates",
+  "raft-stale-read",
+  "raft-torn-snapshot",
+  "raft-lost-apply",
+];
 
 /** The fault that `environment` asks for. Throws on a name that does not exist. */
 export function plantFrom(environment: Record<string, string | undefined>): Plant | undefined {

@@ -29,7 +29,7 @@ export interface Transcript {
 /** What became of one seed. */
 export interface RunReport {
   readonly seed: number;
-  readonly harness: "lsp" | "fleet";
+  readonly harness: "lsp" | "fleet" | "raft";
   /** The parameters that were drawn, as one line. */
   readonly drawn: string;
   /** What went wrong; `undefined` for a good run. */

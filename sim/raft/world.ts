@@ -88,6 +88,8 @@ export class RaftWorld {
   readonly reads: Map<number, Read> = new Map();
   readonly errands: Map<number, Errand> = new Map();
   #ids = 0;
+  /** Reads and errands of living nodes that are not answered. */
+  readonly #waiting = new Map<NodeId, Set<number>>();
   /** Proposals of living nodes whose fate is not final, by node. */
   readonly #open = new Map<NodeId, Set<Proposal>>();
 
@@ -123,6 +125,7 @@ export class RaftWorld {
       });
       this.machines.set(id, machine);
       this.#open.set(id, new Set());
+      this.#waiting.set(id, new Set());
     }
     for (const machine of this.machines.values()) machine.start();
   }
@@ -165,6 +168,7 @@ export class RaftWorld {
   crash(id: NodeId): void {
     this.machine(id).crash();
     this.#open.get(id)!.clear();
+    this.#waiting.get(id)!.clear();
   }
 
   restart(id: NodeId): void {
@@ -195,6 +199,7 @@ export class RaftWorld {
     const least = this.oracle.lastCommitted;
     const read: Read = { node: id, least, index: undefined, why: undefined };
     this.reads.set(number, read);
+    if (this.machine(id).isUp) this.#waiting.get(id)!.add(number);
     this.machine(id).tell({ kind: "read", id: number, lease });
     return read;
   }
@@ -212,10 +217,16 @@ export class RaftWorld {
     return this.#open.get(id)!;
   }
 
+  /** How many reads, changes and transfers a node has left unanswered in this life. */
+  openRequests(id: NodeId): number {
+    return this.#waiting.get(id)!.size;
+  }
+
   #errand(id: NodeId, input: (number: number) => RaftInput): Errand {
     const number = ++this.#ids;
     const errand: Errand = { node: id, outcome: undefined, why: undefined };
     this.errands.set(number, errand);
+    if (this.machine(id).isUp) this.#waiting.get(id)!.add(number);
     this.machine(id).tell(input(number));
     return errand;
   }
@@ -233,6 +244,7 @@ export class RaftWorld {
         return this.#fate(node, effect);
       case "read": {
         const read = this.reads.get(effect.id)!;
+        this.#waiting.get(node)!.delete(effect.id);
         demand(read.index === undefined, () => `read ${effect.id} was answered twice`);
         read.index = effect.index;
         read.why = effect.why;
@@ -244,6 +256,7 @@ export class RaftWorld {
       case "changed":
       case "transferred": {
         const errand = this.errands.get(effect.id)!;
+        this.#waiting.get(node)!.delete(effect.id);
         demand(errand.outcome === undefined, () => `errand ${effect.id} was answered twice`);
         const isDone = effect.kind === "transferred" && effect.isDone;
         errand.why = effect.why;

@@ -1,0 +1,113 @@
+/**
+ * What is done to a group while faults last.
+ *
+ * @module
+ */
+import type { NodeId } from "../../raft/mod.ts";
+import type { Dice } from "../engine/dice.ts";
+import type { Deed } from "./plan.ts";
+import type { RaftWorld } from "./world.ts";
+
+/** Does one deed after the other, choosing whom it strikes. */
+export class Hands {
+  readonly #world: RaftWorld;
+  readonly #dice: Dice;
+  #commands = 0;
+
+  constructor(world: RaftWorld, dice: Dice) {
+    this.#world = world;
+    this.#dice = dice;
+  }
+
+  do(deed: Deed): void {
+    const world = this.#world;
+    const dice = this.#dice;
+    const id = dice.pick(world.ids);
+    const other = dice.pick(world.ids);
+    const leader = dice.chance(0.8) ? (world.leader?.id ?? id) : id;
+    const forMs = dice.scale(5, 1500);
+    switch (deed) {
+      case "propose":
+        return this.#propose(leader, 1);
+      case "burst":
+        return this.#propose(leader, dice.integer(2, 30));
+      case "read":
+        return void world.read(dice.chance(0.5) ? leader : id, dice.chance(0.5));
+      case "crash":
+        return world.crash(id);
+      case "crashLeader":
+        return world.crash(leader);
+      case "crashAll":
+        return world.ids.forEach((one) => world.crash(one));
+      case "restart":
+        return world.ids.forEach((one) => {
+          if (dice.chance(0.7)) world.restart(one);
+        });
+      case "pause":
+        return world.machine(id).sleep(forMs);
+      case "cut":
+        return this.#forAWhile(id, other, forMs, () => world.network.cut(id, other));
+      case "cutOneWay":
+        return this.#forAWhile(id, other, forMs, () => world.network.cutOneWay(id, other));
+      case "isolate":
+        return world.isolate(id);
+      case "isolateLeader":
+        return world.isolate(leader);
+      case "halve":
+        return this.#halve();
+      case "mend":
+        return world.network.mendAll();
+      case "diskFull":
+        return this.#fillDisk(dice.chance(0.5) ? leader : id, forMs);
+      case "diskFails":
+        world.machine(id).disk.failsNext = true;
+        return;
+      case "change":
+        return this.#change(leader);
+      case "transfer":
+        return void world.transfer(leader, dice.chance(0.3) ? 0 : other);
+    }
+  }
+
+  #propose(id: NodeId, count: number): void {
+    const { params } = this.#world;
+    const commands = Array.from({ length: count }, () => {
+      const bytes = new Uint8Array(this.#dice.integer(8, params.entryBytesMax));
+      new DataView(bytes.buffer).setUint32(0, ++this.#commands);
+      return bytes;
+    });
+    this.#world.propose(id, ...commands);
+  }
+
+  #forAWhile(a: NodeId, b: NodeId, forMs: number, cut: () => void): void {
+    if (a === b) return;
+    cut();
+    // Some links flap.
+    const { loop, network } = this.#world;
+    if (this.#dice.chance(0.7)) loop.after(forMs, () => network.mend(a, b));
+    if (this.#dice.chance(0.3)) loop.after(2 * forMs, cut);
+    loop.after(3 * forMs, () => network.mend(a, b));
+  }
+
+  #halve(): void {
+    const { ids, network } = this.#world;
+    const side = new Map(ids.map((id) => [id, this.#dice.chance(0.5)]));
+    for (const a of ids) {
+      for (const b of ids) if (a < b && side.get(a) !== side.get(b)) network.cut(a, b);
+    }
+  }
+
+  #fillDisk(id: NodeId, forMs: number): void {
+    const { disk } = this.#world.machine(id);
+    disk.isFull = true;
+    this.#world.loop.after(forMs, () => (disk.isFull = false));
+  }
+
+  #change(at: NodeId): void {
+    const dice = this.#dice;
+    const { ids } = this.#world;
+    const voters = ids.filter(() => dice.chance(0.6));
+    const learners = ids.filter((id) => !voters.includes(id) && dice.chance(0.2));
+    this.#world.change(at, voters, learners);
+  }
+}
