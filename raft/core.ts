@@ -36,7 +36,7 @@ export class RaftCore implements Machine<RaftInput, RaftEffect> {
   #isStale = false;
 
   constructor(options: RaftOptions) {
-    this.node = new RaftNode(options);
+    this.node = new RaftNode(options, () => this.#reads.leaderChanged());
     this.#election = new Election(this.node, () => this.#lead());
     this.#follower = new Follower(this.node);
     this.#reads = new Reads(this.node);
@@ -108,7 +108,6 @@ export class RaftCore implements Machine<RaftInput, RaftEffect> {
     const leader = this.#leader;
     if (leader === undefined) {
       if (this.#disk === "good" && node.nowMs >= node.electionAtMs) {
-        this.#leaderIsGone();
         this.#election.timedOut();
       }
       return;
@@ -134,17 +133,12 @@ export class RaftCore implements Machine<RaftInput, RaftEffect> {
     if (isNewTerm) node.setHard({ term, vote: 0 });
     const lead = this.#leader;
     this.#leader = undefined;
-    if (isNewTerm || leader !== node.leader) this.#leaderIsGone();
     node.setRole("follower", leader, isNewTerm);
     if (lead === undefined) return;
     node.fates.leadLost();
     lead.membership.leadLost();
     lead.transfer.leadLost();
     node.restartClock();
-  }
-
-  #leaderIsGone(): void {
-    this.#reads.leaderChanged();
   }
 
   #receive(from: NodeId, message: Message): void {

@@ -62,12 +62,15 @@ export class RaftNode {
   /** When to stand for election; meaningless on a leader. */
   electionAtMs: Millis = 0;
   readonly #random: Random;
+  /** Called when another node than before is taken for the leader, or none. */
+  readonly #onLeaderGone: () => void;
 
-  constructor({ id, params, persisted, random, nowMs }: RaftOptions) {
+  constructor({ id, params, persisted, random, nowMs }: RaftOptions, onLeaderGone: () => void) {
     invariant(Number.isSafeInteger(id) && id >= 1, `${id} is no number of a node`);
     this.id = id;
     this.params = params;
     this.#random = random;
+    this.#onLeaderGone = onLeaderGone;
     this.nowMs = nowMs;
     this.log = new RaftLog(persisted);
     this.term = persisted.hard.term;
@@ -92,9 +95,14 @@ export class RaftNode {
     return this.config.voters.length === 0;
   }
 
-  /** Whether this node may lead. */
+  /**
+   * Whether this node may lead. One that was removed by an entry that may not be committed still
+   * does: it may be the only one whose log lets it be elected, and so let that entry commit.
+   */
   get canStand(): boolean {
-    return isVoter(this.config, this.id);
+    const { index, config } = this.log.configs.latest;
+    if (isVoter(config, this.id)) return true;
+    return index > this.commit && isVoter(this.log.configs.at(index - 1), this.id);
   }
 
   /** A number that no earlier life of this node has drawn, to all likelihood. */
@@ -124,8 +132,10 @@ export class RaftNode {
   /** Takes on a role, or learns who leads. */
   setRole(role: Role, leader: NodeId, isNewTerm: boolean): void {
     if (role === this.role && leader === this.leader && !isNewTerm) return;
+    const isOther = leader !== this.leader || isNewTerm;
     this.role = role;
     this.leader = leader;
+    if (isOther) this.#onLeaderGone();
     this.out.push({ kind: "role", role, term: this.term, leader });
   }
 

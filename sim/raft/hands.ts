@@ -13,10 +13,16 @@ export class Hands {
   readonly #world: RaftWorld;
   readonly #dice: Dice;
   #commands = 0;
+  #isOver = false;
 
   constructor(world: RaftWorld, dice: Dice) {
     this.#world = world;
     this.#dice = dice;
+  }
+
+  /** Everything heals: nothing more is done, nor what was begun gone on with. */
+  stop(): void {
+    this.#isOver = true;
   }
 
   do(deed: Deed): void {
@@ -85,7 +91,7 @@ export class Hands {
     // Some links flap.
     const { loop, network } = this.#world;
     if (this.#dice.chance(0.7)) loop.after(forMs, () => network.mend(a, b));
-    if (this.#dice.chance(0.3)) loop.after(2 * forMs, cut);
+    if (this.#dice.chance(0.3)) loop.after(2 * forMs, () => this.#isOver || cut());
     loop.after(3 * forMs, () => network.mend(a, b));
   }
 

@@ -4,7 +4,7 @@
  * @module
  */
 import type { Millis } from "../../base/machine.ts";
-import type { NodeId, RaftParams } from "../../raft/mod.ts";
+import { entryBytes, type NodeId, type RaftParams } from "../../raft/mod.ts";
 import type { ClockQuirks } from "../engine/clock.ts";
 import { Dice, Stream } from "../engine/dice.ts";
 import type { DiskFaults } from "./disk.ts";
@@ -93,7 +93,7 @@ function drawLink(dice: Dice, name: string | undefined): LinkFaults {
   };
 }
 
-function drawParams(dice: Dice): Partial<RaftParams> {
+function drawParams(dice: Dice): { -readonly [Name in keyof RaftParams]?: RaftParams[Name] } {
   const entryBytesMax = dice.integer(40, 400, "entryBytesMax");
   return {
     electionMs: ELECTION_MS,
@@ -107,7 +107,6 @@ function drawParams(dice: Dice): Partial<RaftParams> {
     inflightMax: dice.integer(1, 12, "inflightMax"),
     inflightBytesMax: dice.integer(100, 10_000, "inflightBytesMax"),
     uncommittedBytesMax: dice.integer(500, 50_000, "uncommittedBytesMax"),
-    logBytesMax: dice.pick([4_000, 1 << 20], "logBytesMax"),
     applyBytesMax: dice.integer(1, 2000, "applyBytesMax"),
     trailingEntries: dice.pick([0, 0, 3, 30], "trailingEntries"),
     chunkBytesMax: dice.integer(30, 400, "chunkBytesMax"),
@@ -136,7 +135,6 @@ export function drawRaftPlan(seed: number): RaftPlan {
   const dice = new Dice(seed, Stream.plan);
   const nodes = dice.pick([1, 2, 3, 3, 3, 4, 5, 5, 7], "nodes");
   const spares = dice.pick([0, 1, 2], "spares");
-  const params = drawParams(dice);
   const faults = drawLink(dice, "net");
   const all = Array.from({ length: nodes + spares }, (_, i) => i + 1);
   const links: { from: NodeId; to: NodeId; faults: LinkFaults }[] = [];
@@ -164,6 +162,12 @@ export function drawRaftPlan(seed: number): RaftPlan {
     snapshotMs: dice.real(0, 200, "snapshotMs"),
     applyMs: dice.sometimes(0.4, 0, 50, "applyMs"),
   };
+  const params = drawParams(dice);
+  if (snapshots && dice.chance(0.5, "tightLog")) {
+    // Room for the entries between two snapshots, twice.
+    const entries = state.snapshotEvery + params.trailingEntries! + 1;
+    params.logBytesMax = 2 * entries * entryBytes(params.entryBytesMax!);
+  }
   const healAtMs = dice.real(2000, 7000, "healAtMs");
   const happenings = drawHappenings(dice, healAtMs);
   return {
