@@ -38,7 +38,7 @@ export class Leader {
     this.#add("empty", NO_DATA, undefined);
   }
 
-  /** How long after it was confirmed a lease holds; nothing once somebody was asked to take over. */
+  /** How long a lease holds once confirmed; not at all when somebody was asked to take over. */
   get leaseMs(): Millis {
     const { electionMs, leaseClockRatio } = this.#node.params;
     const isOff = leaseClockRatio === 0 || this.transfer.wasAsked;

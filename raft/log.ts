@@ -114,7 +114,7 @@ export class RaftLog {
     this.#baseTerm = term;
   }
 
-  /** Entries from..to, both included, as many from the front as weigh at most `bytesMax`, or one. */
+  /** Of the entries from..to, both included, the first ones that weigh `bytesMax`, or the first. */
   slice(from: number, to: number, bytesMax: number = Infinity): Entry[] {
     const start = from - this.#baseIndex - 1;
     invariant(start >= 0 && to <= this.lastIndex, `no entries ${from}..${to} here`);

@@ -43,7 +43,7 @@ export interface Entry {
   readonly config: Config | undefined;
 }
 
-/** What must survive a crash before anything is said that follows from it (Raft paper, figure 2). */
+/** What must survive a crash before anything that follows from it is said (Raft paper, fig. 2). */
 export interface HardState {
   /** The latest term this node has seen; 0 before the first. */
   readonly term: number;

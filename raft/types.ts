@@ -77,7 +77,7 @@ export interface TransferInput {
   readonly to: NodeId;
 }
 
-/** The state machine gave a snapshot of the state after `index`, and the storage holds its bytes. */
+/** The state machine gave a snapshot of its state after `index`; the storage holds the bytes. */
 export interface SnapshotTakenInput {
   readonly kind: "snapshotTaken";
   readonly index: number;

@@ -31,9 +31,9 @@ export interface DiskUser {
 
 /** A plant: what a faulty disk or driver does wrong. */
 export interface DiskPlant {
-  /** A vote or a term is said to be durable and is not. */
+  /** A vote is said to be durable and is not. */
   readonly losesVotes: boolean;
-  /** A crash leaves the snapshot of a step without the change of the log that belongs to it. */
+  /** A crash tears the snapshot of a step from the change of the log that belongs to it. */
   readonly tears: boolean;
 }
 
@@ -202,7 +202,7 @@ export class SimDisk {
         if (!isNeeded) this.#snapshots.delete(index);
       }
     }
-    if (hard !== undefined && !this.#plant.losesVotes) this.#hard = hard;
+    if (hard !== undefined) this.#hard = this.#plant.losesVotes ? { ...hard, vote: 0 } : hard;
     this.#write(entries);
   }
 
@@ -220,9 +220,11 @@ export class SimDisk {
     this.#base = base;
   }
 
-  /** A snapshot without the step that belongs to it. */
-  #tear({ snapshot }: StoreEffect): void {
+  /** One half of a step without the other: a new snapshot, or a log that begins behind it. */
+  #tear(effect: StoreEffect): void {
+    const { snapshot } = effect;
     if (snapshot === undefined) return;
-    this.#meta = snapshot.meta;
+    if (chance(this.#random, 0.5)) this.#meta = snapshot.meta;
+    else this.#rebase(snapshot.base, snapshot.source === "received");
   }
 }

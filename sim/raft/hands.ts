@@ -38,13 +38,17 @@ export class Hands {
       case "burst":
         return this.#propose(leader, dice.integer(2, 30));
       case "read":
-        return void world.read(dice.chance(0.5) ? leader : id, dice.chance(0.5));
+        // Who was deposed and does not know it is asked too.
+        for (const { id: one } of world.leaders) world.read(one, dice.chance(0.5));
+        return void world.read(id);
       case "crash":
         return world.crash(id);
       case "crashLeader":
         return world.crash(leader);
       case "crashAll":
         return world.ids.forEach((one) => world.crash(one));
+      case "crashMidStep":
+        return this.#crashMidStep(id, dice.chance(0.7));
       case "restart":
         return world.ids.forEach((one) => {
           if (dice.chance(0.7)) world.restart(one);
@@ -83,6 +87,16 @@ export class Hands {
       return bytes;
     });
     this.#world.propose(id, ...commands);
+  }
+
+  /** The node crashes while the disk is at a step, perhaps the next with a snapshot in it. */
+  #crashMidStep(id: NodeId, withSnapshot: boolean): void {
+    const machine = this.#world.machine(id);
+    machine.onStore = ({ snapshot }) => {
+      if (this.#isOver || (withSnapshot && snapshot === undefined)) return;
+      machine.onStore = undefined;
+      this.#world.loop.after(0, () => this.#world.crash(id));
+    };
   }
 
   #forAWhile(a: NodeId, b: NodeId, forMs: number, cut: () => void): void {

@@ -10,11 +10,11 @@ import {
   type FateEffect,
   type Message,
   type NodeId,
-  RaftCore,
   type RaftEffect,
   type RaftInput,
   type RaftNode,
   type RaftParams,
+  type StoreEffect,
 } from "../../raft/mod.ts";
 import type { ClockQuirks } from "../engine/clock.ts";
 import type { Loop } from "../engine/loop.ts";
@@ -23,6 +23,7 @@ import type { TraceLine } from "../engine/trace.ts";
 import type { SimDisk } from "./disk.ts";
 import type { RaftNetwork } from "./net.ts";
 import type { RaftOracle } from "./oracle.ts";
+import type { AnyCore, NodePlant } from "./plants.ts";
 import { SimState } from "./state.ts";
 
 /** How a node's state machine behaves. */
@@ -34,14 +35,6 @@ export interface StateFaults {
   readonly snapshotMs: Millis;
   /** Applying what one effect holds takes up to this long. */
   readonly applyMs: Millis;
-}
-
-/** What a node does wrong on purpose. */
-export interface NodePlant {
-  /** One entry in 20 is not applied. */
-  readonly losesApplies: boolean;
-  /** Changes what the core of a life does. */
-  readonly spoil: ((core: RaftCore) => RaftCore) | undefined;
 }
 
 /** What a node is made of, and whom it tells. */
@@ -65,10 +58,12 @@ export interface MachineOptions {
 export class RaftMachine {
   readonly id: NodeId;
   readonly disk: SimDisk;
+  /** Told of every step that the disk begins. */
+  onStore: ((effect: StoreEffect) => void) | undefined;
   readonly #options: MachineOptions;
   readonly #random: Random;
   state: SimState;
-  core: RaftCore | undefined;
+  core: AnyCore | undefined;
   #process: Process<RaftInput, RaftEffect> | undefined;
   #lives = 0;
   #busyUntilMs: Millis = 0;
@@ -110,14 +105,14 @@ export class RaftMachine {
     this.#busyUntilMs = 0;
     const random = seededRandom(seed, 100_000 + id * 1000 + life);
     const nowMs = clock.clockOriginMs + loop.nowMs * clock.clockRate;
-    const core = new RaftCore({ id, params, persisted, random, nowMs });
-    this.core = plant.spoil?.(core) ?? core;
+    const core = plant.createCore({ id, params, persisted, random, nowMs });
+    this.core = core;
     oracle.started(core.node);
     oracle.stateIs(id, this.state.index, this.state.digest);
     this.#options.trace?.(() => `${id} starts at ${this.state.index}, term ${core.node.term}`);
     this.#process = new Process({
       loop,
-      core: this.core,
+      core,
       clock,
       carryOut: (effect) => this.#carryOut(effect),
       afterInput: () => oracle.looked(core.node),
@@ -179,7 +174,8 @@ export class RaftMachine {
       case "store": {
         const first = effect.entries[0];
         if (first) oracle.inLog(this.id, node.log.termAt(first.index - 1)!, effect.entries);
-        return this.disk.store(effect);
+        this.disk.store(effect);
+        return this.onStore?.(effect);
       }
       case "apply":
         return this.#later(() => this.#apply(effect.entries));

@@ -93,9 +93,14 @@ export class RaftOracle {
       seen.leadTerm = term;
       seen.lastIndex = log.lastIndex;
     }
+    const isOwn = node.role !== "leader" || commit === seen.commit || log.termAt(commit) === term;
+    demand(isOwn, () => `${who} leads ${term} and committed ${commit} of another term by count`);
     if (commit > seen.commit) this.#committed(node, seen.commit);
     seen.term = term;
     seen.commit = commit;
+    for (const [why, count] of Object.entries(node.rejected)) {
+      demand(count === 0 || why === "disk full", () => `${who} rejected a message: ${why}`);
+    }
     const { held } = node.out;
     demand(held <= node.params.heldMax + 1, () => `${who}: ${held} effects are held`);
   }

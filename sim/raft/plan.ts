@@ -13,6 +13,8 @@ import type { LinkFaults } from "./net.ts";
 
 /** T of every drawn group. */
 export const ELECTION_MS = 300;
+/** How late a message may be. */
+export const LATE_MS: Millis = 4 * ELECTION_MS;
 
 /** Something that is done to the group while faults last. */
 export type Deed =
@@ -22,6 +24,7 @@ export type Deed =
   | "crash"
   | "crashLeader"
   | "crashAll"
+  | "crashMidStep"
   | "restart"
   | "pause"
   | "cut"
@@ -67,6 +70,7 @@ const WEIGHTS: Readonly<Record<Deed, number>> = {
   crash: 5,
   crashLeader: 3,
   crashAll: 0.7,
+  crashMidStep: 3,
   restart: 12,
   pause: 3,
   cut: 3,
@@ -87,7 +91,7 @@ function drawLink(dice: Dice, name: string | undefined): LinkFaults {
     lossShare: dice.sometimes(0.5, 0, 0.4, called("loss")),
     duplicateShare: dice.sometimes(0.4, 0, 0.3, called("duplicate")),
     lateShare: dice.sometimes(0.4, 0, 0.3, called("late")),
-    lateMs: dice.real(0, 4 * ELECTION_MS, called("lateMs")),
+    lateMs: dice.real(0, LATE_MS, called("lateMs")),
     latencyMs: dice.scale(0.1, 30, called("latencyMs")),
     jitterMs: dice.sometimes(0.5, 0, 60, called("jitterMs")),
   };

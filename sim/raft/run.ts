@@ -12,7 +12,7 @@ import { report } from "../engine/report.ts";
 import { demand, type RunReport, type Transcript } from "../engine/trace.ts";
 import { Hands } from "./hands.ts";
 import { calmLink } from "./net.ts";
-import { drawRaftPlan, ELECTION_MS, type RaftPlan } from "./plan.ts";
+import { drawRaftPlan, ELECTION_MS, LATE_MS, type RaftPlan } from "./plan.ts";
 import { diskPlantOf, nodePlantOf } from "./plants.ts";
 import { RaftWorld } from "./world.ts";
 
@@ -26,7 +26,6 @@ const AGREE_MS = 20 * ELECTION_MS;
 const COMMAND_MS = 3 * ELECTION_MS;
 /** How long nothing may disturb a healed group. */
 const PEACE_MS = 20 * ELECTION_MS;
-/** Every few of these the healed group is looked at. */
 const CALM_LATENCY_MS = 1;
 
 /** Runs `seed` and tells what became of it; never throws on what the cores do. */
@@ -67,6 +66,8 @@ class RaftRun {
     }
     world.run(this.plan.healAtMs - world.loop.nowMs);
     this.#heal();
+    // What was sent before may still be on its way.
+    world.run(LATE_MS);
     this.#settle();
     this.#command();
     this.#peace();
@@ -120,6 +121,7 @@ class RaftRun {
     if (commit !== log.lastIndex || config.outgoing.length > 0) return false;
     return this.#members.every((id) => {
       const node = world.machine(id).node!;
+      if (node.leader !== leader.id) return false;
       return node.term === term && node.commit === commit && node.applied === commit;
     });
   }

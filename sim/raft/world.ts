@@ -22,9 +22,10 @@ import { type ClockQuirks, PERFECT_CLOCK } from "../engine/clock.ts";
 import { Loop } from "../engine/loop.ts";
 import { demand, tracer, type Transcript } from "../engine/trace.ts";
 import { type DiskPlant, SimDisk } from "./disk.ts";
-import { type NodePlant, RaftMachine, type StateFaults } from "./machine.ts";
+import { RaftMachine, type StateFaults } from "./machine.ts";
 import { RaftNetwork } from "./net.ts";
 import { RaftOracle } from "./oracle.ts";
+import { type NodePlant, nodePlantOf } from "./plants.ts";
 
 /** What a world is made of; everything but the seed and the size has a calm default. */
 export interface WorldOptions {
@@ -119,7 +120,7 @@ export class RaftWorld {
         params: this.params,
         clock: options.clockOf?.(id) ?? PERFECT_CLOCK,
         state: options.state ?? CALM_STATE,
-        plant: options.nodePlant ?? { losesApplies: false, spoil: undefined },
+        plant: options.nodePlant ?? nodePlantOf(undefined),
         trace,
         onEffect: (node, effect) => this.#onEffect(node, effect),
       });

@@ -1,0 +1,56 @@
+/** Raft message by message under simulated faults, and the proof that mistakes are seen. */
+import { describe, test } from "bun:test";
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { type Plant, PLANTS } from "../../sim/engine/plant.ts";
+import { runRaftSeed } from "../../sim/raft/run.ts";
+import { expectAllGood, runSim } from "../sim/shards.ts";
+
+/** Part of the acceptance of the simulator: at least 1,000. */
+const SEEDS = 1_000;
+const FIRST_SEED = 3_000_000;
+/** Within so many seeds a planted mistake is seen. */
+const PLANT_SEEDS = 50;
+
+describe("Raft under simulated faults", () => {
+  test(`${SEEDS} seeds: what is promised holds after every event, and all is well after healing`, () =>
+    expectAllGood("raft", FIRST_SEED, SEEDS));
+
+  test("the runs do something: proposals commit and are lost, members change, snapshots go over", () => {
+    const sums: Record<string, number> = {};
+    for (let seed = 1; seed <= 100; seed++) {
+      for (const [name, value] of Object.entries(runRaftSeed(seed).counts)) {
+        sums[name] = (sums[name] ?? 0) + value;
+      }
+    }
+    const least = { committed: 3000, elections: 200, reads: 500, "told committed": 1000 };
+    const few = {
+      "told lost": 10,
+      "told unknown": 20,
+      "errands done": 40,
+      "snapshots received": 100,
+    };
+    for (const [name, value] of Object.entries({ ...least, ...few })) {
+      assert(sums[name]! >= value, `${name}: ${sums[name]}, expected at least ${value}`);
+    }
+  });
+
+  test("the same seed gives the same run", () => {
+    assertEquals(runRaftSeed(11), runRaftSeed(11));
+  });
+
+  for (const plant of PLANTS.filter((name: Plant) => name.startsWith("raft-"))) {
+    test(`a planted mistake is seen within ${PLANT_SEEDS} seeds: ${plant}`, () => {
+      let seed = 1;
+      while (seed <= PLANT_SEEDS && runRaftSeed(seed, plant).failure === undefined) seed++;
+      assert(seed <= PLANT_SEEDS);
+    });
+  }
+
+  test("a failing seed says how to replay it", async () => {
+    const args = ["--seed", "1", "--seeds", "3", "--only", "raft"];
+    const { code, output } = await runSim(args, { MOTHERLODE_PLANT: "raft-lost-apply" });
+    assertEquals(code, 1);
+    assertStringIncludes(output, "replay: MOTHERLODE_PLANT=raft-lost-apply bun run sim.ts --seed");
+    assert(!output.includes("NOT DETERMINISTIC"));
+  });
+});
