@@ -32,6 +32,7 @@ export * as client from "./client/mod.ts";
 export * as lsp from "./lsp/mod.ts";
 export * as miner from "./miner/mod.ts";
 export * as peer from "./peer/mod.ts";
+export * as raft from "./raft/mod.ts";
 export * as run from "./run/mod.ts";
 export * as server from "./server/mod.ts";
 export * as work from "./work/mod.ts";
