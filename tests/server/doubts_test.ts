@@ -92,6 +92,21 @@ describe.each<Way>(["wrong hash", "stopped unasked"])("a job that all miners fai
     expectTidy(fleet);
   });
 
+  test("can be asked for again, under the same name, when the fleet is another", () => {
+    const fleet = new VirtualFleet();
+    failing(fleet, way);
+    const client = fleet.client();
+    const { message, upper } = POISON;
+    const work = { subject: message, lower: 0n, upper };
+    const session = BigInt(client.connId);
+    const again = { kind: "submit", job: client.submit(POISON), session, work } as const;
+    expect(fleet.run(MAX_BEFORE_MS, () => client.refusals.length > 0)).toBe(true);
+    fleet.miner({ rate: 1e6 });
+    client.say(again);
+    expect(fleet.run(MAX_BEFORE_MS, () => client.answers.has(again.job))).toBe(true);
+    expectTidy(fleet);
+  });
+
   test("is done when a miner comes in time that can do it, and then they were at fault", () => {
     const fleet = new VirtualFleet();
     fleet.afterInput = () => expectSoundBooks(fleet);
