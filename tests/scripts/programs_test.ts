@@ -5,8 +5,8 @@ import { listen } from "../../lsp/mod.ts";
 import { kernelNamed } from "../../miner/kernel_choice.ts";
 import { killAll, Script, startMiner, startServer } from "../support/processes.ts";
 
-/** A loss is noticed within about a second. */
-const QUICK = ["--epoch-millis", "100", "--epoch-limit", "10"];
+/** A loss is noticed within about two seconds. */
+const QUICK = ["--epoch-millis", "100", "--epoch-limit", "20"];
 /** Two miners are there. (Not "miner 1": on a busy machine a connection may need a second try.) */
 const TWO_JOINED = /(?:miner \d+ joined[^]*){2}/;
 
