@@ -127,8 +127,10 @@ function whyNotImport(from: string, to: string): string | undefined {
   const [a, b] = [partOf(from), partOf(to)];
   if (a === b && a !== "") return undefined;
   if (b === "tests") return a === "tests" ? undefined : "is of the tests";
-  if (NO_ROOM.includes(a))
-    return b === "sim" && a === "" && from !== "sim.ts" ? "is of the simulator" : undefined;
+  if (b === "sim" && !["sim", "tests"].includes(a) && from !== "sim.ts") {
+    return "is for sim.ts and tests only";
+  }
+  if (NO_ROOM.includes(a)) return undefined;
   if (b === "") return "stands above all rooms";
   if (a === "sim") return undefined;
   if (BELOW[a] === undefined) return `is imported by ${a}, of which no rule is known`;
