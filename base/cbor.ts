@@ -120,9 +120,10 @@ class Reader {
   #uint64(): bigint | undefined {
     const high = this.#argument(26);
     const low = this.#argument(26);
-    return high === undefined || low === undefined
-      ? undefined
-      : (BigInt(high) << 32n) | BigInt(low);
+    if (high === undefined || low === undefined) return undefined;
+    // One bigint instead of three, as long as a double holds the number.
+    if (high < 2 ** 21) return BigInt(high * 2 ** 32 + low);
+    return (BigInt(high) << 32n) | BigInt(low);
   }
 
   #taken(length: number): Uint8Array | undefined {
