@@ -18,7 +18,7 @@ import { ARM_CODE, type MachineCode, X86_CODE } from "./machine_code.ts";
 import type { ProvedCode } from "./proved_code.ts";
 import { plainHeaderSearcher } from "./scalar_header.ts";
 import { engineKernel } from "./tile_search.ts";
-import { wasmEngine } from "./wasm_engine.ts";
+import { wasmEngine, wasmVectors } from "./wasm_engine.ts";
 
 /** A way to hash: its name for `--kernel`, what it is, and whether it runs here. */
 interface Tier {
@@ -26,6 +26,8 @@ interface Tier {
   readonly description: string;
   /** What it is made of, if that is machine code. */
   readonly code?: MachineCode;
+  /** What else it needs and this machine lacks; empty where that is nothing. */
+  lacks?(): string;
   /** Makes it; of machine code nothing is run that `proved` does not allow. */
   make(proved?: ProvedCode): Kernel;
 }
@@ -55,6 +57,7 @@ const TIERS: readonly Tier[] = [
   {
     name: "wasm",
     description: "WebAssembly SIMD, 4 lanes",
+    lacks: () => (wasmVectors() ? "" : "WebAssembly SIMD"),
     make: () => engineKernel(wasmEngine),
   },
   {
@@ -100,9 +103,9 @@ function probe(): { cpu: CpuFeatures; refusal?: string } {
 /** Says of every kernel whether this machine can run it. Runs no kernel. */
 export function detect(): readonly Availability[] {
   const { cpu, refusal } = probe();
-  return TIERS.map(({ name, description, code }) => {
+  return TIERS.map(({ name, description, code, lacks }) => {
     const lacking = (code?.needs ?? []).filter((need) => !cpu[need]);
-    const names = lacking.map((need) => FEATURE_NAMES[need]).join(" and ");
+    const names = lacks?.() ?? lacking.map((need) => FEATURE_NAMES[need]).join(" and ");
     const reason = code !== undefined && refusal !== undefined ? refusal : names && `no ${names}`;
     return { name, description, native: code !== undefined, usable: reason === "", reason };
   });

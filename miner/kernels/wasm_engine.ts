@@ -59,6 +59,14 @@ interface Exports {
 /** The engine on WebAssembly SIMD. */
 export const wasmEngine: Engine = { name: "wasm", tile: wasmTile, straddle: wasmStraddle };
 
+/** Whether this engine runs here: JavaScriptCore has no vectors on x86-64 without AVX. */
+export function wasmVectors(): boolean {
+  const body = new FunctionBody().op("end");
+  return WebAssembly.validate(
+    wasmModule([{ name: "f", parameters: 0, returns: false, words: 0, vectors: 1, body }]),
+  );
+}
+
 const newMemory = (): WebAssembly.Memory =>
   new WebAssembly.Memory({ initial: PAGES, maximum: PAGES });
 

@@ -4,7 +4,7 @@ import type { Kernel } from "../../miner/kernel.ts";
 import { bunHeaderSearcher } from "../../miner/kernels/bun_header_native.ts";
 import { plainHeaderSearcher } from "../../miner/kernels/scalar_header.ts";
 import { engineKernel } from "../../miner/kernels/tile_search.ts";
-import { SUBJECTS } from "./kernel_support.ts";
+import { scaled, SUBJECTS } from "./kernel_support.ts";
 
 const BLOCKS = [
   {
@@ -59,7 +59,7 @@ for (const { name, slow, engine } of SUBJECTS) {
     const bind = kernel.bindHeader!;
 
     test("finds the known blocks, as the least hash and by their target", () => {
-      const around = slow ? 1000n : 40_000n;
+      const around = BigInt(scaled(40_000, slow));
       for (const { bytes, hash, nonce } of BLOCKS) {
         const searcher = bind(bytes);
         expect(searcher.search(nonce - around, nonce + around)).toEqual({ hash, nonce });
@@ -78,7 +78,7 @@ for (const { name, slow, engine } of SUBJECTS) {
       const [ours, theirs] = [bind(header), bunHeaderSearcher(header)];
       const starts = [0n, 8191n, 65_530n, 2n ** 31n - 3n, 2n ** 32n - 70n];
       for (const start of starts) {
-        for (let i = 0n; i < (slow ? 2n : 20n); i++) {
+        for (let i = 0n; i < BigInt(scaled(20, slow)); i++) {
           for (const count of [1n, 7n, 8n, 9n, 15n, 16n, 17n, 33n]) {
             const [lower, upper] = [start + i, start + i + count - 1n];
             expect(ours.search(lower, upper)).toEqual(theirs.search(lower, upper));
@@ -88,7 +88,7 @@ for (const { name, slow, engine } of SUBJECTS) {
     });
 
     test("agrees with Bun.SHA256 on long ranges and middling targets", () => {
-      const count = slow ? 3000n : 60_000n;
+      const count = BigInt(scaled(60_000, slow));
       for (const [i, { bytes }] of BLOCKS.entries()) {
         const [ours, theirs] = [bind(bytes), bunHeaderSearcher(bytes)];
         const lower = BigInt(i) * 1_000_000_007n;

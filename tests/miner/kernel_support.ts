@@ -9,7 +9,7 @@ import { type CpuFeatures, cpuFeatures } from "../../miner/kernels/cpu_native.ts
 import type { Engine } from "../../miner/kernels/engine.ts";
 import { nativeEngine } from "../../miner/kernels/engine_native.ts";
 import { ARM_CODE, type MachineCode, X86_CODE } from "../../miner/kernels/machine_code.ts";
-import { wasmEngine } from "../../miner/kernels/wasm_engine.ts";
+import { wasmEngine, wasmVectors } from "../../miner/kernels/wasm_engine.ts";
 import type { Candidate } from "../../work/candidate.ts";
 
 /** All machine code, whether it runs here or not. */
@@ -44,13 +44,32 @@ function nativeSubjects(): { subjects: Subject[]; notRun: string[] } {
 
 const native = nativeSubjects();
 
+const wasm: Subject = { name: "wasm", slow: false, engine: () => wasmEngine };
 /** The engines to test here. */
-export const SUBJECTS: readonly Subject[] = [
-  ...native.subjects,
-  { name: "wasm", slow: false, engine: () => wasmEngine },
-];
+export const SUBJECTS: readonly Subject[] = [...native.subjects, ...(wasmVectors() ? [wasm] : [])];
 /** Why others are not tested here, a line each. */
-export const NOT_RUN: readonly string[] = native.notRun;
+export const NOT_RUN: readonly string[] = [
+  ...native.notRun,
+  ...(wasmVectors() ? [] : ["wasm: no WebAssembly SIMD"]),
+];
+
+/**
+ * `KERNEL_TEST_FACTOR=50` compares fifty times as many nonces; 0.1 a tenth, on an emulated
+ * processor.
+ */
+export const FACTOR: number = Number(Bun.env["KERNEL_TEST_FACTOR"] ?? 1);
+/** Kernels that are very slow here are given this share of the work. */
+const SLOW_SHARE = 1 / 40;
+
+/** How much of `amount` to try, with a kernel that is slow here or not. */
+export function scaled(amount: number, slow = false): number {
+  return Math.ceil(amount * Math.min(1, FACTOR, slow ? SLOW_SHARE : 1));
+}
+
+/** Evenly spread items, `count` of them. */
+export function spread<T>(items: readonly T[], count: number): readonly T[] {
+  return Array.from({ length: count }, (_, i) => items[Math.floor((i * items.length) / count)]!);
+}
 
 /** One search and its right answer. */
 export interface Case {
