@@ -5,11 +5,11 @@
  * @module
  */
 import { ArmAssembler } from "../../miner/kernels/arm_assembler.ts";
+import { everyShape } from "../../miner/kernels/every_shape.ts";
 import { extensionsOf } from "../../miner/kernels/extensions.ts";
 import { ARM_CODE } from "../../miner/kernels/machine_code.ts";
 import { assembleArm } from "../../miner/kernels/arm_kernel.ts";
 import type { Call } from "./assembler_forms.ts";
-import { EVERY_SHAPE } from "./every_shape.ts";
 
 /** Methods whose words depend on the place of a label, and those that are no instructions. */
 const NO_FORMS = new Set(["label", "place", "jumpIfLess", "jumpIfNotZero", "finish"]);
@@ -27,6 +27,6 @@ export function armKernelCalls(): Call[] {
       };
     },
   });
-  for (const shape of EVERY_SHAPE) assembleArm(shape, asm);
+  for (const shape of everyShape()) assembleArm(shape, asm);
   return [...calls.values()];
 }

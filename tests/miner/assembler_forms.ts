@@ -7,10 +7,10 @@
  */
 import { Assembler, type Memory } from "../../miner/kernels/assembler.ts";
 import { assembleCpuid, CPUID_EXTENSIONS } from "../../miner/kernels/cpu_native.ts";
+import { everyShape } from "../../miner/kernels/every_shape.ts";
 import { type Extension, extensionsOf } from "../../miner/kernels/extensions.ts";
 import { X86_CODE, type X86CodeName } from "../../miner/kernels/machine_code.ts";
 import type { Shape } from "../../miner/kernels/shapes.ts";
-import { EVERY_SHAPE } from "./every_shape.ts";
 
 /** A call of the assembler. */
 export interface Call {
@@ -81,7 +81,7 @@ export function everyCode(name: X86CodeName): EveryCode {
   if (every === undefined) {
     const { needs, assemble } = X86_CODE[name];
     const calls = new Map<string, Call>();
-    const codes = EVERY_SHAPE.map((shape) => {
+    const codes = everyShape().map((shape) => {
       const asm = recordingAssembler(calls, extensionsOf(needs));
       return { shape, code: assemble(shape, asm).code };
     });

@@ -138,6 +138,6 @@ calls.forEach((call, i) => {
   const form = formOf(call);
   if (!forms.has(form)) forms.set(form, { ...call, text: texts[i]!, bytes: theirs[i]! });
 });
-const lines = [...forms.values()].map((known) => JSON.stringify(known));
+const lines = [...forms.values()].map((known) => JSON.stringify(known)).sort();
 await Bun.write(new URL("../data/x86_forms.json", import.meta.url), `[\n${lines.join(",\n")}\n]\n`);
 console.log(`${calls.length} instructions, ${different} different; ${forms.size} forms written`);

@@ -45,9 +45,10 @@ describe("this processor", () => {
     assertEquals(await Promise.race([client.exit(), dead]), 0);
     const least = bunKernel.bind(Buffer.from(MESSAGE)).search(0n, LAST_NONCE);
     assertEquals(client.stdout, `Result ${least.hash} ${least.nonce}\n`);
-    const [line, kernel] = await miner.said(/.*\bkernel ([\w-]+).*/);
-    console.warn(`a miner on this processor: ${line}`);
+    const [line, kernel] = await miner.said(/^kernel ([\w-]+): .*\n/m);
+    console.warn(`a miner on this processor: ${line.trim()}`);
     assert(expected.includes(kernel!), `it hashes with ${kernel}, expected one of ${expected}`);
+    assert(!line.includes("struck off"), line);
     miner.kill("SIGTERM");
     assertEquals(await miner.exit(), 143);
     server.kill("SIGTERM");
