@@ -58,7 +58,7 @@ async function stops(): Promise<void> {
   const answered: number[] = [];
   const free: number[] = [];
   const done = Promise.withResolvers<void>();
-  const search = { message: "stop", lower: 1_000_000_000n };
+  const search = { subject: "stop", lower: 1_000_000_000n };
   let [id, stopMs] = [0, 0];
   const begin = (): void => {
     id += 2;

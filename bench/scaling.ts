@@ -53,7 +53,7 @@ class Contestant {
 
   async run(seconds: number): Promise<void> {
     const id = ++this.#searches;
-    const search = { id, message: MESSAGE, lower: LOWER, upper: UPPER };
+    const search = { id, subject: MESSAGE, lower: LOWER, upper: UPPER };
     this.#pool.command({ kind: "start", search });
     // What wakes up and finds the size of its blocks is over.
     await this.#told("progress");

@@ -9,11 +9,12 @@ import { connect, type LspClient, type Params, type Wire } from "../lsp/mod.ts";
 import { whyEnded } from "../peer/endings.ts";
 import { Drive } from "../run/drive.ts";
 import { MESSAGES_VERSION, type Status } from "../work/messages.ts";
+import type { Subject } from "../work/subject.ts";
 import { ClientCore, whyNot } from "./core.ts";
 import type { ClientEffect, ClientInput, Job } from "./types.ts";
 
 /** A job, and the server to ask. */
-export interface SubmitOptions extends Job {
+export type SubmitOptions = Job & {
   /** The server's name or address; loopback if left out. */
   readonly host?: string;
   readonly port: number;
@@ -21,7 +22,7 @@ export interface SubmitOptions extends Job {
   readonly params?: Params;
   /** Cancels the job when aborted. */
   readonly signal?: AbortSignal;
-}
+};
 
 /** What a job came to. */
 export interface JobAnswer {
@@ -102,9 +103,10 @@ class RunningJob implements Submission {
   }
 
   #start(options: SubmitOptions): void {
-    const { message, lower, upper, target, wire = "cbor", signal } = options;
-    const work: Job = { message, lower, upper, ...(target !== undefined && { target }) };
-    const reason = whyNot(work, wire);
+    const { lower, upper, target, wire = "cbor", signal } = options;
+    const subject: Subject = options.header ?? options.message;
+    const work = { subject, lower, upper, ...(target !== undefined && { target }) };
+    const reason = whyNoSubject(options) ?? whyNot(work, wire);
     if (reason !== undefined) return this.#fail(new SubmitError("INVALID_JOB", reason));
     const cancel = (): void => void this.cancel();
     if (signal?.aborted) return cancel();
@@ -214,6 +216,17 @@ class RunningJob implements Submission {
     this.#news = Promise.withResolvers<void>();
     bell.resolve();
   }
+}
+
+/** Why the job says not what to search with; for callers without types, too. */
+function whyNoSubject({ message, header }: Job): string | undefined {
+  if (header === undefined) {
+    if (typeof message === "string") return undefined;
+    return `the message must be a string, got ${typeof message}`;
+  }
+  if (message !== undefined) return "a job has a message or a header, got both";
+  if (header instanceof Uint8Array) return undefined;
+  return `the header must be a Uint8Array, got ${typeof header}`;
 }
 
 /** A session that nobody else has picked, as far as chance goes, and nobody can guess. */

@@ -7,16 +7,15 @@
  *
  * @module
  */
-import type { Machine, Millis, Wake } from "../base/machine.ts";
+import { invariant, type Machine, type Millis, type Wake } from "../base/machine.ts";
 import { Outbox } from "../base/outbox.ts";
-import { utf8Length } from "../base/text.ts";
 import { CLASSIC_PAYLOAD_BYTES_MAX, type Wire } from "../lsp/mod.ts";
 import type { Candidate } from "../work/candidate.ts";
 import { classicRequest, decodeClassicMessage, encodeClassicMessage } from "../work/classic.ts";
-import { hashNonce, MAX_UINT64 } from "../work/hash.ts";
-import { type FromClient, MAX_MESSAGE_BYTES, type Submit } from "../work/messages.ts";
+import { type FromClient, MAX_MESSAGE_BYTES } from "../work/messages.ts";
+import { hashOf, type SearchSpec, subjectBytes, whyNoSearch } from "../work/subject.ts";
 import { decodeMessage, encodeMessage, headOf } from "../work/wire.ts";
-import type { ClientEffect, ClientInput, Job } from "./types.ts";
+import type { ClientEffect, ClientInput } from "./types.ts";
 
 /** Jobs that one client may have under way. */
 export const MAX_JOBS = 1000;
@@ -28,74 +27,75 @@ export type ClientRejection =
   "not connected" | "malformed" | "unexpected kind" | "unknown job" | "result without a request";
 
 /** Why `job` cannot be carried over `wire`, in one line that names the limit, or `undefined`. */
-export function whyNot(job: Job, wire: Wire): string | undefined {
-  const { message, lower, upper, target } = job;
+export function whyNot(work: SearchSpec, wire: Wire): string | undefined {
+  const { subject, lower, upper, target } = work;
   // Callers without types too: what is no text, or has no UTF-8 form, would be hashed as another.
-  if (typeof message !== "string") return `the message must be a string, got ${typeof message}`;
-  if (!message.isWellFormed()) {
+  if (typeof subject !== "string" && !(subject instanceof Uint8Array)) {
+    return `the message must be a string, got ${typeof subject}`;
+  }
+  if (typeof subject === "string" && !subject.isWellFormed()) {
     return "the message has a lone surrogate, which no UTF-8 can say: expected well-formed text";
   }
   for (const [name, value] of Object.entries({ lower, upper, target: target ?? 0n })) {
     if (typeof value !== "bigint") return `${name} must be a bigint, got ${typeof value}`;
-    if (value < 0n || value > MAX_UINT64) return `${name} must be 0..${MAX_UINT64}, got ${value}`;
   }
-  if (lower > upper) return `the range is empty: lower ${lower} is above upper ${upper}`;
-  if (wire === "cbor") {
-    const bytes = utf8Length(message);
-    if (bytes <= MAX_MESSAGE_BYTES) return undefined;
+  const nonsense = whyNoSearch(work);
+  if (nonsense !== undefined) return nonsense;
+  const bytes = subjectBytes(subject);
+  if (bytes > MAX_MESSAGE_BYTES) {
     return `the message has ${bytes} bytes, the limit is ${MAX_MESSAGE_BYTES}`;
   }
-  if (target !== undefined) return "the classic json wire cannot carry a target";
-  const bytes = requestFor(job).length;
+  return wire === "cbor" ? undefined : whyNotClassic(work);
+}
+
+function whyNotClassic(work: SearchSpec): string | undefined {
+  if (work.target !== undefined) return "the classic json wire cannot carry a target";
+  if (typeof work.subject !== "string") return "the classic json wire cannot carry a block header";
+  const bytes = requestFor(work).length;
   if (bytes <= CLASSIC_PAYLOAD_BYTES_MAX) return undefined;
   const limit = `the classic json wire's limit is ${CLASSIC_PAYLOAD_BYTES_MAX}`;
   return `the request takes ${bytes} bytes, ${limit}`;
 }
 
 /**
- * What is wrong with an answer to `job`, or `undefined` when it is true as far as one can see.
- * `hashOf` gives the hash of a nonce.
+ * What is wrong with an answer to `work`, or `undefined` when it is true as far as one can see.
+ * `hash` gives the hash of a nonce.
  */
 export function whyWrong(
-  job: Job,
+  work: SearchSpec,
   best: Candidate,
   met: boolean,
-  hashOf: typeof hashNonce = hashNonce,
+  hash: typeof hashOf = hashOf,
 ): string | undefined {
-  const { lower, upper, target } = job;
+  const { subject, lower, upper, target } = work;
   if (best.nonce < lower || best.nonce > upper) {
     return `its nonce ${best.nonce} is outside ${lower}..${upper}`;
   }
-  const hash = hashOf(job.message, best.nonce);
-  if (hash !== best.hash) return `nonce ${best.nonce} has hash ${hash}, not ${best.hash}`;
-  if (met !== (target === undefined || hash <= target)) {
+  const right = hash(subject, best.nonce);
+  if (right !== best.hash) return `nonce ${best.nonce} has hash ${right}, not ${best.hash}`;
+  if (met !== (target === undefined || right <= target)) {
     return `it says that the target is ${met ? "" : "not "}met`;
   }
   return undefined;
 }
 
-function requestFor({ message, lower, upper }: Job): Uint8Array {
-  return encodeClassicMessage(classicRequest(message, lower, upper));
+function requestFor({ subject, lower, upper }: SearchSpec): Uint8Array {
+  invariant(typeof subject === "string", "the classic wire carries messages only");
+  return encodeClassicMessage(classicRequest(subject, lower, upper));
 }
 
 interface Entry {
-  readonly work: Job;
+  readonly work: SearchSpec;
   sent: boolean;
   cancelled: boolean;
 }
 
 /** How a client core is made. */
 export interface ClientCoreOptions {
-  /** Hash of a nonce for a message; `hashNonce` unless a simulation has a cheaper one. */
-  readonly hash?: (message: string, nonce: bigint) => bigint;
+  /** Hash of a nonce; `hashOf` unless a simulation has a cheaper one. */
+  readonly hash?: typeof hashOf;
   /** The client's session: 64 bits that nobody else has picked. */
   readonly session: bigint;
-}
-
-function submitOf(job: number, session: bigint, work: Job): Submit {
-  const { message: subject, lower, upper, target } = work;
-  const search = { subject, lower, upper, ...(target !== undefined && { target }) };
-  return { kind: "submit", job, session, work: search };
 }
 
 /** The client as a state machine; one core is one connection. See the module's comment. */
@@ -105,14 +105,14 @@ export class ClientCore implements Machine<ClientInput, ClientEffect> {
   readonly #effects = new Outbox<ClientEffect>();
   /** Jobs without an answer, by the caller's number, in order of submission. */
   readonly #jobs = new Map<number, Entry>();
-  readonly #hash: (message: string, nonce: bigint) => bigint;
+  readonly #hash: typeof hashOf;
   readonly #session: bigint;
   #wire: Wire | undefined;
   #gone = false;
 
   constructor(options: ClientCoreOptions) {
     this.#session = options.session;
-    this.#hash = options.hash ?? hashNonce;
+    this.#hash = options.hash ?? hashOf;
   }
 
   handle(input: ClientInput | Wake, _nowMs: Millis): void {
@@ -147,7 +147,7 @@ export class ClientCore implements Machine<ClientInput, ClientEffect> {
     return undefined;
   }
 
-  #submit(job: number, work: Job): void {
+  #submit(job: number, work: SearchSpec): void {
     const reason = this.#jobs.has(job)
       ? `job number ${job} is in use`
       : this.#jobs.size >= MAX_JOBS
@@ -172,7 +172,8 @@ export class ClientCore implements Machine<ClientInput, ClientEffect> {
           continue;
         }
         entry.sent = true;
-        if (this.#wire === "cbor") this.#write(submitOf(job, this.#session, entry.work));
+        if (this.#wire === "cbor")
+          this.#write({ kind: "submit", job, session: this.#session, work: entry.work });
         else this.#effects.push({ kind: "write", payload: requestFor(entry.work) });
       }
       if (this.#wire === "json") return;
@@ -237,7 +238,7 @@ export class ClientCore implements Machine<ClientInput, ClientEffect> {
     this.#sendJobs();
   }
 
-  #answer(job: number, work: Job, best: Candidate, met: boolean): void {
+  #answer(job: number, work: SearchSpec, best: Candidate, met: boolean): void {
     const wrong = whyWrong(work, best, met, this.#hash);
     if (wrong !== undefined) return this.#refuse(job, `the server's answer is wrong: ${wrong}`);
     this.#effects.push({ kind: "answer", job, best, met });

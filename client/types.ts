@@ -7,19 +7,24 @@
 import type { Wire } from "../lsp/mod.ts";
 import type { Candidate } from "../work/candidate.ts";
 import type { Status } from "../work/messages.ts";
+import type { SearchSpec } from "../work/subject.ts";
 
 /** A job as a caller states it; see Submit in work/messages.ts. */
-export interface Job {
-  readonly message: string;
+export type Job = Subject & {
   readonly lower: bigint;
   readonly upper: bigint;
   readonly target?: bigint;
-}
+};
+
+/** What nonces are hashed with: a message, or an 80-byte block header (its nonce is ignored). */
+type Subject =
+  | { readonly message: string; readonly header?: undefined }
+  | { readonly header: Uint8Array; readonly message?: undefined };
 
 export type ClientInput =
   | { readonly kind: "connected"; readonly wire: Wire }
   /** Ask for a job; `job` is the caller's number for it, unique on this core. */
-  | { readonly kind: "submit"; readonly job: number; readonly work: Job }
+  | { readonly kind: "submit"; readonly job: number; readonly work: SearchSpec }
   | { readonly kind: "cancel"; readonly job: number }
   | { readonly kind: "payload"; readonly payload: Uint8Array }
   | { readonly kind: "gone"; readonly reason: string };

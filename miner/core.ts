@@ -54,7 +54,7 @@ interface Chunk {
   /** The server's number for it; 0 on the classic wire, which has none. */
   readonly number: number;
   readonly lower: bigint;
-  readonly work: SearchSpec & { readonly subject: string };
+  readonly work: SearchSpec;
   started: boolean;
   stopping: boolean;
 }
@@ -255,11 +255,9 @@ export class MinerCore implements Machine<MinerInput, MinerEffect> {
   #handleAssign(assign: Assign): void {
     if (assign.chunk <= this.#lastChunkNumber) return this.#reject("chunk number used before");
     const { chunk, work } = assign;
-    const { subject, ...rest } = work;
-    if (typeof subject !== "string") this.#reject("malformed", "a block header");
-    else if (this.#roomFor(work.lower, work.upper)) {
+    if (this.#roomFor(work.lower, work.upper)) {
       this.#lastChunkNumber = chunk;
-      this.#addChunk(chunk, { ...rest, subject });
+      this.#addChunk(chunk, work);
       return this.#startChunks(MAX_TRACKED_CHUNKS);
     }
     this.#decline(chunk);
@@ -318,12 +316,7 @@ export class MinerCore implements Machine<MinerInput, MinerEffect> {
       if (running++ >= limit) return;
       if (chunk.started) continue;
       chunk.started = true;
-      const { subject: message, lower, upper, target } = chunk.work;
-      const search = { id: chunk.id, message, lower, upper };
-      this.#effects.push({
-        kind: "start",
-        search: target === undefined ? search : { ...search, target },
-      });
+      this.#effects.push({ kind: "start", search: { id: chunk.id, ...chunk.work } });
     }
   }
 

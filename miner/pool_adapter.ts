@@ -318,8 +318,7 @@ export class Pool {
     if (command.kind === "start") {
       const { search } = command;
       invariant(!this.#open.has(search.id), "a search's id is never used again");
-      const message = new TextEncoder().encode(search.message);
-      const slot = this.#control.open(search, message, this.#order + 1);
+      const slot = this.#control.open(search, this.#order + 1);
       if (slot === undefined) return false;
       this.#order++;
       this.#open.set(search.id, { search, slot, toldNext: search.lower, toldBest: undefined });

@@ -9,13 +9,38 @@
  * @module
  */
 import { invariant } from "../base/machine.ts";
-import { type Candidate, isBetter } from "../work/candidate.ts";
+import type { Candidate } from "../work/candidate.ts";
+import {
+  ALL_CLAIMED,
+  bestOf,
+  CLOSED,
+  CURSOR,
+  FINISHED,
+  fold,
+  HAS_BEST,
+  HAS_TARGET,
+  hasUnclaimed,
+  ID,
+  IS_HEADER,
+  IS_HIT,
+  LAST,
+  LOWER,
+  OPEN,
+  ORDER,
+  read256,
+  SLOT_WORDS,
+  STATE,
+  SUBJECT_BYTES,
+  TARGET,
+  UPPER,
+  write256,
+} from "./pool_slot.ts";
 import type { Search } from "./types.ts";
 
 /** Searches that can be open at once, including dropped ones that a thread is still busy with. */
 export const SLOTS = 8;
-/** Longest message in bytes. */
-export const MESSAGE_CAPACITY: number = 1 << 16;
+/** Longest subject in bytes: a message in UTF-8, or a block header. */
+export const SUBJECT_CAPACITY: number = 1 << 16;
 
 // Header, 32-bit words: the lock's holder (0: free, else worker + 1, the main thread: threads + 1),
 // a count that changes when there is new work, whether the pool is closing, whether a dead worker's
@@ -27,25 +52,6 @@ const ORPHANS = 3;
 const KERNEL = 4;
 const HEADER_BYTES = 32;
 
-// A slot's 64-bit words. `LAST` is the last nonce that may still be claimed: the upper end, or the
-// lowest hit. `ALL_CLAIMED` says so where the cursor would have to be 2^64.
-const STATE = 0;
-const ID = 1;
-const LOWER = 2;
-const UPPER = 3;
-const LAST = 4;
-const CURSOR = 5;
-const ALL_CLAIMED = 6;
-const HAS_TARGET = 7;
-const TARGET = 8;
-const HAS_BEST = 9;
-const BEST_HASH = 10;
-const BEST_NONCE = 11;
-const IS_HIT = 12;
-const ORDER = 13;
-const MESSAGE_BYTES = 14;
-const SLOT_WORDS = 16;
-
 // A worker's 64-bit words: its block in work. `AT_SLOT` is the slot + 1, or 0 for none; an orphaned
 // block belongs to a worker that died, and the next claim takes it.
 const AT_SLOT = 0;
@@ -55,11 +61,6 @@ const ORPHANED = 3;
 const SEARCHED = 4;
 const WORKER_WORDS = 8;
 
-// States of a slot. A closed one is free as soon as no worker is busy with a block of it.
-const CLOSED = 0n;
-const OPEN = 1n;
-const FINISHED = 2n;
-
 /** A block to search, claimed by one worker. */
 export interface Block {
   readonly slot: number;
@@ -67,6 +68,13 @@ export interface Block {
   readonly lower: bigint;
   readonly upper: bigint;
   readonly target: bigint | undefined;
+}
+
+/** The bytes that nonces are hashed with. */
+export interface SubjectBytes {
+  readonly bytes: Uint8Array;
+  /** They are a block header, not a message. */
+  readonly isHeader: boolean;
 }
 
 /** How an open search stands. */
@@ -88,7 +96,7 @@ export class PoolControl {
   readonly #header: Int32Array;
   readonly #slots: BigUint64Array[] = [];
   readonly #workers: BigUint64Array[] = [];
-  readonly #messages: Uint8Array[] = [];
+  readonly #subjects: Uint8Array[] = [];
 
   constructor(memory: SharedArrayBuffer, threads: number, self: number) {
     this.memory = memory;
@@ -102,15 +110,15 @@ export class PoolControl {
     for (let worker = 0; worker < threads; worker++, at += WORKER_WORDS * 8) {
       this.#workers.push(new BigUint64Array(memory, at, WORKER_WORDS));
     }
-    for (let slot = 0; slot < SLOTS; slot++, at += MESSAGE_CAPACITY) {
-      this.#messages.push(new Uint8Array(memory, at, MESSAGE_CAPACITY));
+    for (let slot = 0; slot < SLOTS; slot++, at += SUBJECT_CAPACITY) {
+      this.#subjects.push(new Uint8Array(memory, at, SUBJECT_CAPACITY));
     }
   }
 
   /** Fresh memory for a pool of `threads`, seen by its main thread. */
   static create(threads: number): PoolControl {
     const words = SLOTS * SLOT_WORDS + threads * WORKER_WORDS;
-    const bytes = HEADER_BYTES + words * 8 + SLOTS * MESSAGE_CAPACITY;
+    const bytes = HEADER_BYTES + words * 8 + SLOTS * SUBJECT_CAPACITY;
     return new PoolControl(new SharedArrayBuffer(bytes), threads, threads);
   }
 
@@ -225,7 +233,7 @@ export class PoolControl {
   #blockOf(worker: BigUint64Array): Block {
     const index = Number(worker[AT_SLOT]!) - 1;
     const slot = this.#slots[index]!;
-    const target = slot[HAS_TARGET] === 1n ? slot[TARGET]! : undefined;
+    const target = slot[HAS_TARGET] === 1n ? read256(slot, TARGET) : undefined;
     return {
       slot: index,
       id: Number(slot[ID]!),
@@ -264,9 +272,11 @@ export class PoolControl {
     return true;
   }
 
-  /** The message of a block that this worker has claimed; no lock needed. */
-  messageOf(block: Block): Uint8Array {
-    return this.#messages[block.slot]!.slice(0, Number(this.#slots[block.slot]![MESSAGE_BYTES]!));
+  /** What a block that this worker has claimed is hashed with; no lock needed. */
+  subjectOf(block: Block): SubjectBytes {
+    const slot = this.#slots[block.slot]!;
+    const bytes = this.#subjects[block.slot]!.slice(0, Number(slot[SUBJECT_BYTES]!));
+    return { bytes, isHeader: slot[IS_HEADER] === 1n };
   }
 
   /** The workers' blocks that belong to a slot, orphaned ones too. */
@@ -277,23 +287,27 @@ export class PoolControl {
   // ---- for the main thread, under the lock
 
   /** Opens a search behind those opened before; its slot, or `undefined` when all are taken. */
-  open(search: Search, message: Uint8Array, order: number): number | undefined {
-    invariant(message.length <= MESSAGE_CAPACITY, "a message fits into its slot");
+  open(search: Search, order: number): number | undefined {
+    const { subject } = search;
+    const isHeader = typeof subject !== "string";
+    const bytes = isHeader ? subject : new TextEncoder().encode(subject);
+    invariant(bytes.length <= SUBJECT_CAPACITY, "a subject fits into its slot");
     invariant(search.lower <= search.upper, "a search has at least one nonce");
     const index = this.#slots.findIndex((slot, at) => {
       return slot[STATE] === CLOSED && this.#inWork(at).length === 0;
     });
     const slot = this.#slots[index];
     if (slot === undefined) return undefined;
-    this.#messages[index]!.set(message);
+    this.#subjects[index]!.set(bytes);
     slot.fill(0n);
     slot[ID] = BigInt(search.id);
     slot[LOWER] = slot[CURSOR] = search.lower;
     slot[UPPER] = slot[LAST] = search.upper;
     slot[HAS_TARGET] = search.target === undefined ? 0n : 1n;
-    slot[TARGET] = search.target ?? 0n;
+    write256(slot, TARGET, search.target ?? 0n);
     slot[ORDER] = BigInt(order);
-    slot[MESSAGE_BYTES] = BigInt(message.length);
+    slot[SUBJECT_BYTES] = BigInt(bytes.length);
+    slot[IS_HEADER] = isHeader ? 1n : 0n;
     slot[STATE] = OPEN;
     return index;
   }
@@ -359,30 +373,4 @@ export class PoolControl {
   searched(): bigint {
     return this.#workers.reduce((sum, worker) => sum + Atomics.load(worker, SEARCHED), 0n);
   }
-}
-
-function hasUnclaimed(slot: BigUint64Array): boolean {
-  return slot[ALL_CLAIMED] === 0n && slot[CURSOR]! <= slot[LAST]!;
-}
-
-function bestOf(slot: BigUint64Array): Candidate | undefined {
-  if (slot[HAS_BEST] === 0n) return undefined;
-  return { hash: slot[BEST_HASH]!, nonce: slot[BEST_NONCE]! };
-}
-
-/** Folds a block's best into its search's: the lowest hit if there is one, else the least hash. */
-function fold(slot: BigUint64Array, found: Candidate): void {
-  const known = bestOf(slot);
-  const isHit = slot[HAS_TARGET] === 1n && found.hash <= slot[TARGET]!;
-  if (
-    slot[IS_HIT] === 1n ? !isHit || found.nonce >= known!.nonce : !isHit && !isBetter(found, known)
-  ) {
-    return;
-  }
-  slot[BEST_HASH] = found.hash;
-  slot[BEST_NONCE] = found.nonce;
-  slot[HAS_BEST] = 1n;
-  if (!isHit) return;
-  slot[IS_HIT] = 1n;
-  if (found.nonce < slot[LAST]!) slot[LAST] = found.nonce;
 }

@@ -11,11 +11,12 @@
 import { constants, setPriority } from "node:os";
 import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
 import { hashNonce } from "../work/hash.ts";
-import type { Kernel, Searcher } from "./kernel.ts";
+import type { HeaderSearcher, Kernel, Searcher } from "./kernel.ts";
 import { AUTO, KERNEL_NAMES, kernelNamed } from "./kernel_choice.ts";
 import { ProvedCode, UnprovedCodeError } from "./kernels/proved_code.ts";
+import { plainHeaderSearcher } from "./kernels/scalar_header.ts";
 import { plainKernel } from "./plain_kernel.ts";
-import { type Block, PoolControl } from "./pool_control.ts";
+import { type Block, PoolControl, type SubjectBytes } from "./pool_control.ts";
 import type { Niceness } from "./types.ts";
 
 /** A block takes about this long, so that a stop or a shrink is soon honoured. */
@@ -66,8 +67,8 @@ export class Hasher {
   readonly #report: (what: WorkerReport) => void;
   readonly #proved: ProvedCode | undefined;
   #kernel: Kernel;
-  #message: Uint8Array | undefined;
-  #searcher: Searcher | undefined;
+  #subject: SubjectBytes | undefined;
+  #searcher: Searcher | HeaderSearcher | undefined;
   #id = -1;
   #wanted = BLOCK_NONCES_MIN;
   /** Message lengths that the kernel was prepared for. */
@@ -117,7 +118,7 @@ export class Hasher {
    */
   #measure(): number {
     const message = "motherlode warm-up";
-    this.#bind(new TextEncoder().encode(message));
+    this.#bind({ bytes: new TextEncoder().encode(message), isHeader: false });
     let lower = WARM_UP_NONCE;
     let rate = 0;
     // The first search may make the kernel's code: it does not count.
@@ -144,10 +145,8 @@ export class Hasher {
   #search(block: Block): ReturnType<Searcher["search"]> {
     if (block.id !== this.#id) {
       this.#id = block.id;
-      const message = this.#control.messageOf(block);
-      if (this.#message === undefined || Buffer.compare(message, this.#message) !== 0) {
-        this.#bind(message);
-      }
+      const subject = this.#control.subjectOf(block);
+      if (this.#subject === undefined || !isSame(subject, this.#subject)) this.#bind(subject);
     }
     const { lower, upper, target } = block;
     const startMs = performance.now();
@@ -167,12 +166,12 @@ export class Hasher {
     return best;
   }
 
-  #bind(message: Uint8Array): void {
-    this.#message = message;
-    // Another message may take longer; a small first block finds out.
+  #bind(subject: SubjectBytes): void {
+    this.#subject = subject;
+    // Another subject may take longer; a small first block finds out.
     this.#wanted = Math.max(BLOCK_NONCES_MIN, this.#wanted >> 3);
     try {
-      this.#searcher = this.#kernel.bind(message);
+      this.#searcher = searcherOf(this.#kernel, subject);
     } catch (error) {
       this.#fallBack(error);
     }
@@ -201,7 +200,7 @@ export class Hasher {
     if (name === this.#kernel.name || this.#distrusted.has(name)) return;
     try {
       this.#kernel = kernelNamed(name, this.#proved)!;
-      this.#message = undefined;
+      this.#subject = undefined;
       this.#id = -1;
       this.#prepared = 0;
     } catch (error) {
@@ -215,14 +214,23 @@ export class Hasher {
     if (error instanceof UnprovedCodeError) {
       this.#report({ kind: "unproved", kernel: this.#kernel.name });
       this.#kernel = kernelNamed(AUTO)!;
-      this.#searcher = this.#kernel.bind(this.#message!);
+      this.#searcher = searcherOf(this.#kernel, this.#subject!);
       return;
     }
     this.#report({ kind: "kernel error", text: `${this.#kernel.name}: ${String(error)}` });
     this.#distrusted.add(this.#kernel.name);
     this.#kernel = plainKernel;
-    this.#searcher = plainKernel.bind(this.#message!);
+    this.#searcher = searcherOf(plainKernel, this.#subject!);
   }
+}
+
+function searcherOf(kernel: Kernel, { bytes, isHeader }: SubjectBytes): Searcher | HeaderSearcher {
+  if (!isHeader) return kernel.bind(bytes);
+  return kernel.bindHeader?.(bytes) ?? plainHeaderSearcher(bytes);
+}
+
+function isSame(a: SubjectBytes, b: SubjectBytes): boolean {
+  return a.isHeader === b.isHeader && Buffer.compare(a.bytes, b.bytes) === 0;
 }
 
 /** The kernel to begin with; where it cannot be made, that is told, and the safe one is. */

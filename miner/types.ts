@@ -6,15 +6,11 @@
  */
 import type { Wire } from "../lsp/mod.ts";
 import type { Candidate } from "../work/candidate.ts";
+import type { SearchSpec } from "../work/subject.ts";
 
 /** A range to search, as the pool gets it. `id` is the core's own number, never reused. */
-export interface Search {
+export interface Search extends SearchSpec {
   readonly id: number;
-  readonly message: string;
-  readonly lower: bigint;
-  readonly upper: bigint;
-  /** Stop at the first nonce whose hash is at most this. */
-  readonly target?: bigint;
 }
 
 /** Asked of the pool. Searches run in the order of their `start`; threads flow on to the next. */

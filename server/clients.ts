@@ -248,7 +248,6 @@ export class Clients {
     if (nonsense !== undefined) return nonsense;
     const bytes = subjectBytes(spec.subject);
     if (bytes > MAX_MESSAGE_BYTES) return `the message is longer than ${MAX_MESSAGE_BYTES} bytes`;
-    if (typeof spec.subject !== "string") return "the miners of this fleet search messages only";
     if (asker.jobs.size >= maxJobsPerClient) {
       return `this client has reached its limit of ${maxJobsPerClient} jobs`;
     }

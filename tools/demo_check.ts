@@ -69,7 +69,7 @@ export async function searchAgain(
     onDead: () => end.reject(new Failure("the second search broke down")),
   });
   const timer = setTimeout(() => pool.command({ kind: "stop", id: 1 }), millis);
-  pool.command({ kind: "start", search: { id: 1, message, lower: 0n, upper } });
+  pool.command({ kind: "start", search: { id: 1, subject: message, lower: 0n, upper } });
   try {
     const { searched, best } = await end.promise;
     const reached = answer.nonce < searched;

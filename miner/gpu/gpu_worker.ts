@@ -13,7 +13,7 @@ import { MAX_LABEL_BYTES } from "../../work/messages.ts";
 import type { PoolCommand, PoolEvent, Search } from "../types.ts";
 import { type Gpu, openGpu } from "./gpu_native.ts";
 import { firstPace, GpuSearch, type Pace, selfTestGpu } from "./gpu_search_native.ts";
-import { messageSubject } from "./tiles.ts";
+import { headerSubject, messageSubject } from "./tiles.ts";
 
 /** The running search's progress is told this often. */
 const TELL_MILLIS = 100;
@@ -86,8 +86,11 @@ export class GpuQueue {
         break;
       case "start": {
         const { search } = order;
-        const { id, message, lower, upper, target } = search;
-        const subject = messageSubject(new TextEncoder().encode(message));
+        const { id, lower, upper, target } = search;
+        const subject =
+          typeof search.subject === "string"
+            ? messageSubject(new TextEncoder().encode(search.subject))
+            : headerSubject(search.subject);
         const pace = this.#pace;
         const running = new GpuSearch(this.#gpu, subject, lower, upper, { target, pace });
         this.#open.set(id, { search, running, toldMs: performance.now() });

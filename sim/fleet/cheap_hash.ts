@@ -10,23 +10,25 @@
  *
  * @module
  */
+import type { Subject } from "../../work/subject.ts";
+import { demand } from "../engine/trace.ts";
 import { seededRandom } from "../../base/random.ts";
 import type { Candidate } from "../../work/candidate.ts";
 
 /** Largest primes below 2^64 and 2^61, and small ones for the sake of ties. */
 const PRIMES = [(1n << 64n) - 59n, (1n << 61n) - 1n, 1_000_003n, 65_537n, 97n];
 
-interface Subject {
+interface Line {
   readonly a: bigint;
   readonly b: bigint;
   readonly m: bigint;
 }
 
-const subjects = new Map<string, Subject>();
+const subjects = new Map<string, Line>();
 /** Subjects remembered; a campaign has no end, its memory has. */
 const SUBJECTS_MAX = 10_000;
 
-function subjectOf(message: string): Subject {
+function subjectOf(message: string): Line {
   const known = subjects.get(message);
   if (known !== undefined) return known;
   let seed = 0;
@@ -106,4 +108,18 @@ function min(a: bigint, b: bigint): bigint {
 
 function ceilingOf(dividend: bigint, divisor: bigint): bigint {
   return (dividend + divisor - 1n) / divisor;
+}
+
+/** A simulated fleet has messages only. */
+export function messageOf(subject: Subject): string {
+  demand(typeof subject === "string", () => "a block header in a simulated fleet");
+  return subject;
+}
+
+/** A job of a simulated client. */
+export interface MessageJob {
+  readonly message: string;
+  readonly lower: bigint;
+  readonly upper: bigint;
+  readonly target?: bigint;
 }

@@ -11,7 +11,7 @@ import type { LspEvent, LspNotice } from "../../lsp/mod.ts";
 import type { Host, Program } from "../engine/host.ts";
 import { Process } from "../engine/process.ts";
 import { demand } from "../engine/trace.ts";
-import { cheapHash } from "./cheap_hash.ts";
+import { cheapHash, messageOf } from "./cheap_hash.ts";
 import type { JobRecord } from "./oracle.ts";
 import { type FleetClientPlan, type JobPlan, workOf } from "./plan.ts";
 import type { FleetWorld } from "./world.ts";
@@ -108,7 +108,10 @@ export class ClientMachine implements Program {
     const session = (BigInt(random()) << 32n) | BigInt(random());
     this.#process = new Process({
       loop: this.#world.loop,
-      core: new ClientCore({ hash: cheapHash, session }),
+      core: new ClientCore({
+        hash: (subject, nonce) => cheapHash(messageOf(subject), nonce),
+        session,
+      }),
       carryOut: (effect) => this.#carryOut(effect),
     });
     this.#connId = undefined;
@@ -129,7 +132,8 @@ export class ClientMachine implements Program {
     const work = workOf(errand.plan, `${this.plan.name} job ${index} life ${life}`);
     errand.record = this.#world.oracle.submitted(work);
     errand.done = 0n;
-    this.#process?.tell({ kind: "submit", job: index + 1, work });
+    const { message: subject, ...range } = work;
+    this.#process?.tell({ kind: "submit", job: index + 1, work: { subject, ...range } });
   }
 
   #cancel(life: number, index: number, errand: Errand): void {

@@ -10,7 +10,7 @@ import type { MinerEffect, MinerInput, PoolEvent } from "../../miner/types.ts";
 import type { Host, Program } from "../engine/host.ts";
 import { Process } from "../engine/process.ts";
 import { demand } from "../engine/trace.ts";
-import { cheapHash } from "./cheap_hash.ts";
+import { cheapHash, messageOf } from "./cheap_hash.ts";
 import type { MinerPlan } from "./plan.ts";
 import { PoolModel } from "./pool_model.ts";
 import type { FleetWorld } from "./world.ts";
@@ -133,8 +133,8 @@ export class MinerMachine implements Program {
   #carryOut(effect: MinerEffect): void {
     switch (effect.kind) {
       case "start": {
-        const { id, message, upper } = effect.search;
-        this.#searches.set(id, { message, upper });
+        const { id, subject, upper } = effect.search;
+        this.#searches.set(id, { message: messageOf(subject), upper });
         this.idleSinceMs = undefined;
         return this.pool.handle(effect);
       }

@@ -4,15 +4,14 @@
  *
  * @module
  */
-import type { Job } from "../../client/types.ts";
 import type { Candidate } from "../../work/candidate.ts";
 import { demand } from "../engine/trace.ts";
-import { cheapSearch } from "./cheap_hash.ts";
+import { cheapSearch, type MessageJob } from "./cheap_hash.ts";
 import { Intervals } from "./intervals.ts";
 
 /** One submission of a job. A client that comes back submits it anew, under another message. */
 export interface JobRecord {
-  readonly work: Job;
+  readonly work: MessageJob;
   /** The true answer. */
   readonly expected: Candidate;
   readonly expectedMet: boolean;
@@ -39,7 +38,7 @@ export class FleetOracle {
   acceptedRanges = 0;
 
   /** A client is about to submit `work`. */
-  submitted(work: Job): JobRecord {
+  submitted(work: MessageJob): JobRecord {
     const { message, lower, upper, target } = work;
     demand(!this.jobs.has(message), () => `message ${message} used twice`);
     const expected = cheapSearch(message, lower, upper, target);
@@ -121,6 +120,6 @@ export class FleetOracle {
   }
 }
 
-function rangeText({ lower, upper }: Job): string {
+function rangeText({ lower, upper }: MessageJob): string {
   return `${lower}..${upper}`;
 }

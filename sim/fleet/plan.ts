@@ -5,14 +5,13 @@
  * @module
  */
 import type { Millis } from "../../base/machine.ts";
-import type { Job } from "../../client/types.ts";
 import type { FullParams } from "../../lsp/params.ts";
 import { MAX_UINT64 } from "../../work/hash.ts";
 import { Dice, Stream } from "../engine/dice.ts";
 import type { HostQuirks } from "../engine/host.ts";
 import { calmPath, drawFaults, type Path } from "../engine/network.ts";
 import type { DialerKind } from "../lsp/endpoints.ts";
-import { cheapModulus } from "./cheap_hash.ts";
+import { cheapModulus, type MessageJob } from "./cheap_hash.ts";
 
 /** A machine that crashes (until it returns), hashes nothing, or sleeps altogether. */
 export interface Mishap {
@@ -196,7 +195,7 @@ function drawJob(dice: Dice, kind: DialerKind, faultyMs: Millis, fleetRate: numb
 }
 
 /** The job itself, under a message that is its own. */
-export function workOf(plan: JobPlan, message: string): Job {
+export function workOf(plan: JobPlan, message: string): MessageJob {
   const { lower, upper, hits } = plan;
   if (hits === undefined) return { message, lower, upper };
   const share = (cheapModulus(message) * BigInt(Math.round(hits * 1000))) / 1000n;

@@ -8,7 +8,7 @@ import { invariant, type Millis } from "../../base/machine.ts";
 import type { PoolCommand, PoolEvent, Search } from "../../miner/types.ts";
 import type { Candidate } from "../../work/candidate.ts";
 import type { Loop } from "../engine/loop.ts";
-import { cheapSearch } from "./cheap_hash.ts";
+import { cheapSearch, messageOf } from "./cheap_hash.ts";
 
 /** How often the running search's cursor is told. */
 const REPORT_MS = 100;
@@ -83,7 +83,8 @@ export class PoolModel {
   }
 
   #start(search: Search): void {
-    const { message, lower, upper, target } = search;
+    const { lower, upper, target } = search;
+    const message = messageOf(search.subject);
     const hit = target === undefined ? undefined : cheapSearch(message, lower, upper, target);
     const end = hit !== undefined && hit.hash <= target! ? hit.nonce : upper;
     this.#queue.push({ ...search, next: lower, end });
@@ -124,7 +125,7 @@ export class PoolModel {
     const wholes = BigInt(Math.floor(this.#credit));
     this.#credit -= Number(wholes);
     const to = search.next + wholes > search.end + 1n ? search.end + 1n : search.next + wholes;
-    if (to > search.next) this.#hashed(search.message, search.next, to - 1n);
+    if (to > search.next) this.#hashed(messageOf(search.subject), search.next, to - 1n);
     search.next = to;
   }
 
@@ -150,11 +151,13 @@ export class PoolModel {
       }
     } else {
       // The clock may be a hair short of the last nonce.
-      if (search.next <= search.end) this.#hashed(search.message, search.next, search.end);
+      if (search.next <= search.end)
+        this.#hashed(messageOf(search.subject), search.next, search.end);
       search.next = search.end + 1n;
       this.#queue.shift();
       this.#credit = 0;
-      const { message, lower, end, target } = search;
+      const { lower, end, target } = search;
+      const message = messageOf(search.subject);
       this.#tell({ kind: "finished", id, best: cheapSearch(message, lower, end, target) });
     }
     this.#plan();
@@ -163,5 +166,7 @@ export class PoolModel {
 
 function bestSoFar(search: Running): { best?: Candidate } {
   if (search.next === search.lower) return {};
-  return { best: cheapSearch(search.message, search.lower, search.next - 1n, search.target) };
+  return {
+    best: cheapSearch(messageOf(search.subject), search.lower, search.next - 1n, search.target),
+  };
 }

@@ -10,14 +10,13 @@ import type { LspEvent, LspNotice } from "../../lsp/mod.ts";
 import { ServerCore } from "../../server/core.ts";
 import type { ServerEffect, ServerInput } from "../../server/types.ts";
 import { classicResult, decodeClassicMessage, encodeClassicMessage } from "../../work/classic.ts";
-import type { Subject } from "../../work/subject.ts";
 import { decodeMessage, encodeMessage } from "../../work/wire.ts";
 import type { Host, HostQuirks, Program } from "../engine/host.ts";
 import { calmPath } from "../engine/network.ts";
 import { Process } from "../engine/process.ts";
 import { demand } from "../engine/trace.ts";
 import { describeMessage } from "../lsp/describe.ts";
-import { cheapHash } from "./cheap_hash.ts";
+import { cheapHash, messageOf } from "./cheap_hash.ts";
 import { demandSound } from "./check.ts";
 import { type FleetWorld, SERVER_ADDRESS } from "./world.ts";
 
@@ -175,10 +174,4 @@ export class ServerMachine implements Program {
       this.host.act(() => this.#process.tell({ kind: "payload", connId, wire, payload }));
     });
   }
-}
-
-/** A simulated fleet has messages only. */
-function messageOf(subject: Subject): string {
-  demand(typeof subject === "string", () => "a block header in a simulated fleet");
-  return subject;
 }

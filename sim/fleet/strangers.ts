@@ -145,7 +145,7 @@ export class StrangerMiner extends StrangerProgram {
   protected override onMessage({ type, data, lower, upper }: StrangerText): void {
     demand(type === 1, () => `${this.plan.name}: got a classic message of type ${type}`);
     demand(this.pool.idle, () => `${this.plan.name}: got a request while one is under way`);
-    const search = { id: ++this.#searches, message: data, lower, upper };
+    const search = { id: ++this.#searches, subject: data, lower, upper };
     this.pool.handle({ kind: "start", search });
   }
 

@@ -2,7 +2,7 @@
 import { describe, test } from "bun:test";
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { ClientCore, MAX_JOBS, whyNot } from "../../client/core.ts";
-import type { ClientEffect, ClientInput, Job } from "../../client/types.ts";
+import type { ClientEffect, ClientInput } from "../../client/types.ts";
 import {
   classicRequest,
   classicResult,
@@ -11,10 +11,10 @@ import {
 } from "../../work/classic.ts";
 import { hashNonce, MAX_UINT64 } from "../../work/hash.ts";
 import type { Message } from "../../work/messages.ts";
+import type { SearchSpec } from "../../work/subject.ts";
 import { decodeMessage, encodeMessage } from "../../work/wire.ts";
 
-const WORK: Job = { message: "msg", lower: 0n, upper: 99n };
-const SEARCH = { subject: "msg", lower: 0n, upper: 99n };
+const WORK: SearchSpec = { subject: "msg", lower: 0n, upper: 99n };
 const SESSION = 2n ** 64n - 1n;
 const BEST = { hash: hashNonce("msg", 1n), nonce: 1n };
 
@@ -47,10 +47,10 @@ describe("ClientCore on the native wire", () => {
     const rig = new Rig();
     assertEquals(rig.submit(1), []);
     const told = messages(rig.tell({ kind: "connected", wire: "cbor" }));
-    assertEquals(told, [{ kind: "submit", job: 1, session: SESSION, work: SEARCH }]);
+    assertEquals(told, [{ kind: "submit", job: 1, session: SESSION, work: WORK }]);
     const second = messages(rig.submit(2, { ...WORK, target: 5n }));
     assertEquals(second, [
-      { kind: "submit", job: 2, session: SESSION, work: { ...SEARCH, target: 5n } },
+      { kind: "submit", job: 2, session: SESSION, work: { ...WORK, target: 5n } },
     ]);
   });
 
@@ -191,14 +191,14 @@ describe("ClientCore on the classic wire", () => {
 
   test("a target is refused, and so is what does not fit, with the limit named", () => {
     assertStringIncludes(whyNot({ ...WORK, target: 1n }, "json")!, "target");
-    assertStringIncludes(whyNot({ ...WORK, message: "m".repeat(1400) }, "json")!, "1400");
-    assertEquals(whyNot({ ...WORK, message: "m".repeat(1300) }, "json"), undefined);
+    assertStringIncludes(whyNot({ ...WORK, subject: "m".repeat(1400) }, "json")!, "1400");
+    assertEquals(whyNot({ ...WORK, subject: "m".repeat(1300) }, "json"), undefined);
   });
 });
 
 test("whyNot names what is wrong with a job", () => {
-  assertStringIncludes(whyNot({ ...WORK, message: "é".repeat(32_769) }, "cbor")!, "limit is 65536");
-  assertEquals(whyNot({ ...WORK, message: "é".repeat(500) }, "cbor"), undefined);
+  assertStringIncludes(whyNot({ ...WORK, subject: "é".repeat(32_769) }, "cbor")!, "limit is 65536");
+  assertEquals(whyNot({ ...WORK, subject: "é".repeat(500) }, "cbor"), undefined);
   assertStringIncludes(whyNot({ ...WORK, lower: 5n, upper: 4n }, "cbor")!, "empty");
   assertStringIncludes(whyNot({ ...WORK, upper: MAX_UINT64 + 1n }, "cbor")!, "upper must be");
   assertStringIncludes(whyNot({ ...WORK, lower: -1n }, "cbor")!, "lower must be");
@@ -209,11 +209,11 @@ describe("what would be hashed as something else", () => {
   test("is refused: lone surrogates, bytes, numbers that are no bigint", () => {
     for (const wire of ["cbor", "json"] as const) {
       for (const message of ["\ud800", "a\udc00b", `${"m".repeat(70)}\ud83d`]) {
-        assertStringIncludes(whyNot({ ...WORK, message }, wire)!, "lone surrogate");
+        assertStringIncludes(whyNot({ ...WORK, subject: message }, wire)!, "lone surrogate");
       }
-      const untyped = (work: object): string => whyNot({ ...WORK, ...work } as Job, wire)!;
-      assertStringIncludes(untyped({ message: Uint8Array.of(1, 2) }), "must be a string");
-      assertStringIncludes(untyped({ message: undefined }), "got undefined");
+      const untyped = (work: object): string => whyNot({ ...WORK, ...work } as SearchSpec, wire)!;
+      assertStringIncludes(untyped({ subject: 5 }), "must be a string");
+      assertStringIncludes(untyped({ subject: undefined }), "got undefined");
       assertStringIncludes(untyped({ upper: 1.5 }), "upper must be a bigint, got number");
       assertStringIncludes(untyped({ target: 5 }), "target must be a bigint, got number");
     }
@@ -228,8 +228,8 @@ describe("what would be hashed as something else", () => {
       "\u{1f680}",
       `\ufeff${"a".repeat(62)}`,
     ]) {
-      assertEquals(whyNot({ ...WORK, message }, "cbor"), undefined);
-      assertEquals(whyNot({ ...WORK, message }, "json"), undefined);
+      assertEquals(whyNot({ ...WORK, subject: message }, "cbor"), undefined);
+      assertEquals(whyNot({ ...WORK, subject: message }, "json"), undefined);
     }
   });
 });

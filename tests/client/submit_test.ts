@@ -1,7 +1,13 @@
 /** `submit` against servers of all kinds, honest and not, over real sockets. */
 import { afterAll, describe, test } from "bun:test";
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { type Submission, submit, SubmitError, type SubmitErrorCode } from "../../client/mod.ts";
+import {
+  type Submission,
+  submit,
+  SubmitError,
+  type SubmitErrorCode,
+  type SubmitOptions,
+} from "../../client/mod.ts";
 import { listen, type LspServer } from "../../lsp/mod.ts";
 import { hashNonce } from "../../work/hash.ts";
 import { type Message, MESSAGES_VERSION, type Status, type ToClient } from "../../work/messages.ts";
@@ -86,6 +92,16 @@ describe("submit", () => {
     await assertFails(submit({ port: 1, ...WORK, lower: 100n }), "INVALID_JOB", "empty");
     const lone = submit({ port: 1, ...WORK, message: "a\ud800" });
     await assertFails(lone, "INVALID_JOB", "lone surrogate");
+    const range = { port: 1, lower: 0n, upper: 9n };
+    const short = submit({ ...range, header: new Uint8Array(79) });
+    await assertFails(short, "INVALID_JOB", "a block header has 80 bytes, got 79");
+    const long = submit({ ...range, header: new Uint8Array(80), upper: 2n ** 32n });
+    await assertFails(long, "INVALID_JOB", "upper must be 0..4294967295");
+    const untyped = (job: object): Submission => submit({ ...range, ...job } as SubmitOptions);
+    const bytes = untyped({ message: new Uint8Array(80) });
+    await assertFails(bytes, "INVALID_JOB", "the message must be a string, got object");
+    const both = untyped({ message: "a", header: new Uint8Array(80) });
+    await assertFails(both, "INVALID_JOB", "a message or a header, got both");
   });
 
   test("is disconnected when nobody answers and when the server goes", async () => {

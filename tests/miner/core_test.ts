@@ -69,7 +69,7 @@ function written(effects: MinerEffect[]): (Message | string)[] {
 
 const assign = (chunk: number, lower = 0n, upper = 99n) =>
   ({ kind: "assign", chunk, work: { subject: "msg", lower, upper } }) as const;
-const search = (id: number, lower = 0n, upper = 99n) => ({ id, message: "msg", lower, upper });
+const search = (id: number, lower = 0n, upper = 99n) => ({ id, subject: "msg", lower, upper });
 
 describe("MinerCore on the native wire", () => {
   test("joins once connected and the pool is known, in either order", () => {

@@ -247,7 +247,7 @@ if (typeof DEVICE === "string") {
         }
       }
       const least = (upper: bigint) => bunKernel.bind(Buffer.from("gpu")).search(50_000n, upper);
-      const search = { message: "gpu", lower: 50_000n };
+      const search = { subject: "gpu", lower: 50_000n };
       const made = await told("pool");
       assert(made.rate > 0 && made.label.startsWith("gpu "), made.label);
       pool.command({ kind: "start", search: { ...search, id: 1, upper: 90_000n } });

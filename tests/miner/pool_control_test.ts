@@ -10,7 +10,7 @@ const message = "pool";
 describe("PoolControl", () => {
   const search = (id: number, lower: bigint, upper: bigint): Search => ({
     id,
-    message,
+    subject: message,
     lower,
     upper,
   });
@@ -35,7 +35,7 @@ describe("PoolControl", () => {
   test("blocks are claimed in order, without gap or overlap, to the very last nonce", () => {
     const { main, workers } = views(2);
     const lower = MAX_UINT64 - 10_000n;
-    main.open(search(1, lower, MAX_UINT64), Buffer.from(message), 1);
+    main.open(search(1, lower, MAX_UINT64), 1);
     let next = lower;
     for (let turn = 0; ; turn++) {
       const block = workers[turn % 2]!.claim(100);
@@ -50,7 +50,7 @@ describe("PoolControl", () => {
 
   test("a shrink below a claimed block confirms the block's end", () => {
     const { main, workers } = views(2);
-    main.open(search(1, 0n, 1_000_000n), Buffer.from(message), 1);
+    main.open(search(1, 0n, 1_000_000n), 1);
     const block = workers[0]!.claim(1000)!;
     assertEquals(main.shrink(0, 5n), block.upper);
     assertEquals(workers[1]!.claim(1000), undefined);
@@ -60,7 +60,7 @@ describe("PoolControl", () => {
 
   test("above a hit nothing is claimed nor called searched, below it all is finished", () => {
     const { main, workers } = views(3);
-    main.open({ ...search(1, 0n, 1_000_000n), target: 5n }, Buffer.from(message), 1);
+    main.open({ ...search(1, 0n, 1_000_000n), target: 5n }, 1);
     const [low, middle, high] = workers.map((worker) => worker.claim(1000)!);
     assert(!workers[1]!.complete({ hash: 5n, nonce: middle!.lower + 7n }));
     assertEquals(workers[1]!.claim(1000), undefined);
@@ -77,7 +77,7 @@ describe("PoolControl", () => {
 
   test("a dead worker's block goes to the next that asks, before anything new", () => {
     const { main, workers } = views(2);
-    main.open(search(1, 0n, 1_000_000n), Buffer.from(message), 1);
+    main.open(search(1, 0n, 1_000_000n), 1);
     const lost = workers[0]!.claim(1000)!;
     workers[1]!.complete({ hash: 9n, nonce: workers[1]!.claim(1000)!.lower });
     main.orphan(0);
@@ -88,7 +88,7 @@ describe("PoolControl", () => {
 
   test("the seat's next holder takes the orphan itself when it comes first", () => {
     const { main, workers } = views(2);
-    main.open(search(1, 0n, 1_000_000n), Buffer.from(message), 1);
+    main.open(search(1, 0n, 1_000_000n), 1);
     const lost = workers[0]!.claim(1000)!;
     main.orphan(0);
     assertEquals(workers[0]!.claim(1000), lost);
@@ -97,7 +97,7 @@ describe("PoolControl", () => {
 
   test("after a death inside the lock a search begins again where it was told to stand", () => {
     const { main, workers } = views(1);
-    main.open(search(1, 0n, 99n), Buffer.from(message), 1);
+    main.open(search(1, 0n, 99n), 1);
     workers[0]!.claim(1000);
     main.forget(0);
     main.restart(0, 40n, { hash: 3n, nonce: 2n });

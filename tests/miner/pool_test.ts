@@ -11,7 +11,7 @@ import { PoolControl, SLOTS } from "../../miner/pool_control.ts";
 import { Hasher, type WorkerReport } from "../../miner/pool_worker.ts";
 import type { Niceness, PoolEvent, Search } from "../../miner/types.ts";
 import { type Candidate, isBetter } from "../../work/candidate.ts";
-import { MAX_UINT64 } from "../../work/hash.ts";
+import { HEADER_BYTES, MAX_UINT64 } from "../../work/hash.ts";
 import { bruteForce } from "../support/brute_force.ts";
 
 /**
@@ -111,7 +111,7 @@ describe("Pool", () => {
   test("measures the kernels meanwhile, and goes on with the fastest", async () => {
     const { name, rate } = await shared.verdict;
     assert(KERNEL_NAMES.includes(name) && rate > 0, `${name} does ${rate}`);
-    const search = { message, lower: 10_000n, upper: 15_000n };
+    const search = { subject: message, lower: 10_000n, upper: 15_000n };
     assertEquals(await shared.best(search), bruteForce(message, search.lower, search.upper));
   });
 
@@ -126,16 +126,30 @@ describe("Pool", () => {
       [MAX_UINT64, MAX_UINT64],
       [MAX_UINT64 - 1500n, MAX_UINT64],
     ];
-    const ids = ranges.map(([lower, upper]) => shared.start({ message, lower, upper }));
+    const ids = ranges.map(([lower, upper]) => shared.start({ subject: message, lower, upper }));
     for (const [at, [lower, upper]] of ranges.entries()) {
       const { best } = await shared.event("finished", ids[at]);
       assertEquals(best, bruteForce(message, lower, upper), `${lower}..${upper}`);
     }
   });
 
+  test("searches block headers too: hashes of 256 bits, targets, and the last nonce", async () => {
+    const header = Uint8Array.from({ length: HEADER_BYTES }, (_, i) => i);
+    const last = 2n ** 32n - 1n;
+    const best = await shared.best({ subject: header, lower: 5n, upper: 3000n });
+    assertEquals(best, bruteForce(header, 5n, 3000n));
+    const target = best.hash + 2n ** 240n;
+    const hit = await shared.best({ subject: header, lower: 0n, upper: last, target });
+    assertEquals(hit, bruteForce(header, 0n, last, target));
+    const end = await shared.best({ subject: header, lower: last - 9n, upper: last });
+    assertEquals(end, bruteForce(header, last - 9n, last));
+    const asMessage = await shared.best({ subject: message, lower: 5n, upper: 3000n });
+    assertEquals(asMessage, bruteForce(message, 5n, 3000n));
+  });
+
   test("flows through more searches than it has slots, each with its own message", async () => {
     const messages = Array.from({ length: 3 * SLOTS }, (_, i) => "é".repeat(i * 7));
-    const ids = messages.map((text) => shared.start({ message: text, lower: 5n, upper: 300n }));
+    const ids = messages.map((text) => shared.start({ subject: text, lower: 5n, upper: 300n }));
     for (const [at, text] of messages.entries()) {
       const { best } = await shared.event("finished", ids[at]);
       assertEquals(best, bruteForce(text, 5n, 300n));
@@ -145,20 +159,20 @@ describe("Pool", () => {
   test("with a target gives the lowest hit, or unmet the least hash", async () => {
     const upper = 30_000n;
     for (const target of [2n ** 64n / 3000n, 2n ** 64n / 20_000n, 0n]) {
-      const best = await shared.best({ message, lower: 0n, upper, target });
+      const best = await shared.best({ subject: message, lower: 0n, upper, target });
       assertEquals(best, bruteForce(message, 0n, upper, target), `target ${target}`);
     }
   });
 
   test("a target in an endless range ends the search early", async () => {
     const target = 2n ** 64n / 100_000n;
-    const best = await shared.best({ message, lower: 0n, upper: MAX_UINT64, target });
+    const best = await shared.best({ subject: message, lower: 0n, upper: MAX_UINT64, target });
     assertEquals(best, bruteForce(message, 0n, best.nonce, target));
   });
 
   test("stop answers with a searched prefix, and the next search goes on", async () => {
-    const id = slow.start({ message, lower: 10n, upper: MAX_UINT64 });
-    const behind = slow.start({ message, lower: 1n, upper: 2n });
+    const id = slow.start({ subject: message, lower: 10n, upper: MAX_UINT64 });
+    const behind = slow.start({ subject: message, lower: 1n, upper: 2n });
     const seen = await slow.event("progress", id, ({ next }) => next > 10n);
     slow.pool.command({ kind: "stop", id });
     const stopped = await slow.event("stopped", id);
@@ -170,21 +184,21 @@ describe("Pool", () => {
     await slow.event("finished", behind);
     slow.pool.command({ kind: "stop", id });
     slow.pool.command({ kind: "shrink", id, upper: 5n });
-    await slow.best({ message, lower: 1n, upper: 2n });
+    await slow.best({ subject: message, lower: 1n, upper: 2n });
     const after = slow.events.slice(slow.events.indexOf(stopped) + 1);
     assert(!after.some((event) => "id" in event && event.id === id), "nothing more of it");
   });
 
   test("shrink confirms an end that covers all that is claimed, and the result is of that range", async () => {
-    const id = slow.start({ message, lower: 0n, upper: MAX_UINT64 });
+    const id = slow.start({ subject: message, lower: 0n, upper: MAX_UINT64 });
     const { next } = await slow.event("progress", id, ({ next }) => next > 0n);
     slow.pool.command({ kind: "shrink", id, upper: 1n });
     const { upper } = await slow.event("shrunk", id);
     const { best } = await slow.event("finished", id);
     assert(upper >= next - 1n);
     assertEquals(best, kernelNamed("bun")!.bind(Buffer.from(message)).search(0n, upper));
-    const ahead = slow.start({ message, lower: 0n, upper: MAX_UINT64 });
-    const queued = slow.start({ message, lower: 100n, upper: MAX_UINT64 });
+    const ahead = slow.start({ subject: message, lower: 0n, upper: MAX_UINT64 });
+    const queued = slow.start({ subject: message, lower: 100n, upper: MAX_UINT64 });
     slow.pool.command({ kind: "shrink", id: queued, upper: 200n });
     assertEquals((await slow.event("shrunk", queued)).upper, 200n);
     slow.pool.command({ kind: "stop", id: ahead });
@@ -194,13 +208,13 @@ describe("Pool", () => {
   test("an unknown kernel and a message of many blocks do no harm", async () => {
     const made = rig(1, "no such kernel");
     const long = "x".repeat(1000);
-    const best = await made.best({ message: long, lower: 0n, upper: 2000n });
+    const best = await made.best({ subject: long, lower: 0n, upper: 2000n });
     assertEquals(best, bruteForce(long, 0n, 2000n));
   });
 
   test("close ends threads that are at work and threads that sleep", async () => {
     const busy = rig(2, "bun");
-    busy.start({ message, lower: 0n, upper: MAX_UINT64 });
+    busy.start({ subject: message, lower: 0n, upper: MAX_UINT64 });
     await busy.event("progress", 1);
     await busy.pool.close();
     const idle = rig(2, "bun");
@@ -213,7 +227,7 @@ describe("Pool with dying threads", () => {
   test("searches a dead thread's block again and fills its seat", async () => {
     const made = rig(2, "plain");
     await made.event("pool");
-    const id = made.start({ message, lower: 0n, upper: MAX_UINT64 });
+    const id = made.start({ subject: message, lower: 0n, upper: MAX_UINT64 });
     let done = 0n;
     for (const killed of [0, 1, 0]) {
       const { next } = await made.event("progress", id, (event) => event.next > done);
@@ -247,7 +261,7 @@ describe("Hasher", () => {
   /** Runs one search through a thread's work, in this thread; what it reported. */
   function reports(kernel: Kernel): { told: WorkerReport[]; main: PoolControl } {
     const main = PoolControl.create(1);
-    main.open({ id: 1, message, lower: 0n, upper: 5000n }, Buffer.from(message), 1);
+    main.open({ id: 1, subject: message, lower: 0n, upper: 5000n }, 1);
     const told: WorkerReport[] = [];
     const worker = new PoolControl(main.memory, 1, 0);
     new Hasher(worker, kernel, (what) => {
@@ -267,7 +281,7 @@ describe("Hasher", () => {
   test("changes to the kernel that is wished for, though it began with another", () => {
     const main = PoolControl.create(1);
     const [half, upper] = [2500n, 5000n];
-    main.open({ id: 1, message, lower: 0n, upper: half }, Buffer.from(message), 1);
+    main.open({ id: 1, subject: message, lower: 0n, upper: half }, 1);
     let bound = 0;
     const first: Kernel = {
       name: "first",
@@ -282,7 +296,7 @@ describe("Hasher", () => {
       if (what.kind !== "look") return;
       if (++looks === 2) return main.announceClosing();
       main.kernel = KERNEL_NAMES.indexOf("bun");
-      main.open({ id: 2, message, lower: half + 1n, upper }, Buffer.from(message), 2);
+      main.open({ id: 2, subject: message, lower: half + 1n, upper }, 2);
     }).run();
     assertEquals(bound, 2, "the warm-up and the first search, not the second");
     assertEquals(main.standing(1).best, bruteForce(message, half + 1n, upper));

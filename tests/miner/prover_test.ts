@@ -68,7 +68,10 @@ class Rig {
   #search(): Promise<Candidate> {
     const id = ++this.#last;
     const found = new Promise<Candidate>((resolve) => this.#found.set(id, resolve));
-    this.pool.command({ kind: "start", search: { id, message, lower: 90n, upper: 3000n } });
+    this.pool.command({
+      kind: "start",
+      search: { id, subject: message, lower: 90n, upper: 3000n },
+    });
     return found;
   }
 }

@@ -5,6 +5,7 @@ import fc from "fast-check";
 import { type JobName, JobTable, type SearchRecord } from "../../server/table.ts";
 import { snapshotOfTable, tableFrom } from "../../server/table_snapshot.ts";
 import type { SearchSpec } from "../../work/subject.ts";
+import { mine, serve, submit } from "../../mod.ts";
 import { VirtualFleet } from "./fleet.ts";
 
 const SPEC: SearchSpec = { subject: "msg", lower: 0n, upper: 999n };
@@ -139,6 +140,32 @@ describe("a snapshot of the table", () => {
     damaged[7 + 4 + 1] = 0x18;
     assertThrows(() => tableFrom(damaged, 10), Error, "malformed");
   });
+});
+
+test("serve, mine, submit: a block header is searched by a whole fleet", async () => {
+  // Block 125,552 of Bitcoin, whose nonce is 2,504,433,986.
+  const header = Uint8Array.fromHex(
+    "0100000081cd02ab7e569e8bcd9317e2fe99f2de44d49ab2b8851ba4a308000000000000e320b6c2fffc8d750423db8b" +
+      "1eb942ae710e951ed797f7affc8892b0f1fc122bc7f5d74df2b9441a00000000",
+  );
+  await using server = await serve({ port: 0 });
+  const miner = mine({ port: server.port, threads: 1 });
+  const nonce = 2_504_433_986n;
+  const target = 1n << 206n;
+  const job = submit({
+    port: server.port,
+    header,
+    lower: nonce - 50_000n,
+    upper: 2n ** 32n - 1n,
+    target,
+  });
+  const answer = await job.answer;
+  assertEquals([answer.nonce, answer.met], [nonce, true]);
+  assertEquals(
+    answer.hash.toString(16).padStart(64, "0"),
+    "00000000000000001e8d6829a8a21adc5d38d0a473b144b6765798e61f98bd1d",
+  );
+  await miner.close();
 });
 
 describe("a client that comes back with its session", () => {
