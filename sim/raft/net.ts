@@ -45,6 +45,16 @@ export function describeMessage(message: Message): string {
   return `${kind} t${term} ${fields.join(" ")}`;
 }
 
+/** Messages that nobody sends unasked. */
+const ANSWERS: ReadonlySet<Message["kind"]> = new Set<Message["kind"]>([
+  "appended",
+  "refused",
+  "heard",
+  "voted",
+  "chunked",
+  "readAt",
+]);
+
 /** Brings messages from node to node. */
 export class RaftNetwork {
   readonly #loop: Loop;
@@ -55,6 +65,8 @@ export class RaftNetwork {
   readonly #cut = new Set<number>();
   /** The faults of a link that has none of its own. */
   faults: LinkFaults = calmLink(1);
+  /** The faults of answers, where those have their own. */
+  answerFaults: LinkFaults | undefined;
   sent = 0;
   sentBytes = 0;
   lost = 0;
@@ -107,6 +119,7 @@ export class RaftNetwork {
   calm(faults: LinkFaults): void {
     this.#links.clear();
     this.faults = faults;
+    this.answerFaults = undefined;
   }
 
   send(from: NodeId, to: NodeId, message: Message): void {
@@ -118,7 +131,8 @@ export class RaftNetwork {
       this.#lose(from, to, message);
       return;
     }
-    const faults = this.#links.get(key) ?? this.faults;
+    const general = ANSWERS.has(message.kind) ? (this.answerFaults ?? this.faults) : this.faults;
+    const faults = this.#links.get(key) ?? general;
     this.#dispatch(from, to, message, faults);
     if (faults.duplicateShare > 0 && chance(this.#random, faults.duplicateShare)) {
       this.#dispatch(from, to, message, faults);
