@@ -1,4 +1,4 @@
-/** One core in the hands of a test: every message, every durable step and the time are made by hand. */
+/** One core in the hands of a test: every message, durable step and hour is made by hand. */
 import { assert } from "@std/assert";
 import { seededRandom } from "../../base/random.ts";
 import {
