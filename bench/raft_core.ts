@@ -36,7 +36,6 @@ class Trio {
   readonly #deliveries = new Queue<Delivery>();
   #nowMs = 0;
   #ids = 0;
-  #appliedOnAll = 0;
   readonly #applied: [number, number, number, number] = [0, 0, 0, 0];
 
   constructor() {
