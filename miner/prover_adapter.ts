@@ -168,7 +168,7 @@ export class Prover {
     try {
       outcome = isNative ? await this.#prove(trial) : await this.#measure(kernel);
     } catch (error) {
-      const why = `cannot be made: ${oneLine((error as Error).message)}`;
+      const why = oneLine((error as Error).message);
       const isItsFault = error instanceof KernelError || !isNative;
       outcome = { kind: isItsFault ? "struck" : "unjudged", why };
     }

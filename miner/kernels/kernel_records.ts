@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { clipped, oneLine, utf8Length } from "../../base/text.ts";
 import type { KernelRecord, KernelRecords } from "./selection.ts";
 
 /** What records hold for. */
@@ -20,7 +21,7 @@ export interface RecordKey {
 export const RECORDS_BYTES_MAX: number = 1 << 18;
 const FORMAT = 1;
 const DIGESTS_MAX = 256;
-const WHY_LENGTH_MAX = 200;
+const WHY_BYTES_MAX = 200;
 /** Nonces a second: no processor comes near. */
 const RATE_MAX = 1e13;
 
@@ -28,7 +29,8 @@ const RATE_MAX = 1e13;
 export function formatRecords(key: RecordKey, records: KernelRecords): string {
   const kernels = Object.fromEntries(
     [...records].map(([name, record]) => {
-      if (record.kind === "struck") return [name, { struck: record.why }];
+      if (record.kind === "struck")
+        return [name, { struck: clipped(oneLine(record.why), WHY_BYTES_MAX) }];
       const { rate, whole, digests } = record;
       return [name, { rate: Math.round(rate), whole, digests: digests.map(hexOf) }];
     }),
@@ -70,7 +72,7 @@ function parseRecord(value: unknown): KernelRecord | undefined {
   if (!isObject(value)) return undefined;
   const { struck, rate, whole, digests } = value;
   if (typeof struck === "string") {
-    const plain = struck.length <= WHY_LENGTH_MAX && !/\p{Cc}/u.test(struck);
+    const plain = utf8Length(struck) <= WHY_BYTES_MAX && !/\p{Cc}/u.test(struck);
     return plain ? { kind: "struck", why: struck } : undefined;
   }
   if (typeof rate !== "number" || !(rate > 0 && rate < RATE_MAX)) return undefined;

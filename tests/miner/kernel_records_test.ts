@@ -55,6 +55,12 @@ describe("parseRecords()", () => {
     }
   });
 
+  test("reads what is known of a kernel that was struck off for a long reason", () => {
+    const long = new Map([["wasm", { kind: "struck", why: `line\n${"é".repeat(300)}` } as const]]);
+    const read = parseRecords(formatRecords(KEY, long), KEY, kernelNames)!.get("wasm");
+    assertEquals(read, { kind: "struck", why: `line ${"é".repeat(97)}` });
+  });
+
   test("believes nothing that does not read as it was written", () => {
     const whole = JSON.parse(formatRecords(KEY, RECORDS)) as Record<string, object>;
     const withSha = (sha: unknown): string => JSON.stringify({ ...whole, kernels: { sha } });
