@@ -118,6 +118,9 @@ export class Pool {
     const isNative = machineCodeOf(named) !== undefined;
     this.#wish = named === AUTO ? {} : isNative ? { only: named } : undefined;
     this.#verdict = this.#wish && this.#prover.known(this.#wish);
+    if (this.#verdict !== undefined && isNative && this.#verdict.name !== named) {
+      this.#log(`kernel ${named} cannot be used; ${this.#verdict.reason}`);
+    }
     this.#kernel = this.#wish === undefined ? named : (this.#verdict?.name ?? SAFE_KERNEL);
     for (let self = 0; self < this.threads; self++) {
       this.#seats.push({ worker: undefined, rate: undefined, kernel: this.#kernel, spawns: 0 });
@@ -212,6 +215,7 @@ export class Pool {
       return this.#log(`kernel ${kernel} cannot be used: its code differs from what was proved`);
     }
     this.#hasProvedAnew = true;
+    this.#verdict = undefined;
     this.#control.kernel = KERNEL_NAMES.indexOf(SAFE_KERNEL);
     this.#prover.forget();
     this.#learn();

@@ -139,13 +139,29 @@ else {
       assertEquals([planner.asked, rig.logs], [[], []]);
     });
 
+    test("says that a kernel that is asked for was struck off before", async () => {
+      const directory = fresh();
+      const rig = (): Rig => {
+        return new Rig(
+          { directory, planner: plantedPlanner({ [first]: PLANTED.dies }), probe },
+          first,
+        );
+      };
+      await rig().verdict();
+      const again = rig();
+      await again.verdict();
+      assertEquals(again.logs.length, 1, again.logs.join("\n"));
+      assertStringIncludes(again.logs[0]!, `kernel ${first} cannot be used`);
+      assertStringIncludes(again.logs[0]!, `${first} is struck off: died: SIGILL`);
+    });
+
     test("proves anew what a record says of other code", async () => {
       const directory = fresh();
       const other = { kind: "works", rate: 1e12, whole: true, digests: [1n] } as const;
       new RecordStore(directory).save(new Map(NATIVE.map((name) => [name, other])));
       const planner = plantedPlanner();
       const rig = new Rig({ directory, planner, probe });
-      const { rate, name } = await rig.verdict(2);
+      const { rate, name } = await rig.verdict();
       assert(rate < other.rate && planner.asked.length >= NATIVE.length);
       const record = new RecordStore(directory).load().get(name)!;
       assert(record.kind === "works" && record.digests.length > 1, name);
