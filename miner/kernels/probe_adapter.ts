@@ -28,9 +28,10 @@ const CPU_SECONDS = 10;
 const SILENCE_MILLIS = 60_000;
 /** What a child says is some kilobytes; one that says more is out of its mind. */
 const SAID_BYTES_MAX = 1 << 20;
-/** Time to measure; and a slice of it, so short that the system mostly leaves it in peace. */
+/** Processor time to measure, slices of it, and how many times as long that may take. */
 const MEASURE_MILLIS = 60;
-const SLICE_MILLIS = 2;
+const SLICE_MILLIS = 3;
+const PATIENCE = 20;
 
 /** Signals that wrong code brings upon itself; others come from outside. */
 const FAULTS: ReadonlySet<string> = new Set(
@@ -257,6 +258,7 @@ function encodeJob(plan: ProbePlan, options: ProbeOptions): Uint8Array {
     ...(leaves.length === 0 && process.platform === "linux" && { auxiliary: AT_HWCAP }),
     measureMillis,
     sliceMillis: SLICE_MILLIS,
+    patience: PATIENCE,
     steps: plan.steps.map((step) => wireStep(step, put)),
   };
   const text = Buffer.from(JSON.stringify(job));

@@ -49,9 +49,11 @@ export interface ProbeJob {
   /** Code that answers CPUID, and what to ask of it; or what to ask getauxval. */
   readonly cpuid?: { readonly code: Span; readonly leaves: readonly number[] };
   readonly auxiliary?: number;
-  /** How long to measure, and the length of the slices of it that are compared. */
+  /** Processor time to measure, and the length of the slices of it that are compared. */
   readonly measureMillis: number;
   readonly sliceMillis: number;
+  /** By the clock it may take so many times as long. */
+  readonly patience: number;
   readonly steps: readonly WireStep[];
 }
 
@@ -172,18 +174,26 @@ export class ProbeProgram {
     if (timed !== undefined) this.#time(prepared(timed.calls), timed.nonces);
   }
 
-  /** The best of many short slices of time, so that what else the machine does does not decide. */
+  /**
+   * The best of many short slices of processor time, so that what else the machine does does not
+   * decide. On a machine that gives next to none it ends all the same.
+   */
   #time(calls: readonly (() => number)[], nonces: number): void {
-    const { measureMillis, sliceMillis } = this.#job;
-    const startMs = performance.now();
+    const { measureMillis, sliceMillis, patience } = this.#job;
+    const usedMs = (): number => {
+      const { user, system } = process.cpuUsage();
+      return (user + system) / 1000;
+    };
+    const startMs = usedMs();
+    const endMs = performance.now() + patience * measureMillis;
     let [rate, nowMs] = [0, startMs];
-    while (nowMs - startMs < measureMillis) {
+    while (nowMs - startMs < measureMillis && (rate === 0 || performance.now() < endMs)) {
       const sliceMs = nowMs;
       let rounds = 0;
       do {
         for (const call of calls) call();
         rounds++;
-        nowMs = performance.now();
+        nowMs = usedMs();
       } while (nowMs - sliceMs < sliceMillis);
       rate = Math.max(rate, (rounds * nonces * 1000) / (nowMs - sliceMs));
     }

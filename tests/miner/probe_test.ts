@@ -20,7 +20,17 @@ function script(name: string, text: string): string {
 }
 
 test("the child's program names nothing but what it is given and the language has", () => {
-  const given = ["require", "JSON", "Error", "BigInt", "Math", "Number", "String", "performance"];
+  const given = [
+    "require",
+    "JSON",
+    "Error",
+    "BigInt",
+    "Math",
+    "Number",
+    "String",
+    "performance",
+    "process",
+  ];
   const known = [...given, "BigUint64Array", "Int32Array", "Uint8Array"];
   const scan = new Bun.Transpiler({ loader: "js" }).scan(probeProgramText());
   assertEquals(scan.exports, []);
