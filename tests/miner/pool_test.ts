@@ -246,6 +246,7 @@ describe("Pool with dying threads", () => {
     const died = Promise.withResolvers<void>();
     const pool: Pool = new Pool({
       threads: 1,
+      niceness: "normal",
       kernel: "plain",
       onEvent: (event) => {
         if (event.kind === "pool") pool.killThread(0);

@@ -127,7 +127,7 @@ test("serve: the log tells a goodbye from a loss, and whom the version turned aw
 
 test("serve: garbage while a job runs is counted by reason and harms nobody", async () => {
   await using server = await serve({ host, port: 0 });
-  const miner = mine({ host, port: server.port, threads: 1, kernel: "bun" });
+  const miner = mine({ host, port: server.port, threads: 1, niceness: "normal", kernel: "bun" });
   const work = { message: "msg", lower: 0n, upper: 2_000_000n };
   const job = submit({ host, port: server.port, ...work });
   await job.connected;

@@ -149,7 +149,7 @@ test("serve, mine, submit: a block header is searched by a whole fleet", async (
       "1eb942ae710e951ed797f7affc8892b0f1fc122bc7f5d74df2b9441a00000000",
   );
   await using server = await serve({ port: 0 });
-  const miner = mine({ port: server.port, threads: 1 });
+  const miner = mine({ port: server.port, threads: 1, niceness: "normal" });
   const nonce = 2_504_433_986n;
   const target = 1n << 206n;
   const job = submit({

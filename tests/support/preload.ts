@@ -10,7 +10,7 @@
 import { setDefaultTimeout } from "bun:test";
 import { plugin } from "bun";
 
-const TEST_SECONDS = 300;
+const TEST_SECONDS = 600;
 
 const limitMs = Number(process.env["MOTHERLODE_TEST_SECONDS"] ?? TEST_SECONDS) * 1000;
 
