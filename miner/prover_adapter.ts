@@ -12,6 +12,7 @@ import { type Probe, type ProbeOptions, startProbe } from "./kernels/probe_adapt
 import { ProvedCode } from "./kernels/proved_code.ts";
 import { RecordStore } from "./kernels/record_store_adapter.ts";
 import {
+  isProved,
   type KernelRecord,
   type KernelRecords,
   type KernelVerdict,
@@ -55,7 +56,7 @@ const shared = new Map<string, Prover>();
 export class Prover {
   /** Machine code that may be run. */
   readonly proved: ProvedCode = ProvedCode.create();
-  readonly #records: Map<string, KernelRecord>;
+  readonly #records = new Map<string, KernelRecord>();
   readonly #store: RecordStore | undefined;
   readonly #planner: Planner;
   readonly #probeOptions: ProbeOptions;
@@ -66,15 +67,14 @@ export class Prover {
   #turn = 0;
   /** Why nothing can be proved at the moment. */
   #obstacle: string | undefined;
+  /** Whether records that other processes make meanwhile are taken over. */
+  #rereads = true;
 
   constructor({ directory, planner = threadPlanner(), probe = {} }: ProverOptions = {}) {
     this.#store = directory === undefined ? undefined : new RecordStore(directory);
-    this.#records = this.#store?.load() ?? new Map<string, KernelRecord>();
     this.#planner = planner;
     this.#probeOptions = probe;
-    for (const record of this.#records.values()) {
-      if (record.kind === "works") this.proved.add(record.digests);
-    }
+    this.#reread();
   }
 
   /** The prover of this process for records in `directory`, or in memory. */
@@ -103,6 +103,7 @@ export class Prover {
   /** Forgets what is known: it is found out anew. */
   forget(): void {
     this.#records.clear();
+    this.#rereads = false;
   }
 
   /**
@@ -126,6 +127,7 @@ export class Prover {
   async #run(): Promise<void> {
     await Promise.resolve();
     for (;;) {
+      this.#reread();
       for (const subscription of this.#subscriptions) {
         const { wish, listener } = subscription;
         const verdict = this.known(wish);
@@ -142,6 +144,17 @@ export class Prover {
     }
     this.#running = false;
     this.#rest();
+  }
+
+  /** Takes over what was kept, by this process or by another that proves kernels as well. */
+  #reread(): void {
+    if (!this.#rereads || this.#store === undefined) return;
+    for (const [name, record] of this.#store.load()) {
+      const known = this.#records.get(name);
+      if (known !== undefined && (isProved(known) || !isProved(record))) continue;
+      this.#records.set(name, record);
+      if (record.kind === "works") this.proved.add(record.digests);
+    }
   }
 
   /** Ends the child and the thread that plans. */
@@ -178,6 +191,7 @@ export class Prover {
       return this.#warn(`no machine code can be proved: ${outcome.why}; hashing with what is safe`);
     }
     this.#records.set(kernel, outcome);
+    this.#reread();
     this.#store?.save(this.#records);
     if (outcome.kind === "works") this.proved.add(outcome.digests);
     else if (isNative) {

@@ -97,8 +97,10 @@ function wanted(records: KernelRecords, { only }: Wish): string | undefined {
   return only === undefined || records.get(only)?.kind === "struck" ? undefined : only;
 }
 
-const isProved = (record: KernelRecord | undefined): boolean =>
-  record?.kind === "works" && record.whole;
+/** Whether a kernel may be used: all that it may run was proved. */
+export function isProved(record: KernelRecord | undefined): boolean {
+  return record?.kind === "works" && record.whole;
+}
 
 /** Of `names`, which are in order of preference, the one with the best rate. */
 function fastest(names: readonly string[], records: KernelRecords): string | undefined {

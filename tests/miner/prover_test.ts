@@ -139,6 +139,16 @@ else {
       assertEquals([planner.asked, rig.logs], [[], []]);
     });
 
+    test("takes over what another process found out meanwhile", async () => {
+      const directory = fresh();
+      const planner = plantedPlanner();
+      const late = new Prover({ directory, planner, probe });
+      const learned = await new Rig({ directory, planner: plantedPlanner(), probe }).verdict();
+      assertEquals(late.known({}), undefined);
+      const verdict = await new Promise((onDone) => late.learn({}, { onDone }));
+      assertEquals([verdict, planner.asked], [learned, []]);
+    });
+
     test("says that a kernel that is asked for was struck off before", async () => {
       const directory = fresh();
       const rig = (): Rig => {
