@@ -125,7 +125,16 @@ if (process.platform === "linux") {
   test("miner.ts --gpu without a usable device says so in a line, and hashes on the processor", async () => {
     const hidden = { VK_DRIVER_FILES: "/nonexistent", VK_ICD_FILENAMES: "/nonexistent" };
     const child = Bun.spawn(
-      [process.execPath, "miner.ts", "127.0.0.1:9", "--gpu", "--threads", "1"],
+      [
+        process.execPath,
+        "miner.ts",
+        "127.0.0.1:9",
+        "--gpu",
+        "--threads",
+        "1",
+        "--niceness",
+        "normal",
+      ],
       {
         cwd: `${import.meta.dir}/../..`,
         env: { ...process.env, ...hidden },

@@ -39,7 +39,7 @@ describe("this processor", () => {
 
   test("is enough for a small fleet", async () => {
     const { server, at } = await startServer();
-    const miner = new Script("miner.ts", [at]);
+    const miner = new Script("miner.ts", [at, "--niceness", "normal"]);
     const client = new Script("client.ts", [at, MESSAGE, String(LAST_NONCE)]);
     const dead = miner.process.exited.then((code) => `the miner ended, ${code}: ${miner.stderr}`);
     assertEquals(await Promise.race([client.exit(), dead]), 0);
