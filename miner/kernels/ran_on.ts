@@ -21,6 +21,9 @@ const NEHALEM = "Nehalem";
 const HASWELL = "Haswell";
 const DENVERTON = "Denverton";
 const MILAN = "EPYC-Milan";
+const AARCH64 = "AArch64";
+
+const EVERY_EMULATED = [NEHALEM, HASWELL, DENVERTON, MILAN, AARCH64];
 
 /** All of them, in the order of preference. */
 export const RAN_ON: readonly RanOn[] = [
@@ -30,10 +33,10 @@ export const RAN_ON: readonly RanOn[] = [
   { kernel: "avx512", real: [ZEN_4, SAPPHIRE_RAPIDS], emulated: [] },
   { kernel: "sha", real: [ZEN_3, ZEN_4, SAPPHIRE_RAPIDS], emulated: [DENVERTON, MILAN] },
   { kernel: "avx2", real: [ZEN_4, SAPPHIRE_RAPIDS], emulated: [HASWELL, MILAN] },
-  { kernel: "arm-sha", real: [], emulated: ["AArch64 (qemu)"] },
-  { kernel: "wasm", real: [ZEN_4, SAPPHIRE_RAPIDS], emulated: [HASWELL] },
-  { kernel: "bun", real: [ZEN_3, ZEN_4, SAPPHIRE_RAPIDS], emulated: [NEHALEM, HASWELL] },
-  { kernel: "plain", real: [ZEN_3, ZEN_4, SAPPHIRE_RAPIDS], emulated: [NEHALEM, HASWELL] },
+  { kernel: "arm-sha", real: [], emulated: [AARCH64] },
+  { kernel: "wasm", real: [ZEN_4, SAPPHIRE_RAPIDS], emulated: [HASWELL, MILAN, AARCH64] },
+  { kernel: "bun", real: [ZEN_3, ZEN_4, SAPPHIRE_RAPIDS], emulated: EVERY_EMULATED },
+  { kernel: "plain", real: [ZEN_3, ZEN_4, SAPPHIRE_RAPIDS], emulated: EVERY_EMULATED },
   { kernel: "--gpu", real: [], emulated: ["Mesa llvmpipe, a graphics processor in software"] },
 ];
 
