@@ -9,6 +9,7 @@ import { Follower } from "./follower.ts";
 import { Leader } from "./leader.ts";
 import type { Message, NodeId } from "./messages.ts";
 import { RaftNode } from "./node.ts";
+import { NUMBER_MAX } from "./params.ts";
 import { Reads } from "./reads.ts";
 import type {
   ChangeInput,
@@ -144,6 +145,10 @@ export class RaftCore implements Machine<RaftInput, RaftEffect> {
   #receive(from: NodeId, message: Message): void {
     const { node } = this;
     if (this.#disk !== "good") return node.reject("disk full");
+    // A term is never taken back, so that one out of range would be the group's end.
+    if (!(message.term >= 0 && message.term < NUMBER_MAX) || from === node.id) {
+      return node.reject("malformed");
+    }
     if (message.term < node.term) return this.#receiveOld(from, message);
     if (message.term > node.term && !this.#catchUp(from, message)) return;
     this.#leader?.replication.heardFrom(from);

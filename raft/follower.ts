@@ -12,6 +12,7 @@ import type {
   SnapshotMeta,
 } from "./messages.ts";
 import type { RaftNode } from "./node.ts";
+import { NUMBER_MAX } from "./params.ts";
 
 /** Whether `entries` follow `prevIndex` and can have been made by a leader of `term`. */
 function areConsecutive({ entries, prevIndex, prevTerm, term }: AppendMessage): boolean {
@@ -41,18 +42,18 @@ export class Follower {
     const { prevIndex, prevTerm, entries } = message;
     if (!areConsecutive(message)) return node.reject("malformed");
     if (node.isBlank) return this.#refuse(from, prevIndex);
-    const lastNew = prevIndex + entries.length;
-    if (prevIndex < node.commit && lastNew <= node.commit) {
-      // All of it is old. What is committed here is in the leader's log as well.
-      return this.#acknowledge(from, node.commit);
+    const known = log.termAt(prevIndex);
+    // What is committed may be compacted, and is in the leader's log all the same.
+    const isCompacted = known === undefined && prevIndex < node.commit;
+    if (!isCompacted && known !== prevTerm) {
+      if (prevIndex <= node.commit) return node.reject("contradicts");
+      return this.#refuse(from, prevIndex);
     }
-    // An entry before what is committed may be compacted; it agrees all the same.
-    const isCommitted = prevIndex < node.commit;
-    if (!isCommitted && log.termAt(prevIndex) !== prevTerm) return this.#refuse(from, prevIndex);
-    const skip = Math.max(0, node.commit - prevIndex);
-    if (!this.#take(entries, skip)) return node.reject("contradicts");
+    if (!this.#take(entries)) return node.reject("contradicts");
+    const lastNew = prevIndex + entries.length;
     node.commitUpTo(Math.min(message.commit, lastNew));
-    this.#acknowledge(from, lastNew);
+    // All of it may be old: then the leader may as well know how far it has come since.
+    this.#acknowledge(from, Math.max(lastNew, node.commit));
   }
 
   /** The leader lives. */
@@ -70,7 +71,7 @@ export class Follower {
     const { index, term, size, config } = meta;
     // One that is whole is on its way to the disk; the pieces of another would take its place.
     if (node.isRestoring) return;
-    const isWhole = offset >= 0 && offset + data.length <= size && data.length <= size;
+    const isWhole = offset >= 0 && offset + data.length <= size && index < NUMBER_MAX;
     if (!isWhole || term > node.term || config.voters.length === 0) return node.reject("malformed");
     // A node whose disk was lost must not come back as if it still knew how it voted.
     const mayJoin = !node.isBlank || !config.voters.concat(config.outgoing).includes(node.id);
@@ -101,19 +102,20 @@ export class Follower {
     this.#incoming = undefined;
   }
 
-  /** Puts entries behind `skip` into the log; false when they contradict what is committed. */
-  #take(entries: readonly Entry[], skip: number): boolean {
+  /** Puts what is new into the log; false, and nothing done, when it contradicts the committed. */
+  #take(entries: readonly Entry[]): boolean {
     const node = this.#node;
     const { log } = node;
-    for (let i = skip; i < entries.length; i++) {
-      const entry = entries[i]!;
-      if (entry.index <= log.lastIndex) {
-        if (log.termAt(entry.index) === entry.term) continue;
-        if (entry.index <= node.commit) return false;
-        this.#truncate(entry.index);
-      }
-      node.append(entry);
+    let first = 0;
+    for (; first < entries.length; first++) {
+      const { index, term } = entries[first]!;
+      const known = log.termAt(index);
+      if (known === term || index <= log.baseIndex) continue;
+      if (index <= node.commit || term < log.termAt(index - 1)!) return false;
+      if (known !== undefined) this.#truncate(index);
+      break;
     }
+    for (; first < entries.length; first++) node.append(entries[first]!);
     return true;
   }
 

@@ -186,9 +186,10 @@ export class RaftNode {
     invariant(index <= this.applied, `a snapshot at ${index}, which is not applied`);
     const meta = { index, term: log.termAt(index)!, config: log.configs.at(index), size };
     this.snapshot = meta;
-    let behind = index - params.trailingEntries;
-    // Whoever gets a snapshot now needs what follows it; but not at the price of a full log.
-    if (log.bytes < params.logBytesMax / 2) behind = Math.min(behind, ...sending);
+    // A peer that is a little late, or is sent a snapshot now, needs what follows; but not at the
+    // price of a full log.
+    const isTight = log.bytes >= params.logBytesMax / 2;
+    const behind = isTight ? index : Math.min(index - params.trailingEntries, ...sending);
     log.compact(behind, index);
     const base = { index: log.baseIndex, term: log.baseTerm };
     this.keeper.keepSnapshot({ meta, source: "taken", base, keep: sending });

@@ -98,6 +98,12 @@ export function raftParams(given: Partial<RaftParams> = {}): RaftParams {
   return params;
 }
 
+/**
+ * Largest term and index that is believed. At a million a second, 8,900 years; a number above it
+ * can only be meant to bring arithmetic down.
+ */
+export const NUMBER_MAX: number = 2 ** 48;
+
 /** What an entry is counted for beside its command: index, term, kind, length. */
 export const ENTRY_OVERHEAD_BYTES = 32;
 
