@@ -63,6 +63,8 @@ export class RaftMachine {
   readonly #options: MachineOptions;
   readonly #random: Random;
   state: SimState;
+  /** See {@link StateFaults}. */
+  applyMs: Millis;
   core: AnyCore | undefined;
   #process: Process<RaftInput, RaftEffect> | undefined;
   #lives = 0;
@@ -75,6 +77,7 @@ export class RaftMachine {
     this.disk = options.disk;
     this.#random = seededRandom(options.seed, 5000 + options.id);
     this.state = new SimState(options.state.snapshotBytes);
+    this.applyMs = options.state.applyMs;
   }
 
   get isUp(): boolean {
@@ -196,10 +199,10 @@ export class RaftMachine {
 
   /** The state machine works on one thing after the other. */
   #later(work: () => void): void {
-    const { loop, state } = this.#options;
+    const { loop } = this.#options;
     const life = this.#lives;
-    if (state.applyMs === 0) return work();
-    const takesMs = unitReal(this.#random) * state.applyMs;
+    if (this.applyMs === 0 && this.#busyUntilMs <= loop.nowMs) return work();
+    const takesMs = unitReal(this.#random) * this.applyMs;
     this.#busyUntilMs = Math.max(loop.nowMs, this.#busyUntilMs) + takesMs;
     loop.at(this.#busyUntilMs, () => {
       if (life === this.#lives) this.#process?.whenAwake(work);

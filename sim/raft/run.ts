@@ -103,6 +103,7 @@ class RaftRun {
       machine.disk.isFull = false;
       machine.disk.failsNext = false;
       machine.disk.faults = { stepMs: 1, jitterMs: 1 };
+      machine.applyMs = 0;
       machine.rouse();
       machine.start();
     }
