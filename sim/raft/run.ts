@@ -68,6 +68,8 @@ class RaftRun {
     this.#heal();
     // What was sent before may still be on its way.
     world.run(LATE_MS);
+    // A node that slept may only now have learned that its disk had failed.
+    for (const id of world.ids) world.restart(id);
     this.#settle();
     this.#command();
     this.#peace();
