@@ -1,28 +1,34 @@
 /**
- * The simulator: `bun run sim.ts --seed N [--seeds K]`. Runs the protocol and the fleet, the very
- * code that runs on sockets, on a simulated network and clock, with faults drawn from the seed. A
- * failing seed prints the rule that was broken, what was drawn, the last events, and the command
- * that replays it. docs/simulator.md tells what is modelled.
+ * The simulator: `bun run sim.ts --seed N [--seeds K]`. Runs the protocol, the fleet and whatever
+ * else has a harness, the very code that runs on sockets, on a simulated network and clock, with
+ * faults drawn from the seed. A failing seed prints the rule that was broken, what was drawn, the
+ * last events, and the command that replays it. docs/simulator.md tells what is modelled.
  *
  * @module
  */
 import { readCommandLine, type Usage } from "./run/args.ts";
 import { UsageError } from "./run/errors.ts";
 import { runScript } from "./run/signals.ts";
-import { type Harness, HARNESSES, replay, runCampaign, summary } from "./sim/engine/campaign.ts";
-import { plantFrom, PLANTS } from "./sim/engine/plant.ts";
+import { replay, runCampaign, summary } from "./sim/engine/campaign.ts";
+import type { Harness } from "./sim/engine/harness.ts";
+import { harnessNamed, HARNESSES } from "./sim/harnesses.ts";
 
 const USAGE: Usage = {
   name: "sim",
   takes: "",
   count: [0, 0],
-  about:
-    "Simulates LSP, the fleet and Raft under faults drawn from a seed. Exit 1: a seed failed.\n" +
-    `MOTHERLODE_PLANT=${PLANTS.join("|")} plants a fault to be caught.`,
+  about: [
+    "Simulates cores on virtual time, under faults drawn from a seed. Exit 1: a seed failed.",
+    ...HARNESSES.map(({ name, about, plants }) => {
+      return `${name}: ${about}; plants ${Object.keys(plants).join(", ")}`;
+    }),
+  ].join("\n"),
   flags: {
     seed: { value: "N", help: "the first seed, 0 or more (1)" },
     seeds: { value: "K", help: "how many seeds from there on (1)" },
-    only: { value: "HARNESS", help: "lsp, fleet or raft (all)" },
+    only: { value: "HARNESS", help: "run that one (all)" },
+    plant: { value: "FAULT", help: "plant a fault, to be caught" },
+    bail: { help: "end with the first seed that fails" },
     trace: { help: "print everything that happens" },
   },
 };
@@ -36,29 +42,37 @@ function wholeNumber(name: string, text: string, least: number): number {
   throw new UsageError(`--${name} ${text}: expected a whole number of at least ${least}`);
 }
 
+/** The harnesses that are asked for, each of which has the fault to plant. */
+function chosen(only: string | undefined, plant: string | undefined): Harness[] {
+  const names = HARNESSES.map(({ name }) => name).join(", ");
+  const one = only === undefined ? undefined : harnessNamed(only);
+  if (only !== undefined && one === undefined) {
+    throw new UsageError(`--only ${only}: expected one of ${names}`);
+  }
+  const all = one === undefined ? HARNESSES : [one];
+  const able = all.filter(({ plants }) => plant === undefined || Object.hasOwn(plants, plant));
+  if (able.length > 0) return [...able];
+  const known = all.flatMap(({ plants }) => Object.keys(plants)).join(", ");
+  throw new UsageError(`--plant ${plant}: expected one of ${known}`);
+}
+
 function main(): Promise<number> {
   const line = readCommandLine(USAGE, process.argv.slice(2));
   const first = wholeNumber("seed", line.flag("seed") ?? "1", 0);
   const count = wholeNumber("seeds", line.flag("seeds") ?? "1", 1);
-  const only = line.flag("only");
-  const harnesses = HARNESSES.filter((name) => only === undefined || name === only);
-  if (harnesses.length === 0) throw new UsageError(`--only ${only}: expected lsp, fleet or raft`);
-  let plant;
-  try {
-    plant = plantFrom(process.env);
-  } catch (error) {
-    throw new UsageError((error as Error).message);
-  }
-  const print = (text: string) => void process.stdout.write(`${text}\n`);
+  const plant = line.flag("plant");
+  const bail = line.has("bail");
+  const tell = (text: string) => void process.stdout.write(`${text}\n`);
   const seeds = Array.from({ length: count }, (_, i) => first + i);
   let failed = 0;
-  for (const harness of harnesses) {
-    if (line.has("trace")) failed += replayAll(harness, seeds, plant, print);
+  for (const harness of chosen(line.flag("only"), plant)) {
+    if (line.has("trace")) failed += replayAll(harness, seeds, plant, tell);
     else {
-      const result = runCampaign(harness, seeds, plant, print);
+      const result = runCampaign(harness, seeds, { plant, bail, tell });
       failed += result.failedSeeds.length;
-      print(summary(result));
+      tell(summary(result));
     }
+    if (bail && failed > 0) break;
   }
   return Promise.resolve(failed === 0 ? 0 : 1);
 }
@@ -66,15 +80,15 @@ function main(): Promise<number> {
 function replayAll(
   harness: Harness,
   seeds: readonly number[],
-  plant: ReturnType<typeof plantFrom>,
-  print: (text: string) => void,
+  plant: string | undefined,
+  tell: (text: string) => void,
 ): number {
   let failed = 0;
   for (const seed of seeds) {
     const { report, lines } = replay(harness, seed, plant, TRACE_LINES_MAX);
-    print(`${harness} seed ${seed}\ndrawn: ${report.drawn}`);
-    for (const text of lines) print(text);
-    print(report.failure === undefined ? "good" : `failed: ${report.failure}`);
+    tell(`${harness.name} seed ${seed}\ndrawn: ${report.drawn}`);
+    for (const text of lines) tell(text);
+    tell(report.failure === undefined ? "good" : `failed: ${report.failure}`);
     if (report.failure !== undefined) failed++;
   }
   return failed;

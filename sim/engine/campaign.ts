@@ -3,18 +3,8 @@
  *
  * @module
  */
-import { runFleetSeed } from "../fleet/run.ts";
-import { runLspSeed } from "../lsp/run.ts";
-import { runRaftSeed } from "../raft/run.ts";
-import { type Plant, PLANT_VARIABLE } from "./plant.ts";
-import type { RunReport, Transcript } from "./trace.ts";
-
-/** What is simulated: the protocol alone, the whole fleet over it, or the replicated log. */
-export type Harness = "lsp" | "fleet" | "raft";
-
-export const HARNESSES: readonly Harness[] = ["lsp", "fleet", "raft"];
-
-const RUNS = { lsp: runLspSeed, fleet: runFleetSeed, raft: runRaftSeed };
+import { type Harness, type RunReport, runSeed } from "./harness.ts";
+import type { Transcript } from "./trace.ts";
 
 /** Last events of a failing run that are printed. */
 const LAST_EVENTS = 40;
@@ -30,22 +20,21 @@ export interface CampaignResult {
   readonly counts: Record<string, number>;
 }
 
-/** Runs one seed, with a planted fault if `plant` is given. */
-export function runSeed(
-  harness: Harness,
-  seed: number,
-  plant?: Plant,
-  transcript?: Transcript,
-): RunReport {
-  return RUNS[harness](seed, plant, transcript);
+/** What a campaign does besides running seeds. */
+export interface CampaignOptions {
+  /** A fault to plant. */
+  readonly plant?: string | undefined;
+  /** Ends with the first seed that fails. */
+  readonly bail?: boolean;
+  /** Takes the text about each failing seed. */
+  readonly tell: (text: string) => void;
 }
 
-/** Runs every seed and passes the text about each failing one to `tell`. */
+/** Runs every seed. */
 export function runCampaign(
   harness: Harness,
   seeds: Iterable<number>,
-  plant: Plant | undefined,
-  tell: (text: string) => void,
+  { plant, bail = false, tell }: CampaignOptions,
 ): CampaignResult {
   const result: CampaignResult = { harness, ran: 0, failedSeeds: [], counts: {} };
   for (const seed of seeds) {
@@ -57,24 +46,24 @@ export function runCampaign(
     if (report.failure === undefined) continue;
     result.failedSeeds.push(seed);
     const failed = result.failedSeeds.length;
-    if (failed <= TOLD_IN_FULL) tell(explain(report, plant));
+    if (failed <= TOLD_IN_FULL) tell(explain(harness, report, plant));
     else if (failed <= TOLD_AT_ALL) tell(explainBriefly(report, plant));
+    if (bail) break;
   }
   return result;
 }
 
-function explainBriefly({ harness, seed, failure }: RunReport, plant: Plant | undefined): string {
-  const replayBy = replayCommand(harness, seed, plant);
-  return `${harness} seed ${seed} failed: ${failure}\nreplay: ${replayBy}`;
+function explainBriefly(report: RunReport, plant: string | undefined): string {
+  const { harness, seed, failure } = report;
+  return `${harness} seed ${seed} failed: ${failure}\nreplay: ${replayCommand(report, plant)}`;
 }
 
 /** All about a failing seed: the rule, the way to replay it, what was drawn, the last events. */
-function explain(report: RunReport, plant: Plant | undefined): string {
-  const { harness, seed, failure, drawn } = report;
+function explain(harness: Harness, report: RunReport, plant: string | undefined): string {
+  const { seed, failure, drawn } = report;
   const { report: again, lines: last } = replay(harness, seed, plant, LAST_EVENTS);
   const lines = [
-    `${harness} seed ${seed} failed: ${failure}`,
-    `replay: ${replayCommand(harness, seed, plant)}`,
+    explainBriefly(report, plant),
     `drawn: ${drawn}`,
     `last ${last.length} events:`,
     ...last,
@@ -87,7 +76,7 @@ function explain(report: RunReport, plant: Plant | undefined): string {
 export function replay(
   harness: Harness,
   seed: number,
-  plant: Plant | undefined,
+  plant: string | undefined,
   linesMax: number,
 ): { report: RunReport; lines: readonly string[] } {
   const transcript: Transcript = { lines: [], linesMax };
@@ -95,13 +84,13 @@ export function replay(
 }
 
 /** The one command that shows a seed's whole transcript. */
-export function replayCommand(harness: Harness, seed: number, plant?: Plant): string {
-  const variable = plant === undefined ? "" : `${PLANT_VARIABLE}=${plant} `;
-  return `${variable}bun run sim.ts --seed ${seed} --only ${harness} --trace`;
+function replayCommand({ harness, seed }: RunReport, plant: string | undefined): string {
+  const planted = plant === undefined ? "" : ` --plant ${plant}`;
+  return `bun run sim.ts --only ${harness} --seed ${seed}${planted} --trace`;
 }
 
 /** One line of what a campaign did. */
 export function summary({ harness, ran, failedSeeds, counts }: CampaignResult): string {
   const sums = Object.entries(counts).map(([name, value]) => `${name} ${value}`);
-  return `${harness}: ran ${ran} seeds, ${failedSeeds.length} failed (${sums.join(", ")})`;
+  return `${harness.name}: ran ${ran} seeds, ${failedSeeds.length} failed (${sums.join(", ")})`;
 }

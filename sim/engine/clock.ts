@@ -1,12 +1,12 @@
 /**
- * The clock of one simulated machine, which starts where it likes and runs at a pace of its own.
+ * The clock of one simulated computer, which starts where it likes and runs at a pace of its own.
  *
  * @module
  */
 import type { Millis } from "../../base/machine.ts";
 import type { Loop } from "./loop.ts";
 
-/** How a machine's clock differs from the loop's. */
+/** How a computer's clock differs from the loop's. */
 export interface ClockQuirks {
   /** What it reads when the run begins. */
   readonly clockOriginMs: Millis;
@@ -17,7 +17,7 @@ export interface ClockQuirks {
 /** A clock that reads what the loop's reads. */
 export const PERFECT_CLOCK: ClockQuirks = { clockOriginMs: 0, clockRate: 1 };
 
-/** Reads a machine's time, which never runs backwards, and turns its times into the loop's. */
+/** Reads a computer's time, which never runs backwards, and turns its times into the loop's. */
 export class Clock {
   readonly #loop: Loop;
   readonly #quirks: ClockQuirks;
@@ -28,7 +28,7 @@ export class Clock {
     this.#quirks = quirks;
   }
 
-  /** What this machine's clock reads. */
+  /** What this computer's clock reads. */
   nowMs(): Millis {
     const { clockOriginMs, clockRate } = this.#quirks;
     this.#lastMs = Math.max(this.#lastMs, clockOriginMs + this.#loop.nowMs * clockRate);
@@ -43,7 +43,7 @@ export class Clock {
   /** Whether a timer for `wakeAtMs` on this clock has run off. */
   isDue(wakeAtMs: Millis | undefined): boolean {
     if (wakeAtMs === undefined || this.loopTime(wakeAtMs) > this.#loop.nowMs + 1e-6) return false;
-    // Rounding may leave the machine's clock a hair short of what its own timer asked for.
+    // Rounding may leave the computer's clock a hair short of what its own timer asked for.
     this.#lastMs = Math.max(this.#lastMs, wakeAtMs);
     return true;
   }

@@ -1,39 +1,36 @@
 /**
- * A simulated network of datagrams: every socket has a path to the rest of the world, with its own
- * faults in each direction. What UDP may do to a datagram happens here: loss, delay, reordering,
- * duplicates, damage, truncation, blackouts, one-way partitions, and addresses that change.
+ * A simulated network of datagrams between places. What UDP may do to a datagram happens on links,
+ * one for each direction between two places: loss, delay, reordering, duplicates, damage,
+ * truncation, cuts (both ways or one, while others still see both), flapping, a bottleneck. And a
+ * NAT may give a socket another address. What a datagram means is not known here: the harness
+ * passes in what must be spared, as a {@link Wire}.
  *
  * @module
  */
-import type { Millis } from "../../base/machine.ts";
-import { chance, integerBetween, type Random, unitReal } from "../../base/random.ts";
-import type { Address } from "../../lsp/mod.ts";
-import { describeDatagram } from "../lsp/describe.ts";
-import type { Dice } from "./dice.ts";
+import { chance, type Random } from "../../base/random.ts";
+import { calmFaults, damage, type Faults, Link } from "./link.ts";
 import type { Loop } from "./loop.ts";
+import type { TraceLine } from "./trace.ts";
 
-/** What may happen to a datagram on its way in one direction. Shares are probabilities. */
-export interface Faults {
-  readonly lossShare: number;
-  readonly duplicateShare: number;
-  /** One random bit to four are flipped. Native wire only: see {@link Network}. */
-  readonly flipShare: number;
-  readonly truncateShare: number;
-  /** Datagrams that come up to `lateMs` late, behind many sent after them. */
-  readonly lateShare: number;
-  readonly lateMs: Millis;
-  /** Every datagram takes `latencyMs` and up to `jitterMs` more, so that some overtake others. */
-  readonly latencyMs: Millis;
-  readonly jitterMs: Millis;
+/** An address in canonical text, `HOST PORT`; opaque, equal or not. */
+export type Address = string;
+
+/** What a harness knows of its datagrams. */
+export interface Wire {
+  /** In a few words, for transcripts. */
+  describe(bytes: Uint8Array): string;
+  /** Whether bits of it may be flipped: false where a protocol has no check against it. */
+  mayFlip(bytes: Uint8Array): boolean;
+  /** Whether it may pass between two lives of a socket that was closed and opened again. */
+  mayOutlive(bytes: Uint8Array): boolean;
 }
 
-/** A socket's path: to it and from it, and whether each direction is blacked out now. */
-export interface Path {
-  up: Faults;
-  down: Faults;
-  upBlocked: boolean;
-  downBlocked: boolean;
-}
+/** Datagrams of which nothing is known, and everything may happen to them. */
+export const UNKNOWN_WIRE: Wire = {
+  describe: (bytes) => `${bytes.length} bytes`,
+  mayFlip: () => true,
+  mayOutlive: () => true,
+};
 
 /** What became of datagrams, counted. */
 export interface NetworkCounts {
@@ -48,23 +45,23 @@ export interface NetworkCounts {
 /** Takes a datagram that has come through. */
 export type Receiver = (bytes: Uint8Array, from: Address) => void;
 
-/** A bound UDP socket. */
+/** A bound UDP socket at a place. */
 export interface Socket {
+  /** The computer that it belongs to. */
+  readonly place: string;
   address: Address;
   closed: boolean;
-  readonly path: Path;
   readonly receive: Receiver;
 }
 
-const FIRST_BYTE_OF_JSON = 0x7b;
+/** Sees every datagram as it leaves and as it arrives. */
+export interface Tap {
+  onSent(from: Socket, to: Address, bytes: Uint8Array): void;
+  /** Just before the socket receives it. */
+  onArrived(from: Address, to: Socket, bytes: Uint8Array): void;
+}
 
-/**
- * Delivers datagrams between sockets by address. A datagram from A to B suffers A's `up` faults and
- * then B's `down` faults. Bits are never flipped in the classic wire's JSON, whose checksum does
- * not cover its acks and headers; nor does its JSON pass from or to a socket that was closed and
- * opened again, since a restarted server counts its ids from 1. There the protocol itself is
- * defenceless.
- */
+/** Delivers datagrams between sockets by address. */
 export class Network {
   readonly counts: NetworkCounts = {
     sent: 0,
@@ -74,21 +71,56 @@ export class Network {
     damaged: 0,
     unreachable: 0,
   };
+  tap: Tap | undefined;
   readonly #loop: Loop;
   readonly #random: Random;
-  readonly #trace: ((text: () => string) => void) | undefined;
+  readonly #wire: Wire;
+  readonly #trace: TraceLine | undefined;
   readonly #sockets = new Map<Address, Socket>();
+  readonly #links = new Map<string, Map<string, Link>>();
+  #defaults: Faults = calmFaults(0);
   #ports = 1000;
 
-  constructor(loop: Loop, random: Random, trace?: (text: () => string) => void) {
+  constructor(loop: Loop, random: Random, wire: Wire = UNKNOWN_WIRE, trace?: TraceLine) {
     this.#loop = loop;
     this.#random = random;
+    this.#wire = wire;
     this.#trace = trace;
   }
 
+  /** The direction from one place to another. */
+  link(from: string, to: string): Link {
+    let outgoing = this.#links.get(from);
+    if (outgoing === undefined) this.#links.set(from, (outgoing = new Map<string, Link>()));
+    let link = outgoing.get(to);
+    if (link === undefined) outgoing.set(to, (link = new Link(from, to, this.#defaults)));
+    return link;
+  }
+
+  /** All links that were ever used or asked for. */
+  get links(): Link[] {
+    return [...this.#links.values()].flatMap((outgoing) => [...outgoing.values()]);
+  }
+
+  /** Nothing passes between two places any more, in either direction. */
+  cut(a: string, b: string): void {
+    this.link(a, b).isCut = this.link(b, a).isCut = true;
+  }
+
+  /** Undoes cuts, both ways. */
+  mend(a: string, b: string): void {
+    this.link(a, b).isCut = this.link(b, a).isCut = false;
+  }
+
+  /** Every link, those to come too, is whole and has `faults` and nothing else. */
+  heal(faults: Faults): void {
+    this.#defaults = faults;
+    for (const link of this.links) link.heal(faults);
+  }
+
   /** Binds a socket, to a port of its own unless `address` is given. */
-  open(path: Path, receive: Receiver, address: Address = this.#freshAddress()): Socket {
-    const socket = { address, path, receive, closed: false };
+  open(place: string, receive: Receiver, address: Address = this.#freshAddress()): Socket {
+    const socket = { place, address, receive, closed: false };
     this.#sockets.set(address, socket);
     return socket;
   }
@@ -105,125 +137,84 @@ export class Network {
     this.#sockets.set(socket.address, socket);
   }
 
+  /** The open socket at an address. */
+  at(address: Address): Socket | undefined {
+    return this.#sockets.get(address);
+  }
+
   /** Sends a copy of `bytes`. */
   send(from: Socket, to: Address, bytes: Uint8Array): void {
+    this.tap?.onSent(from, to, bytes);
+    this.#send(from, from.address, to, bytes);
+  }
+
+  /** Sends a copy of `bytes` from a place, under any sender's address: forged, or recorded. */
+  inject(place: string, as: Address, to: Address, bytes: Uint8Array): void {
+    this.#send({ place, closed: false }, as, to, bytes);
+  }
+
+  #send(
+    sender: Pick<Socket, "place" | "closed">,
+    from: Address,
+    to: Address,
+    bytes: Uint8Array,
+  ): void {
     this.counts.sent++;
     const target = this.#sockets.get(to);
     if (target === undefined) {
       this.counts.unreachable++;
-      this.#trace?.(() => `${from.address} -> ${to} unreachable: ${describeDatagram(bytes)}`);
+      this.#trace?.(() => `${from} -> ${to} unreachable: ${this.#wire.describe(bytes)}`);
       return;
     }
-    if (from.path.upBlocked || target.path.downBlocked) {
-      this.counts.lost++;
-      this.#trace?.(() => `${from.address} -> ${to} blacked out: ${describeDatagram(bytes)}`);
-      return;
-    }
-    this.#dispatch(from, target, bytes);
-    for (const faults of [from.path.up, target.path.down]) {
-      if (!chance(this.#random, faults.duplicateShare)) continue;
-      this.counts.duplicated++;
-      this.#dispatch(from, target, bytes);
-    }
+    const link = this.link(sender.place, target.place);
+    this.#dispatch(link, sender, from, target, bytes);
+    const { duplicateShare } = link.faults;
+    if (duplicateShare === 0 || !chance(this.#random, duplicateShare)) return;
+    this.counts.duplicated++;
+    this.#dispatch(link, sender, from, target, bytes);
   }
 
-  #dispatch(sender: Socket, target: Socket, bytes: Uint8Array): void {
+  #dispatch(
+    link: Link,
+    sender: Pick<Socket, "place" | "closed">,
+    from: Address,
+    target: Socket,
+    bytes: Uint8Array,
+  ): void {
     const random = this.#random;
-    const from = sender.address;
+    const { delayMs, why } = link.pass(bytes.length, random, this.#loop.nowMs);
     const to = target.address;
-    let delayMs = 0;
-    let copy: Uint8Array = bytes.slice();
-    for (const faults of [sender.path.up, target.path.down]) {
-      if (chance(random, faults.lossShare)) {
-        this.counts.lost++;
-        this.#trace?.(() => `${from} -> ${to} lost: ${describeDatagram(bytes)}`);
-        return;
-      }
-      delayMs += faults.latencyMs + unitReal(random) * faults.jitterMs;
-      if (chance(random, faults.lateShare)) delayMs += unitReal(random) * faults.lateMs;
-      const damaged = damage(random, copy, faults);
-      if (damaged !== copy) this.counts.damaged++;
-      copy = damaged;
+    if (why !== undefined) {
+      this.counts.lost++;
+      this.#trace?.(() => `${from} -> ${to} ${why}: ${this.#wire.describe(bytes)}`);
+      return;
     }
-    this.#loop.after(delayMs, () => {
-      const socket = this.#sockets.get(to);
-      const staleSender = sender.closed && this.#sockets.has(from);
-      const stale = isJson(copy) && (socket !== target || staleSender);
-      if (socket === undefined || stale) {
-        this.counts.unreachable++;
-        return;
-      }
-      this.counts.delivered++;
-      this.#trace?.(() => `${from} -> ${to} ${describeDatagram(copy)}`);
-      socket.receive(copy, from);
-    });
+    let copy = damage(random, bytes, link.faults, this.#wire.mayFlip(bytes));
+    if (copy === bytes) copy = bytes.slice();
+    else this.counts.damaged++;
+    this.#loop.after(delayMs, () => this.#arrive(sender, from, to, target, copy));
+  }
+
+  #arrive(
+    sender: Pick<Socket, "closed">,
+    from: Address,
+    to: Address,
+    target: Socket,
+    bytes: Uint8Array,
+  ): void {
+    const socket = this.#sockets.get(to);
+    const isStale = socket !== target || (sender.closed && this.#sockets.has(from));
+    if (socket === undefined || (isStale && !this.#wire.mayOutlive(bytes))) {
+      this.counts.unreachable++;
+      return;
+    }
+    this.counts.delivered++;
+    this.#trace?.(() => `${from} -> ${to} ${this.#wire.describe(bytes)}`);
+    this.tap?.onArrived(from, socket, bytes);
+    socket.receive(bytes, from);
   }
 
   #freshAddress(): Address {
     return `10.0.0.${(this.#ports % 200) + 1} ${++this.#ports}`;
   }
-}
-
-function isJson(bytes: Uint8Array): boolean {
-  return bytes[0] === FIRST_BYTE_OF_JSON;
-}
-
-/** A damaged copy of `bytes`, or `bytes` themselves when they are spared. */
-function damage(random: Random, bytes: Uint8Array, faults: Faults): Uint8Array {
-  let result = bytes;
-  if (faults.flipShare > 0 && !isJson(bytes) && bytes.length > 0) {
-    if (chance(random, faults.flipShare)) {
-      result = result.slice();
-      const flips = integerBetween(random, 1, 4);
-      for (let i = 0; i < flips; i++) {
-        const bit = integerBetween(random, 0, result.length * 8 - 1);
-        result[bit >> 3]! ^= 1 << (bit & 7);
-      }
-    }
-  }
-  if (faults.truncateShare > 0 && bytes.length > 0 && chance(random, faults.truncateShare)) {
-    result = result.slice(0, integerBetween(random, 0, bytes.length - 1));
-  }
-  return result;
-}
-
-/** A path without faults, `latencyMs` long each way. */
-export function calmPath(latencyMs: Millis): Path {
-  return {
-    up: calmFaults(latencyMs),
-    down: calmFaults(latencyMs),
-    upBlocked: false,
-    downBlocked: false,
-  };
-}
-
-/** No faults but `latencyMs` each way. */
-export function calmFaults(latencyMs: Millis): Faults {
-  return {
-    lossShare: 0,
-    duplicateShare: 0,
-    flipShare: 0,
-    truncateShare: 0,
-    lateShare: 0,
-    lateMs: 0,
-    latencyMs,
-    jitterMs: 0,
-  };
-}
-
-/**
- * Draws the faults of one direction. Each kind is present in about half the runs, so that some runs
- * are nasty in one way only. `scaleMs` (an epoch, say) sets the scale of what is late.
- */
-export function drawFaults(dice: Dice, scaleMs: Millis, name: string): Faults {
-  return {
-    lossShare: dice.sometimes(0.6, 0, 0.4, `${name}.loss`),
-    duplicateShare: dice.sometimes(0.5, 0, 0.3, `${name}.duplicate`),
-    flipShare: dice.sometimes(0.4, 0, 0.2, `${name}.flip`),
-    truncateShare: dice.sometimes(0.3, 0, 0.1, `${name}.truncate`),
-    lateShare: dice.sometimes(0.4, 0, 0.3, `${name}.late`),
-    lateMs: dice.real(0, 3 * scaleMs, `${name}.lateMs`),
-    latencyMs: dice.scale(0.05, 0.3 * scaleMs, `${name}.latencyMs`),
-    jitterMs: dice.sometimes(0.6, 0, 0.3 * scaleMs, `${name}.jitterMs`),
-  };
 }

@@ -26,18 +26,6 @@ export interface Transcript {
   readonly linesMax: number;
 }
 
-/** What became of one seed. */
-export interface RunReport {
-  readonly seed: number;
-  readonly harness: "lsp" | "fleet" | "raft";
-  /** The parameters that were drawn, as one line. */
-  readonly drawn: string;
-  /** What went wrong; `undefined` for a good run. */
-  readonly failure: string | undefined;
-  /** Sums that tell whether the run did anything worth checking. */
-  readonly counts: Readonly<Record<string, number>>;
-}
-
 /** A writer of lines stamped with virtual time, or `undefined` where no transcript is wanted. */
 export function tracer(loop: Loop, transcript: Transcript | undefined): TraceLine | undefined {
   if (transcript === undefined) return undefined;

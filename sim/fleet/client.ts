@@ -8,9 +8,10 @@ import type { Millis } from "../../base/machine.ts";
 import { ClientCore } from "../../client/core.ts";
 import type { ClientEffect, ClientInput } from "../../client/types.ts";
 import type { LspEvent, LspNotice } from "../../lsp/mod.ts";
-import type { Host, Program } from "../engine/host.ts";
+import type { Computer } from "../engine/computer.ts";
 import { Process } from "../engine/process.ts";
 import { demand } from "../engine/trace.ts";
+import type { Host, Program } from "../lsp/host.ts";
 import { cheapHash, messageOf } from "./cheap_hash.ts";
 import type { JobRecord } from "./oracle.ts";
 import { type FleetClientPlan, type JobPlan, workOf } from "./plan.ts";
@@ -33,6 +34,7 @@ export class ClientMachine implements Program {
   readonly plan: FleetClientPlan;
   host: Host | undefined;
   readonly #world: FleetWorld;
+  readonly #computer: Computer;
   readonly #errands: Errand[];
   /** The core of this life, and the endpoint's number for its connection. */
   #process: Process<ClientInput, ClientEffect> | undefined;
@@ -45,6 +47,7 @@ export class ClientMachine implements Program {
   constructor(world: FleetWorld, plan: FleetClientPlan, life = 0) {
     this.#world = world;
     this.plan = plan;
+    this.#computer = world.computer(plan.name, plan.quirks);
     this.#life = life;
     this.#errands = plan.jobs.map((job) => {
       return { plan: job, over: false, record: undefined, done: 0n };
@@ -65,17 +68,12 @@ export class ClientMachine implements Program {
   crash(): void {
     this.#world.trace?.(() => `${this.plan.name} crashes`);
     this.#alive = false;
-    this.#process?.crash();
-    this.host?.crash();
+    this.#computer.crash();
     this.#forsake();
   }
 
   sleep(forMs: Millis): void {
-    this.host?.stall(forMs);
-  }
-
-  heal(): void {
-    this.host?.heal();
+    this.#computer.sleep(forMs);
   }
 
   onNotice(notice: LspNotice): void {
@@ -103,11 +101,11 @@ export class ClientMachine implements Program {
     if (!this.#alive) return;
     const life = ++this.#life;
     this.#down = false;
-    const { name, kind, quirks, path } = this.plan;
+    const { name, kind } = this.plan;
     const random = this.#world.newRandom();
     const session = (BigInt(random()) << 32n) | BigInt(random());
     this.#process = new Process({
-      loop: this.#world.loop,
+      computer: this.#computer,
       core: new ClientCore({
         hash: (subject, nonce) => cheapHash(messageOf(subject), nonce),
         session,
@@ -116,7 +114,7 @@ export class ClientMachine implements Program {
     });
     this.#connId = undefined;
     this.#world.trace?.(() => `${name} dials (${kind}), life ${life}`);
-    this.host = this.#world.dial(`${name}/${life}`, kind, quirks, path, this);
+    this.host = this.#world.dial(`${name}/${life}`, kind, this.#computer, this);
     for (const [index, errand] of this.#errands.entries()) {
       if (errand.over) continue;
       const { atMs, cancelAfterMs } = errand.plan;
@@ -161,7 +159,8 @@ export class ClientMachine implements Program {
         this.#world.trace?.(() => `${this.plan.name} disconnected: ${effect.reason}`);
         this.#down = true;
         this.#forsake();
-        this.host?.crash();
+        this.host?.kill();
+        this.#process?.crash();
         this.#world.loop.after(RETRY_MS, () => this.#begin());
     }
   }

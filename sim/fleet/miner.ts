@@ -7,9 +7,10 @@ import type { Millis } from "../../base/machine.ts";
 import type { LspEvent, LspNotice } from "../../lsp/mod.ts";
 import { MinerCore } from "../../miner/core.ts";
 import type { MinerEffect, MinerInput, PoolEvent } from "../../miner/types.ts";
-import type { Host, Program } from "../engine/host.ts";
+import type { Computer } from "../engine/computer.ts";
 import { Process } from "../engine/process.ts";
 import { demand } from "../engine/trace.ts";
+import type { Host, Program } from "../lsp/host.ts";
 import { cheapHash, messageOf } from "./cheap_hash.ts";
 import type { MinerPlan } from "./plan.ts";
 import { PoolModel } from "./pool_model.ts";
@@ -32,6 +33,7 @@ export class MinerMachine implements Program {
   /** Since when the pool has had nothing to do; `undefined` while it has. */
   idleSinceMs: Millis | undefined;
   readonly #world: FleetWorld;
+  readonly #computer: Computer;
   readonly #process: Process<MinerInput, MinerEffect>;
   readonly #searches = new Map<number, { message: string; upper: bigint }>();
   #dials = 0;
@@ -39,9 +41,10 @@ export class MinerMachine implements Program {
   constructor(world: FleetWorld, plan: MinerPlan) {
     this.#world = world;
     this.plan = plan;
+    this.#computer = world.computer(plan.name, plan.quirks);
     this.core = new MinerCore({ random: world.newRandom() });
     this.#process = new Process({
-      loop: world.loop,
+      computer: this.#computer,
       core: this.core,
       carryOut: (effect) => this.#carryOut(effect),
     });
@@ -73,8 +76,7 @@ export class MinerMachine implements Program {
   /** The process is gone at once. */
   crash(): void {
     this.#world.trace?.(() => `${this.plan.name} crashes`);
-    this.#process.crash();
-    this.host?.crash();
+    this.#computer.crash();
     this.pool.crash();
   }
 
@@ -87,18 +89,15 @@ export class MinerMachine implements Program {
     });
   }
 
-  /** The whole machine sleeps. */
+  /** The whole computer sleeps. */
   sleep(forMs: Millis): void {
-    this.host?.stall(forMs);
     this.stand(forMs);
-    this.#process.sleep(forMs);
+    this.#computer.sleep(forMs);
   }
 
-  /** Ends every mishap. */
+  /** Ends every mishap of the threads. */
   heal(): void {
     this.pool.standing = false;
-    this.#process.rouse();
-    this.host?.heal();
   }
 
   onNotice(notice: LspNotice): void {
@@ -126,7 +125,7 @@ export class MinerMachine implements Program {
 
   #gone(reason: string): void {
     this.connId = undefined;
-    this.host?.crash();
+    this.host?.kill();
     this.#process.tell({ kind: "gone", reason });
   }
 
@@ -153,11 +152,11 @@ export class MinerMachine implements Program {
   }
 
   #dial(): void {
-    this.host?.crash();
+    this.host?.kill();
     this.connId = undefined;
-    const { kind, quirks, path, name } = this.plan;
+    const { kind, name } = this.plan;
     this.#world.trace?.(() => `${name} dials (${kind})`);
-    this.host = this.#world.dial(`${name}/${++this.#dials}`, kind, quirks, path, this);
+    this.host = this.#world.dial(`${name}/${++this.#dials}`, kind, this.#computer, this);
   }
 
   #write(payload: Uint8Array): void {

@@ -8,23 +8,25 @@ import type { Millis } from "../../base/machine.ts";
 import type { FullParams } from "../../lsp/params.ts";
 import { MAX_UINT64 } from "../../work/hash.ts";
 import { Dice, Stream } from "../engine/dice.ts";
-import type { HostQuirks } from "../engine/host.ts";
-import { calmPath, drawFaults, type Path } from "../engine/network.ts";
+import type { Quirks } from "../engine/computer.ts";
+import { calmFaults, drawFaults, type Faults } from "../engine/link.ts";
 import type { DialerKind } from "../lsp/endpoints.ts";
 import { cheapModulus, type MessageJob } from "./cheap_hash.ts";
 
 /** A machine that crashes (until it returns), hashes nothing, or sleeps altogether. */
 export interface Mishap {
   readonly atMs: Millis;
-  readonly what: "crash" | "stand" | "sleep" | "blackout" | "rebind";
+  readonly what: "crash" | "stand" | "sleep" | "cut" | "cutUp" | "cutDown" | "flap" | "rebind";
   readonly forMs: Millis;
 }
 
 interface MachinePlan {
   readonly name: string;
   readonly kind: DialerKind;
-  readonly path: Path;
-  readonly quirks: HostQuirks;
+  /** The links to the server and from it. */
+  readonly up: Faults;
+  readonly down: Faults;
+  readonly quirks: Quirks;
   readonly mishaps: readonly Mishap[];
 }
 
@@ -54,7 +56,7 @@ export interface FleetClientPlan extends MachinePlan {
 export interface FleetPlan {
   readonly dice: Dice;
   readonly params: FullParams;
-  readonly serverQuirks: HostQuirks;
+  readonly serverQuirks: Quirks;
   /** When the server crashes, and for how long; Infinity for never. */
   readonly serverCrashMs: Millis;
   readonly serverDownMs: Millis;
@@ -135,21 +137,21 @@ function drawMachine(
   add(0.15, "crash", 10_000);
   add(0.25, "stand", 15_000);
   add(0.2, "sleep", 12_000);
-  add(0.3, "blackout", params.epochMillis * params.epochLimit * 2);
+  const silenceMs = params.epochMillis * params.epochLimit * 2;
+  add(0.3, "cut", silenceMs);
+  add(0.1, "cutUp", silenceMs);
+  add(0.1, "cutDown", silenceMs);
+  add(0.1, "flap", silenceMs);
   add(0.1, "rebind", 10);
   const scaleMs = 100;
-  const path = calm
-    ? calmPath(CALM_LATENCY_MS)
-    : {
-        up: drawFaults(dice, scaleMs, `${name}.up`),
-        down: drawFaults(dice, scaleMs, `${name}.down`),
-        upBlocked: false,
-        downBlocked: false,
-      };
-  return { name, path, quirks: drawQuirks(dice, calm, name), mishaps };
+  const linkFaults = (direction: string): Faults =>
+    calm ? calmFaults(CALM_LATENCY_MS) : drawFaults(dice, scaleMs, `${name}.${direction}`);
+  const up = linkFaults("up");
+  const down = linkFaults("down");
+  return { name, up, down, quirks: drawQuirks(dice, calm, name), mishaps };
 }
 
-function drawQuirks(dice: Dice, calm: boolean, name: string): HostQuirks {
+function drawQuirks(dice: Dice, calm: boolean, name: string): Quirks {
   const clockOriginMs = dice.pick([0, 1e6, 2 ** 31 - 500, 1e12], `${name}.clockOrigin`);
   if (calm) return { bufferDatagrams: 1e6, turnDelayMsMax: 0, clockOriginMs, clockRate: 1 };
   return {

@@ -10,10 +10,11 @@ import type { Millis } from "../../base/machine.ts";
 import { seededRandom } from "../../base/random.ts";
 import { Stream } from "../engine/dice.ts";
 import { Loop } from "../engine/loop.ts";
-import { calmFaults, Network } from "../engine/network.ts";
-import type { Plant } from "../engine/plant.ts";
-import { report } from "../engine/report.ts";
-import { demand, type RunReport, tracer, type Transcript } from "../engine/trace.ts";
+import type { Harness, Run } from "../engine/harness.ts";
+import { calmFaults } from "../engine/link.ts";
+import { Network } from "../engine/network.ts";
+import { demand, tracer, type Transcript } from "../engine/trace.ts";
+import { LSP_WIRE } from "../lsp/wire.ts";
 import { ClientMachine } from "./client.ts";
 import { MinerMachine } from "./miner.ts";
 import { FleetOracle } from "./oracle.ts";
@@ -25,9 +26,10 @@ import {
   type MinerPlan,
   type Mishap,
 } from "./plan.ts";
+import { FLEET_PLANTS, type FleetPlant } from "./plants.ts";
 import { ServerMachine } from "./server.ts";
 import { StrangerClient, StrangerMiner } from "./strangers.ts";
-import { FleetWorld } from "./world.ts";
+import { FleetWorld, SERVER } from "./world.ts";
 
 /** Events after which a run is declared unable to come to rest. */
 const STEPS_MAX = 3_000_000;
@@ -40,15 +42,18 @@ const REPAIR_MS = 1000;
 /** Miners wait up to 10 s before they dial again; a chunk that stands is given up after 5 s. */
 const SETTLE_MS = 20_000;
 
-/** Runs `seed` and tells what became of it; never throws on what the cores do. */
-export function runFleetSeed(seed: number, plant?: Plant, transcript?: Transcript): RunReport {
-  return report(seed, "fleet", new FleetRun(seed, plant, transcript));
-}
+/** The whole fleet. */
+export const FLEET: Harness = {
+  name: "fleet",
+  about: "server, miners and clients over LSP",
+  plants: FLEET_PLANTS,
+  prepare: (seed, plant, transcript) => new FleetRun(seed, plant as FleetPlant, transcript),
+};
 
 type AnyMiner = MinerMachine | StrangerMiner;
 type AnyClient = ClientMachine | StrangerClient;
 
-class FleetRun {
+class FleetRun implements Run {
   readonly plan: FleetPlan;
   readonly #loop = new Loop();
   readonly #network: Network;
@@ -61,11 +66,16 @@ class FleetRun {
   /** Since when some work has been waiting for a miner without a break. */
   #waitingSinceMs: Millis | undefined;
 
-  constructor(seed: number, plant: Plant | undefined, transcript: Transcript | undefined) {
+  constructor(seed: number, plant: FleetPlant | undefined, transcript: Transcript | undefined) {
     this.plan = drawFleetPlan(seed);
     const trace = tracer(this.#loop, transcript);
-    this.#network = new Network(this.#loop, seededRandom(seed, Stream.network), trace);
-    const { params } = this.plan;
+    const random = seededRandom(seed, Stream.network);
+    this.#network = new Network(this.#loop, random, LSP_WIRE, trace);
+    const { params, miners, clients } = this.plan;
+    for (const { name, up, down } of [...miners, ...clients]) {
+      this.#network.link(name, SERVER).faults = up;
+      this.#network.link(SERVER, name).faults = down;
+    }
     this.#world = new FleetWorld(
       seed,
       this.#loop,
@@ -167,20 +177,28 @@ class FleetRun {
     { what, forMs }: Pick<Mishap, "what" | "forMs">,
   ): void {
     if (what === "sleep") machine.sleep(forMs);
-    else if (what === "rebind" && machine.host?.alive) this.#network.rebind(machine.host.socket);
-    else if (what === "blackout") {
-      plan.path.upBlocked = plan.path.downBlocked = true;
-      this.#loop.after(forMs, () => {
-        plan.path.upBlocked = plan.path.downBlocked = false;
-      });
-    }
+    else if (what === "rebind" && machine.host?.isAlive) this.#network.rebind(machine.host.socket);
+    else this.#disturbLinks(plan.name, what, forMs);
+  }
+
+  /** One machine is cut off from the server, which the others still see; or comes and goes. */
+  #disturbLinks(name: string, what: Mishap["what"], forMs: Millis): void {
+    const up = this.#network.link(name, SERVER);
+    const down = this.#network.link(SERVER, name);
+    if (what === "flap") up.flapping = down.flapping = { upMs: forMs / 7, downMs: forMs / 5 };
+    if (what === "cut" || what === "cutUp") up.isCut = true;
+    if (what === "cut" || what === "cutDown") down.isCut = true;
+    this.#loop.after(forMs, () => {
+      up.isCut = down.isCut = false;
+      up.flapping = down.flapping = undefined;
+    });
   }
 
   #crashServer(): void {
     this.#world.trace?.(() => "the server crashes");
-    this.#server.host.crash();
+    this.#server.host.computer.crash();
     this.#loop.after(this.plan.serverDownMs, () => {
-      if (!this.#server.host.alive) this.#restartServer();
+      if (!this.#server.host.isAlive) this.#restartServer();
     });
   }
 
@@ -190,14 +208,11 @@ class FleetRun {
 
   #heal(): void {
     this.#world.trace?.(() => "---- everything heals ----");
-    for (const { path } of [...this.plan.miners, ...this.plan.clients]) {
-      path.up = path.down = calmFaults(CALM_LATENCY_MS);
-      path.upBlocked = path.downBlocked = false;
-    }
+    this.#network.heal(calmFaults(CALM_LATENCY_MS));
     for (const plan of this.plan.miners) this.#startMiner(plan);
-    if (!this.#server.host.alive) this.#restartServer();
-    this.#server.host.heal();
-    for (const machine of [...this.#miners.values(), ...this.#clients.values()]) machine.heal();
+    if (!this.#server.host.isAlive) this.#restartServer();
+    this.#world.heal();
+    for (const miner of this.#miners.values()) miner.heal();
   }
 
   /** Runs the healed fleet until every client has its answers. */

@@ -4,21 +4,20 @@
  *
  * @module
  */
-import type { Millis } from "../../base/machine.ts";
 import { createListener } from "../../lsp/listener.ts";
 import type { LspEvent, LspNotice } from "../../lsp/mod.ts";
 import { ServerCore } from "../../server/core.ts";
 import type { ServerEffect, ServerInput } from "../../server/types.ts";
 import { classicResult, decodeClassicMessage, encodeClassicMessage } from "../../work/classic.ts";
 import { decodeMessage, encodeMessage } from "../../work/wire.ts";
-import type { Host, HostQuirks, Program } from "../engine/host.ts";
-import { calmPath } from "../engine/network.ts";
+import type { Quirks } from "../engine/computer.ts";
 import { Process } from "../engine/process.ts";
 import { demand } from "../engine/trace.ts";
 import { describeMessage } from "../lsp/describe.ts";
+import type { Host, Program } from "../lsp/host.ts";
 import { cheapHash, messageOf } from "./cheap_hash.ts";
 import { demandSound } from "./check.ts";
-import { type FleetWorld, SERVER_ADDRESS } from "./world.ts";
+import { type FleetWorld, SERVER, SERVER_ADDRESS } from "./world.ts";
 
 /** One life of the server. */
 export class ServerMachine implements Program {
@@ -34,8 +33,9 @@ export class ServerMachine implements Program {
   /** Assigns seen so far, for planting a fault. */
   #assigns = 0;
 
-  constructor(world: FleetWorld, quirks: HostQuirks) {
+  constructor(world: FleetWorld, quirks: Quirks) {
     this.#world = world;
+    const computer = world.computer(SERVER, quirks);
     this.core = new ServerCore({
       hash: (subject, nonce) => cheapHash(messageOf(subject), nonce),
       onAccept: ({ client, job, lower, upper }) => {
@@ -43,16 +43,14 @@ export class ServerMachine implements Program {
       },
     });
     this.#process = new Process({
-      loop: world.loop,
+      computer,
       core: this.core,
       carryOut: (effect) => this.#carryOut(effect),
       afterInput: () => demandSound(this.core),
-      hostMs: () => this.host.nowMs(),
     });
-    const nowMs = quirks.clockOriginMs + world.loop.nowMs * quirks.clockRate;
     const random = world.newRandom();
-    const endpoint = createListener({ params: world.params, random }, nowMs);
-    this.host = world.addHost("server", quirks, calmPath(0), endpoint, this, SERVER_ADDRESS);
+    const endpoint = createListener({ params: world.params, random }, computer.nowMs());
+    this.host = world.addHost(SERVER, computer, endpoint, this, SERVER_ADDRESS);
   }
 
   onNotice(notice: LspNotice): void {
@@ -73,14 +71,6 @@ export class ServerMachine implements Program {
     const { wire, payload } = event;
     this.#watchIncoming(connId, wire === "json", payload);
     this.#process.tell({ kind: "payload", connId, wire, payload });
-  }
-
-  wakeAtMs(): Millis | undefined {
-    return this.#process.wakeAtMs();
-  }
-
-  handleWake(): void {
-    this.#process.handleWake();
   }
 
   #carryOut(effect: ServerEffect): void {
@@ -170,7 +160,7 @@ export class ServerMachine implements Program {
 
   #pretend(connId: number, wire: "cbor" | "json", payload: Uint8Array): void {
     this.#world.loop.after(1, () => {
-      if (!this.host.alive) return;
+      if (!this.host.isAlive) return;
       this.host.act(() => this.#process.tell({ kind: "payload", connId, wire, payload }));
     });
   }

@@ -6,8 +6,9 @@
  */
 import type { Millis } from "../../base/machine.ts";
 import type { LspEvent, LspNotice } from "../../lsp/mod.ts";
-import type { Host, Program } from "../engine/host.ts";
+import type { Computer } from "../engine/computer.ts";
 import { demand } from "../engine/trace.ts";
+import type { Host, Program } from "../lsp/host.ts";
 import { cheapHash } from "./cheap_hash.ts";
 import type { JobRecord } from "./oracle.ts";
 import { type FleetClientPlan, type MinerPlan, workOf } from "./plan.ts";
@@ -27,10 +28,12 @@ abstract class StrangerProgram implements Program {
   protected alive = true;
   life = 0;
   readonly #plan: MinerPlan | FleetClientPlan;
+  readonly #computer: Computer;
 
   constructor(world: FleetWorld, plan: MinerPlan | FleetClientPlan) {
     this.world = world;
     this.#plan = plan;
+    this.#computer = world.computer(plan.name, plan.quirks);
   }
 
   protected abstract onConnected(): void;
@@ -44,15 +47,11 @@ abstract class StrangerProgram implements Program {
   crash(): void {
     this.world.trace?.(() => `${this.#plan.name} crashes`);
     this.alive = false;
-    this.host?.crash();
+    this.#computer.crash();
   }
 
   sleep(forMs: Millis): void {
-    this.host?.stall(forMs);
-  }
-
-  heal(): void {
-    this.host?.heal();
+    this.#computer.sleep(forMs);
   }
 
   onNotice(notice: LspNotice): void {
@@ -71,15 +70,15 @@ abstract class StrangerProgram implements Program {
     if (event.kind === "data") return this.onMessage(readText(text.decode(event.payload)));
     this.world.trace?.(() => `${this.#plan.name}: ${event.kind}`);
     this.connId = undefined;
-    this.host?.crash();
+    this.host?.kill();
     this.onGone();
     this.#retry();
   }
 
   protected dial(): void {
     if (!this.alive) return;
-    const { name, kind, quirks, path } = this.#plan;
-    this.host = this.world.dial(`${name}/${++this.life}`, kind, quirks, path, this);
+    const { name, kind } = this.#plan;
+    this.host = this.world.dial(`${name}/${++this.life}`, kind, this.#computer, this);
   }
 
   protected send(message: Partial<StrangerText>): void {
@@ -133,8 +132,7 @@ export class StrangerMiner extends StrangerProgram {
     this.stand(forMs);
   }
 
-  override heal(): void {
-    super.heal();
+  heal(): void {
     this.pool.standing = false;
   }
 

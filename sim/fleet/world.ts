@@ -1,5 +1,5 @@
 /**
- * What all machines of one fleet simulation share.
+ * What all computers of one fleet simulation share.
  *
  * @module
  */
@@ -7,25 +7,29 @@ import { type Random, seededRandom } from "../../base/random.ts";
 import type { Address, EndpointCore } from "../../lsp/mod.ts";
 import type { FullParams } from "../../lsp/params.ts";
 import { Stream } from "../engine/dice.ts";
-import { Host, type HostQuirks, type Program } from "../engine/host.ts";
+import { Computer, type Quirks } from "../engine/computer.ts";
 import type { Loop } from "../engine/loop.ts";
-import type { Network, Path } from "../engine/network.ts";
-import type { Plant } from "../engine/plant.ts";
+import type { Network } from "../engine/network.ts";
 import type { TraceLine } from "../engine/trace.ts";
 import { type DialerKind, makeDialer } from "../lsp/endpoints.ts";
+import { Host, type Program } from "../lsp/host.ts";
 import type { FleetOracle } from "./oracle.ts";
+import type { FleetPlant } from "./plants.ts";
 
+/** The server's computer, and where it listens. */
+export const SERVER = "server";
 export const SERVER_ADDRESS: Address = "10.0.0.1 6060";
 
-/** One run's clock, network and oracle, and ways to put machines into it. */
+/** One run's clock, network and oracle, and ways to put programs into it. */
 export class FleetWorld {
   readonly loop: Loop;
   readonly network: Network;
   readonly oracle: FleetOracle;
   readonly params: FullParams;
   readonly trace: TraceLine | undefined;
-  readonly plant: Plant | undefined;
+  readonly plant: FleetPlant | undefined;
   readonly #seed: number;
+  readonly #computers = new Map<string, Computer>();
   #streams = 0;
 
   constructor(
@@ -35,7 +39,7 @@ export class FleetWorld {
     oracle: FleetOracle,
     params: FullParams,
     trace: TraceLine | undefined,
-    plant: Plant | undefined,
+    plant: FleetPlant | undefined,
   ) {
     this.#seed = seed;
     this.loop = loop;
@@ -51,24 +55,37 @@ export class FleetWorld {
     return seededRandom(this.#seed, Stream.cores + this.#streams++);
   }
 
-  /** Puts `core` on a socket. */
+  /** The computer of that name, which outlives what runs on it. */
+  computer(name: string, quirks: Quirks): Computer {
+    let computer = this.#computers.get(name);
+    if (computer === undefined) {
+      computer = new Computer({ name, loop: this.loop, quirks, random: this.newRandom() });
+      this.#computers.set(name, computer);
+    }
+    return computer;
+  }
+
+  /** Ends every sleep, for good. */
+  heal(): void {
+    for (const computer of this.#computers.values()) computer.heal();
+  }
+
+  /** Puts an endpoint on a socket. */
   addHost(
     name: string,
-    quirks: HostQuirks,
-    path: Path,
+    computer: Computer,
     core: EndpointCore,
     program: Program,
     address?: Address,
   ): Host {
-    const { loop, network } = this;
-    return new Host(name, loop, network, this.newRandom(), quirks, path, core, program, address);
+    return new Host(name, computer, this.network, core, program, address);
   }
 
-  /** A machine that begins to dial the server. */
-  dial(name: string, kind: DialerKind, quirks: HostQuirks, path: Path, program: Program): Host {
+  /** An endpoint that begins to dial the server. */
+  dial(name: string, kind: DialerKind, computer: Computer, program: Program): Host {
     const random = this.newRandom();
-    const nowMs = quirks.clockOriginMs + this.loop.nowMs * quirks.clockRate;
+    const nowMs = computer.nowMs();
     const core = makeDialer(kind, this.params, {}, random, nowMs, SERVER_ADDRESS, random());
-    return this.addHost(name, quirks, path, core, program);
+    return this.addHost(name, computer, core, program);
   }
 }

@@ -7,8 +7,8 @@
 import { Endpoint } from "../../lsp/endpoint.ts";
 import type { LspEvent, LspNotice } from "../../lsp/mod.ts";
 import type { Dice } from "../engine/dice.ts";
-import type { Host, Program } from "../engine/host.ts";
 import { demand, type TraceLine } from "../engine/trace.ts";
+import type { Host, Program } from "./host.ts";
 import type { End, Ledger, Side } from "./ledger.ts";
 import type { LargePlan } from "./plan.ts";
 
@@ -67,7 +67,7 @@ export class Party implements Program {
       const size = event.kind === "data" ? ` ${event.payload.length} bytes` : "";
       return `${this.side.name} read ${event.kind}${size} on ${event.connId}`;
     });
-    this.#ledger.read(this.side, event, this.host.loop.nowMs);
+    this.#ledger.read(this.side, event, this.host.computer.loop.nowMs);
   }
 
   /** No buffer of one of our endpoints is ever larger than its limit. */
@@ -155,8 +155,11 @@ export class Party implements Program {
 
   crash(): void {
     this.#trace?.(() => `${this.side.name} crashes`);
+    this.host.computer.crash();
+  }
+
+  onCrash(): void {
     this.side.dead = true;
-    this.host.crash();
   }
 
   #refused(code: string, reason: string): void {

@@ -7,8 +7,8 @@
 import type { Millis } from "../../base/machine.ts";
 import type { FullParams, LspLimits } from "../../lsp/params.ts";
 import { Dice, Stream } from "../engine/dice.ts";
-import type { HostQuirks } from "../engine/host.ts";
-import { drawFaults, type Path } from "../engine/network.ts";
+import type { Quirks } from "../engine/computer.ts";
+import { drawFaults, type Faults } from "../engine/link.ts";
 import type { DialerKind, ListenerKind } from "./endpoints.ts";
 
 /** Something that happens at a time during the faulty phase; `client` -1 is the listener. */
@@ -21,7 +21,8 @@ export interface Incident {
     | "crash"
     | "return"
     | "stall"
-    | "blackout"
+    | "cut"
+    | "flap"
     | "rebind"
     | "slow"
     | "close"
@@ -35,8 +36,10 @@ export interface ClientPlan {
   readonly kind: DialerKind;
   readonly params: FullParams;
   readonly limits: Partial<LspLimits>;
-  readonly quirks: HostQuirks;
-  readonly path: Path;
+  readonly quirks: Quirks;
+  /** The links to the listener and from it. */
+  readonly up: Faults;
+  readonly down: Faults;
 }
 
 /** The messages larger than a datagram that programs write on the native wire. */
@@ -52,7 +55,7 @@ export interface LspPlan {
   readonly listenerKind: ListenerKind;
   readonly listenerParams: FullParams;
   readonly listenerLimits: Partial<LspLimits>;
-  readonly listenerQuirks: HostQuirks;
+  readonly listenerQuirks: Quirks;
   readonly clients: readonly ClientPlan[];
   readonly large: LargePlan;
   readonly incidents: readonly Incident[];
@@ -80,7 +83,8 @@ export function drawLspPlan(seed: number): LspPlan {
       params: { ...drawParams(dice, name), epochMillis: epochMs },
       limits: drawLimits(dice, name),
       quirks: drawQuirks(dice, epochMs, name),
-      path: drawPath(dice, epochMs, name),
+      up: drawFaults(dice, epochMs, `${name}.up`),
+      down: drawFaults(dice, epochMs, `${name}.down`),
     });
   }
   const faultyMs = epochMs * dice.integer(4, 24, "faultyEpochs");
@@ -136,21 +140,12 @@ function drawLimits(dice: Dice, name: string): Partial<LspLimits> {
   };
 }
 
-function drawQuirks(dice: Dice, epochMs: Millis, name: string): HostQuirks {
+function drawQuirks(dice: Dice, epochMs: Millis, name: string): Quirks {
   return {
     bufferDatagrams: Math.round(dice.scale(4, 256, `${name}.buffer`)),
     turnDelayMsMax: dice.sometimes(0.6, 0, epochMs / 10, `${name}.turnDelayMs`),
     clockOriginMs: dice.pick([0, 0, 1, 1e6, 2 ** 31 - 500, 1e12], `${name}.clockOrigin`),
     clockRate: dice.sometimes(0.3, 1, 1.01, `${name}.clockRate`),
-  };
-}
-
-function drawPath(dice: Dice, epochMs: Millis, name: string): Path {
-  return {
-    up: drawFaults(dice, epochMs, `${name}.up`),
-    down: drawFaults(dice, epochMs, `${name}.down`),
-    upBlocked: false,
-    downBlocked: false,
   };
 }
 
@@ -172,7 +167,8 @@ function drawIncidents(
     incidents.push({ atMs, client, what: "dial", amount: 0 });
     const bursts = dice.integer(1, 6);
     for (let i = 0; i < bursts; i++) add(1, client, "write", dice.pick([1, 4, 20]));
-    for (let i = 0; i < 3; i++) add(0.25, client, "blackout", silenceMs);
+    for (let i = 0; i < 3; i++) add(0.25, client, "cut", silenceMs);
+    add(0.1, client, "flap", silenceMs);
     add(0.25, client, "crash", 0);
     add(0.3, client, "return", 0);
     add(0.2, client, "stall", silenceMs);

@@ -7,54 +7,73 @@
  * @module
  */
 import type { Millis } from "../../base/machine.ts";
-import { seededRandom } from "../../base/random.ts";
+import { type Random, seededRandom } from "../../base/random.ts";
 import { Dice, Stream } from "../engine/dice.ts";
-import { Host } from "../engine/host.ts";
+import { Computer, type Quirks } from "../engine/computer.ts";
+import type { Harness, Run } from "../engine/harness.ts";
+import { calmFaults, type Link } from "../engine/link.ts";
 import { Loop } from "../engine/loop.ts";
-import { calmFaults, calmPath, Network } from "../engine/network.ts";
-import { type Plant, PlantedEndpoint } from "../engine/plant.ts";
-import { report } from "../engine/report.ts";
-import { type RunReport, type TraceLine, tracer, type Transcript } from "../engine/trace.ts";
+import { Network } from "../engine/network.ts";
+import { type TraceLine, tracer, type Transcript } from "../engine/trace.ts";
 import { checkClosed, checkSettled, demandConnected } from "./check.ts";
 import { makeDialer, makeListener } from "./endpoints.ts";
 import { Finale } from "./finale.ts";
+import { Host } from "./host.ts";
 import { Ledger } from "./ledger.ts";
 import { LONGEST_PAYLOAD_BYTES, Party } from "./party.ts";
 import { type ClientPlan, drawLspPlan, type Incident, type LspPlan } from "./plan.ts";
+import { LSP_PLANTS, type LspPlant, PlantedEndpoint } from "./plants.ts";
+import { LSP_WIRE } from "./wire.ts";
 
 /** Events after which a run is declared unable to come to rest. */
 const STEPS_MAX = 2_000_000;
+const LISTENER = "listener";
 const LISTENER_ADDRESS = "10.0.0.1 6060";
+/** Random streams of the computers, far from those of the cores. */
+const COMPUTER_STREAM = 50;
 /** Initial sequence numbers near the places where 31- and 32-bit arithmetic breaks. */
 const EDGE_ISNS = [0, 1, 2 ** 31 - 3, 2 ** 31, 2 ** 32 - 4, 2 ** 32 - 1];
 
-/** Runs `seed` and tells what became of it; never throws on what the cores do. */
-export function runLspSeed(seed: number, plant?: Plant, transcript?: Transcript): RunReport {
-  return report(seed, "lsp", new LspRun(seed, plant, transcript));
-}
+/** The protocol alone. */
+export const LSP: Harness = {
+  name: "lsp",
+  about: "the protocol alone, a listener and its clients",
+  plants: LSP_PLANTS,
+  prepare: (seed, plant, transcript) => new LspRun(seed, plant as LspPlant, transcript),
+};
 
-class LspRun {
+class LspRun implements Run {
   readonly plan: LspPlan;
   readonly #seed: number;
-  readonly #plant: Plant | undefined;
+  readonly #plant: LspPlant | undefined;
   readonly #loop = new Loop();
   readonly #ledger = new Ledger();
   readonly #script: Dice;
   readonly #network: Network;
   readonly #trace: TraceLine | undefined;
+  readonly #listenerComputer: Computer;
+  /** Those of the clients. */
+  readonly #computers: readonly Computer[];
   readonly #parties: Party[] = [];
   /** The newest life of each client; holes are clients that have not dialed yet. */
   readonly #clients: (Party | undefined)[] = [];
   #listener!: Party;
-  #healed = false;
 
-  constructor(seed: number, plant: Plant | undefined, transcript: Transcript | undefined) {
+  constructor(seed: number, plant: LspPlant | undefined, transcript: Transcript | undefined) {
     this.#seed = seed;
     this.#plant = plant;
     this.plan = drawLspPlan(seed);
     this.#script = new Dice(seed, Stream.script);
     this.#trace = tracer(this.#loop, transcript);
-    this.#network = new Network(this.#loop, seededRandom(seed, Stream.network), this.#trace);
+    const random = seededRandom(seed, Stream.network);
+    this.#network = new Network(this.#loop, random, LSP_WIRE, this.#trace);
+    this.#listenerComputer = this.#newComputer(LISTENER, this.plan.listenerQuirks, 0);
+    this.#computers = this.plan.clients.map(({ quirks, up, down }, i) => {
+      const name = clientName(i);
+      this.#network.link(name, LISTENER).faults = up;
+      this.#network.link(LISTENER, name).faults = down;
+      return this.#newComputer(name, quirks, i + 1);
+    });
   }
 
   run(): void {
@@ -123,59 +142,46 @@ class LspRun {
   }
 
   #startListener(): void {
-    const party = new Party(this.#ledger, "listener", "listener", this.#trace);
+    const party = new Party(this.#ledger, LISTENER, "listener", this.#trace);
     party.large = this.plan.large;
     const { listenerKind, listenerParams, listenerLimits } = this.plan;
-    const quirks = this.plan.listenerQuirks;
+    const computer = this.#listenerComputer;
     const random = this.#coreRandom(party);
-    const nowMs = quirks.clockOriginMs + this.#loop.nowMs * quirks.clockRate;
+    const nowMs = computer.nowMs();
     const sound = makeListener(listenerKind, listenerParams, listenerLimits, random, nowMs);
     const core = this.#plant === undefined ? sound : new PlantedEndpoint(sound, this.#plant);
-    party.host = new Host(
-      party.side.name,
-      this.#loop,
-      this.#network,
-      random,
-      quirks,
-      calmPath(0),
-      core,
-      party,
-      LISTENER_ADDRESS,
-    );
+    const { name } = party.side;
+    party.host = new Host(name, computer, this.#network, core, party, LISTENER_ADDRESS);
     this.#parties.push(party);
     this.#listener = party;
   }
 
   #dial(index: number, plan: ClientPlan): Party {
-    const party = new Party(this.#ledger, `client${index}`, "dialer", this.#trace);
+    const party = new Party(this.#ledger, clientName(index), "dialer", this.#trace);
     party.large = this.plan.large;
     const random = this.#coreRandom(party);
     const previous = this.#clients[index];
     const samePort = previous !== undefined && previous.side.dead && this.#script.chance(0.5);
     const edgy = !samePort && this.#script.chance(0.3);
     const isn = edgy ? this.#script.pick(EDGE_ISNS) : this.#script.integer(0, 2 ** 32 - 1);
-    const { kind, params, limits, quirks } = plan;
-    const nowMs = quirks.clockOriginMs + this.#loop.nowMs * quirks.clockRate;
+    const { kind, params, limits } = plan;
+    const computer = this.#computers[index]!;
+    const nowMs = computer.nowMs();
     this.#trace?.(() => `${party.side.name} (${kind}) dials, isn ${isn}`);
     const core = makeDialer(kind, params, limits, random, nowMs, LISTENER_ADDRESS, isn);
-    party.host = new Host(
-      party.side.name,
-      this.#loop,
-      this.#network,
-      random,
-      quirks,
-      plan.path,
-      core,
-      party,
-      samePort ? previous.host.socket.address : undefined,
-    );
-    if (this.#healed) party.host.heal();
+    const address = samePort ? previous.host.socket.address : undefined;
+    party.host = new Host(party.side.name, computer, this.#network, core, party, address);
     this.#parties.push(party);
     this.#clients[index] = party;
     return party;
   }
 
-  #coreRandom(party: Party) {
+  #newComputer(name: string, quirks: Quirks, index: number): Computer {
+    const random = seededRandom(this.#seed, COMPUTER_STREAM + index);
+    return new Computer({ name, loop: this.#loop, quirks, random });
+  }
+
+  #coreRandom(party: Party): Random {
     return seededRandom(this.#seed, Stream.cores + party.side.number);
   }
 
@@ -188,7 +194,8 @@ class LspRun {
     const plan = this.plan.clients[client]!;
     const party = this.#clients[client];
     if (what === "dial") this.#dial(client, plan);
-    if (what === "blackout") this.#blackout(plan, amount);
+    if (what === "cut") this.#cut(client, amount);
+    if (what === "flap") this.#flap(client, amount);
     if (party === undefined) return;
     const over = party.side.dead || party.side.refused !== undefined;
     if (what === "return" && over) this.#dial(client, plan);
@@ -196,7 +203,7 @@ class LspRun {
     const end = party.openEnds()[0];
     if (what === "write" && end) party.write(end, amount, this.#script);
     else if (what === "crash") party.crash();
-    else if (what === "stall") party.host.stall(amount);
+    else if (what === "stall") party.host.computer.sleep(amount);
     else if (what === "rebind") this.#network.rebind(party.host.socket);
     else if (what === "slow") this.#readSlowly(party, amount);
     else if (what === "close" && !party.closing) party.close();
@@ -212,7 +219,7 @@ class LspRun {
       });
     }
     if (listener.side.dead) return;
-    if (what === "stall") listener.host.stall(amount);
+    if (what === "stall") listener.host.computer.sleep(amount);
     else if (what === "slow") this.#readSlowly(listener, amount);
     else if (what === "close" && !listener.closing) listener.close();
     else if (what === "write") {
@@ -226,14 +233,33 @@ class LspRun {
     this.#listener.closeConn(end);
   }
 
-  #blackout(plan: ClientPlan, forMs: Millis): void {
-    const { path } = plan;
+  /** One client is cut off, in one direction or both, while the others are not. */
+  #cut(client: number, forMs: Millis): void {
+    const { up, down } = this.#linksOf(client);
     const which = this.#script.pick(["up", "down", "both"]);
-    if (which !== "down") path.upBlocked = true;
-    if (which !== "up") path.downBlocked = true;
+    if (which !== "down") up.isCut = true;
+    if (which !== "up") down.isCut = true;
     this.#loop.after(forMs, () => {
-      path.upBlocked = path.downBlocked = false;
+      up.isCut = down.isCut = false;
     });
+  }
+
+  #flap(client: number, forMs: Millis): void {
+    const { up, down } = this.#linksOf(client);
+    const { epochMs } = this.plan;
+    const upMs = this.#script.real(0.1, 2) * epochMs;
+    const downMs = this.#script.real(0.1, 2) * epochMs;
+    const flapping = { upMs, downMs };
+    up.flapping = flapping;
+    if (this.#script.chance(0.5)) down.flapping = flapping;
+    this.#loop.after(forMs, () => {
+      up.flapping = down.flapping = undefined;
+    });
+  }
+
+  #linksOf(client: number): { up: Link; down: Link } {
+    const name = clientName(client);
+    return { up: this.#network.link(name, LISTENER), down: this.#network.link(LISTENER, name) };
   }
 
   /** Reads a few events now and then, for `forMs`. */
@@ -257,18 +283,10 @@ class LspRun {
 
   #heal(): void {
     this.#trace?.(() => "---- everything heals ----");
-    this.#healed = true;
-    for (const { path } of this.plan.clients) {
-      path.up = calmFaults(this.#healedLatencyMs());
-      path.down = calmFaults(this.#healedLatencyMs());
-      path.upBlocked = path.downBlocked = false;
-    }
+    this.#network.heal(calmFaults(this.#healedLatencyMs()));
     if (this.#listener.side.dead) this.#startListener();
-    for (const party of this.#parties) {
-      if (party.side.dead) continue;
-      party.host.heal();
-      this.#readFast(party);
-    }
+    for (const computer of [this.#listenerComputer, ...this.#computers]) computer.heal();
+    for (const party of this.#living()) this.#readFast(party);
   }
 
   /** On the healed network most clients without a connection dial anew; these do. */
@@ -298,4 +316,8 @@ function roomOf(plan: LspPlan): number {
   });
   const hasClassic = plan.clients.some((client) => client.kind !== "native");
   return hasClassic ? Math.min(...narrow) : Infinity;
+}
+
+function clientName(index: number): string {
+  return `client${index}`;
 }

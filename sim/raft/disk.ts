@@ -14,6 +14,7 @@ import type {
   SnapshotMeta,
   StoreEffect,
 } from "../../raft/mod.ts";
+import type { Durable } from "../engine/computer.ts";
 import type { Loop } from "../engine/loop.ts";
 
 /** How a disk behaves. */
@@ -40,7 +41,7 @@ export interface DiskPlant {
 const NO_PLANT: DiskPlant = { losesVotes: false, tears: false };
 
 /** Durable state, and the one step that is under way. */
-export class SimDisk {
+export class SimDisk implements Durable {
   readonly #loop: Loop;
   readonly #random: Random;
   readonly #plant: DiskPlant;
@@ -113,7 +114,12 @@ export class SimDisk {
   }
 
   /** Power is lost: the step under way has happened or not, and nobody was told. */
-  crash(): void {
+  cutPower(): void {
+    this.crashProcess();
+  }
+
+  /** The node dies; there is no cache of the system's that would survive it. */
+  crashProcess(): void {
     this.#user = undefined;
     this.#incoming = undefined;
     const pending = this.#pending;

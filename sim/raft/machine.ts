@@ -17,6 +17,7 @@ import {
   type StoreEffect,
 } from "../../raft/mod.ts";
 import type { ClockQuirks } from "../engine/clock.ts";
+import { Computer, PLAIN } from "../engine/computer.ts";
 import type { Loop } from "../engine/loop.ts";
 import { Process } from "../engine/process.ts";
 import type { TraceLine } from "../engine/trace.ts";
@@ -66,6 +67,7 @@ export class RaftMachine {
   /** See {@link StateFaults}. */
   applyMs: Millis;
   core: AnyCore | undefined;
+  readonly #computer: Computer;
   #process: Process<RaftInput, RaftEffect> | undefined;
   #lives = 0;
   #busyUntilMs: Millis = 0;
@@ -76,6 +78,9 @@ export class RaftMachine {
     this.id = options.id;
     this.disk = options.disk;
     this.#random = seededRandom(options.seed, 5000 + options.id);
+    const { id, loop, clock, disk } = options;
+    const quirks = { ...PLAIN, ...clock };
+    this.#computer = new Computer({ name: `node ${id}`, loop, quirks, disks: [disk] });
     this.state = new SimState(options.state.snapshotBytes);
     this.applyMs = options.state.applyMs;
   }
@@ -96,7 +101,7 @@ export class RaftMachine {
   /** Begins a life with what the disk holds. */
   start(): void {
     if (this.core !== undefined) return;
-    const { id, seed, loop, params, clock, oracle, plant, state } = this.#options;
+    const { id, seed, params, oracle, plant, state } = this.#options;
     const life = ++this.#lives;
     this.state = new SimState(state.snapshotBytes);
     const persisted = this.disk.start({
@@ -107,16 +112,15 @@ export class RaftMachine {
     this.#snapshotIndex = this.state.index;
     this.#busyUntilMs = 0;
     const random = seededRandom(seed, 100_000 + id * 1000 + life);
-    const nowMs = clock.clockOriginMs + loop.nowMs * clock.clockRate;
+    const nowMs = this.#computer.nowMs();
     const core = plant.createCore({ id, params, persisted, random, nowMs });
     this.core = core;
     oracle.started(core.node);
     oracle.stateIs(id, this.state.index, this.state.digest);
     this.#options.trace?.(() => `${id} starts at ${this.state.index}, term ${core.node.term}`);
     this.#process = new Process({
-      loop,
+      computer: this.#computer,
       core,
-      clock,
       carryOut: (effect) => this.#carryOut(effect),
       afterInput: () => oracle.looked(core.node),
     });
@@ -127,20 +131,19 @@ export class RaftMachine {
   crash(): void {
     if (this.core === undefined) return;
     this.#options.trace?.(() => `${this.id} crashes`);
-    this.#process?.crash();
+    this.#computer.crash();
     this.core = undefined;
     this.#process = undefined;
     this.#lives++;
-    this.disk.crash();
   }
 
   /** Stands still for a while. */
   sleep(forMs: Millis): void {
-    this.#process?.sleep(forMs);
+    if (this.isUp) this.#computer.sleep(forMs);
   }
 
   rouse(): void {
-    this.#process?.rouse();
+    this.#computer.heal();
   }
 
   /** Hands in an input, now or when the node is awake. */

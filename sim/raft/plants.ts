@@ -14,7 +14,6 @@ import {
   type RaftNode,
   type RaftOptions,
 } from "../../raft/mod.ts";
-import type { Plant } from "../engine/plant.ts";
 import type { DiskPlant } from "./disk.ts";
 
 /** A core, whole or with a mistake in it. */
@@ -30,20 +29,26 @@ export interface NodePlant {
   readonly createCore: (options: RaftOptions) => AnyCore;
 }
 
-/**
- * What the disks do wrong. `raft-volatile-vote`: a vote is said to be durable and is not.
- * `raft-torn-snapshot`: a crash tears a snapshot from the log that belongs to it.
- */
-export function diskPlantOf(plant: Plant | undefined): DiskPlant {
+/** Mistakes of a node, its disk or its state machine, and what each breaks. */
+export const RAFT_PLANTS = {
+  "raft-volatile-vote": "a vote is said to be durable and is not",
+  "raft-torn-snapshot": "a crash tears a snapshot from the log that belongs to it",
+  "raft-lost-apply": "one entry in 20 is not applied",
+  "raft-old-term-commit": "a leader commits by count whatever the entry's term",
+  "raft-old-append-truncates": "a follower cuts its log where an append ends that is merely old",
+  "raft-stale-read": "a leader answers reads without asking whether it still leads",
+} as const;
+
+export type RaftPlant = keyof typeof RAFT_PLANTS;
+
+/** What the disks do wrong. */
+export function diskPlantOf(plant: RaftPlant | undefined): DiskPlant {
   return { losesVotes: plant === "raft-volatile-vote", tears: plant === "raft-torn-snapshot" };
 }
 
-/**
- * What the nodes do wrong. `raft-lost-apply`: some entries are not applied. For the others see the
- * classes below.
- */
-export function nodePlantOf(plant: Plant | undefined): NodePlant {
-  const kinds: Partial<Record<Plant, new (options: RaftOptions) => AnyCore>> = {
+/** What the nodes do wrong. */
+export function nodePlantOf(plant: RaftPlant | undefined): NodePlant {
+  const kinds: Partial<Record<RaftPlant, new (options: RaftOptions) => AnyCore>> = {
     "raft-old-term-commit": OldTermCommitter,
     "raft-old-append-truncates": Truncator,
     "raft-stale-read": StaleReader,

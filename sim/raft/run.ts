@@ -7,13 +7,12 @@
 import type { Millis } from "../../base/machine.ts";
 import { isMember, type NodeId, type ProposedEffect } from "../../raft/mod.ts";
 import { Dice, Stream } from "../engine/dice.ts";
-import type { Plant } from "../engine/plant.ts";
-import { report } from "../engine/report.ts";
-import { demand, type RunReport, type Transcript } from "../engine/trace.ts";
+import type { Harness, Run } from "../engine/harness.ts";
+import { demand, type Transcript } from "../engine/trace.ts";
 import { Hands } from "./hands.ts";
 import { calmLink } from "./net.ts";
 import { drawRaftPlan, ELECTION_MS, LATE_MS, type RaftPlan } from "./plan.ts";
-import { diskPlantOf, nodePlantOf } from "./plants.ts";
+import { diskPlantOf, nodePlantOf, RAFT_PLANTS, type RaftPlant } from "./plants.ts";
 import { RaftWorld } from "./world.ts";
 
 /** After healing: a leader within this, counted in least election time-outs. */
@@ -28,17 +27,20 @@ const COMMAND_MS = 3 * ELECTION_MS;
 const PEACE_MS = 20 * ELECTION_MS;
 const CALM_LATENCY_MS = 1;
 
-/** Runs `seed` and tells what became of it; never throws on what the cores do. */
-export function runRaftSeed(seed: number, plant?: Plant, transcript?: Transcript): RunReport {
-  return report(seed, "raft", new RaftRun(seed, plant, transcript));
-}
+/** The replicated log, message by message. */
+export const RAFT: Harness = {
+  name: "raft",
+  about: "the replicated log of a group of nodes, message by message",
+  plants: RAFT_PLANTS,
+  prepare: (seed, plant, transcript) => new RaftRun(seed, plant as RaftPlant, transcript),
+};
 
-class RaftRun {
+class RaftRun implements Run {
   readonly plan: RaftPlan;
   readonly #world: RaftWorld;
   readonly #hands: Hands;
 
-  constructor(seed: number, plant: Plant | undefined, transcript: Transcript | undefined) {
+  constructor(seed: number, plant: RaftPlant | undefined, transcript: Transcript | undefined) {
     this.plan = drawRaftPlan(seed);
     const { nodes, spares, params, clocks, faults, links, disks, state } = this.plan;
     this.#world = new RaftWorld({

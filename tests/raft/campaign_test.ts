@@ -1,8 +1,8 @@
 /** Raft message by message under simulated faults, and the proof that mistakes are seen. */
 import { describe, test } from "bun:test";
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { type Plant, PLANTS } from "../../sim/engine/plant.ts";
-import { runRaftSeed } from "../../sim/raft/run.ts";
+import { runSeed } from "../../sim/engine/harness.ts";
+import { RAFT } from "../../sim/raft/run.ts";
 import { expectAllGood, runSim } from "../sim/shards.ts";
 
 /** Part of the acceptance of the simulator: at least 1,000. */
@@ -13,12 +13,12 @@ const PLANT_SEEDS = 50;
 
 describe("Raft under simulated faults", () => {
   test(`${SEEDS} seeds: what is promised holds after every event, and all is well after healing`, () =>
-    expectAllGood("raft", FIRST_SEED, SEEDS));
+    expectAllGood(RAFT.name, FIRST_SEED, SEEDS));
 
   test("the runs do something: proposals commit and are lost, members change, snapshots go over", () => {
     const sums: Record<string, number> = {};
     for (let seed = 1; seed <= 100; seed++) {
-      for (const [name, value] of Object.entries(runRaftSeed(seed).counts)) {
+      for (const [name, value] of Object.entries(runSeed(RAFT, seed).counts)) {
         sums[name] = (sums[name] ?? 0) + value;
       }
     }
@@ -35,22 +35,22 @@ describe("Raft under simulated faults", () => {
   });
 
   test("the same seed gives the same run", () => {
-    assertEquals(runRaftSeed(11), runRaftSeed(11));
+    assertEquals(runSeed(RAFT, 11), runSeed(RAFT, 11));
   });
 
-  for (const plant of PLANTS.filter((name: Plant) => name.startsWith("raft-"))) {
+  for (const plant of Object.keys(RAFT.plants)) {
     test(`a planted mistake is seen within ${PLANT_SEEDS} seeds: ${plant}`, () => {
       let seed = 1;
-      while (seed <= PLANT_SEEDS && runRaftSeed(seed, plant).failure === undefined) seed++;
+      while (seed <= PLANT_SEEDS && runSeed(RAFT, seed, plant).failure === undefined) seed++;
       assert(seed <= PLANT_SEEDS);
     });
   }
 
   test("a failing seed says how to replay it", async () => {
-    const args = ["--seed", "1", "--seeds", "3", "--only", "raft"];
-    const { code, output } = await runSim(args, { MOTHERLODE_PLANT: "raft-lost-apply" });
+    const args = ["--seed", "1", "--seeds", "3", "--only", "raft", "--plant", "raft-lost-apply"];
+    const { code, output } = await runSim(args);
     assertEquals(code, 1);
-    assertStringIncludes(output, "replay: MOTHERLODE_PLANT=raft-lost-apply bun run sim.ts --seed");
+    assertStringIncludes(output, "replay: bun run sim.ts --only raft --seed ");
     assert(!output.includes("NOT DETERMINISTIC"));
   });
 });

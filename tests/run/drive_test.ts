@@ -4,6 +4,7 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import type { Machine, Millis, Wake } from "../../base/machine.ts";
 import { Outbox } from "../../base/outbox.ts";
 import { Drive } from "../../run/drive.ts";
+import { Computer, PLAIN } from "../../sim/engine/computer.ts";
 import { Loop } from "../../sim/engine/loop.ts";
 import { Process } from "../../sim/engine/process.ts";
 
@@ -69,11 +70,11 @@ function onBun(carryOut: (word: string, rig: Rig) => void): Rig {
 function simulated(carryOut: (word: string, rig: Rig) => void): Rig {
   const parrot = new Parrot();
   const loop = new Loop();
+  const quirks = { ...PLAIN, clockOriginMs: 1000, clockRate: 1.25 };
   const process = new Process<Input, Effect>({
-    loop,
+    computer: new Computer({ name: "one", loop, quirks }),
     core: parrot,
     carryOut: ({ word }) => carryOut(word, rig),
-    clock: { clockOriginMs: 1000, clockRate: 1.25 },
   });
   const rig: Rig = {
     parrot,
@@ -152,13 +153,14 @@ describe("Process", () => {
     const loop = new Loop();
     const parrot = new Parrot();
     const said: { word: string; atMs: Millis }[] = [];
+    const computer = new Computer({ name: "one", loop });
     const process = new Process<Input, Effect>({
-      loop,
+      computer,
       core: parrot,
       carryOut: ({ word }) => said.push({ word, atMs: loop.nowMs }),
     });
     process.tell({ kind: "say", words: [], wakeInMs: 10 });
-    loop.at(5, () => process.sleep(100));
+    loop.at(5, () => computer.sleep(100));
     loop.at(20, () => process.whenAwake(() => process.tell({ kind: "say", words: ["late"] })));
     loop.runUntil(1000, () => {}, 1000);
     assertEquals(
@@ -173,7 +175,7 @@ describe("Process", () => {
   test("calls afterInput once the effects are carried out", () => {
     const order: string[] = [];
     const process = new Process<Input, Effect>({
-      loop: new Loop(),
+      computer: new Computer({ name: "one", loop: new Loop() }),
       core: new Parrot(),
       carryOut: ({ word }) => order.push(word),
       afterInput: () => order.push("checked"),

@@ -1,7 +1,7 @@
 /** Simulated campaigns: ever new seeds of every harness, in processes of their own. */
 import { test } from "bun:test";
 import { assertEquals } from "@std/assert";
-import { HARNESSES } from "../../sim/engine/campaign.ts";
+import { HARNESSES } from "../../sim/harnesses.ts";
 import { isSoaked, nowMs, SOAK_SEED, SOAK_SEEDS, tellSoak } from "../support/soak.ts";
 import { runSim } from "./shards.ts";
 
@@ -9,7 +9,7 @@ import { runSim } from "./shards.ts";
 const BATCH = 100;
 const PROCESSES = 2;
 
-for (const harness of HARNESSES) {
+for (const { name: harness } of HARNESSES) {
   test(`${harness}: ever new seeds keep every promise`, async () => {
     const sinceMs = nowMs();
     let next = 0;

@@ -1,7 +1,7 @@
 /** The whole fleet in the simulator: server, miners and clients over LSP on bad networks. */
 import { describe, expect, test } from "bun:test";
-import type { Plant } from "../../sim/engine/plant.ts";
-import { runFleetSeed } from "../../sim/fleet/run.ts";
+import { runSeed } from "../../sim/engine/harness.ts";
+import { FLEET } from "../../sim/fleet/run.ts";
 import { expectAllGood, runSim } from "./shards.ts";
 
 /** Part of the acceptance of the simulator: at least 300. */
@@ -10,12 +10,12 @@ const FIRST_SEED = 2_000_000;
 
 describe("the fleet under simulated faults", () => {
   test(`${SEEDS} seeds: answers are true and in time, nothing is accepted twice or unsearched`, () =>
-    expectAllGood("fleet", FIRST_SEED, SEEDS));
+    expectAllGood(FLEET.name, FIRST_SEED, SEEDS));
 
   test("the runs do something: jobs are answered, cancelled and lost", () => {
     const sums: Record<string, number> = {};
     for (let seed = 1; seed <= 30; seed++) {
-      for (const [name, value] of Object.entries(runFleetSeed(seed).counts)) {
+      for (const [name, value] of Object.entries(runSeed(FLEET, seed).counts)) {
         sums[name] = (sums[name] ?? 0) + value;
       }
     }
@@ -25,12 +25,12 @@ describe("the fleet under simulated faults", () => {
     expect(sums["accepted"]).toBeGreaterThan(600);
   });
 
-  for (const plant of ["lose-chunk", "last-hash"] satisfies Plant[]) {
+  for (const plant of Object.keys(FLEET.plants)) {
     test(`a planted fault is caught: ${plant}`, async () => {
-      const args = ["--seed", "1", "--seeds", "10", "--only", "fleet"];
-      const { code, output } = await runSim(args, { MOTHERLODE_PLANT: plant });
+      const args = ["--seed", "1", "--seeds", "10", "--only", "fleet", "--plant", plant];
+      const { code, output } = await runSim(args);
       expect(code).toBe(1);
-      expect(output).toContain(`replay: MOTHERLODE_PLANT=${plant} bun run sim.ts --seed`);
+      expect(output).toContain(`replay: bun run sim.ts --only fleet --seed`);
       expect(output).toContain("drawn: ");
       expect(output).not.toContain("NOT DETERMINISTIC");
     });

@@ -1,8 +1,8 @@
 /** LSP in the simulator: the same cores as on sockets, thousands of bad networks. */
 import { describe, expect, test } from "bun:test";
-import type { Plant } from "../../sim/engine/plant.ts";
+import { runSeed } from "../../sim/engine/harness.ts";
 import type { Transcript } from "../../sim/engine/trace.ts";
-import { runLspSeed } from "../../sim/lsp/run.ts";
+import { LSP } from "../../sim/lsp/run.ts";
 import { expectAllGood, runSim } from "./shards.ts";
 
 /** Part of the acceptance of the simulator: at least 3,000. */
@@ -22,17 +22,17 @@ const FAILED_ONCE: Readonly<Record<number, string>> = {
 describe("LSP under simulated faults", () => {
   for (const [seed, why] of Object.entries(FAILED_ONCE)) {
     test(`seed ${seed} is good again: ${why}`, () => {
-      expect(runLspSeed(Number(seed)).failure).toBeUndefined();
+      expect(runSeed(LSP, Number(seed)).failure).toBeUndefined();
     });
   }
 
   test(`${SEEDS} seeds keep every promise of docs/lsp.md`, () =>
-    expectAllGood("lsp", FIRST_SEED, SEEDS));
+    expectAllGood(LSP.name, FIRST_SEED, SEEDS));
 
   test("the runs do something: both wires connect, data is read, peers are lost", () => {
     const sums: Record<string, number> = {};
     for (let seed = 1; seed <= 50; seed++) {
-      for (const [name, value] of Object.entries(runLspSeed(seed).counts)) {
+      for (const [name, value] of Object.entries(runSeed(LSP, seed).counts)) {
         sums[name] = (sums[name] ?? 0) + value;
       }
     }
@@ -46,19 +46,19 @@ describe("LSP under simulated faults", () => {
   test("equal seeds give equal runs", () => {
     const transcripts = [0, 1].map(() => {
       const transcript: Transcript = { lines: [], linesMax: 100_000 };
-      runLspSeed(7, undefined, transcript);
+      runSeed(LSP, 7, undefined, transcript);
       return transcript.lines.join("\n");
     });
     expect(transcripts[0]!.length).toBeGreaterThan(1000);
     expect(transcripts[0]).toBe(transcripts[1]!);
   });
 
-  for (const plant of ["skip-ack", "early-ack"] satisfies Plant[]) {
+  for (const plant of Object.keys(LSP.plants)) {
     test(`a planted fault is caught: ${plant}`, async () => {
-      const args = ["--seed", "1", "--seeds", "10", "--only", "lsp"];
-      const { code, output } = await runSim(args, { MOTHERLODE_PLANT: plant });
+      const args = ["--seed", "1", "--seeds", "10", "--only", "lsp", "--plant", plant];
+      const { code, output } = await runSim(args);
       expect(code).toBe(1);
-      expect(output).toContain(`replay: MOTHERLODE_PLANT=${plant} bun run sim.ts --seed`);
+      expect(output).toContain(`replay: bun run sim.ts --only lsp --seed`);
       expect(output).toContain("drawn: ");
       expect(output).not.toContain("NOT DETERMINISTIC");
     });

@@ -2,7 +2,8 @@
 import { describe, expect, test } from "bun:test";
 import { integerBetween, seededRandom } from "../../base/random.ts";
 import { Loop } from "../../sim/engine/loop.ts";
-import { calmPath, Network } from "../../sim/engine/network.ts";
+import { calmFaults, type Link } from "../../sim/engine/link.ts";
+import { Network } from "../../sim/engine/network.ts";
 import { cheapHash, cheapModulus, cheapSearch } from "../../sim/fleet/cheap_hash.ts";
 import { Intervals } from "../../sim/fleet/intervals.ts";
 import { StrangerEndpoint } from "../../sim/lsp/stranger.ts";
@@ -82,14 +83,14 @@ test("Loop runs what is planned in the order of time, then of planning", () => {
 });
 
 describe("Network does what it was told to:", () => {
-  function send(change: (path: ReturnType<typeof calmPath>) => void, count = 1000) {
+  function send(change: (link: Link) => void, count = 1000) {
     const loop = new Loop();
     const network = new Network(loop, seededRandom(9));
-    const path = calmPath(10);
-    change(path);
+    network.heal(calmFaults(10));
+    change(network.link("a", "b"));
     const got: { bytes: Uint8Array; atMs: number }[] = [];
-    const to = network.open(calmPath(0), (bytes) => got.push({ bytes, atMs: loop.nowMs }));
-    const from = network.open(path, () => {});
+    const to = network.open("b", (bytes) => got.push({ bytes, atMs: loop.nowMs }));
+    const from = network.open("a", () => {});
     for (let i = 0; i < count; i++)
       network.send(from, to.address, Uint8Array.of(1, i & 255, i >> 8));
     loop.runUntil(100_000, () => {}, 1e6);
@@ -104,20 +105,19 @@ describe("Network does what it was told to:", () => {
   });
 
   test("loss, duplicates, damage, reordering, blackouts", () => {
-    const lossy = send((path) => (path.up = { ...path.up, lossShare: 0.3 }));
+    const lossy = send((link) => (link.faults = { ...link.faults, lossShare: 0.3 }));
     expect(share(lossy.got)).toBeGreaterThan(0.6);
     expect(share(lossy.got)).toBeLessThan(0.8);
-    const doubled = send((path) => (path.up = { ...path.up, duplicateShare: 0.5 }));
+    const doubled = send((link) => (link.faults = { ...link.faults, duplicateShare: 0.5 }));
     expect(share(doubled.got)).toBeGreaterThan(1.4);
-    const flipped = send((path) => (path.up = { ...path.up, flipShare: 1 }));
+    const flipped = send((link) => (link.faults = { ...link.faults, flipShare: 1 }));
     expect(flipped.network.counts.damaged).toBe(1000);
-    const cut = send((path) => (path.up = { ...path.up, truncateShare: 1 }));
+    const cut = send((link) => (link.faults = { ...link.faults, truncateShare: 1 }));
     expect(cut.got.every(({ bytes }) => bytes.length < 3)).toBe(true);
-    const jittery = send((path) => (path.up = { ...path.up, jitterMs: 50 }));
+    const jittery = send((link) => (link.faults = { ...link.faults, jitterMs: 50 }));
     const order = jittery.got.map(({ bytes }) => bytes[1]! + 256 * bytes[2]!);
     expect(order).not.toEqual(order.toSorted((a, b) => a - b));
-    expect(send((path) => (path.upBlocked = true)).got.length).toBe(0);
-    expect(send((path) => (path.downBlocked = true)).got.length).toBe(1000);
+    expect(send((link) => (link.isCut = true)).got.length).toBe(0);
   });
 });
 

@@ -1,6 +1,6 @@
 /**
  * Faults planted on purpose, to prove that the simulator can fail. Each breaks a promise at the
- * boundary of a core; none is known to the cores.
+ * boundary of an endpoint, which does not know of it.
  *
  * @module
  */
@@ -8,60 +8,24 @@ import type { Millis } from "../../base/machine.ts";
 import { DatagramReader, FrameType } from "../../lsp/frame.ts";
 import type { Address, EndpointCore, LspEvent, LspNotice, Outgoing } from "../../lsp/mod.ts";
 
-/** Environment variable that names the fault to plant. */
-export const PLANT_VARIABLE = "MOTHERLODE_PLANT";
+/** Faults of a listener, and what each breaks. */
+export const LSP_PLANTS = {
+  "skip-ack": "a listener acknowledges nothing after the fifth message that its program has read",
+  "early-ack": "a listener acknowledges its fifth message and never delivers it",
+} as const;
 
-/**
- * - `skip-ack`: a listener acknowledges nothing after the fifth message that its program has read.
- * - `early-ack`: a listener acknowledges its fifth message and never delivers it.
- * - `lose-chunk`: a server takes a chunk that it never assigned for searched.
- * - `last-hash`: a miner answers with the last nonce of a chunk instead of the best.
- * - `raft-…`: see sim/raft/plants.ts.
- */
-export type Plant =
-  | "skip-ack"
-  | "early-ack"
-  | "lose-chunk"
-  | "last-hash"
-  | "raft-volatile-vote"
-  | "raft-old-term-commit"
-  | "raft-old-append-truncates"
-  | "raft-stale-read"
-  | "raft-torn-snapshot"
-  | "raft-lost-apply";
-
-export const PLANTS: readonly Plant[] = [
-  "skip-ack",
-  "early-ack",
-  "lose-chunk",
-  "last-hash",
-  "raft-volatile-vote",
-  "raft-old-term-commit",
-  "raft-old-append-truncates",
-  "raft-stale-read",
-  "raft-torn-snapshot",
-  "raft-lost-apply",
-];
-
-/** The fault that `environment` asks for. Throws on a name that does not exist. */
-export function plantFrom(environment: Record<string, string | undefined>): Plant | undefined {
-  const name = environment[PLANT_VARIABLE];
-  if (name === undefined || name === "") return undefined;
-  const plant = PLANTS.find((known) => known === name);
-  if (plant !== undefined) return plant;
-  throw new RangeError(`${PLANT_VARIABLE}=${name}: expected one of ${PLANTS.join(", ")}`);
-}
+export type LspPlant = keyof typeof LSP_PLANTS;
 
 const FAULTY_MESSAGE = 5;
 
-/** A listener with a fault: `skip-ack` or `early-ack`. */
+/** A listener with a fault. */
 export class PlantedEndpoint implements EndpointCore {
   readonly #core: EndpointCore;
-  readonly #plant: Plant;
+  readonly #plant: LspPlant;
   readonly #reader = new DatagramReader();
   #read = 0;
 
-  constructor(core: EndpointCore, plant: Plant) {
+  constructor(core: EndpointCore, plant: LspPlant) {
     this.#core = core;
     this.#plant = plant;
   }

@@ -1,0 +1,191 @@
+/**
+ * One direction of the way between two places: what it does to datagrams, whether it is cut, and
+ * how much of it is taken.
+ *
+ * @module
+ */
+import type { Millis } from "../../base/machine.ts";
+import { chance, integerBetween, type Random, unitReal } from "../../base/random.ts";
+import type { Dice } from "./dice.ts";
+
+/** What may happen to a datagram on its way in one direction. Shares are probabilities. */
+export interface Faults {
+  readonly lossShare: number;
+  readonly duplicateShare: number;
+  /** One random bit to four are flipped, where the harness's `Wire` allows it. */
+  readonly flipShare: number;
+  readonly truncateShare: number;
+  /** Datagrams that come up to `lateMs` late, behind many sent after them. */
+  readonly lateShare: number;
+  readonly lateMs: Millis;
+  /** Every datagram takes `latencyMs` and up to `jitterMs` more, so that some overtake others. */
+  readonly latencyMs: Millis;
+  readonly jitterMs: Millis;
+}
+
+/** How much a link carries: a bottleneck, and a queue before it that drops what overflows. */
+export interface Capacity {
+  readonly bytesPerMs: number;
+  readonly queueBytes: number;
+}
+
+/** A link that comes and goes. */
+export interface Flapping {
+  readonly upMs: Millis;
+  readonly downMs: Millis;
+}
+
+/** What a link did, in datagrams and bytes. */
+export interface LinkCounts {
+  datagrams: number;
+  bytes: number;
+  /** Lost by chance, or while the link was down. */
+  lost: number;
+  lostBytes: number;
+  /** Lost because the queue was full, or the datagram too large. */
+  overflowed: number;
+  overflowedBytes: number;
+}
+
+/** What becomes of one copy of a datagram: how long it takes, and whether it was lost. */
+export interface Passage {
+  readonly delayMs: Millis;
+  readonly why: "lost" | "cut" | "overflow" | "too large" | undefined;
+}
+
+/** One direction between two places. */
+export class Link {
+  readonly from: string;
+  readonly to: string;
+  faults: Faults;
+  /** Nothing passes. */
+  isCut = false;
+  /** Infinity: as much as comes. */
+  capacity: Capacity | undefined;
+  /** Datagrams above this many bytes are lost without a word. */
+  mtuBytes: number = Infinity;
+  flapping: Flapping | undefined;
+  readonly counts: LinkCounts = {
+    datagrams: 0,
+    bytes: 0,
+    lost: 0,
+    lostBytes: 0,
+    overflowed: 0,
+    overflowedBytes: 0,
+  };
+  #busyUntilMs: Millis = 0;
+
+  constructor(from: string, to: string, faults: Faults) {
+    this.from = from;
+    this.to = to;
+    this.faults = faults;
+  }
+
+  /** Whether anything passes at `nowMs`. */
+  isUp(nowMs: Millis): boolean {
+    if (this.isCut) return false;
+    if (this.flapping === undefined) return true;
+    const { upMs, downMs } = this.flapping;
+    return nowMs % (upMs + downMs) < upMs;
+  }
+
+  /** As if new: `faults`, and nothing in the way. */
+  heal(faults: Faults): void {
+    this.faults = faults;
+    this.isCut = false;
+    this.flapping = undefined;
+    this.capacity = undefined;
+    this.mtuBytes = Infinity;
+  }
+
+  /** A datagram of `bytes` bytes enters now. */
+  pass(bytes: number, random: Random, nowMs: Millis): Passage {
+    const { faults, counts } = this;
+    counts.datagrams++;
+    counts.bytes += bytes;
+    if (!this.isUp(nowMs)) return this.#lose(bytes, "cut");
+    if (bytes > this.mtuBytes) return this.#overflow(bytes, "too large");
+    let delayMs = faults.latencyMs;
+    if (this.capacity !== undefined) {
+      const { bytesPerMs, queueBytes } = this.capacity;
+      const busyUntilMs = Math.max(this.#busyUntilMs, nowMs);
+      if ((busyUntilMs - nowMs) * bytesPerMs + bytes > queueBytes) {
+        return this.#overflow(bytes, "overflow");
+      }
+      this.#busyUntilMs = busyUntilMs + bytes / bytesPerMs;
+      delayMs += this.#busyUntilMs - nowMs;
+    }
+    if (faults.lossShare > 0 && chance(random, faults.lossShare)) return this.#lose(bytes, "lost");
+    if (faults.jitterMs > 0) delayMs += unitReal(random) * faults.jitterMs;
+    if (faults.lateShare > 0 && chance(random, faults.lateShare)) {
+      delayMs += unitReal(random) * faults.lateMs;
+    }
+    return { delayMs, why: undefined };
+  }
+
+  #lose(bytes: number, why: "lost" | "cut"): Passage {
+    this.counts.lost++;
+    this.counts.lostBytes += bytes;
+    return { delayMs: 0, why };
+  }
+
+  #overflow(bytes: number, why: "overflow" | "too large"): Passage {
+    this.counts.overflowed++;
+    this.counts.overflowedBytes += bytes;
+    return { delayMs: 0, why };
+  }
+}
+
+/** A damaged copy of `bytes`, or `bytes` themselves when they are spared. */
+export function damage(
+  random: Random,
+  bytes: Uint8Array,
+  faults: Faults,
+  mayFlip: boolean,
+): Uint8Array {
+  const { flipShare, truncateShare } = faults;
+  let result = bytes;
+  if (flipShare > 0 && mayFlip && bytes.length > 0 && chance(random, flipShare)) {
+    result = bytes.slice();
+    const flips = integerBetween(random, 1, 4);
+    for (let i = 0; i < flips; i++) {
+      const bit = integerBetween(random, 0, result.length * 8 - 1);
+      result[bit >> 3]! ^= 1 << (bit & 7);
+    }
+  }
+  if (truncateShare > 0 && bytes.length > 0 && chance(random, truncateShare)) {
+    result = result.slice(0, integerBetween(random, 0, bytes.length - 1));
+  }
+  return result;
+}
+
+/** No faults but `latencyMs`. */
+export function calmFaults(latencyMs: Millis): Faults {
+  return {
+    lossShare: 0,
+    duplicateShare: 0,
+    flipShare: 0,
+    truncateShare: 0,
+    lateShare: 0,
+    lateMs: 0,
+    latencyMs,
+    jitterMs: 0,
+  };
+}
+
+/**
+ * Draws the faults of one direction. Each kind is present in about half the runs, so that some runs
+ * are nasty in one way only. `scaleMs` (an epoch, say) sets the scale of what is late.
+ */
+export function drawFaults(dice: Dice, scaleMs: Millis, name: string): Faults {
+  return {
+    lossShare: dice.sometimes(0.6, 0, 0.4, `${name}.loss`),
+    duplicateShare: dice.sometimes(0.5, 0, 0.3, `${name}.duplicate`),
+    flipShare: dice.sometimes(0.4, 0, 0.2, `${name}.flip`),
+    truncateShare: dice.sometimes(0.3, 0, 0.1, `${name}.truncate`),
+    lateShare: dice.sometimes(0.4, 0, 0.3, `${name}.late`),
+    lateMs: dice.real(0, 3 * scaleMs, `${name}.lateMs`),
+    latencyMs: dice.scale(0.05, 0.3 * scaleMs, `${name}.latencyMs`),
+    jitterMs: dice.sometimes(0.6, 0, 0.3 * scaleMs, `${name}.jitterMs`),
+  };
+}
