@@ -1,98 +1,109 @@
 /**
  * A client: `bun run client.ts HOST:PORT MESSAGE MAXNONCE`. Has the fleet search the nonce in
- * 0..MAXNONCE whose hash with MESSAGE is least, or, with `--target`, the lowest that meets it.
+ * 0..MAXNONCE whose hash with MESSAGE is least, or, with a target, the lowest that meets it.
  *
  * Its stdout is exactly `Result HASH NONCE` or `Disconnected`; progress goes to stderr.
  *
  * @module
  */
 import { atPort, oneLine } from "./base/text.ts";
-import { type JobAnswer, type Submission, submit, SubmitError } from "./client/mod.ts";
-import { progressLine } from "./client/progress_line.ts";
+import { jobAsked } from "./client/asked_adapter.ts";
+import { type JobAnswer, submit, SubmitError } from "./client/mod.ts";
+import { showProgress } from "./client/show_adapter.ts";
 import { LSP_FLAGS, lspParams, WIRE_FLAG, wireFlag } from "./peer/flags.ts";
 import { readCommandLine, type Usage } from "./run/args.ts";
 import { Failure, UsageError } from "./run/errors.ts";
-import { hex64, hostAndPort, uint64 } from "./run/flags.ts";
+import { DEFAULT_PORT, hostAndPort, seconds } from "./run/flags.ts";
+import { printResult } from "./run/output.ts";
 import { Display } from "./run/progress.ts";
 import { onSignal, runScript } from "./run/signals.ts";
-import { hexDigits } from "./work/readable.ts";
+import { hexDigits, leadingZeroBits } from "./work/readable.ts";
 
 /** A target that no nonce of the range met. */
 const EXIT_UNMET = 3;
+/** The time that was given is over. */
+const EXIT_TIMED_OUT = 4;
 
 const USAGE: Usage = {
   name: "client",
-  takes: "HOST:PORT MESSAGE MAXNONCE",
-  count: [3, 3],
-  about: "Finds the nonce in 0..MAXNONCE whose hash with MESSAGE is least.",
+  takes: "HOST[:PORT] MESSAGE MAXNONCE",
+  count: [2, 3],
+  about:
+    "Finds the nonce in 0..MAXNONCE whose hash with MESSAGE is least: the first 64 bits of\n" +
+    "SHA-256 over MESSAGE, one blank and the decimal nonce. Numbers may be 2^40 or 1e9.",
   flags: {
+    zeros: { value: "N", help: "end at the lowest nonce with N leading zero bits in its hash" },
+    target: { value: "HEX", help: "end at the lowest nonce with a hash <= 16 hex digits" },
     lower: { value: "N", help: "first nonce of the range (0)" },
-    target: { value: "HEX", help: "end at the lowest nonce with a hash <= 16 hex digits (none)" },
+    file: { value: "FILE", help: "take MESSAGE from FILE, byte by byte (- for stdin)" },
+    timeout: { value: "SECONDS", help: "give up then, and exit with 4" },
+    json: { help: "write progress and result as JSON, a line each" },
+    quiet: { help: "show no progress" },
     wire: WIRE_FLAG,
     ...LSP_FLAGS,
-    quiet: { help: "show no progress" },
   },
 };
 
 async function main(): Promise<number> {
   const line = readCommandLine(USAGE, process.argv.slice(2));
-  const [server, message, maxNonce] = line.positionals as [string, string, string];
-  const { host, port } = hostAndPort(server);
-  const upper = uint64("MAXNONCE", maxNonce);
-  const lower = uint64("--lower", line.flag("lower") ?? "0");
-  const hex = line.flag("target");
-  const target = hex === undefined ? undefined : hex64("--target", hex);
-  const params = lspParams(line);
-  const wire = wireFlag(line);
-  const display = new Display({ quiet: line.has("quiet") });
-  const work = { message, lower, upper, ...(target !== undefined && { target }) };
+  const { host, port } = hostAndPort(line.positionals[0]!, DEFAULT_PORT);
+  const work = await jobAsked(line);
+  const timeout = line.flag("timeout");
+  const timeoutMs = timeout === undefined ? undefined : seconds("--timeout", timeout);
+  const [params, wire, json] = [lspParams(line), wireFlag(line), line.has("json")];
+  const display = new Display({ quiet: line.has("quiet") || json });
   const job = submit({ host, port, wire, params, ...work });
+  const shown = showProgress(job, { ...work, where: atPort(host, port), json, display });
   onSignal(async () => {
-    display.clear();
+    shown.end();
     await job.cancel();
   });
-  const where = atPort(host, port);
+  let late = false;
+  if (timeoutMs !== undefined) setTimeout(() => void ((late = true), job.cancel()), timeoutMs);
   let answer: JobAnswer;
   try {
-    await showProgress(job, upper - lower + 1n, where, display);
+    await shown.over;
     answer = await job.answer;
   } catch (error) {
-    if (error instanceof SubmitError) return fail(error);
+    if (late) shown.end();
+    else display.clear();
+    if (late) process.stderr.write(`client: no answer within ${timeout} s\n`);
+    if (late) return EXIT_TIMED_OUT;
+    if (error instanceof SubmitError) return await fail(error, json);
     throw error;
-  } finally {
-    display.clear();
   }
-  process.stdout.write(`Result ${answer.hash} ${answer.nonce}\n`);
-  if (answer.met) return 0;
-  const best = `${hexDigits(answer.hash)} is the least`;
-  process.stderr.write(`client: no hash meets the target ${hexDigits(target!)}, ${best}\n`);
+  display.clear();
+  return await tell(answer, work.target, json, line.has("quiet"));
+}
+
+/** Writes the result; its exit code. */
+async function tell(
+  { hash, nonce, met }: JobAnswer,
+  target: bigint | undefined,
+  json: boolean,
+  quiet: boolean,
+): Promise<number> {
+  const hex = hexDigits(hash);
+  if (json)
+    await printResult(`${JSON.stringify({ result: { hash: hex, nonce: `${nonce}`, met } })}\n`);
+  else await printResult(`Result ${hash} ${nonce}\n`);
+  if (!quiet && !json) {
+    process.stderr.write(`hash ${hex}: ${leadingZeroBits(hash)} leading zero bits\n`);
+  }
+  if (met) return 0;
+  process.stderr.write(
+    `client: no hash meets the target ${hexDigits(target!)}, ${hex} is the least\n`,
+  );
   return EXIT_UNMET;
 }
 
-/** Shows how the job goes until it ends, one way or the other. */
-async function showProgress(
-  job: Submission,
-  total: bigint,
-  where: string,
-  display: Display,
-): Promise<void> {
-  await job.connected;
-  display.line(`connected to ${where}`);
-  let waiting = false;
-  for await (const status of job) {
-    if (status.miners === 0 && !waiting) {
-      display.line("no miner is connected: the job waits for miners");
-    }
-    waiting = status.miners === 0;
-    display.status(progressLine(status, total, display.lineOptions));
-  }
-}
-
 /** The exit code of a job without an answer; what is to be said of it, is. */
-function fail(error: SubmitError): number {
+async function fail(error: SubmitError, json: boolean): Promise<number> {
   if (error.code === "INVALID_JOB") throw new UsageError(error.message);
   if (error.code !== "DISCONNECTED") throw new Failure(error.message);
-  process.stdout.write("Disconnected\n");
+  await printResult(
+    json ? `${JSON.stringify({ disconnected: error.message })}\n` : "Disconnected\n",
+  );
   process.stderr.write(`client: ${oneLine(error.message)}\n`);
   return 1;
 }

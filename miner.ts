@@ -32,7 +32,7 @@ const LINE_MILLIS = 30_000;
 
 const USAGE: Usage = {
   name: "miner",
-  takes: "[HOST:PORT] | bench",
+  takes: "[HOST[:PORT]] | bench",
   count: [0, 1],
   about:
     `Searches nonces for the server at HOST:PORT (127.0.0.1:${DEFAULT_PORT}).\n` +
@@ -42,10 +42,11 @@ const USAGE: Usage = {
     kernel: { value: "NAME", help: `how to hash: ${KERNEL_NAMES.join(", ")} (auto)` },
     gpu: { help: "hash on a graphics processor instead (needs bun-webgpu, see docs/kernels.md)" },
     niceness: { value: "HOW", help: "low: step back for other programs, or normal (low)" },
+    name: { value: "TEXT", help: "what the server calls this miner (the name of the machine)" },
     once: { help: "exit with 1 when the server is lost or does not answer" },
+    quiet: { help: "say nothing but warnings" },
     wire: WIRE_FLAG,
     ...LSP_FLAGS,
-    quiet: { help: "say nothing but warnings" },
   },
 };
 
@@ -58,11 +59,12 @@ async function main(): Promise<number> {
     process.stdout.write(await benchReport({ ...cache, onWarning }));
     return 0;
   }
-  const { host, port } = hostAndPort(line.positionals[0] ?? `127.0.0.1:${DEFAULT_PORT}`);
+  const { host, port } = hostAndPort(line.positionals[0] ?? "127.0.0.1", DEFAULT_PORT);
   const threads = line.flag("threads");
   const kernel = line.flag("kernel");
   const whyNot = kernel === undefined ? undefined : whyNoKernel(kernel);
   if (whyNot !== undefined) throw new UsageError(`--kernel is "${kernel}": ${whyNot}`);
+  const name = line.flag("name");
   const niceness = line.flag("niceness") ?? "low";
   if (niceness !== "low" && niceness !== "normal") {
     throw new UsageError(`--niceness is "${niceness}", expected low or normal`);
@@ -74,6 +76,7 @@ async function main(): Promise<number> {
     wire: wireFlag(line),
     params: lspParams(line),
     once: line.has("once"),
+    ...(name !== undefined && { name }),
     niceness,
     gpu: line.has("gpu"),
     ...(threads !== undefined && {

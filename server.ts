@@ -6,10 +6,13 @@
  *
  * @module
  */
-import { atPort, oneLine, readableCount, readablePlural } from "./base/text.ts";
+import { readableCount, readablePlural } from "./base/text.ts";
 import { LSP_FLAGS, lspParams } from "./peer/flags.ts";
 import { readCommandLine, type Usage } from "./run/args.ts";
-import { DEFAULT_PORT, port as portOf } from "./run/flags.ts";
+import { DEFAULT_PORT, hostAndPort, port as portOf } from "./run/flags.ts";
+import { openLine, readyLine } from "./run/listening.ts";
+import { logLine } from "./run/log.ts";
+import { printResult } from "./run/output.ts";
 import { onSignal, runScript } from "./run/signals.ts";
 import { type RunningServer, serve } from "./server/mod.ts";
 
@@ -20,13 +23,15 @@ const REASONS = 6;
 
 const USAGE: Usage = {
   name: "server",
+  verb: "serve",
   takes: "[PORT]",
   count: [0, 1],
   about: `Serves miners and clients on UDP PORT (${DEFAULT_PORT}); port 0 picks a free one.`,
   flags: {
     host: { value: "HOST", help: "address to bind (127.0.0.1); 0.0.0.0 or :: for all" },
-    ...LSP_FLAGS,
+    advertise: { value: "HOST:PORT", help: "what others are to call this server" },
     quiet: { help: "say nothing about miners and jobs" },
+    ...LSP_FLAGS,
   },
 };
 
@@ -35,16 +40,25 @@ async function main(): Promise<number> {
   const port = portOf(line.positionals[0] ?? String(DEFAULT_PORT), 0n);
   const host = line.flag("host") ?? "127.0.0.1";
   const quiet = line.has("quiet");
+  const advertise = line.flag("advertise");
+  if (advertise !== undefined) hostAndPort(advertise);
   const server = await serve({
     host,
     port,
     params: lspParams(line),
     log: (text, level) => {
-      if (!quiet || level === "warn") process.stderr.write(`${oneLine(text)}\n`);
+      if (!quiet || level === "warn") logLine(text);
     },
   });
-  process.stdout.write(`listening on ${atPort(server.host, server.port)}\n`);
-  const tell = toldOnce(server, (text) => void (quiet || process.stderr.write(`${text}\n`)));
+  const at = {
+    host: server.host,
+    port: server.port,
+    ...(advertise !== undefined && { advertise }),
+  };
+  await printResult(`${readyLine(at)}\n`);
+  const open = openLine(at);
+  if (open !== undefined) logLine(open);
+  const tell = toldOnce(server, (text) => void (quiet || logLine(text)));
   setInterval(tell, LOOK_MILLIS);
   onSignal(async () => {
     tell();

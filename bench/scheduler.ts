@@ -49,7 +49,7 @@ function busyFleet(minerCount: number, clients: number): BusyFleet {
   }
   for (let i = 0; i < minerCount; i++) {
     const rate = 1e6 + i * 1_000;
-    const options = { connId: i + 1, steerable: true, threads: 8, label: "bench", rate };
+    const options = { connId: i + 1, steerable: true, threads: 8, label: "bench", name: "", rate };
     fleet.join(new Worker<Task>(options, 0), 0);
   }
   const searches = new Searches(fleet, { hash: () => 0n, accepted: nothing, suspected: nothing });

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { hostname } from "node:os";
 import { seededRandom } from "../base/random.ts";
 import { atPort, readablePlural } from "../base/text.ts";
 import { connect, type LspClient, type Params, type Wire } from "../lsp/mod.ts";
@@ -39,6 +40,8 @@ export interface MineOptions {
    * no usable one). Needs the package `bun-webgpu`.
    */
   readonly gpu?: boolean;
+  /** For people: what the server calls this miner; the name of the machine if left out. */
+  readonly name?: string;
   /** Give up when the server is lost or does not answer, instead of trying again for ever. */
   readonly once?: boolean;
   /** Says goodbye to the server and ends when aborted. */
@@ -71,6 +74,9 @@ export function mine(options: MineOptions): Miner {
   return new RunningMiner(options);
 }
 
+/** How long nothing is heard from the server before that is said. */
+const SILENT_MILLIS = 1000;
+
 class RunningMiner implements Miner {
   readonly ended: Promise<string>;
   readonly #options: MineOptions;
@@ -89,7 +95,11 @@ class RunningMiner implements Miner {
     this.#options = options;
     this.ended = this.#end.promise;
     const random = seededRandom(crypto.getRandomValues(new Uint32Array(1))[0]!);
-    this.#core = new MinerCore({ random, once: options.once ?? false });
+    this.#core = new MinerCore({
+      random,
+      once: options.once ?? false,
+      name: options.name ?? hostname(),
+    });
     this.#drive = new Drive(this.#core, (effect) => this.#do(effect));
     this.#pool = options.gpu === true ? this.#gpuPool() : this.#threadPool();
     const stop = (): void => void this.close();
@@ -210,6 +220,7 @@ class RunningMiner implements Miner {
     this.#client = undefined;
     const { host = "127.0.0.1", port, wire = "cbor", params } = this.#options;
     let end: unknown;
+    const hint = this.#hintIfSilent(turn, atPort(host, port));
     try {
       const client = await connect({
         host,
@@ -220,15 +231,25 @@ class RunningMiner implements Miner {
         ...(params !== undefined && { params }),
       });
       if (turn !== this.#dials) return void client.close();
+      clearTimeout(hint);
       this.#client = client;
       this.#tell({ kind: "connected", wire });
       end = await this.#readAll(client, turn);
     } catch (error) {
       end = error;
     }
+    clearTimeout(hint);
     if (turn !== this.#dials) return;
     this.#client = undefined;
     this.#tell({ kind: "gone", reason: whyEnded(`the server at ${atPort(host, port)}`, end) });
+  }
+
+  /** At the first dial says where it goes, and what may be wrong when nobody answers. */
+  #hintIfSilent(turn: number, where: string): ReturnType<typeof setTimeout> | undefined {
+    if (turn > 1) return undefined;
+    this.#log(`connecting to ${where}`, "info");
+    const still = `still no answer from ${where}: is a server running there? does a firewall`;
+    return setTimeout(() => this.#log(`${still} let UDP through?`, "info"), SILENT_MILLIS);
   }
 
   /** Reads until the connection ends; gives the error that says why it did. */

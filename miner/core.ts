@@ -44,6 +44,8 @@ export const RETRY_MAX_MILLIS = 10_000;
 export interface MinerCoreOptions {
   /** Spreads retries in time. */
   readonly random: Random;
+  /** For people: what its owner calls it. Default none. */
+  readonly name?: string;
   /** Exit when the server is lost instead of trying again. */
   readonly once?: boolean;
 }
@@ -67,6 +69,7 @@ export class MinerCore implements Machine<MinerInput, MinerEffect> {
   readonly rejected: Map<MinerRejection, number> = new Map();
   readonly #random: Random;
   readonly #once: boolean;
+  readonly #name: string;
   readonly #effects = new Outbox<MinerEffect>();
   #link: Link = "fresh";
   #wire: Wire = "cbor";
@@ -90,6 +93,7 @@ export class MinerCore implements Machine<MinerInput, MinerEffect> {
   constructor(options: MinerCoreOptions) {
     this.#random = options.random;
     this.#once = options.once ?? false;
+    this.#name = clipped(options.name ?? "", MAX_LABEL_BYTES);
   }
 
   /** Whether the miner is done for good. */
@@ -143,6 +147,8 @@ export class MinerCore implements Machine<MinerInput, MinerEffect> {
     this.#joined = false;
     this.#connectedAtMs = nowMs;
     this.#lastChunkNumber = 0;
+    // What fails from here on is news, even if it failed the same way before.
+    this.#failure = "";
     this.#log("info", "connected to the server");
     this.#joinIfReady();
   }
@@ -174,7 +180,7 @@ export class MinerCore implements Machine<MinerInput, MinerEffect> {
     this.#joined = true;
     const { threads, rate, label } = this.#pool;
     if (this.#wire === "cbor") {
-      this.#write({ kind: "join", threads, rate, label });
+      this.#write({ kind: "join", threads, rate, label, name: this.#name });
       return this.#tellKernel();
     }
     this.#effects.push({ kind: "write", payload: encodeClassicMessage(CLASSIC_JOIN) });

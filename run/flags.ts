@@ -20,17 +20,35 @@ export function port(text: string, least = 1n): number {
   return Number(wholeNumber("PORT", text, least, 65_535n));
 }
 
-/** `HOST:PORT`, HOST a name, an IPv4 or an IPv6 address in brackets. Throws {@link UsageError}. */
-export function hostAndPort(text: string): { host: string; port: number } {
-  const match = /^(?:\[([0-9a-f:.%\w]+)\]|([^:[\]\s]+)):(\d+)$/i.exec(text);
+/**
+ * `HOST:PORT` or, with a `defaultPort`, `HOST` alone; HOST is a name, an IPv4 or an IPv6 address in
+ * brackets, with its zone if it has one (`[fe80::1%eth0]`). Throws {@link UsageError}.
+ */
+export function hostAndPort(text: string, defaultPort?: number): { host: string; port: number } {
+  const match = /^(?:\[([0-9a-f:.]+(?:%[\w.-]+)?)\]|([^:[\]\s]+))(?::(\d+))?$/i.exec(text);
   const host = match?.[1] ?? match?.[2];
-  if (host !== undefined) return { host, port: port(match![3]!) };
+  if (host !== undefined && match![3] !== undefined) return { host, port: port(match![3]) };
+  if (host !== undefined && defaultPort !== undefined) return { host, port: defaultPort };
   throw new UsageError(`the server is "${text}", expected HOST:PORT (an IPv6 HOST as [HOST])`);
 }
 
-/** A whole number of 64 bits. Throws {@link UsageError}. */
+/** A time in seconds, to the millisecond, as milliseconds. Throws {@link UsageError}. */
+export function seconds(name: string, text: string): number {
+  const millis = /^\d{1,9}(?:\.\d{1,3})?$/.test(text) ? Math.round(Number(text) * 1000) : 0;
+  if (millis > 0) return millis;
+  throw new UsageError(`${name} is "${text}", expected seconds above 0`);
+}
+
+const UINT64_MAX = (1n << 64n) - 1n;
+
+/** A whole number of 64 bits, as digits, `2^40` or `1e9`. Throws {@link UsageError}. */
 export function uint64(name: string, text: string): bigint {
-  return wholeNumber(name, text, 0n, (1n << 64n) - 1n);
+  const power = /^(\d{1,20})(\^|e)(\d{1,3})$/i.exec(text);
+  if (power === null) return wholeNumber(name, text, 0n, UINT64_MAX);
+  const [base, exponent] = [BigInt(power[1]!), BigInt(power[3]!)];
+  const value = power[2] === "^" ? base ** exponent : base * 10n ** exponent;
+  if (value <= UINT64_MAX) return value;
+  throw new UsageError(`${name} is "${text}", expected a whole number 0..${UINT64_MAX}`);
 }
 
 /** A number of 64 bits as 16 hexadecimal digits. Throws {@link UsageError}. */

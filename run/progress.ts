@@ -5,6 +5,8 @@
  * @module
  */
 
+import { writeSync } from "node:fs";
+
 /** Between two lines of progress where there is no terminal. */
 const LINE_MILLIS = 5000;
 
@@ -33,7 +35,7 @@ export class Display {
     this.#quiet = options.quiet ?? false;
     this.#terminal = options.terminal ?? process.stderr.isTTY === true;
     this.#lineMillis = options.lineMillis ?? LINE_MILLIS;
-    this.#write = options.write ?? ((text) => void process.stderr.write(text));
+    this.#write = options.write ?? writeNow;
   }
 
   /** Whether the status line is rewritten in place. */
@@ -74,5 +76,18 @@ export class Display {
   clear(): void {
     if (this.#terminal && this.#status !== "") this.#write("\r\x1b[K");
     this.#status = "";
+  }
+}
+
+/**
+ * Writes to stderr before it returns: what is written to stdout next must not come out before, on
+ * the terminal that both may be.
+ */
+function writeNow(text: string): void {
+  try {
+    writeSync(process.stderr.fd, text);
+  } catch {
+    // A full pipe, or nobody at its end: then Bun's own way, which waits or tells.
+    process.stderr.write(text);
   }
 }

@@ -11,6 +11,7 @@ import { readFileSync } from "node:fs";
 import { oneLine } from "../base/text.ts";
 import { UsageError } from "./errors.ts";
 import { invocation } from "./invocation.ts";
+import { whyTooOld } from "./version.ts";
 
 /** How long a clean end may take: a peer that is gone too would otherwise be waited for. */
 const GOODBYE_MILLIS = 2000;
@@ -40,6 +41,11 @@ function endWithParent(): void {
 /** Runs a script's main function; what it throws becomes one line and an exit code. */
 export async function runScript(name: string, main: () => Promise<number>): Promise<never> {
   let code = 1;
+  const old = whyTooOld();
+  if (old !== undefined) {
+    process.stderr.write(`${name}: ${old}\n`);
+    process.exit(1);
+  }
   if (process.env[WITH_PARENT] !== undefined) endWithParent();
   try {
     code = await main();

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { oneLine } from "../base/text.ts";
+import { atPort, oneLine } from "../base/text.ts";
 import {
   type EndpointStats,
   listen,
@@ -57,14 +57,26 @@ export interface RunningServer extends AsyncDisposable {
 /** Starts a server. Rejects with an LspError if it cannot listen (port in use, unknown host). */
 export async function serve(options: ServeOptions): Promise<RunningServer> {
   const { host = "127.0.0.1", port, params } = options;
+  const addresses = new Map<number, string>();
+  const tellRefusal = refusalsTo(options.log ?? (() => {}));
+  const onNotice = (notice: LspNotice): void => {
+    if (notice.kind === "connected") addresses.set(notice.connId, readableAddress(notice.from));
+    else tellRefusal(notice);
+  };
   const lsp = await listen({
     host,
     port,
     appVersion: options.appVersion ?? MESSAGES_VERSION,
-    onNotice: refusalsTo(options.log ?? (() => {})),
+    onNotice,
     ...(params !== undefined && { params }),
   });
-  return new SocketServer(lsp, options);
+  return new SocketServer(lsp, addresses, options);
+}
+
+/** `HOST PORT`, as LSP says it, as people write it. */
+function readableAddress(address: string): string {
+  const [host, port] = address.split(" ") as [string, string];
+  return atPort(host, Number(port));
 }
 
 /** Tells of strangers that were turned away, but not of each of a flood. */
@@ -85,13 +97,18 @@ class SocketServer implements RunningServer {
   readonly #core: ServerCore;
   readonly #log: NonNullable<ServeOptions["log"]>;
   readonly #drive: Drive<ServerInput, ServerEffect>;
+  /** Where the connections come from; as many as there are connections. */
+  readonly #addresses: Map<number, string>;
 
-  constructor(lsp: LspServer, options: ServeOptions) {
+  constructor(lsp: LspServer, addresses: Map<number, string>, options: ServeOptions) {
     this.host = lsp.host;
     this.port = lsp.port;
     this.#lsp = lsp;
     this.#log = options.log ?? (() => {});
-    this.#core = new ServerCore(options.limits === undefined ? {} : { limits: options.limits });
+    this.#addresses = addresses;
+    const addressOf = (connId: number): string | undefined => addresses.get(connId);
+    const { limits } = options;
+    this.#core = new ServerCore({ addressOf, ...(limits !== undefined && { limits }) });
     this.#drive = new Drive(this.#core, (effect) => this.#carryOut(effect));
     const { signal } = options;
     const close = (): void => void this.close();
@@ -127,6 +144,7 @@ class SocketServer implements RunningServer {
         const input = await this.#next();
         if (input === undefined) return;
         this.#drive.tell(input);
+        if (input.kind === "gone") this.#addresses.delete(input.connId);
       }
     } catch (error) {
       await this.#lsp.close();

@@ -50,6 +50,8 @@ export interface Desk {
   /** Hangs up. */
   close(connId: number): void;
   tell(level: "info" | "warn", text: string): void;
+  /** Where a connection comes from, for people, as far as that is known. */
+  addressOf(connId: number): string | undefined;
   reject(reason: string): void;
 }
 
@@ -234,7 +236,9 @@ export class Clients {
     const size = spec.upper - spec.lower + 1n;
     const kind = spec.target === undefined ? "" : `, target ${hexDigits(spec.target)}`;
     const what = `${readablePlural(size, "nonce")}${kind}`;
-    this.#desk.tell("info", `job ${client.connId}/${number} accepted: ${what}`);
+    const address = this.#desk.addressOf(client.connId);
+    const from = address === undefined ? "" : ` from ${address}`;
+    this.#desk.tell("info", `job ${client.connId}/${number} accepted${from}: ${what}`);
     const seq = this.#fleet.takeSeq();
     const job = new SearchJob(submitted.record, asker, seq, this.#limits, now);
     asker.jobs.set(number, job);

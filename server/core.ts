@@ -51,6 +51,8 @@ export interface ServerCoreOptions {
   /** Hash of a nonce; `hashOf` unless a simulation has a cheaper one. */
   readonly hash?: (subject: Subject, nonce: bigint) => bigint;
   readonly limits?: Partial<ServerLimits>;
+  /** Where a connection comes from, for people, as far as that is known. */
+  readonly addressOf?: (connId: number) => string | undefined;
   /** Told of every accepted range, for tests and simulations. */
   readonly onAccept?: (accepted: Accepted) => void;
 }
@@ -73,10 +75,12 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
   #now: Millis = 0;
   #tickMs: Millis | undefined;
   readonly #onAccept: ServerCoreOptions["onAccept"];
+  readonly #addressOf: (connId: number) => string | undefined;
 
   constructor(options: ServerCoreOptions = {}) {
     this.limits = { ...DEFAULT_SERVER_LIMITS, ...options.limits };
     this.#onAccept = options.onAccept;
+    this.#addressOf = options.addressOf ?? (() => undefined);
     this.#log = new LogLimiter(this.limits.logBurst, this.limits.logPerSecond);
     this.#fleet = new Fleet(this.limits, this.#fleetPort());
     this.#searches = new Searches(this.#fleet, {
@@ -93,6 +97,7 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
       writeRaw: (connId, payload) => this.#writeRaw(connId, payload),
       close: (connId) => this.#close(connId),
       tell: (level, text) => this.#tell(level, text),
+      addressOf: (connId) => this.#addressOf(connId),
       reject: (reason) => this.#reject(reason),
     });
   }
@@ -179,7 +184,7 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
       return this.#judge(this.#searches.classicResult(miner, message, this.#now));
     }
     if (message.type === 0 && miner === undefined && !isClient) {
-      return this.#join(connId, "json", { threads: 0, rate: 0, label: "classic" });
+      return this.#join(connId, "json", { threads: 0, rate: 0, label: "classic", name: "" });
     }
     const who = miner !== undefined ? "a miner" : isClient ? "a client" : "a stranger";
     this.#reject(`classic ${["Join", "Request", "Result"][message.type]} from ${who}`);
@@ -220,11 +225,13 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
       this.#tell("warn", `miner ${connId} refused: ${reason}`);
       return this.#close(connId);
     }
-    const label = oneLine(join.label);
+    const [label, name] = [oneLine(join.label), oneLine(join.name)];
     const { threads, rate } = join;
     const steerable = wire === "cbor";
-    const miner: Miner = new Worker({ connId, steerable, threads, label, rate }, this.#now);
-    this.#tell("info", `miner ${connId} joined: ${described({ ...join, label })}`);
+    const miner: Miner = new Worker({ connId, steerable, threads, label, name, rate }, this.#now);
+    const address = this.#addressOf(connId);
+    const from = address === undefined ? "" : ` from ${address}`;
+    this.#tell("info", `${called(miner)} joined${from}: ${described({ ...join, label })}`);
     this.#fleet.join(miner, this.#now);
   }
 
@@ -234,7 +241,7 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
     miner.label = oneLine(label);
     miner.rate.declare(rate);
     const does = described({ threads, rate, label: miner.label });
-    this.#tell("info", `miner ${miner.connId} hashes with ${does}: ${oneLine(reason)}`);
+    this.#tell("info", `${called(miner)} hashes with ${does}: ${oneLine(reason)}`);
   }
 
   /** Counts what was not believed, and parts with miners that were at fault too often. */
@@ -246,7 +253,7 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
       const { worker: miner, reason: fault, count } = next;
       const { connId, steerable } = miner;
       if (!roster.workers.has(connId)) continue;
-      this.#tell("warn", `miner ${connId}: ${fault} (strike ${count} of ${maxStrikes})`);
+      this.#tell("warn", `${called(miner)}: ${fault} (strike ${count} of ${maxStrikes})`);
       if (count < maxStrikes) continue;
       const why = `not trusted any more: ${fault}`;
       if (steerable) this.#write(connId, { kind: "refused", job: 0, reason: why });
@@ -256,7 +263,7 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
   }
 
   #part(miner: Miner, why: string): void {
-    this.#tell("info", `miner ${miner.connId} left: ${why}`);
+    this.#tell("info", `${called(miner)} left: ${why}`);
     this.#fleet.leave(miner, this.#now);
   }
 
@@ -274,7 +281,7 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
       hopeless: (job, reason) => this.#clients.giveUp(job as SearchJob, reason, this.#now),
       stalled: (miner) => {
         const text = miner.probation ? "has stalled: its work goes to others" : "works again";
-        this.#tell(miner.probation ? "warn" : "info", `miner ${miner.connId} ${text}`);
+        this.#tell(miner.probation ? "warn" : "info", `${called(miner)} ${text}`);
       },
     };
   }
@@ -338,4 +345,9 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
 function described({ threads, rate, label }: Pick<Join, "threads" | "rate" | "label">): string {
   const each = threads > 0 ? `, ${readablePlural(threads, "thread")}` : "";
   return `${label}${each}${rate > 0 ? `, about ${readableRate(rate)}` : ""}`;
+}
+
+/** A miner in the log: its connection's number, and its name if it has one. */
+function called({ connId, name }: Miner): string {
+  return name === "" ? `miner ${connId}` : `miner ${connId} (${name})`;
 }

@@ -7,6 +7,7 @@
  * @module
  */
 import { join } from "node:path";
+import { whyTooOld } from "../run/version.ts";
 
 /** What is checked, in this order: the quick ones first. Each is a command of Bun's. */
 const STEPS: Readonly<Record<string, readonly string[]>> = {
@@ -36,6 +37,11 @@ async function passes(name: string): Promise<boolean> {
 }
 
 async function main(names: readonly string[]): Promise<number> {
+  const old = whyTooOld();
+  if (old !== undefined) {
+    console.error(`check: ${old}`);
+    return 1;
+  }
   const unknown = names.find((name) => STEPS[name] === undefined);
   if (unknown !== undefined) {
     const known = Object.keys(STEPS).join(", ");

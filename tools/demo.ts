@@ -111,7 +111,7 @@ async function startMiners(at: string): Promise<Set<string>> {
     const pace = ["--niceness", "normal", "--epoch-millis", String(EPOCH_MILLIS)];
     const args = [at, "--threads", String(threads), ...pace];
     tellLines(`miner ${i}`, start("miner.ts", args).stderr);
-    await within(`miner ${i}`, saying(/^server: miner \d+ joined/, i));
+    await within(`miner ${i}`, saying(/^server: miner \d+ .*joined/, i));
   }
   const chosen = /^miner \d+: kernel (\S+): /;
   await Promise.race([saying(chosen, MINERS), Bun.sleep(CHOICE_MILLIS)]);
@@ -247,6 +247,9 @@ async function firstLine(stream: ReadableStream<Uint8Array>): Promise<string> {
 }
 
 /** Shows the lines of a child as they come. */
+/** The time in front of a server's log line. */
+const LOG_TIME = /^\d{4}-\d\d-\d\dT[\d:.]+Z /;
+
 function tellLines(name: string, stream: ReadableStream<Uint8Array>): void {
   void (async () => {
     const decoder = new TextDecoder();
@@ -254,7 +257,7 @@ function tellLines(name: string, stream: ReadableStream<Uint8Array>): void {
     for await (const part of stream) {
       const lines = (rest + decoder.decode(part, { stream: true })).split("\n");
       rest = lines.pop()!;
-      for (const text of lines) hear(`${name}: ${text}`);
+      for (const text of lines) hear(`${name}: ${text.replace(LOG_TIME, "")}`);
     }
   })();
 }

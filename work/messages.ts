@@ -11,7 +11,7 @@ import type { SearchSpec } from "./subject.ts";
 
 /** Longest message of a job, in bytes of UTF-8. The pool of a miner has slots of this size. */
 export const MAX_MESSAGE_BYTES = 65_536;
-/** Longest label a miner may give itself, in bytes of UTF-8. */
+/** Longest label, and longest name, that a miner may give itself, in bytes of UTF-8. */
 export const MAX_LABEL_BYTES = 64;
 /** Longest explanation in a {@link Refused} or {@link Hashing}, in bytes of UTF-8. */
 export const MAX_REASON_BYTES = 256;
@@ -29,6 +29,8 @@ export interface Join {
   readonly rate: number;
   /** For people: the kernel's name and the like. */
   readonly label: string;
+  /** For people: what its owner calls it, say the machine's name. */
+  readonly name: string;
 }
 
 /**

@@ -19,3 +19,8 @@ export function readableRate(noncesPerSecond: number): string {
 export function hexDigits(hash: bigint): string {
   return hash.toString(16).padStart(16, "0");
 }
+
+/** How many of the hash's 64 bits are zero before the first one. */
+export function leadingZeroBits(hash: bigint): number {
+  return hash === 0n ? 64 : 64 - hash.toString(2).length;
+}

@@ -26,6 +26,8 @@ export interface WorkerOptions {
   readonly steerable: boolean;
   readonly threads: number;
   readonly label: string;
+  /** For people: what its owner calls it; may be empty. */
+  readonly name: string;
   /** Units a second that it declares, 0 for unknown. */
   readonly rate: number;
 }
@@ -37,6 +39,7 @@ export class Worker<T extends HeldTask> {
   threads: number;
   /** For people: what it works with. */
   label: string;
+  readonly name: string;
   /** Unanswered tasks in the order in which they were assigned. */
   readonly tasks: T[] = [];
   rate: RateEstimator;
@@ -59,6 +62,7 @@ export class Worker<T extends HeldTask> {
     this.steerable = options.steerable;
     this.threads = options.threads;
     this.label = options.label;
+    this.name = options.name;
     this.rate = new RateEstimator(options.rate);
     this.markMs = nowMs;
     this.advancedMs = nowMs;

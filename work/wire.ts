@@ -29,7 +29,11 @@ interface Form<M extends Message> {
 }
 
 const FORMS: { readonly [K in Message["kind"]]: Form<Extract<Message, { kind: K }>> } = {
-  join: { type: 1, write: writeMiner, read: (f) => ({ kind: "join", ...readMiner(f) }) },
+  join: {
+    type: 1,
+    write: (f, m) => writeMiner(f, m).text(m.name),
+    read: (f) => ({ kind: "join", ...readMiner(f), name: f.text(MAX_LABEL_BYTES) }),
+  },
   assign: {
     type: 2,
     write: (f, m) => f.count(m.chunk).array((inner) => writeWork(inner, m.work)),

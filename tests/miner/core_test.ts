@@ -19,7 +19,7 @@ import {
 import type { Message } from "../../work/messages.ts";
 import { decodeMessage, encodeMessage } from "../../work/wire.ts";
 
-const POOL = { kind: "pool", threads: 2, rate: 1000, label: "plain" } as const;
+const POOL = { kind: "pool", threads: 2, rate: 1000, label: "plain", name: "" } as const;
 const BEST = { hash: 5n, nonce: 7n };
 
 /** A core with a clock, and what it asked for since the last look. */
@@ -74,7 +74,7 @@ const search = (id: number, lower = 0n, upper = 99n) => ({ id, subject: "msg", l
 describe("MinerCore on the native wire", () => {
   test("joins once connected and the pool is known, in either order", () => {
     const early = new Rig();
-    const join = { kind: "join", threads: 2, rate: 1000, label: "plain" } as const;
+    const join = { kind: "join", threads: 2, rate: 1000, label: "plain", name: "" } as const;
     assertEquals(written(early.up()), [join]);
     const late = new Rig();
     late.tell({ kind: "wake" });

@@ -83,7 +83,23 @@ test("invocation names the program as it was started", () => {
 test("nonce takes 0..2^64-1 and nothing else", () => {
   assertEquals(uint64("N", "0"), 0n);
   assertEquals(uint64("N", "18446744073709551615"), 2n ** 64n - 1n);
-  for (const text of ["18446744073709551616", "-1", "1.5", "1e3", "", " 1", "0x10", "1n", "٣"]) {
+  assertEquals([uint64("N", "2^40"), uint64("N", "1e9")], [2n ** 40n, 10n ** 9n]);
+  assertEquals([uint64("N", "0^0"), uint64("N", "1E19")], [1n, 10n ** 19n]);
+  for (const text of [
+    "18446744073709551616",
+    "2^64",
+    "1e20",
+    "2^",
+    "e3",
+    "2^-1",
+    "-1",
+    "1.5",
+    "",
+    " 1",
+    "0x10",
+    "1n",
+    "٣",
+  ]) {
     assertThrows(() => uint64("N", text), UsageError, "whole number");
   }
 });

@@ -8,7 +8,7 @@ import { killAll, Script, startMiner, startServer } from "../support/processes.t
 /** A loss is noticed within about two seconds. */
 const QUICK = ["--epoch-millis", "100", "--epoch-limit", "20"];
 /** Two miners are there. (Not "miner 1": on a busy machine a connection may need a second try.) */
-const TWO_JOINED = /(?:miner \d+ joined[^]*){2}/;
+const TWO_JOINED = /(?:miner \d+ \(.+\) joined[^]*){2}/;
 
 afterAll(killAll);
 
@@ -35,11 +35,19 @@ describe("command line", () => {
   const WRONG: [string, string[], string][] = [
     ["server", ["70000"], "PORT"],
     ["server", ["6060", "6061"], "expected [PORT]"],
-    ["miner", ["localhost"], "HOST:PORT"],
+    ["miner", ["[::1"], "HOST:PORT"],
     ["miner", ["--threads", "0"], "--threads"],
     ["miner", ["--kernel", "abacus"], "--kernel"],
     ["miner", ["--kernel", process.arch === "x64" ? "arm-sha" : "sha"], "it cannot run here"],
-    ["client", ["127.0.0.1:1", "msg"], "expected HOST:PORT MESSAGE MAXNONCE"],
+    ["client", ["127.0.0.1:1", "msg"], "expected HOST[:PORT] MESSAGE MAXNONCE"],
+    ["client", ["127.0.0.1:1", "m", "9", "--zeros", "65"], "--zeros"],
+    [
+      "client",
+      ["127.0.0.1:1", "m", "9", "--zeros", "1", "--target", "0".repeat(16)],
+      "one of them",
+    ],
+    ["client", ["127.0.0.1:1", "m", "9", "--timeout", "0"], "seconds above 0"],
+    ["client", ["127.0.0.1:1", "9", "--file", "no/such/file"], "cannot read the message"],
     ["client", ["127.0.0.1:1", "msg", "18446744073709551616"], "MAXNONCE"],
     ["client", ["127.0.0.1:1", "msg", "9", "--target", "ff"], "16 hexadecimal digits"],
     ["client", ["127.0.0.1:1", "msg", "9", "--wire", "xml"], "cbor or json"],
@@ -118,7 +126,7 @@ describe("a fleet", () => {
     const { server, at } = await startServer(...QUICK);
     // It would take this kernel many seconds to get to the end, so there is a middle.
     const victim = startMiner(at, "--kernel", "plain", ...QUICK);
-    await server.said(/miner \d+ joined/);
+    await server.said(/miner \d+ \(.+\) joined/);
     const upper = 4_000_000n;
     const client = new Script("client.ts", [at, "kill", String(upper), ...QUICK]);
     await client.said(/best [0-9a-f]{16}/);
@@ -126,7 +134,7 @@ describe("a fleet", () => {
     startMiner(at, ...QUICK);
     assertEquals(await client.exit(), 0);
     assertEquals(client.stdout, resultLine("kill", upper));
-    await server.said(/miner \d+ left: it fell silent/);
+    await server.said(/miner \d+ \(.+\) left: it fell silent/);
   });
 
   test("waits for miners, and says so; a miner that comes late gets the job", async () => {
@@ -153,7 +161,7 @@ describe("losses and signals", () => {
     assertEquals(await once.exit(), 1);
     await stays.said(/trying again in/);
     const again = new Script("server.ts", [at.split(":")[1]!, ...QUICK]);
-    await again.said(/miner \d+ joined/);
+    await again.said(/miner \d+ \(.+\) joined/);
   });
 
   test("Ctrl-C at a client cancels its job and exits 130; a server that ends says goodbye", async () => {

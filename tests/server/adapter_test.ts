@@ -36,7 +36,9 @@ test("serve: a native miner and a native client", async () => {
   await using server = await serve({ host, port: 0, log: (text) => lines.push(text) });
   const at = { host, port: server.port, appVersion: MESSAGES_VERSION };
   await using miner = await connect(at);
-  miner.write(encodeMessage({ kind: "join", threads: 1, rate: 50_000, label: "by hand" }));
+  miner.write(
+    encodeMessage({ kind: "join", threads: 1, rate: 50_000, label: "by hand", name: "hand" }),
+  );
   await using client = await connect(at);
   const job = { subject: "msg", lower: 0n, upper: 4_999n };
   client.write(encodeMessage({ kind: "submit", job: 1, session: 7n, work: job }));
@@ -106,12 +108,14 @@ test("serve: the log tells a goodbye from a loss, and whom the version turned aw
   const params = { epochMillis: 20, epochLimit: 5 };
   await using server = await serve({ host, port: 0, params, log });
   const at = { host, port: server.port, appVersion: MESSAGES_VERSION, params };
-  const join = encodeMessage({ kind: "join", threads: 1, rate: 2_500_000, label: "polite" });
+  const hands = { threads: 1, rate: 2_500_000, label: "polite", name: "lab-7" };
+  const join = encodeMessage({ kind: "join", ...hands });
   const polite = await connect(at);
   polite.write(join);
-  await said("miner 1 joined: polite, 1 thread, about 2.50 MH/s");
+  await said("miner 1 (lab-7) joined from 127.0.0.1:");
+  await said(": polite, 1 thread, about 2.50 MH/s");
   await polite.close();
-  await said("miner 1 left: it said goodbye");
+  await said("miner 1 (lab-7) left: it said goodbye");
   const ending = new AbortController();
   const rude = await connect({ ...at, wire: "json", signal: ending.signal });
   rude.write(encodeClassicMessage(CLASSIC_JOIN));

@@ -179,7 +179,8 @@ export class FakeMiner implements Peer {
   join(): void {
     if (this.#options.joins === false) return;
     if (this.wire === "json") return this.sendClassic(CLASSIC_JOIN);
-    this.say({ kind: "join", threads: 1, rate: this.#options.declared ?? 0, label: "fake" });
+    const rate = this.#options.declared ?? 0;
+    this.say({ kind: "join", threads: 1, rate, label: "fake", name: "" });
   }
 
   say(message: Message): void {

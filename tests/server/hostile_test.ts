@@ -88,7 +88,7 @@ describe("a miner's report", () => {
     hear({ kind: "shrunk", chunk: 1, upper: 100n });
     hear({ kind: "shrunk", chunk: 9, upper: 100n });
     hear({ kind: "stopped", chunk: 9, next: 100n });
-    hear({ kind: "join", threads: 1, rate: 5, label: "again" });
+    hear({ kind: "join", threads: 1, rate: 5, label: "again", name: "" });
     hear({ kind: "submit", job: 1, session: 1n, work: { subject: "m", lower: 0n, upper: 1n } });
     expect(done()).toBe(60n);
     expect(rejected()).toEqual({
@@ -168,7 +168,7 @@ describe("a stranger's", () => {
     stranger.say({ kind: "hashing", threads: 1, rate: 1, label: "x", reason: "y" });
     const client = fleet.client();
     client.submit({ upper: 9n });
-    client.say({ kind: "join", threads: 1, rate: 1, label: "x" });
+    client.say({ kind: "join", threads: 1, rate: 1, label: "x", name: "" });
     const work = { subject: "other", lower: 0n, upper: 1n };
     client.say({ kind: "submit", job: 1, session: BigInt(client.connId), work });
     client.say({ kind: "cancel", job: 77 });
@@ -195,12 +195,12 @@ describe("a stranger's", () => {
     const fleet = new VirtualFleet();
     const label = "\u001b[2Jnice\nline";
     const miner = fleet.miner({ rate: 1, joins: false });
-    miner.say({ kind: "join", threads: 2, rate: 3e6, label });
+    miner.say({ kind: "join", threads: 2, rate: 3e6, label, name: label });
     miner.say({ kind: "hashing", threads: 1, rate: 4e6, label, reason: "\u0007be\ncause" });
     fleet.run(20);
     expect(fleet.log).toEqual([
-      "miner 1 joined: [2Jnice line, 2 threads, about 3.00 MH/s",
-      "miner 1 hashes with [2Jnice line, 1 thread, about 4.00 MH/s: be cause",
+      "miner 1 ([2Jnice line) joined: [2Jnice line, 2 threads, about 3.00 MH/s",
+      "miner 1 ([2Jnice line) hashes with [2Jnice line, 1 thread, about 4.00 MH/s: be cause",
     ]);
   });
 });

@@ -64,3 +64,10 @@ export function assertStringIncludes(actual: string, expected: string, msg?: str
   const why = `Expected actual: "${actual}" to contain: "${expected}"`;
   throw new AssertionError(msg === undefined ? why : `${why}: ${msg}`);
 }
+
+/** Throws {@link AssertionError} unless `expected` matches in `actual`. */
+export function assertMatch(actual: string, expected: RegExp, msg?: string): void {
+  if (expected.test(actual)) return;
+  const suffix = msg === undefined ? "." : `: ${msg}`;
+  throw new AssertionError(`Expected actual: "${actual}" to match: "${expected}"${suffix}`);
+}

@@ -38,7 +38,7 @@ const chunk = fc.record({ chunk: uint32 });
 const job = fc.record({ job: uint32 });
 const best = maybe("best", candidate);
 const anyMessage = fc.oneof(
-  mixed("join", fc.record({ threads: uint32, rate: fc.nat(), label: text })),
+  mixed("join", fc.record({ threads: uint32, rate: fc.nat(), label: text, name: text })),
   mixed("hashing", fc.record({ threads: uint32, rate: fc.nat(), label: text, reason: text })),
   mixed("assign", chunk, work),
   mixed("shrink", chunk, fc.record({ upper: uint64 })),

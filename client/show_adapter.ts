@@ -1,0 +1,97 @@
+/**
+ * What a person sees of a job while it runs.
+ *
+ * @module
+ */
+import { readableCount } from "../base/text.ts";
+import type { Display } from "../run/progress.ts";
+import type { Status } from "../work/messages.ts";
+import { hexDigits } from "../work/readable.ts";
+import type { Submission } from "./adapter.ts";
+import { progressLine } from "./progress_line.ts";
+
+/** How long nothing is heard from the server before that is said. */
+const SILENT_MILLIS = 1000;
+/** How long a job gets nothing of a fleet at work before that is said. */
+const WAITING_MILLIS = 1000;
+
+/** What is shown of a job, and where. */
+export interface ShowOptions {
+  readonly lower: bigint;
+  readonly upper: bigint;
+  /** The server. */
+  readonly where: string;
+  /** Progress goes to stdout as JSON. */
+  readonly json: boolean;
+  readonly display: Display;
+}
+
+/** A job that is shown. */
+export interface Shown {
+  /** Resolves when the job has ended well or badly; rejects when it never began. */
+  readonly over: Promise<void>;
+  /** The user gives up: clears the display, and says how far the search came. */
+  end(): void;
+}
+
+/** Shows how the job goes until it ends. */
+export function showProgress(job: Submission, options: ShowOptions): Shown {
+  const { lower, upper, where, json, display } = options;
+  const total = upper - lower + 1n;
+  let last: Status | undefined;
+  let hint: ReturnType<typeof setTimeout> | undefined;
+  const over = (async () => {
+    // A job that cannot be done fails at once, and nothing else is said of it.
+    await Promise.race([job.connected, new Promise((resolve) => setTimeout(resolve))]);
+    display.line(`connecting to ${where}`);
+    const still = `still no answer from ${where}: is a server running there? does a firewall`;
+    hint = setTimeout(() => display.line(`${still} let UDP through?`), SILENT_MILLIS);
+    await job.connected.finally(() => clearTimeout(hint));
+    display.line(`connected to ${where}`);
+    const waits = waitingLines(display);
+    for await (const status of job) {
+      last = status;
+      if (json) process.stdout.write(`${JSON.stringify({ progress: plain(status, total) })}\n`);
+      waits(status);
+      display.status(progressLine(status, total, display.lineOptions));
+    }
+  })();
+  const end = (): void => {
+    clearTimeout(hint);
+    display.clear();
+    if (last === undefined) return;
+    const { done, best } = last;
+    const found =
+      best === undefined ? "" : `; best so far ${hexDigits(best.hash)} at ${best.nonce}`;
+    const searched = `searched ${readableCount(done)} of ${readableCount(total)} nonces`;
+    display.line(`${searched}${found}`);
+  };
+  return { over, end };
+}
+
+/** Says once at a time why nothing moves. */
+function waitingLines(display: Display): (status: Status) => void {
+  let said = "";
+  let sinceMs = performance.now();
+  let seen = -1n;
+  return ({ miners, done, fleetRate }) => {
+    const nowMs = performance.now();
+    if (done !== seen || fleetRate === 0) [seen, sinceMs] = [done, nowMs];
+    const behind = nowMs - sinceMs >= WAITING_MILLIS;
+    const why =
+      miners === 0
+        ? "no miner is connected: the job waits for miners"
+        : behind
+          ? "the fleet is at work on other jobs: this one waits behind them"
+          : "";
+    if (why !== "" && why !== said) display.line(why);
+    said = why;
+  };
+}
+
+/** A status for programs: 64-bit numbers as decimal text. */
+function plain({ done, jobRate, fleetRate, miners, best }: Status, total: bigint): object {
+  const numbers = { done: `${done}`, total: `${total}`, jobRate, fleetRate, miners };
+  if (best === undefined) return numbers;
+  return { ...numbers, best: { hash: hexDigits(best.hash), nonce: `${best.nonce}` } };
+}
