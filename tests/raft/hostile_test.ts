@@ -101,6 +101,17 @@ describe("hostile messages", () => {
     assertEquals([bare.node.log.lastIndex, bare.node.log.lastTerm], [3, 1]);
   });
 
+  test("an acknowledgement of what the leader does not have is refused and counted", () => {
+    const bare = new Bare(held([1]));
+    const term = bare.lead();
+    bare.receive(2, { kind: "appended", term, index: 99 });
+    assertEquals(bare.node.rejected.malformed, 1);
+    bare.receive(3, { kind: "appended", term, index: 99 });
+    assertEquals(bare.node.commit, 0);
+    const next = bare.tell({ kind: "propose", id: 1, commands: [new Uint8Array(1)] });
+    assertEquals(sent(next, "append"), []);
+  });
+
   test("a second leader of the same term is refused and counted", () => {
     const bare = new Bare(held([1]));
     bare.receive(2, { kind: "heartbeat", term: 1, commit: 0, round: 1 });

@@ -2,6 +2,7 @@
 import { describe, test } from "bun:test";
 import { assert, assertEquals } from "@std/assert";
 import type { StateFaults } from "../../sim/raft/machine.ts";
+import { calmLink } from "../../sim/raft/net.ts";
 import { Group, LOSSY } from "./group.ts";
 
 /** A snapshot every ten entries applied, larger than a piece. */
@@ -109,6 +110,20 @@ describe("snapshots", () => {
     group.agree(group.oracle.lastCommitted);
     // The state of 916 bytes is 10 pieces of 100: of those, few went over twice.
     assert(group.network.byKind["snapshot"]! <= 14, `${group.network.byKind["snapshot"]} pieces`);
+  });
+
+  test("an answer that comes twice does not send the next piece twice", () => {
+    const group = snapshotting();
+    group.commitOne();
+    const leader = group.elect().id;
+    const victim = group.others(leader)[0]!;
+    group.isolate(victim);
+    for (let i = 0; i < 30; i++) group.commitOne(group.others(victim));
+    group.run(50);
+    group.network.answerFaults = { ...calmLink(1), duplicateShare: 1, jitterMs: 1 };
+    group.rejoin(victim);
+    group.agree(group.oracle.lastCommitted);
+    assert(group.network.byKind["snapshot"]! <= 12, `${group.network.byKind["snapshot"]} pieces`);
   });
 
   test("proposals flow while a snapshot goes over, piece by piece", () => {
