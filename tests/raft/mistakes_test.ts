@@ -40,6 +40,24 @@ describe("mistakes of leaders:", () => {
     );
   });
 
+  test("moving it back behind what is acknowledged, on a refusal that tells of times before", () => {
+    const bare = new Bare(held([1, 1, 1, 1, 1, 1]));
+    const term = bare.lead();
+    bare.receive(2, { kind: "appended", term, index: 3 });
+    const late = {
+      kind: "refused",
+      term,
+      conflictTerm: 0,
+      conflictIndex: 0,
+      blank: false,
+    } as const;
+    const effects = bare.receive(2, { ...late, prevIndex: 6, lastIndex: 1 });
+    assertEquals(
+      sent(effects, "append", 2).map(({ prevIndex }) => prevIndex),
+      [3],
+    );
+  });
+
   test("taking the peer's log to match as far as it is long, not as it acknowledged", () => {
     const bare = new Bare(held([1]));
     const term = bare.lead();
@@ -219,6 +237,22 @@ describe("mistakes of followers:", () => {
     );
   });
 
+  test("taking pieces of another snapshot while one is on its way to the disk", () => {
+    const bare = new Bare(held([1, 1]));
+    bare.storesAtOnce = false;
+    const data = new Uint8Array(1);
+    const meta: SnapshotMeta = { index: 9, term: 1, config: THREE, size: 1 };
+    bare.receive(2, { kind: "snapshot", term: 1, meta, offset: 0, data });
+    const later = { ...meta, index: 12, size: 2 };
+    assertEquals(bare.receive(2, { kind: "snapshot", term: 1, meta: later, offset: 0, data }), []);
+    bare.stored();
+    const effects = bare.receive(2, { kind: "snapshot", term: 1, meta: later, offset: 0, data });
+    assertEquals(
+      effects.map(({ kind }) => kind),
+      ["keepChunk", "send"],
+    );
+  });
+
   test("keeping a configuration whose entry was overwritten", () => {
     const bare = new Bare(held([1]));
     const config = { voters: [2, 3], outgoing: [], learners: [1] };
@@ -228,118 +262,5 @@ describe("mistakes of followers:", () => {
     assertEquals(bare.node.config, config);
     bare.receive(3, { ...append, term: 2, entries: [entry(2, 2)] });
     assertEquals(bare.node.config, THREE);
-  });
-});
-
-describe("mistakes of voters and candidates:", () => {
-  test("telling a vote, or a term, that is not durable", () => {
-    const bare = new Bare(held([1]));
-    bare.storesAtOnce = false;
-    const vote = { kind: "vote", term: 2, pre: false, transfer: false, lastIndex: 1 } as const;
-    const asked = bare.receive(2, { ...vote, lastTerm: 1 });
-    assertEquals(sent(asked, "voted"), []);
-    assertEquals(
-      steps(asked).map(({ hard }) => hard),
-      [{ term: 2, vote: 2 }],
-    );
-    const granted = { kind: "voted", term: 2, pre: false, granted: true } as const;
-    assertEquals(sent(bare.stored(), "voted"), [granted]);
-    // A refusal tells a term as well.
-    const refused = bare.receive(3, { ...vote, term: 3, lastTerm: 0 });
-    assertEquals(sent(refused, "voted"), []);
-    assertEquals(
-      sent(bare.stored(), "voted").map(({ term }) => term),
-      [3],
-    );
-    // And so does a candidate.
-    bare.wait(700);
-    const stands = bare.receive(2, { kind: "voted", term: 4, pre: true, granted: true });
-    assertEquals(sent(stands, "vote"), []);
-    assertEquals(
-      sent(bare.stored(), "vote").map(({ term, pre }) => [term, pre]),
-      [
-        [4, false],
-        [4, false],
-      ],
-    );
-  });
-
-  test("restarting the election clock on a refused vote or a stale append", () => {
-    const bare = new Bare(held([1, 2]));
-    const { electionAtMs } = bare.node;
-    bare.nowMs = electionAtMs - 10;
-    const vote = { kind: "vote", pre: false, transfer: false, lastIndex: 1, lastTerm: 1 } as const;
-    bare.receive(2, { ...vote, term: 3 });
-    assertEquals(bare.node.term, 3);
-    assertEquals(bare.node.vote, 0);
-    const append = { kind: "append", prevIndex: 0, prevTerm: 0, commit: 0, entries: [] } as const;
-    bare.receive(3, { ...append, term: 1 });
-    assertEquals(bare.node.electionAtMs, electionAtMs);
-    // A vote that is granted, or the leader itself, does.
-    bare.receive(2, { ...vote, term: 4, lastIndex: 2, lastTerm: 2 });
-    assertEquals(bare.node.vote, 2);
-    assert(bare.node.electionAtMs > electionAtMs);
-  });
-
-  test("counting a vote twice, or one of an earlier term", () => {
-    const config = { voters: [1, 2, 3, 4, 5], outgoing: [], learners: [] };
-    const bare = new Bare(held([1], 1, config));
-    bare.wait(600);
-    const granted = { kind: "voted", granted: true } as const;
-    for (const from of [2, 2, 2]) bare.receive(from, { ...granted, term: 2, pre: true });
-    assertEquals(bare.node.term, 1);
-    bare.receive(3, { ...granted, term: 2, pre: true });
-    assertEquals([bare.node.role, bare.node.term], ["candidate", 2]);
-    for (const from of [2, 2, 2]) bare.receive(from, { ...granted, term: 2, pre: false });
-    // One that says yes to a question of before, and to no vote.
-    bare.receive(3, { ...granted, term: 1, pre: false });
-    bare.receive(4, { ...granted, term: 2, pre: true });
-    assertEquals(bare.node.role, "candidate");
-    bare.receive(3, { ...granted, term: 2, pre: false });
-    assertEquals(bare.node.role, "leader");
-  });
-
-  test("staying a candidate, or a leader, on a higher term in a reply", () => {
-    const bare = new Bare(held([1]));
-    bare.wait(600);
-    bare.receive(2, { kind: "voted", term: 2, pre: true, granted: true });
-    assertEquals(bare.node.role, "candidate");
-    bare.receive(3, { kind: "voted", term: 5, pre: false, granted: false });
-    assertEquals([bare.node.role, bare.node.term], ["follower", 5]);
-    const term = bare.lead();
-    bare.receive(3, { kind: "heard", term: term + 1, round: 0 });
-    assertEquals([bare.node.role, bare.node.term], ["follower", term + 1]);
-  });
-
-  test("letting a removed node win an election", () => {
-    // Node 1 is not in the configuration that it knows to be in force: it never stands.
-    const config = { voters: [2, 3], outgoing: [], learners: [] };
-    const bare = new Bare(held([1], 1, config));
-    assertEquals(sent(bare.wait(5000), "vote"), []);
-    bare.receive(2, { kind: "heartbeat", term: 1, commit: 0, round: 1 });
-    bare.receive(2, { kind: "takeOver", term: 1 });
-    assertEquals(bare.node.role, "follower");
-    // And while a leader lives nobody helps to replace it, whatever term is asked for.
-    const member = new Bare(held([1]));
-    member.receive(2, { kind: "heartbeat", term: 1, commit: 0, round: 1 });
-    const vote = { kind: "vote", term: 9, transfer: false, lastIndex: 9, lastTerm: 9 } as const;
-    assertEquals(sent(member.receive(3, { ...vote, pre: false }), "voted"), []);
-    const asked = sent(member.receive(3, { ...vote, pre: true }), "voted");
-    assertEquals(
-      asked.map(({ granted }) => granted),
-      [false],
-    );
-    assertEquals([member.node.term, member.node.leader], [1, 2]);
-  });
-
-  test("voting without a disk that remembers", () => {
-    const nobody = { voters: [], outgoing: [], learners: [] };
-    const bare = new Bare(held([], 0, nobody));
-    const vote = { kind: "vote", term: 1, pre: false, transfer: false, lastIndex: 9 } as const;
-    const effects = bare.receive(2, { ...vote, lastTerm: 9 });
-    assertEquals(
-      sent(effects, "voted").map(({ granted }) => granted),
-      [false],
-    );
   });
 });
