@@ -14,10 +14,11 @@ import { usableCores, userCacheDirectory } from "../miner/mod.ts";
 import { readCommandLine, type Usage } from "../run/args.ts";
 import { Failure } from "../run/errors.ts";
 import { hostAndPort, wholeNumber } from "../run/flags.ts";
+import { printResult } from "../run/output.ts";
 import { Display } from "../run/progress.ts";
 import { onSignal, runScript, WITH_PARENT } from "../run/signals.ts";
 import type { Status } from "../work/messages.ts";
-import { readableRate } from "../work/readable.ts";
+import { hexDigits, readableRate } from "../work/readable.ts";
 import { checkHash, type ClaimedAnswer, searchAgain } from "./demo_check.ts";
 
 const MINERS = 3;
@@ -67,8 +68,9 @@ async function main(): Promise<number> {
     display.clear();
     await killAll();
   });
+  let proof = "";
   try {
-    await demonstrate(seconds);
+    proof = await demonstrate(seconds);
     const codes = await within("the end of all processes", shutDown());
     if (codes.some((code) => code !== 143)) {
       throw new Failure(`the processes did not end cleanly: exit codes ${codes.join(", ")}`);
@@ -77,11 +79,13 @@ async function main(): Promise<number> {
     display.clear();
     await killAll();
   }
-  display.line("all shut down; the demo is done");
+  display.line("all shut down; the demo is done. Check the hash yourself, its first 16 digits:");
+  display.line(proof);
   return 0;
 }
 
-async function demonstrate(jobSeconds: number): Promise<void> {
+/** Runs the demo; the command that checks its result with a tool that everybody has. */
+async function demonstrate(jobSeconds: number): Promise<string> {
   const { host, port } = await startServer();
   const kernels = await startMiners(`${host}:${port}`);
   const rate = await measure(host, port, jobSeconds * MEASURE_PART);
@@ -99,8 +103,11 @@ async function demonstrate(jobSeconds: number): Promise<void> {
   display.line(
     `found nonce ${answer.nonce} in ${readableDuration(seconds)}, at ${speed}${despite}`,
   );
-  process.stdout.write(`Result ${answer.hash} ${answer.nonce}\n`);
+  display.clear();
+  await printResult(`Result ${answer.hash} ${answer.nonce}\n`);
+  display.line(`its hash in hexadecimal: ${hexDigits(answer.hash)}`);
   await verify({ message, upper, answer }, kernels, SECOND_SEARCH_TIMES * jobSeconds);
+  return `printf '%s' '${message} ${answer.nonce}' | sha256sum`;
 }
 
 /** Starts the miners one by one, so that the server numbers them as we do; their kernels. */

@@ -20,6 +20,10 @@ test("the demo finds a nonce although a miner is killed, verifies it, ends all a
   assertStringIncludes(demo.stderr, "killed miner 3 in the middle of its work");
   assertMatch(demo.stderr, /server: miner 3 \(.+\) left: it fell silent/);
   assertStringIncludes(demo.stderr, "verified: the hash is right, and a second search of");
+  const proof = demo.stderr.trimEnd().split("\n").at(-1)!;
+  const [, text] = /^printf '%s' '(.+)' \| sha256sum$/.exec(proof)!;
+  const digits = Bun.SHA256.hash(text!, "hex").slice(0, 16);
+  assertStringIncludes(demo.stdout, `Result ${BigInt(`0x${digits}`)} `);
   assertMatch(demo.stderr, /server: miner 1 \(.+\) left: it said goodbye/);
   assertStringIncludes(demo.stderr, "all shut down");
 });
