@@ -11,15 +11,17 @@ const PLAIN_DIGITS = /^\d+$/;
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /**
- * The members of the JSON object that `bytes` are, or why they are none. As Go's decoder has it,
- * the case of a key means nothing: keys are given in lower case, of several the last counts.
+ * The members named `keys`, in lower case, of the JSON object that `bytes` are; or why they are
+ * none. As Go's decoder has it, the case of a key in there means nothing, of several the last
+ * counts, unknown ones are ignored, and `null` is as good as nothing.
  *
  * A number in plain digits, 20 of them at most, is exact: a number up to 2^53 - 1, a bigint beyond.
  * Any other (with a sign, a fraction, an exponent) is NaN.
  */
-export function readExactObject(
+export function readExactObject<Key extends string>(
   bytes: Uint8Array,
-): ReadonlyMap<string, unknown> | "not JSON" | "not a JSON object" {
+  keys: ReadonlySet<Key>,
+): Partial<Record<Key, unknown>> | "not JSON" | "not a JSON object" {
   let parsed: unknown;
   try {
     parsed = JSON.parse(utf8.decode(bytes), exact as (key: string, value: unknown) => unknown);
@@ -29,8 +31,11 @@ export function readExactObject(
   if (typeof parsed !== "object" || parsed === null || Array.isArray(parsed)) {
     return "not a JSON object";
   }
-  const members = new Map<string, unknown>();
-  for (const [key, value] of Object.entries(parsed)) members.set(key.toLowerCase(), value);
+  const members: Partial<Record<Key, unknown>> = {};
+  for (const [key, value] of Object.entries(parsed)) {
+    const name = key.toLowerCase() as Key;
+    if (keys.has(name)) members[name] = value ?? undefined;
+  }
   return members;
 }
 

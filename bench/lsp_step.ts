@@ -7,7 +7,7 @@
 import { bench, do_not_optimize, run, summary } from "mitata";
 import { seededRandom } from "../base/random.ts";
 import { crc32Native } from "../lsp/crc32_native.ts";
-import { createDialer, createListener, DATAGRAM_BUFFER_BYTES } from "../lsp/mod.ts";
+import { ChecksumSeal, createDialer, createListener, DATAGRAM_BUFFER_BYTES } from "../lsp/mod.ts";
 import type { EndpointCore, Params, Wire } from "../lsp/types.ts";
 
 /** Messages a round, as many as a busy turn of an event loop brings. */
@@ -22,7 +22,7 @@ class Pair {
 
   constructor(wire: Wire) {
     const params: Params = { windowSize: 64, maxUnackedMessages: 64 };
-    const common = { params, checksum: crc32Native };
+    const common = { params, seal: new ChecksumSeal(crc32Native) };
     this.server = createListener({ ...common, random: seededRandom(1) });
     this.client = createDialer({ ...common, random: seededRandom(2), to: "server 1", wire });
     for (let i = 0; i < 3; i++) this.exchange();

@@ -58,6 +58,7 @@ export type ClassicReject =
 
 const utf8 = new TextEncoder();
 const noBytes = new Uint8Array(0);
+const KEYS = new Set(["type", "connid", "seqnum", "size", "checksum", "payload"] as const);
 
 /**
  * Writes a frame into `into` and gives its length in bytes. `into` has room for 2000 bytes; a
@@ -80,17 +81,17 @@ export function encodeClassicFrame(into: Uint8Array, frame: ClassicFrame): numbe
 /** Reads a frame that a stranger sent; anything but a sound frame gives a reason for a counter. */
 export function decodeClassicFrame(bytes: Uint8Array): ClassicFrame | ClassicReject {
   if (bytes.length > MAX_CLASSIC_DATAGRAM_BYTES) return "long";
-  const fields = readExactObject(bytes);
+  const fields = readExactObject(bytes, KEYS);
   if (typeof fields === "string") return "malformed";
-  const type = wholeNumber(fields.get("type"));
-  const connId = wholeNumber(fields.get("connid"));
-  const seq = wholeNumber(fields.get("seqnum"));
-  const size = wholeNumber(fields.get("size") ?? 0);
-  const checksum = wholeNumber(fields.get("checksum") ?? 0);
+  const type = wholeNumber(fields.type);
+  const connId = wholeNumber(fields.connid);
+  const seq = wholeNumber(fields.seqnum);
+  const size = wholeNumber(fields.size ?? 0);
+  const checksum = wholeNumber(fields.checksum ?? 0);
   if (type === undefined || connId === undefined || seq === undefined) return "number";
   if (size === undefined || checksum === undefined) return "number";
   if (!isClassicType(type)) return "type";
-  const whole = decodePayload(fields.get("payload"));
+  const whole = decodePayload(fields.payload);
   if (whole === undefined) return "payload";
   if (type !== ClassicType.data) return { type, connId, seq, payload: noBytes };
   if (whole.length < size) return "size";
@@ -131,7 +132,7 @@ function isClassicType(type: number): type is ClassicType {
 }
 
 function decodePayload(value: unknown): Uint8Array | undefined {
-  if (value === undefined || value === null) return noBytes;
+  if (value === undefined) return noBytes;
   if (typeof value !== "string") return undefined;
   try {
     return Uint8Array.fromBase64(value, { lastChunkHandling: "strict" });

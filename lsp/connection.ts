@@ -13,6 +13,7 @@ import type { DatagramWriter, Marks } from "./frame.ts";
 import type { End, Inbox } from "./inbox.ts";
 import type { FullParams, LspLimits } from "./params.ts";
 import { ReceiveBuffer } from "./receive_buffer.ts";
+import type { Seal } from "./seal.ts";
 import { SendWindow } from "./send_window.ts";
 import type { Address, ClosureCause, Wire } from "./types.ts";
 
@@ -27,6 +28,8 @@ export interface Host {
   /** Largest datagram of a native connection, in bytes; where it starts, if it `probesMtu`. */
   readonly mtu: number;
   readonly probesMtu: boolean;
+  /** What protects the datagrams of native connections. */
+  readonly seal: Seal;
   /** Serves all connections: nothing of it outlives a `fill`. */
   readonly writer: DatagramWriter;
   /** `connection` has something to send: ask its `fill` soon. */
@@ -82,6 +85,8 @@ export abstract class Connection implements Timed {
   readonly id: number;
   readonly isn: number;
   readonly params: FullParams;
+  /** What protects its datagrams; an endpoint unseals those that name this connection with it. */
+  readonly seal: Seal;
   readonly send: SendWindow;
   readonly receive: ReceiveBuffer;
   address: Address;
@@ -109,6 +114,7 @@ export abstract class Connection implements Timed {
     this.id = spec.id;
     this.isn = spec.isn;
     this.params = spec.params;
+    this.seal = host.seal;
     this.address = spec.address;
     this.nextTickMs = spec.firstTickMs;
     this.host = host;

@@ -99,7 +99,11 @@ export class Dialer extends Endpoint {
     super.ended(connection);
   }
 
-  protected override handleNative(from: Address, nowMs: Millis): void {
+  protected override handleNative(
+    known: Connection | undefined,
+    from: Address,
+    nowMs: Millis,
+  ): void {
     const { reader } = this;
     if (from !== this.to || this.wire !== "cbor") return this.rejections.count("address");
     if (reader.connId === 0) {
@@ -107,7 +111,7 @@ export class Dialer extends Endpoint {
       return;
     }
     if (this.isConnecting) this.handleAccept(nowMs);
-    const connection = this.byId.get(reader.connId);
+    const connection = known ?? this.byId.get(reader.connId);
     if (!(connection instanceof NativeConnection)) return this.handleUnknown(from);
     connection.handleDatagram(reader, nowMs);
     this.reschedule(connection);

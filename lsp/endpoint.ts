@@ -22,6 +22,7 @@ import {
   fullLimits,
   type LspLimits,
 } from "./params.ts";
+import { PLAIN_SEAL, type Seal } from "./seal.ts";
 import type { Address, EndpointCore, LspEvent, LspNotice, Outgoing } from "./types.ts";
 
 /** Notices kept for a caller who does not ask for them; the oldest go first. */
@@ -43,11 +44,12 @@ export abstract class Endpoint implements EndpointCore, Host {
   readonly packing: boolean;
   readonly mtu: number;
   readonly probesMtu: boolean;
+  readonly seal: Seal;
   readonly writer: DatagramWriter;
 
   protected readonly options: CoreOptions;
   protected readonly newCongestion: CongestionFactory;
-  protected readonly reader: DatagramReader;
+  protected readonly reader: DatagramReader = new DatagramReader();
   /** Every connection that is not forgotten, by number. */
   protected readonly byId: Map<number, Connection> = new Map();
   protected isClosing = false;
@@ -71,8 +73,8 @@ export abstract class Endpoint implements EndpointCore, Host {
     this.packing = options.packing ?? true;
     this.mtu = checkMtu(options.mtu);
     this.probesMtu = options.mtu === undefined && options.probesMtu === true;
-    this.reader = new DatagramReader(options.checksum);
-    this.writer = new DatagramWriter(options.checksum);
+    this.seal = options.seal ?? PLAIN_SEAL;
+    this.writer = new DatagramWriter(this.seal);
     this.newCongestion = options.congestion ?? ((random) => new Bottleneck(random));
   }
 
@@ -82,9 +84,14 @@ export abstract class Endpoint implements EndpointCore, Host {
     this.receivedDatagrams++;
     this.receivedBytes += bytes.length;
     // The classic wire's datagrams are JSON objects; the native magic byte is not "{".
-    if (bytes[0] === 0x7b) this.handleClassic(bytes, from, nowMs);
-    else if (this.reader.open(bytes)) this.handleNative(from, nowMs);
-    else this.rejections.count(this.reader.reject);
+    if (bytes[0] === 0x7b) return this.handleClassic(bytes, from, nowMs);
+    const { reader } = this;
+    if (!reader.openHeader(bytes)) return this.rejections.count(reader.reject);
+    // Until it is unsealed, the datagram may be anybody's: all that this decides is with what.
+    const connection = this.byId.get(reader.connId);
+    const isSound = reader.unseal(connection?.seal ?? this.seal) && reader.openFrames();
+    if (isSound) this.handleNative(connection, from, nowMs);
+    else this.rejections.count(reader.reject);
   }
 
   handleWake(nowMs: Millis): void {
@@ -242,7 +249,13 @@ export abstract class Endpoint implements EndpointCore, Host {
     return undefined;
   }
 
-  protected abstract handleNative(from: Address, nowMs: Millis): void;
+  /** A sound datagram that names `connection`, or none that is known, is in the reader. */
+  protected abstract handleNative(
+    connection: Connection | undefined,
+    from: Address,
+    nowMs: Millis,
+  ): void;
+
   /** A datagram of a connection that is over, or never was: only leave-taking is answered. */
   protected handleUnknown(from: Address): void {
     const { reader } = this;

@@ -7,7 +7,7 @@
 import { invariant } from "../base/machine.ts";
 import { Queue } from "../base/queue.ts";
 import { type Budget, Reservation } from "./budget.ts";
-import { Marks, MAX_PIECE_BYTES, type Piece } from "./frame.ts";
+import { DATA_OVERHEAD_BYTES, FRAGMENT_OVERHEAD_BYTES, Marks, type Piece } from "./frame.ts";
 
 /** What a message's first piece reserves at most; from there on the room doubles. */
 const FIRST_ROOM_BYTES = 4096;
@@ -18,10 +18,12 @@ export class Cutter {
   /** Bytes of the first message that were handed out. */
   private cutBytes = 0;
   private readonly wholeBytes: number;
+  private readonly pieceBytes: number;
 
-  /** A message of up to `wholeBytes` bytes is never cut. */
+  /** A message of up to `wholeBytes` bytes is never cut; a piece takes no more of a datagram. */
   constructor(wholeBytes: number) {
     this.wholeBytes = wholeBytes;
+    this.pieceBytes = wholeBytes + DATA_OVERHEAD_BYTES - FRAGMENT_OVERHEAD_BYTES;
   }
 
   get isEmpty(): boolean {
@@ -43,7 +45,7 @@ export class Cutter {
       return { bytes: message, marks: Marks.whole, remaining: 0 };
     }
     const start = this.cutBytes;
-    const bytes = message.subarray(start, start + MAX_PIECE_BYTES);
+    const bytes = message.subarray(start, start + this.pieceBytes);
     const remaining = length - start - bytes.length;
     this.cutBytes += bytes.length;
     if (remaining > 0)

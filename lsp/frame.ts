@@ -17,5 +17,5 @@
  * @module
  */
 export * from "./frame_layout.ts";
-export { type DatagramReject, DatagramReader } from "./frame_reader.ts";
+export { DatagramReader } from "./frame_reader.ts";
 export { ACCEPT_BYTES, DatagramWriter } from "./frame_writer.ts";

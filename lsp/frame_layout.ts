@@ -156,6 +156,29 @@ export const FRAME_FIELDS: readonly (readonly Field[])[] = [
   /* fragment      */ [u53, u16, u32, bytes],
 ];
 
+/** Why a datagram was rejected: names for counters. */
+export type DatagramReject =
+  /** Too few bytes for a header and a prefix. */
+  | "short"
+  /** Not our magic byte, or another format's version. */
+  | "magic"
+  /** Flags that this version doesn't know. */
+  | "flags"
+  /** Damaged on the way. */
+  | "checksum"
+  /** Connection id or number is not in its canonical form, or out of range. */
+  | "prefix"
+  /** No frame at all. */
+  | "empty"
+  /** A frame type that is unknown, or reserved for later. */
+  | "type"
+  /** A frame not in its canonical form: width, tag, map, float, cut off, or garbage behind. */
+  | "layout"
+  /** A number, a range or a text that its field doesn't allow. */
+  | "value"
+  /** Connect, Challenge or Refuse on a connection, or two of them; or others outside of any. */
+  | "context";
+
 /** What an end tells the other about itself while connecting. All 0..2^32-1. */
 export interface Offer {
   /** Messages beyond the cumulative acknowledgement that it takes. */

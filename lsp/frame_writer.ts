@@ -5,7 +5,7 @@
  * @module
  */
 import { invariant } from "../base/machine.ts";
-import { type Checksum, crc32 } from "./crc32.ts";
+import { putUint32 } from "./big_endian.ts";
 import {
   type AcceptFields,
   ACK_BYTES,
@@ -25,6 +25,7 @@ import {
   PADDING_BYTES_MIN,
   type RefuseFields,
 } from "./frame_layout.ts";
+import { PLAIN_SEAL, type Seal } from "./seal.ts";
 
 const CONNECT_BYTES = 44;
 const CHALLENGE_BYTES = 16;
@@ -47,40 +48,45 @@ export class DatagramWriter {
   private into: Uint8Array = noBytes;
   private at = 0;
   private end = 0;
-  private readonly checksum: Checksum;
+  private seal: Seal;
+  private readonly ownSeal: Seal;
 
-  /** `checksum` may be a faster one with the same results. */
-  constructor(checksum: Checksum = crc32) {
-    this.checksum = checksum;
+  /** `seal` is that of datagrams which are begun without one. */
+  constructor(seal: Seal = PLAIN_SEAL) {
+    this.seal = this.ownSeal = seal;
   }
 
   /**
    * Starts a datagram in `into` for connection `connId` (0 while connecting). `number` counts the
    * datagrams that this end sent on the connection, from 1, resent data in a new one included; it
-   * comes back in an Ack's `echo`. At most `maxBytes` are used.
+   * comes back in an Ack's `echo`. At most `maxBytes` are used, of which `seal` takes its share.
    */
   begin(
     into: Uint8Array,
     connId: number,
     number: number,
     maxBytes: number = MAX_DATAGRAM_BYTES,
+    seal: Seal = this.ownSeal,
   ): void {
     this.into = into;
-    this.end = Math.min(into.length, maxBytes);
+    this.seal = seal;
+    this.end = Math.min(into.length, maxBytes) - seal.tailBytes;
     this.frames = 0;
-    invariant(this.end >= DATAGRAM_OVERHEAD_BYTES, "a datagram's buffer holds its header");
+    const startsAt = DATAGRAM_OVERHEAD_BYTES + seal.headBytes;
+    invariant(this.end >= startsAt, "a datagram's buffer holds its header");
     invariant(number >= 1, "datagrams are numbered from 1");
     into[0] = MAGIC;
     into[1] = 0;
     this.at = HEADER_BYTES;
     this.u32(connId);
     this.u53(number);
+    this.at = startsAt;
   }
 
   /** Lets the datagram grow to `bytes` bytes; false when the buffer is smaller. */
   widen(bytes: number): boolean {
     if (bytes > this.into.length) return false;
-    this.end = bytes;
+    this.end = bytes - this.seal.tailBytes;
     return true;
   }
 
@@ -226,16 +232,10 @@ export class DatagramWriter {
     return true;
   }
 
-  /** Writes the checksum and gives the datagram's length in bytes. */
+  /** Seals the datagram and gives its length in bytes. */
   finish(): number {
-    const { into, at } = this;
     invariant(this.frames > 0, "a datagram has at least one frame");
-    const checksum = this.checksum(into, HEADER_BYTES, at, crc32(into, 0, 2));
-    into[2] = checksum >>> 24;
-    into[3] = checksum >>> 16;
-    into[4] = checksum >>> 8;
-    into[5] = checksum;
-    return at;
+    return this.seal.seal(this.into, this.at);
   }
 
   /** Starts a frame of `fields` fields after the type, if its `bytes` bytes fit. */
@@ -258,25 +258,28 @@ export class DatagramWriter {
 
   private u32(value: number): void {
     invariant(value >>> 0 === value, "a 32-bit field's value is in range");
-    this.into[this.at] = 0x1a;
-    this.fourBytes(this.at + 1, value);
-    this.at += 5;
+    const { into, at } = this;
+    into[at] = 0x1a;
+    putUint32(into, at + 1, value);
+    this.at = at + 5;
   }
 
   private u53(value: number): void {
     invariant(value >= 0 && Number.isSafeInteger(value), "a number is below 2^53");
-    this.into[this.at] = 0x1b;
-    this.fourBytes(this.at + 1, Math.floor(value / 2 ** 32));
-    this.fourBytes(this.at + 5, value);
-    this.at += 9;
+    const { into, at } = this;
+    into[at] = 0x1b;
+    putUint32(into, at + 1, Math.floor(value / 2 ** 32));
+    putUint32(into, at + 5, value);
+    this.at = at + 9;
   }
 
   private token(value: bigint): void {
     invariant(BigInt.asUintN(64, value) === value, "a token has 64 bits");
-    this.into[this.at] = 0x48;
-    this.fourBytes(this.at + 1, Number(value >> 32n));
-    this.fourBytes(this.at + 5, Number(value & 0xffff_ffffn));
-    this.at += 9;
+    const { into, at } = this;
+    into[at] = 0x48;
+    putUint32(into, at + 1, Number(value >> 32n));
+    putUint32(into, at + 5, Number(value & 0xffff_ffffn));
+    this.at = at + 9;
   }
 
   private bytesHead(length: number): void {
@@ -292,15 +295,6 @@ export class DatagramWriter {
     this.into[this.at++] = bytes.length;
     this.into.set(bytes, this.at);
     this.at += bytes.length;
-  }
-
-  /** The low 32 bits of `value`, big-endian. */
-  private fourBytes(at: number, value: number): void {
-    const { into } = this;
-    into[at] = value >>> 24;
-    into[at + 1] = value >>> 16;
-    into[at + 2] = value >>> 8;
-    into[at + 3] = value;
   }
 }
 

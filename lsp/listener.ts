@@ -116,10 +116,13 @@ export class Listener extends Endpoint {
 
   // ---- native wire
 
-  protected override handleNative(from: Address, nowMs: Millis): void {
+  protected override handleNative(
+    connection: Connection | undefined,
+    from: Address,
+    nowMs: Millis,
+  ): void {
     const { reader } = this;
     if (reader.connId === 0) return this.handleHandshake(from, nowMs);
-    const connection = this.byId.get(reader.connId);
     if (!(connection instanceof NativeConnection)) return this.handleUnknown(from);
     if (connection.address === from) connection.handleDatagram(reader, nowMs);
     else this.handleMoved(connection, from, nowMs);

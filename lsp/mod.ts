@@ -36,6 +36,7 @@ export {
   type LspLimits,
   NATIVE_PARAMS,
 } from "./params.ts";
+export { ChecksumSeal, type Seal } from "./seal.ts";
 export type * from "./types.ts";
 export { connect, type ConnectOptions, type LspClient } from "./client_adapter.ts";
 export type { EndpointOptions } from "./options_adapter.ts";

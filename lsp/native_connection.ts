@@ -87,7 +87,7 @@ export class NativeConnection extends Connection {
   private goodbye: Goodbye | undefined;
 
   constructor(spec: NativeSpec, host: Host) {
-    super(spec, host, MAX_DATA_BYTES);
+    super(spec, host, MAX_DATA_BYTES - host.seal.headBytes - host.seal.tailBytes);
     this.maxPayloadBytes = Math.min(host.limits.maxMessageBytes, spec.peer.maxMessageBytes);
     this.acks = new Acknowledger(this.receive, host.limits);
     this.stall = new StallWatch(this.receive, this.params);
@@ -186,7 +186,8 @@ export class NativeConnection extends Connection {
     const next = this.firstMessage(nowMs);
     // A probe of the path for lost messages must not fail for its size.
     const isPlain = this.recovery.probes > 0;
-    writer.begin(into, this.id, number, isPlain ? MAX_DATAGRAM_BYTES : this.mtu.bytes);
+    const maxBytes = isPlain ? MAX_DATAGRAM_BYTES : this.mtu.bytes;
+    writer.begin(into, this.id, number, maxBytes, this.seal);
     const { accept } = this;
     // Beside a message that leaves no room, the Accept has to wait until it is asked for.
     const rides = next !== undefined && writer.fits(ACCEPT_BYTES + frameBytes(next));
@@ -347,7 +348,7 @@ export class NativeConnection extends Connection {
     if (!goodbye?.isWanted) return 0;
     const lingerMs = LINGER_EPOCHS * this.params.epochMillis;
     goodbye.noteSent(nowMs, this.recovery.roundTrip.timeoutMs, lingerMs);
-    host.writer.begin(into, this.id, this.datagrams + 1);
+    host.writer.begin(into, this.id, this.datagrams + 1, MAX_DATAGRAM_BYTES, this.seal);
     // The peer may lack our last acknowledgement; behind a Close nobody would repeat it.
     this.writeAck(nowMs);
     host.writer.close(goodbye.code, this.send.highestSent, goodbye.reason);

@@ -8,7 +8,11 @@ import { seededRandom } from "../base/random.ts";
 import type { CongestionFactory } from "./congestion.ts";
 import { crc32Native } from "./crc32_native.ts";
 import type { CoreOptions, LspLimits } from "./params.ts";
+import { ChecksumSeal } from "./seal.ts";
 import type { LspNotice, Params } from "./types.ts";
+
+/** One serves for all endpoints: a checksum keeps nothing. */
+const nativeSeal = new ChecksumSeal(crc32Native);
 
 /** Options of both. */
 export interface EndpointOptions {
@@ -42,7 +46,7 @@ export function unpredictable(): { random: () => number; secret: Uint8Array } {
 export function coreOptions(options: EndpointOptions): Omit<CoreOptions, "random"> {
   const { params, limits, appVersion, congestion, packing, mtu } = options;
   return {
-    checksum: crc32Native,
+    seal: nativeSeal,
     ...(params !== undefined && { params }),
     ...(limits !== undefined && { limits }),
     ...(appVersion !== undefined && { appVersion }),

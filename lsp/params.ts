@@ -6,9 +6,9 @@
  */
 import type { Random } from "../base/random.ts";
 import type { CongestionFactory } from "./congestion.ts";
-import type { Checksum } from "./crc32.ts";
 import { MAX_DATAGRAM_BYTES } from "./frame_layout.ts";
 import { LARGEST_DATAGRAM_BYTES } from "./path_mtu.ts";
+import type { Seal } from "./seal.ts";
 import type { Params, Wire } from "./types.ts";
 
 /** {@link Params} with nothing left out. */
@@ -128,8 +128,8 @@ export interface CoreOptions {
   readonly secret?: Uint8Array;
   /** Version of the application's messages, 0..2^32-1; must be equal on both ends. Default 0. */
   readonly appVersion?: number;
-  /** A faster CRC-32 than the plain one, with the same results. */
-  readonly checksum?: Checksum;
+  /** What protects datagrams; by default a checksum in plain TypeScript, which runs everywhere. */
+  readonly seal?: Seal;
   /** `false`: one frame a datagram, on the native wire too. Default `true`. */
   readonly packing?: boolean;
   /**

@@ -35,6 +35,7 @@ export function classicResult({ hash, nonce }: Candidate): ClassicMessage {
   return { ...NOTHING, type: 2, hash, nonce };
 }
 
+const KEYS = new Set(["type", "data", "lower", "upper", "hash", "nonce"] as const);
 const utf8 = new TextEncoder();
 
 /** The payload that says `message`: the keys in the classic order, no blanks. */
@@ -51,14 +52,14 @@ export function encodeClassicMessage(message: ClassicMessage): Uint8Array {
  * order and case, unknown keys ignored, missing ones and null read as zero. Never throws.
  */
 export function decodeClassicMessage(payload: Uint8Array): ClassicMessage | string {
-  const fields = readExactObject(payload);
+  const fields = readExactObject(payload, KEYS);
   if (typeof fields === "string") return fields;
-  const type = uint64(fields.get("type"));
-  const data = fields.get("data") ?? "";
-  const lower = uint64(fields.get("lower"));
-  const upper = uint64(fields.get("upper"));
-  const hash = uint64(fields.get("hash"));
-  const nonce = uint64(fields.get("nonce"));
+  const type = uint64(fields.type);
+  const data = fields.data ?? "";
+  const lower = uint64(fields.lower);
+  const upper = uint64(fields.upper);
+  const hash = uint64(fields.hash);
+  const nonce = uint64(fields.nonce);
   if (type !== 0n && type !== 1n && type !== 2n) return "unknown message type";
   if (typeof data !== "string") return "Data is not a string";
   // Go's decoder puts U+FFFD in its place, so that the bytes to hash would be a matter of taste.
@@ -70,7 +71,7 @@ export function decodeClassicMessage(payload: Uint8Array): ClassicMessage | stri
 }
 
 function uint64(value: unknown): bigint | undefined {
-  if (value === undefined || value === null) return 0n;
+  if (value === undefined) return 0n;
   if (typeof value === "bigint") return value <= MAX_UINT64 ? value : undefined;
   return typeof value === "number" && Number.isSafeInteger(value) ? BigInt(value) : undefined;
 }

@@ -28,6 +28,7 @@ import {
   MAX_PIECE_BYTES,
   MAX_REASON_BYTES,
 } from "../../lsp/frame.ts";
+import { ChecksumSeal } from "../../lsp/seal.ts";
 import {
   connIdFor,
   datagramOf,
@@ -275,13 +276,14 @@ describe("the native codec", () => {
 
   test("a fast checksum gives the same bytes and reads them", () => {
     const frame: Frame = { type: FrameType.data, seq: 1, payload: new Uint8Array(900).fill(7) };
-    const writer = new DatagramWriter(crc32Native);
+    const seal = new ChecksumSeal(crc32Native);
+    const writer = new DatagramWriter(seal);
     const into = new Uint8Array(1200);
     writer.begin(into, 7, 1);
     write(writer, frame);
     const bytes = into.slice(0, writer.finish());
     expect(bytes.toHex()).toBe(datagramOf(7, 1, frame).toHex());
-    expect(new DatagramReader(crc32Native).open(bytes)).toBe(true);
+    expect(new DatagramReader().open(bytes, seal)).toBe(true);
   });
 });
 
