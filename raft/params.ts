@@ -99,10 +99,10 @@ export function raftParams(given: Partial<RaftParams> = {}): RaftParams {
 }
 
 /**
- * Largest term and index that is believed. At a million a second, 8,900 years; a number above it
- * can only be meant to bring arithmetic down.
+ * Terms and indexes are below this. At a million a second they come there in 140 years; a number
+ * above it can only be meant to bring arithmetic down.
  */
-export const NUMBER_MAX: number = 2 ** 48;
+export const NUMBER_MAX: number = 2 ** 52;
 
 /** What an entry is counted for beside its command: index, term, kind, length. */
 export const ENTRY_OVERHEAD_BYTES = 32;
