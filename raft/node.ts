@@ -182,7 +182,7 @@ export class RaftNode {
   /** Takes the state machine's snapshot for the log up to it; one that is old changes nothing. */
   takeSnapshot({ index, size }: SnapshotTakenInput, sending: readonly number[]): void {
     const { log, params } = this;
-    if (index <= this.snapshot.index || this.isRestoring) return;
+    if (index <= this.snapshot.index) return;
     invariant(index <= this.applied, `a snapshot at ${index}, which is not applied`);
     const meta = { index, term: log.termAt(index)!, config: log.configs.at(index), size };
     this.snapshot = meta;

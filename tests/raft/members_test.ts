@@ -2,6 +2,7 @@
 import { describe, test } from "bun:test";
 import { assert, assertEquals } from "@std/assert";
 import type { Errand, Proposal } from "../../sim/raft/world.ts";
+import { Bare, held, sent } from "./bare.ts";
 import { AGREE_MS, Group, T } from "./group.ts";
 
 /** Proposes on whoever leads, every few milliseconds, for as long as the group runs. */
@@ -151,6 +152,28 @@ describe("members", () => {
     group.commitOne([1, 4, 5]);
   });
 
+  test("a leader that removes itself crashes, and only a removed node has the last entry", () => {
+    const group = new Group(4);
+    group.elect();
+    group.commitOne();
+    const leader = group.leader!;
+    const [a, b, c] = group.others(leader.id) as [number, number, number];
+    group.change(leader.id, [a, b]);
+    const joint = leader.node!.log.lastIndex;
+    const isSent = (): boolean => [a, b].every((id) => group.machine(id).disk.lastIndex === joint);
+    while (!isSent()) group.run(0.1);
+    // From now on only the node that is removed with it hears the leader.
+    group.network.cutOneWay(leader.id, a);
+    group.network.cutOneWay(leader.id, b);
+    group.runUntil(() => group.machine(c).disk.lastIndex === joint + 1, T, "the last step");
+    group.crash(leader.id);
+    assertEquals(group.machine(c).node!.config, { voters: [a, b], outgoing: [], learners: [] });
+    assertEquals(group.machine(a).node!.log.lastIndex, joint);
+    group.commitOne([a, b]);
+    assertEquals(group.oracle.config.voters, [a, b]);
+    assert([a, b].includes(group.leader!.id));
+  });
+
   test("an uncommitted configuration goes with its entry", () => {
     const group = new Group(3, { spares: 1 });
     group.elect([1, 2, 3]);
@@ -219,6 +242,17 @@ describe("transfer", () => {
     assertEquals([errand.outcome, errand.why], ["refused", "timed out"]);
     group.commitOne(group.others(dead));
     assertEquals([group.leader!.id, group.leader!.node!.term], [id, term]);
+  });
+
+  test("the heir is asked when it has the whole log, not before", () => {
+    const bare = new Bare(held([1, 1]));
+    const term = bare.lead();
+    bare.receive(2, { kind: "appended", term, index: 2 });
+    assertEquals(sent(bare.tell({ kind: "transfer", id: 1, to: 2 }), "takeOver"), []);
+    assertEquals(
+      sent(bare.receive(2, { kind: "appended", term, index: 3 }), "takeOver", 2).length,
+      1,
+    );
   });
 
   test("a learner and a stranger are refused", () => {

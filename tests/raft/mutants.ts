@@ -237,12 +237,6 @@ const ROWS: readonly Row[] = [
   ],
   [
     node,
-    "if (index <= this.snapshot.index || this.isRestoring) return;",
-    "if (index <= this.snapshot.index) return;",
-    "a snapshot of the old state is taken while a new one is restored",
-  ],
-  [
-    node,
     "const behind = isTight ? index : Math.min(index - params.trailingEntries, ...sending);",
     "const behind = index;",
     "the log does not wait for whom a snapshot is on its way to",
