@@ -4,6 +4,7 @@
  *
  * @module
  */
+export { Backoff } from "./backoff.ts";
 export { type CborValue, decodeCbor, encodeCbor, MAX_CBOR_DEPTH, MAX_CBOR_ITEMS } from "./cbor.ts";
 export { readExactObject } from "./exact_json.ts";
 export { COUNT_MAX, FieldReader, FieldWriter } from "./fields.ts";

@@ -4,9 +4,8 @@
  *
  * @module
  */
-import { atPort } from "../base/text.ts";
-import { connect, type LspClient, type Params, type Wire } from "../lsp/mod.ts";
-import { whyEnded } from "../peer/endings.ts";
+import type { Params, Wire } from "../lsp/mod.ts";
+import { Link } from "../peer/link_adapter.ts";
 import { Drive } from "../run/drive.ts";
 import { MESSAGES_VERSION, type Status } from "../work/messages.ts";
 import type { Subject } from "../work/subject.ts";
@@ -83,12 +82,9 @@ class RunningJob implements Submission {
   );
   readonly #answer = Promise.withResolvers<JobAnswer>();
   readonly #connected = Promise.withResolvers<void>();
-  /** Cuts off a dial that is under way. */
-  readonly #ending = new AbortController();
-  #client: LspClient | undefined;
+  readonly #link: Link;
   #cause: unknown;
   #over = false;
-  #released: Promise<void> | undefined;
   /** The newest progress, and a bell that rings when there is another or no more. */
   #status: Status | undefined;
   #news = Promise.withResolvers<void>();
@@ -99,6 +95,21 @@ class RunningJob implements Submission {
     // Whoever looks at one of the two only is not to be told of the other.
     this.answer.catch(() => {});
     this.connected.catch(() => {});
+    const { host, port, wire, params } = options;
+    this.#link = new Link(
+      { host, port, wire, params, appVersion: MESSAGES_VERSION },
+      {
+        onConnected: (spoken) => {
+          this.#connected.resolve();
+          this.#drive.tell({ kind: "connected", wire: spoken });
+        },
+        onPayload: (payload) => this.#drive.tell({ kind: "payload", payload }),
+        onGone: (reason, error) => {
+          this.#cause = error;
+          this.#drive.tell({ kind: "gone", reason });
+        },
+      },
+    );
     this.#start(options);
   }
 
@@ -113,7 +124,7 @@ class RunningJob implements Submission {
     signal?.addEventListener("abort", cancel, { once: true });
     void this.answer.catch(() => {}).finally(() => signal?.removeEventListener("abort", cancel));
     this.#drive.tell({ kind: "submit", job: JOB, work });
-    void this.#run({ host: "127.0.0.1", wire, ...options });
+    this.#link.dial();
   }
 
   async *[Symbol.asyncIterator](): AsyncIterator<Status> {
@@ -131,44 +142,17 @@ class RunningJob implements Submission {
   cancel(): Promise<void> {
     this.#drive.tell({ kind: "cancel", job: JOB });
     this.#fail(new SubmitError("CANCELLED", "the job was cancelled"));
-    return this.#release();
+    return this.#link.close();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.cancel();
   }
 
-  async #run(
-    options: SubmitOptions & { readonly host: string; readonly wire: Wire },
-  ): Promise<void> {
-    const { host, port, wire, params } = options;
-    try {
-      const client = await connect({
-        host,
-        port,
-        wire,
-        signal: this.#ending.signal,
-        appVersion: MESSAGES_VERSION,
-        ...(params !== undefined && { params }),
-      });
-      if (this.#over) return void client.close();
-      this.#client = client;
-      this.#connected.resolve();
-      this.#drive.tell({ kind: "connected", wire });
-      for (;;) this.#drive.tell({ kind: "payload", payload: await client.read() });
-    } catch (error) {
-      this.#cause = error;
-      this.#drive.tell({
-        kind: "gone",
-        reason: whyEnded(`the server at ${atPort(host, port)}`, error),
-      });
-    }
-  }
-
   #do(effect: ClientEffect): void {
     switch (effect.kind) {
       case "write":
-        return this.#write(effect.payload);
+        return this.#link.write(effect.payload);
       case "progress":
         this.#status = effect.status;
         return this.#ring();
@@ -182,15 +166,6 @@ class RunningJob implements Submission {
     }
   }
 
-  #write(payload: Uint8Array): void {
-    try {
-      this.#client?.write(payload);
-    } catch (error) {
-      const text = `cannot write to the server: ${(error as Error).message}`;
-      this.#fail(new SubmitError("DISCONNECTED", text, { cause: error }));
-    }
-  }
-
   #fail(error: SubmitError): void {
     this.#answer.reject(error);
     this.#connected.reject(error);
@@ -201,14 +176,7 @@ class RunningJob implements Submission {
     this.#over = true;
     this.#drive.stop();
     this.#ring();
-    void this.#release();
-  }
-
-  #release(): Promise<void> {
-    // A connection that stands is closed in peace, so that a cancel still gets out.
-    if (this.#client === undefined) this.#ending.abort();
-    this.#released ??= this.#client?.close() ?? Promise.resolve();
-    return this.#released;
+    void this.#link.close();
   }
 
   #ring(): void {

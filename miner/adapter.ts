@@ -6,9 +6,9 @@
  */
 import { hostname } from "node:os";
 import { seededRandom } from "../base/random.ts";
-import { atPort, readablePlural } from "../base/text.ts";
-import { connect, type LspClient, type Params, type Wire } from "../lsp/mod.ts";
-import { whyEnded } from "../peer/endings.ts";
+import { readablePlural } from "../base/text.ts";
+import type { Params, Wire } from "../lsp/mod.ts";
+import { Link } from "../peer/link_adapter.ts";
 import { Drive } from "../run/drive.ts";
 import { MESSAGES_VERSION } from "../work/messages.ts";
 import { readableRate } from "../work/readable.ts";
@@ -84,11 +84,10 @@ class RunningMiner implements Miner {
   readonly #drive: Drive<MinerInput, MinerEffect>;
   #pool: Pool | GpuPool;
   readonly #end = Promise.withResolvers<string>();
-  /** Cuts off a dial that is under way. */
-  readonly #ending = new AbortController();
-  #client: LspClient | undefined;
-  /** Counts dials: what an older connection still says is dropped. */
-  #dials = 0;
+  readonly #link: Link;
+  /** Waits to say what may be wrong when nobody answers the first dial. */
+  #hint: ReturnType<typeof setTimeout> | undefined;
+  #hasDialled = false;
   #closing: Promise<void> | undefined;
 
   constructor(options: MineOptions) {
@@ -101,6 +100,21 @@ class RunningMiner implements Miner {
       name: options.name ?? hostname(),
     });
     this.#drive = new Drive(this.#core, (effect) => this.#do(effect));
+    const { host, port, wire, params } = options;
+    this.#link = new Link(
+      { host, port, wire, params, appVersion: MESSAGES_VERSION },
+      {
+        onConnected: (spoken) => {
+          clearTimeout(this.#hint);
+          this.#tell({ kind: "connected", wire: spoken });
+        },
+        onPayload: (payload) => this.#tell({ kind: "payload", payload }),
+        onGone: (reason) => {
+          clearTimeout(this.#hint);
+          this.#tell({ kind: "gone", reason });
+        },
+      },
+    );
     this.#pool = options.gpu === true ? this.#gpuPool() : this.#threadPool();
     const stop = (): void => void this.close();
     options.signal?.addEventListener("abort", stop, { once: true });
@@ -140,7 +154,7 @@ class RunningMiner implements Miner {
 
   status(): MinerStatus {
     return {
-      connected: this.#client !== undefined,
+      connected: this.#link.isConnected,
       searched: this.#pool.searched,
       threads: this.#pool.threads,
       rejected: this.#core.rejected,
@@ -162,9 +176,8 @@ class RunningMiner implements Miner {
 
   async #release(): Promise<void> {
     this.#drive.stop();
-    this.#dials++;
-    if (this.#client === undefined) this.#ending.abort();
-    await Promise.all([this.#client?.close(), this.#pool.close()]);
+    clearTimeout(this.#hint);
+    await Promise.all([this.#link.close(), this.#pool.close()]);
   }
 
   /** Feeds the core, unless the miner shuts down; the kernel in use gets a line for people. */
@@ -182,10 +195,9 @@ class RunningMiner implements Miner {
   #do(effect: MinerEffect): void {
     switch (effect.kind) {
       case "dial":
-        void this.#dial();
-        return;
+        return this.#dial();
       case "write":
-        return this.#write(effect.payload);
+        return this.#link.write(effect.payload);
       case "exit":
         void this.#shutDown(effect.reason);
         return;
@@ -196,74 +208,16 @@ class RunningMiner implements Miner {
     }
   }
 
-  #write(payload: Uint8Array): void {
-    try {
-      this.#client?.write(payload);
-    } catch (error) {
-      // A server that does not take what it asked for is as good as gone.
-      this.#leave(`cannot write to the server: ${(error as Error).message}`);
+  /** The first time it says where it goes, and what may be wrong when nobody answers. */
+  #dial(): void {
+    if (!this.#hasDialled) {
+      this.#hasDialled = true;
+      const { where } = this.#link;
+      this.#log(`connecting to ${where}`);
+      const still = `still no answer from ${where}: is a server running there? does a firewall`;
+      this.#hint = setTimeout(() => this.#log(`${still} let UDP through?`), SILENT_MILLIS);
     }
-  }
-
-  /** Ends the connection at our own wish and tells the core that it is gone. */
-  #leave(reason: string): void {
-    this.#dials++;
-    void this.#client?.close();
-    this.#client = undefined;
-    this.#tell({ kind: "gone", reason });
-  }
-
-  /** Connects and reads until the connection is gone. */
-  async #dial(): Promise<void> {
-    const turn = ++this.#dials;
-    void this.#client?.close();
-    this.#client = undefined;
-    const { host = "127.0.0.1", port, wire = "cbor", params } = this.#options;
-    let end: unknown;
-    const hint = this.#hintIfSilent(turn, atPort(host, port));
-    try {
-      const client = await connect({
-        host,
-        port,
-        wire,
-        signal: this.#ending.signal,
-        appVersion: MESSAGES_VERSION,
-        ...(params !== undefined && { params }),
-      });
-      if (turn !== this.#dials) return void client.close();
-      clearTimeout(hint);
-      this.#client = client;
-      this.#tell({ kind: "connected", wire });
-      end = await this.#readAll(client, turn);
-    } catch (error) {
-      end = error;
-    }
-    clearTimeout(hint);
-    if (turn !== this.#dials) return;
-    this.#client = undefined;
-    this.#tell({ kind: "gone", reason: whyEnded(`the server at ${atPort(host, port)}`, end) });
-  }
-
-  /** At the first dial says where it goes, and what may be wrong when nobody answers. */
-  #hintIfSilent(turn: number, where: string): ReturnType<typeof setTimeout> | undefined {
-    if (turn > 1) return undefined;
-    this.#log(`connecting to ${where}`, "info");
-    const still = `still no answer from ${where}: is a server running there? does a firewall`;
-    return setTimeout(() => this.#log(`${still} let UDP through?`, "info"), SILENT_MILLIS);
-  }
-
-  /** Reads until the connection ends; gives the error that says why it did. */
-  async #readAll(client: LspClient, turn: number): Promise<unknown> {
-    for (;;) {
-      let payload: Uint8Array;
-      try {
-        payload = await client.read();
-      } catch (error) {
-        return error;
-      }
-      if (turn !== this.#dials) return undefined;
-      this.#tell({ kind: "payload", payload });
-    }
+    this.#link.dial();
   }
 
   #log(text: string, level: "info" | "warn" = "info"): void {

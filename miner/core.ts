@@ -8,9 +8,10 @@
  *
  * @module
  */
+import { Backoff } from "../base/backoff.ts";
 import { invariant, type Machine, type Millis, type Wake } from "../base/machine.ts";
 import { Outbox } from "../base/outbox.ts";
-import { type Random, unitReal } from "../base/random.ts";
+import type { Random } from "../base/random.ts";
 import { clipped } from "../base/text.ts";
 import type { Wire } from "../lsp/mod.ts";
 import {
@@ -67,7 +68,7 @@ type Link = "fresh" | "dialing" | "up" | "waiting" | "done";
 export class MinerCore implements Machine<MinerInput, MinerEffect> {
   /** Messages of the server that were ignored, by reason. */
   readonly rejected: Map<MinerRejection, number> = new Map();
-  readonly #random: Random;
+  readonly #backoff: Backoff;
   readonly #once: boolean;
   readonly #name: string;
   readonly #effects = new Outbox<MinerEffect>();
@@ -78,7 +79,6 @@ export class MinerCore implements Machine<MinerInput, MinerEffect> {
   #joined = false;
   #connectedAtMs: Millis = 0;
   #retryAtMs: Millis = 0;
-  #attempts = 0;
   /** What the last failure was, and how often in a row it was that. */
   #failure = "";
   #failures = 0;
@@ -91,7 +91,7 @@ export class MinerCore implements Machine<MinerInput, MinerEffect> {
   #toldAtMs: Millis = -Infinity;
 
   constructor(options: MinerCoreOptions) {
-    this.#random = options.random;
+    this.#backoff = new Backoff(RETRY_MIN_MILLIS, RETRY_MAX_MILLIS, options.random);
     this.#once = options.once ?? false;
     this.#name = clipped(options.name ?? "", MAX_LABEL_BYTES);
   }
@@ -189,7 +189,7 @@ export class MinerCore implements Machine<MinerInput, MinerEffect> {
   #handleGone(reason: string, nowMs: Millis): void {
     if (this.#link !== "up" && this.#link !== "dialing") return;
     const held = this.#link === "up" && nowMs - this.#connectedAtMs >= RETRY_MAX_MILLIS;
-    if (held) this.#attempts = 0;
+    if (held) this.#backoff.reset();
     this.#leave(reason, nowMs);
   }
 
@@ -205,12 +205,7 @@ export class MinerCore implements Machine<MinerInput, MinerEffect> {
       this.#effects.push({ kind: "exit", reason });
       return;
     }
-    const ceiling = Math.min(
-      RETRY_MAX_MILLIS,
-      RETRY_MIN_MILLIS * 2 ** Math.min(this.#attempts, 20),
-    );
-    const waitMs = ceiling * (0.5 + unitReal(this.#random) / 2);
-    this.#attempts++;
+    const waitMs = this.#backoff.next();
     this.#link = "waiting";
     this.#retryAtMs = nowMs + waitMs;
     this.#logFailure(reason, waitMs);
@@ -251,7 +246,7 @@ export class MinerCore implements Machine<MinerInput, MinerEffect> {
       }
       case "refused":
         // Politely turned away, say by a full server: the longest wait, then another try.
-        this.#attempts = Infinity;
+        this.#backoff.exhaust();
         return this.#leave(`the server refused: ${message.reason}`, nowMs);
       default:
         return this.#reject("unexpected kind");
@@ -311,7 +306,7 @@ export class MinerCore implements Machine<MinerInput, MinerEffect> {
     const id = ++this.#lastId;
     const chunk = { id, number, lower: work.lower, work, started: false, stopping: false };
     this.#chunks.set(id, chunk);
-    this.#attempts = 0;
+    this.#backoff.reset();
     this.#failure = "";
   }
 
