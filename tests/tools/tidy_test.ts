@@ -9,6 +9,7 @@ import { Glob } from "bun";
 const FILE_LINES_MAX = 400;
 const FUNCTION_LINES_MAX = 70;
 const LINE_COLUMNS_MAX = 100;
+const PROSE_COLUMNS_MAX = 120;
 /** A program at the root is readable in one sitting: its arguments, its room, what it prints. */
 const ROOT_LINES_MAX = 120;
 
@@ -217,6 +218,16 @@ describe("the house rules hold:", () => {
       }
     }
     assertEquals(offences(check), []);
+  });
+
+  test(`a line of a document has at most ${PROSE_COLUMNS_MAX} columns, tables excepted`, () => {
+    function* check(_path: string, lines: string[]): Iterable<[number, string]> {
+      for (const [i, line] of lines.entries()) {
+        if ([...line].length > PROSE_COLUMNS_MAX && !line.startsWith("|"))
+          yield [i + 1, "too long"];
+      }
+    }
+    assertEquals(offences(check, documents), []);
   });
 
   test("cores know no clock, chance, timer, promise or I/O, nor does the simulator", () => {
