@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { invariant } from "../base/machine.ts";
 import type { Outbox } from "../base/outbox.ts";
 import type { RaftLog } from "./log.ts";
 import type { FateEffect, RaftEffect } from "./types.ts";
@@ -57,13 +58,13 @@ export class Fates {
     if (this.#runs.length > PAST_RUNS_MAX) this.#runs.splice(0, this.#runs.length - PAST_RUNS_MAX);
   }
 
-  /** The log up to `index` was replaced by a snapshot: what is in it is not told any more. */
+  /** The log up to `index` was replaced by a snapshot: what was in it, this node never learns. */
   replaced(index: number): void {
     for (let i = 0; i < this.#runs.length;) {
       const run = this.#runs[i]!;
-      const last = Math.min(run.last, index);
-      if (last >= run.first && !run.isUnknown) this.#tell("unknown", run, last);
-      run.first = Math.max(run.first, last + 1);
+      // A node that is sent a snapshot does not lead: all its proposers were told "unknown".
+      invariant(run.isUnknown, "a leader's log is replaced");
+      run.first = Math.max(run.first, index + 1);
       if (run.first <= run.last) i++;
       else this.#runs.splice(i, 1);
     }

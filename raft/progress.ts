@@ -27,10 +27,6 @@ export class Window {
     return this.#count;
   }
 
-  get bytes(): number {
-    return this.#bytes;
-  }
-
   /** Whether nothing more may be sent. */
   get isFull(): boolean {
     return this.#count === this.#sizes.length || this.#bytes >= this.#bytesMax;

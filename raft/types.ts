@@ -238,8 +238,8 @@ export type ProposedEffect =
  *
  * - `committed`: they are in the log for good.
  * - `lost`: entries of another term are committed there. They are in no log and will be in none.
- * - `unknown`: the lead is lost, or the log there is gone from this node. They may still commit.
- *   `committed` or `lost` may follow, if this node learns of it in its life.
+ * - `unknown`: the lead is lost. They may still commit. `committed` or `lost` follows if this node
+ *   learns of it in its life; it does not when a snapshot takes the place of its log there.
  */
 export interface FateEffect {
   readonly kind: "fate";

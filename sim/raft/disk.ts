@@ -49,7 +49,6 @@ export class SimDisk implements Durable {
   /** Whether there is no space, and whether the next step fails. */
   isFull = false;
   failsNext = false;
-  steps = 0;
   #hard: HardState = { term: 0, vote: 0 };
   #meta: SnapshotMeta;
   #base = { index: 0, term: 0 };
@@ -70,11 +69,6 @@ export class SimDisk implements Durable {
     this.#snapshots.set(0, new Uint8Array(0));
   }
 
-  /** The term and vote that are durable. */
-  get hard(): HardState {
-    return this.#hard;
-  }
-
   /** The term of the durable entry at `index`; undefined when it is not durable. */
   termAt(index: number): number | undefined {
     if (index === this.#base.index) return this.#base.term;
@@ -84,10 +78,6 @@ export class SimDisk implements Durable {
 
   get lastIndex(): number {
     return this.#base.index + this.#entries.length;
-  }
-
-  get snapshotMeta(): SnapshotMeta {
-    return this.#meta;
   }
 
   /** The weight of the log's entries. */
@@ -192,7 +182,6 @@ export class SimDisk implements Durable {
     }
     this.#pending = undefined;
     this.#perform(effect);
-    this.steps++;
     const user = this.#user;
     user?.stored(effect.token);
     if (this.#saidFull) user?.disk("good");

@@ -106,10 +106,6 @@ export class RaftNetwork {
     this.#cut.delete(linkKey(b, a));
   }
 
-  isCut(from: NodeId, to: NodeId): boolean {
-    return this.#cut.has(linkKey(from, to));
-  }
-
   /** No link is cut any more. */
   mendAll(): void {
     this.#cut.clear();

@@ -26,6 +26,17 @@ function expectShortLogs(group: Group): void {
   }
 }
 
+/** A group, and a node that was cut off until what it lacks was compacted. */
+function needingSnapshot(): { group: Group; victim: number } {
+  const group = snapshotting();
+  group.commitOne();
+  const victim = group.others(group.elect().id)[0]!;
+  group.isolate(victim);
+  for (let i = 0; i < 30; i++) group.commitOne(group.others(victim));
+  group.run(50);
+  return { group, victim };
+}
+
 /** A node is off while 55 commands are agreed on, and comes back. */
 function install(isLossy: boolean, isCrash: boolean): void {
   const group = snapshotting();
@@ -94,13 +105,7 @@ describe("snapshots", () => {
   });
 
   test("a snapshot goes on where it was when the link is cut in its midst", () => {
-    const group = snapshotting();
-    group.commitOne();
-    const leader = group.elect().id;
-    const victim = group.others(leader)[0]!;
-    group.isolate(victim);
-    for (let i = 0; i < 30; i++) group.commitOne(group.others(victim));
-    group.run(50);
+    const { group, victim } = needingSnapshot();
     group.rejoin(victim);
     const chunks = (): number => group.network.byKind["chunked"] ?? 0;
     group.runUntil(() => chunks() >= 4, 2000, "four pieces");
@@ -113,13 +118,7 @@ describe("snapshots", () => {
   });
 
   test("an answer that comes twice does not send the next piece twice", () => {
-    const group = snapshotting();
-    group.commitOne();
-    const leader = group.elect().id;
-    const victim = group.others(leader)[0]!;
-    group.isolate(victim);
-    for (let i = 0; i < 30; i++) group.commitOne(group.others(victim));
-    group.run(50);
+    const { group, victim } = needingSnapshot();
     group.network.answerFaults = { ...calmLink(1), duplicateShare: 1, jitterMs: 1 };
     group.rejoin(victim);
     group.agree(group.oracle.lastCommitted);
