@@ -9,6 +9,7 @@
 import { oneLine, readableCount } from "./base/text.ts";
 import {
   benchReport,
+  declareGuardedMain,
   KERNEL_NAMES,
   mine,
   type Miner,
@@ -55,6 +56,7 @@ async function main(): Promise<number> {
   const cacheDirectory = userCacheDirectory();
   const cache = cacheDirectory === undefined ? {} : { cacheDirectory };
   if (line.positionals[0] === "bench") {
+    declareGuardedMain();
     const onWarning = (text: string): void => void process.stderr.write(`${oneLine(text)}\n`);
     process.stdout.write(await benchReport({ ...cache, onWarning }));
     return 0;
@@ -69,6 +71,7 @@ async function main(): Promise<number> {
   if (niceness !== "low" && niceness !== "normal") {
     throw new UsageError(`--niceness is "${niceness}", expected low or normal`);
   }
+  declareGuardedMain();
   const display = new Display({ quiet: line.has("quiet") });
   const miner = mine({
     host,

@@ -18,6 +18,7 @@ export {
   type Millis,
   type Wake,
 } from "./machine.ts";
+export { OptionError } from "./options.ts";
 export { Outbox } from "./outbox.ts";
 export { Queue } from "./queue.ts";
 export { chance, integerBetween, type Random, seededRandom, unitReal } from "./random.ts";

@@ -4,7 +4,8 @@
  *
  * @module
  */
-import type { Params, Wire } from "../lsp/mod.ts";
+import { checkBy, checkOneOf, checkPort, checkText } from "../base/options.ts";
+import { fullParams, type Params, type Wire } from "../lsp/mod.ts";
 import { Link } from "../peer/link_adapter.ts";
 import { Drive } from "../run/drive.ts";
 import { MESSAGES_VERSION, type Status } from "../work/messages.ts";
@@ -35,6 +36,8 @@ export interface JobAnswer {
 export type SubmitErrorCode =
   /** The job cannot be carried: message too long, range empty, a target on the classic wire. */
   | "INVALID_JOB"
+  /** An option cannot work: no port, unknown wire, impossible parameters. */
+  | "INVALID_OPTION"
   /** The server will not do the job, or its answer was wrong. */
   | "REFUSED"
   /** The server was lost, or never answered; `cause` is the error of LSP. */
@@ -117,9 +120,11 @@ class RunningJob implements Submission {
     const { lower, upper, target, wire = "cbor", signal } = options;
     const subject: Subject = options.header ?? options.message;
     const work = { subject, lower, upper, ...(target !== undefined && { target }) };
+    const optionError = optionErrorOf(options);
+    if (optionError !== undefined) return this.#fail(optionError);
     const reason = whyNoSubject(options) ?? whyNot(work, wire);
     if (reason !== undefined) return this.#fail(new SubmitError("INVALID_JOB", reason));
-    const cancel = (): void => void this.cancel();
+    const cancel = (): void => void this.#cancel(signal?.reason);
     if (signal?.aborted) return cancel();
     signal?.addEventListener("abort", cancel, { once: true });
     void this.answer.catch(() => {}).finally(() => signal?.removeEventListener("abort", cancel));
@@ -140,8 +145,12 @@ class RunningJob implements Submission {
   }
 
   cancel(): Promise<void> {
+    return this.#cancel();
+  }
+
+  #cancel(cause?: unknown): Promise<void> {
     this.#drive.tell({ kind: "cancel", job: JOB });
-    this.#fail(new SubmitError("CANCELLED", "the job was cancelled"));
+    this.#fail(new SubmitError("CANCELLED", "the job was cancelled", { cause }));
     return this.#link.close();
   }
 
@@ -184,6 +193,18 @@ class RunningJob implements Submission {
     this.#news = Promise.withResolvers<void>();
     bell.resolve();
   }
+}
+
+function optionErrorOf({ host, port, wire, params }: SubmitOptions): SubmitError | undefined {
+  try {
+    checkPort(port, 1);
+    checkText("host", host);
+    checkOneOf("wire", wire, ["cbor", "json"]);
+    checkBy("params", () => fullParams(wire ?? "cbor", params));
+  } catch (cause) {
+    return new SubmitError("INVALID_OPTION", (cause as Error).message, { cause });
+  }
+  return undefined;
 }
 
 /** Why the job says not what to search with; for callers without types, too. */

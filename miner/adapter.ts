@@ -6,14 +6,17 @@
  */
 import { hostname } from "node:os";
 import { seededRandom } from "../base/random.ts";
+import { checkBy, checkInteger, checkOneOf, checkPort, checkText } from "../base/options.ts";
 import { readablePlural } from "../base/text.ts";
-import type { Params, Wire } from "../lsp/mod.ts";
+import { fullParams, type Params, type Wire } from "../lsp/mod.ts";
 import { Link } from "../peer/link_adapter.ts";
 import { Drive } from "../run/drive.ts";
 import { MESSAGES_VERSION } from "../work/messages.ts";
 import { readableRate } from "../work/readable.ts";
 import { MinerCore } from "./core.ts";
 import { GpuPool } from "./gpu/gpu_pool_adapter.ts";
+import { KERNEL_NAMES } from "./kernel_choice.ts";
+import { checkOwnWorker } from "./own_worker_adapter.ts";
 import { Pool } from "./pool_adapter.ts";
 import type { MinerEffect, MinerInput, MinerRejection, Niceness } from "./types.ts";
 
@@ -69,13 +72,33 @@ export interface Miner extends AsyncDisposable {
   close(): Promise<void>;
 }
 
-/** Starts a miner; it works until it is closed (or, with `once`, until the server is lost). */
+/**
+ * Starts a miner; it works until it is closed (or, with `once`, until the server is lost). Throws,
+ * before anything is done, an OptionError for an option that cannot work, and a BundledError where
+ * threads would run the program's main module again.
+ */
 export function mine(options: MineOptions): Miner {
+  checkOptions(options);
+  checkOwnWorker(import.meta.url, "adapter.ts");
   return new RunningMiner(options);
 }
 
+/** More threads than any machine has cores. */
+const THREADS_MAX = 1024;
 /** How long nothing is heard from the server before that is said. */
 const SILENT_MILLIS = 1000;
+
+function checkOptions(options: MineOptions): void {
+  const { host, port, threads, kernel, niceness, wire, params, name } = options;
+  checkPort(port, 1);
+  checkText("host", host);
+  checkText("name", name);
+  checkInteger("threads", threads, 1, THREADS_MAX);
+  checkOneOf("niceness", niceness, ["low", "normal"]);
+  checkOneOf("kernel", kernel, KERNEL_NAMES);
+  checkOneOf("wire", wire, ["cbor", "json"]);
+  checkBy("params", () => fullParams(wire ?? "cbor", params));
+}
 
 class RunningMiner implements Miner {
   readonly ended: Promise<string>;

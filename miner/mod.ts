@@ -11,6 +11,7 @@
  *
  * @module
  */
+export { BundledError, declareGuardedMain } from "./own_worker_adapter.ts";
 export { benchReport, type BenchOptions } from "./bench_adapter.ts";
 export { mine, type MineOptions, type Miner, type MinerStatus } from "./adapter.ts";
 export { MinerCore, type MinerCoreOptions, PROGRESS_MILLIS } from "./core.ts";

@@ -6,12 +6,13 @@
  *
  * @module
  */
-import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
+import { isMainThread, parentPort, type Worker, workerData } from "node:worker_threads";
 import { invariant } from "../base/machine.ts";
 import { measure } from "./kernels/measure_adapter.ts";
 import { createKernel, KernelError, machineCodeOf } from "./kernels/mod.ts";
 import { planProbe, type ProbePlan } from "./kernels/probe_plan.ts";
 import type { Trial } from "./kernels/selection.ts";
+import { ownWorker } from "./own_worker_adapter.ts";
 
 const ROLE = "motherlode planner";
 /** How long a portable kernel is measured unless told otherwise. */
@@ -40,7 +41,7 @@ export interface Planner {
 export function threadPlanner(): Planner {
   let worker: Worker | undefined;
   const ask = (request: PlannerRequest): Promise<Answer> => {
-    worker ??= new Worker(new URL(import.meta.url), { workerData: { role: ROLE } });
+    worker ??= ownWorker(import.meta.url, "planner_worker.ts", { role: ROLE });
     const asked = worker;
     return new Promise((resolve, reject) => {
       const settle = (act: () => void): void => {

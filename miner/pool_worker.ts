@@ -9,7 +9,7 @@
  * @module
  */
 import { constants, setPriority } from "node:os";
-import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
+import { isMainThread, parentPort, type Worker, workerData } from "node:worker_threads";
 import { hashNonce } from "../work/hash.ts";
 import type { HeaderSearcher, Kernel, Searcher } from "./kernel.ts";
 import { AUTO, KERNEL_NAMES, kernelNamed } from "./kernel_choice.ts";
@@ -18,6 +18,7 @@ import { plainHeaderSearcher } from "./kernels/scalar_header.ts";
 import { plainKernel } from "./plain_kernel.ts";
 import { type Block, PoolControl, type SubjectBytes } from "./pool_control.ts";
 import type { Niceness } from "./types.ts";
+import { ownWorker } from "./own_worker_adapter.ts";
 
 /** A block takes about this long, so that a stop or a shrink is soon honoured. */
 const BLOCK_MILLIS = 12;
@@ -58,7 +59,7 @@ export type WorkerReport =
 
 /** Starts a thread. */
 export function startWorker(task: WorkerTask): Worker {
-  return new Worker(new URL(import.meta.url), { workerData: task });
+  return ownWorker(import.meta.url, "pool_worker.ts", task);
 }
 
 /** A thread's work; {@link Hasher.run} returns when the pool closes. */

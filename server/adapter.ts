@@ -3,9 +3,11 @@
  *
  * @module
  */
+import { checkBy, checkPort, checkText, OptionError } from "../base/options.ts";
 import { atPort, oneLine } from "../base/text.ts";
 import {
   type EndpointStats,
+  fullParams,
   listen,
   LspError,
   type LspNotice,
@@ -16,7 +18,7 @@ import { whyEnded } from "../peer/endings.ts";
 import { Drive } from "../run/drive.ts";
 import { MESSAGES_VERSION } from "../work/messages.ts";
 import { ServerCore } from "./core.ts";
-import type { ServerLimits } from "./limits.ts";
+import { DEFAULT_SERVER_LIMITS, type ServerLimits } from "./limits.ts";
 import { LogLimiter } from "./log_limiter.ts";
 import type { ServerSnapshot } from "./snapshot.ts";
 import type { ServerEffect, ServerInput } from "./types.ts";
@@ -54,9 +56,16 @@ export interface RunningServer extends AsyncDisposable {
   close(): Promise<void>;
 }
 
-/** Starts a server. Rejects with an LspError if it cannot listen (port in use, unknown host). */
+/**
+ * Starts a server. Rejects with an OptionError for an option that cannot work, and with an LspError
+ * if it cannot listen (port in use, unknown host).
+ */
 export async function serve(options: ServeOptions): Promise<RunningServer> {
-  const { host = "127.0.0.1", port, params } = options;
+  const { host = "127.0.0.1", port, params, limits } = options;
+  checkPort(port, 0);
+  checkText("host", host);
+  checkBy("params", () => fullParams("cbor", params));
+  checkLimits(limits ?? {});
   const addresses = new Map<number, string>();
   const tellRefusal = refusalsTo(options.log ?? (() => {}));
   const onNotice = (notice: LspNotice): void => {
@@ -71,6 +80,16 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
     ...(params !== undefined && { params }),
   });
   return new SocketServer(lsp, addresses, options);
+}
+
+/** Throws an OptionError on a limit that is not known, or is no number. */
+function checkLimits(limits: Partial<ServerLimits>): void {
+  for (const [name, value] of Object.entries(limits)) {
+    const known = DEFAULT_SERVER_LIMITS[name as keyof ServerLimits];
+    if (known === undefined) throw new OptionError(`limits.${name}`, "there is no such limit");
+    if (value === undefined || (typeof value === typeof known && value >= 0)) continue;
+    throw new OptionError(`limits.${name}`, `got ${String(value)}, expected a ${typeof known}`);
+  }
 }
 
 /** `HOST PORT`, as LSP says it, as people write it. */

@@ -7,13 +7,14 @@
  *
  * @module
  */
-import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
+import { isMainThread, parentPort, type Worker, workerData } from "node:worker_threads";
 import { clipped } from "../../base/text.ts";
 import { MAX_LABEL_BYTES } from "../../work/messages.ts";
 import type { PoolCommand, PoolEvent, Search } from "../types.ts";
 import { type Gpu, openGpu } from "./gpu_native.ts";
 import { firstPace, GpuSearch, type Pace, selfTestGpu } from "./gpu_search_native.ts";
 import { headerSubject, messageSubject } from "./tiles.ts";
+import { ownWorker } from "../own_worker_adapter.ts";
 
 /** The running search's progress is told this often. */
 const TELL_MILLIS = 100;
@@ -40,7 +41,7 @@ export type GpuReport =
 /** Starts the thread. */
 export function startGpuWorker(): Worker {
   const task: GpuTask = { role: "motherlode gpu" };
-  return new Worker(new URL(import.meta.url), { workerData: task });
+  return ownWorker(import.meta.url, "gpu_worker.ts", task);
 }
 
 interface Open {

@@ -1,0 +1,100 @@
+/** Motherlode in somebody else's program: installed from a tarball, type-checked, run, bundled. */
+import { afterAll, describe, test } from "bun:test";
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+const root = join(import.meta.dirname, "../..");
+const home = mkdtempSync(join(tmpdir(), "motherlode-package-"));
+afterAll(() => rmSync(home, { recursive: true, force: true }));
+
+/** What README says that a user's tsconfig.json needs, under the strictest rules. */
+const TSCONFIG = {
+  compilerOptions: {
+    target: "esnext",
+    module: "preserve",
+    lib: ["esnext"],
+    types: ["bun"],
+    noEmit: true,
+    allowImportingTsExtensions: true,
+    strict: true,
+    noUncheckedIndexedAccess: true,
+    exactOptionalPropertyTypes: true,
+    skipLibCheck: true,
+  },
+};
+
+const PROGRAM = `
+import { hashNonce, miner as mining, mine, serve, submit, type client } from "motherlode";
+import { listen } from "motherlode/lsp";
+
+console.error("main runs");
+const limits = { maxJobs: 10 };
+await using server = await serve({ port: 0, limits });
+const miner = mine({ port: server.port, threads: 1, kernel: "bun" });
+const options: client.SubmitOptions = { port: server.port, message: "hi", lower: 0n, upper: 9_999n };
+const job = submit(options);
+for await (const { done } of job) if (done < 0n) throw new Error();
+const { hash, nonce } = await job.answer;
+if (hash !== hashNonce("hi", nonce)) throw new Error("wrong");
+const { searched }: mining.MinerStatus = miner.status();
+await miner.close();
+await (await listen({ port: 0 })).close();
+console.log(nonce, searched >= 0n);
+`;
+
+async function run(command: string[], cwd: string): Promise<{ code: number; out: string }> {
+  const child = Bun.spawn([process.execPath, ...command], {
+    cwd,
+    stdin: "ignore",
+    stdout: "pipe",
+    stderr: "pipe",
+    env: { ...process.env, XDG_CACHE_HOME: join(home, "cache") },
+  });
+  const [out, err] = await Promise.all([child.stdout.text(), child.stderr.text()]);
+  return { code: await child.exited, out: out + err };
+}
+
+describe("the package, installed from a tarball,", () => {
+  const folder = join(home, "user");
+  const tarball = join(home, "motherlode-0.1.0.tgz");
+
+  test("is small, type-checks under strict rules, and runs", async () => {
+    assertEquals((await run(["pm", "pack", "--destination", home, "--quiet"], root)).code, 0);
+    assert(Bun.file(tarball).size < 2_000_000, `${Bun.file(tarball).size} bytes`);
+    await Bun.write(join(folder, "package.json"), '{ "type": "module" }');
+    await Bun.write(join(folder, "tsconfig.json"), JSON.stringify(TSCONFIG));
+    await Bun.write(join(folder, "main.ts"), PROGRAM);
+    const types = join(root, "node_modules/@types/bun");
+    const installed = await run(["add", "--no-save", tarball, `@types/bun@${types}`], folder);
+    assertEquals(installed.code, 0, installed.out);
+    const checked = await run(["check", "--no-script"], folder);
+    assertEquals(checked.code, 0, checked.out);
+    const ran = await run(["main.ts"], folder);
+    assertEquals(ran.code, 0, ran.out);
+    assertStringIncludes(ran.out, " true");
+  });
+
+  test("bundled, starts no thread that would run the user's main module again", async () => {
+    const built = await run(["build", "main.ts", "--target=bun", "--outfile=one.js"], folder);
+    assertEquals(built.code, 0, built.out);
+    const { code, out } = await run(["one.js"], folder);
+    assertEquals(code, 1, out);
+    assertStringIncludes(out, "Cannot start threads in a bundled program");
+    assertEquals(out.split("main runs").length - 1, 1, out);
+  });
+
+  test("bundled, works where main does nothing in a Worker and says so", async () => {
+    const guarded = PROGRAM.replace(
+      'console.error("main runs");',
+      "if (!Bun.isMainThread) await new Promise(() => {});\nmining.declareGuardedMain();",
+    );
+    await Bun.write(join(folder, "guarded.ts"), guarded);
+    const built = await run(["build", "guarded.ts", "--target=bun", "--outfile=two.js"], folder);
+    assertEquals(built.code, 0, built.out);
+    const { code, out } = await run(["two.js"], folder);
+    assertEquals(code, 0, out);
+    assertStringIncludes(out, " true");
+  });
+});
