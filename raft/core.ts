@@ -116,8 +116,9 @@ export class RaftCore implements Machine<RaftInput, RaftEffect> {
     leader.transfer.wake();
     if (node.nowMs < leader.replication.heartbeatAtMs) return;
     leader.membership.wake();
-    if (leader.isAlone) this.#follow(node.term, 0);
-    else leader.replication.beat();
+    if (leader.isAlone) return this.#follow(node.term, 0);
+    leader.replication.beat();
+    leader.transfer.askAgain();
   }
 
   #lead(): void {

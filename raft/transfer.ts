@@ -69,6 +69,11 @@ export class Transfer {
     this.ask(current.to);
   }
 
+  /** The request may have been lost: it goes out again, if there is one. */
+  askAgain(): void {
+    if (this.#current !== undefined) this.#current.isAsked = false;
+  }
+
   /** Asks `to` to stand for election, whatever it has. */
   ask(to: NodeId): void {
     const node = this.#node;

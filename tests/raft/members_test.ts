@@ -244,6 +244,21 @@ describe("transfer", () => {
     assertEquals([group.leader!.id, group.leader!.node!.term], [id, term]);
   });
 
+  test("the heir is asked again when the first request is lost", () => {
+    const group = new Group(3);
+    group.elect();
+    group.commitOne();
+    group.run(T);
+    const leader = group.leader!.id;
+    const heir = group.others(leader)[0]!;
+    group.network.cutOneWay(leader, heir);
+    const errand = group.transfer(leader, heir);
+    group.run(10);
+    group.network.mendAll();
+    group.runUntil(() => group.leader?.id === heir, T, "the heir leads");
+    assertEquals(errand.outcome, "done");
+  });
+
   test("the heir is asked when it has the whole log, not before", () => {
     const bare = new Bare(held([1, 1]));
     const term = bare.lead();

@@ -185,8 +185,8 @@ const ROWS: readonly Row[] = [
   ],
   [
     core,
-    "if (leader.isAlone) this.#follow(node.term, 0);",
-    "if (false) this.#follow(node.term, 0);",
+    "if (leader.isAlone) return this.#follow(node.term, 0);",
+    "if (false) return this.#follow(node.term, 0);",
     "a leader that hears no quorum leads on",
   ],
   [
@@ -311,6 +311,7 @@ const ROWS: readonly Row[] = [
     "",
     "the heir is asked to stand before it has the log",
   ],
+  [core, "leader.transfer.askAgain();", "", "a transfer fails when one message is lost"],
   [
     quorum,
     "return scratch[count >> 1]!;",
