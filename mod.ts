@@ -35,4 +35,5 @@ export * as peer from "./peer/mod.ts";
 export * as raft from "./raft/mod.ts";
 export * as run from "./run/mod.ts";
 export * as server from "./server/mod.ts";
+export * as textkv from "./textkv/mod.ts";
 export * as work from "./work/mod.ts";

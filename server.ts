@@ -41,7 +41,7 @@ async function main(): Promise<number> {
   const host = line.flag("host") ?? "127.0.0.1";
   const quiet = line.has("quiet");
   const advertise = line.flag("advertise");
-  if (advertise !== undefined) hostAndPort(advertise);
+  if (advertise !== undefined) hostAndPort(advertise, undefined, "--advertise");
   const server = await serve({
     host,
     port,

@@ -16,20 +16,24 @@ export function wholeNumber(name: string, text: string, least: bigint, most: big
 }
 
 /** A port; 0, where it is allowed, picks a free one. Throws {@link UsageError}. */
-export function port(text: string, least = 1n): number {
-  return Number(wholeNumber("PORT", text, least, 65_535n));
+export function port(text: string, least = 1n, name = "PORT"): number {
+  return Number(wholeNumber(name, text, least, 65_535n));
 }
 
 /**
  * `HOST:PORT` or, with a `defaultPort`, `HOST` alone; HOST is a name, an IPv4 or an IPv6 address in
  * brackets, with its zone if it has one (`[fe80::1%eth0]`). Throws {@link UsageError}.
  */
-export function hostAndPort(text: string, defaultPort?: number): { host: string; port: number } {
+export function hostAndPort(
+  text: string,
+  defaultPort?: number,
+  name = "the server",
+): { host: string; port: number } {
   const match = /^(?:\[([0-9a-f:.]+(?:%[\w.-]+)?)\]|([^:[\]\s]+))(?::(\d+))?$/i.exec(text);
   const host = match?.[1] ?? match?.[2];
   if (host !== undefined && match![3] !== undefined) return { host, port: port(match![3]) };
   if (host !== undefined && defaultPort !== undefined) return { host, port: defaultPort };
-  throw new UsageError(`the server is "${text}", expected HOST:PORT (an IPv6 HOST as [HOST])`);
+  throw new UsageError(`${name} is "${text}", expected HOST:PORT (an IPv6 HOST as [HOST])`);
 }
 
 /** A time in seconds, to the millisecond, as milliseconds. Throws {@link UsageError}. */

@@ -85,12 +85,26 @@ const EXPECTED = `Result ${hash} ${nonce}\n`;
 describe("one-file programs", () => {
   test("are small, and run a whole fleet from a directory with nothing else in it", async () => {
     const sizes = await buildBundles(directory);
-    assertEquals(Object.keys(sizes), ["server.js", "miner.js", "client.js"]);
+    assertEquals(Object.keys(sizes), ["server.js", "miner.js", "client.js", "textkv.js"]);
     for (const [file, size] of Object.entries(sizes)) {
       assert(size < 300 * 1024, `${file} has ${size} bytes`);
     }
     const run = (file: string): string[] => [process.execPath, file];
     assertEquals(await runFleet(run("server.js"), run("miner.js"), run("client.js")), EXPECTED);
+  });
+
+  test("the text server's serves lines", async () => {
+    const serving = start([process.execPath, "textkv.js", "0", "--quiet"]);
+    const [, port] = /^listening on 127\.0\.0\.1:(\d+)$/.exec(await firstLine(serving.stdout))!;
+    const { promise, resolve } = Promise.withResolvers<string>();
+    const socket = await Bun.connect({
+      hostname: "127.0.0.1",
+      port: Number(port),
+      socket: { data: (_, bytes) => resolve(bytes.toString()) },
+    });
+    socket.write("Put:a:1\nGet:a\n");
+    assertEquals(await promise, "a:1\n");
+    socket.end();
   });
 
   test("compiled for this machine, run a whole fleet without Bun", async () => {

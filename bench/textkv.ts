@@ -1,0 +1,237 @@
+/**
+ * The text server beside Redis (RPUSH, LRANGE, LREM, DEL; nothing kept on disk) and beside an echo
+ * that does nothing, in one run: requests a second, round trips, processor time, and what one slow
+ * reader costs the others. Server on one core, clients on another, the cases interleaved.
+ *
+ *   bun run bench/textkv.ts [--rounds 5] [--ms 500] [--json]
+ *
+ * A client has one answer under way (unpipelined) or 48 in one write. A mutation goes in one write
+ * with the read behind it, for all alike, since this protocol answers reads alone. Figures are
+ * medians over the rounds, ratios medians of the ratio within a round. Beside each ratio by the
+ * clock stands the one by the server's processor time a request: on a machine that others use too,
+ * the clock measures them as well.
+ *
+ * @module
+ */
+import { readFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { median } from "./median.ts";
+import type { Load, LoadReport, Mode, Peer } from "./textkv_load.ts";
+
+const CLIENTS = [1, 10, 100];
+const MODES: readonly Mode[] = ["mix", "get", "pipelined mix"];
+/** What issue 13 asks for: requests a second against Redis, at least. */
+const BARS: Readonly<Record<Mode, number>> = { mix: 0.8, get: 0.8, "pipelined mix": 0.5 };
+/** The slow reader's list: 4 MB. */
+const SLOW_LINES = 1000;
+const SLOW_VALUE_BYTES = 4096;
+/** What it reads, and how often: about 1 MB a second. */
+const SLOW_READ_MS = 50;
+const TICKS_PER_SECOND = 100;
+
+const ECHO = `Bun.listen({ hostname: "127.0.0.1", port: Number(process.argv.at(-1)),
+  socket: { data: (socket, bytes) => void socket.write(bytes) } });`;
+
+interface Server {
+  readonly peer: Peer;
+  readonly port: number;
+  readonly pid: number;
+}
+
+/** One run of one case. */
+interface Run extends LoadReport {
+  readonly rate: number;
+  /** Processor time of the server a request. */
+  readonly cpuMicros: number;
+}
+
+const children: Bun.Subprocess[] = [];
+
+function pinned(
+  core: number,
+  command: readonly string[],
+): Bun.Subprocess<"pipe", "pipe", "inherit"> {
+  const taskset = Bun.which("taskset");
+  const pin = taskset === null ? [] : [taskset, "-c", String(core)];
+  const child = Bun.spawn([...pin, ...command], {
+    stdin: "pipe",
+    stdout: "pipe",
+    stderr: "inherit",
+  });
+  children.push(child);
+  return child;
+}
+
+function freePort(): number {
+  const listener = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
+  listener.stop();
+  return listener.port;
+}
+
+async function startServer(peer: Peer): Promise<Server | undefined> {
+  const port = freePort();
+  const source = join(import.meta.dir, "../textkv.ts");
+  const redis = Bun.which("redis-server");
+  if (peer === "redis" && redis === null) return undefined;
+  const options = `--port ${port} --bind 127.0.0.1 --appendonly no --dir ${tmpdir()}`.split(" ");
+  const command = {
+    textkv: [process.execPath, "run", source, String(port), "--quiet"],
+    redis: [redis!, ...options, "--save", "", "--loglevel", "warning"],
+    echo: [process.execPath, "-e", ECHO, String(port)],
+  }[peer];
+  const { pid } = pinned(0, command);
+  for (;;) {
+    const isUp = await Bun.connect({ hostname: "127.0.0.1", port, socket: { data() {} } }).then(
+      (socket) => (socket.end(), true),
+      () => false,
+    );
+    if (isUp) return { peer, port, pid };
+    await Bun.sleep(20);
+  }
+}
+
+/** Processor time of a process so far, in seconds; 0 where /proc is not. */
+function cpuSeconds(pid: number): number {
+  try {
+    const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]!.split(" ");
+    return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
+  } catch {
+    return NaN;
+  }
+}
+
+async function* linesOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<string, never> {
+  let rest = "";
+  const decoder = new TextDecoder();
+  for await (const bytes of stream) {
+    const lines = (rest + decoder.decode(bytes, { stream: true })).split("\n");
+    rest = lines.pop()!;
+    yield* lines;
+  }
+  throw new Error("the clients ended");
+}
+
+const { values } = parseArgs({
+  options: {
+    rounds: { type: "string", default: "5" },
+    ms: { type: "string", default: "500" },
+    json: { type: "boolean", default: false },
+  },
+});
+const loader = pinned(1, [process.execPath, "run", join(import.meta.dir, "textkv_load.ts")]);
+const reports = linesOf(loader.stdout);
+
+async function measure(server: Server, mode: Mode, clients: number): Promise<Run> {
+  const load: Load = { ...server, mode, clients, ms: Number(values.ms) };
+  loader.stdin.write(`${JSON.stringify(load)}\n`);
+  await loader.stdin.flush();
+  const before = cpuSeconds(server.pid);
+  const report = JSON.parse((await reports.next()).value) as LoadReport;
+  const cpu = cpuSeconds(server.pid) - before;
+  const { requests, seconds } = report;
+  return { ...report, rate: requests / seconds, cpuMicros: (cpu * 1e6) / requests };
+}
+
+/** A client that asks for 4 MB again and again and reads about 1 MB a second; ends it. */
+async function slowReader({ port }: Server): Promise<() => void> {
+  const filled = Promise.withResolvers<void>();
+  const puts = `Put:slow:${"v".repeat(SLOW_VALUE_BYTES)}\n`.repeat(SLOW_LINES);
+  const unsent = [Buffer.from(`Delete:slow\n${puts}Put:filled:yes\nGet:filled\n`)];
+  let isReading = false;
+  const flush = (socket: Bun.Socket): void => {
+    const bytes = unsent[0];
+    if (bytes === undefined) return;
+    const taken = Math.max(0, socket.write(bytes));
+    if (taken < bytes.length) unsent[0] = bytes.subarray(taken);
+    else unsent.shift();
+  };
+  const socket = await Bun.connect({
+    hostname: "127.0.0.1",
+    port,
+    socket: {
+      data: (self) => {
+        if (isReading) self.pause();
+        else filled.resolve();
+      },
+      drain: flush,
+    },
+  });
+  flush(socket);
+  await filled.promise;
+  isReading = true;
+  socket.pause();
+  socket.write("Get:slow\n".repeat(20));
+  const timer = setInterval(() => socket.resume(), SLOW_READ_MS);
+  return () => {
+    clearInterval(timer);
+    socket.terminate();
+  };
+}
+
+const servers: Server[] = [];
+for (const peer of ["textkv", "redis", "echo"] as const) {
+  const server = await startServer(peer);
+  if (server === undefined) console.warn("no redis-server on this machine: not compared with it");
+  else servers.push(server);
+}
+const textkv = servers[0]!;
+const cases = MODES.flatMap((mode) => CLIENTS.map((clients) => ({ mode, clients })));
+const runs = new Map<string, Run[]>();
+const nameOf = (peer: Peer, mode: Mode, clients: number): string => `${peer} ${mode} ${clients}`;
+const costs: number[] = [];
+for (let round = 0; round < Number(values.rounds); round++) {
+  for (const { mode, clients } of cases) {
+    for (const server of servers) {
+      const name = nameOf(server.peer, mode, clients);
+      runs.set(name, [...(runs.get(name) ?? []), await measure(server, mode, clients)]);
+    }
+  }
+  const before = await measure(textkv, "mix", 10);
+  const endSlow = await slowReader(textkv);
+  const beside = await measure(textkv, "mix", 10);
+  endSlow();
+  const after = await measure(textkv, "mix", 10);
+  costs.push(beside.rate / ((before.rate + after.rate) / 2));
+}
+for (const child of children) child.kill("SIGKILL");
+
+const of = (peer: Peer, { mode, clients }: (typeof cases)[number]): Run[] =>
+  runs.get(nameOf(peer, mode, clients)) ?? [];
+const figures = cases.flatMap((one) =>
+  servers.map(({ peer }) => {
+    const pick = (field: (run: Run) => number): number => median(of(peer, one).map(field));
+    return {
+      mode: one.mode,
+      clients: one.clients,
+      server: peer,
+      "requests/s": Math.round(pick((run) => run.rate)),
+      "p50 us": Math.round(pick((run) => run.p50Micros)),
+      "p99 us": Math.round(pick((run) => run.p99Micros)),
+      "CPU us a request": Number(pick((run) => run.cpuMicros).toFixed(2)),
+    };
+  }),
+);
+const ratios = cases.map((one) => {
+  const ratio = (peer: Peer, field: (run: Run) => number): string => {
+    const theirs = of(peer, one);
+    return median(of("textkv", one).map((run, i) => field(run) / field(theirs[i]!))).toFixed(2);
+  };
+  const hasRedis = of("redis", one).length > 0;
+  return {
+    ...one,
+    "of redis": hasRedis ? ratio("redis", (run) => run.rate) : "",
+    "by CPU": hasRedis ? ratio("redis", (run) => 1 / run.cpuMicros) : "",
+    bar: `>= ${BARS[one.mode]}`,
+    "of echo": ratio("echo", (run) => run.rate),
+  };
+});
+const slow = { "others beside one slow reader of 4 MB": median(costs).toFixed(3), bar: ">= 0.95" };
+if (values.json) console.log(JSON.stringify({ figures, ratios, slow }));
+else {
+  for (const table of [figures, ratios, [slow]]) {
+    console.log(Bun.inspect.table(table, { colors: false }));
+  }
+}
+process.exit(0);

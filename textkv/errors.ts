@@ -1,0 +1,28 @@
+/**
+ * Why a text server did not start.
+ *
+ * @module
+ */
+
+/** The kind of failure, for programs. */
+export type TextServerErrorCode =
+  /** Another program listens there. */
+  | "ADDRESS_IN_USE"
+  /** The host is none of this machine, or the port may not be bound. */
+  | "CANNOT_LISTEN"
+  /** It was started before. */
+  | "STARTED"
+  /** It was closed: a server is started once. */
+  | "CLOSED";
+
+/** Thrown by `start`; its message is one line for people. */
+export class TextServerError extends Error {
+  override name = "TextServerError";
+  /** The kind of failure. */
+  readonly code: TextServerErrorCode;
+
+  constructor(code: TextServerErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}
