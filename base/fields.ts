@@ -4,6 +4,8 @@
  * but remembers that something was wrong.
  *
  * ```ts
+ * import { decodeCbor, encodeCbor, FieldReader, FieldWriter } from "./mod.ts";
+ *
  * const bytes = encodeCbor(new FieldWriter().count(7).text("seven").values);
  *
  * const fields = FieldReader.of(decodeCbor(bytes));

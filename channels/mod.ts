@@ -3,7 +3,7 @@
  * {@link Squarer} with the suite that proves one right (docs/channels.md).
  *
  * ```ts
- * import { Channel, select } from "./channels/mod.ts";
+ * import { Channel, select } from "./mod.ts";
  *
  * const words = new Channel<string>(8);
  * const stop = new Channel<never>();

@@ -2,6 +2,8 @@
  * The client: asks a server for a job, shows how it goes, checks the answer.
  *
  * ```ts
+ * import { submit } from "./mod.ts";
+ *
  * const job = submit({ port: 6060, message: "hello", lower: 0n, upper: 10n ** 9n });
  * for await (const { done, fleetRate } of job) console.error(done, fleetRate);
  * const { hash, nonce } = await job.answer;

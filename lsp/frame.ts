@@ -4,6 +4,8 @@
  * by byte.
  *
  * ```ts
+ * import { DatagramReader, DatagramWriter, FrameType } from "./frame.ts";
+ *
  * const writer = new DatagramWriter();
  * writer.begin(buffer, connId, ++sentDatagrams);
  * writer.data(seq, payload); // false: full, finish this one and begin another

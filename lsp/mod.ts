@@ -3,7 +3,7 @@
  * when the other is gone. One listener serves both wires: the native one and the classic course's.
  *
  * ```ts
- * import { connect, listen } from "./lsp/mod.ts";
+ * import { connect, listen } from "./mod.ts";
  *
  * await using server = await listen({ port: 0, onLost: (end) => console.log(end.message) });
  * await using client = await connect({ host: "127.0.0.1", port: server.port });

@@ -2,6 +2,8 @@
  * The miner: joins a server, searches the chunks that it is assigned in a pool of threads, reports.
  *
  * ```ts
+ * import { mine } from "./mod.ts";
+ *
  * const miner = mine({ host: "127.0.0.1", port: 6060, log: console.error });
  * await miner.ended;
  * ```

@@ -4,7 +4,7 @@
  * {@link TextCore} is all of it as a plain state machine.
  *
  * ```ts
- * import { TextServer } from "./textkv/mod.ts";
+ * import { TextServer } from "./mod.ts";
  *
  * await using server = new TextServer();
  * await server.start({ port: 0 });

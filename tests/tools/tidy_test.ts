@@ -1,10 +1,9 @@
 /** Keeps the house rules that a program can see; docs/architecture.md says why they are rules. */
 import { describe, test } from "bun:test";
 import { assert, assertEquals } from "@std/assert";
-import { existsSync, readdirSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
-import { Glob } from "bun";
+import { allTexts, ROOT, type Texts } from "../support/texts.ts";
 
 const FILE_LINES_MAX = 400;
 const FUNCTION_LINES_MAX = 70;
@@ -64,26 +63,6 @@ const BANNED_IN_TESTS: readonly RegExp[] = [
 const ELSEWHERE = new RegExp(["\\.\\./shared\\b", "/work/(shared|main)\\b"].join("|"));
 const SELF = "tests/tools/tidy_test.ts";
 
-const root = fileURLToPath(new URL("../..", import.meta.url));
-type Texts = ReadonlyMap<string, string[]>;
-
-/** All that is the project's own, by its path from the root; no data of tests, no binaries. */
-async function allTexts(): Promise<Texts> {
-  const own = readdirSync(root, { withFileTypes: true }).filter(
-    ({ name }) => !["node_modules", "dist", "tmp", ".git"].includes(name),
-  );
-  const paths = own.flatMap((entry) => {
-    if (!entry.isDirectory()) return [entry.name];
-    const cwd = join(root, entry.name);
-    return [...new Glob("**/*").scanSync({ cwd, dot: true })].map((to) => `${entry.name}/${to}`);
-  });
-  const texts = new Map<string, string[]>();
-  for (const path of paths.filter((to) => !to.startsWith("tests/data/")).toSorted()) {
-    const text = await Bun.file(join(root, path)).text();
-    if (!text.includes("\0")) texts.set(path, text.split("\n"));
-  }
-  return texts;
-}
 const everything = await allTexts();
 const textsOf = (suffix: string): Texts =>
   new Map([...everything].filter(([path]) => path.endsWith(suffix)));
@@ -297,7 +276,7 @@ describe("the house rules hold:", () => {
   test("a module is imported by one statement", () => assertEquals(offences(importedTwice), []));
 
   test("every room has a face, and package.json and the root's face export it", async () => {
-    const { exports } = (await Bun.file(join(root, "package.json")).json()) as {
+    const { exports } = (await Bun.file(join(ROOT, "package.json")).json()) as {
       exports: Record<string, string>;
     };
     const face = sources.get("mod.ts")!;
@@ -336,7 +315,7 @@ describe("the house rules hold:", () => {
     function* check(path: string, lines: string[]): Iterable<[number, string]> {
       for (const [i, line] of lines.entries()) {
         for (const to of placesIn(path, line)) {
-          if (!existsSync(join(root, to))) yield [i + 1, `there is no ${to}`];
+          if (!existsSync(join(ROOT, to))) yield [i + 1, `there is no ${to}`];
         }
         for (const [document, number] of sectionsIn(line)) {
           const has = documents.get(document)?.some((text) => text.startsWith(`## ${number}. `));
