@@ -26,8 +26,6 @@ export interface Known extends Call {
 
 /** The kernels for x86-64. */
 export const X86_CODE_NAMES: readonly X86CodeName[] = Object.keys(X86_CODE) as X86CodeName[];
-/** All code takes about 2 s of a processor to make: on a busy machine that is long. */
-export const EVERY_CODE_MILLIS = 60_000;
 
 /** Methods whose bytes depend on the place of a label, and those that are no instructions. */
 const NO_FORMS = new Set(["label", "place", "jump", "finish", "align", "size"]);

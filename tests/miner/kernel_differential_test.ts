@@ -38,6 +38,8 @@ function lazily(asks: readonly Ask[], count = scaled(asks.length)): () => readon
 const nonces = (cases: readonly Case[]): number =>
   cases.reduce((sum, { lower, upper }) => sum + Number(upper - lower) + 1, 0);
 
+/** Of all message lengths 0 to 200 with all changes of the number of digits, about every fourth. */
+const BOUNDARIES = 1000;
 /** All message lengths 0 to 200, across every change of the number of digits. */
 const boundaries = lazily(
   Array.from({ length: 201 * 19 }, (_, i) => [
@@ -45,6 +47,7 @@ const boundaries = lazily(
     10n ** BigInt(1 + (i % 19)) - BigInt(i % 19 === 0 ? 10 : 20),
     41,
   ]),
+  FACTOR > 1 ? 201 * 19 : scaled(BOUNDARIES),
 );
 
 /** The first nonces of 1 to 5 digits at every place in a block: all of them, at any factor. */

@@ -58,6 +58,7 @@ const BANNED_IN_CORES: readonly RegExp[] = [
 const BANNED_IN_TESTS: readonly RegExp[] = [
   /\bsetTimeout\(|\bBun\.sleep|\bperformance\.now|\bDate\.now|\bnanoseconds\(/,
   /\bsetDefaultTimeout\(|^\s*\}, [\d_]+\);$|\b(TIMEOUT|DEADLINE)_(MS|MILLIS)\b/,
+  /^\s*test\(.*, [A-Z_]+_(MS|MILLIS)\);$/,
 ];
 /** Places of the author's machine: nobody else can look them up. */
 const ELSEWHERE = new RegExp(["\\.\\./shared\\b", "/work/(shared|main)\\b"].join("|"));
