@@ -24,6 +24,7 @@ const port: FleetPort = {
   hopeless: nothing,
   done: nothing,
   stalled: nothing,
+  letGo: nothing,
 };
 
 type Miner = Worker<Task>;

@@ -239,7 +239,9 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
   #learn(miner: Miner, { threads, rate, label, reason }: Hashing): void {
     miner.threads = threads;
     miner.label = oneLine(label);
-    miner.rate.declare(rate);
+    miner.declared = rate;
+    miner.believe(this.limits);
+    this.#fleet.roster.refresh(miner);
     const does = described({ threads, rate, label: miner.label });
     this.#tell("info", `${called(miner)} hashes with ${does}: ${oneLine(reason)}`);
   }
@@ -251,15 +253,20 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
     const { maxStrikes } = this.limits;
     for (let next = doubts.strikes.shift(); next !== undefined; next = doubts.strikes.shift()) {
       const { worker: miner, reason: fault, count } = next;
-      const { connId, steerable } = miner;
+      const { connId } = miner;
       if (!roster.workers.has(connId)) continue;
       this.#tell("warn", `${called(miner)}: ${fault} (strike ${count} of ${maxStrikes})`);
       if (count < maxStrikes) continue;
-      const why = `not trusted any more: ${fault}`;
-      if (steerable) this.#write(connId, { kind: "refused", job: 0, reason: why });
-      this.#part(miner, why);
-      this.#close(connId);
+      this.#dismiss(miner, `not trusted any more: ${fault}`);
     }
+  }
+
+  /** Parts with a miner, and says why; the classic wire has no words for it but to hang up. */
+  #dismiss(miner: Miner, reason: string): void {
+    const { connId, steerable } = miner;
+    if (steerable) this.#write(connId, { kind: "refused", job: 0, reason });
+    this.#part(miner, reason);
+    this.#close(connId);
   }
 
   #part(miner: Miner, why: string): void {
@@ -280,9 +287,11 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
       done: (job) => this.#clients.answer(job as SearchJob, this.#now),
       hopeless: (job, reason) => this.#clients.giveUp(job as SearchJob, reason, this.#now),
       stalled: (miner) => {
-        const text = miner.probation ? "has stalled: its work goes to others" : "works again";
-        this.#tell(miner.probation ? "warn" : "info", `${called(miner)} ${text}`);
+        const works = miner.standing === "proven";
+        const text = works ? "works again" : "has stalled: its work goes to others";
+        this.#tell(works ? "info" : "warn", `${called(miner)} ${text}`);
       },
+      letGo: (miner, reason) => this.#dismiss(miner, `let go: ${reason}`),
     };
   }
 

@@ -157,7 +157,7 @@ export class Searches {
   /** The miner has searched everything below `to`. */
   #advance(chunk: Chunk, to: bigint, now: Millis): void {
     const from = chunk.next;
-    this.#fleet.heard(chunk.worker, to > from ? to - from : 0n, now);
+    this.#fleet.heard(chunk, to > from ? to - from : 0n, now);
     if (to <= from) return;
     const held = chunk.heldEnd;
     chunk.next = to;
@@ -170,7 +170,7 @@ export class Searches {
    * nonce above it matters, but there may be a lower hit below it, so that part goes back.
    */
   #advanceFromTop(chunk: Chunk, hit: bigint, now: Millis): void {
-    this.#fleet.heard(chunk.worker, chunk.end - chunk.lower, now);
+    this.#fleet.heard(chunk, chunk.end - chunk.lower, now);
     this.#accept(chunk, hit, chunk.end, chunk.heldEnd, now);
   }
 

@@ -7,7 +7,7 @@ import type { Wire } from "../lsp/mod.ts";
 import type { Candidate } from "../work/candidate.ts";
 import type { Fleet } from "../work/fleet.ts";
 import type { Interval } from "../work/interval_set.ts";
-import type { Worker } from "../work/roster.ts";
+import type { Standing, Worker } from "../work/roster.ts";
 import type { Task } from "../work/task.ts";
 import { askerOf } from "./clients.ts";
 import { Chunk, SearchJob } from "./search_job.ts";
@@ -39,7 +39,10 @@ export interface MinerSnapshot {
   readonly threads: number;
   /** Nonces a second, measured or declared; undefined when not known. */
   readonly rate: number | undefined;
+  /** It owes answers, and gets no work until it gave them. */
   readonly probation: boolean;
+  /** What it has shown of itself. */
+  readonly standing: Standing;
   readonly strikes: number;
   readonly chunks: readonly ChunkSnapshot[];
 }
@@ -104,7 +107,7 @@ export function snapshotOf(
       chunks,
       intervals,
       doubts: fleet.doubts.size,
-      idle: fleet.roster.idle.size,
+      idle: fleet.roster.idle.size + fleet.roster.unproven.size,
       thirsty: fleet.roster.thirsty.size,
       answers,
     },
@@ -116,12 +119,13 @@ function nameOf(job: SearchJob): JobName {
 }
 
 function minerSnapshot(miner: Worker<Task>): MinerSnapshot {
-  const { connId, steerable, label, threads, probation, strikes } = miner;
+  const { connId, steerable, label, threads, probation, standing, strikes } = miner;
   const chunks = miner.tasks.flatMap((task) =>
     task instanceof Chunk ? [chunkSnapshot(task)] : [],
   );
   const wire = steerable ? "cbor" : "json";
-  return { connId, wire, label, threads, rate: miner.rate.value, probation, strikes, chunks };
+  const rate = miner.rate.value;
+  return { connId, wire, label, threads, rate, probation, standing, strikes, chunks };
 }
 
 function chunkSnapshot(chunk: Chunk): ChunkSnapshot {

@@ -34,9 +34,13 @@ export class Dispatcher {
     this.#assign = assign;
   }
 
-  /** Gives work to workers that can take some: first to the idle, then into empty queues. */
+  /**
+   * Gives work to workers that can take some: first to the idle, then into the empty queues of the
+   * proven, and what is left to those that proved nothing yet.
+   */
   feed(now: Millis): void {
-    for (const workers of [this.#roster.idle, this.#roster.thirsty]) {
+    const { idle, thirsty, unproven } = this.#roster;
+    for (const workers of [idle, thirsty, unproven]) {
       for (const worker of workers) {
         if (!this.#scheduler.hasWork) return;
         this.assign(worker, now);
@@ -70,13 +74,18 @@ export class Dispatcher {
     const fleetRate = Math.max(this.#roster.fleetRate, worker.speed(this.#limits));
     const fullSeconds = fullTask(rate, this.#limits) / fleetRate;
     const others = this.#roster.steerable > 0;
+    const isNew = worker.standing === "new";
     const suits = (job: Job): boolean =>
-      job.fits(worker, others) && !this.#doubts.bars(job, worker);
+      job.fits(worker, others) &&
+      !this.#doubts.bars(job, worker) &&
+      (!isNew || this.#hasRoomForNew(job));
     const choice = this.#scheduler.choose(fullSeconds, suits);
     if (choice === undefined) return false;
     const { job } = choice;
     const most = choice.maxSeconds * fleetRate;
-    const units = job.nextUnits(taskUnits(rate, fleetRate, job.pendingUnits, most, this.#limits));
+    const size = taskUnits(rate, fleetRate, job.pendingUnits, most, this.#limits);
+    const isProven = worker.standing === "proven";
+    const units = job.nextUnits(isProven ? size : lesser(size, this.#limits.probeUnits));
     invariant(units > 0n, "a scheduled job has pending work");
     if (worker.tasks.length === 0) worker.advancedMs = now;
     if (worker.occupied === 0) worker.markMs = now;
@@ -84,9 +93,24 @@ export class Dispatcher {
     const task = job.take({ worker, units, charge, nowMs: now });
     worker.tasks.push(task);
     job.tasks.add(task);
+    if (isNew) job.probes.add(task);
     this.#scheduler.update(job);
     this.#roster.refresh(worker);
     this.#assign(task);
     return true;
   }
+
+  /**
+   * A job that the proven workers would soon have done lends itself to one new worker at a time: if
+   * that one shows nothing the job is late once, however many of its kind there are.
+   */
+  #hasRoomForNew(job: Job): boolean {
+    const { fleetRate, hasProven } = this.#roster;
+    if (!hasProven || job.probes.size === 0) return true;
+    return Number(job.pendingUnits) > fleetRate * this.#limits.taskSeconds;
+  }
+}
+
+function lesser(a: bigint, b: bigint): bigint {
+  return a < b ? a : b;
 }

@@ -9,7 +9,6 @@ import type { Millis } from "../base/machine.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import { Doubts, type Suspicion } from "./doubts.ts";
 import type { FleetLimits } from "./limits.ts";
-import { RateEstimator } from "./rate.ts";
 import { Roster, type Worker } from "./roster.ts";
 import { Scheduler } from "./scheduler.ts";
 import { relieveStragglers, trimOversized, watchConfirmations } from "./stragglers.ts";
@@ -26,8 +25,10 @@ export interface FleetPort {
   done(job: Job): void;
   /** No worker is left that could do the job: it is to be refused, and dropped. */
   hopeless(job: Job, reason: string): void;
-  /** The worker stalled, or works again. */
+  /** The worker stalled, or works again: its standing tells. */
   stalled(worker: Worker<Task>): void;
+  /** The worker shows nothing for too long: it is to leave. */
+  letGo(worker: Worker<Task>, reason: string): void;
 }
 
 export class Fleet {
@@ -49,7 +50,11 @@ export class Fleet {
     this.roster = new Roster(limits);
     this.scheduler = new Scheduler(limits);
     this.doubts = new Doubts(limits);
-    const assign = (task: Task): void => port.assign(task);
+    const assign = (task: Task): void => {
+      port.assign(task);
+      // Nobody waits for a suspect.
+      if (task.worker.standing === "suspect") this.race(task);
+    };
     const { roster, scheduler, doubts } = this;
     this.#dispatcher = new Dispatcher(limits, roster, scheduler, doubts, assign);
   }
@@ -100,9 +105,16 @@ export class Fleet {
 
   // ---- what became of tasks
 
-  /** The worker reported that `units` more are done (0: nothing new). */
-  heard(worker: Worker<Task>, units: bigint, now: Millis): void {
+  /** The worker reported that `units` more of `task` are done (0: nothing new). */
+  heard(task: Task, units: bigint, now: Millis): void {
+    const { worker } = task;
     worker.heard(units, now);
+    // What it gives back at last may have been done long before it came under suspicion.
+    const isNew = !task.stopping || task.assignedMs > worker.suspectedMs;
+    if (units > 0n && isNew && !worker.probation) {
+      if (worker.standing !== "proven") this.#prove(worker, now);
+      worker.forgive(now, this.limits);
+    }
     this.roster.refresh(worker);
   }
 
@@ -125,12 +137,11 @@ export class Fleet {
     worker.tasks.splice(worker.tasks.indexOf(task), 1);
     job?.tasks.delete(task);
     job?.raced.delete(task);
+    job?.probes.delete(task);
     task.job = undefined;
     worker.advancedMs = now;
-    if (worker.probation && worker.tasks.length === 0) {
-      worker.probation = false;
-      this.#port.stalled(worker);
-    }
+    // It gets probes again, but is no less a suspect: it may answer and not work.
+    if (worker.tasks.length === 0) worker.probation = false;
     this.roster.refresh(worker);
   }
 
@@ -158,7 +169,7 @@ export class Fleet {
       this.#port.done(job);
     }
     this.#dispatcher.feed(now);
-    if (this.roster.idle.has(worker)) relieveStragglers(this, now);
+    if (worker.occupied === 0) relieveStragglers(this, now);
   }
 
   /** Asks for the task to end when `units` (1 or more) of what is left are done. */
@@ -187,6 +198,15 @@ export class Fleet {
     job.raced.add(task);
   }
 
+  /** Has others do the task of a worker that is late; it gets no more until it shows progress. */
+  doubt(task: Task, now: Millis): void {
+    const { worker } = task;
+    worker.relieved = true;
+    if (worker.standing !== "suspect") worker.suspect(now);
+    this.roster.refresh(worker);
+    this.race(task);
+  }
+
   /** Stops those tasks, except one, in which nothing is left to find out. */
   spare(tasks: Iterable<Task>, except: Task, now: Millis): void {
     for (const task of tasks) if (task !== except && task.isNeedless) this.stop(task, now);
@@ -196,10 +216,13 @@ export class Fleet {
 
   /** To be called every `tickMs` while anything is under way. */
   tick(now: Millis): void {
-    const slept = now - (this.#tickedMs ?? now) > this.limits.stallMs / 2;
+    const sinceMs = now - (this.#tickedMs ?? now);
+    const slept = sinceMs > this.limits.lateMs / 2;
     this.#tickedMs = now;
     for (const worker of this.roster.workers.values()) {
-      if (worker.tasks.length === 0 || worker.probation) continue;
+      if (worker.tasks.length === 0) continue;
+      if (worker.standing === "suspect") this.#try(worker, Math.min(sinceMs, this.limits.tickMs));
+      if (worker.probation) continue;
       // It was this machine that slept: the workers' reports are yet to be read.
       if (slept) worker.advancedMs = now;
       if (now - worker.advancedMs >= worker.stallAfterMs(this.limits)) this.#stall(worker, now);
@@ -224,12 +247,26 @@ export class Fleet {
     }
     job.tasks.clear();
     job.raced.clear();
+    job.probes.clear();
+  }
+
+  #prove(worker: Worker<Task>, now: Millis): void {
+    const worksAgain = worker.stalls > 0;
+    worker.prove(now, this.limits);
+    if (worksAgain) this.#port.stalled(worker);
+  }
+
+  /** A suspect had work for `sinceMs` and showed nothing. */
+  #try(worker: Worker<Task>, sinceMs: Millis): void {
+    const { probationMs } = this.limits;
+    worker.trialMs += sinceMs;
+    if (worker.trialMs < probationMs) return;
+    this.#port.letGo(worker, `it has shown no work for ${probationMs / 1000} s`);
   }
 
   /** The worker stalled: others get its work, and it none until it answers for all. */
   #stall(worker: Worker<Task>, now: Millis): void {
-    worker.probation = true;
-    worker.rate = new RateEstimator();
+    worker.stall(now);
     for (const task of worker.tasks) {
       this.release(task);
       this.stop(task, now);

@@ -11,10 +11,15 @@ export interface FleetLimits {
   readonly maxOutstandingTasks: number;
   /** Largest task, in units. */
   readonly maxTaskUnits: bigint;
-  /** A worker's first task when nothing is known about its rate, in units. */
+  /** The largest task of a worker that has not proved itself, in units. */
   readonly probeUnits: bigint;
-  /** What a worker of unknown rate is assumed to do, in units a second. */
+  /**
+   * What a worker of unknown rate is assumed to do, in units a second; and the most that is
+   * believed of what one that has not proved itself declares.
+   */
   readonly assumedRate: number;
+  /** What a worker declares is believed up to so many times what its proof showed. */
+  readonly declaredFactor: number;
   /** Length of a task that a worker is given far from the end of a job, in seconds. */
   readonly taskSeconds: number;
   /** Length below which splitting for a common finish stops, in seconds. */
@@ -27,14 +32,19 @@ export interface FleetLimits {
   readonly tickMs: number;
   /** Longest time without a report in which a worker is taken to go on at its rate, in ms. */
   readonly unreportedMs: number;
-  /** A steerable worker may report no progress for this long, in milliseconds ... */
+  /**
+   * A steerable worker may report no progress for this long, in milliseconds: the same for all. It
+   * is half of it for one that stalled before, a quarter for one that did so twice.
+   */
   readonly stallMs: number;
-  /** ... and for this many of its own report intervals. */
-  readonly stallReports: number;
-  /** Longest report interval that is believed for that, in milliseconds. */
-  readonly maxReportMs: number;
-  /** A worker that cannot be steered may take this many times its expected task time. */
+  /** A stall is forgiven after so long of work, in milliseconds. */
+  readonly forgiveMs: number;
+  /** A worker that cannot be steered may take this many times the length of a task. */
   readonly blindStallTasks: number;
+  /** A worker without progress for this long is raced by idle ones, in milliseconds. */
+  readonly lateMs: number;
+  /** A worker that stalled and proves nothing for this long is let go, in milliseconds. */
+  readonly probationMs: number;
   /** A shrink or stop unconfirmed for this long leads to a race, in milliseconds. */
   readonly confirmMs: number;
   /**
@@ -56,6 +66,7 @@ export const DEFAULT_FLEET_LIMITS: FleetLimits = Object.freeze({
   maxTaskUnits: 1n << 48n,
   probeUnits: 100_000n,
   assumedRate: 100_000,
+  declaredFactor: 64,
   taskSeconds: 1,
   minTaskSeconds: 0.05,
   oldestShare: 0.25,
@@ -63,9 +74,10 @@ export const DEFAULT_FLEET_LIMITS: FleetLimits = Object.freeze({
   tickMs: 100,
   unreportedMs: 500,
   stallMs: 5_000,
-  stallReports: 5,
-  maxReportMs: 4_000,
+  forgiveMs: 60_000,
   blindStallTasks: 10,
+  lateMs: 1_000,
+  probationMs: 60_000,
   confirmMs: 1_000,
   maxStrikes: 3,
   doubtMs: 10_000,

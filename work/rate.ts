@@ -39,10 +39,14 @@ export class RateEstimator {
     this.#seconds = this.#seconds * keep + seconds;
   }
 
+  /** Units a second as measured; undefined before anything was. */
+  get measured(): number | undefined {
+    return this.#seconds === 0 ? undefined : this.#units / Math.max(this.#seconds, LEAST_SECONDS);
+  }
+
   /** Units a second; undefined before anything was measured or declared. */
   get value(): number | undefined {
     if (this.#declared !== undefined && this.#seconds < DECLARED_SECONDS) return this.#declared;
-    if (this.#seconds === 0) return undefined;
-    return this.#units / Math.max(this.#seconds, LEAST_SECONDS);
+    return this.measured;
   }
 }

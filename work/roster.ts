@@ -32,6 +32,13 @@ export interface WorkerOptions {
   readonly rate: number;
 }
 
+/**
+ * What a worker has shown of itself. One that is new was not seen to work yet: it gets a probe, and
+ * what it declares counts for little. A suspect stopped showing progress: others do its work, and
+ * do that of the probes that it gets as well, so that nobody waits for it. Progress proves both.
+ */
+export type Standing = "new" | "proven" | "suspect";
+
 /** One connected worker. */
 export class Worker<T extends HeldTask> {
   readonly connId: number;
@@ -42,14 +49,22 @@ export class Worker<T extends HeldTask> {
   readonly name: string;
   /** Unanswered tasks in the order in which they were assigned. */
   readonly tasks: T[] = [];
-  rate: RateEstimator;
+  rate: RateEstimator = new RateEstimator();
+  /** What it says of its rate, 0 for nothing. */
+  declared: number;
+  standing: Standing = "new";
+  /** When it last came under suspicion. */
+  suspectedMs: Millis = -Infinity;
+  /** How often it stalled, less what is forgiven. */
+  stalls = 0;
+  /** From when on its work counts toward forgiveness. */
+  forgivenMs: Millis = 0;
+  /** How long it had work, in milliseconds, and proved nothing, since it came under suspicion. */
+  trialMs: Millis = 0;
   /** Up to when its work is measured. */
   markMs: Millis;
   /** When it last showed progress, or its work began. */
   advancedMs: Millis;
-  reportedMs: Millis;
-  /** Smoothed time between its reports. */
-  reportGapMs = 0;
   /** It stalled: no new work until everything it was sent is answered. */
   probation = false;
   /** Others took work over from it: nothing more is queued until it is through with the rest. */
@@ -63,15 +78,14 @@ export class Worker<T extends HeldTask> {
     this.threads = options.threads;
     this.label = options.label;
     this.name = options.name;
-    this.rate = new RateEstimator(options.rate);
+    this.declared = options.rate;
     this.markMs = nowMs;
     this.advancedMs = nowMs;
-    this.reportedMs = nowMs;
   }
 
-  /** Tasks it may have, running and queued: one that cannot be steered has no queue. */
+  /** Tasks it may have, running and queued: one not proved or not steerable has no queue. */
   get slots(): number {
-    return this.steerable ? 2 : 1;
+    return this.steerable && this.standing === "proven" ? 2 : 1;
   }
 
   /** Tasks that occupy a slot: those not being stopped. */
@@ -94,20 +108,55 @@ export class Worker<T extends HeldTask> {
   heard(advance: bigint, now: Millis): void {
     this.rate.sample(advance, now - this.markMs);
     this.markMs = now;
-    const gap = now - this.reportedMs;
-    this.reportedMs = now;
-    this.reportGapMs += (gap - this.reportGapMs) / 4;
     if (advance > 0n) this.advancedMs = now;
   }
 
-  /** Time without progress after which its work is taken away. */
+  /** Takes as its rate, until that is measured, what it declares, as far as that is believed. */
+  believe(limits: FleetLimits): void {
+    const { assumedRate, declaredFactor } = limits;
+    const shown = declaredFactor * (this.rate.measured ?? 0);
+    const most = this.standing === "proven" ? Math.max(assumedRate, shown) : assumedRate;
+    this.rate.declare(Math.min(this.declared, most));
+  }
+
+  /** It was seen to work. */
+  prove(now: Millis, limits: FleetLimits): void {
+    this.standing = "proven";
+    this.trialMs = 0;
+    this.forgivenMs = now;
+    this.believe(limits);
+  }
+
+  /** It shows no progress although it should. */
+  suspect(now: Millis): void {
+    this.standing = "suspect";
+    this.suspectedMs = now;
+  }
+
+  /** It stalled: what it declared and what was measured are of the past. */
+  stall(now: Millis): void {
+    this.suspect(now);
+    this.stalls++;
+    this.probation = true;
+    this.declared = 0;
+    this.rate = new RateEstimator();
+  }
+
+  /** Forgives a stall for each `forgiveMs` of work. */
+  forgive(now: Millis, limits: FleetLimits): void {
+    if (this.stalls === 0 || now - this.forgivenMs < limits.forgiveMs) return;
+    this.stalls--;
+    this.forgivenMs = now;
+  }
+
+  /**
+   * Time without progress after which its work is taken away. Nothing that the worker does makes it
+   * longer; that it stalled before makes it shorter.
+   */
   stallAfterMs(limits: FleetLimits): Millis {
-    if (!this.steerable) {
-      const expectedMs = (Number(this.tasks[0]?.units ?? 0n) / this.speed(limits)) * 1000;
-      return limits.blindStallTasks * Math.max(expectedMs, limits.taskSeconds * 1000);
-    }
-    const gap = Math.min(this.reportGapMs, limits.maxReportMs);
-    return Math.max(limits.stallMs, limits.stallReports * gap);
+    const { stallMs, blindStallTasks, taskSeconds } = limits;
+    const patienceMs = this.steerable ? stallMs : blindStallTasks * taskSeconds * 1000;
+    return patienceMs / 2 ** Math.min(this.stalls, 2);
   }
 
   /** Units a second for planning: measured, declared, or assumed; at least 1. */
@@ -127,27 +176,49 @@ export class Worker<T extends HeldTask> {
 /** All workers, with those that could take more work kept at hand. */
 export class Roster<T extends HeldTask> {
   readonly workers: Map<number, Worker<T>> = new Map();
-  /** Workers with nothing to do, longest first. */
+  /** Proven workers with nothing to do, longest first. */
   readonly idle: Set<Worker<T>> = new Set();
+  /** Workers with nothing to do that are new or suspect, longest first. */
+  readonly unproven: Set<Worker<T>> = new Set();
   /** Workers at work whose queue is empty. */
   readonly thirsty: Set<Worker<T>> = new Set();
   readonly #limits: FleetLimits;
   /** Workers that owe an answer and are expected to give it. */
   readonly #owing = new Set<Worker<T>>();
-  readonly #rates = new Map<Worker<T>, number>();
-  #fleetRate = 0;
+  readonly #proven = new RateSum<T>();
+  readonly #others = new RateSum<T>();
   #steerable = 0;
 
   constructor(limits: FleetLimits) {
     this.#limits = limits;
   }
 
-  /** Units a second of all workers together, as measured or declared. */
+  /** Units a second of all proven workers together; before there are any, of the others. */
   get fleetRate(): number {
-    return Math.max(0, this.#fleetRate);
+    return this.#proven.size > 0 ? this.#proven.total : this.#others.total;
   }
 
-  /** Whether any worker, not on probation, owes an answer to a task. */
+  /** Whether any worker was seen to work. */
+  get hasProven(): boolean {
+    return this.#proven.size > 0;
+  }
+
+  /** Whether somebody is idle whom the work of others can be given to. */
+  get hasHelper(): boolean {
+    return this.idle.size > 0 || (!this.hasProven && this.unproven.size > 0);
+  }
+
+  /** Those who can take over the work of others: the proven, and of the new ones the first. */
+  *helpers(): Iterable<Worker<T>> {
+    yield* this.idle;
+    for (const worker of this.unproven) {
+      if (worker.standing !== "new") continue;
+      yield worker;
+      if (this.hasProven) return;
+    }
+  }
+
+  /** Whether any worker owes an answer to a task. */
   get isOwed(): boolean {
     return this.#owing.size > 0;
   }
@@ -160,32 +231,58 @@ export class Roster<T extends HeldTask> {
   add(worker: Worker<T>): void {
     this.workers.set(worker.connId, worker);
     if (worker.steerable) this.#steerable++;
+    worker.believe(this.#limits);
     this.refresh(worker);
   }
 
   remove(worker: Worker<T>): void {
     this.workers.delete(worker.connId);
     if (worker.steerable) this.#steerable--;
-    this.idle.delete(worker);
-    this.thirsty.delete(worker);
-    this.#owing.delete(worker);
-    this.#fleetRate -= this.#rates.get(worker) ?? 0;
-    this.#rates.delete(worker);
-    if (this.workers.size === 0) this.#fleetRate = 0;
+    for (const set of [this.idle, this.unproven, this.thirsty, this.#owing]) set.delete(worker);
+    this.#proven.delete(worker);
+    this.#others.delete(worker);
   }
 
   /** Sorts `worker` anew after its tasks, its rate or its standing changed. */
   refresh(worker: Worker<T>): void {
-    const rate = worker.probation ? 0 : (worker.rate.value ?? 0);
-    this.#fleetRate += rate - (this.#rates.get(worker) ?? 0);
-    this.#rates.set(worker, rate);
-    place(this.#owing, worker, worker.tasks.length > 0 && !worker.probation);
+    const isProven = worker.standing === "proven";
+    (isProven ? this.#others : this.#proven).delete(worker);
+    const counts = worker.standing === "suspect" ? 0 : (worker.rate.value ?? 0);
+    (isProven ? this.#proven : this.#others).set(worker, counts);
+    place(this.#owing, worker, worker.tasks.length > 0);
     const occupied = worker.occupied;
     if (occupied === 0) worker.relieved = false;
     const willing = !worker.probation && worker.tasks.length < this.#limits.maxOutstandingTasks;
-    place(this.idle, worker, willing && occupied === 0);
+    place(this.idle, worker, willing && occupied === 0 && isProven);
+    place(this.unproven, worker, willing && occupied === 0 && !isProven);
     const hasRoom = occupied > 0 && occupied < worker.slots && !worker.relieved;
     place(this.thirsty, worker, willing && hasRoom);
+  }
+}
+
+/** The rates of some workers, and their sum. */
+class RateSum<T extends HeldTask> {
+  readonly #rates = new Map<Worker<T>, number>();
+  #total = 0;
+
+  get size(): number {
+    return this.#rates.size;
+  }
+
+  get total(): number {
+    return Math.max(0, this.#total);
+  }
+
+  set(worker: Worker<T>, rate: number): void {
+    this.#total += rate - (this.#rates.get(worker) ?? 0);
+    this.#rates.set(worker, rate);
+  }
+
+  delete(worker: Worker<T>): void {
+    this.#total -= this.#rates.get(worker) ?? 0;
+    this.#rates.delete(worker);
+    // What rounding left over.
+    if (this.#rates.size === 0) this.#total = 0;
   }
 }
 

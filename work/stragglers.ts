@@ -22,6 +22,7 @@ interface Hands {
   shrink(task: Task, units: bigint, now: Millis): void;
   stop(task: Task, now: Millis): void;
   race(task: Task): void;
+  doubt(task: Task, now: Millis): void;
 }
 
 /** A worker that cannot be steered is raced when it takes this many times its due ... */
@@ -35,13 +36,14 @@ const BLIND_LATE_MS = 500;
  */
 export function relieveStragglers(fleet: Hands, now: Millis): void {
   const { limits, roster, scheduler } = fleet;
-  if (roster.idle.size === 0 || scheduler.hasWork) return;
+  if (scheduler.hasWork) return;
   if (now - fleet.relievedMs < limits.rebalanceMs) return;
   fleet.relievedMs = now;
-  let work = 0;
   let rate = 0;
+  for (const worker of roster.helpers()) rate += worker.speed(limits);
+  if (rate === 0) return;
+  let work = 0;
   const late: { worker: Worker<Task>; remaining: number }[] = [];
-  for (const worker of roster.idle) rate += worker.speed(limits);
   for (const worker of roster.workers.values()) {
     if (!worker.steerable || worker.probation || worker.tasks.length === 0) continue;
     const remaining = worker.remaining(now, limits);
@@ -91,13 +93,15 @@ function keepOnly(fleet: Hands, worker: Worker<Task>, units: number, now: Millis
 /** Looks for what should have been confirmed, or answered, long ago. */
 export function watchConfirmations(fleet: Hands, now: Millis): void {
   const { limits, roster, scheduler } = fleet;
-  const spare = roster.idle.size > 0 && !scheduler.hasWork;
+  const spare = roster.hasHelper && !scheduler.hasWork;
   for (const worker of roster.workers.values()) {
     for (const task of worker.tasks) {
       if (task.held <= 0n || task.job === undefined) continue;
       const overdue = now >= task.confirmByMs;
       if (task.stopping ? overdue : spare && task.shrinks > 0 && overdue) fleet.race(task);
-      else if (spare && !worker.steerable && isLate(task, now, limits)) fleet.race(task);
+      else if (!spare) continue;
+      else if (!worker.steerable) isLate(task, now, limits) && fleet.race(task);
+      else if (now - worker.advancedMs >= limits.lateMs) fleet.doubt(task, now);
     }
   }
 }

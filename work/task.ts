@@ -75,6 +75,8 @@ export abstract class Job implements ScheduledJob {
   readonly tasks: Set<Task> = new Set();
   /** Those of them whose units were given to others as well. */
   readonly raced: Set<Task> = new Set();
+  /** Those of workers that were new when they got them. */
+  readonly probes: Set<Task> = new Set();
 
   constructor(account: Account, seq: number, nowMs: Millis) {
     this.account = account;

@@ -40,12 +40,12 @@ export function demandSound(core: ServerCore): ServerSnapshot {
   return snapshot;
 }
 
-/** While work waits for a miner, no native miner is without a chunk. */
+/** While work waits for a miner, no native miner that was seen to work is without a chunk. */
 function demandBusy({ miners, jobs }: ServerSnapshot, chunksMax: number): void {
   const waiting = jobs.find((job) => job.pending.length > 0);
   if (waiting === undefined) return;
-  for (const { connId, wire, probation, chunks } of miners) {
-    if (wire === "json" || probation || chunks.length >= chunksMax) continue;
+  for (const { connId, wire, standing, chunks } of miners) {
+    if (wire === "json" || standing !== "proven" || chunks.length >= chunksMax) continue;
     demand(
       chunks.some((chunk) => !chunk.stopping),
       () => `miner ${connId} has nothing to do while job ${waiting.client}/${waiting.job} waits`,

@@ -241,7 +241,7 @@ class FleetRun implements Run {
     return SETTLE_MS + 2 * silenceMs + (2000 * nonces) / rate;
   }
 
-  /** While work waits, a native miner in good standing idles no longer than a round trip. */
+  /** While work waits, a native miner that was seen to work idles no longer than a round trip. */
   #demandBusy(fromMs: Millis): void {
     const { miners, jobs } = this.#server.core.snapshot();
     const waiting = jobs.some((job) => job.pending.length > 0);
@@ -254,7 +254,7 @@ class FleetRun implements Run {
       const { connId, plan } = miner;
       // Numbers come again after a restart of the server; names do not.
       const known = miners.find((each) => each.connId === connId && each.label === plan.name);
-      if (known === undefined || known.probation || miner.idleSinceMs === undefined) continue;
+      if (known?.standing !== "proven" || miner.idleSinceMs === undefined) continue;
       const { idleSinceMs, connectedAtMs } = miner;
       const idleMs = this.#loop.nowMs - Math.max(idleSinceMs, connectedAtMs, sinceMs);
       demand(

@@ -109,6 +109,9 @@ describe("a target job", () => {
     const client = fleet.client();
     client.submit({ upper: 9_999n, message: "800", target: 10n });
     fleet.run(50);
+    const first = { hash: fleet.puzzle.hash("800", 9n), nonce: 9n };
+    miner.say({ kind: "progress", chunk: 1, next: 10n, best: first });
+    fleet.run(50);
     const hit = { hash: 5n, nonce: 795n };
     miner.say({ kind: "progress", chunk: 1, next: 100n, best: hit });
     fleet.run(50);
@@ -215,14 +218,14 @@ describe("ServerCore log", () => {
   });
 });
 
-test("ServerCore learns what a miner hashes with, and believes its rate until it has measured", () => {
+test("ServerCore learns what a miner hashes with, and little of its rate until it is seen", () => {
   const fleet = new VirtualFleet();
   const miner = fleet.miner({ rate: 1e6, declared: 5 });
   const kernel = { threads: 4, rate: 2e6, label: "fast", reason: "fastest of 3 measured" };
   miner.say({ kind: "hashing", ...kernel });
   fleet.run(20);
   const told = fleet.core.snapshot().miners[0]!;
-  expect([told.label, told.threads, told.rate]).toEqual(["fast", 4, 2e6]);
+  expect([told.label, told.threads, told.rate]).toEqual(["fast", 4, 1e5]);
   expect(fleet.log.at(-1)).toBe(
     "miner 1 hashes with fast, 4 threads, about 2.00 MH/s: fastest of 3 measured",
   );

@@ -13,15 +13,20 @@ function kinds(miner: FakeMiner): string[] {
   return miner.heard.map(({ kind }) => kind);
 }
 
+/** How many nonces each chunk of the miner had when it was assigned. */
+function sizesOf(miner: FakeMiner): bigint[] {
+  return miner.heard.flatMap((m) =>
+    m.kind === "assign" ? [m.work.upper - m.work.lower + 1n] : [],
+  );
+}
+
 describe("chunks", () => {
   test("are about a second each, one queued behind the running one", () => {
     const fleet = new VirtualFleet();
     const miner = fleet.miner({ rate: 1e6 });
     fleet.client().submit({ upper: MAX });
     fleet.run(20_000);
-    const sizes = miner.heard.flatMap((m) =>
-      m.kind === "assign" ? [m.work.upper - m.work.lower + 1n] : [],
-    );
+    const sizes = sizesOf(miner);
     expect(sizes[0]).toBe(100_000n);
     for (const size of sizes.slice(8)) {
       expect(size).toBeGreaterThan(900_000n);
@@ -30,22 +35,27 @@ describe("chunks", () => {
     expect(miner.tasks.length).toBe(2);
   });
 
-  test("start from what the miner says of itself, if it says", () => {
+  test("begin with a probe, and go on with what the miner declared if the probe bears it out", () => {
     const fleet = new VirtualFleet();
-    const miner = fleet.miner({ rate: 1e6, declared: 1e6 });
+    const fast = fleet.miner({ rate: 1e8, declared: 1e8 });
+    const slow = fleet.miner({ rate: 1e3, declared: 1e3 });
     fleet.client().submit({ upper: MAX });
     fleet.run(100);
-    const assign = miner.heard[0]!;
-    expect(assign.kind === "assign" && assign.work.upper - assign.work.lower + 1n).toBe(1_000_000n);
+    expect(sizesOf(fast).slice(0, 2)).toEqual([100_000n, 100_000_000n]);
+    expect(sizesOf(slow)).toEqual([1_000n]);
   });
 
-  test("have at most 2^48 nonces, whatever a miner promises", () => {
+  // Regression: what a miner declared was believed, so that one that did nothing held 2^48 nonces.
+  test("begin with a probe whatever a miner promises, and grow by what it shows", () => {
     const fleet = new VirtualFleet();
-    const miner = fleet.miner({ rate: 1e6, declared: 1e19 });
+    const silent = fleet.miner({ rate: 1e-9, declared: 1e19 });
+    const miner = fleet.miner({ rate: 1e7, declared: 1e19 });
     fleet.client().submit({ upper: MAX });
-    fleet.run(100);
-    const assign = miner.heard[0]!;
-    expect(assign.kind === "assign" && assign.work.upper - assign.work.lower + 1n).toBe(1n << 48n);
+    fleet.run(1_000);
+    expect(sizesOf(silent)).toEqual([100_000n]);
+    const [probe, next] = sizesOf(miner);
+    expect(probe).toBe(100_000n);
+    expect(Number(next)).toBeLessThanOrEqual(1e7 * fleet.core.limits.declaredFactor);
   });
 
   test("while work is pending a miner idles at most one round trip", () => {
@@ -70,6 +80,16 @@ describe("chunks", () => {
   });
 });
 
+/** A miner that became slow with two long chunks in hand, and does not shrink them. */
+function slowedDown(fleet: VirtualFleet) {
+  const deaf = fleet.miner({ rate: 1e7, deaf: true });
+  const client = fleet.client();
+  const job = client.submit({ upper: 39_999_999n });
+  fleet.run(500);
+  deaf.rate = 1e4;
+  return { deaf, client, job };
+}
+
 describe("an idle miner", () => {
   test("takes over the tail of a running chunk; no nonce is hashed twice", () => {
     const fleet = new VirtualFleet();
@@ -88,13 +108,10 @@ describe("an idle miner", () => {
 
   test("races one that does not confirm; the first answer counts, the loser is told to stop", () => {
     const fleet = new VirtualFleet();
-    const deaf = fleet.miner({ rate: 1e6, declared: 1e7, deaf: true });
-    const client = fleet.client();
-    const job = client.submit({ upper: 9_999_999n });
-    fleet.run(300);
-    fleet.miner({ rate: 2e6, declared: 2e6 });
+    const { deaf, client, job } = slowedDown(fleet);
+    fleet.miner({ rate: 1e8 });
     expect(fleet.run(7_000, () => client.answers.has(job))).toBe(true);
-    expectExactCover(fleet, client.connId, job, 0n, 9_999_999n);
+    expectExactCover(fleet, client.connId, job, 0n, 39_999_999n);
     fleet.run(100);
     expect(kinds(deaf)).toContain("stop");
     expect(deaf.tasks).toEqual([]);
@@ -103,19 +120,17 @@ describe("an idle miner", () => {
 
   test("who loses the race is told to stop when the straggler was first after all", () => {
     const fleet = new VirtualFleet();
-    const deaf = fleet.miner({ rate: 1e6, declared: 1e7, deaf: true });
-    const client = fleet.client();
-    const job = client.submit({ upper: 9_999_999n });
-    fleet.run(300);
-    const helper = fleet.miner({ rate: 2e6, declared: 2e6 });
+    const { deaf, client, job } = slowedDown(fleet);
+    const { upper: most } = deaf.tasks[0]!;
+    const helper = fleet.miner({ rate: 1e8 });
     // Until it works on what the deaf one still has.
-    const isRacing = (): boolean => helper.tasks.some(({ lower }) => lower < 4_000_000n);
+    const isRacing = (): boolean => helper.tasks.some(({ lower }) => lower < most);
     expect(fleet.run(10_000, isRacing)).toBe(true);
     deaf.rate = 1e9;
     fleet.run(50);
     expect(kinds(helper)).toContain("stop");
     expect(fleet.run(10_000, () => client.answers.has(job))).toBe(true);
-    expectExactCover(fleet, client.connId, job, 0n, 9_999_999n);
+    expectExactCover(fleet, client.connId, job, 0n, 39_999_999n);
     fleet.run(100);
     expect(helper.tasks).toEqual([]);
     expectTidy(fleet);
@@ -124,7 +139,7 @@ describe("an idle miner", () => {
 
 /** A race for the chunks of two miners that never confirm, against one that `finishes` some. */
 function race(finishes: (lower: bigint) => boolean) {
-  const fleet = new VirtualFleet({ limits: { stallMs: 60_000 } });
+  const fleet = new VirtualFleet({ limits: { stallMs: 60_000, lateMs: 60_000 } });
   const deaf = [0, 1].map(() => fleet.miner({ rate: 1e-9, declared: 500, deaf: true }));
   const client = fleet.client();
   client.submit({ upper: 999n });
