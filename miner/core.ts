@@ -38,8 +38,10 @@ export const MAX_OUTSTANDING_CHUNKS = 2;
 export const MAX_TRACKED_CHUNKS = 16;
 /** The first retry comes after about this long; each further one takes twice as long ... */
 export const RETRY_MIN_MILLIS = 250;
-/** ... up to this. A connection that held this long starts the count anew. */
+/** ... up to this. A connection that held this long starts the count anew, and nothing else. */
 export const RETRY_MAX_MILLIS = 10_000;
+/** After a refusal the wait is about as long at first; each further one takes up to this. */
+export const REFUSED_MAX_MILLIS = 300_000;
 
 /** How a miner core is made. */
 export interface MinerCoreOptions {
@@ -69,6 +71,8 @@ export class MinerCore implements Machine<MinerInput, MinerEffect> {
   /** Messages of the server that were ignored, by reason. */
   readonly rejected: Map<MinerRejection, number> = new Map();
   readonly #backoff: Backoff;
+  /** Grows as long as every connection ends by a refusal. */
+  readonly #refusals: Backoff;
   readonly #once: boolean;
   readonly #name: string;
   readonly #effects = new Outbox<MinerEffect>();
@@ -92,6 +96,7 @@ export class MinerCore implements Machine<MinerInput, MinerEffect> {
 
   constructor(options: MinerCoreOptions) {
     this.#backoff = new Backoff(RETRY_MIN_MILLIS, RETRY_MAX_MILLIS, options.random);
+    this.#refusals = new Backoff(RETRY_MAX_MILLIS, REFUSED_MAX_MILLIS, options.random);
     this.#once = options.once ?? false;
     this.#name = clipped(options.name ?? "", MAX_LABEL_BYTES);
   }
@@ -190,11 +195,12 @@ export class MinerCore implements Machine<MinerInput, MinerEffect> {
     if (this.#link !== "up" && this.#link !== "dialing") return;
     const held = this.#link === "up" && nowMs - this.#connectedAtMs >= RETRY_MAX_MILLIS;
     if (held) this.#backoff.reset();
-    this.#leave(reason, nowMs);
+    if (this.#link === "up") this.#refusals.reset();
+    this.#leave(reason, this.#backoff.next(), nowMs);
   }
 
   /** Drops all that came over the connection, then waits for the next try or exits. */
-  #leave(reason: string, nowMs: Millis): void {
+  #leave(reason: string, waitMs: Millis, nowMs: Millis): void {
     for (const chunk of this.#chunks.values()) {
       if (chunk.started && !chunk.stopping) this.#effects.push({ kind: "stop", id: chunk.id });
     }
@@ -205,7 +211,6 @@ export class MinerCore implements Machine<MinerInput, MinerEffect> {
       this.#effects.push({ kind: "exit", reason });
       return;
     }
-    const waitMs = this.#backoff.next();
     this.#link = "waiting";
     this.#retryAtMs = nowMs + waitMs;
     this.#logFailure(reason, waitMs);
@@ -245,9 +250,8 @@ export class MinerCore implements Machine<MinerInput, MinerEffect> {
         return;
       }
       case "refused":
-        // Politely turned away, say by a full server: the longest wait, then another try.
-        this.#backoff.exhaust();
-        return this.#leave(`the server refused: ${message.reason}`, nowMs);
+        // Politely turned away, say by a full server, or not trusted any more.
+        return this.#leave(`the server refused: ${message.reason}`, this.#refusals.next(), nowMs);
       default:
         return this.#reject("unexpected kind");
     }
@@ -283,7 +287,8 @@ export class MinerCore implements Machine<MinerInput, MinerEffect> {
     if (typeof request === "string") {
       this.#reject("malformed", request);
       // The wire has no word for it, and a server that waits for a Result waits for ever.
-      return this.#leave(`the server's request cannot be read: ${request}`, nowMs);
+      const reason = `the server's request cannot be read: ${request}`;
+      return this.#leave(reason, this.#backoff.next(), nowMs);
     }
     if (request.type !== 1) return this.#reject("unexpected kind");
     if (!this.#roomFor(request.lower, request.upper)) return;
@@ -306,7 +311,6 @@ export class MinerCore implements Machine<MinerInput, MinerEffect> {
     const id = ++this.#lastId;
     const chunk = { id, number, lower: work.lower, work, started: false, stopping: false };
     this.#chunks.set(id, chunk);
-    this.#backoff.reset();
     this.#failure = "";
   }
 

@@ -100,8 +100,9 @@ export function watchConfirmations(fleet: Hands, now: Millis): void {
       const overdue = now >= task.confirmByMs;
       if (task.stopping ? overdue : spare && task.shrinks > 0 && overdue) fleet.race(task);
       else if (!spare) continue;
-      else if (!worker.steerable) isLate(task, now, limits) && fleet.race(task);
-      else if (now - worker.advancedMs >= limits.lateMs) fleet.doubt(task, now);
+      else if (worker.steerable) {
+        if (now - worker.advancedMs >= limits.lateMs) fleet.doubt(task, now);
+      } else if (isLate(task, now, limits)) fleet.race(task);
     }
   }
 }

@@ -5,6 +5,7 @@ import { seededRandom } from "../../base/random.ts";
 import {
   MinerCore,
   PROGRESS_MILLIS,
+  REFUSED_MAX_MILLIS,
   RETRY_MAX_MILLIS,
   RETRY_MIN_MILLIS,
 } from "../../miner/core.ts";
@@ -287,8 +288,9 @@ describe("MinerCore losing its server", () => {
     assertEquals(told, ["no answer", ...again, "no host", "no answer"]);
   });
 
-  test("the wait starts anew after work, or after a connection that held", () => {
-    for (const worked of [true, false]) {
+  // Regression: an Assign sufficed, so that a liar on the classic wire was back after 0.2 s.
+  test("the wait starts anew after a connection that held, not by work alone", () => {
+    for (const held of [true, false]) {
       const rig = new Rig();
       rig.up();
       for (let attempt = 0; attempt < 8; attempt++) {
@@ -297,9 +299,11 @@ describe("MinerCore losing its server", () => {
         rig.tell({ kind: "wake" });
       }
       rig.tell({ kind: "connected", wire: "cbor" });
-      if (worked) rig.say(assign(1));
-      rig.tell({ kind: "gone", reason: "lost" }, worked ? 1 : RETRY_MAX_MILLIS);
-      assert(rig.core.wakeAtMs()! - rig.nowMs <= RETRY_MIN_MILLIS);
+      rig.say(assign(1));
+      rig.tell({ kind: "gone", reason: "lost" }, held ? RETRY_MAX_MILLIS : RETRY_MAX_MILLIS - 1);
+      const waitMs = rig.core.wakeAtMs()! - rig.nowMs;
+      if (held) assert(waitMs <= RETRY_MIN_MILLIS);
+      else assert(waitMs >= RETRY_MAX_MILLIS / 2);
     }
   });
 
@@ -313,12 +317,30 @@ describe("MinerCore losing its server", () => {
     assertEquals(rig.core.wakeAtMs(), undefined);
   });
 
-  test("a refusal leads to the longest wait", () => {
+  // Regression: the next Assign reset the wait, and a miner closed for strikes came back at once.
+  test("refusals lead to waits that double, whatever came before each, until one ends otherwise", () => {
     const rig = new Rig();
     rig.up();
+    for (let refusal = 0; refusal < 8; refusal++) {
+      rig.say(assign(1));
+      // However long the connection held.
+      rig.nowMs += 10 * RETRY_MAX_MILLIS;
+      rig.say({ kind: "refused", job: 0, reason: "not trusted any more" });
+      const waitMs = rig.core.wakeAtMs()! - rig.nowMs;
+      const ceilingMs = Math.min(RETRY_MAX_MILLIS * 2 ** refusal, REFUSED_MAX_MILLIS);
+      assert(waitMs >= ceilingMs / 2 && waitMs <= ceilingMs, `refusal ${refusal}: ${waitMs} ms`);
+      assertEquals(rig.tell({ kind: "gone", reason: "closed" }), [], "the end of it is no news");
+      rig.nowMs = rig.core.wakeAtMs()!;
+      rig.tell({ kind: "wake" });
+      rig.tell({ kind: "connected", wire: "cbor" });
+    }
+    rig.tell({ kind: "gone", reason: "lost" });
+    assert(rig.core.wakeAtMs()! - rig.nowMs <= RETRY_MIN_MILLIS);
+    rig.nowMs = rig.core.wakeAtMs()!;
+    rig.tell({ kind: "wake" });
+    rig.tell({ kind: "connected", wire: "cbor" });
     rig.say({ kind: "refused", job: 0, reason: "full" });
-    assert(rig.core.wakeAtMs()! >= rig.nowMs + RETRY_MAX_MILLIS / 2);
-    assertEquals(rig.tell({ kind: "gone", reason: "closed" }), [], "the end of it is no news");
+    assert(rig.core.wakeAtMs()! - rig.nowMs <= RETRY_MAX_MILLIS);
   });
 
   test("inputs in an order that makes no sense do nothing", () => {

@@ -104,7 +104,7 @@ describe("a miner whose hashing thread is frozen", () => {
       const isStalled = (): boolean => fleet.core.snapshot().miners[0]!.probation;
       expect(fleet.run(10_000, isStalled)).toBe(true);
       const tookMs = fleet.nowMs - fromMs;
-      for (const { chunk } of [...miner.tasks]) answerStop(miner, chunk);
+      for (const chunk of miner.tasks.map((task) => task.chunk)) answerStop(miner, chunk);
       miner.resume();
       return tookMs;
     };
