@@ -1,83 +1,16 @@
 /** The miner's core in virtual time: joining, chunks, both wires, losing the server. */
 import { describe, test } from "bun:test";
 import { assert, assertEquals } from "@std/assert";
-import { seededRandom } from "../../base/random.ts";
 import {
-  MinerCore,
   PROGRESS_MILLIS,
   REFUSED_MAX_MILLIS,
   RETRY_MAX_MILLIS,
   RETRY_MIN_MILLIS,
 } from "../../miner/core.ts";
-import type { MinerEffect, MinerInput } from "../../miner/types.ts";
-import {
-  CLASSIC_JOIN,
-  classicRequest,
-  classicResult,
-  decodeClassicMessage,
-  encodeClassicMessage,
-} from "../../work/classic.ts";
+import type { MinerEffect } from "../../miner/types.ts";
+import { CLASSIC_JOIN, classicResult, decodeClassicMessage } from "../../work/classic.ts";
 import type { Message } from "../../work/messages.ts";
-import { decodeMessage, encodeMessage } from "../../work/wire.ts";
-
-const POOL = { kind: "pool", threads: 2, rate: 1000, label: "plain", name: "" } as const;
-const BEST = { hash: 5n, nonce: 7n };
-
-/** A core with a clock, and what it asked for since the last look. */
-class Rig {
-  readonly core: MinerCore;
-  nowMs = 0;
-
-  constructor(once = false) {
-    this.core = new MinerCore({ random: seededRandom(1), once });
-  }
-
-  tell(input: MinerInput | { kind: "wake" }, afterMs = 0): MinerEffect[] {
-    this.nowMs += afterMs;
-    this.core.handle(input, this.nowMs);
-    return this.effects();
-  }
-
-  /** Everything asked for, without the lines for people. */
-  effects(): MinerEffect[] {
-    const all: MinerEffect[] = [];
-    for (let e = this.core.poll(); e !== undefined; e = this.core.poll()) {
-      if (e.kind !== "log") all.push(e);
-    }
-    return all;
-  }
-
-  say(message: Message): MinerEffect[] {
-    return this.tell({ kind: "payload", payload: encodeMessage(message) });
-  }
-
-  request(data: string, lower: bigint, upper: bigint): MinerEffect[] {
-    const payload = encodeClassicMessage(classicRequest(data, lower, upper));
-    return this.tell({ kind: "payload", payload });
-  }
-
-  /** The wait is over, and the server answers. */
-  upAgain(): void {
-    this.nowMs = this.core.wakeAtMs()!;
-    this.tell({ kind: "wake" });
-    this.tell({ kind: "connected", wire: "cbor" });
-  }
-
-  /** Dials, connects and joins on `wire`; gives the effects of the join. */
-  up(wire: "cbor" | "json" = "cbor"): MinerEffect[] {
-    assertEquals(this.tell({ kind: "wake" }), [{ kind: "dial" }]);
-    this.tell(POOL);
-    return this.tell({ kind: "connected", wire });
-  }
-}
-
-function written(effects: MinerEffect[]): (Message | string)[] {
-  return effects.flatMap((e) => (e.kind === "write" ? [decodeMessage(e.payload)] : []));
-}
-
-const assign = (chunk: number, lower = 0n, upper = 99n) =>
-  ({ kind: "assign", chunk, work: { subject: "msg", lower, upper } }) as const;
-const search = (id: number, lower = 0n, upper = 99n) => ({ id, subject: "msg", lower, upper });
+import { assign, BEST, POOL, Rig, search, written } from "./rig.ts";
 
 describe("MinerCore on the native wire", () => {
   test("joins once connected and the pool is known, in either order", () => {
@@ -250,8 +183,7 @@ describe("MinerCore losing its server", () => {
       { kind: "stop", id: 1 },
       { kind: "stop", id: 2 },
     ]);
-    rig.nowMs = rig.core.wakeAtMs()!;
-    assertEquals(rig.tell({ kind: "wake" }), [{ kind: "dial" }]);
+    assertEquals(rig.wait(), [{ kind: "dial" }]);
     rig.tell({ kind: "connected", wire: "cbor" });
     assertEquals(rig.say(assign(1)), [{ kind: "start", search: search(3) }]);
     assertEquals(rig.tell({ kind: "finished", id: 1, best: BEST }), []);
@@ -269,8 +201,7 @@ describe("MinerCore losing its server", () => {
       rig.tell({ kind: "gone", reason: "no answer" });
       waits.push(rig.core.wakeAtMs()! - rig.nowMs);
       assertEquals(rig.tell({ kind: "wake" }), [], "not before its time");
-      rig.nowMs = rig.core.wakeAtMs()!;
-      assertEquals(rig.tell({ kind: "wake" }), [{ kind: "dial" }]);
+      assertEquals(rig.wait(), [{ kind: "dial" }]);
     }
     for (const [attempt, wait] of waits.entries()) {
       const ceiling = Math.min(RETRY_MAX_MILLIS, RETRY_MIN_MILLIS * 2 ** attempt);
@@ -288,8 +219,7 @@ describe("MinerCore losing its server", () => {
       for (let next = rig.core.poll(); next !== undefined; next = rig.core.poll()) {
         if (next.kind === "log") told.push(next.text.split(";")[0]!);
       }
-      rig.nowMs = rig.core.wakeAtMs()!;
-      rig.tell({ kind: "wake" });
+      rig.wait();
     }
     const again = [2, 4, 8, 16].map((times) => `no answer (${times} times)`);
     assertEquals(told, ["no answer", ...again, "no host", "no answer"]);
@@ -302,15 +232,13 @@ describe("MinerCore losing its server", () => {
       rig.up();
       for (let attempt = 0; attempt < 8; attempt++) {
         rig.tell({ kind: "gone", reason: "no answer" });
-        rig.nowMs = rig.core.wakeAtMs()!;
-        rig.tell({ kind: "wake" });
+        rig.wait();
       }
       rig.tell({ kind: "connected", wire: "cbor" });
       rig.say(assign(1));
       rig.tell({ kind: "gone", reason: "lost" }, held ? RETRY_MAX_MILLIS : RETRY_MAX_MILLIS - 1);
       const waitMs = rig.core.wakeAtMs()! - rig.nowMs;
-      if (held) assert(waitMs <= RETRY_MIN_MILLIS);
-      else assert(waitMs >= RETRY_MAX_MILLIS / 2);
+      assert(held ? waitMs <= RETRY_MIN_MILLIS : waitMs >= RETRY_MAX_MILLIS / 2);
     }
   });
 
@@ -330,7 +258,6 @@ describe("MinerCore losing its server", () => {
     rig.up();
     for (let refusal = 0; refusal < 8; refusal++) {
       rig.say(assign(1));
-      // However long the connection held.
       rig.nowMs += 10 * RETRY_MAX_MILLIS;
       rig.say({ kind: "refused", job: 0, reason: "not trusted any more" });
       const waitMs = rig.core.wakeAtMs()! - rig.nowMs;
