@@ -17,6 +17,7 @@ export interface RanOn {
 const ZEN_3 = "AMD Zen 3";
 const ZEN_4 = "AMD Zen 4";
 const SAPPHIRE_RAPIDS = "Intel Sapphire Rapids";
+const EMERALD_RAPIDS = "Intel Emerald Rapids";
 const NEHALEM = "Nehalem";
 const HASWELL = "Haswell";
 const DENVERTON = "Denverton";
@@ -27,17 +28,41 @@ const EVERY_EMULATED = [NEHALEM, HASWELL, DENVERTON, MILAN, AARCH64];
 
 /** All of them, in the order of preference. */
 export const RAN_ON: readonly RanOn[] = [
-  { kernel: "avx512-sha", real: [ZEN_4, SAPPHIRE_RAPIDS], emulated: [] },
-  { kernel: "avx2-sha", real: [ZEN_3, ZEN_4, SAPPHIRE_RAPIDS], emulated: [MILAN] },
-  { kernel: "avx2-sha-narrow", real: [ZEN_3, ZEN_4, SAPPHIRE_RAPIDS], emulated: [MILAN] },
-  { kernel: "avx512", real: [ZEN_4, SAPPHIRE_RAPIDS], emulated: [] },
-  { kernel: "sha", real: [ZEN_3, ZEN_4, SAPPHIRE_RAPIDS], emulated: [DENVERTON, MILAN] },
-  { kernel: "avx2", real: [ZEN_4, SAPPHIRE_RAPIDS], emulated: [HASWELL, MILAN] },
+  { kernel: "avx512-sha", real: [ZEN_4, SAPPHIRE_RAPIDS, EMERALD_RAPIDS], emulated: [] },
+  { kernel: "avx2-sha", real: [ZEN_3, ZEN_4, SAPPHIRE_RAPIDS, EMERALD_RAPIDS], emulated: [MILAN] },
+  {
+    kernel: "avx2-sha-narrow",
+    real: [ZEN_3, ZEN_4, SAPPHIRE_RAPIDS, EMERALD_RAPIDS],
+    emulated: [MILAN],
+  },
+  { kernel: "avx512", real: [ZEN_4, SAPPHIRE_RAPIDS, EMERALD_RAPIDS], emulated: [] },
+  {
+    kernel: "sha",
+    real: [ZEN_3, ZEN_4, SAPPHIRE_RAPIDS, EMERALD_RAPIDS],
+    emulated: [DENVERTON, MILAN],
+  },
+  { kernel: "avx2", real: [ZEN_4, SAPPHIRE_RAPIDS, EMERALD_RAPIDS], emulated: [HASWELL, MILAN] },
   { kernel: "arm-sha", real: [], emulated: [AARCH64] },
-  { kernel: "wasm", real: [ZEN_4, SAPPHIRE_RAPIDS], emulated: [HASWELL, MILAN, AARCH64] },
-  { kernel: "bun", real: [ZEN_3, ZEN_4, SAPPHIRE_RAPIDS], emulated: EVERY_EMULATED },
-  { kernel: "plain", real: [ZEN_3, ZEN_4, SAPPHIRE_RAPIDS], emulated: EVERY_EMULATED },
-  { kernel: "--gpu", real: [], emulated: ["Mesa llvmpipe, a graphics processor in software"] },
+  {
+    kernel: "wasm",
+    real: [ZEN_4, SAPPHIRE_RAPIDS, EMERALD_RAPIDS],
+    emulated: [HASWELL, MILAN, AARCH64],
+  },
+  {
+    kernel: "bun",
+    real: [ZEN_3, ZEN_4, SAPPHIRE_RAPIDS, EMERALD_RAPIDS],
+    emulated: EVERY_EMULATED,
+  },
+  {
+    kernel: "plain",
+    real: [ZEN_3, ZEN_4, SAPPHIRE_RAPIDS, EMERALD_RAPIDS],
+    emulated: EVERY_EMULATED,
+  },
+  {
+    kernel: "--gpu",
+    real: ["NVIDIA H200"],
+    emulated: ["Mesa llvmpipe, a graphics processor in software"],
+  },
 ];
 
 /** "real: AMD Zen 4; emulated: none". */
