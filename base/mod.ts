@@ -7,6 +7,7 @@
 export { Backoff } from "./backoff.ts";
 export { type CborValue, decodeCbor, encodeCbor, MAX_CBOR_DEPTH, MAX_CBOR_ITEMS } from "./cbor.ts";
 export { readExactObject } from "./exact_json.ts";
+export { crc32c } from "./crc.ts";
 export { COUNT_MAX, FieldReader, FieldWriter } from "./fields.ts";
 export { Heap, IndexedHeap } from "./heap.ts";
 export {
@@ -24,6 +25,23 @@ export { Queue } from "./queue.ts";
 export { chance, integerBetween, type Random, seededRandom, unitReal } from "./random.ts";
 export { sha256 } from "./sha256.ts";
 export type { StateMachine } from "./state_machine.ts";
+export {
+  type Forget,
+  type Load,
+  META_BYTES_MAX,
+  PART_BYTES_MAX,
+  RECORD_BYTES_MAX,
+  type Save,
+  type SaveEnd,
+  type Store,
+  STORE_BYTES_MAX,
+  type StoredRecords,
+  type StoredSnapshot,
+  type StoredState,
+  type StoreEffect,
+  type StoreInput,
+  UNFINISHED_MAX,
+} from "./store.ts";
 export {
   atPort,
   clipped,
