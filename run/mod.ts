@@ -5,6 +5,10 @@
  * @module
  */
 export { type CommandLine, type Flag, readCommandLine, type Usage } from "./args.ts";
+export { type DiskOptions, DURABILITY_CAVEAT, openDisk, type SystemDisk } from "./disk.ts";
+export { DiskError, type DiskErrorCode } from "./disk_errors.ts";
+export type { Disk, DiskStats, OpenedDisk, OpenOptions } from "./disk_open.ts";
+export type { Owner } from "./disk_owner.ts";
 export { Drive } from "./drive.ts";
 export { Failure, UsageError } from "./errors.ts";
 export { hex64, hostAndPort, port, uint64, wholeNumber } from "./flags.ts";

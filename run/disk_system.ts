@@ -1,0 +1,348 @@
+/**
+ * The files of a disk on this machine: every call of the log goes to Bun's pool of threads, so that
+ * the event loop never waits for a disk. Only opening waits, before anything is served.
+ *
+ * @module
+ */
+import * as fs from "node:fs";
+import { DiskError } from "./disk_errors.ts";
+import type { FileFailure, FileOperation, Files, Volume } from "./disk_files.ts";
+
+/** Zeros are written so many bytes at a time. */
+const ZEROS_BYTES = 1 << 20;
+const zeros = new Uint8Array(ZEROS_BYTES);
+/** Files that are kept open; beyond these the one that was used longest ago is closed. */
+const OPEN_FILES_MAX = 16;
+/** What a full disk says: no space, or the user's quota is used up. */
+const FULL_CODES: readonly (string | undefined)[] = ["ENOSPC", "EDQUOT"];
+/** Directories have no sync of their own there; NTFS keeps names in its journal. */
+const HAS_NAMES_SYNC = process.platform !== "win32";
+
+type SystemError = Error & { readonly code?: string };
+type Callback = (error: SystemError | null | undefined) => void;
+
+function open(path: string, op: FileOperation["op"] | "read"): number {
+  const { O_RDWR, O_CREAT, O_TRUNC } = fs.constants;
+  return fs.openSync(path, op === "create" ? O_RDWR | O_CREAT | O_TRUNC : O_RDWR, 0o600);
+}
+
+const VERBS: Readonly<Record<FileOperation["op"] | "read" | "size" | "list", string>> = {
+  create: "create",
+  write: "write",
+  zeros: "write",
+  sync: "sync",
+  rename: "rename",
+  remove: "remove",
+  syncNames: "sync the names in",
+  read: "read",
+  size: "look at",
+  list: "list",
+};
+
+/** One line for what could not be done to `file` of `directory`. */
+function failureText(
+  directory: string,
+  op: keyof typeof VERBS,
+  file: string,
+  error: SystemError,
+): string {
+  const where = file === "" ? directory : `${directory}/${file}`;
+  return `cannot ${VERBS[op]} ${where}: ${error.message}`;
+}
+
+function isFull(error: SystemError): boolean {
+  return FULL_CODES.includes(error.code);
+}
+
+function fileOf(operation: FileOperation): string {
+  return operation.op === "syncNames" ? "" : operation.file;
+}
+
+/** A file that is open, for as long as somebody uses it or may soon. */
+interface OpenFile {
+  readonly fd: number;
+  /** Calls under way: the number of a file that is closed may be another file's the next moment. */
+  users: number;
+  isForgotten: boolean;
+}
+
+/** {@link Files} of one directory. */
+export class SystemFiles implements Files {
+  readonly #directory: string;
+  /** Open files by name, those that were used last at the end. */
+  readonly #open = new Map<string, OpenFile>();
+  readonly #timers = new Set<ReturnType<typeof setTimeout>>();
+  #underWay = 0;
+  #isClosing = false;
+  #closed: (() => void) | undefined;
+
+  constructor(directory: string) {
+    this.#directory = directory;
+  }
+
+  run(operations: readonly FileOperation[], done: (failure?: FileFailure) => void): void {
+    this.#underWay++;
+    let next = 0;
+    const step = (): void => {
+      const operation = operations[next++];
+      if (operation === undefined || this.#isClosing) return this.#finish(done);
+      const after: Callback = (error) => {
+        if (error === null || error === undefined) step();
+        else fail(operation, error);
+      };
+      this.#try(() => this.#do(operation, after), after);
+    };
+    const fail = (operation: FileOperation, error: SystemError): void => {
+      const { op } = operation;
+      const text = failureText(this.#directory, op, fileOf(operation), error);
+      this.#finish(() => done({ op, isFull: isFull(error), text }));
+    };
+    step();
+  }
+
+  read(
+    file: string,
+    at: number,
+    length: number,
+    done: (result: Uint8Array | FileFailure) => void,
+  ): void {
+    this.#underWay++;
+    const bytes = new Uint8Array(length);
+    const fail = (error: SystemError): void => {
+      const text = failureText(this.#directory, "read", file, error);
+      this.#finish(() => done({ op: "read", isFull: false, text }));
+    };
+    const readOn = (got: number): void => {
+      const { fd, release } = this.#use(file);
+      fs.read(fd, bytes, got, length - got, at + got, (error, count) => {
+        release();
+        if (error !== null && error !== undefined) return fail(error);
+        if (count === 0 || got + count >= length) {
+          return this.#finish(() => done(bytes.subarray(0, got + count)));
+        }
+        this.#try(() => readOn(got + count), fail);
+      });
+    };
+    this.#try(() => readOn(0), fail);
+  }
+
+  endOfTurn(action: () => void): void {
+    setImmediate(action);
+  }
+
+  later(delayMs: number, action: () => void): void {
+    const timer = setTimeout(() => {
+      this.#timers.delete(timer);
+      action();
+    }, delayMs);
+    this.#timers.add(timer);
+  }
+
+  /** Closes all files once nothing is under way; operations that have not begun never do. */
+  close(): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#isClosing = true;
+    this.#closed = resolve;
+    for (const timer of this.#timers) clearTimeout(timer);
+    if (this.#underWay === 0) this.#closeAll();
+    return promise;
+  }
+
+  #try(action: () => void, fail: (error: SystemError) => void): void {
+    try {
+      action();
+    } catch (error) {
+      fail(error as SystemError);
+    }
+  }
+
+  #finish(done: () => void): void {
+    this.#underWay--;
+    if (!this.#isClosing) return done();
+    if (this.#underWay === 0) this.#closeAll();
+  }
+
+  #closeAll(): void {
+    for (const file of this.#open.keys()) this.#forget(file);
+    this.#closed?.();
+  }
+
+  #do(operation: FileOperation, after: Callback): void {
+    const path = `${this.#directory}/${fileOf(operation)}`;
+    switch (operation.op) {
+      case "create":
+        this.#forget(operation.file);
+        this.#use(operation.file, "create").release();
+        return after(null);
+      case "write":
+        return this.#write(operation.file, operation.bytes, 0, operation.at, after);
+      case "zeros":
+        return this.#writeZeros(operation.file, operation.at, operation.end, after);
+      case "sync":
+        return this.#sync(fs.fdatasync, operation.file, after);
+      case "rename":
+        this.#forget(operation.to);
+        return fs.rename(path, `${this.#directory}/${operation.to}`, (error) => {
+          if (error === null || error === undefined) this.#rename(operation.file, operation.to);
+          after(error);
+        });
+      case "remove":
+        this.#forget(operation.file);
+        return fs.unlink(path, after);
+      case "syncNames":
+        return HAS_NAMES_SYNC ? this.#sync(fs.fsync, ".", after) : after(null);
+    }
+  }
+
+  #sync(sync: (fd: number, callback: Callback) => void, file: string, after: Callback): void {
+    const { fd, release } = this.#use(file);
+    sync(fd, (error) => {
+      release();
+      after(error);
+    });
+  }
+
+  #write(file: string, bytes: Uint8Array, from: number, at: number, after: Callback): void {
+    const { fd, release } = this.#use(file);
+    fs.write(fd, bytes, from, bytes.length - from, at, (error, count) => {
+      release();
+      if (error !== null && error !== undefined) return after(error);
+      if (from + count >= bytes.length) return after(null);
+      // A write that was cut short says why when it is tried again.
+      this.#try(() => this.#write(file, bytes, from + count, at + count, after), after);
+    });
+  }
+
+  #writeZeros(file: string, at: number, end: number, after: Callback): void {
+    if (at >= end || this.#isClosing) return after(null);
+    const most = zeros.subarray(0, Math.min(ZEROS_BYTES, end - at));
+    this.#write(file, most, 0, at, (error) => {
+      if (error !== null && error !== undefined) return after(error);
+      this.#try(() => this.#writeZeros(file, at + most.length, end, after), after);
+    });
+  }
+
+  /** The open file of that name, until `release`. Opening takes microseconds: no thread's work. */
+  #use(file: string, op: "create" | "write" = "write"): { fd: number; release: () => void } {
+    let entry = this.#open.get(file);
+    if (entry === undefined) {
+      const path = `${this.#directory}/${file}`;
+      const fd = file === "." ? fs.openSync(path, fs.constants.O_RDONLY) : open(path, op);
+      entry = { fd, users: 0, isForgotten: false };
+      const [oldest] = this.#open.keys();
+      if (this.#open.size >= OPEN_FILES_MAX && oldest !== undefined) this.#forget(oldest);
+    } else this.#open.delete(file);
+    this.#open.set(file, entry);
+    const used = entry;
+    used.users++;
+    const release = (): void => {
+      if (--used.users === 0 && used.isForgotten) fs.closeSync(used.fd);
+    };
+    return { fd: used.fd, release };
+  }
+
+  #forget(file: string): void {
+    const entry = this.#open.get(file);
+    if (entry === undefined) return;
+    this.#open.delete(file);
+    entry.isForgotten = true;
+    if (entry.users === 0) fs.closeSync(entry.fd);
+  }
+
+  #rename(from: string, to: string): void {
+    const entry = this.#open.get(from);
+    if (entry === undefined) return;
+    this.#open.delete(from);
+    this.#open.set(to, entry);
+  }
+}
+
+/** {@link Volume} of one directory, which must exist. */
+export class SystemVolume implements Volume {
+  readonly name: string;
+
+  constructor(directory: string) {
+    this.name = directory;
+  }
+
+  list(): string[] {
+    return this.#try("list", "", () => fs.readdirSync(this.name));
+  }
+
+  size(file: string): number {
+    return this.#try("size", file, () => fs.statSync(this.#path(file)).size);
+  }
+
+  read(file: string, at: number, length: number): Uint8Array {
+    return this.#try("read", file, () => {
+      const fd = fs.openSync(this.#path(file), fs.constants.O_RDONLY);
+      try {
+        const bytes = new Uint8Array(length);
+        for (let got = 0; ;) {
+          const count = fs.readSync(fd, bytes, got, length - got, at + got);
+          got += count;
+          if (count === 0 || got === length) return bytes.subarray(0, got);
+        }
+      } finally {
+        fs.closeSync(fd);
+      }
+    });
+  }
+
+  apply(operations: readonly FileOperation[]): void {
+    for (const operation of operations) {
+      this.#try(operation.op, fileOf(operation), () => this.#do(operation));
+    }
+  }
+
+  #do(operation: FileOperation): void {
+    if (operation.op === "remove") return fs.unlinkSync(this.#path(operation.file));
+    if (operation.op === "rename") {
+      return fs.renameSync(this.#path(operation.file), this.#path(operation.to));
+    }
+    if (operation.op === "syncNames") return syncNames(this.name);
+    const fd = open(this.#path(operation.file), operation.op);
+    try {
+      if (operation.op === "sync") fs.fsyncSync(fd);
+      else if (operation.op === "write") writeAll(fd, operation.bytes, operation.at);
+      else if (operation.op === "zeros") {
+        for (let at = operation.at; at < operation.end; at += ZEROS_BYTES) {
+          writeAll(fd, zeros.subarray(0, Math.min(ZEROS_BYTES, operation.end - at)), at);
+        }
+      }
+    } finally {
+      fs.closeSync(fd);
+    }
+  }
+
+  #path(file: string): string {
+    return `${this.name}/${file}`;
+  }
+
+  #try<T>(op: keyof typeof VERBS, file: string, action: () => T): T {
+    try {
+      return action();
+    } catch (error) {
+      const cause = error as SystemError;
+      const code = isFull(cause) ? "FULL" : "UNUSABLE";
+      throw new DiskError(code, failureText(this.name, op, file, cause), { cause });
+    }
+  }
+}
+
+/** Makes the names in `directory` durable, as far as the system can. */
+export function syncNames(directory: string): void {
+  if (!HAS_NAMES_SYNC) return;
+  const fd = fs.openSync(directory, fs.constants.O_RDONLY);
+  try {
+    fs.fsyncSync(fd);
+  } finally {
+    fs.closeSync(fd);
+  }
+}
+
+function writeAll(fd: number, bytes: Uint8Array, at: number): void {
+  for (let done = 0; done < bytes.length;) {
+    done += fs.writeSync(fd, bytes, done, bytes.length - done, at + done);
+  }
+}
