@@ -19,6 +19,7 @@ import {
   openVolume,
 } from "../../run/disk_open.ts";
 import type { Owner } from "../../run/disk_owner.ts";
+import type { Durable } from "./computer.ts";
 import type { Dice } from "./dice.ts";
 import { SimulatedError, SimulatedFiles } from "./disk_files.ts";
 import type { Loop } from "./loop.ts";
@@ -53,7 +54,7 @@ export class CrashedWhileOpening extends Error {
 }
 
 /** See the module. */
-export class SimulatedDisk {
+export class SimulatedDisk implements Durable {
   readonly files: SimulatedFiles;
   faults: DiskFaults;
   /** How people know it. */

@@ -2,6 +2,7 @@
 import { test } from "bun:test";
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { seededRandom } from "../../base/random.ts";
+import { Computer, PLAIN } from "../../sim/engine/computer.ts";
 import { Dice } from "../../sim/engine/dice.ts";
 import { drawDiskFaults, SimulatedDisk } from "../../sim/engine/disk.ts";
 import { Loop } from "../../sim/engine/loop.ts";
@@ -14,6 +15,8 @@ function runCounter(seed: number, isLying = false): number {
   const loop = new Loop();
   const disk = new SimulatedDisk(loop, seededRandom(seed, 2), drawDiskFaults(dice, "disk"));
   disk.files.isLying = isLying;
+  const quirks = { ...PLAIN, clockOriginMs: dice.real(0, 1e6), clockRate: dice.real(0.8, 1.25) };
+  const computer = new Computer({ name: "counter", loop, quirks, disks: [disk] });
   /** The texts by their numbers: those that were echoed must stay. */
   const said: string[] = [];
   let echoed = 0;
@@ -25,23 +28,21 @@ function runCounter(seed: number, isLying = false): number {
     const expected = new Tally();
     for (const [i, text] of said.entries()) expected.apply(new TextEncoder().encode(text), i + 1);
     assertEquals(core.tally.checksum, expected.checksum);
-    const clock = { clockOriginMs: dice.real(0, 1e6), clockRate: dice.real(0.8, 1.25) };
     const carryOut = (effect: CounterEffect): void => {
       if (effect.kind === "exit" || effect.kind === "refuse") return;
       if (effect.kind !== "echo") return opened.disk.handle(effect);
       assertEquals(said[effect.number - 1], effect.text);
       echoed = Math.max(echoed, effect.number);
     };
-    const process = new Process<CounterInput, CounterEffect>({ loop, core, carryOut, clock });
-    opened.disk.start((input) => process.tell(input));
+    const process = new Process<CounterInput, CounterEffect>({ computer, core, carryOut });
+    opened.disk.start((input) => process.whenAwake(() => process.tell(input)));
     for (let i = dice.integer(0, 200); i > 0; i--) {
       said[core.tally.count] = `${life} ${i}`;
       process.tell({ kind: "say", text: `${life} ${i}` });
       loop.runUntil(loop.nowMs + dice.real(0, 2), () => {}, 1e6);
     }
-    process.crash();
-    if (dice.chance(0.5)) disk.crashProcess();
-    else disk.cutPower();
+    if (dice.chance(0.5)) computer.crash();
+    else computer.cutPower();
   }
   return echoed;
 }

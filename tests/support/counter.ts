@@ -61,8 +61,7 @@ export class Counter implements Machine<CounterInput, CounterEffect> {
       case "stored":
         return this.#outbox.release(input.token);
       case "saved":
-        this.#isSaving = false;
-        return;
+        return void (this.#isSaving = false);
       case "disk":
         this.#isFull = input.state === "full";
         if (input.state === "failed") this.#outbox.push({ kind: "exit", reason: input.reason });
