@@ -3,8 +3,13 @@
  * on files, and what becomes of it is told as `stored`, `saved`, `loaded` and `disk`.
  *
  * ```ts
+ * import { openDisk } from "./disk.ts";
+ * import { Drive } from "./drive.ts";
+ *
  * const { disk, state } = openDisk({ directory, kind: "counter" });
- * const drive = new Drive(new Counter(state), (effect) => disk.handle(effect));
+ * const drive = new Drive<StoreInput, StoreEffect>(new Counter(state), (effect) => {
+ *   disk.handle(effect);
+ * });
  * disk.start((input) => drive.tell(input));
  * ```
  *

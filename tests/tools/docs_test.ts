@@ -40,6 +40,8 @@ const nameOf = (example: Block): string => {
   return `${example.path} ${here.indexOf(example) + 1}`;
 };
 
+const scratch = mkdtempSync(join(tmpdir(), "motherlode-docs-"));
+
 /** What an example takes as given, by its name. */
 const GIVEN: Readonly<Record<string, string>> = {
   "base/fields.ts 1": "declare function reject(): void;",
@@ -50,6 +52,15 @@ const GIVEN: Readonly<Record<string, string>> = {
     declare let connId: number, sentDatagrams: number, seq: number;
     declare function count(reason: string | undefined): void;
     declare function take(seq: number, payload: Uint8Array): void;`,
+  "run/disk.ts 1": `import type { Machine } from "../base/machine.ts";
+    import type { StoredState, StoreEffect, StoreInput } from "../base/store.ts";
+    declare const directory: string;
+    declare class Counter implements Machine<StoreInput, StoreEffect> {
+      constructor(state: StoredState);
+      handle(): void;
+      poll(): StoreEffect | undefined;
+      wakeAtMs(): number | undefined;
+    }`,
 };
 
 /** A fleet for examples that search: they name a port, and a range that takes a while. */
@@ -80,6 +91,10 @@ const RUNS: Readonly<Record<string, Run>> = {
   "channels/mod.ts 1": { stdout: "" },
   "client/mod.ts 1": SEARCH,
   "docs/channels.md 1": { stdout: '{\n  done: false,\n  value: "a",\n}\nb\nc\n' },
+  "docs/storage.md 1": {
+    replace: { '"data"': JSON.stringify(join(scratch, "data")) },
+    stdout: '{\n  kind: "stored",\n  token: 1,\n}\n',
+  },
   "lsp/mod.ts 1": { stdout: "hello\n" },
   "miner/mod.ts 1": {
     before: FLEET,
@@ -106,7 +121,6 @@ function moduleOf(example: Block, before = ""): string {
 }
 const fileOf = (name: string): string => `${name.replaceAll(/\W/g, "_")}.ts`;
 
-const scratch = mkdtempSync(join(tmpdir(), "motherlode-docs-"));
 afterAll(async () => {
   await killAll();
   rmSync(scratch, { recursive: true });
