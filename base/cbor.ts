@@ -14,9 +14,9 @@ import { invariant } from "./machine.ts";
 export type CborValue = number | bigint | string | Uint8Array | readonly CborValue[];
 
 /** Arrays may stand this deep in each other, the outermost counted. */
-export const MAX_CBOR_DEPTH = 4;
+export const CBOR_DEPTH_MAX = 4;
 /** Items that one payload may have, arrays counted as items too. */
-export const MAX_CBOR_ITEMS = 256;
+export const CBOR_ITEMS_MAX = 256;
 
 const encoder = new Encoder({ useRecords: false, tagUint8Array: false });
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
@@ -72,7 +72,7 @@ class Reader {
   /** The next item, inside of `depth` arrays. */
   item(depth: number): CborValue | undefined {
     const initial = this.#bytes[this.#at++];
-    if (initial === undefined || this.#items++ === MAX_CBOR_ITEMS) return undefined;
+    if (initial === undefined || this.#items++ === CBOR_ITEMS_MAX) return undefined;
     const major = initial >> 5;
     const info = initial & 0x1f;
     if (major === 0 && info === 27) return this.#uint64();
@@ -144,7 +144,7 @@ class Reader {
   }
 
   #array(length: number, depth: number): readonly CborValue[] | undefined {
-    if (depth === MAX_CBOR_DEPTH) return undefined;
+    if (depth === CBOR_DEPTH_MAX) return undefined;
     const values: CborValue[] = [];
     // One that claims more than there is ends with the bytes, or at the limit of items.
     for (let i = 0; i < length; i++) {

@@ -5,7 +5,7 @@
  * @module
  */
 export { Backoff } from "./backoff.ts";
-export { type CborValue, decodeCbor, encodeCbor, MAX_CBOR_DEPTH, MAX_CBOR_ITEMS } from "./cbor.ts";
+export { type CborValue, decodeCbor, encodeCbor, CBOR_DEPTH_MAX, CBOR_ITEMS_MAX } from "./cbor.ts";
 export { readExactObject } from "./exact_json.ts";
 export { crc32c } from "./crc.ts";
 export { COUNT_MAX, FieldReader, FieldWriter } from "./fields.ts";

@@ -15,12 +15,12 @@ import {
   DatagramReader,
   DatagramWriter,
   FrameType,
-  MAX_DATAGRAM_BYTES,
+  DATAGRAM_BYTES_MAX,
 } from "../lsp/frame.ts";
 import { ChecksumSeal, type Seal } from "../lsp/seal.ts";
 
 const payload = Uint8Array.from({ length: 200 }, (_, i) => i);
-const buffer = new Uint8Array(MAX_DATAGRAM_BYTES);
+const buffer = new Uint8Array(DATAGRAM_BYTES_MAX);
 const writer = new DatagramWriter();
 const reader = new DatagramReader();
 const nativeSeal = new ChecksumSeal(crc32Native);

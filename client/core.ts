@@ -12,13 +12,13 @@ import { Outbox } from "../base/outbox.ts";
 import { CLASSIC_PAYLOAD_BYTES_MAX, type Wire } from "../lsp/mod.ts";
 import type { Candidate } from "../work/candidate.ts";
 import { classicRequest, decodeClassicMessage, encodeClassicMessage } from "../work/classic.ts";
-import { type FromClient, MAX_MESSAGE_BYTES } from "../work/messages.ts";
+import { type FromClient, MESSAGE_BYTES_MAX } from "../work/messages.ts";
 import { hashOf, type SearchSpec, subjectBytes, whyNoSearch } from "../work/subject.ts";
 import { decodeMessage, encodeMessage, headOf } from "../work/wire.ts";
 import type { ClientEffect, ClientInput } from "./types.ts";
 
 /** Jobs that one client may have under way. */
-export const MAX_JOBS = 1000;
+export const JOBS_MAX = 1000;
 
 const UNREADABLE = "the server's answer cannot be read";
 
@@ -42,8 +42,8 @@ export function whyNot(work: SearchSpec, wire: Wire): string | undefined {
   const nonsense = whyNoSearch(work);
   if (nonsense !== undefined) return nonsense;
   const bytes = subjectBytes(subject);
-  if (bytes > MAX_MESSAGE_BYTES) {
-    return `the message has ${bytes} bytes, the limit is ${MAX_MESSAGE_BYTES}`;
+  if (bytes > MESSAGE_BYTES_MAX) {
+    return `the message has ${bytes} bytes, the limit is ${MESSAGE_BYTES_MAX}`;
   }
   return wire === "cbor" ? undefined : whyNotClassic(work);
 }
@@ -150,8 +150,8 @@ export class ClientCore implements Machine<ClientInput, ClientEffect> {
   #submit(job: number, work: SearchSpec): void {
     const reason = this.#jobs.has(job)
       ? `job number ${job} is in use`
-      : this.#jobs.size >= MAX_JOBS
-        ? `a client may have ${MAX_JOBS} jobs under way`
+      : this.#jobs.size >= JOBS_MAX
+        ? `a client may have ${JOBS_MAX} jobs under way`
         : this.#gone
           ? "the connection is gone"
           : undefined;

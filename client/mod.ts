@@ -17,5 +17,5 @@
 export { type JobAnswer, type Submission, submit } from "./adapter.ts";
 export { SubmitError, type SubmitErrorCode, type SubmitOptions } from "./adapter.ts";
 export { ClientCore, type ClientCoreOptions, type ClientRejection } from "./core.ts";
-export { MAX_JOBS, whyNot, whyWrong } from "./core.ts";
+export { JOBS_MAX, whyNot, whyWrong } from "./core.ts";
 export type { ClientEffect, ClientInput, Job } from "./types.ts";

@@ -5,7 +5,7 @@
  * @module
  */
 import type { Millis } from "../base/machine.ts";
-import { type AckFields, type DatagramWriter, MAX_ACK_RANGES, MAX_UINT32 } from "./frame.ts";
+import { type AckFields, type DatagramWriter, ACK_RANGES_MAX, MAX_UINT32 } from "./frame.ts";
 import type { LspLimits } from "./params.ts";
 import type { ReceiveBuffer } from "./receive_buffer.ts";
 
@@ -17,7 +17,7 @@ const fields: AckFields = {
   windowMessages: 0,
   windowBytes: 0,
   rangeCount: 0,
-  ranges: new Float64Array(2 * MAX_ACK_RANGES),
+  ranges: new Float64Array(2 * ACK_RANGES_MAX),
 };
 
 /** See the module. */
@@ -62,7 +62,7 @@ export class Acknowledger {
     fields.echoDelayMicros = Math.min(Math.max(0, delayMicros), MAX_UINT32);
     fields.windowMessages = receive.creditMessages;
     fields.windowBytes = receive.creditBytes;
-    fields.rangeCount = receive.writeRuns(fields.ranges, MAX_ACK_RANGES);
+    fields.rangeCount = receive.writeRuns(fields.ranges, ACK_RANGES_MAX);
     writer.ack(fields);
     this.toldSeq = fields.cumulative + fields.windowMessages;
     this.toldOffset = receive.handedOnBytes + fields.windowBytes;

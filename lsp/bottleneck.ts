@@ -13,9 +13,9 @@ import {
   type AckSample,
   type CongestionControl,
   INITIAL_WINDOW_BYTES,
-  MAX_BURST_BYTES,
+  BURST_BYTES_MAX,
 } from "./congestion.ts";
-import { MAX_DATAGRAM_BYTES } from "./frame.ts";
+import { DATAGRAM_BYTES_MAX } from "./frame.ts";
 import { PathLoss } from "./path_loss.ts";
 
 /**
@@ -81,7 +81,7 @@ const EVEN_MS = 0.25;
 const CROWDED_SHARE = 0.03;
 const CROWDED_SIGMAS = 2;
 
-const LEAST_WINDOW_BYTES = 4 * MAX_DATAGRAM_BYTES;
+const LEAST_WINDOW_BYTES = 4 * DATAGRAM_BYTES_MAX;
 /** Timers have millisecond steps: datagrams may leave this early ... */
 const EARLY_MS = 1;
 /** ... and time that a late timer lost is caught up with, this much. */
@@ -187,8 +187,8 @@ export class Bottleneck implements CongestionControl {
   private get queueBytes(): number {
     if (this.isCrowded && this.phase !== "startup") return 0;
     const product = this.productBytes;
-    const even = QUEUE_FACTOR * Math.sqrt(product * MAX_DATAGRAM_BYTES);
-    return Math.max(even, Math.min(this.rate * TURN_MS, MAX_BURST_BYTES - product));
+    const even = QUEUE_FACTOR * Math.sqrt(product * DATAGRAM_BYTES_MAX);
+    return Math.max(even, Math.min(this.rate * TURN_MS, BURST_BYTES_MAX - product));
   }
 
   private noteRtt(rttMs: Millis, nowMs: Millis): void {
@@ -217,8 +217,8 @@ export class Bottleneck implements CongestionControl {
   private noteCrowding(): void {
     const share = this.loss.share;
     const bytes = this.roundLostBytes + this.roundAckedBytes;
-    const sigma = Math.sqrt((bytes / MAX_DATAGRAM_BYTES) * share * (1 - share));
-    const chance = MAX_DATAGRAM_BYTES * (1 + CROWDED_SIGMAS * sigma);
+    const sigma = Math.sqrt((bytes / DATAGRAM_BYTES_MAX) * share * (1 - share));
+    const chance = DATAGRAM_BYTES_MAX * (1 + CROWDED_SIGMAS * sigma);
     const isLossy = this.roundLostBytes > (share + CROWDED_SHARE) * bytes + chance;
     const isLong = this.roundRttMs > (this.leastRttMs + this.mostRttMs) / 2;
     this.isCrowded = isLossy && isLong;
@@ -304,14 +304,14 @@ export class Bottleneck implements CongestionControl {
 
   private setWindow(ackedBytes: number): void {
     if (this.deliveryRate === 0) {
-      this.windowBytes = Math.min(this.windowBytes + ackedBytes, MAX_BURST_BYTES);
+      this.windowBytes = Math.min(this.windowBytes + ackedBytes, BURST_BYTES_MAX);
       return;
     }
     const { window, queue } = GAINS[this.phase];
     const bytes = window * this.productBytes + queue * this.queueBytes;
     // What is not paced arrives as a burst.
     const isPaced = this.leastRttMs >= LEAST_PACED_RTT_MS;
-    const most = Math.max(MAX_BURST_BYTES, this.productBytes + this.queueBytes);
+    const most = Math.max(BURST_BYTES_MAX, this.productBytes + this.queueBytes);
     this.windowBytes = Math.max(isPaced ? bytes : Math.min(bytes, most), LEAST_WINDOW_BYTES);
   }
 }

@@ -16,7 +16,7 @@ import { Connection, type ConnectionSpec, type Host } from "./connection.ts";
 import type { Outbound } from "./send_window.ts";
 
 /** Acks waiting to be sent; beyond, a Data goes unanswered and will be sent again. */
-const MAX_PENDING_ACKS = 4096;
+const PENDING_ACKS_MAX = 4096;
 
 const noBytes = new Uint8Array(0);
 
@@ -77,7 +77,7 @@ export class ClassicConnection extends Connection {
   }
 
   protected override acknowledge(seq: number): void {
-    if (this.acks.length < MAX_PENDING_ACKS) this.acks.push(seq);
+    if (this.acks.length < PENDING_ACKS_MAX) this.acks.push(seq);
     this.host.wantsToSend(this);
   }
 

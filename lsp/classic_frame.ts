@@ -11,7 +11,7 @@ import { invariant } from "../base/machine.ts";
 /** Largest payload on the classic wire: a larger one doesn't fit the 2000 bytes Go peers read. */
 export const CLASSIC_PAYLOAD_BYTES_MAX = 1400;
 /** Larger datagrams are not looked at. Twice what any peer can receive. */
-export const MAX_CLASSIC_DATAGRAM_BYTES = 4096;
+export const CLASSIC_DATAGRAM_BYTES_MAX = 4096;
 
 /** The field `Type`. */
 export const ClassicType = {
@@ -41,7 +41,7 @@ export interface ClassicFrame {
 
 /** Why a datagram was rejected: names for counters. */
 export type ClassicReject =
-  /** Longer than {@link MAX_CLASSIC_DATAGRAM_BYTES}. */
+  /** Longer than {@link CLASSIC_DATAGRAM_BYTES_MAX}. */
   | "long"
   /** Not a JSON object. */
   | "malformed"
@@ -80,7 +80,7 @@ export function encodeClassicFrame(into: Uint8Array, frame: ClassicFrame): numbe
 
 /** Reads a frame that a stranger sent; anything but a sound frame gives a reason for a counter. */
 export function decodeClassicFrame(bytes: Uint8Array): ClassicFrame | ClassicReject {
-  if (bytes.length > MAX_CLASSIC_DATAGRAM_BYTES) return "long";
+  if (bytes.length > CLASSIC_DATAGRAM_BYTES_MAX) return "long";
   const fields = readExactObject(bytes, KEYS);
   if (typeof fields === "string") return "malformed";
   const type = wholeNumber(fields.type);

@@ -6,7 +6,7 @@
  */
 import type { Millis } from "../base/machine.ts";
 import type { Random } from "../base/random.ts";
-import { MAX_DATAGRAM_BYTES } from "./frame.ts";
+import { DATAGRAM_BYTES_MAX } from "./frame.ts";
 
 /** What an acknowledgement told about the path. Bytes are those of Data frames. */
 export interface AckSample {
@@ -47,13 +47,13 @@ export interface CongestionControl {
 export type CongestionFactory = (random: Random) => CongestionControl;
 
 /** RFC 9002's initial window. */
-export const INITIAL_WINDOW_BYTES: number = 10 * MAX_DATAGRAM_BYTES;
+export const INITIAL_WINDOW_BYTES: number = 10 * DATAGRAM_BYTES_MAX;
 /**
  * A stock kernel's receive buffer (212,992 bytes) holds 92 datagrams of this size, by the kernel's
  * own way of counting; sending more at once to a reader that sleeps loses them.
  */
-export const MAX_BURST_BYTES: number = 80 * MAX_DATAGRAM_BYTES;
-const LEAST_WINDOW_BYTES = 2 * MAX_DATAGRAM_BYTES;
+export const BURST_BYTES_MAX: number = 80 * DATAGRAM_BYTES_MAX;
+const LEAST_WINDOW_BYTES = 2 * DATAGRAM_BYTES_MAX;
 
 /** NewReno as in RFC 9002, section 7: doubles a round trip, halves on loss, then creeps. */
 export class NewReno implements CongestionControl {
@@ -71,8 +71,8 @@ export class NewReno implements CongestionControl {
     // A window that is not used says nothing about the path.
     if (inFlightBeforeBytes < this.windowBytes / 2) return;
     const slow = this.windowBytes < this.thresholdBytes;
-    const growth = slow ? ackedBytes : (MAX_DATAGRAM_BYTES * ackedBytes) / this.windowBytes;
-    this.windowBytes = Math.min(this.windowBytes + growth, MAX_BURST_BYTES);
+    const growth = slow ? ackedBytes : (DATAGRAM_BYTES_MAX * ackedBytes) / this.windowBytes;
+    this.windowBytes = Math.min(this.windowBytes + growth, BURST_BYTES_MAX);
   }
 
   onLost(_bytes: number, sentAtMs: Millis, nowMs: Millis): void {

@@ -24,7 +24,7 @@ export interface SentDatagram {
 }
 
 /** Datagrams remembered; of more under way the oldest give no sample. */
-const MAX_REMEMBERED = 4096;
+const REMEMBERED_MAX = 4096;
 
 /** The measurement on one connection. */
 export class DeliveryRate {
@@ -52,7 +52,7 @@ export class DeliveryRate {
   /** Datagram `number` leaves with data; `isFirst`: nothing was under way before it. */
   noteSent(number: number, isFirst: boolean, nowMs: Millis): void {
     if (isFirst) this.firstSentMs = this.deliveredAtMs = nowMs;
-    if (this.sent.length === MAX_REMEMBERED) this.sent.shift();
+    if (this.sent.length === REMEMBERED_MAX) this.sent.shift();
     this.sent.push({
       number,
       sentAtMs: nowMs,

@@ -26,7 +26,7 @@ import { PLAIN_SEAL, type Seal } from "./seal.ts";
 import type { Address, EndpointCore, LspEvent, LspNotice, Outgoing } from "./types.ts";
 
 /** Notices kept for a caller who does not ask for them; the oldest go first. */
-const MAX_NOTICES = 65_536;
+const NOTICES_MAX = 65_536;
 
 /** A datagram that belongs to no connection, to be written when its turn comes. */
 interface Stray {
@@ -298,7 +298,7 @@ export abstract class Endpoint implements EndpointCore, Host {
   }
 
   protected notify(notice: LspNotice): void {
-    if (this.notices.length >= MAX_NOTICES) this.notices.shift();
+    if (this.notices.length >= NOTICES_MAX) this.notices.shift();
     this.notices.push(notice);
   }
 

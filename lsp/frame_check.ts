@@ -12,8 +12,8 @@ import {
   FRAME_FIELDS,
   FrameType,
   Marks,
-  MAX_ACK_RANGES,
-  MAX_REASON_BYTES,
+  ACK_RANGES_MAX,
+  REASON_BYTES_MAX,
 } from "./frame_layout.ts";
 
 /** From an Ack's cumulative number to its ranges: 8 bytes of it, one u53 and three u32. */
@@ -109,7 +109,7 @@ export class FrameCheck {
     const length = bytes[at + 1]!;
     this.at = at + 2 + length;
     if (this.at > this.end) return "layout";
-    if (length > MAX_REASON_BYTES) return "value";
+    if (length > REASON_BYTES_MAX) return "value";
     try {
       const text = utf8.decode(bytes.subarray(at + 2, this.at));
       return /[\p{Cc}\p{Zl}\p{Zp}]/u.test(text) ? "value" : undefined;
@@ -125,7 +125,7 @@ export class FrameCheck {
     const count = bytes[at + 1]!;
     this.at = at + 2 + count * 5;
     if (count % 2 !== 0 || this.at > this.end) return "layout";
-    if (count > 2 * MAX_ACK_RANGES) return "value";
+    if (count > 2 * ACK_RANGES_MAX) return "value";
     const most = Number.MAX_SAFE_INTEGER - uint53At(this.bytes, at - CUMULATIVE_BEFORE_RANGES);
     let least = 2;
     for (let i = 0; i < count; i++) {

@@ -29,17 +29,17 @@ export const ACK_RANGE_BYTES = 10;
 /** The smallest Padding frame. */
 export const PADDING_BYTES_MIN = 5;
 /** Sent at most by default: passes every usual path, IPv6 tunnels included. */
-export const MAX_DATAGRAM_BYTES = 1200;
+export const DATAGRAM_BYTES_MAX = 1200;
 /** Largest payload of one Data frame, alone in a datagram of the default size. */
-export const MAX_DATA_BYTES: number =
-  MAX_DATAGRAM_BYTES - DATAGRAM_OVERHEAD_BYTES - DATA_OVERHEAD_BYTES;
+export const DATA_BYTES_MAX: number =
+  DATAGRAM_BYTES_MAX - DATAGRAM_OVERHEAD_BYTES - DATA_OVERHEAD_BYTES;
 /** Largest piece of one Fragment, alone in a datagram of the default size. */
-export const MAX_PIECE_BYTES: number =
-  MAX_DATAGRAM_BYTES - DATAGRAM_OVERHEAD_BYTES - FRAGMENT_OVERHEAD_BYTES;
+export const PIECE_BYTES_MAX: number =
+  DATAGRAM_BYTES_MAX - DATAGRAM_OVERHEAD_BYTES - FRAGMENT_OVERHEAD_BYTES;
 /** Selective ranges in one Ack, at most. */
-export const MAX_ACK_RANGES = 32;
+export const ACK_RANGES_MAX = 32;
 /** Longest reason of a Refuse or Close, in bytes of UTF-8. */
-export const MAX_REASON_BYTES = 200;
+export const REASON_BYTES_MAX = 200;
 /** Largest connection id, ISN, window and the like: they have four bytes. */
 export const MAX_UINT32 = 0xffff_ffff;
 
@@ -128,7 +128,7 @@ export const Field = {
   token: 3,
   /** 0x59, a two-byte length, and the bytes. */
   bytes: 4,
-  /** 0x78, a one-byte length of at most {@link MAX_REASON_BYTES}, and printable UTF-8. */
+  /** 0x78, a one-byte length of at most {@link REASON_BYTES_MAX}, and printable UTF-8. */
   text: 5,
   /** 0x98, the count of u32 that follow: pairs of offsets from `cumulative`, ascending. */
   ranges: 6,
@@ -247,7 +247,7 @@ export interface AckFields {
   windowMessages: number;
   /** ... while the payloads after `cumulative` are at most this many bytes together. */
   windowBytes: number;
-  /** How many ranges of `ranges` count, 0..{@link MAX_ACK_RANGES}. */
+  /** How many ranges of `ranges` count, 0..{@link ACK_RANGES_MAX}. */
   rangeCount: number;
   /**
    * What arrived beyond a gap: pairs of first and last sequence number, ascending, with at least

@@ -19,9 +19,9 @@ import {
   HEADER_BYTES,
   MAGIC,
   Marks,
-  MAX_ACK_RANGES,
-  MAX_DATAGRAM_BYTES,
-  MAX_REASON_BYTES,
+  ACK_RANGES_MAX,
+  DATAGRAM_BYTES_MAX,
+  REASON_BYTES_MAX,
   PADDING_BYTES_MIN,
   type RefuseFields,
 } from "./frame_layout.ts";
@@ -65,7 +65,7 @@ export class DatagramWriter {
     into: Uint8Array,
     connId: number,
     number: number,
-    maxBytes: number = MAX_DATAGRAM_BYTES,
+    maxBytes: number = DATAGRAM_BYTES_MAX,
     seal: Seal = this.ownSeal,
   ): void {
     this.into = into;
@@ -129,7 +129,7 @@ export class DatagramWriter {
   /** An acknowledgement, or a heartbeat. */
   ack(fields: AckFields): boolean {
     const { cumulative, ranges, rangeCount } = fields;
-    invariant(rangeCount <= MAX_ACK_RANGES, "an Ack keeps to its limit of ranges");
+    invariant(rangeCount <= ACK_RANGES_MAX, "an Ack keeps to its limit of ranges");
     const bytes = ACK_BYTES + rangeCount * ACK_RANGE_BYTES;
     if (!this.frame(FrameType.ack, 6, bytes)) return false;
     this.u53(cumulative);
@@ -298,9 +298,9 @@ export class DatagramWriter {
   }
 }
 
-/** One line of at most {@link MAX_REASON_BYTES} bytes of UTF-8, cut between characters. */
+/** One line of at most {@link REASON_BYTES_MAX} bytes of UTF-8, cut between characters. */
 function reasonBytes(reason: string): Uint8Array {
-  const into = new Uint8Array(MAX_REASON_BYTES);
+  const into = new Uint8Array(REASON_BYTES_MAX);
   const { written } = utf8.encodeInto(reason.replace(/[\p{Cc}\p{Zl}\p{Zp}]/gu, " "), into);
   return into.subarray(0, written);
 }

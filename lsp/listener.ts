@@ -27,7 +27,7 @@ import { pathAnswer } from "./path_mtu.ts";
 import type { Address, RefusalCause } from "./types.ts";
 
 /** Largest ISN of a classic peer: leaves 2^52 messages before numbers lose their exactness. */
-const MAX_CLASSIC_ISN = 2 ** 52;
+const CLASSIC_ISN_MAX = 2 ** 52;
 
 /**
  * The ticks of native connections fall on multiples of this, or of an eighth of the epoch: a
@@ -90,7 +90,7 @@ export class Listener extends Endpoint {
 
   private handleClassicConnect(frame: ClassicFrame, from: Address, nowMs: Millis): void {
     const isn = frame.seq;
-    if (isn > MAX_CLASSIC_ISN || frame.connId !== 0) return this.rejections.count("number");
+    if (isn > CLASSIC_ISN_MAX || frame.connId !== 0) return this.rejections.count("number");
     const known = this.classicByAddress.get(from);
     if (known !== undefined) {
       if (known.isn === isn) known.handleConnectAgain();

@@ -18,9 +18,9 @@ import {
   type DatagramWriter,
   FrameType,
   Marks,
-  MAX_ACK_RANGES,
-  MAX_DATA_BYTES,
-  MAX_DATAGRAM_BYTES,
+  ACK_RANGES_MAX,
+  DATA_BYTES_MAX,
+  DATAGRAM_BYTES_MAX,
   type Offer,
 } from "./frame.ts";
 import { closeText, closureOf, type Goodbye, goodbyeFor } from "./goodbye.ts";
@@ -87,7 +87,7 @@ export class NativeConnection extends Connection {
   private goodbye: Goodbye | undefined;
 
   constructor(spec: NativeSpec, host: Host) {
-    super(spec, host, MAX_DATA_BYTES - host.seal.headBytes - host.seal.tailBytes);
+    super(spec, host, DATA_BYTES_MAX - host.seal.headBytes - host.seal.tailBytes);
     this.maxPayloadBytes = Math.min(host.limits.maxMessageBytes, spec.peer.maxMessageBytes);
     this.acks = new Acknowledger(this.receive, host.limits);
     this.stall = new StallWatch(this.receive, this.params);
@@ -186,7 +186,7 @@ export class NativeConnection extends Connection {
     const next = this.firstMessage(nowMs);
     // A probe of the path for lost messages must not fail for its size.
     const isPlain = this.recovery.probes > 0;
-    const maxBytes = isPlain ? MAX_DATAGRAM_BYTES : this.mtu.bytes;
+    const maxBytes = isPlain ? DATAGRAM_BYTES_MAX : this.mtu.bytes;
     writer.begin(into, this.id, number, maxBytes, this.seal);
     const { accept } = this;
     // Beside a message that leaves no room, the Accept has to wait until it is asked for.
@@ -253,7 +253,7 @@ export class NativeConnection extends Connection {
     const last = rangeCount > 0 ? reader.rangeLast(rangeCount - 1) : cumulative;
     const isForged = last > send.highestSent || cumulative < this.isn || echo > this.datagrams;
     if (isForged) return this.host.rejections.count("ack");
-    const reported = rangeCount < MAX_ACK_RANGES ? Infinity : last;
+    const reported = rangeCount < ACK_RANGES_MAX ? Infinity : last;
     recovery.handleEcho(echo, reported, reader.echoDelayMicros / 1000, nowMs);
     const inFlight = send.inFlightBytes;
     const queued = send.queuedBytes;
@@ -348,7 +348,7 @@ export class NativeConnection extends Connection {
     if (!goodbye?.isWanted) return 0;
     const lingerMs = LINGER_EPOCHS * this.params.epochMillis;
     goodbye.noteSent(nowMs, this.recovery.roundTrip.timeoutMs, lingerMs);
-    host.writer.begin(into, this.id, this.datagrams + 1, MAX_DATAGRAM_BYTES, this.seal);
+    host.writer.begin(into, this.id, this.datagrams + 1, DATAGRAM_BYTES_MAX, this.seal);
     // The peer may lack our last acknowledgement; behind a Close nobody would repeat it.
     this.writeAck(nowMs);
     host.writer.close(goodbye.code, this.send.highestSent, goodbye.reason);

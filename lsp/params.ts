@@ -6,7 +6,7 @@
  */
 import type { Random } from "../base/random.ts";
 import type { CongestionFactory } from "./congestion.ts";
-import { MAX_DATAGRAM_BYTES } from "./frame_layout.ts";
+import { DATAGRAM_BYTES_MAX } from "./frame_layout.ts";
 import { LARGEST_DATAGRAM_BYTES } from "./path_mtu.ts";
 import type { Seal } from "./seal.ts";
 import type { Params, Wire } from "./types.ts";
@@ -160,8 +160,8 @@ export function fullParams(wire: Wire, params: Params = {}): FullParams {
 }
 
 /** `mtu` or its default. Throws RangeError on a value out of range. */
-export function checkMtu(mtu: number = MAX_DATAGRAM_BYTES): number {
-  const [least, most] = [MAX_DATAGRAM_BYTES, LARGEST_DATAGRAM_BYTES];
+export function checkMtu(mtu: number = DATAGRAM_BYTES_MAX): number {
+  const [least, most] = [DATAGRAM_BYTES_MAX, LARGEST_DATAGRAM_BYTES];
   if (Number.isInteger(mtu) && mtu >= least && mtu <= most) return mtu;
   throw new RangeError(`Cannot use mtu: got ${mtu}, expected ${least}..${most}`);
 }

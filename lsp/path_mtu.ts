@@ -7,7 +7,7 @@
  * @module
  */
 import type { Millis } from "../base/machine.ts";
-import { type DatagramWriter, MAX_DATAGRAM_BYTES } from "./frame.ts";
+import { type DatagramWriter, DATAGRAM_BYTES_MAX } from "./frame.ts";
 import type { RoundTrip } from "./rtt.ts";
 
 /**
@@ -23,7 +23,7 @@ const SHORT_ROUND_TRIP_MS = 5;
 /** Full datagrams sent before a step is tried: an idle connection asks nothing. */
 const FULL_DATAGRAMS_MIN = 16;
 /** Probes in vain before a size is given up for good. */
-const MAX_TRIES = 3;
+const TRIES_MAX = 3;
 /** Least wait for an answer: a peer whose machine is busy answers late. */
 const LEAST_PATIENCE_MS = 100;
 /** Datagrams above the base lost in a row, with none arriving, that mean a black hole. */
@@ -42,7 +42,7 @@ export function pathAnswer(token: bigint, isn: number): bigint {
 /** See the module. */
 export class PathMtu {
   /** The largest datagram to send now, in bytes. */
-  bytes: number = MAX_DATAGRAM_BYTES;
+  bytes: number = DATAGRAM_BYTES_MAX;
 
   private readonly isn: number;
   private readonly base: number;
@@ -79,7 +79,7 @@ export class PathMtu {
     if (bytes === undefined || this.fullDatagrams < FULL_DATAGRAMS_MIN) return undefined;
     if (nowMs < this.probeUntilMs) return undefined;
     if (this.step > 0 && roundTrip.leastMs > SHORT_ROUND_TRIP_MS) return undefined;
-    if (this.tries++ >= MAX_TRIES) {
+    if (this.tries++ >= TRIES_MAX) {
       this.step = STEPS.length;
       return undefined;
     }

@@ -257,7 +257,7 @@ export class UdpEndpoint<Core extends Endpoint> implements SocketHandlers {
         this.timerAtMs = Infinity;
         this.turn();
       },
-      Math.min(Math.max(0, Math.ceil(atMs - performance.now())), MAX_TIMEOUT_MS),
+      Math.min(Math.max(0, Math.ceil(atMs - performance.now())), TIMEOUT_MS_MAX),
     );
     if (!this.isRef) this.timer.unref();
   }
@@ -278,4 +278,4 @@ export class UdpEndpoint<Core extends Endpoint> implements SocketHandlers {
 }
 
 /** setTimeout takes 31 bits; a longer wait is made of several. */
-const MAX_TIMEOUT_MS = 2 ** 31 - 1;
+const TIMEOUT_MS_MAX = 2 ** 31 - 1;

@@ -23,8 +23,8 @@ import {
 import {
   type Assign,
   type FromMiner,
-  MAX_LABEL_BYTES,
-  MAX_REASON_BYTES,
+  LABEL_BYTES_MAX,
+  REASON_BYTES_MAX,
 } from "../work/messages.ts";
 import type { SearchSpec } from "../work/subject.ts";
 import { decodeMessage, encodeMessage, headOf } from "../work/wire.ts";
@@ -33,9 +33,9 @@ import type { MinerEffect, MinerInput, MinerRejection, PoolEvent } from "./types
 /** A running chunk's progress is told this often at most. */
 export const PROGRESS_MILLIS = 250;
 /** Chunks that a server may have assigned and not yet heard of: one runs, one waits behind it. */
-export const MAX_OUTSTANDING_CHUNKS = 2;
+export const OUTSTANDING_CHUNKS_MAX = 2;
 /** Chunks in all, with those that were told to stop but that the pool has not let go of. */
-export const MAX_TRACKED_CHUNKS = 16;
+export const TRACKED_CHUNKS_MAX = 16;
 /** The first retry comes after about this long; each further one takes twice as long ... */
 export const RETRY_MIN_MILLIS = 250;
 /** ... up to this. A connection that held this long starts the count anew, and nothing else. */
@@ -98,7 +98,7 @@ export class MinerCore implements Machine<MinerInput, MinerEffect> {
     this.#backoff = new Backoff(RETRY_MIN_MILLIS, RETRY_MAX_MILLIS, options.random);
     this.#refusals = new Backoff(RETRY_MAX_MILLIS, REFUSED_MAX_MILLIS, options.random);
     this.#once = options.once ?? false;
-    this.#name = clipped(options.name ?? "", MAX_LABEL_BYTES);
+    this.#name = clipped(options.name ?? "", LABEL_BYTES_MAX);
   }
 
   /** Whether the miner is done for good. */
@@ -175,8 +175,8 @@ export class MinerCore implements Machine<MinerInput, MinerEffect> {
       kind: "hashing",
       threads,
       rate: rate * threads,
-      label: clipped(name, MAX_LABEL_BYTES),
-      reason: clipped(reason, MAX_REASON_BYTES),
+      label: clipped(name, LABEL_BYTES_MAX),
+      reason: clipped(reason, REASON_BYTES_MAX),
     });
   }
 
@@ -263,7 +263,7 @@ export class MinerCore implements Machine<MinerInput, MinerEffect> {
     if (this.#roomFor(work.lower, work.upper)) {
       this.#lastChunkNumber = chunk;
       this.#addChunk(chunk, work);
-      return this.#startChunks(MAX_TRACKED_CHUNKS);
+      return this.#startChunks(TRACKED_CHUNKS_MAX);
     }
     this.#decline(chunk);
   }
@@ -300,9 +300,9 @@ export class MinerCore implements Machine<MinerInput, MinerEffect> {
   #roomFor(lower: bigint, upper: bigint): boolean {
     const outstanding = this.#chunks.values().filter((chunk) => !chunk.stopping);
     if (lower > upper) this.#reject("empty range");
-    else if (!this.#joined || [...outstanding].length >= MAX_OUTSTANDING_CHUNKS) {
+    else if (!this.#joined || [...outstanding].length >= OUTSTANDING_CHUNKS_MAX) {
       this.#reject("too many chunks");
-    } else if (this.#chunks.size >= MAX_TRACKED_CHUNKS) this.#reject("too many chunks");
+    } else if (this.#chunks.size >= TRACKED_CHUNKS_MAX) this.#reject("too many chunks");
     else return true;
     return false;
   }

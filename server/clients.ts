@@ -9,7 +9,7 @@ import type { Wire } from "../lsp/mod.ts";
 import { type ClassicMessage, classicResult, encodeClassicMessage } from "../work/classic.ts";
 import type { Fleet } from "../work/fleet.ts";
 import { MAX_UINT64 } from "../work/hash.ts";
-import { MAX_MESSAGE_BYTES, type Message, type Status } from "../work/messages.ts";
+import { MESSAGE_BYTES_MAX, type Message, type Status } from "../work/messages.ts";
 import { hexDigits } from "../work/readable.ts";
 import { Account } from "../work/scheduler.ts";
 import { type SearchSpec, subjectBytes, whyNoSearch } from "../work/subject.ts";
@@ -251,7 +251,7 @@ export class Clients {
     const nonsense = whyNoSearch(spec);
     if (nonsense !== undefined) return nonsense;
     const bytes = subjectBytes(spec.subject);
-    if (bytes > MAX_MESSAGE_BYTES) return `the message is longer than ${MAX_MESSAGE_BYTES} bytes`;
+    if (bytes > MESSAGE_BYTES_MAX) return `the message is longer than ${MESSAGE_BYTES_MAX} bytes`;
     if (asker.jobs.size >= maxJobsPerClient) {
       return `this client has reached its limit of ${maxJobsPerClient} jobs`;
     }

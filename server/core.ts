@@ -58,7 +58,7 @@ export interface ServerCoreOptions {
 }
 
 /** Distinct reasons that are counted apart; more come under "other". */
-const MAX_REASONS = 64;
+const REASONS_MAX = 64;
 
 /** The server as a state machine; see the module. */
 export class ServerCore implements Machine<ServerInput, ServerEffect> {
@@ -337,7 +337,7 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
   }
 
   #reject(reason: string): void {
-    const known = this.#rejected.has(reason) || this.#rejected.size < MAX_REASONS;
+    const known = this.#rejected.has(reason) || this.#rejected.size < REASONS_MAX;
     const key = known ? reason : "other";
     this.#rejected.set(key, (this.#rejected.get(key) ?? 0) + 1);
   }

@@ -10,11 +10,11 @@ import type { Candidate } from "./candidate.ts";
 import type { SearchSpec } from "./subject.ts";
 
 /** Longest message of a job, in bytes of UTF-8. The pool of a miner has slots of this size. */
-export const MAX_MESSAGE_BYTES = 65_536;
+export const MESSAGE_BYTES_MAX = 65_536;
 /** Longest label, and longest name, that a miner may give itself, in bytes of UTF-8. */
-export const MAX_LABEL_BYTES = 64;
+export const LABEL_BYTES_MAX = 64;
 /** Longest explanation in a {@link Refused} or {@link Hashing}, in bytes of UTF-8. */
-export const MAX_REASON_BYTES = 256;
+export const REASON_BYTES_MAX = 256;
 /** Version of the messages below; travels in the native handshake and equal at both ends. */
 export const MESSAGES_VERSION = 3;
 

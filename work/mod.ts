@@ -20,9 +20,9 @@ export { type Interval, IntervalSet } from "./interval_set.ts";
 export { DEFAULT_FLEET_LIMITS, type FleetLimits } from "./limits.ts";
 export type * from "./messages.ts";
 export {
-  MAX_LABEL_BYTES,
-  MAX_MESSAGE_BYTES,
-  MAX_REASON_BYTES,
+  LABEL_BYTES_MAX,
+  MESSAGE_BYTES_MAX,
+  REASON_BYTES_MAX,
   MESSAGES_VERSION,
 } from "./messages.ts";
 export { RateEstimator } from "./rate.ts";

@@ -12,9 +12,9 @@ import { sha256 } from "../base/sha256.ts";
 import type { Candidate } from "./candidate.ts";
 import {
   type Join,
-  MAX_LABEL_BYTES,
-  MAX_MESSAGE_BYTES,
-  MAX_REASON_BYTES,
+  LABEL_BYTES_MAX,
+  MESSAGE_BYTES_MAX,
+  REASON_BYTES_MAX,
   type Message,
   type Progress,
 } from "./messages.ts";
@@ -32,7 +32,7 @@ const FORMS: { readonly [K in Message["kind"]]: Form<Extract<Message, { kind: K 
   join: {
     type: 1,
     write: (f, m) => writeMiner(f, m).text(m.name),
-    read: (f) => ({ kind: "join", ...readMiner(f), name: f.text(MAX_LABEL_BYTES) }),
+    read: (f) => ({ kind: "join", ...readMiner(f), name: f.text(LABEL_BYTES_MAX) }),
   },
   assign: {
     type: 2,
@@ -72,7 +72,7 @@ const FORMS: { readonly [K in Message["kind"]]: Form<Extract<Message, { kind: K 
   hashing: {
     type: 9,
     write: (f, m) => writeMiner(f, m).text(m.reason),
-    read: (f) => ({ kind: "hashing", ...readMiner(f), reason: f.text(MAX_REASON_BYTES) }),
+    read: (f) => ({ kind: "hashing", ...readMiner(f), reason: f.text(REASON_BYTES_MAX) }),
   },
   submit: {
     type: 16,
@@ -112,7 +112,7 @@ const FORMS: { readonly [K in Message["kind"]]: Form<Extract<Message, { kind: K 
   refused: {
     type: 20,
     write: (f, m) => f.count(m.job).text(m.reason),
-    read: (f) => ({ kind: "refused", job: f.count(), reason: f.text(MAX_REASON_BYTES) }),
+    read: (f) => ({ kind: "refused", job: f.count(), reason: f.text(REASON_BYTES_MAX) }),
   },
 };
 
@@ -161,7 +161,7 @@ function writeMiner(f: FieldWriter, m: MinerFields): FieldWriter {
 }
 
 function readMiner(f: FieldReader): MinerFields {
-  return { threads: f.count(), rate: f.rounded(), label: f.text(MAX_LABEL_BYTES) };
+  return { threads: f.count(), rate: f.rounded(), label: f.text(LABEL_BYTES_MAX) };
 }
 
 /** Numbers of the kinds of work. */
@@ -182,7 +182,7 @@ export function writeWork(
 /** See {@link writeWork}. */
 export function readWork(f: FieldReader): SearchSpec {
   if (f.count() !== SEARCH) f.reject();
-  const subject = f.textOrBytes(MAX_MESSAGE_BYTES);
+  const subject = f.textOrBytes(MESSAGE_BYTES_MAX);
   const lower = f.uint64();
   const upper = f.uint64();
   const target = f.optional((inner) => inner.uint256());

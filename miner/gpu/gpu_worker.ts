@@ -9,7 +9,7 @@
  */
 import { isMainThread, parentPort, type Worker, workerData } from "node:worker_threads";
 import { clipped } from "../../base/text.ts";
-import { MAX_LABEL_BYTES } from "../../work/messages.ts";
+import { LABEL_BYTES_MAX } from "../../work/messages.ts";
 import type { PoolCommand, PoolEvent, Search } from "../types.ts";
 import { type Gpu, openGpu } from "./gpu_native.ts";
 import { firstPace, GpuSearch, type Pace, selfTestGpu } from "./gpu_search_native.ts";
@@ -150,7 +150,7 @@ export class GpuQueue {
 
 /** What the server is told of the device: as much of its name as a miner's label may have. */
 export function poolLabel(name: string): string {
-  return clipped(`gpu ${name}`, MAX_LABEL_BYTES);
+  return clipped(`gpu ${name}`, LABEL_BYTES_MAX);
 }
 
 async function runThread(): Promise<void> {

@@ -3,7 +3,7 @@ import { describe, expect, test } from "bun:test";
 import { Decoder } from "cbor-x/decode";
 import { Encoder } from "cbor-x/encode";
 import fc from "fast-check";
-import { decodeCbor, encodeCbor, MAX_CBOR_DEPTH, MAX_CBOR_ITEMS } from "../../base/cbor.ts";
+import { decodeCbor, encodeCbor, CBOR_DEPTH_MAX, CBOR_ITEMS_MAX } from "../../base/cbor.ts";
 
 /** Datagrams that hang cbor-x, make it allocate without bound, or decode to surprises. */
 const HOSTILE: Record<string, string> = {
@@ -38,15 +38,15 @@ describe("decodeCbor() rejects", () => {
   test("arrays deeper than the limit, and takes those at it", () => {
     const nested = (depth: number) =>
       Uint8Array.from({ length: depth + 1 }, (_, i) => (i < depth ? 0x81 : 0));
-    expect(decodeCbor(nested(MAX_CBOR_DEPTH))).toEqual([[[[0]]]]);
-    expect(decodeCbor(nested(MAX_CBOR_DEPTH + 1))).toBeUndefined();
+    expect(decodeCbor(nested(CBOR_DEPTH_MAX))).toEqual([[[[0]]]]);
+    expect(decodeCbor(nested(CBOR_DEPTH_MAX + 1))).toBeUndefined();
   });
 
   test("more items than the limit, and takes those at it", () => {
     const flat = (items: number) =>
       new Encoder({ useRecords: false }).encode(Array(items - 1).fill(7));
-    expect(decodeCbor(flat(MAX_CBOR_ITEMS))).toHaveLength(MAX_CBOR_ITEMS - 1);
-    expect(decodeCbor(flat(MAX_CBOR_ITEMS + 1))).toBeUndefined();
+    expect(decodeCbor(flat(CBOR_ITEMS_MAX))).toHaveLength(CBOR_ITEMS_MAX - 1);
+    expect(decodeCbor(flat(CBOR_ITEMS_MAX + 1))).toBeUndefined();
   });
 });
 

@@ -1,7 +1,7 @@
 /** The client's core: jobs on both wires, and answers that it does not believe. */
 import { describe, test } from "bun:test";
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import { ClientCore, MAX_JOBS, whyNot } from "../../client/core.ts";
+import { ClientCore, JOBS_MAX, whyNot } from "../../client/core.ts";
 import type { ClientEffect, ClientInput } from "../../client/types.ts";
 import {
   classicRequest,
@@ -141,8 +141,8 @@ describe("ClientCore on the native wire", () => {
 
   test("jobs a client are limited", () => {
     const rig = new Rig();
-    for (let job = 1; job <= MAX_JOBS; job++) assertEquals(rig.submit(job), []);
-    assertStringIncludes(reasonOf(rig.submit(MAX_JOBS + 1)), `${MAX_JOBS} jobs`);
+    for (let job = 1; job <= JOBS_MAX; job++) assertEquals(rig.submit(job), []);
+    assertStringIncludes(reasonOf(rig.submit(JOBS_MAX + 1)), `${JOBS_MAX} jobs`);
     assertStringIncludes(reasonOf(rig.submit(1)), "in use");
   });
 });

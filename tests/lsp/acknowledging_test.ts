@@ -6,8 +6,8 @@ import { ClassicType } from "../../lsp/classic_frame.ts";
 import {
   type AckFields,
   type DatagramWriter,
-  MAX_ACK_RANGES,
-  MAX_DATA_BYTES,
+  ACK_RANGES_MAX,
+  DATA_BYTES_MAX,
 } from "../../lsp/frame.ts";
 import { DEFAULT_LSP_LIMITS, type FullParams } from "../../lsp/params.ts";
 import { SendWindow } from "../../lsp/send_window.ts";
@@ -58,7 +58,7 @@ describe("lsp §4 the worked window example:", () => {
   }
 
   test("W = 4, M = 2: 1 2; ack 2: 3; ack 3: 4; ack 4: nothing; ack 1: 5 6", () => {
-    const window = new SendWindow(0, params, new Budget(DEFAULT_LSP_LIMITS), MAX_DATA_BYTES);
+    const window = new SendWindow(0, params, new Budget(DEFAULT_LSP_LIMITS), DATA_BYTES_MAX);
     for (let i = 0; i < 8; i++) window.push(new Uint8Array(1));
     const sent = [sendAll(window)];
     for (const seq of [2, 3, 4, 1]) {
@@ -269,7 +269,7 @@ describe("lsp §4 native acknowledgements:", () => {
     // Every other message of the first flight is lost.
     link.passes = ({ from }) => from !== C || count++ % 2 === 0;
     const expected: string[] = [];
-    for (let i = 0; i < 4 * MAX_ACK_RANGES; i++) {
+    for (let i = 0; i < 4 * ACK_RANGES_MAX; i++) {
       expected.push(`${i}`);
       link.write(client, 1, `${i}`);
     }

@@ -12,7 +12,7 @@ import {
   ClassicType,
   decodeClassicFrame,
   encodeClassicFrame,
-  MAX_CLASSIC_DATAGRAM_BYTES,
+  CLASSIC_DATAGRAM_BYTES_MAX,
   CLASSIC_PAYLOAD_BYTES_MAX,
 } from "../../lsp/classic_frame.ts";
 
@@ -187,7 +187,7 @@ describe("decodeClassicFrame", () => {
     // Go's decoder takes no byte order mark either.
     expect(decode(`\ufeff${dataText()}`)).toBe("malformed");
     expect(decode(deep)).toBe("number");
-    expect(decode("{".repeat(MAX_CLASSIC_DATAGRAM_BYTES + 1))).toBe("long");
+    expect(decode("{".repeat(CLASSIC_DATAGRAM_BYTES_MAX + 1))).toBe("long");
   });
 
   test("never throws, whatever a stranger sends", () => {

@@ -3,7 +3,7 @@ import { describe, expect, test } from "bun:test";
 import { seededRandom } from "../../base/random.ts";
 import { runGoodput, runOneLoss, runStream } from "../../bench/virtual_runs.ts";
 import { Bottleneck } from "../../lsp/bottleneck.ts";
-import { type AckSample, INITIAL_WINDOW_BYTES, MAX_BURST_BYTES } from "../../lsp/congestion.ts";
+import { type AckSample, INITIAL_WINDOW_BYTES, BURST_BYTES_MAX } from "../../lsp/congestion.ts";
 import { DeliveryRate } from "../../lsp/delivery_rate.ts";
 import { PathLoss } from "../../lsp/path_loss.ts";
 import baseline from "../data/stream_baseline.json";
@@ -163,7 +163,7 @@ describe("Bottleneck", () => {
   test("keeps to what a stock kernel's receive buffer holds on a tiny round trip", () => {
     const rounds = new Rounds();
     for (let i = 0; i < 30; i++) rounds.round(400_000, 0.05);
-    expect(rounds.control.windowBytes).toBeWithin(MAX_BURST_BYTES / 2, 1.01 * MAX_BURST_BYTES);
+    expect(rounds.control.windowBytes).toBeWithin(BURST_BYTES_MAX / 2, 1.01 * BURST_BYTES_MAX);
   });
 
   test("holds no message back because the application had little to say before", () => {

@@ -22,11 +22,11 @@ import {
   FrameType,
   HEADER_BYTES,
   Marks,
-  MAX_ACK_RANGES,
-  MAX_DATA_BYTES,
-  MAX_DATAGRAM_BYTES,
-  MAX_PIECE_BYTES,
-  MAX_REASON_BYTES,
+  ACK_RANGES_MAX,
+  DATA_BYTES_MAX,
+  DATAGRAM_BYTES_MAX,
+  PIECE_BYTES_MAX,
+  REASON_BYTES_MAX,
 } from "../../lsp/frame.ts";
 import { ChecksumSeal } from "../../lsp/seal.ts";
 import {
@@ -289,10 +289,10 @@ describe("the native codec", () => {
 
 describe("DatagramWriter", () => {
   test("a lone message of 1,100 bytes fits a datagram of the default size", () => {
-    expect(MAX_DATA_BYTES).toBeGreaterThanOrEqual(1100);
-    const frame: Frame = { type: FrameType.data, seq: 1, payload: new Uint8Array(MAX_DATA_BYTES) };
-    expect(datagramOf(1, 1, frame).length).toBe(MAX_DATAGRAM_BYTES);
-    const larger = { ...frame, payload: new Uint8Array(MAX_DATA_BYTES + 1) };
+    expect(DATA_BYTES_MAX).toBeGreaterThanOrEqual(1100);
+    const frame: Frame = { type: FrameType.data, seq: 1, payload: new Uint8Array(DATA_BYTES_MAX) };
+    expect(datagramOf(1, 1, frame).length).toBe(DATAGRAM_BYTES_MAX);
+    const larger = { ...frame, payload: new Uint8Array(DATA_BYTES_MAX + 1) };
     expect(() => datagramOf(1, 1, larger)).toThrow("does not fit");
   });
 
@@ -320,9 +320,9 @@ describe("DatagramWriter", () => {
     const ack = samples[FrameType.ack] as AckFields & { type: typeof FrameType.ack };
     const bytes = DATAGRAM_OVERHEAD_BYTES + ACK_BYTES + ack.rangeCount * ACK_RANGE_BYTES;
     expect(datagramOf(1, 1, ack).length).toBe(bytes);
-    const piece = { marks: Marks.last, remaining: 0, bytes: new Uint8Array(MAX_PIECE_BYTES) };
+    const piece = { marks: Marks.last, remaining: 0, bytes: new Uint8Array(PIECE_BYTES_MAX) };
     const fragment: Frame = { type: FrameType.fragment, seq: 1, ...piece };
-    expect(datagramOf(1, 1, fragment).length).toBe(MAX_DATAGRAM_BYTES);
+    expect(datagramOf(1, 1, fragment).length).toBe(DATAGRAM_BYTES_MAX);
   });
 
   test("padding hides what the buffer held before", () => {
@@ -335,7 +335,7 @@ describe("DatagramWriter", () => {
   });
 
   test("a full Ack carries its limit of ranges", () => {
-    const pairs = Array.from({ length: 2 * MAX_ACK_RANGES }, (_, i) => 12 + 2 * i);
+    const pairs = Array.from({ length: 2 * ACK_RANGES_MAX }, (_, i) => 12 + 2 * i);
     const ack = samples[FrameType.ack] as AckFields & { type: typeof FrameType.ack };
     const full = { ...ack, cumulative: 10, ...rangesOf(...pairs) };
     expect(readDatagram(datagramOf(1, 1, full)).frames).toEqual([full]);
@@ -350,8 +350,8 @@ describe("DatagramWriter", () => {
         }
       ).reason;
     expect(reasonOf("two\r\nlines\u2028\u009bx\0")).toBe("two  lines  x ");
-    expect(reasonOf("é".repeat(300))).toBe("é".repeat(MAX_REASON_BYTES / 2));
-    expect(reasonOf(`x${"é".repeat(300)}`)).toBe(`x${"é".repeat(MAX_REASON_BYTES / 2 - 1)}`);
+    expect(reasonOf("é".repeat(300))).toBe("é".repeat(REASON_BYTES_MAX / 2));
+    expect(reasonOf(`x${"é".repeat(300)}`)).toBe(`x${"é".repeat(REASON_BYTES_MAX / 2 - 1)}`);
     expect(reasonOf("\ud800")).toBe("\ufffd");
   });
 

@@ -9,7 +9,7 @@ import {
   QueueFull,
   UnknownConnection,
 } from "../../lsp/errors.ts";
-import { CloseCode, MAX_DATA_BYTES } from "../../lsp/frame.ts";
+import { CloseCode, DATA_BYTES_MAX } from "../../lsp/frame.ts";
 import type { ClosureCause, Wire } from "../../lsp/types.ts";
 import {
   classicDatagram,
@@ -350,7 +350,7 @@ describe.each(wires)("lsp limits of writing (%s):", (wire) => {
 
   test("the largest payload comes over, also beside an acknowledgement", () => {
     const { link, server, client } = connectedPair({ wire });
-    const limit = wire === "json" ? 1400 : MAX_DATA_BYTES;
+    const limit = wire === "json" ? 1400 : DATA_BYTES_MAX;
     for (let i = 0; i < 5; i++) {
       client.core.write(1, new Uint8Array(limit).fill(i));
       server.core.write(1, new Uint8Array(limit).fill(i));

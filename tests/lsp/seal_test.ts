@@ -8,7 +8,7 @@ import {
   DATAGRAM_OVERHEAD_BYTES,
   DatagramReader,
   DatagramWriter,
-  MAX_DATAGRAM_BYTES,
+  DATAGRAM_BYTES_MAX,
 } from "../../lsp/frame.ts";
 import { ChecksumSeal, PLAIN_SEAL, type Seal } from "../../lsp/seal.ts";
 import { connectedPair, type Node, packetsBetween } from "./link.ts";
@@ -61,7 +61,7 @@ describe("DatagramWriter and DatagramReader with a seal that takes room", () => 
     const [seal, reader, writer] = [new Mask(77), new DatagramReader(), new DatagramWriter()];
     const sizes = fc.array(fc.nat(400), { minLength: 1, maxLength: 8 });
     fc.assert(
-      fc.property(sizes, fc.integer({ min: 100, max: MAX_DATAGRAM_BYTES }), (lengths, most) => {
+      fc.property(sizes, fc.integer({ min: 100, max: DATAGRAM_BYTES_MAX }), (lengths, most) => {
         const into = new Uint8Array(2048);
         writer.begin(into, 7, 99, most, seal);
         const written = lengths.filter((length, i) => writer.data(i + 1, into.slice(0, length)));
@@ -79,8 +79,8 @@ describe("DatagramWriter and DatagramReader with a seal that takes room", () => 
   test("tell a datagram under another key, or under none, by its seal", () => {
     const [reader, writer] = [new DatagramReader(), new DatagramWriter()];
     const sealed = (seal: Seal): Uint8Array => {
-      const into = new Uint8Array(MAX_DATAGRAM_BYTES);
-      writer.begin(into, 7, 99, MAX_DATAGRAM_BYTES, seal);
+      const into = new Uint8Array(DATAGRAM_BYTES_MAX);
+      writer.begin(into, 7, 99, DATAGRAM_BYTES_MAX, seal);
       writer.pathChallenge(5n);
       return into.slice(0, writer.finish());
     };
@@ -137,7 +137,7 @@ describe("an endpoint with a seal that takes room", () => {
     assertEquals(server.texts.at(-1), "in the clear");
     // What is sealed otherwise is not of this connection, whatever it says in its header.
     const writer = new DatagramWriter();
-    const into = new Uint8Array(MAX_DATAGRAM_BYTES);
+    const into = new Uint8Array(DATAGRAM_BYTES_MAX);
     writer.begin(into, 1, 5000);
     writer.close(0, 1, "forged");
     const forged = (): number => server.core.stats().rejected["checksum"] ?? 0;

@@ -3,7 +3,7 @@ import { describe, test } from "bun:test";
 import { assert, assertEquals } from "@std/assert";
 import { Budget } from "../../lsp/budget.ts";
 import { ClassicType } from "../../lsp/classic_frame.ts";
-import { MAX_DATA_BYTES } from "../../lsp/frame.ts";
+import { DATA_BYTES_MAX } from "../../lsp/frame.ts";
 import { DEFAULT_LSP_LIMITS, type FullParams } from "../../lsp/params.ts";
 import { SendWindow } from "../../lsp/send_window.ts";
 import {
@@ -26,7 +26,7 @@ function pattern(maxBackOffInterval: number, epochs: number): string {
     maxUnackedMessages: 1,
     maxBackOffInterval,
   };
-  const window = new SendWindow(0, params, new Budget(DEFAULT_LSP_LIMITS), MAX_DATA_BYTES);
+  const window = new SendWindow(0, params, new Budget(DEFAULT_LSP_LIMITS), DATA_BYTES_MAX);
   window.push(new Uint8Array(1));
   window.markSent(window.peekFresh()!, 0);
   let shown = "X";

@@ -11,7 +11,7 @@ import { bunHeaderSearcher } from "../../miner/kernels/bun_header_native.ts";
 import type { PoolEvent } from "../../miner/types.ts";
 import { type Candidate, isBetter } from "../../work/candidate.ts";
 import { MAX_UINT64 } from "../../work/hash.ts";
-import { MAX_LABEL_BYTES } from "../../work/messages.ts";
+import { LABEL_BYTES_MAX } from "../../work/messages.ts";
 import { DEVICE, doubleOf, tiedSubject } from "./gpu_support.ts";
 import { messageOf } from "./kernel_support.ts";
 
@@ -116,7 +116,7 @@ describe("whyRefused", () => {
   test("adapterLabel says what is software; a label fits into a join", () => {
     assertEquals(adapterLabel({ ...mesa, adapterType: 3 }), "software llvmpipe: Mesa 25");
     assertEquals(adapterLabel({ ...mesa, adapterType: 1, description: "" }), "llvmpipe-256");
-    assert(Buffer.byteLength(poolLabel("é".repeat(80))) <= MAX_LABEL_BYTES);
+    assert(Buffer.byteLength(poolLabel("é".repeat(80))) <= LABEL_BYTES_MAX);
   });
 });
 

@@ -1,13 +1,13 @@
 /** A job whose message has the largest size that is allowed, through the real scripts. */
 import { afterAll, expect, test } from "bun:test";
 import { kernelNamed } from "../../miner/kernel_choice.ts";
-import { MAX_MESSAGE_BYTES } from "../../work/messages.ts";
+import { MESSAGE_BYTES_MAX } from "../../work/messages.ts";
 import { killAll, Script, startMiner, startServer } from "../support/processes.ts";
 
 afterAll(killAll);
 
 test("a message of 65,536 bytes goes from client to miners, and its answer is right", async () => {
-  const message = "a message, ".repeat(6000).slice(0, MAX_MESSAGE_BYTES);
+  const message = "a message, ".repeat(6000).slice(0, MESSAGE_BYTES_MAX);
   expect(message.length).toBe(65_536);
   const { at } = await startServer("--quiet");
   startMiner(at);

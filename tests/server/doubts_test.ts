@@ -13,7 +13,7 @@ import { type FakeMiner, VirtualFleet } from "./fleet.ts";
 /** The job that is poison, and one that is none. */
 const POISON = { message: "666", upper: 9_999_999n };
 const GOOD = { message: "12345", upper: 2_000_000n };
-const MAX_BEFORE_MS = 30_000;
+const BEFORE_MS_MAX = 30_000;
 
 /** How a miner fails: its best is of another message, or it gives back what it cannot read. */
 type Way = "wrong hash" | "stopped unasked";
@@ -47,7 +47,7 @@ describe.each<Way>(["wrong hash", "stopped unasked"])("a job that all miners fai
     const miners = [1, 2, 3].map(() => failing(fleet, way));
     const client = fleet.client();
     const job = client.submit(POISON);
-    expect(fleet.run(MAX_BEFORE_MS, () => client.refusals.length > 0)).toBe(true);
+    expect(fleet.run(BEFORE_MS_MAX, () => client.refusals.length > 0)).toBe(true);
     expect(client.refusals).toEqual([
       {
         kind: "refused",
@@ -77,7 +77,7 @@ describe.each<Way>(["wrong hash", "stopped unasked"])("a job that all miners fai
     const { atMs } = expectAnswer(fleet, fleet.client(), GOOD);
     // Its share of the fleet, and a chunk that was under way.
     expect(atMs - startedMs).toBeLessThan(2 * bestCase + 1_000);
-    expect(fleet.run(MAX_BEFORE_MS, () => poisoner.refusals.length === 5)).toBe(true);
+    expect(fleet.run(BEFORE_MS_MAX, () => poisoner.refusals.length === 5)).toBe(true);
     expect(miner.isClosed).toBe(false);
     expect(strikesIn(fleet)).toEqual([0]);
     expectTidy(fleet);
@@ -88,7 +88,7 @@ describe.each<Way>(["wrong hash", "stopped unasked"])("a job that all miners fai
     failing(fleet, way);
     const client = fleet.client("json");
     client.submit(POISON);
-    expect(fleet.run(MAX_BEFORE_MS, () => client.isClosed)).toBe(true);
+    expect(fleet.run(BEFORE_MS_MAX, () => client.isClosed)).toBe(true);
     expectTidy(fleet);
   });
 
@@ -100,10 +100,10 @@ describe.each<Way>(["wrong hash", "stopped unasked"])("a job that all miners fai
     const work = { subject: message, lower: 0n, upper };
     const session = BigInt(client.connId);
     const again = { kind: "submit", job: client.submit(POISON), session, work } as const;
-    expect(fleet.run(MAX_BEFORE_MS, () => client.refusals.length > 0)).toBe(true);
+    expect(fleet.run(BEFORE_MS_MAX, () => client.refusals.length > 0)).toBe(true);
     fleet.miner({ rate: 1e6 });
     client.say(again);
-    expect(fleet.run(MAX_BEFORE_MS, () => client.answers.has(again.job))).toBe(true);
+    expect(fleet.run(BEFORE_MS_MAX, () => client.answers.has(again.job))).toBe(true);
     expectTidy(fleet);
   });
 
@@ -139,10 +139,10 @@ describe.each<Way>(["wrong hash", "stopped unasked"])("a job that all miners fai
     client.submit({ message: "1", upper: 3_000_000n });
     fleet.run(200);
     zombie.stall();
-    expect(fleet.run(MAX_BEFORE_MS, () => client.answers.has(1))).toBe(true);
+    expect(fleet.run(BEFORE_MS_MAX, () => client.answers.has(1))).toBe(true);
     failing(fleet, way, message);
     client.submit({ ...POISON, message });
-    expect(fleet.run(MAX_BEFORE_MS, () => client.refusals.length > 0)).toBe(true);
+    expect(fleet.run(BEFORE_MS_MAX, () => client.refusals.length > 0)).toBe(true);
     expect(strikesIn(fleet)).toEqual([0, 0, 0]);
   });
 });
