@@ -28,8 +28,8 @@ import { readableRate } from "./work/readable.ts";
 /** More threads than any machine has cores: a slip of the finger, not a wish. */
 const THREADS_MAX = 1024n;
 /** Between two looks at the rate, on a terminal and elsewhere. */
-const TERMINAL_MILLIS = 1000;
-const LINE_MILLIS = 30_000;
+const TERMINAL_MS = 1000;
+const LINE_MS = 30_000;
 
 const USAGE: Usage = {
   name: "miner",
@@ -112,7 +112,7 @@ function showRate(miner: Miner, display: Display): void {
     else if (rate > 0) display.line(text);
     [searched, atMs] = [now, nowMs];
   };
-  setInterval(show, display.terminal ? TERMINAL_MILLIS : LINE_MILLIS);
+  setInterval(show, display.terminal ? TERMINAL_MS : LINE_MS);
 }
 
 // In a compiled program the hashing threads run this file too, and as its main module.

@@ -17,7 +17,7 @@ import { onSignal, runScript } from "./run/signals.ts";
 import { type RunningServer, serve } from "./server/mod.ts";
 
 /** Between two looks at what was turned away. */
-const LOOK_MILLIS = 60_000;
+const LOOK_MS = 60_000;
 /** Reasons that are named; the rest are summed up. */
 const REASONS = 6;
 
@@ -59,7 +59,7 @@ async function main(): Promise<number> {
   const open = openLine(at);
   if (open !== undefined) logLine(open);
   const tell = toldOnce(server, (text) => void (quiet || logLine(text)));
-  setInterval(tell, LOOK_MILLIS);
+  setInterval(tell, LOOK_MS);
   onSignal(async () => {
     tell();
     await server.close();

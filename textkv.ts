@@ -16,7 +16,7 @@ import { onSignal, runScript } from "./run/signals.ts";
 import { type Counts, serveAdmin, TEXT_PORT, TextServer } from "./textkv/mod.ts";
 
 /** Between two lines on how things stand, if they changed. */
-const LOOK_MILLIS = 60_000;
+const LOOK_MS = 60_000;
 
 const USAGE: Usage = {
   name: "textkv",
@@ -66,7 +66,7 @@ async function main(): Promise<number> {
     if (json) process.stdout.write(`${JSON.stringify({ kind: "counts", ...counts })}\n`);
     else if (!line.has("quiet")) logLine(text);
   };
-  setInterval(tell, LOOK_MILLIS);
+  setInterval(tell, LOOK_MS);
   onSignal(async () => {
     await server.close();
     tell();

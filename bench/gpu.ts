@@ -12,7 +12,7 @@ import { headerSubject, messageSubject, type Subject } from "../miner/gpu/tiles.
 import { median } from "./median.ts";
 
 const ROUNDS = 7;
-const ROUND_MILLIS = 500;
+const ROUND_MS = 500;
 const STOPS = 21;
 
 const gpu = await openGpu();
@@ -32,7 +32,7 @@ async function rate(name: string, subject: Subject, lower: bigint, upper: bigint
   for (let round = 0; round < ROUNDS; round++) {
     const fromMs = performance.now();
     let nonces = 0n;
-    while (performance.now() < fromMs + ROUND_MILLIS) {
+    while (performance.now() < fromMs + ROUND_MS) {
       // A fast device is soon through with the nonces of a header.
       if (search.finished) search = begin();
       const from = search.next;

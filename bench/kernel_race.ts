@@ -8,7 +8,7 @@ import type { Kernel } from "../miner/kernel.ts";
 import { median } from "./median.ts";
 
 /** Length of a run: short enough that many are undisturbed. */
-const RUN_MILLIS = 60;
+const RUN_MS = 60;
 const HEADER = Uint8Array.fromHex(
   "0100000081cd02ab7e569e8bcd9317e2fe99f2de44d49ab2b8851ba4a308000000000000e320b6c2fffc8d75" +
     "0423db8b1eb942ae710e951ed797f7affc8892b0f1fc122bc7f5d74df2b9441a42a14695",
@@ -32,8 +32,8 @@ function measure(one: Contestant): void {
     const start = performance.now();
     one.run(one.nonces);
     const elapsed = performance.now() - start;
-    if (elapsed > RUN_MILLIS / 2) return void one.rates.push((one.nonces / elapsed) * 1000);
-    one.nonces = Math.ceil(one.nonces * Math.min(10, (1.2 * RUN_MILLIS) / Math.max(elapsed, 1)));
+    if (elapsed > RUN_MS / 2) return void one.rates.push((one.nonces / elapsed) * 1000);
+    one.nonces = Math.ceil(one.nonces * Math.min(10, (1.2 * RUN_MS) / Math.max(elapsed, 1)));
   }
 }
 

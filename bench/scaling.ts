@@ -15,7 +15,7 @@ const MESSAGE = "motherlode bench";
 const LOWER = 10n ** 15n;
 const UPPER = 10n ** 16n - 1n;
 /** Threads that hand in no block for this long are idle. */
-const QUIET_MILLIS = 100;
+const QUIET_MS = 100;
 
 const { values } = parseArgs({
   options: {
@@ -67,7 +67,7 @@ class Contestant {
     this.#pool.command({ kind: "stop", id });
     await stopped;
     let [freeMs, searched] = [performance.now(), this.#pool.searched];
-    while (performance.now() - freeMs < QUIET_MILLIS) {
+    while (performance.now() - freeMs < QUIET_MS) {
       await Bun.sleep(1);
       if (this.#pool.searched !== searched) freeMs = performance.now();
       searched = this.#pool.searched;

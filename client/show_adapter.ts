@@ -11,9 +11,9 @@ import type { Submission } from "./adapter.ts";
 import { progressLine } from "./progress_line.ts";
 
 /** How long nothing is heard from the server before that is said. */
-const SILENT_MILLIS = 1000;
+const SILENT_MS = 1000;
 /** How long a job gets nothing of a fleet at work before that is said. */
-const WAITING_MILLIS = 1000;
+const WAITING_MS = 1000;
 
 /** What is shown of a job, and where. */
 export interface ShowOptions {
@@ -45,7 +45,7 @@ export function showProgress(job: Submission, options: ShowOptions): Shown {
     await Promise.race([job.connected, new Promise((resolve) => setTimeout(resolve))]);
     display.line(`connecting to ${where}`);
     const still = `still no answer from ${where}: is a server running there? does a firewall`;
-    hint = setTimeout(() => display.line(`${still} let UDP through?`), SILENT_MILLIS);
+    hint = setTimeout(() => display.line(`${still} let UDP through?`), SILENT_MS);
     await job.connected.finally(() => clearTimeout(hint));
     display.line(`connected to ${where}`);
     const waits = waitingLines(display);
@@ -77,7 +77,7 @@ function waitingLines(display: Display): (status: Status) => void {
   return ({ miners, done, fleetRate }) => {
     const nowMs = performance.now();
     if (done !== seen || fleetRate === 0) [seen, sinceMs] = [done, nowMs];
-    const behind = nowMs - sinceMs >= WAITING_MILLIS;
+    const behind = nowMs - sinceMs >= WAITING_MS;
     const why =
       miners === 0
         ? "no miner is connected: the job waits for miners"

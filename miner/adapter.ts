@@ -86,7 +86,7 @@ export function mine(options: MineOptions): Miner {
 /** More threads than any machine has cores. */
 const THREADS_MAX = 1024;
 /** How long nothing is heard from the server before that is said. */
-const SILENT_MILLIS = 1000;
+const SILENT_MS = 1000;
 
 function checkOptions(options: MineOptions): void {
   const { host, port, threads, kernel, niceness, wire, params, name } = options;
@@ -238,7 +238,7 @@ class RunningMiner implements Miner {
       const { where } = this.#link;
       this.#log(`connecting to ${where}`);
       const still = `still no answer from ${where}: is a server running there? does a firewall`;
-      this.#hint = setTimeout(() => this.#log(`${still} let UDP through?`), SILENT_MILLIS);
+      this.#hint = setTimeout(() => this.#log(`${still} let UDP through?`), SILENT_MS);
     }
     this.#link.dial();
   }

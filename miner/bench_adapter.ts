@@ -10,7 +10,7 @@ import { processor } from "./kernels/processor_native.ts";
 import { RAN_ON, ranOnText } from "./kernels/ran_on.ts";
 
 /** How long each kernel is measured. */
-const MEASURE_MILLIS = 500;
+const MEASURE_MS = 500;
 
 /** How {@link benchReport} works. */
 export interface BenchOptions {
@@ -25,7 +25,7 @@ export async function benchReport(options: BenchOptions): Promise<string> {
   const { kernel, table } = await chooseKernel({
     ...options,
     all: true,
-    renewMillis: MEASURE_MILLIS,
+    renewMillis: MEASURE_MS,
   });
   const rows = table.map(({ name, description, usable, reason, rate }) => ({
     kernel: name === kernel.name ? `${name} *` : name,

@@ -31,17 +31,17 @@ import { decodeMessage, encodeMessage, headOf } from "../work/wire.ts";
 import type { MinerEffect, MinerInput, MinerRejection, PoolEvent } from "./types.ts";
 
 /** A running chunk's progress is told this often at most. */
-export const PROGRESS_MILLIS = 250;
+export const PROGRESS_MS = 250;
 /** Chunks that a server may have assigned and not yet heard of: one runs, one waits behind it. */
 export const OUTSTANDING_CHUNKS_MAX = 2;
 /** Chunks in all, with those that were told to stop but that the pool has not let go of. */
 export const TRACKED_CHUNKS_MAX = 16;
 /** The first retry comes after about this long; each further one takes twice as long ... */
-export const RETRY_MIN_MILLIS = 250;
+export const RETRY_MS_MIN = 250;
 /** ... up to this. A connection that held this long starts the count anew, and nothing else. */
-export const RETRY_MAX_MILLIS = 10_000;
+export const RETRY_MS_MAX = 10_000;
 /** After a refusal the wait is about as long at first; each further one takes up to this. */
-export const REFUSED_MAX_MILLIS = 300_000;
+export const REFUSED_MS_MAX = 300_000;
 
 /** How a miner core is made. */
 export interface MinerCoreOptions {
@@ -95,8 +95,8 @@ export class MinerCore implements Machine<MinerInput, MinerEffect> {
   #toldAtMs: Millis = -Infinity;
 
   constructor(options: MinerCoreOptions) {
-    this.#backoff = new Backoff(RETRY_MIN_MILLIS, RETRY_MAX_MILLIS, options.random);
-    this.#refusals = new Backoff(RETRY_MAX_MILLIS, REFUSED_MAX_MILLIS, options.random);
+    this.#backoff = new Backoff(RETRY_MS_MIN, RETRY_MS_MAX, options.random);
+    this.#refusals = new Backoff(RETRY_MS_MAX, REFUSED_MS_MAX, options.random);
     this.#once = options.once ?? false;
     this.#name = clipped(options.name ?? "", LABEL_BYTES_MAX);
   }
@@ -133,7 +133,7 @@ export class MinerCore implements Machine<MinerInput, MinerEffect> {
   wakeAtMs(): Millis | undefined {
     if (this.#link === "fresh") return 0;
     if (this.#link === "waiting") return this.#retryAtMs;
-    if (this.#link === "up" && this.#untold.size > 0) return this.#toldAtMs + PROGRESS_MILLIS;
+    if (this.#link === "up" && this.#untold.size > 0) return this.#toldAtMs + PROGRESS_MS;
     return undefined;
   }
 
@@ -193,7 +193,7 @@ export class MinerCore implements Machine<MinerInput, MinerEffect> {
 
   #handleGone(reason: string, nowMs: Millis): void {
     if (this.#link !== "up" && this.#link !== "dialing") return;
-    const held = this.#link === "up" && nowMs - this.#connectedAtMs >= RETRY_MAX_MILLIS;
+    const held = this.#link === "up" && nowMs - this.#connectedAtMs >= RETRY_MS_MAX;
     if (held) this.#backoff.reset();
     if (this.#link === "up") this.#refusals.reset();
     this.#leave(reason, this.#backoff.next(), nowMs);
@@ -367,7 +367,7 @@ export class MinerCore implements Machine<MinerInput, MinerEffect> {
 
   #tellProgress(nowMs: Millis): void {
     if (this.#link !== "up" || this.#untold.size === 0) return;
-    if (nowMs < this.#toldAtMs + PROGRESS_MILLIS) return;
+    if (nowMs < this.#toldAtMs + PROGRESS_MS) return;
     this.#toldAtMs = nowMs;
     for (const [id, { next, best }] of this.#untold) {
       const progress = { kind: "progress", chunk: this.#chunks.get(id)!.number, next } as const;

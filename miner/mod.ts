@@ -16,8 +16,8 @@
 export { BundledError, declareGuardedMain } from "./own_worker_adapter.ts";
 export { benchReport, type BenchOptions } from "./bench_adapter.ts";
 export { mine, type MineOptions, type Miner, type MinerStatus } from "./adapter.ts";
-export { MinerCore, type MinerCoreOptions, PROGRESS_MILLIS } from "./core.ts";
-export { OUTSTANDING_CHUNKS_MAX, RETRY_MAX_MILLIS, RETRY_MIN_MILLIS } from "./core.ts";
+export { MinerCore, type MinerCoreOptions, PROGRESS_MS } from "./core.ts";
+export { OUTSTANDING_CHUNKS_MAX, RETRY_MS_MAX, RETRY_MS_MIN } from "./core.ts";
 export type { HeaderSearcher, Kernel, Searcher } from "./kernel.ts";
 export { KERNEL_NAMES, kernelNamed, whyNoKernel } from "./kernel_choice.ts";
 export {

@@ -16,7 +16,7 @@ import { ownWorker } from "./own_worker_adapter.ts";
 
 const ROLE = "motherlode planner";
 /** How long a portable kernel is measured unless told otherwise. */
-export const PORTABLE_MILLIS = 60;
+export const PORTABLE_MS = 60;
 
 /** What the thread is asked: to plan the proof of a trial's kernel, or to measure it. */
 export type PlannerRequest =

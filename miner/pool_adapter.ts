@@ -19,13 +19,13 @@ import { Prover } from "./prover_adapter.ts";
 import type { Niceness, PoolCommand, PoolEvent, Search } from "./types.ts";
 
 /** How often the running search's progress is looked at. */
-const LOOK_MILLIS = 100;
+const LOOK_MS = 100;
 /** How soon to come back when the lock was taken. */
-const LOCK_RETRY_MILLIS = 1;
+const LOCK_RETRY_MS = 1;
 /** A thread's seat is filled again this often; then the pool goes on with one less. */
 const RESPAWNS_MAX = 5;
 /** A thread that has not ended this long after `close` is ended by force. */
-const CLOSE_MILLIS = 500;
+const CLOSE_MS = 500;
 
 /** How a pool is made. */
 export interface PoolOptions {
@@ -159,7 +159,7 @@ export class Pool {
     const workers = this.#seats.flatMap(({ worker }) => (worker === undefined ? [] : [worker]));
     await Promise.all(
       workers.map((worker) => {
-        const force = setTimeout(() => void worker.terminate(), CLOSE_MILLIS);
+        const force = setTimeout(() => void worker.terminate(), CLOSE_MS);
         return new Promise<void>((resolve) => {
           worker.once("exit", () => {
             clearTimeout(force);
@@ -298,7 +298,7 @@ export class Pool {
     if (this.#closing !== undefined) return;
     const heldLock = this.#dead.find((self) => this.#control.seizeLock(self));
     if (heldLock === undefined && !this.#control.tryLock()) {
-      this.#timer = setTimeout(() => this.#pump(), LOCK_RETRY_MILLIS);
+      this.#timer = setTimeout(() => this.#pump(), LOCK_RETRY_MS);
       return;
     }
     const events: PoolEvent[] = [];
@@ -312,7 +312,7 @@ export class Pool {
     this.#control.unlock();
     if (changed) this.#control.announceWork();
     if (this.#open.size > 0 || this.#commands.length > 0) {
-      this.#timer = setTimeout(() => this.#pump(), LOOK_MILLIS);
+      this.#timer = setTimeout(() => this.#pump(), LOOK_MS);
     }
     for (const event of events) this.#options.onEvent(event);
   }

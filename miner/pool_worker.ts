@@ -21,11 +21,11 @@ import type { Niceness } from "./types.ts";
 import { ownWorker } from "./own_worker_adapter.ts";
 
 /** A block takes about this long, so that a stop or a shrink is soon honoured. */
-const BLOCK_MILLIS = 12;
+const BLOCK_MS = 12;
 const BLOCK_NONCES_MIN = 256;
 const BLOCK_NONCES_MAX = 2 ** 32;
 /** The measurement at the start: long enough for the compiler to have warmed up. */
-const WARM_UP_MILLIS = 60;
+const WARM_UP_MS = 60;
 /** Messages up to this many bytes have their digits in one block with the padding. */
 const PREPARED_LENGTH_MAX = 46;
 /** Enough for a kernel to go its fast way. */
@@ -135,7 +135,7 @@ export class Hasher {
       const thenMs = performance.now();
       const measured = (count * 1000) / Math.max(thenMs - nowMs, 0.001);
       rate = kernel === this.#kernel ? Math.max(rate, measured) : 0;
-      if (first) endMs = thenMs + WARM_UP_MILLIS;
+      if (first) endMs = thenMs + WARM_UP_MS;
       first = false;
       nowMs = thenMs;
     }
@@ -162,7 +162,7 @@ export class Hasher {
     const tookMs = performance.now() - startMs;
     // Short blocks, as at a search's end, say little about the time of a full one.
     if (nonces * 4 < this.#wanted) return best;
-    const fitting = nonces * Math.min(4, Math.max(0.25, BLOCK_MILLIS / Math.max(tookMs, 0.001)));
+    const fitting = nonces * Math.min(4, Math.max(0.25, BLOCK_MS / Math.max(tookMs, 0.001)));
     this.#wanted = Math.round(Math.min(BLOCK_NONCES_MAX, Math.max(BLOCK_NONCES_MIN, fitting)));
     return best;
   }

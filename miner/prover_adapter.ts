@@ -21,7 +21,7 @@ import {
   verdictOf,
   type Wish,
 } from "./kernels/selection.ts";
-import { type Planner, PORTABLE_MILLIS, threadPlanner } from "./planner_worker.ts";
+import { type Planner, PORTABLE_MS, threadPlanner } from "./planner_worker.ts";
 
 /** Hears what a prover finds out. */
 export interface ProverListener {
@@ -203,7 +203,7 @@ export class Prover {
   }
 
   async #measure(kernel: string): Promise<Outcome> {
-    const { measureMillis = PORTABLE_MILLIS } = this.#probeOptions;
+    const { measureMillis = PORTABLE_MS } = this.#probeOptions;
     const rate = await this.#planner.measure(kernel, measureMillis);
     return { kind: "works", rate: Math.round(rate), whole: true, digests: [] };
   }

@@ -8,7 +8,7 @@
 import { writeSync } from "node:fs";
 
 /** Between two lines of progress where there is no terminal. */
-const LINE_MILLIS = 5000;
+const LINE_MS = 5000;
 
 /** How a display is made. */
 export interface DisplayOptions {
@@ -34,7 +34,7 @@ export class Display {
   constructor(options: DisplayOptions = {}) {
     this.#quiet = options.quiet ?? false;
     this.#terminal = options.terminal ?? process.stderr.isTTY === true;
-    this.#lineMillis = options.lineMillis ?? LINE_MILLIS;
+    this.#lineMillis = options.lineMillis ?? LINE_MS;
     this.#write = options.write ?? writeNow;
   }
 

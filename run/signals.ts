@@ -14,7 +14,7 @@ import { invocation } from "./invocation.ts";
 import { whyTooOld } from "./version.ts";
 
 /** How long a clean end may take: a peer that is gone too would otherwise be waited for. */
-const GOODBYE_MILLIS = 2000;
+const GOODBYE_MS = 2000;
 
 /** The signals that end a program, with their exit codes. */
 const SIGNALS = [
@@ -29,13 +29,13 @@ let ending = false;
 /** Set for a script that is to end when the program that started it is gone, however it went. */
 export const WITH_PARENT = "MOTHERLODE_WITH_PARENT";
 /** How often such a script looks. */
-const PARENT_MILLIS = 500;
+const PARENT_MS = 500;
 
 /** Ends this program when its parent is gone: an orphan is given another one. */
 function endWithParent(): void {
   const parent = process.ppid;
   const look = (): void => void (process.ppid === parent || process.exit(1));
-  setInterval(look, PARENT_MILLIS).unref();
+  setInterval(look, PARENT_MS).unref();
 }
 
 /** Runs a script's main function; what it throws becomes one line and an exit code. */
@@ -79,7 +79,7 @@ export function onSignal(goodbye: () => Promise<unknown>): void {
     process.on(signal, () => {
       if (ending) process.exit(code);
       ending = true;
-      setTimeout(() => process.exit(code), GOODBYE_MILLIS);
+      setTimeout(() => process.exit(code), GOODBYE_MS);
       const exit = (): never => process.exit(code);
       goodbye().then(exit, exit);
     });

@@ -32,11 +32,11 @@ const MEASURE_NONCES_MIN = 2_000_000n;
 /** How much of the job is done when a miner is killed, in percent. */
 const KILL_PERCENT = 30n;
 /** A peer that is silent for 10 of these is lost. */
-const EPOCH_MILLIS = 100;
+const EPOCH_MS = 100;
 /** How long to wait for the miners to have chosen their kernels; it is no must. */
-const CHOICE_MILLIS = 5000;
+const CHOICE_MS = 5000;
 /** No step of the demo takes longer than this unless something is broken. */
-const STEP_MILLIS = 60_000;
+const STEP_MS = 60_000;
 
 const USAGE: Usage = {
   name: "demo",
@@ -115,13 +115,13 @@ async function startMiners(at: string): Promise<Set<string>> {
   const threads = Math.max(1, Math.floor(usableCores() / MINERS));
   for (let i = 1; i <= MINERS; i++) {
     // Threads that step back for other programs would get nothing done on a busy machine.
-    const pace = ["--niceness", "normal", "--epoch-millis", String(EPOCH_MILLIS)];
+    const pace = ["--niceness", "normal", "--epoch-millis", String(EPOCH_MS)];
     const args = [at, "--threads", String(threads), ...pace];
     tellLines(`miner ${i}`, start("miner.ts", args).stderr);
     await within(`miner ${i}`, saying(/^server: miner \d+ .*joined/, i));
   }
   const chosen = /^miner \d+: kernel (\S+): /;
-  await Promise.race([saying(chosen, MINERS), Bun.sleep(CHOICE_MILLIS)]);
+  await Promise.race([saying(chosen, MINERS), Bun.sleep(CHOICE_MS)]);
   return new Set(said.flatMap((line) => chosen.exec(line)?.[1] ?? []));
 }
 
@@ -139,7 +139,7 @@ function killOne(): void {
 
 /** Starts the server on a free port; where it listens. */
 async function startServer(): Promise<{ host: string; port: number }> {
-  const server = start("server.ts", ["0", "--epoch-millis", String(EPOCH_MILLIS)]);
+  const server = start("server.ts", ["0", "--epoch-millis", String(EPOCH_MS)]);
   tellLines("server", server.stderr);
   const first = await within("the server's start", firstLine(server.stdout));
   const where = /^listening on (.+)$/.exec(first)?.[1];
@@ -285,8 +285,8 @@ async function saying(pattern: RegExp, count: number): Promise<void> {
 async function within<T>(what: string, promise: Promise<T>): Promise<T> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<never>((_, reject) => {
-    const text = `${what} did not come within ${STEP_MILLIS / 1000} s`;
-    timer = setTimeout(() => reject(new Failure(text)), STEP_MILLIS);
+    const text = `${what} did not come within ${STEP_MS / 1000} s`;
+    timer = setTimeout(() => reject(new Failure(text)), STEP_MS);
   });
   try {
     return await Promise.race([promise, late, broken.promise]);

@@ -9,7 +9,7 @@ import type { PoolCommand, PoolEvent } from "../types.ts";
 import { type GpuOrder, type GpuReport, startGpuWorker } from "./gpu_worker.ts";
 
 /** A thread that has not ended this long after `close` is ended by force. */
-const CLOSE_MILLIS = 500;
+const CLOSE_MS = 500;
 
 /** How the pool is made. */
 export interface GpuPoolOptions {
@@ -66,7 +66,7 @@ export class GpuPool {
   async close(): Promise<void> {
     this.#order({ kind: "close" });
     this.#closing = true;
-    const force = setTimeout(() => void this.#worker.terminate(), CLOSE_MILLIS);
+    const force = setTimeout(() => void this.#worker.terminate(), CLOSE_MS);
     await this.#gone.promise;
     clearTimeout(force);
   }

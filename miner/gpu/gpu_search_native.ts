@@ -13,7 +13,7 @@ import { HITS_MAX, type Shader } from "./shader.ts";
 import { headerSubject, messageSubject, type Subject, type Tile } from "./tiles.ts";
 
 /** A batch takes about this long. */
-const BATCH_MILLIS = 20;
+const BATCH_MS = 20;
 const BATCH_NONCES_MIN = 2 ** 12;
 const BATCH_NONCES_MAX = 2 ** 30;
 /** For this part of a batch's expected time nobody looks whether it is done. */
@@ -32,7 +32,7 @@ const SURE_NONCES = HITS_MAX;
 
 /** How fast a device was lately; shared by its searches. */
 export interface Pace {
-  /** Nonces that take about {@link BATCH_MILLIS}. */
+  /** Nonces that take about {@link BATCH_MS}. */
   wanted: number;
   /** Nonces a millisecond, 0 before the first batch. */
   rate: number;
@@ -142,9 +142,9 @@ export class GpuSearch {
     invariant(shader.constants === batch.constants.length, "constants of another shader");
     this.#claimed = this.next + BigInt(count);
     const { rate } = this.#pace;
-    const expectedMs = rate > 0 ? Math.min(BATCH_MILLIS, count / rate) : 0;
+    const expectedMs = rate > 0 ? Math.min(BATCH_MS, count / rate) : 0;
     // A guess that is too long must not come true: what remains of it shows how fast it was.
-    const restMs = expectedMs > BATCH_MILLIS / 2 ? expectedMs * REST : 0;
+    const restMs = expectedMs > BATCH_MS / 2 ? expectedMs * REST : 0;
     this.#take(batch, await this.#gpu.run(tile.shape, batch, restMs));
   }
 
@@ -206,7 +206,7 @@ export class GpuSearch {
     // Short batches, as at a range's end, say little about the time of a full one.
     if (count * 4 < pace.wanted) return;
     pace.rate = count / Math.max(tookMillis, 0.001);
-    const fitting = count * Math.min(4, Math.max(0.25, BATCH_MILLIS / Math.max(tookMillis, 0.001)));
+    const fitting = count * Math.min(4, Math.max(0.25, BATCH_MS / Math.max(tookMillis, 0.001)));
     pace.wanted = Math.round(Math.min(BATCH_NONCES_MAX, Math.max(BATCH_NONCES_MIN, fitting)));
   }
 }

@@ -17,9 +17,9 @@ import { headerSubject, messageSubject } from "./tiles.ts";
 import { ownWorker } from "../own_worker_adapter.ts";
 
 /** The running search's progress is told this often. */
-const TELL_MILLIS = 100;
+const TELL_MS = 100;
 /** The measurement at the start: long enough for batches to grow to their full size. */
-const WARM_UP_MILLIS = 400;
+const WARM_UP_MS = 400;
 const WARM_UP_NONCE = 1_000_000_000n;
 
 /** What the thread is started with. */
@@ -126,7 +126,7 @@ export class GpuQueue {
     }
     const nowMs = performance.now();
     const { standing } = running;
-    if (nowMs < open.toldMs + TELL_MILLIS || standing.best === undefined) return;
+    if (nowMs < open.toldMs + TELL_MS || standing.best === undefined) return;
     open.toldMs = nowMs;
     this.#tell({ kind: "progress", id, ...standing });
   }
@@ -138,7 +138,7 @@ export class GpuQueue {
     const search = new GpuSearch(this.#gpu, subject, WARM_UP_NONCE, 2n ** 64n - 1n, { pace });
     // The first batch has the shader made: it does not count.
     await search.step();
-    const endMs = performance.now() + WARM_UP_MILLIS;
+    const endMs = performance.now() + WARM_UP_MS;
     while (performance.now() < endMs && !this.#closed) await search.step();
     return Math.round(1000 * pace.rate);
   }

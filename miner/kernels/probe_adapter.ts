@@ -25,12 +25,12 @@ import { AT_HWCAP, isSameProcessor, processor } from "./processor_native.ts";
 /** Processor time of a child; the slowest kernel takes a fifth of a second. */
 const CPU_SECONDS = 10;
 /** A child that says nothing for so long hangs, or the machine is of no use anyway. */
-const SILENCE_MILLIS = 60_000;
+const SILENCE_MS = 60_000;
 /** What a child says is some kilobytes; one that says more is out of its mind. */
 const SAID_BYTES_MAX = 1 << 20;
 /** Processor time to measure, slices of it, and how many times as long that may take. */
-const MEASURE_MILLIS = 60;
-const SLICE_MILLIS = 3;
+const MEASURE_MS = 60;
+const SLICE_MS = 3;
 const PATIENCE = 20;
 
 /** Signals that wrong code brings upon itself; others come from outside. */
@@ -95,7 +95,7 @@ export function startProbe(plan: ProbePlan, options: ProbeOptions = {}): Probe {
     const why = `no child process can be had: ${oneLine((error as Error).message)}`;
     return { result: Promise.resolve({ kind: "unjudged", why }), stop() {} };
   }
-  const listener = new Listener(child, plan, options.silenceMillis ?? SILENCE_MILLIS);
+  const listener = new Listener(child, plan, options.silenceMillis ?? SILENCE_MS);
   return { result: listener.listen(), stop: () => child.kill("SIGKILL") };
 }
 
@@ -241,7 +241,7 @@ function parseLine(text: string): ProbeLine | undefined {
 // ---- the job as bytes: length of the JSON text, the text, what it points at
 
 function encodeJob(plan: ProbePlan, options: ProbeOptions): Uint8Array {
-  const { measureMillis = MEASURE_MILLIS, cpuSeconds = CPU_SECONDS } = options;
+  const { measureMillis = MEASURE_MS, cpuSeconds = CPU_SECONDS } = options;
   const parts: Uint8Array[] = [];
   let length = 0;
   const put = (bytes: Uint8Array): Span => {
@@ -257,7 +257,7 @@ function encodeJob(plan: ProbePlan, options: ProbeOptions): Uint8Array {
     ...(leaves.length > 0 && { cpuid: { code: put(cpuidCode()), leaves } }),
     ...(leaves.length === 0 && process.platform === "linux" && { auxiliary: AT_HWCAP }),
     measureMillis,
-    sliceMillis: SLICE_MILLIS,
+    sliceMillis: SLICE_MS,
     patience: PATIENCE,
     steps: plan.steps.map((step) => wireStep(step, put)),
   };

@@ -1,12 +1,7 @@
 /** The miner's core in virtual time: joining, chunks, both wires, losing the server. */
 import { describe, test } from "bun:test";
 import { assert, assertEquals } from "@std/assert";
-import {
-  PROGRESS_MILLIS,
-  REFUSED_MAX_MILLIS,
-  RETRY_MAX_MILLIS,
-  RETRY_MIN_MILLIS,
-} from "../../miner/core.ts";
+import { PROGRESS_MS, REFUSED_MS_MAX, RETRY_MS_MAX, RETRY_MS_MIN } from "../../miner/core.ts";
 import type { MinerEffect } from "../../miner/types.ts";
 import { CLASSIC_JOIN, classicResult, decodeClassicMessage } from "../../work/classic.ts";
 import type { Message } from "../../work/messages.ts";
@@ -41,7 +36,7 @@ describe("MinerCore on the native wire", () => {
     assertEquals(written(rig.tell(one)), [{ ...told, threads: 1, rate: 700 }]);
     rig.tell({ kind: "gone", reason: "lost" });
     assertEquals(rig.tell(kernel), [], "there is nobody to tell");
-    rig.tell({ kind: "wake" }, RETRY_MAX_MILLIS);
+    rig.tell({ kind: "wake" }, RETRY_MS_MAX);
     const again = written(rig.tell({ kind: "connected", wire: "cbor" }));
     assertEquals(
       again.map((message) => (message as Message).kind),
@@ -105,7 +100,7 @@ describe("MinerCore on the native wire", () => {
     assertEquals(written(first), [{ kind: "progress", chunk: 1, next: 10n, best: BEST }]);
     assertEquals(rig.tell({ kind: "progress", id: 1, next: 20n }, 50), []);
     assertEquals(rig.tell({ kind: "progress", id: 1, next: 30n }, 50), []);
-    assertEquals(rig.core.wakeAtMs(), PROGRESS_MILLIS);
+    assertEquals(rig.core.wakeAtMs(), PROGRESS_MS);
     assertEquals(written(rig.tell({ kind: "wake" }, 150)), [
       { kind: "progress", chunk: 1, next: 30n },
     ]);
@@ -204,7 +199,7 @@ describe("MinerCore losing its server", () => {
       assertEquals(rig.wait(), [{ kind: "dial" }]);
     }
     for (const [attempt, wait] of waits.entries()) {
-      const ceiling = Math.min(RETRY_MAX_MILLIS, RETRY_MIN_MILLIS * 2 ** attempt);
+      const ceiling = Math.min(RETRY_MS_MAX, RETRY_MS_MIN * 2 ** attempt);
       assert(wait >= ceiling / 2 && wait <= ceiling, `attempt ${attempt} waited ${wait} ms`);
     }
     assert(new Set(waits).size === waits.length, "jitter");
@@ -236,9 +231,9 @@ describe("MinerCore losing its server", () => {
       }
       rig.tell({ kind: "connected", wire: "cbor" });
       rig.say(assign(1));
-      rig.tell({ kind: "gone", reason: "lost" }, held ? RETRY_MAX_MILLIS : RETRY_MAX_MILLIS - 1);
+      rig.tell({ kind: "gone", reason: "lost" }, held ? RETRY_MS_MAX : RETRY_MS_MAX - 1);
       const waitMs = rig.core.wakeAtMs()! - rig.nowMs;
-      assert(held ? waitMs <= RETRY_MIN_MILLIS : waitMs >= RETRY_MAX_MILLIS / 2);
+      assert(held ? waitMs <= RETRY_MS_MIN : waitMs >= RETRY_MS_MAX / 2);
     }
   });
 
@@ -258,16 +253,16 @@ describe("MinerCore losing its server", () => {
     rig.up();
     for (let refusal = 0; refusal < 8; refusal++) {
       rig.say(assign(1));
-      rig.nowMs += 10 * RETRY_MAX_MILLIS;
+      rig.nowMs += 10 * RETRY_MS_MAX;
       rig.say({ kind: "refused", job: 0, reason: "not trusted any more" });
       const waitMs = rig.core.wakeAtMs()! - rig.nowMs;
-      const ceilingMs = Math.min(RETRY_MAX_MILLIS * 2 ** refusal, REFUSED_MAX_MILLIS);
+      const ceilingMs = Math.min(RETRY_MS_MAX * 2 ** refusal, REFUSED_MS_MAX);
       assert(waitMs >= ceilingMs / 2 && waitMs <= ceilingMs, `refusal ${refusal}: ${waitMs} ms`);
       assertEquals(rig.tell({ kind: "gone", reason: "closed" }), [], "the end of it is no news");
       rig.upAgain();
     }
     rig.tell({ kind: "gone", reason: "lost" });
-    assert(rig.core.wakeAtMs()! - rig.nowMs <= RETRY_MIN_MILLIS);
+    assert(rig.core.wakeAtMs()! - rig.nowMs <= RETRY_MS_MIN);
   });
 
   test("inputs in an order that makes no sense do nothing", () => {
@@ -316,7 +311,7 @@ describe("MinerCore on the classic wire", () => {
     const payload = new TextEncoder().encode('{"Type":1,"Data":"\\ud800","Upper":9}');
     assertEquals(rig.tell({ kind: "payload", payload }), []);
     assertEquals(rig.core.rejected.get("malformed"), 1);
-    assertEquals(rig.tell({ kind: "wake" }, RETRY_MAX_MILLIS), [{ kind: "dial" }]);
+    assertEquals(rig.tell({ kind: "wake" }, RETRY_MS_MAX), [{ kind: "dial" }]);
   });
 
   test("an empty range is rejected", () => {
