@@ -38,12 +38,12 @@ export class Dispatcher {
    * Gives work to workers that can take some: first to the idle, then into the empty queues of the
    * proven, and what is left to those that proved nothing yet.
    */
-  feed(now: Millis): void {
+  feed(nowMs: Millis): void {
     const { idle, thirsty, unproven } = this.#roster;
     for (const workers of [idle, thirsty, unproven]) {
       for (const worker of workers) {
         if (!this.#scheduler.hasWork) return;
-        this.assign(worker, now);
+        this.assign(worker, nowMs);
       }
     }
   }
@@ -69,7 +69,7 @@ export class Dispatcher {
   }
 
   /** Gives `worker` its next task; false if there is no work for it. */
-  assign(worker: Worker<Task>, now: Millis): boolean {
+  assign(worker: Worker<Task>, nowMs: Millis): boolean {
     const rate = worker.rate.value;
     const fleetRate = Math.max(this.#roster.fleetRate, worker.speed(this.#limits));
     const fullSeconds = fullTask(rate, this.#limits) / fleetRate;
@@ -87,10 +87,10 @@ export class Dispatcher {
     const isProven = worker.standing === "proven";
     const units = job.nextUnits(isProven ? size : lesser(size, this.#limits.probeUnits));
     invariant(units > 0n, "a scheduled job has pending work");
-    if (worker.tasks.length === 0) worker.advancedMs = now;
-    if (worker.occupied === 0) worker.markMs = now;
+    if (worker.tasks.length === 0) worker.advancedMs = nowMs;
+    if (worker.occupied === 0) worker.markMs = nowMs;
     const charge = this.#scheduler.charge(choice, Number(units) / fleetRate);
-    const task = job.take({ worker, units, charge, nowMs: now });
+    const task = job.take({ worker, units, charge, nowMs });
     worker.tasks.push(task);
     job.tasks.add(task);
     if (isNew) job.probes.add(task);

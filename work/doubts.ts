@@ -58,8 +58,8 @@ export class Doubts {
   }
 
   /** Notes a falsehood about a live job; beyond `maxStrikes` of a worker they add nothing. */
-  suspect(job: Job, suspicion: Suspicion, now: Millis): void {
-    const doubt = this.#byJob.get(job) ?? { sinceMs: now, suspicions: [] };
+  suspect(job: Job, suspicion: Suspicion, nowMs: Millis): void {
+    const doubt = this.#byJob.get(job) ?? { sinceMs: nowMs, suspicions: [] };
     this.#byJob.set(job, doubt);
     if (this.#count(doubt, suspicion.worker) < this.#limits.maxStrikes) {
       doubt.suspicions.push(suspicion);
@@ -91,10 +91,10 @@ export class Doubts {
   }
 
   /** The jobs in doubt for `doubtMs` that nobody in `roster` could take any more, and why. */
-  hopeless(roster: Roster<Task>, now: Millis): [Job, string][] {
+  hopeless(roster: Roster<Task>, nowMs: Millis): [Job, string][] {
     const found: [Job, string][] = [];
     for (const [job, { sinceMs, suspicions }] of this.#byJob) {
-      if (now - sinceMs < this.#limits.doubtMs) continue;
+      if (nowMs - sinceMs < this.#limits.doubtMs) continue;
       const barred = new Set<Worker<Task>>();
       for (const { worker } of suspicions) if (this.bars(job, worker)) barred.add(worker);
       const others = roster.steerable > 0;

@@ -67,53 +67,53 @@ export class Fleet {
   }
 
   /** Takes a job in and puts the fleet to work on it. It must have pending work. */
-  addJob(job: Job, now: Millis): void {
+  addJob(job: Job, nowMs: Millis): void {
     this.jobs.add(job);
     this.scheduler.update(job);
-    this.#dispatcher.feed(now);
+    this.#dispatcher.feed(nowMs);
     for (const task of this.#dispatcher.revocable(job)) {
       if (!job.hasPending) break;
-      this.stop(task, now);
-      this.#dispatcher.assign(task.worker, now);
+      this.stop(task, nowMs);
+      this.#dispatcher.assign(task.worker, nowMs);
     }
   }
 
   /** Forgets a job; its workers are told to stop and get other work at once. */
-  dropJob(job: Job, now: Millis): void {
-    this.#forget(job, now);
-    this.#dispatcher.feed(now);
+  dropJob(job: Job, nowMs: Millis): void {
+    this.#forget(job, nowMs);
+    this.#dispatcher.feed(nowMs);
   }
 
   // ---- workers
 
-  join(worker: Worker<Task>, now: Millis): void {
+  join(worker: Worker<Task>, nowMs: Millis): void {
     this.roster.add(worker);
-    this.#dispatcher.feed(now);
+    this.#dispatcher.feed(nowMs);
   }
 
   /** The worker is gone: what its tasks hold goes to others. */
-  leave(worker: Worker<Task>, now: Millis): void {
+  leave(worker: Worker<Task>, nowMs: Millis): void {
     worker.probation = false;
     for (let task = worker.tasks[0]; task !== undefined; task = worker.tasks[0]) {
       this.release(task);
-      this.end(task, now);
+      this.end(task, nowMs);
     }
     this.roster.remove(worker);
     this.doubts.leave(worker);
-    this.#dispatcher.feed(now);
+    this.#dispatcher.feed(nowMs);
   }
 
   // ---- what became of tasks
 
   /** The worker reported that `units` more of `task` are done (0: nothing new). */
-  heard(task: Task, units: bigint, now: Millis): void {
+  heard(task: Task, units: bigint, nowMs: Millis): void {
     const { worker } = task;
-    worker.heard(units, now);
+    worker.heard(units, nowMs);
     // What it gives back at last may have been done long before it came under suspicion.
     const isNew = !task.stopping || task.assignedMs > worker.suspectedMs;
     if (units > 0n && isNew && !worker.probation) {
-      if (worker.standing !== "proven") this.#prove(worker, now);
-      worker.forgive(now, this.limits);
+      if (worker.standing !== "proven") this.#prove(worker, nowMs);
+      worker.forgive(nowMs, this.limits);
     }
     this.roster.refresh(worker);
   }
@@ -132,14 +132,14 @@ export class Fleet {
   }
 
   /** The task's last word was spoken: it occupies its worker no longer. */
-  end(task: Task, now: Millis): void {
+  end(task: Task, nowMs: Millis): void {
     const { worker, job } = task;
     worker.tasks.splice(worker.tasks.indexOf(task), 1);
     job?.tasks.delete(task);
     job?.raced.delete(task);
     job?.probes.delete(task);
     task.job = undefined;
-    worker.advancedMs = now;
+    worker.advancedMs = nowMs;
     // It gets probes again, but is no less a suspect: it may answer and not work.
     if (worker.tasks.length === 0) worker.probation = false;
     this.roster.refresh(worker);
@@ -149,42 +149,42 @@ export class Fleet {
    * The worker told a falsehood about `job` (about one that is over: undefined). One that failed a
    * job too often gives back what it has of it.
    */
-  blame(job: Job | undefined, suspicion: Suspicion, now: Millis): void {
+  blame(job: Job | undefined, suspicion: Suspicion, nowMs: Millis): void {
     const { worker, reason } = suspicion;
     if (job === undefined) return this.doubts.strike(worker, reason);
-    this.doubts.suspect(job, suspicion, now);
+    this.doubts.suspect(job, suspicion, nowMs);
     if (!this.doubts.bars(job, worker)) return;
     for (const task of worker.tasks) {
       if (task.job !== job) continue;
       this.release(task);
-      this.stop(task, now);
+      this.stop(task, nowMs);
     }
   }
 
   /** To be called when a report of `worker` on a task of `job` is booked: goes on from there. */
-  settle(worker: Worker<Task>, job: Job | undefined, now: Millis): void {
+  settle(worker: Worker<Task>, job: Job | undefined, nowMs: Millis): void {
     if (job !== undefined) this.doubts.convict(job);
     if (job !== undefined && this.jobs.has(job) && job.isDone) {
-      this.#forget(job, now);
+      this.#forget(job, nowMs);
       this.#port.done(job);
     }
-    this.#dispatcher.feed(now);
-    if (worker.occupied === 0) relieveStragglers(this, now);
+    this.#dispatcher.feed(nowMs);
+    if (worker.occupied === 0) relieveStragglers(this, nowMs);
   }
 
   /** Asks for the task to end when `units` (1 or more) of what is left are done. */
-  shrink(task: Task, units: bigint, now: Millis): void {
+  shrink(task: Task, units: bigint, nowMs: Millis): void {
     task.cutTo(units);
     task.shrinks++;
-    task.confirmByMs = now + this.limits.confirmMs;
+    task.confirmByMs = nowMs + this.limits.confirmMs;
     this.#port.shrink(task);
   }
 
   /** Tells the worker to drop the task; one that cannot be steered goes on. */
-  stop(task: Task, now: Millis): void {
+  stop(task: Task, nowMs: Millis): void {
     if (task.stopping || !task.worker.steerable) return;
     task.stopping = true;
-    task.confirmByMs = now + this.limits.confirmMs;
+    task.confirmByMs = nowMs + this.limits.confirmMs;
     this.scheduler.refund(task.isUntouched ? task.charge : 0);
     this.#port.stop(task);
     this.roster.refresh(task.worker);
@@ -199,60 +199,61 @@ export class Fleet {
   }
 
   /** Has others do the task of a worker that is late; it gets no more until it shows progress. */
-  doubt(task: Task, now: Millis): void {
+  doubt(task: Task, nowMs: Millis): void {
     const { worker } = task;
     worker.relieved = true;
-    if (worker.standing !== "suspect") worker.suspect(now);
+    if (worker.standing !== "suspect") worker.suspect(nowMs);
     this.roster.refresh(worker);
     this.race(task);
   }
 
   /** Stops those tasks, except one, in which nothing is left to find out. */
-  spare(tasks: Iterable<Task>, except: Task, now: Millis): void {
-    for (const task of tasks) if (task !== except && task.isNeedless) this.stop(task, now);
+  spare(tasks: Iterable<Task>, except: Task, nowMs: Millis): void {
+    for (const task of tasks) if (task !== except && task.isNeedless) this.stop(task, nowMs);
   }
 
   // ---- time
 
   /** To be called every `tickMs` while anything is under way. */
-  tick(now: Millis): void {
-    const sinceMs = now - (this.#tickedMs ?? now);
+  tick(nowMs: Millis): void {
+    const sinceMs = nowMs - (this.#tickedMs ?? nowMs);
     const slept = sinceMs > this.limits.lateMs / 2;
-    this.#tickedMs = now;
+    this.#tickedMs = nowMs;
     for (const worker of this.roster.workers.values()) {
       if (worker.tasks.length === 0) continue;
       if (worker.standing === "suspect") this.#try(worker, Math.min(sinceMs, this.limits.tickMs));
       if (worker.probation) continue;
       // It was this machine that slept: the workers' reports are yet to be read.
-      if (slept) worker.advancedMs = now;
-      if (now - worker.advancedMs >= worker.stallAfterMs(this.limits)) this.#stall(worker, now);
-      else if (worker.steerable) trimOversized(this, worker, now);
+      if (slept) worker.advancedMs = nowMs;
+      if (nowMs - worker.advancedMs >= worker.stallAfterMs(this.limits)) this.#stall(worker, nowMs);
+      else if (worker.steerable) trimOversized(this, worker, nowMs);
     }
-    watchConfirmations(this, now);
-    for (const [job, why] of this.doubts.hopeless(this.roster, now)) this.#port.hopeless(job, why);
-    this.#dispatcher.feed(now);
-    relieveStragglers(this, now);
+    watchConfirmations(this, nowMs);
+    for (const [job, why] of this.doubts.hopeless(this.roster, nowMs))
+      this.#port.hopeless(job, why);
+    this.#dispatcher.feed(nowMs);
+    relieveStragglers(this, nowMs);
   }
 
   // ---- inside
 
-  #forget(job: Job, now: Millis): void {
+  #forget(job: Job, nowMs: Millis): void {
     this.jobs.delete(job);
     this.scheduler.remove(job);
     this.doubts.forget(job);
     for (const task of job.tasks) {
       task.abandon();
       task.job = undefined;
-      this.stop(task, now);
+      this.stop(task, nowMs);
     }
     job.tasks.clear();
     job.raced.clear();
     job.probes.clear();
   }
 
-  #prove(worker: Worker<Task>, now: Millis): void {
+  #prove(worker: Worker<Task>, nowMs: Millis): void {
     const worksAgain = worker.stalls > 0;
-    worker.prove(now, this.limits);
+    worker.prove(nowMs, this.limits);
     if (worksAgain) this.#port.stalled(worker);
   }
 
@@ -265,11 +266,11 @@ export class Fleet {
   }
 
   /** The worker stalled: others get its work, and it none until it answers for all. */
-  #stall(worker: Worker<Task>, now: Millis): void {
-    worker.stall(now);
+  #stall(worker: Worker<Task>, nowMs: Millis): void {
+    worker.stall(nowMs);
     for (const task of worker.tasks) {
       this.release(task);
-      this.stop(task, now);
+      this.stop(task, nowMs);
     }
     this.roster.refresh(worker);
     this.#port.stalled(worker);

@@ -105,10 +105,10 @@ export class Worker<T extends HeldTask> {
   }
 
   /** Notes a report: measures the work, restarts the stall clock if there was any. */
-  heard(advance: bigint, now: Millis): void {
-    this.rate.sample(advance, now - this.markMs);
-    this.markMs = now;
-    if (advance > 0n) this.advancedMs = now;
+  heard(advance: bigint, nowMs: Millis): void {
+    this.rate.sample(advance, nowMs - this.markMs);
+    this.markMs = nowMs;
+    if (advance > 0n) this.advancedMs = nowMs;
   }
 
   /** Takes as its rate, until that is measured, what it declares, as far as that is believed. */
@@ -120,22 +120,22 @@ export class Worker<T extends HeldTask> {
   }
 
   /** It was seen to work. */
-  prove(now: Millis, limits: FleetLimits): void {
+  prove(nowMs: Millis, limits: FleetLimits): void {
     this.standing = "proven";
     this.trialMs = 0;
-    this.forgivenMs = now;
+    this.forgivenMs = nowMs;
     this.believe(limits);
   }
 
   /** It shows no progress although it should. */
-  suspect(now: Millis): void {
+  suspect(nowMs: Millis): void {
     this.standing = "suspect";
-    this.suspectedMs = now;
+    this.suspectedMs = nowMs;
   }
 
   /** It stalled: what it declared and what was measured are of the past. */
-  stall(now: Millis): void {
-    this.suspect(now);
+  stall(nowMs: Millis): void {
+    this.suspect(nowMs);
     this.stalls++;
     this.probation = true;
     this.declared = 0;
@@ -143,10 +143,10 @@ export class Worker<T extends HeldTask> {
   }
 
   /** Forgives a stall for each `forgiveMs` of work. */
-  forgive(now: Millis, limits: FleetLimits): void {
-    if (this.stalls === 0 || now - this.forgivenMs < limits.forgiveMs) return;
+  forgive(nowMs: Millis, limits: FleetLimits): void {
+    if (this.stalls === 0 || nowMs - this.forgivenMs < limits.forgiveMs) return;
     this.stalls--;
-    this.forgivenMs = now;
+    this.forgivenMs = nowMs;
   }
 
   /**
@@ -165,10 +165,10 @@ export class Worker<T extends HeldTask> {
   }
 
   /** Units that it holds and has, by its rate, not done yet. */
-  remaining(now: Millis, limits: FleetLimits): number {
+  remaining(nowMs: Millis, limits: FleetLimits): number {
     let sum = 0;
     for (const task of this.tasks) if (!task.stopping) sum += Number(task.held);
-    const unreported = Math.min(now - this.markMs, limits.unreportedMs);
+    const unreported = Math.min(nowMs - this.markMs, limits.unreportedMs);
     return Math.max(0, sum - (this.speed(limits) * unreported) / 1000);
   }
 }

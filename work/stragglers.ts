@@ -19,10 +19,10 @@ interface Hands {
   /** When stragglers were last looked for. */
   relievedMs: Millis;
   /** Asks for the task to end when `units` more are done. */
-  shrink(task: Task, units: bigint, now: Millis): void;
-  stop(task: Task, now: Millis): void;
+  shrink(task: Task, units: bigint, nowMs: Millis): void;
+  stop(task: Task, nowMs: Millis): void;
   race(task: Task): void;
-  doubt(task: Task, now: Millis): void;
+  doubt(task: Task, nowMs: Millis): void;
 }
 
 /** A worker that cannot be steered is raced when it takes this many times its due ... */
@@ -34,11 +34,11 @@ const BLIND_LATE_MS = 500;
  * Cuts the work of late workers so that everybody, the idle ones included, would end together. Does
  * nothing while there is unassigned work or nobody is idle.
  */
-export function relieveStragglers(fleet: Hands, now: Millis): void {
+export function relieveStragglers(fleet: Hands, nowMs: Millis): void {
   const { limits, roster, scheduler } = fleet;
   if (scheduler.hasWork) return;
-  if (now - fleet.relievedMs < limits.rebalanceMs) return;
-  fleet.relievedMs = now;
+  if (nowMs - fleet.relievedMs < limits.rebalanceMs) return;
+  fleet.relievedMs = nowMs;
   let rate = 0;
   for (const worker of roster.helpers()) rate += worker.speed(limits);
   if (rate === 0) return;
@@ -46,7 +46,7 @@ export function relieveStragglers(fleet: Hands, now: Millis): void {
   const late: { worker: Worker<Task>; remaining: number }[] = [];
   for (const worker of roster.workers.values()) {
     if (!worker.steerable || worker.probation || worker.tasks.length === 0) continue;
-    const remaining = worker.remaining(now, limits);
+    const remaining = worker.remaining(nowMs, limits);
     if (remaining <= 0) continue;
     work += remaining;
     rate += worker.speed(limits);
@@ -57,7 +57,7 @@ export function relieveStragglers(fleet: Hands, now: Millis): void {
     const speed = worker.speed(limits);
     if (remaining / speed - commonSeconds < limits.stragglerMs / 1000) continue;
     const reported = worker.remaining(worker.markMs, limits);
-    keepOnly(fleet, worker, reported - remaining + speed * commonSeconds, now);
+    keepOnly(fleet, worker, reported - remaining + speed * commonSeconds, nowMs);
   }
 }
 
@@ -65,17 +65,17 @@ export function relieveStragglers(fleet: Hands, now: Millis): void {
  * Trims what would keep a worker busy far longer than a task should: it has become slower, or had
  * promised too much. So no job waits long for a worker, however wrong an estimate was.
  */
-export function trimOversized(fleet: Hands, worker: Worker<Task>, now: Millis): void {
+export function trimOversized(fleet: Hands, worker: Worker<Task>, nowMs: Millis): void {
   const { limits } = fleet;
   const speed = worker.speed(limits);
-  const remaining = worker.remaining(now, limits);
+  const remaining = worker.remaining(nowMs, limits);
   if (remaining <= speed * limits.taskSeconds * limits.oversizedTasks) return;
   const unreported = worker.remaining(worker.markMs, limits) - remaining;
-  keepOnly(fleet, worker, unreported + speed * limits.taskSeconds, now);
+  keepOnly(fleet, worker, unreported + speed * limits.taskSeconds, nowMs);
 }
 
 /** Takes everything from the worker but the next `units` that it holds. */
-function keepOnly(fleet: Hands, worker: Worker<Task>, units: number, now: Millis): void {
+function keepOnly(fleet: Hands, worker: Worker<Task>, units: number, nowMs: Millis): void {
   let keep = BigInt(Math.ceil(units));
   worker.relieved = true;
   fleet.roster.refresh(worker);
@@ -83,31 +83,31 @@ function keepOnly(fleet: Hands, worker: Worker<Task>, units: number, now: Millis
     const { held } = task;
     if (held <= 0n || task.stopping) continue;
     if (held > keep && task.shrinks === 0) {
-      if (keep === 0n && task.isUntouched) fleet.stop(task, now);
-      else if (task.isDivisible) fleet.shrink(task, keep > 0n ? keep : 1n, now);
+      if (keep === 0n && task.isUntouched) fleet.stop(task, nowMs);
+      else if (task.isDivisible) fleet.shrink(task, keep > 0n ? keep : 1n, nowMs);
     }
     keep = keep > held ? keep - held : 0n;
   }
 }
 
 /** Looks for what should have been confirmed, or answered, long ago. */
-export function watchConfirmations(fleet: Hands, now: Millis): void {
+export function watchConfirmations(fleet: Hands, nowMs: Millis): void {
   const { limits, roster, scheduler } = fleet;
   const spare = roster.hasHelper && !scheduler.hasWork;
   for (const worker of roster.workers.values()) {
     for (const task of worker.tasks) {
       if (task.held <= 0n || task.job === undefined) continue;
-      const overdue = now >= task.confirmByMs;
+      const overdue = nowMs >= task.confirmByMs;
       if (task.stopping ? overdue : spare && task.shrinks > 0 && overdue) fleet.race(task);
       else if (!spare) continue;
       else if (worker.steerable) {
-        if (now - worker.advancedMs >= limits.lateMs) fleet.doubt(task, now);
-      } else if (isLate(task, now, limits)) fleet.race(task);
+        if (nowMs - worker.advancedMs >= limits.lateMs) fleet.doubt(task, nowMs);
+      } else if (isLate(task, nowMs, limits)) fleet.race(task);
     }
   }
 }
 
-function isLate(task: Task, now: Millis, limits: FleetLimits): boolean {
+function isLate(task: Task, nowMs: Millis, limits: FleetLimits): boolean {
   const expectedMs = (Number(task.units) / task.worker.speed(limits)) * 1000;
-  return now - task.assignedMs > BLIND_LATE_FACTOR * expectedMs + BLIND_LATE_MS;
+  return nowMs - task.assignedMs > BLIND_LATE_FACTOR * expectedMs + BLIND_LATE_MS;
 }
