@@ -280,7 +280,12 @@ export class NativeConnection extends Connection {
 
   /** The peer took leave, or answers ours; or it missed it, and shall hear it again. */
   private handleAfterEnd(reader: DatagramReader): void {
-    while (reader.next()) if (reader.type === FrameType.close) return this.host.forget(this);
+    while (reader.next()) {
+      if (reader.type !== FrameType.close) continue;
+      // Not once more, though it may be its turn to send.
+      this.goodbye = undefined;
+      return this.host.forget(this);
+    }
     if (this.goodbye === undefined) return;
     this.goodbye.isWanted = true;
     this.host.wantsToSend(this);

@@ -21,6 +21,9 @@ export interface Quirks extends ClockQuirks {
 /** A computer without quirks. */
 export const PLAIN: Quirks = { bufferDatagrams: 1024, turnDelayMsMax: 0, ...PERFECT_CLOCK };
 
+/** Times of one clock, counted on another, are as exact as this. */
+const ROUNDING_MS = 1e-3;
+
 /** Something that lives on a computer until that crashes. */
 export interface Resident {
   /** It is gone at once. */
@@ -53,6 +56,8 @@ export class Computer {
   readonly name: string;
   readonly loop: Loop;
   readonly disks: readonly Durable[];
+  /** The longest that a turn ever kept anything waiting. */
+  readonly slowestTurnMs: Millis;
   #quirks: Quirks;
   readonly #clock: Clock;
   readonly #random: Random | undefined;
@@ -60,12 +65,15 @@ export class Computer {
   /** What was to happen during a sleep. */
   readonly #deferred: (() => void)[] = [];
   #asleepUntilMs: Millis = 0;
+  /** When its last sleep was over, or will be; 0 if there was none. */
+  #sleptUntilMs: Millis = 0;
 
   constructor({ name, loop, quirks = PLAIN, random, disks = [] }: ComputerOptions) {
     this.name = name;
     this.loop = loop;
     this.disks = disks;
     this.#quirks = quirks;
+    this.slowestTurnMs = quirks.turnDelayMsMax;
     this.#random = random;
     this.#clock = new Clock(loop, quirks);
   }
@@ -81,6 +89,13 @@ export class Computer {
   /** What its clock reads. */
   nowMs(): Millis {
     return this.#clock.nowMs();
+  }
+
+  /** Whether a sleep kept it from doing in time what it did at `atMs` of its clock, or since. */
+  hasSleptSince(atMs: Millis): boolean {
+    if (this.#sleptUntilMs === 0) return false;
+    const sinceMs = this.#clock.loopTime(atMs) - 2 * this.slowestTurnMs - ROUNDING_MS;
+    return this.#sleptUntilMs >= sinceMs;
   }
 
   get isAsleep(): boolean {
@@ -117,13 +132,14 @@ export class Computer {
   /** Nothing runs here for `forMs` (a long pause, a closed lid); datagrams pile up. */
   sleep(forMs: Millis): void {
     this.#asleepUntilMs = Math.max(this.#asleepUntilMs, this.loop.nowMs + forMs);
+    this.#sleptUntilMs = this.#asleepUntilMs;
     this.loop.at(this.#asleepUntilMs, () => this.#wakeUp());
   }
 
   /** Ends a sleep, at once, and takes the quirks away: quick, with large receive buffers. */
   heal(): void {
     this.#quirks = { ...this.#quirks, bufferDatagrams: 1e6, turnDelayMsMax: 0 };
-    this.#asleepUntilMs = 0;
+    this.#endSleep();
     this.#wakeUp();
   }
 
@@ -141,10 +157,15 @@ export class Computer {
 
   #die(): void {
     this.#deferred.length = 0;
-    this.#asleepUntilMs = 0;
+    this.#endSleep();
     const dying = [...this.#residents];
     this.#residents.clear();
     for (const resident of dying) resident.crash();
+  }
+
+  #endSleep(): void {
+    this.#sleptUntilMs = Math.min(this.#sleptUntilMs, this.loop.nowMs);
+    this.#asleepUntilMs = 0;
   }
 
   #wakeUp(): void {

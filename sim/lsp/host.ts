@@ -22,6 +22,14 @@ export interface Program {
   onCrash?(): void;
 }
 
+/** Sees what the endpoint is given, and what it sends. */
+export interface Bystander {
+  handled(bytes: Uint8Array, from: Address, nowMs: Millis): void;
+  sent(bytes: Uint8Array, to: Address, nowMs: Millis): void;
+  /** All that follows from what was given is done. */
+  turnOver(): void;
+}
+
 /** Something that a program does with its endpoint. */
 export type Action = (core: EndpointCore, nowMs: Millis) => void;
 
@@ -34,6 +42,8 @@ export class Host {
   readonly name: string;
   readonly core: EndpointCore;
   readonly computer: Computer;
+  /** Watches it, if there is one. */
+  bystander: Bystander | undefined;
   readonly #program: Program;
   readonly #port: Port;
   #isPumping = false;
@@ -108,8 +118,11 @@ export class Host {
     if (!this.isAlive) return;
     const nowMs = this.computer.nowMs();
     for (let out = core.pollDatagram(lent, nowMs); out; out = core.pollDatagram(lent, nowMs)) {
-      this.#port.send(out.to, lent.subarray(0, out.length));
+      const bytes = lent.subarray(0, out.length);
+      this.bystander?.sent(bytes, out.to, nowMs);
+      this.#port.send(out.to, bytes);
     }
+    this.bystander?.turnOver();
     this.#planWake();
     this.#program.afterTurn?.();
   }
@@ -117,7 +130,10 @@ export class Host {
   #turn(arrived: readonly Arrived[]): void {
     const { core, computer } = this;
     const nowMs = computer.nowMs();
-    for (const { bytes, from } of arrived) core.handleDatagram(bytes, from, nowMs);
+    for (const { bytes, from } of arrived) {
+      this.bystander?.handled(bytes, from, nowMs);
+      core.handleDatagram(bytes, from, nowMs);
+    }
     if (computer.clock.isDue(core.wakeAtMs())) core.handleWake(computer.nowMs());
     this.pump();
   }

@@ -5,9 +5,10 @@
  * @module
  */
 import { Endpoint } from "../../lsp/endpoint.ts";
-import type { LspEvent, LspNotice } from "../../lsp/mod.ts";
+import type { Address, LspEvent, LspNotice, Params } from "../../lsp/mod.ts";
 import type { Dice } from "../engine/dice.ts";
 import { demand, type TraceLine } from "../engine/trace.ts";
+import { Conduct, watched } from "./conduct.ts";
 import type { Host, Program } from "./host.ts";
 import type { End, Ledger, Side } from "./ledger.ts";
 import type { LargePlan } from "./plan.ts";
@@ -30,6 +31,8 @@ export class Party implements Program {
   large: LargePlan = { share: 0, bytesMax: 0 };
   readonly #ledger: Ledger;
   readonly #trace: TraceLine | undefined;
+  /** Connections that `closeConn` was called for. */
+  readonly #closed = new Set<number>();
 
   constructor(ledger: Ledger, name: string, role: Side["role"], trace: TraceLine | undefined) {
     this.#ledger = ledger;
@@ -70,13 +73,36 @@ export class Party implements Program {
     this.#ledger.read(this.side, event, this.host.computer.loop.nowMs);
   }
 
+  /** Lets every datagram of an endpoint of ours be watched. */
+  watch(params: Params, to?: Address): void {
+    const { core, computer } = this.host;
+    if (!(core instanceof Endpoint)) return;
+    this.host.bystander = new Conduct(
+      watched({
+        name: this.side.name,
+        computer,
+        limits: core.limits,
+        params,
+        to,
+        isOpen: (connId) => !this.closing && !this.#closed.has(connId) && this.#isOpen(connId),
+        readOf: (connId) => this.side.ends.get(connId)?.received ?? 0,
+        turnedAway: () => turnedAway(core),
+      }),
+    );
+  }
+
+  #isOpen(connId: number): boolean {
+    const end = this.side.ends.get(connId);
+    return end !== undefined && end.ended === undefined;
+  }
+
   /** No buffer of one of our endpoints is ever larger than its limit. */
   afterTurn(): void {
     const { core } = this.host;
     if (!(core instanceof Endpoint)) return;
     const { maxQueuedBytes, maxUnreadBytes, maxUnreadBytesTotal } = core.limits;
     const { maxMessageBytes, maxReassemblyBytes } = core.limits;
-    const { unreadBytes, reassemblyBytes } = core.stats();
+    const { bytes: unreadBytes, reassemblyBytes } = core.budget;
     demand(
       unreadBytes <= maxUnreadBytesTotal && reassemblyBytes <= maxReassemblyBytes,
       () => `${this.side.name}: ${unreadBytes} bytes unread, ${reassemblyBytes} in large messages`,
@@ -142,6 +168,7 @@ export class Party implements Program {
     const slow = this.allowance < Infinity;
     const ran = this.host.act((core, nowMs) => {
       if (end.ended !== undefined || this.closing) return;
+      this.#closed.add(end.connId);
       try {
         core.closeConn(end.connId, nowMs);
       } catch (error) {
@@ -169,4 +196,10 @@ export class Party implements Program {
     demand(this.side.refused === undefined, () => `${this.side.name}: refused twice`);
     this.side.refused = code;
   }
+}
+
+/** How often an endpoint has refused somebody for a limit. */
+function turnedAway(core: Endpoint): number {
+  const { flood = 0, unproven = 0 } = core.stats().rejected;
+  return flood + unproven;
 }

@@ -152,6 +152,7 @@ class LspRun implements Run {
     const core = this.#plant === undefined ? sound : new PlantedEndpoint(sound, this.#plant);
     const { name } = party.side;
     party.host = new Host(name, computer, this.#network, core, party, LISTENER_ADDRESS);
+    party.watch(listenerParams);
     this.#parties.push(party);
     this.#listener = party;
   }
@@ -171,6 +172,7 @@ class LspRun implements Run {
     const core = makeDialer(kind, params, limits, random, nowMs, LISTENER_ADDRESS, isn);
     const address = samePort ? previous.host.socket.address : undefined;
     party.host = new Host(party.side.name, computer, this.#network, core, party, address);
+    party.watch(params, LISTENER_ADDRESS);
     this.#parties.push(party);
     this.#clients[index] = party;
     return party;

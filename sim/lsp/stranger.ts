@@ -15,6 +15,7 @@ import type {
   Outgoing,
   Params,
 } from "../../lsp/mod.ts";
+import { readClassic } from "./classic_reader.ts";
 
 /** The classic defaults, all parameters present. */
 const CLASSIC_DEFAULTS: Required<Params> = {
@@ -200,7 +201,7 @@ export class StrangerEndpoint implements EndpointCore {
 
   /** False when the frame is damaged. */
   #onData(connection: Connection, frame: Frame): boolean {
-    const all = Uint8Array.from(atob(frame.Payload ?? ""), (c) => c.charCodeAt(0));
+    const all = Uint8Array.fromBase64(frame.Payload ?? "");
     if (frame.Size < 0 || all.length < frame.Size) return false;
     const payload = all.subarray(0, frame.Size);
     if (strangerChecksum(frame.ConnID, frame.SeqNum, payload) !== frame.Checksum) return false;
@@ -286,7 +287,7 @@ export class StrangerEndpoint implements EndpointCore {
       SeqNum: seq,
       Size: payload?.length ?? 0,
       Checksum: payload === undefined ? 0 : strangerChecksum(id, seq, payload),
-      Payload: payload === undefined ? null : btoa(String.fromCharCode(...payload)),
+      Payload: payload === undefined ? null : payload.toBase64(),
     };
     this.#outbox.push({ to, text: JSON.stringify(frame) });
   }
@@ -296,6 +297,13 @@ const utf8 = new TextEncoder();
 const text = new TextDecoder("utf-8", { ignoreBOM: true });
 
 function parseFrame(bytes: Uint8Array): Frame | undefined {
+  const head = readClassic(bytes);
+  if (head !== undefined) {
+    const { type, connId, seq, size, checksum, payloadAt, payloadLength } = head;
+    const end = payloadAt + payloadLength;
+    const Payload = payloadLength < 0 ? null : text.decode(bytes.subarray(payloadAt, end));
+    return { Type: type, ConnID: connId, SeqNum: seq, Size: size, Checksum: checksum, Payload };
+  }
   try {
     return JSON.parse(text.decode(bytes)) as Frame;
   } catch {
@@ -303,16 +311,16 @@ function parseFrame(bytes: Uint8Array): Frame | undefined {
   }
 }
 
-/** docs/lsp.md, section 8; in 64-bit arithmetic for being written differently from ours. */
+/** docs/lsp.md, section 8; with one sum and one fold at the end, unlike ours. */
 export function strangerChecksum(id: number, seq: number, payload: Uint8Array): number {
-  let sum = 0n;
+  let sum = 0;
   for (const value of [id, seq, payload.length]) {
-    const word = BigInt(value) & 0xffffffffn;
-    sum += ((word & 0xffffn) + (word >> 16n)) & 0xffffn;
+    const word = value % 2 ** 32;
+    sum += ((word % 65_536) + Math.floor(word / 65_536)) % 65_536;
   }
-  payload.forEach((byte, i) => (sum += BigInt(byte) << (i % 2 === 0 ? 0n : 8n)));
-  while (sum > 0xffffn) sum = (sum & 0xffffn) + (sum >> 16n);
-  return Number(~sum & 0xffffn);
+  for (let i = 0; i < payload.length; i++) sum += payload[i]! * (i % 2 === 0 ? 1 : 256);
+  while (sum > 0xffff) sum = (sum % 65_536) + Math.floor(sum / 65_536);
+  return 0xffff - sum;
 }
 
 function removeWhere<T>(list: T[], condition: (item: T) => boolean): void {

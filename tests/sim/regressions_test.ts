@@ -95,3 +95,19 @@ test("a lost connection gives back the room of messages that came ahead of their
   expect(listener.pollEvent()).toMatchObject({ kind: "lost", connId: 1 });
   expect(listener.stats().unreadBytes).toBe(0);
 });
+
+test("an end that has taken leave sends nothing more once its peer has answered (seed 53)", () => {
+  const { listener, dialer } = connectedPair("client 1", 10);
+  listener.write(1, Uint8Array.of(7));
+  const [late] = outgoing(listener, 1);
+  dialer.close(2);
+  const [close] = outgoing(dialer, 2).slice(-1);
+  listener.handleDatagram(close!.bytes, "client 1", 3);
+  const answers = outgoing(listener, 3);
+  expect(answers.length).toBe(1);
+  // What the peer had sent before and its answer are handled in one turn.
+  dialer.handleDatagram(late!.bytes, SERVER, 4);
+  dialer.handleDatagram(answers[0]!.bytes, SERVER, 4);
+  expect(outgoing(dialer, 4)).toEqual([]);
+  expect(dialer.wakeAtMs()).toBeUndefined();
+});
