@@ -25,6 +25,7 @@ import type { Files } from "./disk_files.ts";
 import { lockDirectory, type Unlock } from "./disk_lock.ts";
 import type { DiskLog } from "./disk_log.ts";
 import {
+  demandOurs,
   type Disk,
   type DiskStats,
   LOCK_FILE,
@@ -69,10 +70,12 @@ export function openDisk(
   between: (files: Files) => Files = (files) => files,
 ): OpenedDisk<SystemDisk> {
   const directory = made(options.directory);
+  const volume = new SystemVolume(directory);
+  // Not even a lock is left in a directory that is somebody else's.
+  demandOurs(volume);
   const unlock = lock(directory);
   try {
     const files = new SystemFiles(directory);
-    const volume = new SystemVolume(directory);
     const newSalt = (): number => crypto.getRandomValues(new Uint32Array(1))[0]!;
     const { owner, state, log } = openVolume(volume, between(files), options, newSalt);
     return { disk: new DirectoryDisk(owner, log, files, unlock), state };

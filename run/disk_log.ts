@@ -76,7 +76,7 @@ export class DiskLog {
   #isFull = false;
   #isRetryPlanned = false;
   #state: "new" | "open" | "closing" | "over" = "new";
-  #closed: (() => void) | undefined;
+  readonly #closed: (() => void)[] = [];
 
   constructor(
     files: Files,
@@ -143,7 +143,7 @@ export class DiskLog {
   close(done: () => void): void {
     if (this.#state === "over") return done();
     this.#state = "closing";
-    this.#closed = done;
+    this.#closed.push(done);
     this.#goOn();
   }
 
@@ -315,7 +315,7 @@ export class DiskLog {
 
   #end(): void {
     this.abandon();
-    this.#closed?.();
+    for (const done of this.#closed) done();
   }
 
   #saved({ token, last }: Save, isWhole: boolean): void {
@@ -344,7 +344,7 @@ export class DiskLog {
   #fail(text: string): void {
     this.abandon();
     this.#tell({ kind: "disk", state: "failed", reason: text });
-    this.#closed?.();
+    for (const done of this.#closed) done();
   }
 
   #retry(): void {

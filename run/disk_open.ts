@@ -112,8 +112,9 @@ export function openVolume(
     `a disk belongs to a word and a line, got ${kind} ${id}`,
   );
   invariant(segmentBytes >= SEGMENT_BYTES_MIN, `a segment has ${SEGMENT_BYTES_MIN} bytes at least`);
+  demandOurs(volume);
   if (!volume.list().includes(OWNER_FILE)) {
-    demandEmpty(volume);
+    demandNothingLost(volume);
     begin(volume, { kind, id: id ?? "" }, segmentBytes, newSalt());
   }
   const text = new TextDecoder("utf-8", { ignoreBOM: true }).decode(
@@ -143,17 +144,22 @@ export function openVolume(
   return { owner, state: { meta, records, snapshot: snapshot?.stored }, log };
 }
 
-/** Throws unless nothing is there but what a crash may have left of the first opening. */
-function demandEmpty(volume: Volume): void {
+/**
+ * Throws a `DiskError`, FOREIGN, unless there is an owner file, or nothing but what a crash may
+ * have left of the first opening.
+ */
+export function demandOurs(volume: Volume): void {
+  const names = volume.list();
   const ours = [OWNER_PART_FILE, SPARE_FILE, segmentFile(1), ...NOT_OURS];
   const isLock = (name: string): boolean => name === LOCK_FILE || name.startsWith(`${LOCK_FILE}.`);
-  const others = volume.list().filter((name) => !ours.includes(name) && !isLock(name));
-  if (others.length > 0) {
-    throw new DiskError(
-      "FOREIGN",
-      `${volume.name}: it holds ${others[0]} and is no disk of this program; name an empty directory`,
-    );
-  }
+  const other = names.find((name) => !ours.includes(name) && !isLock(name));
+  if (other === undefined || names.includes(OWNER_FILE)) return;
+  const text = `it holds ${other} and is no disk of this program; name an empty directory`;
+  throw new DiskError("FOREIGN", `${volume.name}: ${text}`);
+}
+
+/** Throws if the first segment has been used, and so had an owner. */
+function demandNothingLost(volume: Volume): void {
   if (!volume.list().includes(segmentFile(1))) return;
   const file = segmentFile(1);
   const bytes = volume.read(file, 0, volume.size(file));
@@ -169,9 +175,15 @@ function demandEmpty(volume: Volume): void {
 /** Makes the first segment, and the owner's file once that is durable. */
 function begin(volume: Volume, owner: Owner, size: number, salt: number): void {
   const header = { number: 1, size, firstBatch: 1, next: 1, salt, meta: undefined };
+  volume.apply([{ op: "create", file: SPARE_FILE }]);
+  try {
+    volume.apply([{ op: "zeros", file: SPARE_FILE, at: 0, end: size }]);
+  } catch (error) {
+    // A directory that is refused is not to take up what space there is.
+    if (error instanceof DiskError) volume.apply([{ op: "remove", file: SPARE_FILE }]);
+    throw error;
+  }
   volume.apply([
-    { op: "create", file: SPARE_FILE },
-    { op: "zeros", file: SPARE_FILE, at: 0, end: size },
     { op: "write", file: SPARE_FILE, at: 0, bytes: encodeSegmentHeader(header) },
     { op: "sync", file: SPARE_FILE },
     { op: "rename", file: SPARE_FILE, to: segmentFile(1) },

@@ -27,9 +27,14 @@ export interface SnapshotPort {
   unstuck(): void;
 }
 
-/** What the snapshot at `index` is called; `.part` is behind that until it is whole. */
+/** What the snapshot at `index` is called. */
 export function snapshotFile(index: number): string {
   return `snapshot-${String(index).padStart(16, "0")}`;
+}
+
+/** The same until it is whole. */
+function partFile(index: number): string {
+  return `${snapshotFile(index)}.part`;
 }
 
 /** The index in a snapshot's name, or undefined if it is no whole snapshot's. */
@@ -50,13 +55,20 @@ interface Unfinished {
   unsyncedBytes: number;
 }
 
-/** A part that waits for its turn. */
-interface Waiting {
+/** What waits for its turn: a part, or the removal of a snapshot that is forgotten. */
+type Waiting = WaitingPart | { readonly forgotten: number };
+
+interface WaitingPart {
   readonly save: Save;
   /** Undefined: it is of a snapshot that is older than the newest, and changes nothing. */
   readonly to: Unfinished | undefined;
   /** The last part of one that discards the log: begins when it is the log's turn, too. */
-  readonly turn: { begin?: (done: () => void) => void; done?: () => void } | undefined;
+  readonly turn: Turn | undefined;
+}
+
+interface Turn {
+  begin?: (done: () => void) => void;
+  done?: () => void;
 }
 
 /** See the module. */
@@ -120,7 +132,7 @@ export class Snapshots {
     invariant(to && fits, `a part of ${save.index} goes to ${to?.size}, got ${save.offset}`);
     to.size += save.bytes.length;
     to.checksum = crc32c(save.bytes, 0, save.bytes.length, to.checksum);
-    const turn: Waiting["turn"] = save.last?.log === "discard" ? {} : undefined;
+    const turn: Turn | undefined = save.last?.log === "discard" ? {} : undefined;
     if (save.last !== undefined) this.#indexQueued = save.index;
     this.#queue.push({ save, to, turn });
     if (turn !== undefined) this.#port.inOrder((done) => this.#takeTurn(turn, done));
@@ -130,7 +142,9 @@ export class Snapshots {
 
   /** Forgets the unfinished snapshot at `index`, if there is one. */
   forget(index: number): void {
-    if (index > this.#indexQueued) this.#unfinished.delete(index);
+    if (index <= this.#indexQueued || !this.#unfinished.delete(index)) return;
+    this.#queue.push({ forgotten: index });
+    this.#goOn();
   }
 
   /** Reads a part of a snapshot for `answer`. */
@@ -164,9 +178,17 @@ export class Snapshots {
     const next = this.#queue.shift();
     if (next === undefined) return;
     this.#isBusy = true;
-    const { save, to } = next;
+    if ("save" in next) return this.#write(next);
+    this.#run([{ op: "remove", file: partFile(next.forgotten) }], () => {
+      this.#isBusy = false;
+      this.#goOn();
+    });
+  }
+
+  #write(part: WaitingPart): void {
+    const { save, to } = part;
     if (to === undefined) return this.#finish(save, false);
-    const file = `${snapshotFile(save.index)}.part`;
+    const file = partFile(save.index);
     const operations: FileOperation[] = [];
     if (save.offset === 0) operations.push({ op: "create", file });
     if (save.bytes.length > 0) {
@@ -177,10 +199,10 @@ export class Snapshots {
       operations.push({ op: "sync", file });
       to.unsyncedBytes = 0;
     }
-    this.#run(operations, () => this.#written(next));
+    this.#run(operations, () => this.#written(part));
   }
 
-  #written({ save, to, turn }: Waiting): void {
+  #written({ save, to, turn }: WaitingPart): void {
     if (save.last === undefined || to === undefined) return this.#finish(save, false);
     if (turn === undefined) return this.#commit(save, to, this.#footer?.firstBatch ?? 0);
     // No append is under way during a turn: all batches so far are of the log that goes.
@@ -191,7 +213,7 @@ export class Snapshots {
     else turn.begin = begin;
   }
 
-  #takeTurn(turn: NonNullable<Waiting["turn"]>, done: () => void): void {
+  #takeTurn(turn: Turn, done: () => void): void {
     turn.done = done;
     turn.begin?.(done);
   }
@@ -209,7 +231,7 @@ export class Snapshots {
       logFrom,
       about: last?.about,
     };
-    const file = `${snapshotFile(index)}.part`;
+    const file = partFile(index);
     const operations: FileOperation[] = [
       { op: "write", file, at: size, bytes: encodeSnapshotEnd(footer) },
       { op: "sync", file },
@@ -237,7 +259,7 @@ export class Snapshots {
     for (const old of this.#unfinished.keys()) {
       if (old > index) continue;
       this.#unfinished.delete(old);
-      if (old < index) removals.push({ op: "remove", file: `${snapshotFile(old)}.part` });
+      if (old < index) removals.push({ op: "remove", file: partFile(old) });
     }
     if (removals.length > 0) this.#run(removals, () => {});
   }

@@ -209,6 +209,20 @@ for (const [name, newWorld] of Object.entries(DISK_WORLDS)) {
       assertEquals(snapshotsOf(world), ["snapshot-0000000000000009"]);
     });
 
+    test("removes what there is of a snapshot that is to be forgotten, and may begin it anew", async () => {
+      const rig = new Rig(world);
+      await rig.append(1, "a", "b");
+      rig.askToSave(2, 0, bytesOf("begun"));
+      rig.disk.handle({ kind: "forget", index: 2 });
+      rig.disk.handle({ kind: "forget", index: 2 });
+      const token = rig.askToSave(1, 0, bytesOf("other"));
+      await rig.until(() => rig.wasSaved(token));
+      assertEquals(snapshotsOf(world), ["snapshot-0000000000000001.part"]);
+      await rig.save(2, bytesOf("anew"), "keep");
+      await rig.close();
+      assertEquals(textOf(new Rig(world).state.snapshot!.bytes!), "anew");
+    });
+
     test("refuses parts that do not fit, and too many unfinished snapshots", async () => {
       const rig = new Rig(world);
       await rig.append(1, ..."abcdefghij");
@@ -332,7 +346,7 @@ for (const [name, newWorld] of Object.entries(DISK_WORLDS)) {
     test("closes after what waits, and does nothing afterwards", async () => {
       let rig = new Rig(world);
       for (let at = 1; at <= 50; at++) rig.ask({ log: { at, records: [bytesOf("x")] } });
-      await rig.close();
+      await Promise.all([rig.close(), rig.close()]);
       assertEquals(rig.stored, 50);
       rig = new Rig(world);
       assertEquals(rig.texts.length, 50);
