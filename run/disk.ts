@@ -19,7 +19,6 @@
  */
 import { mkdirSync, realpathSync } from "node:fs";
 import { dirname } from "node:path";
-import type { StoreEffect, StoreInput } from "../base/store.ts";
 import { DiskError } from "./disk_errors.ts";
 import type { Files } from "./disk_files.ts";
 import { lockDirectory, type Unlock } from "./disk_lock.ts";
@@ -27,8 +26,8 @@ import type { DiskLog } from "./disk_log.ts";
 import {
   demandOurs,
   type Disk,
-  type DiskStats,
   LOCK_FILE,
+  LogDisk,
   type OpenedDisk,
   type OpenOptions,
   openVolume,
@@ -118,41 +117,25 @@ function unusable(directory: string, cause: unknown): DiskError {
   return new DiskError(kind, text, { cause });
 }
 
-class DirectoryDisk implements SystemDisk {
-  readonly owner: Owner;
-  readonly #log: DiskLog;
+class DirectoryDisk extends LogDisk implements SystemDisk {
   readonly #files: SystemFiles;
   readonly #unlock: Unlock;
   #released: Promise<void> | undefined;
 
   constructor(owner: Owner, log: DiskLog, files: SystemFiles, unlock: Unlock) {
-    this.owner = owner;
-    this.#log = log;
+    super(owner, log);
     this.#files = files;
     this.#unlock = unlock;
   }
 
-  start(tell: (input: StoreInput) => void): void {
-    this.#log.start(tell);
-  }
-
-  handle(effect: StoreEffect): void {
-    this.#log.handle(effect);
-  }
-
-  stats(): DiskStats {
-    const { usedBytes, segmentCount } = this.#log;
-    return { segments: segmentCount, usedBytes };
-  }
-
   async close(done?: () => void): Promise<void> {
-    await new Promise<void>((resolve) => this.#log.close(resolve));
+    await new Promise<void>((resolve) => this.log.close(resolve));
     await this.#release();
     done?.();
   }
 
   async abandon(done?: () => void): Promise<void> {
-    this.#log.abandon();
+    this.log.abandon();
     await this.#release();
     done?.();
   }

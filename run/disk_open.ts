@@ -84,6 +84,30 @@ export interface Disk {
   abandon(done: () => void): void;
 }
 
+/** What all disks are that have a log. */
+export class LogDisk {
+  readonly owner: Owner;
+  protected readonly log: DiskLog;
+
+  constructor(owner: Owner, log: DiskLog) {
+    this.owner = owner;
+    this.log = log;
+  }
+
+  start(tell: (input: StoreInput) => void): void {
+    this.log.start(tell);
+  }
+
+  handle(effect: StoreEffect): void {
+    this.log.handle(effect);
+  }
+
+  stats(): DiskStats {
+    const { usedBytes, segmentCount } = this.log;
+    return { segments: segmentCount, usedBytes };
+  }
+}
+
 /** A disk, and what it holds: all that its core is given. */
 export interface OpenedDisk<D extends Disk = Disk> {
   readonly disk: D;

@@ -7,13 +7,12 @@
  */
 import type { Millis } from "../../base/machine.ts";
 import { chance, type Random, unitReal } from "../../base/random.ts";
-import type { StoreEffect, StoreInput } from "../../base/store.ts";
 import { DiskError } from "../../run/disk_errors.ts";
 import type { FileFailure, FileOperation, Files, Volume } from "../../run/disk_files.ts";
 import type { DiskLog } from "../../run/disk_log.ts";
 import {
   type Disk,
-  type DiskStats,
+  LogDisk,
   type OpenedDisk,
   type OpenOptions,
   openVolume,
@@ -245,34 +244,18 @@ class UntimedVolume implements Volume {
   }
 }
 
-class OpenSimulatedDisk implements Disk {
-  readonly owner: Owner;
-  readonly #log: DiskLog;
+class OpenSimulatedDisk extends LogDisk implements Disk {
   readonly #files: TimedFiles;
   #release: (() => void) | undefined;
 
   constructor(owner: Owner, log: DiskLog, files: TimedFiles, release: () => void) {
-    this.owner = owner;
-    this.#log = log;
+    super(owner, log);
     this.#files = files;
     this.#release = release;
   }
 
-  start(tell: (input: StoreInput) => void): void {
-    this.#log.start(tell);
-  }
-
-  handle(effect: StoreEffect): void {
-    this.#log.handle(effect);
-  }
-
-  stats(): DiskStats {
-    const { usedBytes, segmentCount } = this.#log;
-    return { segments: segmentCount, usedBytes };
-  }
-
   close(done: () => void): void {
-    this.#log.close(() => {
+    this.log.close(() => {
       this.crash();
       done();
     });
@@ -284,7 +267,7 @@ class OpenSimulatedDisk implements Disk {
   }
 
   crash(): void {
-    this.#log.abandon();
+    this.log.abandon();
     this.#files.end();
     this.#release?.();
     this.#release = undefined;
