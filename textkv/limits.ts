@@ -47,7 +47,7 @@ export const DEFAULT_LIMITS: Limits = {
   aheadBytesMax: 64 << 10,
   storeBytesMax: 1 << 30,
   patienceMs: 5000,
-  linePatienceMs: 20,
+  linePatienceMs: 10,
   uselessMax: 500,
   restMs: 20,
   lingerMs: 60_000,

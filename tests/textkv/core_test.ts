@@ -214,6 +214,8 @@ describe("slow readers", () => {
       reader.send("Get:k\n");
       assertEquals(reader.lines.at(-1), "k:only");
       assertEquals(server.core.counts().values, 1);
+      reader.send("Delete:k\n");
+      assertEquals(server.core.counts().bytes, 0);
     }
   });
 
@@ -359,7 +361,10 @@ describe("what a client makes the server keep is bounded", () => {
     near(greedy[1]!.lines.length, 9);
     const again = server.connect(0).send(repeat("Get:k", 400));
     server.advance(60_000);
-    near(again.read().lines.length, 99);
+    for (const client of [late, again, ...greedy]) client.kill();
+    const fresh = server.connect(0).send(repeat("Get:k", 400));
+    server.advance(60_000);
+    near(fresh.read().lines.length, 99);
   });
 
   test("nothing is kept of a client that was there, though it comes back ten thousand times", () => {

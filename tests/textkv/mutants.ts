@@ -26,8 +26,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     file: core,
     line: "client.isBlocked = bytes < client.offered;",
-    becomes: "client.isBlocked = bytes === 0;",
-    breaks: "a socket that took a part is offered the rest at once, and never waited for",
+    becomes: "client.isBlocked = true;",
+    breaks: "a socket that took everything is not written to before it says that it can be",
   },
   {
     file: core,
