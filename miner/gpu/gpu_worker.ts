@@ -9,6 +9,7 @@
  */
 import { isMainThread, parentPort, type Worker, workerData } from "node:worker_threads";
 import { clipped } from "../../base/text.ts";
+import { Channel } from "../../channels/mod.ts";
 import { LABEL_BYTES_MAX } from "../../work/messages.ts";
 import type { PoolCommand, PoolEvent, Search } from "../types.ts";
 import { type Gpu, openGpu } from "./gpu_native.ts";
@@ -56,8 +57,8 @@ export class GpuQueue {
   readonly #report: (what: GpuReport) => void;
   readonly #pace: Pace = firstPace();
   readonly #open = new Map<number, Open>();
-  #wake = (): void => {};
-  #closed = false;
+  /** Rings when there is something to do; closed when there will not be. */
+  readonly #bell = new Channel<undefined>(1);
 
   constructor(gpu: Gpu, report: (what: GpuReport) => void) {
     this.#gpu = gpu;
@@ -71,10 +72,10 @@ export class GpuQueue {
       throw new Error(`${this.#gpu.label} fails its self-test: ${failure}`);
     const rate = await this.#measure();
     this.#tell({ kind: "pool", threads: 1, rate, label: poolLabel(this.#gpu.label) });
-    while (!this.#closed) {
+    while (!this.#bell.closed) {
       const [first] = this.#open.values();
       if (first !== undefined) await this.#step(first);
-      else await new Promise<void>((resolve) => (this.#wake = resolve));
+      else await this.#bell.receive();
     }
   }
 
@@ -82,9 +83,8 @@ export class GpuQueue {
   obey(order: GpuOrder): void {
     switch (order.kind) {
       case "close":
-        this.#closed = true;
         this.#open.clear();
-        break;
+        return this.#bell.close();
       case "start": {
         const { search } = order;
         const { id, lower, upper, target } = search;
@@ -110,7 +110,7 @@ export class GpuQueue {
         if (standing !== undefined) this.#tell({ kind: "stopped", id, ...standing });
       }
     }
-    this.#wake();
+    this.#bell.trySend(undefined);
   }
 
   async #step(open: Open): Promise<void> {
@@ -139,7 +139,7 @@ export class GpuQueue {
     // The first batch has the shader made: it does not count.
     await search.step();
     const endMs = performance.now() + WARM_UP_MS;
-    while (performance.now() < endMs && !this.#closed) await search.step();
+    while (performance.now() < endMs && !this.#bell.closed) await search.step();
     return Math.round(1000 * pace.rate);
   }
 
