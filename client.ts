@@ -97,7 +97,7 @@ async function tell(
   return EXIT_UNMET;
 }
 
-/** The exit code of a job without an answer; what is to be said of it, is. */
+/** The exit code of a job without an answer; it also says what there is to say. */
 async function fail(error: SubmitError, json: boolean): Promise<number> {
   if (error.code === "INVALID_JOB") throw new UsageError(error.message);
   if (error.code !== "DISCONNECTED") throw new Failure(error.message);

@@ -2,7 +2,7 @@
  * The simulator: `bun run sim.ts --seed N [--seeds K]`. Runs the protocol, the fleet and whatever
  * else has a harness, the very code that runs on sockets, on a simulated network and clock, with
  * faults drawn from the seed. A failing seed prints the rule that was broken, what was drawn, the
- * last events, and the command that replays it. docs/simulator.md tells what is modelled.
+ * last events, and the command that replays it. docs/simulator.md says what is modelled.
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
  * What each choice in the AVX-512 hybrid is worth: the kernel as it is against itself with one
- * thing laid out otherwise, on one thread. What docs/kernels.md tells of it comes from here.
+ * thing laid out otherwise, on one thread. The figures in docs/kernels.md come from here.
  *
  * `bun run bench/hybrid.ts [--rounds N]`: rounds are interleaved, medians are printed.
  *

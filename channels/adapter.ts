@@ -54,7 +54,7 @@ let choices = 0;
  * Values in the order in which they were sent, each received once.
  *
  * `capacity` values may wait in it. With 0, the default, a `send` is done when its value was
- * received. Whoever waited longest is served first, senders and receivers alike.
+ * received. The longest waiting is served first, among senders and receivers alike.
  */
 export class Channel<T> implements AsyncIterable<T, undefined> {
   readonly #core: ChannelCore<T>;

@@ -1,5 +1,5 @@
 /**
- * A channel without promises: who waits, what lies in between, and who meets whom.
+ * A channel without promises: which requests wait, what lies in between, and which two meet.
  *
  * Values leave in the order in which they came in. Who waited first is served first. With a
  * capacity of 0 nothing ever lies in the channel: a sender waits until its value is received.

@@ -56,7 +56,7 @@ export class SubmitError extends Error {
   }
 }
 
-/** A job under way. Iterating gives its progress; whoever comes late sees the newest. */
+/** A job under way. Iterating gives its progress; a late reader sees the newest. */
 export interface Submission extends AsyncIterable<Status>, AsyncDisposable {
   /** The checked answer; rejects with a {@link SubmitError}. */
   readonly answer: Promise<JobAnswer>;
@@ -95,7 +95,7 @@ class RunningJob implements Submission {
   constructor(options: SubmitOptions) {
     this.answer = this.#answer.promise;
     this.connected = this.#connected.promise;
-    // Whoever looks at one of the two only is not to be told of the other.
+    // Code that looks at only one of the two must not be bothered by the other.
     this.answer.catch(() => {});
     this.connected.catch(() => {});
     const { host, port, wire, params } = options;

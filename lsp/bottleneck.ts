@@ -1,7 +1,7 @@
 /**
  * Congestion control by a model of the path: how fast its bottleneck delivers, and how long its
  * round trip takes without a queue. What is under way is what the two hold, and a little more, so
- * that the queue never runs dry and its length tells of free capacity. After BBR (Cardwell et al.,
+ * that the queue never runs dry and its length shows free capacity. After BBR (Cardwell et al.,
  * 2016; draft-ietf-ccwg-bbr), with the small standing queue of Vegas (Brakmo and Peterson, 1995),
  * which makes flows share evenly. docs/congestion.md explains it, with figures.
  *

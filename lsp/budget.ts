@@ -110,7 +110,7 @@ export class Budget {
 
   /** Grants what can be granted, first come, first served. */
   private grantMore(): void {
-    // Whoever is told may release something in turn: the loop below sees to that.
+    // A callback may release something in turn: the loop below sees to that.
     if (this.isGranting) return;
     this.isGranting = true;
     for (;;) {

@@ -34,7 +34,7 @@ export class DeliveryRate {
   private firstSentMs: Millis = 0;
   /** Samples are limited by the application until this much is delivered. */
   private limitedUntilBytes = 0;
-  /** Whether the newest acknowledgement told of everything that had arrived. */
+  /** Whether the newest acknowledgement reported everything that had arrived. */
   isTrusted = true;
   /** The newest datagram that arrived, until its sample is made. */
   private arrived: SentDatagram | undefined;
@@ -82,7 +82,7 @@ export class DeliveryRate {
 
   /**
    * `ackedBytes` were acknowledged, `inFlightBytes` are under way now. Ends the sample of the
-   * datagram that `noteArrived` told of; the answer is only lent.
+   * datagram that `noteArrived` reported; the answer is only lent.
    */
   take(ackedBytes: number, rttMs: Millis, nowMs: Millis): AckSample {
     const { arrived, ack } = this;

@@ -93,7 +93,7 @@ export class Dialer extends Endpoint {
     super.abort();
   }
 
-  /** With its one connection a dialer is done, whoever ended it. */
+  /** When its one connection ends, whichever side ended it, a dialer is done. */
   override ended(connection: Connection): void {
     this.isClosing = true;
     super.ended(connection);

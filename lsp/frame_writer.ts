@@ -29,7 +29,7 @@ import { PLAIN_SEAL, type Seal } from "./seal.ts";
 
 const CONNECT_BYTES = 44;
 const CHALLENGE_BYTES = 16;
-/** An Accept frame: whoever lets it ride beside a message must know whether both fit. */
+/** An Accept frame: code that sends it beside a message must know whether both fit. */
 export const ACCEPT_BYTES = 32;
 const REFUSE_BYTES = 20;
 const CLOSE_BYTES = 16;

@@ -17,7 +17,7 @@ export class Goodbye {
   readonly code: number;
   /** One line for people. */
   readonly reason: string;
-  /** Whether the Close is to be sent now. */
+  /** Whether to send the Close now. */
   isWanted = true;
   private readonly isRepeated: boolean;
   private intervalMs: Millis = 0;
@@ -27,11 +27,11 @@ export class Goodbye {
   constructor(code: number, reason: string) {
     this.code = code;
     this.reason = reason;
-    // Whoever fell silent for so long most likely hears nothing: once is enough.
+    // A peer that was silent for so long most likely hears nothing: once is enough.
     this.isRepeated = code !== CloseCode.lost;
   }
 
-  /** When `isDue` is to be asked. */
+  /** When to ask `isDue`. */
   get wakeAtMs(): Millis {
     return Math.min(this.repeatAtMs, this.untilMs);
   }

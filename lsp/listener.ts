@@ -32,7 +32,7 @@ const CLASSIC_ISN_MAX = 2 ** 52;
 /**
  * The ticks of native connections fall on multiples of this, or of an eighth of the epoch: a
  * wake-up serves all of a slot. 5,000 idle peers at an epoch of 2 s make 100 slots of 50
- * heartbeats, few enough for the receive buffer of whoever they share a machine with.
+ * heartbeats, few enough for the receive buffers of other programs on the machine.
  */
 const TICK_SLOT_MS = 20;
 
@@ -142,7 +142,7 @@ export class Listener extends Endpoint {
     const known = this.nativeByAddress.get(from);
     if (known?.isn === isn) return known.handleConnectAgain();
     // A late copy of the Connect of a connection that is over would make a ghost of it: so that one
-    // has used its cookie up, and whoever really connects again is asked for a new one.
+    // has used its cookie up, and a client that really connects again is asked for a new one.
     const purpose = `connect ${this.endedIds.get(`${from} ${isn}`) ?? 0}`;
     if (!this.cookies.check(token, purpose, from, isn, nowMs)) {
       const cookie = this.cookies.make(purpose, from, isn, nowMs);
@@ -154,7 +154,7 @@ export class Listener extends Endpoint {
     const reason = this.versionMismatch(reader);
     if (reason !== undefined) return this.refuse(isn, "version", reason, from, nowMs);
     if (this.isClosing) return this.refuse(isn, "closed", "the server is closing", from, nowMs);
-    // The address is proved: whoever had it before is gone, and must not live on by its packets.
+    // The address is proved: its former owner is gone, and must not live on by these packets.
     known?.closeNow("replaced", "replaced", closeText(CloseCode.replaced));
     if (!this.hasRoom(from, nowMs)) {
       const { maxConnections } = this.limits;
@@ -266,7 +266,7 @@ export class Listener extends Endpoint {
     });
   }
 
-  /** Tells whoever watches, but not without end. */
+  /** Reports to the observer, but not without end. */
   private noteRefusal(code: Refusal, reason: string, nowMs: Millis): void {
     this.rejections.count(`refused ${code}`);
     if (nowMs >= this.refusalsSinceMs + 1000) {

@@ -38,7 +38,7 @@ export class LossRecovery {
   private readonly lost = new Queue<Outbound>();
   /** The newest datagram known to have arrived. */
   private newestArrived = 0;
-  /** Up to here the newest acknowledgement told of all that had arrived; of more it may not. */
+  /** Up to here the newest acknowledgement reported all that had arrived; beyond, perhaps not. */
   private reportedSeq = Infinity;
   private lastDataSentMs: Millis = -Infinity;
   private timeouts = 0;
@@ -134,7 +134,7 @@ export class LossRecovery {
     this.probes = 1;
   }
 
-  /** `entry` is to be sent again, though nothing says that the path is to blame. */
+  /** Sends `entry` again although nothing says that the path is to blame. */
   giveUp(entry: Outbound): void {
     this.send.markLost(entry);
     this.lost.push(entry);

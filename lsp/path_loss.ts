@@ -52,7 +52,7 @@ export class PathLoss {
     this.earlyBytes = 0;
   }
 
-  /** It ends; its losses and round trips are to be told for at least a round more. */
+  /** It ends; report its losses and round trips for at least one more round. */
   end(sentBytes: number, nowMs: Millis): void {
     this.ended = {
       fromMs: this.startMs,

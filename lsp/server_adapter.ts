@@ -26,7 +26,7 @@ export interface ListenOptions extends EndpointOptions {
   readonly host?: string;
   /** 0..65535; 0 takes a free one. */
   readonly port: number;
-  /** Told of lost and closed connections by the async iterator. */
+  /** Called by the async iterator for lost and closed connections. */
   readonly onLost?: (end: ConnectionEnd) => void;
 }
 
@@ -175,7 +175,7 @@ class Server implements LspServer, Upcalls {
     return connId === undefined ? core.stats() : core.connectionStats(connId);
   }
 
-  /** Yields data only; `onLost` is told of ends. Ends when the server is closed. */
+  /** Yields data only; `onLost` is called for ends. Ends when the server is closed. */
   [Symbol.asyncIterator](): AsyncIterator<Received> {
     return iterate(this, (error) => {
       const isEnd = error instanceof ConnectionLost || error instanceof ConnectionClosed;

@@ -26,7 +26,7 @@ export class StallWatch {
     this.periodMs = Math.max(LEAST_PERIOD_MS, (epochLimit + 2) * epochMillis);
   }
 
-  /** Whether the peer is to be given up. To be asked at every tick. */
+  /** Whether to give up the peer. Ask at every tick. */
   isOver(nowMs: Millis): boolean {
     const { receive } = this;
     if (!receive.keepsOthersWaiting) {

@@ -22,7 +22,7 @@ const BYTES_PER_TURN = 64 << 10;
 const DATAGRAMS_PER_LOOK = 8;
 
 /**
- * In each turn so many datagrams are told of at once, and so many jobs' messages leave at the
+ * In each turn so many datagrams are reported at once, and so many jobs' messages leave at the
  * job's end: a lone message is not held up by the rest of the turn. What comes then is read, and
  * packed, together; and so is all of a turn that follows one with more datagrams.
  */
@@ -51,7 +51,7 @@ export class UdpEndpoint<Core extends Endpoint> implements SocketHandlers {
   private timer: ReturnType<typeof setTimeout> | undefined;
   private timerAtMs = Infinity;
   private immediate: ReturnType<typeof setImmediate> | undefined;
-  /** How many are told of, and leave, promptly in this turn; how many left. */
+  /** How many are reported, and leave, promptly in this turn; how many left. */
   private prompt = PROMPT_PER_TURN;
   private promptFlushes = 0;
   private isPrompt = false;
@@ -181,7 +181,7 @@ export class UdpEndpoint<Core extends Endpoint> implements SocketHandlers {
     return this.isRetiring || core.wantsTurn || (core.wakeAtMs() ?? Infinity) < timerAtMs;
   }
 
-  /** Whoever reads goes first, so that acknowledgements ride on what they write. */
+  /** Readers go first, so that acknowledgements ride on what they write. */
   private readonly endTurn = (): void => {
     if (this.immediate !== undefined) clearImmediate(this.immediate);
     this.immediate = undefined;

@@ -8,7 +8,7 @@ import { Queue } from "../base/queue.ts";
 import { ConnectionClosed, ConnectionLost, type LspError } from "./errors.ts";
 import type { LspEvent } from "./types.ts";
 
-/** The error that tells of a connection's last event. */
+/** The error that reports a connection's last event. */
 export function endError(event: Exclude<LspEvent, { kind: "data" }>): LspError {
   return event.kind === "lost"
     ? new ConnectionLost(event.connId)

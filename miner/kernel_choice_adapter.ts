@@ -1,6 +1,6 @@
 /**
- * The fastest kernel for whoever hashes in a thread of their own: proved in a child process first,
- * then made here.
+ * The fastest kernel for programs that hash in a thread of their own: proved in a child process
+ * first, then made here.
  *
  * @module
  */

@@ -362,7 +362,7 @@ export class Pool {
   }
 }
 
-/** What there is to tell of a search; its prefix never shrinks, whatever happens to the threads. */
+/** What is known about a search; its prefix never shrinks, whatever happens to the threads. */
 function news(open: Open, { next, best }: Standing): { next: bigint; best?: Candidate } {
   if (next > open.toldNext) open.toldNext = next;
   open.toldBest = best;

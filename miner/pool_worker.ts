@@ -188,7 +188,7 @@ export class Hasher {
     try {
       this.#kernel.bind(message).search(WARM_UP_NONCE, WARM_UP_NONCE + PREPARED_NONCES);
     } catch {
-      // Whoever needs this shape hears of it then.
+      // A search that needs this shape reports it then.
       return false;
     }
     return true;
@@ -210,7 +210,7 @@ export class Hasher {
     }
   }
 
-  /** A kernel that failed once is not trusted again; one that is to be proved first may be. */
+  /** A kernel that failed once is not trusted again; one that must be proved first may be. */
   #fallBack(error: unknown): void {
     if (error instanceof UnprovedCodeError) {
       this.#report({ kind: "unproved", kernel: this.#kernel.name });

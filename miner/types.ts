@@ -21,7 +21,7 @@ export type PoolCommand =
   /** Answered by `stopped`, unless `finished` or `stopped` was told before. */
   | { readonly kind: "stop"; readonly id: number };
 
-/** Told by the pool. After `finished` or `stopped` nothing more is told of that id. */
+/** Reported by the pool. After `finished` or `stopped` nothing more is reported for that id. */
 export type PoolEvent =
   /** A few times a second, of the running search: all in [lower, next - 1] is searched. */
   | {

@@ -25,8 +25,8 @@ export interface LinkEvents {
   onConnected(wire: Wire): void;
   onPayload(payload: Uint8Array): void;
   /**
-   * The connection was lost or closed, or could not be made; not told of ends that the owner asked
-   * for. `reason` is one line for people, `error` what brought it about.
+   * The connection was lost or closed, or could not be made; not called for ends that the owner
+   * asked for. `reason` is one line for people, `error` what brought it about.
    */
   onGone(reason: string, error: unknown): void;
 }

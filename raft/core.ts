@@ -175,7 +175,7 @@ export class RaftCore implements Machine<RaftInput, RaftEffect> {
     }
   }
 
-  /** A message of an earlier term: its sender is told of this one, where it may not know. */
+  /** A message of an earlier term: tells its sender this one, if it may not know it. */
   #receiveOld(from: NodeId, message: Message): void {
     const { node } = this;
     const { kind } = message;

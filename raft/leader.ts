@@ -77,7 +77,7 @@ export class Leader {
     node.out.push({ kind: "proposed", id, isAccepted: true, term, first, last });
   }
 
-  /** Does what is to be done after any input. */
+  /** Does what every input needs afterwards. */
   advance(): void {
     this.replication.advance();
     this.membership.advance();

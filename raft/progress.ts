@@ -79,7 +79,7 @@ export class Progress {
   match = 0;
   /** The next entry to send, always behind `match`. */
   next: number;
-  /** What it was told of the commit index. */
+  /** The commit index that it was told. */
   commitTold = 0;
   /** The newest round of heartbeats that it answered. */
   round = 0;

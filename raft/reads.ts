@@ -32,7 +32,7 @@ interface Unapplied {
   readonly untilMs: Millis;
 }
 
-/** A read of a follower that its leader is to be asked about. */
+/** A read on a follower, about which it must ask its leader. */
 interface Unasked {
   readonly id: number;
   readonly untilMs: Millis;

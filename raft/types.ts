@@ -13,7 +13,7 @@ export interface Persisted {
   readonly hard: HardState;
   /**
    * The latest snapshot. A new group begins with one of index 0, term 0, size 0 and its first
-   * members, the same on each of them; a node that is to be taken in by a group has no voters.
+   * members, the same on each of them; a node that will join a group has no voters.
    */
   readonly snapshot: SnapshotMeta;
   /** The entry before the first of `entries`, at most the snapshot's. */

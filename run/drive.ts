@@ -37,7 +37,7 @@ export class Drive<Input, Effect> {
   tell(input: Input | Wake): void {
     if (this.#isStopped) return;
     this.#core.handle(input, performance.now());
-    // An effect told of something: whoever is carrying out effects goes on with those of this.
+    // Called from within an effect: the loop that carries out effects goes on with the new ones.
     if (this.#isBusy) return;
     this.#isBusy = true;
     try {

@@ -98,7 +98,7 @@ function readableAddress(address: string): string {
   return atPort(host, Number(port));
 }
 
-/** Tells of strangers that were turned away, but not of each of a flood. */
+/** Reports strangers that were turned away, but not each one of a flood. */
 function refusalsTo(log: NonNullable<ServeOptions["log"]>): (notice: LspNotice) => void {
   const limiter = new LogLimiter(REFUSALS_AT_ONCE, REFUSALS_PER_SECOND);
   return (notice) => {
@@ -195,7 +195,7 @@ class SocketServer implements RunningServer {
     }
   }
 
-  /** A peer that went is told of by `read`; one that does not read, or cannot, is let go. */
+  /** `read` reports a peer that left; one that does not read, or cannot, is let go. */
   #handleWriteError(connId: number, error: unknown): void {
     if (!(error instanceof LspError)) throw error;
     if (error.code !== "QUEUE_FULL" && error.code !== "PAYLOAD_TOO_LARGE") return;

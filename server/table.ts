@@ -131,7 +131,7 @@ export type Submitted =
   /** It was submitted before, in the same words: it goes on. */
   | { readonly kind: "known"; readonly record: SearchRecord }
   | { readonly kind: "answered"; readonly answer: SearchAnswer }
-  /** The number stands for another job. */
+  /** The number names another job. */
   | { readonly kind: "taken" };
 
 /** See the module. */

@@ -23,7 +23,7 @@ export interface FleetPort {
   stop(task: Task): void;
   /** All is done. The job is forgotten already. */
   done(job: Job): void;
-  /** No worker is left that could do the job: it is to be refused, and dropped. */
+  /** No worker is left that could do the job: refuse and drop it. */
   hopeless(job: Job, reason: string): void;
   /** The worker stalled, or works again: its standing tells. */
   stalled(worker: Worker<Task>): void;

@@ -29,7 +29,7 @@ function midstateOf(message: string): Midstate {
   return { message, state, length, rest: bytes.slice(length) };
 }
 
-/** Whoever checks a fleet's nonces asks for the same long message over and over. */
+/** A check of a fleet's nonces asks for the same long message over and over. */
 let latest: Midstate = midstateOf("");
 
 /**

@@ -203,7 +203,7 @@ export class Roster<T extends HeldTask> {
     return this.#proven.size > 0;
   }
 
-  /** Whether somebody is idle whom the work of others can be given to. */
+  /** Whether a worker is idle that can take over the work of others. */
   get hasHelper(): boolean {
     return this.idle.size > 0 || (!this.hasProven && this.unproven.size > 0);
   }

@@ -142,7 +142,7 @@ export function decodeMessage(payload: Uint8Array): Message | string {
 }
 
 /**
- * What can be told of a payload that {@link decodeMessage} does not read: its kind, and the number
+ * What can be said of a payload that {@link decodeMessage} does not read: its kind, and the number
  * of the chunk or job behind it. So that a request which makes no sense can be answered.
  */
 export function headOf(

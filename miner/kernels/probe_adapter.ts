@@ -3,8 +3,9 @@
  * computes wrong hashes costs a line, not the miner.
  *
  * The child is Bun itself on a program of its own (probe_program_native.ts), never the main module
- * of whoever uses us; in a compiled executable `BUN_BE_BUN` makes it Bun. It starts in the root
- * directory, so that no `bunfig.toml` or `.env` of a directory that others may write to is obeyed.
+ * of a program that uses the library; in a compiled executable `BUN_BE_BUN` makes it Bun. It
+ * starts in the root directory, so that it obeys no `bunfig.toml` or `.env` of a directory that
+ * others may write to.
  *
  * @module
  */
@@ -52,7 +53,7 @@ export interface ProbeOptions {
   readonly measureMillis?: number;
   readonly cpuSeconds?: number;
   readonly silenceMillis?: number;
-  /** The program that is to be Bun; see {@link BUN_VARIABLE}. */
+  /** The program to start as Bun; see {@link BUN_VARIABLE}. */
   readonly executable?: string;
 }
 

@@ -69,7 +69,7 @@ export interface ProbeAnswer {
   readonly words: readonly number[];
 }
 
-/** All that is to be run of one kernel. */
+/** All runs of one kernel. */
 export interface ProbePlan {
   readonly steps: readonly ProbeStep[];
   /** By step, and by judged call. */

@@ -3,7 +3,7 @@
  * but its own members and what the language has: the text is taken from the class, whatever file
  * that lies in (source, one-file program, executable), and given to Bun on the command line.
  *
- * Why so: the child must not run the main module of whoever uses us, there may be no other file
+ * Why so: the child must not run the main module of the using program, there may be no other file
  * beside a one-file program, and text that is a class here is checked, linted and minified with
  * everything else. All that knows of kernels stays with the parent: see probe_plan.ts.
  *

@@ -55,7 +55,7 @@ export function userCacheDirectory(
 function cacheBase(environment: Environment, platform: string, home: string): string | undefined {
   if (platform === "win32") return environment["LOCALAPPDATA"];
   if (platform === "darwin") return join(home, "Library", "Caches");
-  // XDG Base Directory Specification: a relative path is to be ignored.
+  // XDG Base Directory Specification: ignore relative paths.
   const base = environment["XDG_CACHE_HOME"];
   return base !== undefined && isAbsolute(base) ? base : join(home, ".cache");
 }

@@ -103,7 +103,7 @@ export class RoundsWriter {
   }
 
   /**
-   * All steps: each ends in a `sha256rnds2` (but the last one), so that whoever spreads the steps
+   * All steps: each ends in a `sha256rnds2` (but the last one), so that code that spreads the steps
    * evenly spreads those evenly. They set the pace; loads and comparisons would put them off beat.
    */
   finish(): readonly Step[] {

@@ -1,5 +1,5 @@
 /**
- * Runs many seeds and tells of the failing ones everything that a person needs.
+ * Runs many seeds and reports everything that a person needs about those that fail.
  *
  * @module
  */

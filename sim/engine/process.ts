@@ -43,7 +43,7 @@ export class Process<Input, Effect> implements Resident {
   tell(input: Input | Wake): void {
     if (!this.#isAlive) return;
     this.#core.handle(input, this.computer.nowMs());
-    // An effect told of something: whoever is carrying out effects goes on with those of this.
+    // Called from within an effect: the loop that carries out effects goes on with the new ones.
     if (this.#isBusy) return;
     this.#isBusy = true;
     try {

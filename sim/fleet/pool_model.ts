@@ -23,7 +23,7 @@ interface Running extends Search {
   end: bigint;
 }
 
-/** Told of every range that is hashed, once for each time. */
+/** Called for every range that is hashed, each time. */
 export type HashedListener = (message: string, lower: bigint, upper: bigint) => void;
 
 /** The threads of one miner: searches in the order of their start. */

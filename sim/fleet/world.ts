@@ -50,7 +50,7 @@ export class FleetWorld {
     this.plant = plant;
   }
 
-  /** A random stream of its own for whoever asks. */
+  /** A separate random stream for each caller. */
   newRandom(): Random {
     return seededRandom(this.#seed, Stream.cores + this.#streams++);
   }

@@ -8,7 +8,7 @@ import type { Dice } from "../engine/dice.ts";
 import type { Deed } from "./plan.ts";
 import type { RaftWorld } from "./world.ts";
 
-/** Does one deed after the other, choosing whom it strikes. */
+/** Does one deed after the other, and chooses the node that it strikes. */
 export class Hands {
   readonly #world: RaftWorld;
   readonly #dice: Dice;

@@ -38,7 +38,7 @@ export interface StateFaults {
   readonly applyMs: Millis;
 }
 
-/** What a node is made of, and whom it tells. */
+/** What a node is made of, and what it calls. */
 export interface MachineOptions {
   readonly id: NodeId;
   readonly seed: number;
@@ -59,7 +59,7 @@ export interface MachineOptions {
 export class RaftMachine {
   readonly id: NodeId;
   readonly disk: SimDisk;
-  /** Told of every step that the disk begins. */
+  /** Called for every step that the disk begins. */
   onStore: ((effect: StoreEffect) => void) | undefined;
   readonly #options: MachineOptions;
   readonly #random: Random;
