@@ -14,6 +14,7 @@ import { hexDigits } from "../work/readable.ts";
 import { Account } from "../work/scheduler.ts";
 import { type SearchSpec, subjectBytes, whyNoSearch } from "../work/subject.ts";
 import type { ServerLimits } from "./limits.ts";
+import type { Topic } from "./log_limiter.ts";
 import { SearchJob } from "./search_job.ts";
 import type { JobTable, SearchAnswer } from "./table.ts";
 
@@ -49,7 +50,9 @@ export interface Desk {
   writeRaw(connId: number, payload: Uint8Array): void;
   /** Hangs up. */
   close(connId: number): void;
-  tell(level: "info" | "warn", text: string): void;
+  /** Searches what of the job no miner can be trusted with. */
+  searchLast(job: SearchJob): void;
+  tell(level: "info" | "warn", text: string, topic?: Topic): void;
   /** Where a connection comes from, for people, as far as that is known. */
   addressOf(connId: number): string | undefined;
   reject(reason: string): void;
@@ -198,7 +201,7 @@ export class Clients {
     const { maxClients } = this.#limits;
     if (this.byConnId.size >= maxClients) {
       const reason = `the server has reached its limit of ${maxClients} clients`;
-      this.#desk.tell("warn", `client ${connId} refused: ${reason}`);
+      this.#desk.tell("warn", `client ${connId} refused: ${reason}`, "stranger");
       if (wire === "cbor") this.#desk.write(connId, { kind: "refused", job, reason });
       this.#desk.close(connId);
       return undefined;
@@ -242,6 +245,8 @@ export class Clients {
     const seq = this.#fleet.takeSeq();
     const job = new SearchJob(submitted.record, asker, seq, this.#limits, now);
     asker.jobs.set(number, job);
+    this.#desk.searchLast(job);
+    if (job.isDone) return this.answer(job, now);
     this.#fleet.addJob(job, now);
   }
 

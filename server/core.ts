@@ -25,7 +25,7 @@ import type { Task } from "../work/task.ts";
 import { decodeMessage, encodeMessage, headOf } from "../work/wire.ts";
 import { askerOf, Clients } from "./clients.ts";
 import { DEFAULT_SERVER_LIMITS, type ServerLimits } from "./limits.ts";
-import { LogLimiter } from "./log_limiter.ts";
+import { type LogLimiter, logRooms, type Topic } from "./log_limiter.ts";
 import { Searches } from "./search.ts";
 import type { Chunk, SearchJob } from "./search_job.ts";
 import { type ServerSnapshot, snapshotOf } from "./snapshot.ts";
@@ -39,8 +39,8 @@ export interface Accepted {
   readonly job: number;
   readonly lower: bigint;
   readonly upper: bigint;
-  /** Connection of the miner. */
-  readonly miner: number;
+  /** Connection of the miner; undefined: the server searched it itself. */
+  readonly miner: number | undefined;
 }
 
 /** A native or classic miner of the fleet. */
@@ -71,7 +71,7 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
   readonly #closing = new Set<number>();
   readonly #rejected = new Map<string, number>();
   readonly #effects = new Outbox<ServerEffect>();
-  readonly #log: LogLimiter;
+  readonly #logs: Readonly<Record<Topic, LogLimiter>>;
   #now: Millis = 0;
   #tickMs: Millis | undefined;
   readonly #onAccept: ServerCoreOptions["onAccept"];
@@ -81,14 +81,14 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
     this.limits = { ...DEFAULT_SERVER_LIMITS, ...options.limits };
     this.#onAccept = options.onAccept;
     this.#addressOf = options.addressOf ?? (() => undefined);
-    this.#log = new LogLimiter(this.limits.logBurst, this.limits.logPerSecond);
+    this.#logs = logRooms(this.limits);
     this.#fleet = new Fleet(this.limits, this.#fleetPort());
     this.#searches = new Searches(this.#fleet, {
       hash: options.hash ?? hashOf,
       accepted: (job, piece, miner) => this.#accepted(job, piece, miner),
       suspected: (job, reason, miner) => {
         const name = `${askerOf(job).connId}/${job.record.name.number}`;
-        this.#tell("warn", `miner ${miner.connId}: ${reason} in job ${name}`);
+        this.#tell("warn", `miner ${miner.connId}: ${reason} in job ${name}`, "doubt");
       },
     });
     this.#table = new JobTable(this.limits.maxAnswers);
@@ -96,7 +96,8 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
       write: (connId, message) => this.#write(connId, message),
       writeRaw: (connId, payload) => this.#writeRaw(connId, payload),
       close: (connId) => this.#close(connId),
-      tell: (level, text) => this.#tell(level, text),
+      searchLast: (job) => this.#searches.searchLast(job),
+      tell: (level, text, topic) => this.#tell(level, text, topic),
       addressOf: (connId) => this.#addressOf(connId),
       reject: (reason) => this.#reject(reason),
     });
@@ -197,7 +198,7 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
   #refuseUnread(connId: number, wire: Wire, why: string, job: number): void {
     const reason = `the request cannot be read: ${why}`;
     if (this.#clients.byConnId.get(connId)?.asker.jobs.has(job) === true) return;
-    this.#tell("warn", `connection ${connId} refused: ${reason}`);
+    this.#tell("warn", `connection ${connId} refused: ${reason}`, "stranger");
     if (wire === "cbor") this.#write(connId, { kind: "refused", job, reason });
     if (job === 0) this.#close(connId);
   }
@@ -222,7 +223,7 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
     if (this.#fleet.roster.workers.size >= this.limits.maxMiners) {
       const reason = `the server has reached its limit of ${this.limits.maxMiners} miners`;
       if (wire === "cbor") this.#write(connId, { kind: "refused", job: 0, reason });
-      this.#tell("warn", `miner ${connId} refused: ${reason}`);
+      this.#tell("warn", `miner ${connId} refused: ${reason}`, "stranger");
       return this.#close(connId);
     }
     const [label, name] = [oneLine(join.label), oneLine(join.name)];
@@ -255,7 +256,8 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
       const { worker: miner, reason: fault, count } = next;
       const { connId } = miner;
       if (!roster.workers.has(connId)) continue;
-      this.#tell("warn", `${called(miner)}: ${fault} (strike ${count} of ${maxStrikes})`);
+      const strike = `strike ${count} of ${maxStrikes}`;
+      this.#tell("warn", `${called(miner)}: ${fault} (${strike})`, "standing");
       if (count < maxStrikes) continue;
       this.#dismiss(miner, `not trusted any more: ${fault}`);
     }
@@ -265,12 +267,12 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
   #dismiss(miner: Miner, reason: string): void {
     const { connId, steerable } = miner;
     if (steerable) this.#write(connId, { kind: "refused", job: 0, reason });
-    this.#part(miner, reason);
+    this.#part(miner, reason, "standing");
     this.#close(connId);
   }
 
-  #part(miner: Miner, why: string): void {
-    this.#tell("info", `${called(miner)} left: ${why}`);
+  #part(miner: Miner, why: string, topic: Topic = "usual"): void {
+    this.#tell("info", `${called(miner)} left: ${why}`, topic);
     this.#fleet.leave(miner, this.#now);
   }
 
@@ -289,7 +291,7 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
       stalled: (miner) => {
         const works = miner.standing === "proven";
         const text = works ? "works again" : "has stalled: its work goes to others";
-        this.#tell(works ? "info" : "warn", `${called(miner)} ${text}`);
+        this.#tell(works ? "info" : "warn", `${called(miner)} ${text}`, "standing");
       },
       letGo: (miner, reason) => this.#dismiss(miner, `let go: ${reason}`),
     };
@@ -307,13 +309,13 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
     this.#writeRaw(connId, encodeClassicMessage(classicRequest(subject, lower, upper)));
   }
 
-  #accepted(job: SearchJob, piece: Interval, miner: Miner): void {
+  #accepted(job: SearchJob, piece: Interval, miner: Miner | undefined): void {
     this.#onAccept?.({
       client: askerOf(job).connId,
       job: job.record.name.number,
       lower: piece.lower,
       upper: piece.end - 1n,
-      miner: miner.connId,
+      miner: miner?.connId,
     });
   }
 
@@ -330,8 +332,8 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
     this.#effects.push({ kind: "close", connId });
   }
 
-  #tell(level: "info" | "warn", text: string): void {
-    for (const line of this.#log.admit(text, this.#now)) {
+  #tell(level: "info" | "warn", text: string, topic: Topic = "usual"): void {
+    for (const line of this.#logs[topic].admit(text, this.#now)) {
       this.#effects.push({ kind: "log", level, text: line });
     }
   }

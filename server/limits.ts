@@ -28,7 +28,7 @@ export interface ServerLimits extends FleetLimits {
   readonly maxClassicBytes: number;
   /** The same while a native miner could do the job instead: all Go peers can read this. */
   readonly safeClassicBytes: number;
-  /** Log lines that may be written at once, and how many a second after that. */
+  /** Log lines of a topic that may be written at once, and how many a second after that. */
   readonly logBurst: number;
   readonly logPerSecond: number;
 }

@@ -4,6 +4,22 @@
  * @module
  */
 import type { Millis } from "../base/machine.ts";
+import type { ServerLimits } from "./limits.ts";
+
+/**
+ * What a line is about. Each topic has room of its own, so that none can be made to say nothing by
+ * filling another: the usual (peers and jobs that come and go), strangers that are refused at the
+ * door, falsehoods that nobody is to blame for yet, and what becomes of a miner's standing.
+ */
+export type Topic = "usual" | "stranger" | "doubt" | "standing";
+
+/** A limiter for each topic, of `logBurst` lines at once and `logPerSecond` after that. */
+export function logRooms(
+  limits: Pick<ServerLimits, "logBurst" | "logPerSecond">,
+): Readonly<Record<Topic, LogLimiter>> {
+  const room = (): LogLimiter => new LogLimiter(limits.logBurst, limits.logPerSecond);
+  return { usual: room(), stranger: room(), doubt: room(), standing: room() };
+}
 
 /** Lets lines through while there are tokens; says later how many it held back. */
 export class LogLimiter {

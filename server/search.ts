@@ -7,6 +7,7 @@
 import type { Millis } from "../base/machine.ts";
 import type { Candidate } from "../work/candidate.ts";
 import type { Fleet } from "../work/fleet.ts";
+import { MAX_UINT64 } from "../work/hash.ts";
 import type { Interval } from "../work/interval_set.ts";
 import type { Progress, Result, Shrunk, Stopped } from "../work/messages.ts";
 import type { Worker } from "../work/roster.ts";
@@ -21,7 +22,8 @@ export type Rejection = string | undefined;
 export interface SearchPort {
   /** The plain hash of a nonce. */
   hash(subject: Subject, nonce: bigint): bigint;
-  accepted(job: SearchJob, piece: Interval, miner: Worker<Task>): void;
+  /** By `miner`; undefined: by this server itself. */
+  accepted(job: SearchJob, piece: Interval, miner: Worker<Task> | undefined): void;
   /** The miner told a falsehood about the job; it is not known yet whose fault that is. */
   suspected(job: SearchJob, reason: string, miner: Worker<Task>): void;
 }
@@ -33,6 +35,19 @@ export class Searches {
   constructor(fleet: Fleet, port: SearchPort) {
     this.#fleet = fleet;
     this.#port = port;
+  }
+
+  /**
+   * Searches the last of all nonces, where the job has it: the loops of classic miners, which count
+   * up to their range's end in 64 bits, do not end there.
+   */
+  searchLast(job: SearchJob): void {
+    const { spec } = job.record;
+    if (spec.upper !== MAX_UINT64) return;
+    const nonce = spec.upper;
+    job.pending.remove(nonce, nonce + 1n);
+    for (const piece of job.accept(nonce, nonce + 1n)) this.#port.accepted(job, piece, undefined);
+    job.record.fold({ hash: this.#port.hash(spec.subject, nonce), nonce });
   }
 
   progress(miner: Worker<Task>, report: Progress, now: Millis): Rejection {

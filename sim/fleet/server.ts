@@ -38,8 +38,10 @@ export class ServerMachine implements Program {
     const computer = world.computer(SERVER, quirks);
     this.core = new ServerCore({
       hash: (subject, nonce) => cheapHash(messageOf(subject), nonce),
-      onAccept: ({ client, job, lower, upper }) => {
-        world.oracle.accepted(this.#messageOf(client, job), lower, upper);
+      onAccept: ({ client, job, lower, upper, miner }) => {
+        const message = this.#messageOf(client, job);
+        if (miner === undefined) world.oracle.hashed(message, lower, upper);
+        world.oracle.accepted(message, lower, upper);
       },
     });
     this.#process = new Process({

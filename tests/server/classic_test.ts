@@ -81,6 +81,27 @@ describe("a classic miner", () => {
     expectTidy(fleet);
   });
 
+  // Regression: it was never answered, nor was the next job of such a miner.
+  test("whose loop does not end at 2^64 - 1 is never given that nonce", () => {
+    const fleet = new VirtualFleet();
+    const classic = fleet.miner({ rate: 1e6, wire: "json", wraps: true });
+    const last = (1n << 64n) - 1n;
+    for (const lower of [last - 2_000_000n, last - 1n, last]) {
+      const order = { lower, upper: last, message: String(last) };
+      const { best } = expectAnswer(fleet, fleet.client(), order);
+      expect(best).toEqual({ hash: 0n, nonce: last });
+    }
+    expect(classic.requests.every(({ upper }) => upper < last)).toBe(true);
+    const target = expectAnswer(fleet, fleet.client(), {
+      lower: last - 2_000_000n,
+      upper: last,
+      message: String(last - 100n),
+      target: 100n,
+    });
+    expect(target.best).toEqual({ hash: 100n, nonce: last - 200n });
+    expectTidy(fleet);
+  });
+
   test("that is late while others are idle is raced, and its own Result is harmless", () => {
     const fleet = new VirtualFleet();
     const classic = fleet.miner({ rate: 100_000, wire: "json" });

@@ -132,6 +132,8 @@ export interface MinerOptions {
   readonly wire?: Wire;
   /** It searches on when asked to shrink, without a word. */
   readonly deaf?: boolean;
+  /** Its loop counts up to the range's end in 64 bits: beyond 2^64 - 1 it begins at 0 again. */
+  readonly wraps?: boolean;
   readonly joins?: boolean;
 }
 
@@ -252,6 +254,7 @@ export class FakeMiner implements Peer {
   }
 
   #begin(order: Omit<Task, "next" | "end">): void {
+    if (this.#options.wraps === true && order.upper === (1n << 64n) - 1n) return this.stall();
     if (this.#idleSinceMs !== undefined) this.idleMs += this.fleet.nowMs - this.#idleSinceMs;
     this.#idleSinceMs = undefined;
     if (this.tasks.length === 0) this.#sinceMs = this.fleet.nowMs;

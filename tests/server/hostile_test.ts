@@ -236,12 +236,12 @@ describe("limits", () => {
     const fleet = new VirtualFleet({ limits: { maxMessageBytesTotal: 150_000 } });
     const client = fleet.client();
     const message = "m".repeat(65_536);
-    for (let i = 0; i < 3; i++) client.submit({ upper: MAX, message });
+    for (let i = 0; i < 3; i++) client.submit({ upper: MAX - 1n, message });
     fleet.run(100);
     const reason = "the server has reached its limit of 150000 bytes of messages";
     expect(client.refusals).toEqual([{ kind: "refused", job: 3, reason }]);
     client.say({ kind: "cancel", job: 1 });
-    client.submit({ upper: MAX, message });
+    client.submit({ upper: MAX - 1n, message });
     fleet.run(100);
     expect(client.refusals.length).toBe(1);
     expect(fleet.core.snapshot().jobs.length).toBe(2);
@@ -283,6 +283,28 @@ describe("limits", () => {
     fleet.miner({ rate: 1 });
     fleet.run(1_000);
     expect(fleet.log.some((line) => /\d+ lines like these were left out/.test(line))).toBe(true);
+  });
+
+  // Regression: nothing of a liar's strikes was seen while a client came and went.
+  test("lines about trust have room of their own beside those of one busy client", () => {
+    const fleet = new VirtualFleet({ limits: { logBurst: 10, logPerSecond: 1 } });
+    const liar = fleet.miner({ rate: 1e6 });
+    liar.twist = (message) =>
+      message.kind === "result" ? { ...message, best: { ...message.best, hash: 1n } } : message;
+    fleet.miner({ rate: 1e6 });
+    const busy = fleet.client();
+    for (let atMs = 0; atMs < 20_000; atMs += 20) {
+      fleet.at(atMs, () => {
+        const job = busy.submit({ upper: MAX });
+        fleet.at(fleet.nowMs + 10, () => busy.say({ kind: "cancel", job }));
+        fleet.client("json").submit({ lower: 1n, upper: 0n });
+      });
+    }
+    fleet.client().submit({ upper: 9_999_999n });
+    expect(fleet.run(20_000, () => liar.isClosed)).toBe(true);
+    const lines = fleet.log.filter((line) => line.startsWith(`miner ${liar.connId}: wrong hash (`));
+    expect(lines.length).toBe(3);
+    expect(fleet.log.at(-1)).toContain("left: not trusted any more: wrong hash");
   });
 
   test("nothing is kept of peers that came and went", () => {
