@@ -14,6 +14,7 @@ import { openLine, readyLine } from "./run/listening.ts";
 import { logLine } from "./run/log.ts";
 import { printResult } from "./run/output.ts";
 import { onSignal, runScript } from "./run/signals.ts";
+import { LIMIT_FLAGS, serverLimits } from "./server/flags_adapter.ts";
 import { type RunningServer, serve } from "./server/mod.ts";
 
 /** Between two looks at what was turned away. */
@@ -31,6 +32,7 @@ const USAGE: Usage = {
     host: { value: "HOST", help: "address to bind (127.0.0.1); 0.0.0.0 or :: for all" },
     advertise: { value: "HOST:PORT", help: "what others are to call this server" },
     quiet: { help: "say nothing about miners and jobs" },
+    ...LIMIT_FLAGS,
     ...LSP_FLAGS,
   },
 };
@@ -46,6 +48,7 @@ async function main(): Promise<number> {
     host,
     port,
     params: lspParams(line),
+    limits: serverLimits(line),
     log: (text, level) => {
       if (!quiet || level === "warn") logLine(text);
     },

@@ -10,13 +10,14 @@ import {
   fullParams,
   listen,
   LspError,
+  type LspLimits,
   type LspNotice,
   type LspServer,
   type Params,
 } from "../lsp/mod.ts";
 import { whyEnded } from "../peer/endings.ts";
 import { Drive } from "../run/drive.ts";
-import { MESSAGES_VERSION } from "../work/messages.ts";
+import { LONGEST_MESSAGE_BYTES, MESSAGES_VERSION } from "../work/messages.ts";
 import { ServerCore } from "./core.ts";
 import { DEFAULT_SERVER_LIMITS, type ServerLimits } from "./limits.ts";
 import { LogLimiter } from "./log_limiter.ts";
@@ -41,6 +42,12 @@ export interface ServeOptions {
 
 const REFUSALS_AT_ONCE = 10;
 const REFUSALS_PER_SECOND = 1;
+
+/** What LSP takes: no message is longer than a job's, and its message, encoded. */
+const TRANSPORT_LIMITS: Partial<LspLimits> = {
+  maxMessageBytes: LONGEST_MESSAGE_BYTES,
+  maxReassemblyBytes: 64 << 20,
+};
 
 /** A server that listens. */
 export interface RunningServer extends AsyncDisposable {
@@ -77,6 +84,7 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
     port,
     appVersion: options.appVersion ?? MESSAGES_VERSION,
     onNotice,
+    limits: TRANSPORT_LIMITS,
     ...(params !== undefined && { params }),
   });
   return new SocketServer(lsp, addresses, options);

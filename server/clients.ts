@@ -16,6 +16,7 @@ import { type SearchSpec, subjectBytes, whyNoSearch } from "../work/subject.ts";
 import type { ServerLimits } from "./limits.ts";
 import type { Topic } from "./log_limiter.ts";
 import { SearchJob } from "./search_job.ts";
+import type { Share, Shares } from "./shares.ts";
 import type { JobTable, SearchAnswer } from "./table.ts";
 
 /** A session: what one client asked for, over the connection that it used last. */
@@ -25,12 +26,17 @@ export class Asker extends Account {
   connId: number;
   /** Live jobs by the client's number. */
   readonly jobs: Map<number, SearchJob> = new Map();
+  /** What its address has; that of its first connection. */
+  readonly share: Share;
+  /** Messages of its live jobs, in bytes of UTF-8. */
+  messageBytes = 0;
 
-  constructor(session: bigint, wire: Wire, connId: number) {
+  constructor(session: bigint, wire: Wire, connId: number, share: Share) {
     super();
     this.session = session;
     this.wire = wire;
     this.connId = connId;
+    this.share = share;
   }
 }
 
@@ -67,10 +73,12 @@ export class Clients {
   readonly #limits: ServerLimits;
   readonly #table: JobTable;
   readonly #fleet: Fleet;
+  readonly #shares: Shares;
   readonly #desk: Desk;
 
-  constructor(limits: ServerLimits, table: JobTable, fleet: Fleet, desk: Desk) {
+  constructor(limits: ServerLimits, table: JobTable, fleet: Fleet, shares: Shares, desk: Desk) {
     this.#limits = limits;
+    this.#shares = shares;
     this.#table = table;
     this.#fleet = fleet;
     this.#desk = desk;
@@ -112,13 +120,14 @@ export class Clients {
     const client = this.byConnId.get(connId);
     if (client === undefined) return;
     this.byConnId.delete(connId);
+    this.#shares.leave(connId);
     client.waiting.length = 0;
     const { asker } = client;
     // Its client has come back over another connection.
     if (asker.connId !== connId) return;
     this.#askers.delete(asker.session);
     const jobs = [...asker.jobs.values()];
-    asker.jobs.clear();
+    for (const job of jobs) this.#giveBack(job);
     this.#table.end(asker.session);
     if (jobs.length > 0) {
       const what = jobs.length === 1 ? "its job is" : `its ${jobs.length} jobs are`;
@@ -131,7 +140,7 @@ export class Clients {
   answer(job: SearchJob, now: Millis): void {
     const asker = askerOf(job);
     const { number } = job.record.name;
-    asker.jobs.delete(number);
+    this.#giveBack(job);
     const answer = this.#table.answer(job.record);
     this.#tellAnswer(asker, number, answer);
     const { best, met } = answer;
@@ -147,7 +156,7 @@ export class Clients {
   giveUp(job: SearchJob, reason: string, now: Millis): void {
     const asker = askerOf(job);
     const { name } = job.record;
-    asker.jobs.delete(name.number);
+    this.#giveBack(job);
     this.#table.forget(name);
     this.#fleet.dropJob(job, now);
     const client = this.byConnId.get(asker.connId);
@@ -198,19 +207,39 @@ export class Clients {
   #clientOf(connId: number, wire: Wire, session: bigint, job: number): Client | undefined {
     const known = this.byConnId.get(connId);
     if (known !== undefined) return known;
-    const { maxClients } = this.#limits;
-    if (this.byConnId.size >= maxClients) {
-      const reason = `the server has reached its limit of ${maxClients} clients`;
+    const share = this.#shares.of(connId, this.#desk.addressOf(connId));
+    const reason = this.#whyFull(share);
+    if (reason !== undefined) {
       this.#desk.tell("warn", `client ${connId} refused: ${reason}`, "stranger");
       if (wire === "cbor") this.#desk.write(connId, { kind: "refused", job, reason });
       this.#desk.close(connId);
       return undefined;
     }
-    const asker = this.#askers.get(session) ?? new Asker(session, wire, connId);
+    const asker = this.#askers.get(session) ?? new Asker(session, wire, connId, share);
+    this.#shares.enter(connId, share, "clients");
     this.#askers.set(session, asker);
     const client = { connId, asker, waiting: [], requests: 0 };
     this.byConnId.set(connId, client);
     return client;
+  }
+
+  #whyFull(share: Share): string | undefined {
+    const { maxClients, maxClientsPerAddress } = this.#limits;
+    if (this.byConnId.size >= maxClients) {
+      return `the server has reached its limit of ${maxClients} clients`;
+    }
+    if (share.clients < maxClientsPerAddress) return undefined;
+    return `this address has reached its limit of ${maxClientsPerAddress} clients`;
+  }
+
+  /** The job lives no longer: what it took is free for others. */
+  #giveBack(job: SearchJob): void {
+    const asker = askerOf(job);
+    const { name, spec } = job.record;
+    asker.jobs.delete(name.number);
+    const bytes = subjectBytes(spec.subject);
+    asker.messageBytes -= bytes;
+    this.#shares.countJob(asker.share, bytes, -1);
   }
 
   #cancel(connId: number, number: number, now: Millis): void {
@@ -218,7 +247,7 @@ export class Clients {
     const job = asker?.jobs.get(number);
     // An unknown number is no fault: the answer and the Cancel crossed.
     if (asker === undefined || job === undefined) return;
-    asker.jobs.delete(number);
+    this.#giveBack(job);
     this.#table.forget(job.record.name);
     this.#desk.tell("info", `job ${nameOf(job)} cancelled`);
     this.#fleet.dropJob(job, now);
@@ -245,6 +274,9 @@ export class Clients {
     const seq = this.#fleet.takeSeq();
     const job = new SearchJob(submitted.record, asker, seq, this.#limits, now);
     asker.jobs.set(number, job);
+    const bytes = subjectBytes(spec.subject);
+    asker.messageBytes += bytes;
+    this.#shares.countJob(asker.share, bytes, 1);
     this.#desk.searchLast(job);
     if (job.isDone) return this.answer(job, now);
     this.#fleet.addJob(job, now);
@@ -252,18 +284,28 @@ export class Clients {
 
   /** Why the job cannot be done, in one line. */
   #objection(asker: Asker, spec: SearchSpec): string | undefined {
-    const { maxJobs, maxJobsPerClient, maxMessageBytesTotal } = this.#limits;
     const nonsense = whyNoSearch(spec);
     if (nonsense !== undefined) return nonsense;
     const bytes = subjectBytes(spec.subject);
     if (bytes > MESSAGE_BYTES_MAX) return `the message is longer than ${MESSAGE_BYTES_MAX} bytes`;
-    if (asker.jobs.size >= maxJobsPerClient) {
-      return `this client has reached its limit of ${maxJobsPerClient} jobs`;
+    const { share } = asker;
+    const limits = this.#limits;
+    const reached = (who: string, limit: number, what: string): string =>
+      `${who} has reached its limit of ${limit} ${what}`;
+    for (const [who, jobs, most] of [
+      ["this client", asker.jobs.size, limits.maxJobsPerClient],
+      ["this address", share.jobs, limits.maxJobsPerAddress],
+      ["the server", this.#table.size, limits.maxJobs],
+    ] as const) {
+      if (jobs >= most) return reached(who, most, "jobs");
     }
-    if (this.#table.subjectBytes + bytes > maxMessageBytesTotal) {
-      return `the server has reached its limit of ${maxMessageBytesTotal} bytes of messages`;
+    for (const [who, held, most] of [
+      ["this client", asker.messageBytes, limits.maxMessageBytesPerClient],
+      ["this address", share.messageBytes, limits.maxMessageBytesPerAddress],
+      ["the server", this.#table.subjectBytes, limits.maxMessageBytesTotal],
+    ] as const) {
+      if (held + bytes > most) return reached(who, most, "bytes of messages");
     }
-    if (this.#table.size >= maxJobs) return `the server has reached its limit of ${maxJobs} jobs`;
     return undefined;
   }
 

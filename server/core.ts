@@ -28,6 +28,7 @@ import { DEFAULT_SERVER_LIMITS, type ServerLimits } from "./limits.ts";
 import { type LogLimiter, logRooms, type Topic } from "./log_limiter.ts";
 import { Searches } from "./search.ts";
 import type { Chunk, SearchJob } from "./search_job.ts";
+import { type Share, Shares } from "./shares.ts";
 import { type ServerSnapshot, snapshotOf } from "./snapshot.ts";
 import { JobTable } from "./table.ts";
 import type { ServerEffect, ServerInput } from "./types.ts";
@@ -51,7 +52,7 @@ export interface ServerCoreOptions {
   /** Hash of a nonce; `hashOf` unless a simulation has a cheaper one. */
   readonly hash?: (subject: Subject, nonce: bigint) => bigint;
   readonly limits?: Partial<ServerLimits>;
-  /** Where a connection comes from, for people, as far as that is known. */
+  /** Where a connection comes from, as `HOST:PORT`, as far as that is known. */
   readonly addressOf?: (connId: number) => string | undefined;
   /** Told of every accepted range, for tests and simulations. */
   readonly onAccept?: (accepted: Accepted) => void;
@@ -67,6 +68,7 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
   readonly #fleet: Fleet;
   readonly #searches: Searches;
   readonly #clients: Clients;
+  readonly #shares = new Shares();
   /** Connections that were told to close and are not gone yet. */
   readonly #closing = new Set<number>();
   readonly #rejected = new Map<string, number>();
@@ -92,7 +94,7 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
       },
     });
     this.#table = new JobTable(this.limits.maxAnswers);
-    this.#clients = new Clients(this.limits, this.#table, this.#fleet, {
+    this.#clients = new Clients(this.limits, this.#table, this.#fleet, this.#shares, {
       write: (connId, message) => this.#write(connId, message),
       writeRaw: (connId, payload) => this.#writeRaw(connId, payload),
       close: (connId) => this.#close(connId),
@@ -220,8 +222,10 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
   // ---- miners
 
   #join(connId: number, wire: Wire, join: Omit<Join, "kind">): void {
-    if (this.#fleet.roster.workers.size >= this.limits.maxMiners) {
-      const reason = `the server has reached its limit of ${this.limits.maxMiners} miners`;
+    const address = this.#addressOf(connId);
+    const share = this.#shares.of(connId, address);
+    const reason = this.#whyFull(share);
+    if (reason !== undefined) {
       if (wire === "cbor") this.#write(connId, { kind: "refused", job: 0, reason });
       this.#tell("warn", `miner ${connId} refused: ${reason}`, "stranger");
       return this.#close(connId);
@@ -230,10 +234,19 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
     const { threads, rate } = join;
     const steerable = wire === "cbor";
     const miner: Miner = new Worker({ connId, steerable, threads, label, name, rate }, this.#now);
-    const address = this.#addressOf(connId);
+    this.#shares.enter(connId, share, "miners");
     const from = address === undefined ? "" : ` from ${address}`;
     this.#tell("info", `${called(miner)} joined${from}: ${described({ ...join, label })}`);
     this.#fleet.join(miner, this.#now);
+  }
+
+  #whyFull(share: Share): string | undefined {
+    const { maxMiners, maxMinersPerAddress } = this.limits;
+    if (this.#fleet.roster.workers.size >= maxMiners) {
+      return `the server has reached its limit of ${maxMiners} miners`;
+    }
+    if (share.miners < maxMinersPerAddress) return undefined;
+    return `this address has reached its limit of ${maxMinersPerAddress} miners`;
   }
 
   /** A miner has measured its kernels, or lost a thread. */
@@ -273,6 +286,7 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
 
   #part(miner: Miner, why: string, topic: Topic = "usual"): void {
     this.#tell("info", `${called(miner)} left: ${why}`, topic);
+    this.#shares.leave(miner.connId);
     this.#fleet.leave(miner, this.#now);
   }
 

@@ -10,16 +10,26 @@ import { DEFAULT_FLEET_LIMITS, type FleetLimits } from "../work/limits.ts";
 export interface ServerLimits extends FleetLimits {
   /** Miners connected at the same time; one more is refused. */
   readonly maxMiners: number;
+  /** Of them, from one address (of IPv6: one network of 64 bits). */
+  readonly maxMinersPerAddress: number;
   /** Client connections at the same time; one more is refused. */
   readonly maxClients: number;
+  /** Of them, from one address. */
+  readonly maxClientsPerAddress: number;
   /** Live jobs of all clients together. */
   readonly maxJobs: number;
   /** Messages of all live jobs together, in bytes of UTF-8. */
   readonly maxMessageBytesTotal: number;
+  /** Of them, those of one client. */
+  readonly maxMessageBytesPerClient: number;
+  /** Of them, those of the clients of one address. */
+  readonly maxMessageBytesPerAddress: number;
   /** Answers that are kept for the same submit to come again, of all clients together. */
   readonly maxAnswers: number;
   /** Live jobs of one client. */
   readonly maxJobsPerClient: number;
+  /** Live jobs of the clients of one address. */
+  readonly maxJobsPerAddress: number;
   /** How often a client hears of a job that moves, in milliseconds. */
   readonly statusMs: number;
   /** How often a client hears of a job that does not move, in milliseconds. */
@@ -36,11 +46,16 @@ export interface ServerLimits extends FleetLimits {
 export const DEFAULT_SERVER_LIMITS: ServerLimits = Object.freeze({
   ...DEFAULT_FLEET_LIMITS,
   maxMiners: 10_000,
+  maxMinersPerAddress: 5_000,
   maxClients: 10_000,
+  maxClientsPerAddress: 5_000,
   maxJobs: 20_000,
   maxMessageBytesTotal: 64 << 20,
+  maxMessageBytesPerClient: 4 << 20,
+  maxMessageBytesPerAddress: 16 << 20,
   maxAnswers: 20_000,
   maxJobsPerClient: 1_000,
+  maxJobsPerAddress: 5_000,
   statusMs: 250,
   statusIdleMs: 2_000,
   maxClassicBytes: CLASSIC_PAYLOAD_BYTES_MAX,
