@@ -17,7 +17,7 @@ import {
 } from "../lsp/mod.ts";
 import { whyEnded } from "../peer/endings.ts";
 import { Drive } from "../run/drive.ts";
-import { LONGEST_MESSAGE_BYTES, MESSAGES_VERSION } from "../work/messages.ts";
+import { ENCODED_BYTES_MAX, MESSAGES_VERSION } from "../work/messages.ts";
 import { ServerCore } from "./core.ts";
 import { DEFAULT_SERVER_LIMITS, type ServerLimits } from "./limits.ts";
 import { LogLimiter } from "./log_limiter.ts";
@@ -45,7 +45,7 @@ const REFUSALS_PER_SECOND = 1;
 
 /** What LSP takes: no message is longer than a job's, and its message, encoded. */
 const TRANSPORT_LIMITS: Partial<LspLimits> = {
-  maxMessageBytes: LONGEST_MESSAGE_BYTES,
+  maxMessageBytes: ENCODED_BYTES_MAX,
   maxReassemblyBytes: 64 << 20,
 };
 

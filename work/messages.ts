@@ -15,7 +15,7 @@ export const MESSAGE_BYTES_MAX = 65_536;
  * No encoded message is longer, in bytes: the longest Submit, and what it has beside its message.
  * There is room to spare, so that one that is a little too long is told so in words.
  */
-export const LONGEST_MESSAGE_BYTES: number = MESSAGE_BYTES_MAX + 4_096;
+export const ENCODED_BYTES_MAX: number = MESSAGE_BYTES_MAX + 4_096;
 /** Longest label, and longest name, that a miner may give itself, in bytes of UTF-8. */
 export const LABEL_BYTES_MAX = 64;
 /** Longest explanation in a {@link Refused} or {@link Hashing}, in bytes of UTF-8. */

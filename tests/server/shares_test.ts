@@ -10,7 +10,7 @@ import { LIMIT_FLAGS, serverLimits } from "../../server/flags_adapter.ts";
 import type { ServerLimits } from "../../server/limits.ts";
 import { serve } from "../../server/mod.ts";
 import { networkOf, Shares } from "../../server/shares.ts";
-import { LONGEST_MESSAGE_BYTES, MESSAGES_VERSION } from "../../work/messages.ts";
+import { ENCODED_BYTES_MAX, MESSAGES_VERSION } from "../../work/messages.ts";
 import { expectAnswer, expectTidy } from "./checks.ts";
 import { VirtualFleet } from "./fleet.ts";
 
@@ -155,10 +155,10 @@ describe("serve()", () => {
       port: server.port,
       appVersion: MESSAGES_VERSION,
     });
-    expect(() => stranger.write(new Uint8Array(LONGEST_MESSAGE_BYTES + 1))).toThrow(
-      `${LONGEST_MESSAGE_BYTES}`,
+    expect(() => stranger.write(new Uint8Array(ENCODED_BYTES_MAX + 1))).toThrow(
+      `${ENCODED_BYTES_MAX}`,
     );
-    stranger.write(new Uint8Array(LONGEST_MESSAGE_BYTES));
+    stranger.write(new Uint8Array(ENCODED_BYTES_MAX));
     // It is read, makes no sense, and is refused in words.
     expect((await stranger.read()).length).toBeGreaterThan(10);
   });
