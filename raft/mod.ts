@@ -56,4 +56,5 @@ export type * from "./messages.ts";
 export type { RaftNode, Rejection } from "./node.ts";
 export * from "./params.ts";
 export * from "./quorum.ts";
+export * from "./sessions.ts";
 export type * from "./types.ts";

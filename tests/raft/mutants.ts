@@ -14,12 +14,38 @@ const progress = "raft/progress.ts";
 const quorum = "raft/quorum.ts";
 const reads = "raft/reads.ts";
 const replication = "raft/replication.ts";
+const sessions = "raft/sessions.ts";
 const transfer = "raft/transfer.ts";
 
 /** A fault as [file, line, what it becomes, what no longer holds]. */
 type Row = readonly [file: string, line: string, becomes: string, breaks: string];
 
 const ROWS: readonly Row[] = [
+  [
+    sessions,
+    'if (known !== undefined) return { kind: "done", answer: known, isRepeated: true };',
+    "",
+    "a repeated request gets no answer",
+  ],
+  [
+    sessions,
+    'if (number > session.next) return { kind: "refused", why: "out of order" };',
+    "",
+    "a request is carried out before the one before it",
+  ],
+  [
+    sessions,
+    "if (old >= number - before) break;",
+    "if (old > number - before) break;",
+    "an answer that is still waited for is dropped",
+  ],
+  [sessions, "session.next++;", "session.next = number;", "a request is carried out twice"],
+  [
+    sessions,
+    "for (const [number, answer] of answers) {",
+    "for (const [number, answer] of [] as [number, Uint8Array][]) {",
+    "a snapshot lacks the answers",
+  ],
   [
     replication,
     "if (index > node.commit && node.log.termAt(index) === node.term) node.commitUpTo(index);",

@@ -1,0 +1,243 @@
+/**
+ * Sessions over a replicated state machine (thesis, section 6.3): what makes a command that a
+ * client sends again, to whichever leader, be carried out once. A session is opened by an entry of
+ * the log and named by that entry's index. Its requests are numbered from 1; each says from which
+ * number on the client still waits for answers, and answers are kept from there. All of this is a
+ * part of the replicated state, and so the same on every node and in every snapshot.
+ *
+ * Nothing here knows a clock. A session ends by an entry that the leader proposes.
+ *
+ * A command is bytes: 0 opens a session. 1, then the session (8 bytes), the request's number (4),
+ * how many before it may still be unanswered (2), all big-endian, then the command of the machine
+ * within. 2, then any number of sessions (8 bytes each), ends those.
+ *
+ * @module
+ */
+import type { StateMachine } from "../base/state_machine.ts";
+
+/** Sessions that may be open at a time; one more is refused. */
+export const SESSIONS_MAX = 10_000;
+/** Answers of one session that are kept, and so its requests that may be under way. */
+export const ANSWERS_MAX = 1_024;
+
+/** Why a command was not carried out. It is not, on any node, ever, unless it is sent again. */
+export type SessionRefusal =
+  /** The session was never opened, or has ended: the client must open another. */
+  | "unknown session"
+  /** A request with a smaller number has not been applied yet: send that first. */
+  | "out of order"
+  /** It was carried out, and the client has said that it has the answer. */
+  | "forgotten"
+  /** More than {@link ANSWERS_MAX} requests would wait for answers. */
+  | "too many requests"
+  | "too many sessions"
+  | "malformed";
+
+/** What a command came to. */
+export type SessionAnswer =
+  | { readonly kind: "opened"; readonly session: number }
+  /** `isRepeated`: it had been carried out before, and this is the answer of then. */
+  | { readonly kind: "done"; readonly answer: Uint8Array; readonly isRepeated: boolean }
+  | { readonly kind: "ended"; readonly sessions: number }
+  | { readonly kind: "refused"; readonly why: SessionRefusal };
+
+const OPEN = 0;
+const REQUEST = 1;
+const END = 2;
+const SESSION_BYTES = 8;
+/** Kind, session, number, and how many before it. */
+const REQUEST_BYTES: number = 1 + SESSION_BYTES + 4 + 2;
+const SNAPSHOT_VERSION = 1;
+
+/** The command that opens a session. */
+export function openCommand(): Uint8Array {
+  return Uint8Array.of(OPEN);
+}
+
+/**
+ * The command of request `number` (1..2^32-1) of `session`. `lowest` is the least number whose
+ * answer the client still waits for, `number` itself at most.
+ */
+export function requestCommand(
+  session: number,
+  number: number,
+  lowest: number,
+  command: Uint8Array,
+): Uint8Array {
+  const bytes = new Uint8Array(REQUEST_BYTES + command.length);
+  const view = new DataView(bytes.buffer);
+  bytes[0] = REQUEST;
+  view.setBigUint64(1, BigInt(session));
+  view.setUint32(9, number);
+  view.setUint16(13, Math.min(number - lowest, 0xffff));
+  bytes.set(command, REQUEST_BYTES);
+  return bytes;
+}
+
+/** The command that ends `sessions`. */
+export function endCommand(sessions: readonly number[]): Uint8Array {
+  const bytes = new Uint8Array(1 + SESSION_BYTES * sessions.length);
+  bytes[0] = END;
+  const view = new DataView(bytes.buffer);
+  for (const [i, session] of sessions.entries()) {
+    view.setBigUint64(1 + SESSION_BYTES * i, BigInt(session));
+  }
+  return bytes;
+}
+
+interface Session {
+  /** The number that is carried out next. */
+  next: number;
+  /** Answers by number, ascending. */
+  readonly answers: Map<number, Uint8Array>;
+}
+
+/** A state machine whose commands are carried out once, whatever is sent again. */
+export class Sessions implements StateMachine<SessionAnswer> {
+  readonly #machine: StateMachine;
+  /** In the order of their names, for they are opened in that order. */
+  #sessions = new Map<number, Session>();
+
+  constructor(machine: StateMachine) {
+    this.#machine = machine;
+  }
+
+  /** Open sessions, the oldest first. */
+  get open(): readonly number[] {
+    return [...this.#sessions.keys()];
+  }
+
+  /** Answers kept, of all sessions. */
+  get answers(): number {
+    let sum = 0;
+    for (const { answers } of this.#sessions.values()) sum += answers.size;
+    return sum;
+  }
+
+  apply(command: Uint8Array, index: number): SessionAnswer {
+    if (command.length === 1 && command[0] === OPEN) return this.#open(index);
+    if (command[0] === REQUEST && command.length >= REQUEST_BYTES) {
+      return this.#request(command, index);
+    }
+    if (command[0] === END && command.length % SESSION_BYTES === 1) return this.#end(command);
+    return { kind: "refused", why: "malformed" };
+  }
+
+  snapshot(): Uint8Array {
+    const inner = this.#machine.snapshot();
+    let length = 5 + inner.length;
+    for (const { answers } of this.#sessions.values()) {
+      length += 14;
+      for (const answer of answers.values()) length += 8 + answer.length;
+    }
+    const bytes = new Uint8Array(length);
+    const view = new DataView(bytes.buffer);
+    bytes[0] = SNAPSHOT_VERSION;
+    view.setUint32(1, this.#sessions.size);
+    let at = 5;
+    for (const [session, { next, answers }] of this.#sessions) {
+      view.setBigUint64(at, BigInt(session));
+      view.setUint32(at + 8, next);
+      view.setUint16(at + 12, answers.size);
+      at += 14;
+      for (const [number, answer] of answers) {
+        view.setUint32(at, number);
+        view.setUint32(at + 4, answer.length);
+        bytes.set(answer, at + 8);
+        at += 8 + answer.length;
+      }
+    }
+    bytes.set(inner, at);
+    return bytes;
+  }
+
+  restore(bytes: Uint8Array): void {
+    const reader = new Reader(bytes);
+    const version = reader.uint(1);
+    if (version !== SNAPSHOT_VERSION) {
+      throw new Error(`Cannot read sessions of version ${version}: expected ${SNAPSHOT_VERSION}`);
+    }
+    const sessions = new Map<number, Session>();
+    for (let left = reader.uint(4); left > 0; left--) {
+      const name = reader.uint(8);
+      const session: Session = { next: reader.uint(4), answers: new Map() };
+      for (let answers = reader.uint(2); answers > 0; answers--) {
+        const number = reader.uint(4);
+        session.answers.set(number, reader.take(reader.uint(4)));
+      }
+      sessions.set(name, session);
+    }
+    this.#machine.restore(reader.rest());
+    this.#sessions = sessions;
+  }
+
+  #open(index: number): SessionAnswer {
+    if (this.#sessions.size >= SESSIONS_MAX) return { kind: "refused", why: "too many sessions" };
+    this.#sessions.set(index, { next: 1, answers: new Map() });
+    return { kind: "opened", session: index };
+  }
+
+  #request(command: Uint8Array, index: number): SessionAnswer {
+    const view = new DataView(command.buffer, command.byteOffset, command.length);
+    const session = this.#sessions.get(Number(view.getBigUint64(1)));
+    if (session === undefined) return { kind: "refused", why: "unknown session" };
+    const number = view.getUint32(9);
+    const before = view.getUint16(13);
+    if (number === 0 || before >= number) return { kind: "refused", why: "malformed" };
+    const { answers } = session;
+    for (const old of answers.keys()) {
+      if (old >= number - before) break;
+      answers.delete(old);
+    }
+    const known = answers.get(number);
+    if (known !== undefined) return { kind: "done", answer: known, isRepeated: true };
+    if (number < session.next) return { kind: "refused", why: "forgotten" };
+    if (number > session.next) return { kind: "refused", why: "out of order" };
+    if (answers.size >= ANSWERS_MAX) return { kind: "refused", why: "too many requests" };
+    const answer = this.#machine.apply(command.subarray(REQUEST_BYTES), index);
+    answers.set(number, answer);
+    session.next++;
+    return { kind: "done", answer, isRepeated: false };
+  }
+
+  #end(command: Uint8Array): SessionAnswer {
+    const view = new DataView(command.buffer, command.byteOffset, command.length);
+    let sessions = 0;
+    for (let at = 1; at < command.length; at += SESSION_BYTES) {
+      if (this.#sessions.delete(Number(view.getBigUint64(at)))) sessions++;
+    }
+    return { kind: "ended", sessions };
+  }
+}
+
+/** Reads a snapshot; throws where it is cut off. */
+class Reader {
+  readonly #bytes: Uint8Array;
+  #at = 0;
+
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes;
+  }
+
+  /** An unsigned number of so many bytes, big-endian, below 2^53. */
+  uint(bytes: number): number {
+    let value = 0;
+    for (const byte of this.take(bytes)) value = value * 256 + byte;
+    return value;
+  }
+
+  /** A copy of the next bytes. */
+  take(bytes: number): Uint8Array {
+    const end = this.#at + bytes;
+    if (end > this.#bytes.length) {
+      throw new Error(`Cannot read sessions: cut off at byte ${this.#bytes.length} of ${end}`);
+    }
+    const taken = this.#bytes.slice(this.#at, end);
+    this.#at = end;
+    return taken;
+  }
+
+  rest(): Uint8Array {
+    return this.#bytes.subarray(this.#at);
+  }
+}
