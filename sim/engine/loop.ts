@@ -41,18 +41,25 @@ export class Loop {
     this.at(this.#nowMs + delayMs, run);
   }
 
+  /** Runs the next event, if there is one due by `untilMs`; false, and no time passes, if not. */
+  step(untilMs: Millis): boolean {
+    const first = this.#queue.top;
+    if (first === undefined || first.atMs > untilMs) return false;
+    this.#queue.shift();
+    invariant(first.atMs >= this.#nowMs, "virtual time ran backwards");
+    this.#nowMs = first.atMs;
+    this.#steps++;
+    first.run();
+    return true;
+  }
+
   /**
    * Runs everything due up to `untilMs` and leaves the clock there. `afterEach` is called after
    * every event. Throws when more than `stepsMax` events happen: a run that does not come to rest.
    */
   runUntil(untilMs: Millis, afterEach: () => void, stepsMax: number): void {
-    const queue = this.#queue;
-    for (let first = queue.top; first && first.atMs <= untilMs; first = queue.top) {
-      queue.shift();
-      invariant(first.atMs >= this.#nowMs, "virtual time ran backwards");
-      this.#nowMs = first.atMs;
-      if (++this.#steps > stepsMax) throw new Error(`no rest after ${stepsMax} events`);
-      first.run();
+    while (this.step(untilMs)) {
+      if (this.#steps > stepsMax) throw new Error(`no rest after ${stepsMax} events`);
       afterEach();
     }
     this.#nowMs = Math.max(this.#nowMs, untilMs);

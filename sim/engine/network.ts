@@ -54,11 +54,12 @@ export interface Socket {
   readonly receive: Receiver;
 }
 
-/** Sees every datagram as it leaves and as it arrives. */
+/** Sees every datagram as it leaves and as it arrives, and may pick some that shall not. */
 export interface Tap {
-  onSent(from: Socket, to: Address, bytes: Uint8Array): void;
+  /** False: it is lost, whatever the links are like. */
+  onSent(from: Socket, to: Address, bytes: Uint8Array): boolean | void;
   /** Just before the socket receives it. */
-  onArrived(from: Address, to: Socket, bytes: Uint8Array): void;
+  onArrived?(from: Address, to: Socket, bytes: Uint8Array): void;
 }
 
 /** Delivers datagrams between sockets by address. */
@@ -131,9 +132,9 @@ export class Network {
   }
 
   /** Gives an open socket another address, as a NAT does that forgot it; the old one is dead. */
-  rebind(socket: Socket): void {
+  rebind(socket: Socket, address: Address = this.#freshAddress()): void {
     this.#sockets.delete(socket.address);
-    socket.address = this.#freshAddress();
+    socket.address = address;
     this.#sockets.set(socket.address, socket);
   }
 
@@ -144,7 +145,11 @@ export class Network {
 
   /** Sends a copy of `bytes`. */
   send(from: Socket, to: Address, bytes: Uint8Array): void {
-    this.tap?.onSent(from, to, bytes);
+    if (this.tap?.onSent(from, to, bytes) === false) {
+      this.counts.sent++;
+      this.counts.lost++;
+      return;
+    }
     this.#send(from, from.address, to, bytes);
   }
 
@@ -210,7 +215,7 @@ export class Network {
     }
     this.counts.delivered++;
     this.#trace?.(() => `${from} -> ${to} ${this.#wire.describe(bytes)}`);
-    this.tap?.onArrived(from, socket, bytes);
+    this.tap?.onArrived?.(from, socket, bytes);
     socket.receive(bytes, from);
   }
 

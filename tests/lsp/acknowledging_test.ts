@@ -19,7 +19,7 @@ import {
   nativeDatagram,
   nativeFrames,
   packetsBetween,
-} from "./link.ts";
+} from "./lan.ts";
 
 const S = "server 1";
 const C = "client 1";

@@ -9,11 +9,11 @@ import {
   classicDatagram,
   classicFrames,
   connectedPair,
-  Link,
+  Lan,
   nativeDatagram,
   nativeFrames,
   packetsBetween,
-} from "./link.ts";
+} from "./lan.ts";
 
 const wires: Wire[] = ["cbor", "json"];
 const S = "server 1";
@@ -51,8 +51,8 @@ describe.each(wires)("lsp §3 connecting (%s):", (wire) => {
   const params = { epochMillis: 1000, epochLimit: 4 };
 
   test("Connect goes out at once and every epoch, no back-off; after K epochs it fails", () => {
-    const link = new Link();
-    link.nowMs = 300;
+    const link = new Lan();
+    link.jump(300);
     const client = link.dialer({ wire, params: { ...params, maxBackOffInterval: 100 } });
     link.run(10_000);
     const times = packetsBetween(link, C, S).map(({ sentMs }) => sentMs);
@@ -66,7 +66,7 @@ describe.each(wires)("lsp §3 connecting (%s):", (wire) => {
   });
 
   test("the server may start later", () => {
-    const link = new Link();
+    const link = new Lan();
     const client = link.dialer({ wire, params });
     link.run(2500);
     link.listener({ params });
@@ -75,7 +75,7 @@ describe.each(wires)("lsp §3 connecting (%s):", (wire) => {
   });
 
   test("ids are 1, 2, 3 in the order of coming", () => {
-    const link = new Link();
+    const link = new Lan();
     link.listener({ params });
     const ids = [1, 2, 3].map((n) => {
       const client = link.dialer({ wire, params }, `client ${n}`);
@@ -137,12 +137,12 @@ describe.each(wires)("lsp §3 connecting (%s):", (wire) => {
   });
 
   test("an ISN beyond 32 bits is refused at once", () => {
-    const link = new Link();
+    const link = new Lan();
     assertThrows(() => link.dialer({ wire, isn: 2 ** 32 }), RangeError, "isn");
   });
 
   test("a full server takes nobody more", () => {
-    const link = new Link();
+    const link = new Lan();
     const server = link.listener({ params, limits: { maxConnections: 1 } });
     link.dialer({ wire, params });
     link.run(100);
@@ -157,7 +157,7 @@ describe.each(wires)("lsp §3 connecting (%s):", (wire) => {
 
 describe("lsp §3 connecting, classic rules:", () => {
   test("only an Ack with seq = ISN and id > 0 is accepted", () => {
-    const link = new Link();
+    const link = new Lan();
     const client = link.dialer({ wire: "json", isn: 100 });
     link.inject(classicDatagram(ClassicType.ack, 0, 100), C, S);
     link.inject(classicDatagram(ClassicType.ack, 3, 101), C, S);
@@ -184,7 +184,7 @@ describe("lsp §3 connecting, classic rules:", () => {
   });
 
   test("connections that never said more than Connect have a limit", () => {
-    const link = new Link();
+    const link = new Lan();
     const server = link.listener({ limits: { maxUnproven: 2 } });
     for (const n of [1, 2, 3]) {
       link.inject(classicDatagram(ClassicType.connect, 0, 5), S, `x ${n}`);
@@ -203,7 +203,7 @@ describe("lsp §3 connecting, native rules:", () => {
   const fields = { ...offer, isn: 5, lspVersion: LSP_VERSION, appVersion: 0, token: 0n };
 
   test("nothing is allocated before an address has proved that it receives", () => {
-    const link = new Link();
+    const link = new Lan();
     const server = link.listener();
     for (let n = 0; n < 100; n++) {
       link.inject(
@@ -220,7 +220,7 @@ describe("lsp §3 connecting, native rules:", () => {
   });
 
   test("a cookie is good for its address and its ISN only", () => {
-    const link = new Link();
+    const link = new Lan();
     const server = link.listener();
     link.inject(
       nativeDatagram(0, 1, (w) => w.connect(fields)),
@@ -248,7 +248,7 @@ describe("lsp §3 connecting, native rules:", () => {
   });
 
   test("a cookie grows old", () => {
-    const link = new Link();
+    const link = new Lan();
     const server = link.listener();
     link.inject(
       nativeDatagram(0, 1, (w) => w.connect(fields)),
@@ -279,7 +279,7 @@ describe("lsp §3 connecting, native rules:", () => {
   });
 
   test("a version mismatch is one line on both sides, naming both", () => {
-    const link = new Link();
+    const link = new Lan();
     const server = link.listener({ appVersion: 2 });
     const client = link.dialer({ appVersion: 3 });
     link.run(10_000);
@@ -292,7 +292,7 @@ describe("lsp §3 connecting, native rules:", () => {
   });
 
   test("a flood of refusals is told by ten lines a second, and answered in bounds", () => {
-    const link = new Link();
+    const link = new Lan();
     const server = link.listener({ appVersion: 2, limits: { maxStrayDatagrams: 50 } });
     for (let n = 0; n < 200; n++) {
       const from = `x ${n}`;
@@ -317,7 +317,7 @@ describe("lsp §3 connecting, native rules:", () => {
   });
 
   test("a Refuse or a Challenge for another ISN is ignored", () => {
-    const link = new Link();
+    const link = new Lan();
     const client = link.dialer({ isn: 100 });
     const sent = link.sent.length;
     link.inject(
@@ -336,7 +336,7 @@ describe("lsp §3 connecting, native rules:", () => {
   });
 
   test("datagrams from elsewhere than the server are ignored", () => {
-    const link = new Link();
+    const link = new Lan();
     const client = link.dialer({ isn: 100 });
     const no = { isn: 100, code: RefuseCode.full, lspVersion: 1, appVersion: 0, reason: "" };
     link.inject(
@@ -352,7 +352,7 @@ function isConnect(bytes: Uint8Array): boolean {
   return bytes[0] === 0x7b ? bytes.includes(0x30) && bytes[8] === 0x30 : bytes[21] === 1;
 }
 
-function frames(link: Link, wire: Wire, from: string, to: string): string[] {
+function frames(link: Lan, wire: Wire, from: string, to: string): string[] {
   return wire === "json" ? classicFrames(link, from, to) : nativeFrames(link, from, to);
 }
 

@@ -6,7 +6,7 @@ import { QueueFull } from "../../lsp/errors.ts";
 import { Marks, DATA_BYTES_MAX, PIECE_BYTES_MAX } from "../../lsp/frame.ts";
 import type { EndpointStats } from "../../lsp/mod.ts";
 import type { LspLimits } from "../../lsp/params.ts";
-import { connectedPair, Link, nativeDatagram, nativeFrames, type Node } from "./link.ts";
+import { connectedPair, Lan, nativeDatagram, nativeFrames, type Node } from "./lan.ts";
 
 const S = "server 1";
 const C = "client 1";
@@ -245,8 +245,8 @@ describe("lsp large messages of a peer that breaks the protocol:", () => {
 function crowd(
   count: number,
   limits: Partial<LspLimits>,
-): { link: Link; server: Node; clients: Node[] } {
-  const link = new Link();
+): { link: Lan; server: Node; clients: Node[] } {
+  const link = new Lan();
   const server = link.listener({ limits });
   const clients: Node[] = [];
   for (let i = 1; i <= count; i++) clients.push(link.dialer({ isn: i }, `client ${i}`));

@@ -5,12 +5,12 @@ import { integerBetween, seededRandom } from "../../base/random.ts";
 import { CloseCode, DatagramReader, FrameType } from "../../lsp/frame.ts";
 import {
   connectedPair,
-  Link,
+  Lan,
   nativeDatagram,
   nativeFrames,
   type Packet,
   packetsBetween,
-} from "./link.ts";
+} from "./lan.ts";
 
 const S = "server 1";
 const C = "client 1";
@@ -23,7 +23,7 @@ function closeCode({ bytes }: Packet): number | undefined {
   return undefined;
 }
 
-function closeCodes(link: Link, from: string, to: string): number[] {
+function closeCodes(link: Lan, from: string, to: string): number[] {
   const codes = packetsBetween(link, from, to).map(closeCode);
   return codes.filter((code) => code !== undefined);
 }
@@ -121,7 +121,7 @@ describe("lsp leave-taking:", () => {
 
 describe("lsp ghosts:", () => {
   /** All Connects that a client sent, and who has left since. */
-  function leftClient(): { link: Link; connects: Packet[]; server: ReturnType<Link["listener"]> } {
+  function leftClient(): { link: Lan; connects: Packet[]; server: ReturnType<Lan["listener"]> } {
     const { link, server, client } = connectedPair();
     client.core.close(link.nowMs);
     link.run(link.nowMs + 100);
@@ -143,7 +143,7 @@ describe("lsp ghosts:", () => {
 
   test("a client that comes back with the same address and ISN gets a new connection", () => {
     const { link, server } = leftClient();
-    link.nodes.splice(1, 1);
+    link.remove(link.nodes[1]!);
     const again = link.dialer();
     assert(link.runUntil(() => again.notices.length > 0, 100));
     assertEquals(again.notices[0], { kind: "connected", connId: 2, wire: "cbor", from: S });

@@ -14,11 +14,11 @@ import type { ClosureCause, Wire } from "../../lsp/types.ts";
 import {
   classicDatagram,
   connectedPair,
-  Link,
+  Lan,
   nativeDatagram,
   nativeFrames,
   packetsBetween,
-} from "./link.ts";
+} from "./lan.ts";
 
 const S = "server 1";
 const C = "client 1";
@@ -59,7 +59,7 @@ describe.each(wires)("lsp §6 losing a peer (%s):", (wire) => {
   });
 
   test("in-phase timers give no false loss at K = 2", () => {
-    const link = new Link();
+    const link = new Lan();
     const tight = { epochMillis: 1000, epochLimit: 2 };
     const server = link.listener({ params: tight });
     const client = link.dialer({ wire, params: tight });

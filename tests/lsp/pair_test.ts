@@ -3,7 +3,7 @@ import { describe, test } from "bun:test";
 import { assert, assertEquals } from "@std/assert";
 import { seededRandom, unitReal } from "../../base/random.ts";
 import type { Wire } from "../../lsp/types.ts";
-import { connectedPair } from "./link.ts";
+import { connectedPair } from "./lan.ts";
 
 const wires: Wire[] = ["cbor", "json"];
 

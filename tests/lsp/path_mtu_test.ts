@@ -2,7 +2,7 @@
 import { describe, expect, test } from "bun:test";
 import { pathAnswer, PathMtu } from "../../lsp/path_mtu.ts";
 import { RoundTrip } from "../../lsp/rtt.ts";
-import { Link } from "./link.ts";
+import { Lan } from "./lan.ts";
 
 const ISN = 77;
 
@@ -97,7 +97,7 @@ describe("PathMtu:", () => {
 describe("NativeConnection:", () => {
   /** A client that streams to a server over a path that passes datagrams up to `path.bytes`. */
   function stream(path: { bytes: number }) {
-    const link = new Link(16_384);
+    const link = new Lan();
     let largest = 0;
     link.latencyMs = 0.5;
     link.passes = ({ bytes }) => {

@@ -5,7 +5,7 @@
 import { describe, test } from "bun:test";
 import { assert, assertEquals } from "@std/assert";
 import { ClassicType } from "../../lsp/classic_frame.ts";
-import { classicDatagram, connectedPair, Link, packetsBetween } from "./link.ts";
+import { classicDatagram, connectedPair, Lan, packetsBetween } from "./lan.ts";
 
 const S = "server 1";
 const C = "client 1";
@@ -78,7 +78,7 @@ describe("our own:", () => {
   });
 
   test("a wake-up always moves time forward: no endpoint asks for the same one twice", () => {
-    const link = new Link();
+    const link = new Lan();
     const params = { epochMillis: 100, epochLimit: 50 };
     const server = link.listener({ params });
     const client = link.dialer({ params: { epochMillis: 150, epochLimit: 50 } });

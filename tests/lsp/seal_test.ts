@@ -11,7 +11,7 @@ import {
   DATAGRAM_BYTES_MAX,
 } from "../../lsp/frame.ts";
 import { ChecksumSeal, PLAIN_SEAL, type Seal } from "../../lsp/seal.ts";
-import { connectedPair, type Node, packetsBetween } from "./link.ts";
+import { connectedPair, type Node, packetsBetween } from "./lan.ts";
 
 /**
  * Hides the frames under a mask that depends on the datagram's number, behind a head and before a

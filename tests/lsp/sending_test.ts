@@ -12,7 +12,7 @@ import {
   connectedPair,
   nativeFrames,
   packetsBetween,
-} from "./link.ts";
+} from "./lan.ts";
 
 const S = "server 1";
 const C = "client 1";
@@ -72,7 +72,7 @@ describe("lsp §5 back-off:", () => {
     const now = link.nowMs;
     link.write(client, 1, "first");
     link.write(client, 1, "second");
-    link.nowMs += 77;
+    link.run(now + 77);
     link.inject(classicDatagram(ClassicType.ack, 1, 101), C, S);
     const sent = packetsBetween(link, C, S).slice(-2);
     assertEquals(

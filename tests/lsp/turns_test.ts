@@ -2,7 +2,7 @@
 import { describe, expect, test } from "bun:test";
 import { ConnectionClosed } from "../../lsp/errors.ts";
 import { connect, listen } from "../../lsp/mod.ts";
-import { connectedPair, nativeFrames } from "./link.ts";
+import { connectedPair, nativeFrames } from "./lan.ts";
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 const text = (payload: Uint8Array | undefined): string => new TextDecoder().decode(payload);

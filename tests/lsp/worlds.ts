@@ -6,7 +6,7 @@ import { seededRandom } from "../../base/random.ts";
 import { createDialer } from "../../lsp/dialer.ts";
 import { connect, listen, type LspClient, type LspServer } from "../../lsp/mod.ts";
 import type { Params, Wire } from "../../lsp/types.ts";
-import { Link, type Node } from "./link.ts";
+import { Lan, type Node } from "./lan.ts";
 
 /** What a server reads: `data CONN TEXT`, `lost CONN` or `closed CONN`. */
 export type Line = string;
@@ -45,7 +45,7 @@ const decode = (bytes: Uint8Array): string => new TextDecoder().decode(bytes);
 
 /** The world of virtual time. */
 export function memoryWorld(): World {
-  const link = new Link();
+  const link = new Lan();
   const nodes = new Map<Client, Node>();
   let count = 0;
   async function next(node: Node, line: (event: Node["events"][number]) => Line): Promise<Line> {

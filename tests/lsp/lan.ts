@@ -1,6 +1,6 @@
 /**
- * A network in memory with a clock of its own, for tests of LSP: datagrams take a fixed time, and a
- * test may look at, drop or change each.
+ * A network in memory with a clock of its own, for tests of LSP: the simulator's, without faults.
+ * Datagrams take a fixed time, and a test may look at each, and drop it.
  */
 import { seededRandom } from "../../base/random.ts";
 import {
@@ -14,6 +14,11 @@ import { DatagramReader, DatagramWriter, FrameType } from "../../lsp/frame.ts";
 import { createListener, type Listener } from "../../lsp/listener.ts";
 import type { CoreOptions } from "../../lsp/params.ts";
 import type { LspEvent, LspNotice } from "../../lsp/types.ts";
+import { Computer } from "../../sim/engine/computer.ts";
+import { calmFaults } from "../../sim/engine/link.ts";
+import { Loop } from "../../sim/engine/loop.ts";
+import { Network } from "../../sim/engine/network.ts";
+import { Host, type Program } from "../../sim/lsp/host.ts";
 
 /** A datagram under way. */
 export interface Packet {
@@ -23,21 +28,22 @@ export interface Packet {
   readonly sentMs: number;
 }
 
-interface Flight extends Packet {
-  readonly dueMs: number;
-}
-
 /** One endpoint on the network, and what it told so far. */
-export class Node<Core extends Endpoint = Endpoint> {
+export class Node<Core extends Endpoint = Endpoint> implements Program {
   readonly core: Core;
-  address: string;
+  readonly host: Host;
   readonly events: LspEvent[] = [];
   readonly notices: LspNotice[] = [];
   /** A node that does not read leaves its events in the core. */
   reading = true;
-  constructor(core: Core, address: string) {
+
+  constructor(core: Core, computer: Computer, network: Network, address: string) {
     this.core = core;
-    this.address = address;
+    this.host = new Host(address, computer, network, core, this, address);
+  }
+
+  get address(): string {
+    return this.host.socket.address;
   }
 
   /** What it read, as text. */
@@ -45,23 +51,42 @@ export class Node<Core extends Endpoint = Endpoint> {
     const data = this.events.filter((event) => event.kind === "data");
     return data.map((event) => new TextDecoder().decode(event.payload));
   }
+
+  onNotice(notice: LspNotice): void {
+    this.notices.push(notice);
+  }
+
+  wantsEvent(): boolean {
+    return this.reading;
+  }
+
+  onEvent(event: LspEvent): void {
+    this.events.push(event);
+  }
 }
 
-/** The network. Its time starts at 0. */
-export class Link {
-  nowMs = 0;
-  latencyMs = 1;
+/** The simulator's network, calm, with a computer for each node. Its time starts at 0. */
+export class Lan {
   /** Every datagram sent so far. */
   readonly sent: Packet[] = [];
   /** Whether a datagram gets through; it may be dropped here, not changed. */
   passes: (packet: Packet) => boolean = () => true;
   readonly nodes: Node[] = [];
-  private flights: Flight[] = [];
-  private readonly buffer: Uint8Array;
+  readonly #loop = new Loop();
+  readonly #network = new Network(this.#loop, seededRandom(0));
 
-  /** `bufferBytes`: what it lends to `pollDatagram`. */
-  constructor(bufferBytes: number = 2048) {
-    this.buffer = new Uint8Array(bufferBytes);
+  constructor() {
+    this.latencyMs = 1;
+    this.#network.tap = { onSent: (from, to, bytes) => this.#onSent(from.address, to, bytes) };
+  }
+
+  get nowMs(): number {
+    return this.#loop.nowMs;
+  }
+
+  /** How long every datagram takes, those that are sent from now on. */
+  set latencyMs(latencyMs: number) {
+    this.#network.heal(calmFaults(latencyMs));
   }
 
   listener(options: Partial<CoreOptions> = {}, address = "server 1"): Node<Listener> {
@@ -74,7 +99,8 @@ export class Link {
   }
 
   add<Core extends Endpoint>(core: Core, address: string): Node<Core> {
-    const node = new Node(core, address);
+    const computer = new Computer({ name: address, loop: this.#loop });
+    const node = new Node(core, computer, this.#network, address);
     this.nodes.push(node);
     this.flush();
     return node;
@@ -83,69 +109,45 @@ export class Link {
   /** The node stops for good, as a crash does: it neither sends nor receives. */
   remove(node: Node): void {
     this.nodes.splice(this.nodes.indexOf(node), 1);
+    node.host.kill();
   }
 
-  /** A datagram from nobody's socket. */
+  /** A datagram from nobody's socket; it is there at once. */
   inject(bytes: Uint8Array, to: string, from = "stranger 9"): void {
-    this.deliver({ from, to, bytes, sentMs: this.nowMs });
+    this.#network.at(to)?.receive(bytes, from);
     this.flush();
   }
 
   /** The node goes on at another address, as behind a router that forgot it. */
   move(node: Node, to: string): void {
-    node.address = to;
+    this.#network.rebind(node.host.socket, to);
   }
 
   /** Carries out what the cores want now. */
   flush(): void {
-    for (const node of this.nodes) {
-      const { core, address: from } = node;
-      for (let out = core.pollDatagram(this.buffer, this.nowMs); out;) {
-        const bytes = this.buffer.slice(0, out.length);
-        const packet = { from, to: out.to, bytes, sentMs: this.nowMs };
-        this.sent.push(packet);
-        const dueMs = this.nowMs + this.latencyMs;
-        if (this.passes(packet)) this.flights.push({ ...packet, dueMs });
-        out = core.pollDatagram(this.buffer, this.nowMs);
-      }
-      for (let notice = core.pollNotice(); notice; notice = core.pollNotice()) {
-        node.notices.push(notice);
-      }
-      if (!node.reading) continue;
-      for (let event = core.pollEvent(); event; event = core.pollEvent()) node.events.push(event);
-    }
-    if (this.nodes.some((node) => node.reading) && this.wantsMore()) this.flush();
+    for (const node of this.nodes) node.host.pump();
+    this.#finishInstant();
   }
 
   /** Lets time pass until `untilMs`. */
   run(untilMs: number): void {
     this.flush();
-    for (;;) {
-      const nextMs = this.nextMs();
-      if (nextMs > untilMs) break;
-      this.nowMs = Math.max(this.nowMs, nextMs);
-      const due = this.flights.filter((flight) => flight.dueMs <= this.nowMs);
-      this.flights = this.flights.filter((flight) => flight.dueMs > this.nowMs);
-      for (const flight of due) this.deliver(flight);
-      for (const { core } of this.nodes) {
-        if ((core.wakeAtMs() ?? Infinity) <= this.nowMs) core.handleWake(this.nowMs);
-      }
-      this.flush();
-    }
-    this.nowMs = untilMs;
+    this.#loop.runUntil(untilMs, () => {}, Infinity);
   }
 
   /** Lets time pass until `done`, at most `mostMs`; whether it came to that. */
   runUntil(done: () => boolean, mostMs = 60_000): boolean {
     const endMs = this.nowMs + mostMs;
     this.flush();
-    while (!done() && this.nowMs < endMs) this.run(Math.min(endMs, this.nextMs()));
+    while (!done() && this.#loop.step(endMs)) this.#finishInstant();
+    if (!done()) this.run(endMs);
     return done();
   }
 
   /** Jumps the clock, as a sleeping machine does; nothing happens in between. */
   jump(byMs: number): void {
-    this.nowMs += byMs;
+    for (const { host } of this.nodes) host.computer.sleep(byMs);
+    this.#loop.runUntil(this.nowMs + byMs, () => {}, Infinity);
   }
 
   /** Writes text on a connection and sends it. */
@@ -154,29 +156,14 @@ export class Link {
     this.flush();
   }
 
-  private nextMs(): number {
-    const flights = this.flights.map((flight) => flight.dueMs);
-    return Math.min(...flights, ...this.nodes.map(({ core }) => core.wakeAtMs() ?? Infinity));
+  #finishInstant(): void {
+    while (this.#loop.step(this.nowMs));
   }
 
-  /** Reading an event may make a core want to send; its datagrams come first next time. */
-  private wantsMore(): boolean {
-    for (const node of this.nodes) {
-      const out = node.core.pollDatagram(this.buffer, this.nowMs);
-      if (out === undefined) continue;
-      const bytes = this.buffer.slice(0, out.length);
-      const packet = { from: node.address, to: out.to, bytes, sentMs: this.nowMs };
-      this.sent.push(packet);
-      const dueMs = this.nowMs + this.latencyMs;
-      if (this.passes(packet)) this.flights.push({ ...packet, dueMs });
-      return true;
-    }
-    return false;
-  }
-
-  private deliver(packet: Packet): void {
-    const node = this.nodes.find(({ address }) => address === packet.to);
-    node?.core.handleDatagram(packet.bytes, packet.from, this.nowMs);
+  #onSent(from: string, to: string, bytes: Uint8Array): boolean {
+    const packet = { from, to, bytes: bytes.slice(), sentMs: this.nowMs };
+    this.sent.push(packet);
+    return this.passes(packet);
   }
 }
 
@@ -184,8 +171,8 @@ export class Link {
 export function connectedPair(
   options: Partial<DialerOptions> = {},
   serverOptions: Partial<CoreOptions> = {},
-): { link: Link; server: Node<Listener>; client: Node<Dialer> } {
-  const link = new Link();
+): { link: Lan; server: Node<Listener>; client: Node<Dialer> } {
+  const link = new Lan();
   const shared = options.params === undefined ? {} : { params: options.params };
   const server = link.listener({ ...shared, ...serverOptions });
   const client = link.dialer(options);
@@ -194,7 +181,7 @@ export function connectedPair(
 }
 
 /** The classic frames that `from` sent to `to`, as `type seq` or `type seq payload`, in order. */
-export function classicFrames(link: Link, from: string, to: string): string[] {
+export function classicFrames(link: Lan, from: string, to: string): string[] {
   return packetsBetween(link, from, to).map(({ bytes }) => {
     const frame = decodeClassicFrame(bytes);
     if (typeof frame === "string") throw new Error(`not a frame: ${frame}`);
@@ -205,7 +192,7 @@ export function classicFrames(link: Link, from: string, to: string): string[] {
 }
 
 /** The native frames that `from` sent to `to`, by name, those of one datagram in one string. */
-export function nativeFrames(link: Link, from: string, to: string): string[] {
+export function nativeFrames(link: Lan, from: string, to: string): string[] {
   const names = Object.entries(FrameType);
   return packetsBetween(link, from, to).map(({ bytes }) => {
     const reader = new DatagramReader();
@@ -220,7 +207,7 @@ export function nativeFrames(link: Link, from: string, to: string): string[] {
 }
 
 /** Every datagram from one address to another so far. */
-export function packetsBetween(link: Link, from: string, to: string): Packet[] {
+export function packetsBetween(link: Lan, from: string, to: string): Packet[] {
   return link.sent.filter((packet) => packet.from === from && packet.to === to);
 }
 
