@@ -1,11 +1,16 @@
 /**
  * A fleet in virtual time for the server core's tests: honest miners of given rates, and clients,
- * over ordered links of a given delay. No LSP, no sockets, no threads.
+ * over ordered links of a given delay, on the simulator's time. No LSP, no sockets, no threads.
  *
  * @module
  */
+import type { Wake } from "../../base/machine.ts";
 import type { Wire } from "../../lsp/types.ts";
 import { type Accepted, ServerCore, type ServerCoreOptions } from "../../server/core.ts";
+import type { ServerEffect, ServerInput } from "../../server/types.ts";
+import { Computer } from "../../sim/engine/computer.ts";
+import { Loop } from "../../sim/engine/loop.ts";
+import { Process } from "../../sim/engine/process.ts";
 import {
   CLASSIC_JOIN,
   type ClassicMessage,
@@ -31,11 +36,10 @@ export class VirtualFleet {
   readonly delayMs: number;
   readonly accepted: Accepted[] = [];
   readonly log: string[] = [];
-  nowMs = 0;
   /** Called after every input to the core. */
   afterInput: () => void = () => {};
-  #events: { atMs: number; seq: number; run: () => void }[] = [];
-  #seq = 0;
+  readonly #loop = new Loop();
+  readonly #process: Process<ServerInput, ServerEffect>;
   #nextConn = 1;
   readonly #peers = new Map<number, Peer>();
 
@@ -47,6 +51,16 @@ export class VirtualFleet {
       onAccept: (accepted) => this.accepted.push(accepted),
       ...options,
     });
+    this.#process = new Process({
+      computer: new Computer({ name: "server", loop: this.#loop }),
+      core: this.core,
+      carryOut: (effect) => this.#carryOut(effect),
+      afterInput: () => this.afterInput(),
+    });
+  }
+
+  get nowMs(): number {
+    return this.#loop.nowMs;
   }
 
   miner(options: MinerOptions): FakeMiner {
@@ -74,53 +88,40 @@ export class VirtualFleet {
     if (this.#peers.delete(connId)) this.feed({ kind: "gone", connId });
   }
 
-  feed(input: Parameters<ServerCore["handle"]>[0]): void {
-    this.core.handle(input, this.nowMs);
-    for (let effect = this.core.poll(); effect !== undefined; effect = this.core.poll()) {
-      if (effect.kind === "log") this.log.push(effect.text);
-      else if (effect.kind === "write") {
-        const { connId, payload } = effect;
-        this.at(this.nowMs + this.delayMs, () => this.#peers.get(connId)?.receive(payload));
-      } else {
-        const { connId } = effect;
-        this.at(this.nowMs + this.delayMs, () => {
-          this.#peers.get(connId)?.closed();
-          this.drop(connId);
-        });
-      }
-    }
-    this.afterInput();
+  feed(input: ServerInput | Wake): void {
+    this.#process.whenAwake(() => this.#process.tell(input));
+  }
+
+  /** The server's machine sleeps; everybody else goes on. */
+  sleep(forMs: number): void {
+    this.#process.computer.sleep(forMs);
+    this.run(forMs);
   }
 
   at(atMs: number, run: () => void): void {
-    this.#events.push({ atMs, seq: this.#seq++, run });
+    this.#loop.at(atMs, run);
   }
 
   /** Lets time pass until `done` or for at most `limitMs`; returns whether `done`. */
   run(limitMs: number, done: () => boolean = () => false): boolean {
     const endMs = this.nowMs + limitMs;
     while (!done()) {
-      let next = this.#events[0];
-      for (const event of this.#events) {
-        if (event.atMs < next!.atMs || (event.atMs === next!.atMs && event.seq < next!.seq)) {
-          next = event;
-        }
-      }
-      const wakeMs = this.core.wakeAtMs();
-      if (wakeMs !== undefined && (next === undefined || wakeMs < next.atMs)) {
-        if (wakeMs > endMs) break;
-        this.nowMs = Math.max(this.nowMs, wakeMs);
-        this.feed({ kind: "wake" });
-      } else {
-        if (next === undefined || next.atMs > endMs) break;
-        this.#events = this.#events.filter((event) => event !== next);
-        this.nowMs = next.atMs;
-        next.run();
-      }
+      if (this.#loop.step(endMs)) continue;
+      this.#loop.runUntil(endMs, () => {}, Infinity);
+      return done();
     }
-    if (done()) return true;
-    this.nowMs = endMs;
-    return false;
+    return true;
+  }
+
+  #carryOut(effect: ServerEffect): void {
+    if (effect.kind === "log") return void this.log.push(effect.text);
+    const { connId } = effect;
+    this.#loop.after(this.delayMs, () => {
+      const peer = this.#peers.get(connId);
+      if (effect.kind === "write") return peer?.receive(effect.payload);
+      peer?.closed();
+      this.drop(connId);
+    });
   }
 }
 
