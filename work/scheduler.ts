@@ -155,9 +155,13 @@ export class Scheduler<J extends ScheduledJob> {
     this.#credit = this.#bounded(this.#credit - charge);
   }
 
-  /** Credit is kept within what the share earns in one task's time: old debts buy no surge. */
+  /**
+   * Old debts buy no surge: credit is kept within what the share earns in two tasks' time. In one
+   * it may fall short of its price, and what the next earns must not be lost, or the oldest would
+   * get less than its share.
+   */
   #bounded(credit: number): number {
-    const most = this.#limits.oldestShare * this.#limits.taskSeconds;
+    const most = 2 * this.#limits.oldestShare * this.#limits.taskSeconds;
     return Math.max(-this.#limits.taskSeconds, Math.min(most, credit));
   }
 

@@ -104,7 +104,8 @@ describe("Scheduler", () => {
         const limitMs = 4 * bigMs + 4 * CHUNK_MS + SLACK_MS;
         expect(fleet.run(limitMs, () => big.answers.has(1))).toBe(true);
       }),
-      { numRuns: 25 },
+      // One in a thousand cases lost credit at its limit, so that the oldest got a seventh.
+      { numRuns: 25, examples: [[[200_000], 738]] },
     );
   });
 
