@@ -85,38 +85,38 @@ export class Clients {
   }
 
   /** A native client's message. */
-  handle(connId: number, message: Message, now: Millis): void {
-    if (message.kind === "cancel") return this.#cancel(connId, message.job, now);
+  handle(connId: number, message: Message, nowMs: Millis): void {
+    if (message.kind === "cancel") return this.#cancel(connId, message.job, nowMs);
     if (message.kind !== "submit") return this.#desk.reject(`${message.kind} from a client`);
     const { job: number, session, work } = message;
     const client = this.#clientOf(connId, "cbor", session, number);
     if (client === undefined) return;
     if (client.asker.session !== session) {
-      return this.#refuse(client, number, "a connection speaks for one session only", now);
+      return this.#refuse(client, number, "a connection speaks for one session only", nowMs);
     }
     client.asker.connId = connId;
     const known = this.#table.find({ session, number }, work);
-    if (known === undefined) return this.#start(client, number, work, now);
+    if (known === undefined) return this.#start(client, number, work, nowMs);
     if (known.kind === "answered") return this.#tellAnswer(client.asker, number, known.answer);
     if (known.kind === "taken") {
-      this.#refuse(client, number, `its number ${number} stands for another job`, now);
+      this.#refuse(client, number, `its number ${number} stands for another job`, nowMs);
     }
   }
 
   /** A classic client's Request. */
-  handleRequest(connId: number, request: ClassicMessage, now: Millis): void {
+  handleRequest(connId: number, request: ClassicMessage, nowMs: Millis): void {
     const client = this.#clientOf(connId, "json", CLASSIC_SESSIONS + BigInt(connId), 0);
     if (client === undefined) return;
     if (client.waiting.length >= this.#limits.maxJobsPerClient) {
-      return this.#refuse(client, 0, "too many requests wait on this connection", now);
+      return this.#refuse(client, 0, "too many requests wait on this connection", nowMs);
     }
     const { data: subject, lower, upper } = request;
     client.waiting.push({ subject, lower, upper });
-    this.#startWaiting(client, now);
+    this.#startWaiting(client, nowMs);
   }
 
   /** The connection ended: its jobs are dropped, those of others go on. `why` is for people. */
-  leave(connId: number, why: string, now: Millis): void {
+  leave(connId: number, why: string, nowMs: Millis): void {
     const client = this.byConnId.get(connId);
     if (client === undefined) return;
     this.byConnId.delete(connId);
@@ -133,11 +133,11 @@ export class Clients {
       const what = jobs.length === 1 ? "its job is" : `its ${jobs.length} jobs are`;
       this.#desk.tell("info", `client ${connId} left: ${why}; ${what} dropped`);
     }
-    for (const job of jobs) this.#fleet.dropJob(job, now);
+    for (const job of jobs) this.#fleet.dropJob(job, nowMs);
   }
 
   /** All of the job is searched. */
-  answer(job: SearchJob, now: Millis): void {
+  answer(job: SearchJob, nowMs: Millis): void {
     const asker = askerOf(job);
     const { number } = job.record.name;
     this.#giveBack(job);
@@ -145,36 +145,36 @@ export class Clients {
     this.#tellAnswer(asker, number, answer);
     const { best, met } = answer;
     const missed = met ? "" : ", target not met";
-    const took = readableDuration((now - job.arrivedMs) / 1000);
+    const took = readableDuration((nowMs - job.arrivedMs) / 1000);
     const found = `nonce ${best.nonce} has hash ${hexDigits(best.hash)}${missed}`;
     this.#desk.tell("info", `job ${nameOf(job)} answered after ${took}: ${found}`);
     const client = this.byConnId.get(asker.connId);
-    if (client !== undefined) this.#startWaiting(client, now);
+    if (client !== undefined) this.#startWaiting(client, nowMs);
   }
 
   /** The job cannot be done: its client is told why. */
-  giveUp(job: SearchJob, reason: string, now: Millis): void {
+  giveUp(job: SearchJob, reason: string, nowMs: Millis): void {
     const asker = askerOf(job);
     const { name } = job.record;
     this.#giveBack(job);
     this.#table.forget(name);
-    this.#fleet.dropJob(job, now);
+    this.#fleet.dropJob(job, nowMs);
     const client = this.byConnId.get(asker.connId);
-    if (client !== undefined) this.#refuse(client, name.number, reason, now);
+    if (client !== undefined) this.#refuse(client, name.number, reason, nowMs);
   }
 
   /** Tells native clients how their jobs stand; those that make no progress less often. */
-  tellStatus(now: Millis): void {
+  tellStatus(nowMs: Millis): void {
     const miners = this.#fleet.roster.workers.size;
     for (const job of this.#fleet.jobs) {
       if (!(job instanceof SearchJob)) continue;
-      const sinceMs = now - job.statusMs;
+      const sinceMs = nowMs - job.statusMs;
       if (sinceMs < this.#limits.statusMs) continue;
       const { done } = job.record;
       const moved = done !== job.statusDone || miners !== job.statusMiners;
       if (!moved && sinceMs < this.#limits.statusIdleMs) continue;
       job.rate.sample(done - job.statusDone, sinceMs);
-      job.statusMs = now;
+      job.statusMs = nowMs;
       job.statusDone = done;
       job.statusMiners = miners;
       const { wire, connId } = askerOf(job);
@@ -242,7 +242,7 @@ export class Clients {
     this.#shares.countJob(asker.share, bytes, -1);
   }
 
-  #cancel(connId: number, number: number, now: Millis): void {
+  #cancel(connId: number, number: number, nowMs: Millis): void {
     const asker = this.byConnId.get(connId)?.asker;
     const job = asker?.jobs.get(number);
     // An unknown number is no fault: the answer and the Cancel crossed.
@@ -250,19 +250,19 @@ export class Clients {
     this.#giveBack(job);
     this.#table.forget(job.record.name);
     this.#desk.tell("info", `job ${nameOf(job)} cancelled`);
-    this.#fleet.dropJob(job, now);
+    this.#fleet.dropJob(job, nowMs);
   }
 
-  #startWaiting(client: Client, now: Millis): void {
+  #startWaiting(client: Client, nowMs: Millis): void {
     if (client.asker.jobs.size > 0) return;
     const spec = client.waiting.shift();
-    if (spec !== undefined) this.#start(client, ++client.requests, spec, now);
+    if (spec !== undefined) this.#start(client, ++client.requests, spec, nowMs);
   }
 
-  #start(client: Client, number: number, spec: SearchSpec, now: Millis): void {
+  #start(client: Client, number: number, spec: SearchSpec, nowMs: Millis): void {
     const { asker } = client;
     const reason = this.#objection(asker, spec);
-    if (reason !== undefined) return this.#refuse(client, number, reason, now);
+    if (reason !== undefined) return this.#refuse(client, number, reason, nowMs);
     const submitted = this.#table.submit({ session: asker.session, number }, spec);
     if (submitted.kind !== "new") return;
     const size = spec.upper - spec.lower + 1n;
@@ -272,14 +272,14 @@ export class Clients {
     const from = address === undefined ? "" : ` from ${address}`;
     this.#desk.tell("info", `job ${client.connId}/${number} accepted${from}: ${what}`);
     const seq = this.#fleet.takeSeq();
-    const job = new SearchJob(submitted.record, asker, seq, this.#limits, now);
+    const job = new SearchJob(submitted.record, asker, seq, this.#limits, nowMs);
     asker.jobs.set(number, job);
     const bytes = subjectBytes(spec.subject);
     asker.messageBytes += bytes;
     this.#shares.countJob(asker.share, bytes, 1);
     this.#desk.searchLast(job);
-    if (job.isDone) return this.answer(job, now);
-    this.#fleet.addJob(job, now);
+    if (job.isDone) return this.answer(job, nowMs);
+    this.#fleet.addJob(job, nowMs);
   }
 
   /** Why the job cannot be done, in one line. */
@@ -310,11 +310,11 @@ export class Clients {
   }
 
   /** Says no in one line; the classic wire has no words for it but to hang up. */
-  #refuse(client: Client, job: number, reason: string, now: Millis): void {
+  #refuse(client: Client, job: number, reason: string, nowMs: Millis): void {
     const { connId, asker } = client;
     this.#desk.tell("warn", `job ${connId}/${job} refused: ${reason}`);
     if (asker.wire === "cbor") return this.#desk.write(connId, { kind: "refused", job, reason });
-    this.leave(connId, "refused", now);
+    this.leave(connId, "refused", nowMs);
     this.#desk.close(connId);
   }
 }

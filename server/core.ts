@@ -74,7 +74,7 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
   readonly #rejected = new Map<string, number>();
   readonly #effects = new Outbox<ServerEffect>();
   readonly #logs: Readonly<Record<Topic, LogLimiter>>;
-  #now: Millis = 0;
+  #nowMs: Millis = 0;
   #tickMs: Millis | undefined;
   readonly #onAccept: ServerCoreOptions["onAccept"];
   readonly #addressOf: (connId: number) => string | undefined;
@@ -107,7 +107,7 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
 
   /** Takes one input; what comes of it is to be polled before the next. */
   handle(input: ServerInput | Wake, nowMs: Millis): void {
-    this.#now = nowMs;
+    this.#nowMs = nowMs;
     if (input.kind === "payload") this.#handlePayload(input.connId, input.wire, input.payload);
     else if (input.kind === "gone") this.#handleGone(input.connId, input.why);
     else this.#handleWake();
@@ -149,7 +149,7 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
     }
     if (miner !== undefined) return this.#handleReport(miner, message);
     if (isClient || message.kind === "submit") {
-      return this.#clients.handle(connId, message, this.#now);
+      return this.#clients.handle(connId, message, this.#nowMs);
     }
     if (message.kind !== "join") return this.#reject(`${message.kind} from a stranger`);
     this.#join(connId, "cbor", message);
@@ -161,13 +161,13 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
       case "hashing":
         return this.#learn(miner, message);
       case "progress":
-        return this.#judge(searches.progress(miner, message, this.#now));
+        return this.#judge(searches.progress(miner, message, this.#nowMs));
       case "result":
-        return this.#judge(searches.result(miner, message, this.#now));
+        return this.#judge(searches.result(miner, message, this.#nowMs));
       case "shrunk":
-        return this.#judge(searches.shrunk(miner, message, this.#now));
+        return this.#judge(searches.shrunk(miner, message, this.#nowMs));
       case "stopped":
-        return this.#judge(searches.stopped(miner, message, this.#now));
+        return this.#judge(searches.stopped(miner, message, this.#nowMs));
       default:
         return this.#reject(`${message.kind} from a miner`);
     }
@@ -181,10 +181,10 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
     }
     const isClient = this.#clients.byConnId.has(connId);
     if (message.type === 1 && miner === undefined) {
-      return this.#clients.handleRequest(connId, message, this.#now);
+      return this.#clients.handleRequest(connId, message, this.#nowMs);
     }
     if (message.type === 2 && miner !== undefined) {
-      return this.#judge(this.#searches.classicResult(miner, message, this.#now));
+      return this.#judge(this.#searches.classicResult(miner, message, this.#nowMs));
     }
     if (message.type === 0 && miner === undefined && !isClient) {
       return this.#join(connId, "json", { threads: 0, rate: 0, label: "classic", name: "" });
@@ -209,14 +209,14 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
     this.#closing.delete(connId);
     const miner = this.#fleet.roster.workers.get(connId);
     if (miner !== undefined) this.#part(miner, why);
-    else this.#clients.leave(connId, why, this.#now);
+    else this.#clients.leave(connId, why, this.#nowMs);
   }
 
   #handleWake(): void {
-    if (this.#tickMs === undefined || this.#now < this.#tickMs) return;
+    if (this.#tickMs === undefined || this.#nowMs < this.#tickMs) return;
     this.#tickMs = undefined;
-    this.#fleet.tick(this.#now);
-    this.#clients.tellStatus(this.#now);
+    this.#fleet.tick(this.#nowMs);
+    this.#clients.tellStatus(this.#nowMs);
   }
 
   // ---- miners
@@ -233,11 +233,11 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
     const [label, name] = [oneLine(join.label), oneLine(join.name)];
     const { threads, rate } = join;
     const steerable = wire === "cbor";
-    const miner: Miner = new Worker({ connId, steerable, threads, label, name, rate }, this.#now);
+    const miner: Miner = new Worker({ connId, steerable, threads, label, name, rate }, this.#nowMs);
     this.#shares.enter(connId, share, "miners");
     const from = address === undefined ? "" : ` from ${address}`;
     this.#tell("info", `${called(miner)} joined${from}: ${described({ ...join, label })}`);
-    this.#fleet.join(miner, this.#now);
+    this.#fleet.join(miner, this.#nowMs);
   }
 
   #whyFull(share: Share): string | undefined {
@@ -287,7 +287,7 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
   #part(miner: Miner, why: string, topic: Topic = "usual"): void {
     this.#tell("info", `${called(miner)} left: ${why}`, topic);
     this.#shares.leave(miner.connId);
-    this.#fleet.leave(miner, this.#now);
+    this.#fleet.leave(miner, this.#nowMs);
   }
 
   // ---- effects
@@ -300,8 +300,8 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
         this.#write(task.worker.connId, { kind: "shrink", chunk: task.id, upper });
       },
       stop: (task) => this.#write(task.worker.connId, { kind: "stop", chunk: task.id }),
-      done: (job) => this.#clients.answer(job as SearchJob, this.#now),
-      hopeless: (job, reason) => this.#clients.giveUp(job as SearchJob, reason, this.#now),
+      done: (job) => this.#clients.answer(job as SearchJob, this.#nowMs),
+      hopeless: (job, reason) => this.#clients.giveUp(job as SearchJob, reason, this.#nowMs),
       stalled: (miner) => {
         const works = miner.standing === "proven";
         const text = works ? "works again" : "has stalled: its work goes to others";
@@ -347,7 +347,7 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
   }
 
   #tell(level: "info" | "warn", text: string, topic: Topic = "usual"): void {
-    for (const line of this.#logs[topic].admit(text, this.#now)) {
+    for (const line of this.#logs[topic].admit(text, this.#nowMs)) {
       this.#effects.push({ kind: "log", level, text: line });
     }
   }
@@ -362,7 +362,7 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
   #schedule(): void {
     const needed = this.#fleet.jobs.size > 0 || this.#fleet.roster.isOwed;
     if (!needed) this.#tickMs = undefined;
-    else this.#tickMs ??= this.#now + this.limits.tickMs;
+    else this.#tickMs ??= this.#nowMs + this.limits.tickMs;
   }
 }
 

@@ -37,10 +37,10 @@ export class LogLimiter {
   }
 
   /** The lines to write now for `text`: none, or it, with a note on those held back before. */
-  admit(text: string, now: Millis): string[] {
-    const seconds = Math.max(0, now - (this.#filledMs ?? now)) / 1000;
+  admit(text: string, nowMs: Millis): string[] {
+    const seconds = Math.max(0, nowMs - (this.#filledMs ?? nowMs)) / 1000;
     this.#tokens = Math.min(this.#burst, this.#tokens + seconds * this.#perSecond);
-    this.#filledMs = now;
+    this.#filledMs = nowMs;
     if (this.#tokens < 1) {
       this.#held++;
       return [];

@@ -50,7 +50,7 @@ export class Searches {
     job.record.fold({ hash: this.#port.hash(spec.subject, nonce), nonce });
   }
 
-  progress(miner: Worker<Task>, report: Progress, now: Millis): Rejection {
+  progress(miner: Worker<Task>, report: Progress, nowMs: Millis): Rejection {
     const chunk = chunkOf(miner, report.chunk);
     if (chunk === undefined) return "progress of an unknown chunk";
     const { next, best } = report;
@@ -59,28 +59,28 @@ export class Searches {
     if (job !== undefined) {
       if (best === undefined && next > chunk.lower) return "cursor without a candidate";
       const falsehood = best && this.#check(chunk, job, best);
-      if (falsehood) return this.#blame(chunk, job, falsehood, now);
+      if (falsehood) return this.#blame(chunk, job, falsehood, nowMs);
     }
-    this.#advance(chunk, believable(chunk, next, best), now);
-    if (job !== undefined && best !== undefined) this.#fold(job, best, chunk, now);
-    this.#fleet.settle(miner, job, now);
+    this.#advance(chunk, believable(chunk, next, best), nowMs);
+    if (job !== undefined && best !== undefined) this.#fold(job, best, chunk, nowMs);
+    this.#fleet.settle(miner, job, nowMs);
     return undefined;
   }
 
-  result(miner: Worker<Task>, report: Result, now: Millis): Rejection {
+  result(miner: Worker<Task>, report: Result, nowMs: Millis): Rejection {
     const chunk = chunkOf(miner, report.chunk);
     if (chunk === undefined) return "result of an unknown chunk";
-    return this.#finish(chunk, report.best, now);
+    return this.#finish(chunk, report.best, nowMs);
   }
 
   /** A classic Result: it names no chunk, for a classic miner has one at most. */
-  classicResult(miner: Worker<Task>, best: Candidate, now: Millis): Rejection {
+  classicResult(miner: Worker<Task>, best: Candidate, nowMs: Millis): Rejection {
     const [chunk] = miner.tasks;
     if (!(chunk instanceof Chunk)) return "result without a request";
-    return this.#finish(chunk, best, now);
+    return this.#finish(chunk, best, nowMs);
   }
 
-  shrunk(miner: Worker<Task>, report: Shrunk, now: Millis): Rejection {
+  shrunk(miner: Worker<Task>, report: Shrunk, nowMs: Millis): Rejection {
     const chunk = chunkOf(miner, report.chunk);
     if (chunk === undefined) return "shrunk of an unknown chunk";
     const end = report.upper + 1n;
@@ -96,11 +96,11 @@ export class Searches {
       chunk.heldEnd = end;
       this.#fleet.update(job);
     }
-    this.#fleet.settle(miner, job, now);
+    this.#fleet.settle(miner, job, nowMs);
     return undefined;
   }
 
-  stopped(miner: Worker<Task>, report: Stopped, now: Millis): Rejection {
+  stopped(miner: Worker<Task>, report: Stopped, nowMs: Millis): Rejection {
     const chunk = chunkOf(miner, report.chunk);
     if (chunk === undefined) return "stopped of an unknown chunk";
     const job = chunk.search;
@@ -115,45 +115,45 @@ export class Searches {
     }
     reason ??= falsehood;
     if (reason === undefined) {
-      this.#advance(chunk, believable(chunk, next, best), now);
+      this.#advance(chunk, believable(chunk, next, best), nowMs);
       if (job !== undefined && best !== undefined && next > chunk.lower) {
-        this.#fold(job, best, chunk, now);
+        this.#fold(job, best, chunk, nowMs);
       }
     }
     this.#fleet.release(chunk);
-    this.#fleet.end(chunk, now);
-    this.#blame(chunk, job, falsehood, now);
-    this.#fleet.settle(miner, job, now);
+    this.#fleet.end(chunk, nowMs);
+    this.#blame(chunk, job, falsehood, nowMs);
+    this.#fleet.settle(miner, job, nowMs);
     return reason;
   }
 
   // ---- inside
 
-  #finish(chunk: Chunk, best: Candidate, now: Millis): Rejection {
+  #finish(chunk: Chunk, best: Candidate, nowMs: Millis): Rejection {
     const { worker: miner } = chunk;
     const job = chunk.search;
     const falsehood = job && this.#check(chunk, job, best);
     if (falsehood === undefined) {
       const hit = job?.record.isHit(best) ?? false;
-      if (!hit) this.#advance(chunk, chunk.end, now);
-      else if (miner.steerable) this.#advance(chunk, best.nonce + 1n, now);
-      else this.#advanceFromTop(chunk, best.nonce, now);
-      if (job !== undefined) this.#fold(job, best, chunk, now);
+      if (!hit) this.#advance(chunk, chunk.end, nowMs);
+      else if (miner.steerable) this.#advance(chunk, best.nonce + 1n, nowMs);
+      else this.#advanceFromTop(chunk, best.nonce, nowMs);
+      if (job !== undefined) this.#fold(job, best, chunk, nowMs);
     }
     this.#fleet.release(chunk);
-    this.#fleet.end(chunk, now);
-    this.#blame(chunk, job, falsehood, now);
-    this.#fleet.settle(miner, job, now);
+    this.#fleet.end(chunk, nowMs);
+    this.#blame(chunk, job, falsehood, nowMs);
+    this.#fleet.settle(miner, job, nowMs);
     return falsehood;
   }
 
   /** Notes a falsehood, if it is one, about what the miner was to search of the chunk. */
-  #blame(chunk: Chunk, job: SearchJob | undefined, reason: Rejection, now: Millis): Rejection {
+  #blame(chunk: Chunk, job: SearchJob | undefined, reason: Rejection, nowMs: Millis): Rejection {
     if (reason === undefined) return undefined;
     const { worker, next, end } = chunk;
     const isOpen = (): boolean => job!.record.uncovered.intersects(next, end);
     if (job !== undefined) this.#port.suspected(job, reason, worker);
-    this.#fleet.blame(job, { worker, reason, isOpen }, now);
+    this.#fleet.blame(job, { worker, reason, isOpen }, nowMs);
     return reason;
   }
 
@@ -170,38 +170,38 @@ export class Searches {
   }
 
   /** The miner has searched everything below `to`. */
-  #advance(chunk: Chunk, to: bigint, now: Millis): void {
+  #advance(chunk: Chunk, to: bigint, nowMs: Millis): void {
     const from = chunk.next;
-    this.#fleet.heard(chunk, to > from ? to - from : 0n, now);
+    this.#fleet.heard(chunk, to > from ? to - from : 0n, nowMs);
     if (to <= from) return;
     const held = chunk.heldEnd;
     chunk.next = to;
     if (chunk.heldEnd < to) chunk.heldEnd = to;
-    this.#accept(chunk, from, to, held, now);
+    this.#accept(chunk, from, to, held, nowMs);
   }
 
   /**
    * A classic miner knows no targets: it reports the least hash of its chunk. If that is a hit, no
    * nonce above it matters, but there may be a lower hit below it, so that part goes back.
    */
-  #advanceFromTop(chunk: Chunk, hit: bigint, now: Millis): void {
-    this.#fleet.heard(chunk, chunk.end - chunk.lower, now);
-    this.#accept(chunk, hit, chunk.end, chunk.heldEnd, now);
+  #advanceFromTop(chunk: Chunk, hit: bigint, nowMs: Millis): void {
+    this.#fleet.heard(chunk, chunk.end - chunk.lower, nowMs);
+    this.#accept(chunk, hit, chunk.end, chunk.heldEnd, nowMs);
   }
 
-  #accept(chunk: Chunk, from: bigint, to: bigint, heldEnd: bigint, now: Millis): void {
+  #accept(chunk: Chunk, from: bigint, to: bigint, heldEnd: bigint, nowMs: Millis): void {
     const job = chunk.search;
     if (job === undefined) return;
     for (const piece of job.accept(from, to)) this.#port.accepted(job, piece, chunk.worker);
     // What it was not alone with may be pending, or with others who can be spared it now.
     if (to > heldEnd) {
       job.pending.remove(from, to);
-      this.#fleet.spare(job.tasks, chunk, now);
-    } else if (job.raced.size > 0) this.#fleet.spare(job.raced, chunk, now);
+      this.#fleet.spare(job.tasks, chunk, nowMs);
+    } else if (job.raced.size > 0) this.#fleet.spare(job.raced, chunk, nowMs);
     this.#fleet.update(job);
   }
 
-  #fold(job: SearchJob, best: Candidate, source: Chunk, now: Millis): void {
+  #fold(job: SearchJob, best: Candidate, source: Chunk, nowMs: Millis): void {
     const { record } = job;
     record.fold(best);
     if (!record.isHit(best) || record.best !== best) return;
@@ -214,8 +214,8 @@ export class Searches {
     for (const chunk of job.tasks as Set<Chunk>) {
       if (chunk.heldEnd > nonce) chunk.heldEnd = chunk.next > nonce ? chunk.next : nonce;
       if (chunk === source || chunk.stopping || !chunk.worker.steerable) continue;
-      if (chunk.next >= nonce) this.#fleet.stop(chunk, now);
-      else if (chunk.end > nonce) this.#fleet.shrink(chunk, nonce - chunk.next, now);
+      if (chunk.next >= nonce) this.#fleet.stop(chunk, nowMs);
+      else if (chunk.end > nonce) this.#fleet.shrink(chunk, nonce - chunk.next, nowMs);
     }
   }
 }
