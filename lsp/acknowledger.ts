@@ -5,7 +5,7 @@
  * @module
  */
 import type { Millis } from "../base/machine.ts";
-import { type AckFields, type DatagramWriter, ACK_RANGES_MAX, MAX_UINT32 } from "./frame.ts";
+import { type AckFields, type DatagramWriter, ACK_RANGES_MAX, UINT32_MAX } from "./frame.ts";
 import type { LspLimits } from "./params.ts";
 import type { ReceiveBuffer } from "./receive_buffer.ts";
 
@@ -59,7 +59,7 @@ export class Acknowledger {
     const delayMicros = Math.round((nowMs - this.echoAtMs) * 1000);
     fields.cumulative = receive.expected - 1;
     fields.echo = this.echo;
-    fields.echoDelayMicros = Math.min(Math.max(0, delayMicros), MAX_UINT32);
+    fields.echoDelayMicros = Math.min(Math.max(0, delayMicros), UINT32_MAX);
     fields.windowMessages = receive.creditMessages;
     fields.windowBytes = receive.creditBytes;
     fields.rangeCount = receive.writeRuns(fields.ranges, ACK_RANGES_MAX);

@@ -9,7 +9,7 @@ import { ClassicType, decodeClassicFrame, encodeClassicFrame } from "./classic_f
 import type { Connection } from "./connection.ts";
 import { Endpoint } from "./endpoint.ts";
 import { ConnectionClosed, ConnectionLost } from "./errors.ts";
-import { FrameType, LSP_VERSION, MAX_UINT32, RefuseCode } from "./frame.ts";
+import { FrameType, LSP_VERSION, UINT32_MAX, RefuseCode } from "./frame.ts";
 import { NativeConnection, ownOffer } from "./native_connection.ts";
 import { type CoreOptions, type FullParams, fullParams } from "./params.ts";
 import type { Address, Outgoing, RefusalCause, Wire } from "./types.ts";
@@ -46,8 +46,8 @@ export class Dialer extends Endpoint {
     this.to = options.to;
     this.wire = options.wire ?? "cbor";
     this.isn = options.isn ?? options.random();
-    if (!Number.isInteger(this.isn) || this.isn < 0 || this.isn > MAX_UINT32) {
-      throw new RangeError(`Cannot use isn: got ${this.isn}, expected 0..${MAX_UINT32}`);
+    if (!Number.isInteger(this.isn) || this.isn < 0 || this.isn > UINT32_MAX) {
+      throw new RangeError(`Cannot use isn: got ${this.isn}, expected 0..${UINT32_MAX}`);
     }
     this.params = fullParams(this.wire, options.params);
     this.nextTickMs = nowMs + this.params.epochMillis;

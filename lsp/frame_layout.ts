@@ -41,7 +41,7 @@ export const ACK_RANGES_MAX = 32;
 /** Longest reason of a Refuse or Close, in bytes of UTF-8. */
 export const REASON_BYTES_MAX = 200;
 /** Largest connection id, ISN, window and the like: they have four bytes. */
-export const MAX_UINT32 = 0xffff_ffff;
+export const UINT32_MAX = 0xffff_ffff;
 
 /** The first element of a frame. Reserved ones are documented, and rejected by this version. */
 export const FrameType = {

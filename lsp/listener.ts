@@ -16,7 +16,7 @@ import {
   type DatagramReader,
   FrameType,
   LSP_VERSION,
-  MAX_UINT32,
+  UINT32_MAX,
   type Offer,
   RefuseCode,
 } from "./frame.ts";
@@ -247,7 +247,7 @@ export class Listener extends Endpoint {
     const { maxConnections } = this.limits;
     // Ends that nobody reads count too, or connecting and leaving again would fill the memory.
     const taken = this.byId.size + this.inbox.unreadEnds;
-    if (taken < maxConnections && this.lastId < MAX_UINT32) return true;
+    if (taken < maxConnections && this.lastId < UINT32_MAX) return true;
     this.noteRefusal("full", `${from}: the limit of ${maxConnections} connections`, nowMs);
     return false;
   }

@@ -8,7 +8,7 @@ import { readableDuration, readablePlural } from "../base/text.ts";
 import type { Wire } from "../lsp/mod.ts";
 import { type ClassicMessage, classicResult, encodeClassicMessage } from "../work/classic.ts";
 import type { Fleet } from "../work/fleet.ts";
-import { MAX_UINT64 } from "../work/hash.ts";
+import { UINT64_MAX } from "../work/hash.ts";
 import { MESSAGE_BYTES_MAX, type Message, type Status } from "../work/messages.ts";
 import { hexDigits } from "../work/readable.ts";
 import { Account } from "../work/scheduler.ts";
@@ -195,7 +195,7 @@ export class Clients {
     const status: Status = {
       kind: "status",
       job: name.number,
-      done: done > MAX_UINT64 ? MAX_UINT64 : done,
+      done: done > UINT64_MAX ? UINT64_MAX : done,
       jobRate,
       fleetRate: roster.fleetRate,
       miners: roster.workers.size,

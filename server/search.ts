@@ -7,7 +7,7 @@
 import type { Millis } from "../base/machine.ts";
 import type { Candidate } from "../work/candidate.ts";
 import type { Fleet } from "../work/fleet.ts";
-import { MAX_UINT64 } from "../work/hash.ts";
+import { UINT64_MAX } from "../work/hash.ts";
 import type { Interval } from "../work/interval_set.ts";
 import type { Progress, Result, Shrunk, Stopped } from "../work/messages.ts";
 import type { Worker } from "../work/roster.ts";
@@ -43,7 +43,7 @@ export class Searches {
    */
   searchLast(job: SearchJob): void {
     const { spec } = job.record;
-    if (spec.upper !== MAX_UINT64) return;
+    if (spec.upper !== UINT64_MAX) return;
     const nonce = spec.upper;
     job.pending.remove(nonce, nonce + 1n);
     for (const piece of job.accept(nonce, nonce + 1n)) this.#port.accepted(job, piece, undefined);

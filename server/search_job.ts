@@ -10,7 +10,7 @@
 import type { Millis } from "../base/machine.ts";
 import type { Candidate } from "../work/candidate.ts";
 import { classicRequest, encodeClassicMessage } from "../work/classic.ts";
-import { MAX_UINT64 } from "../work/hash.ts";
+import { UINT64_MAX } from "../work/hash.ts";
 import { type Interval, IntervalSet } from "../work/interval_set.ts";
 import { RateEstimator } from "../work/rate.ts";
 import type { Worker } from "../work/roster.ts";
@@ -25,7 +25,7 @@ type ClassicLimits = Pick<ServerLimits, "safeClassicBytes" | "maxClassicBytes">;
 /** Bytes of the longest classic Request that any chunk of the search can need. */
 function longestRequestBytes(subject: Subject): number {
   if (typeof subject !== "string") return Infinity;
-  return encodeClassicMessage(classicRequest(subject, MAX_UINT64, MAX_UINT64)).length;
+  return encodeClassicMessage(classicRequest(subject, UINT64_MAX, UINT64_MAX)).length;
 }
 
 /** See the module. What is durable of it is its record. */

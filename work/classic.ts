@@ -6,7 +6,7 @@
  */
 import { readExactObject } from "../base/exact_json.ts";
 import type { Candidate } from "./candidate.ts";
-import { MAX_UINT64 } from "./hash.ts";
+import { UINT64_MAX } from "./hash.ts";
 
 /** A classic message; what a field means depends on the type, the others are zero or empty. */
 export interface ClassicMessage {
@@ -72,6 +72,6 @@ export function decodeClassicMessage(payload: Uint8Array): ClassicMessage | stri
 
 function uint64(value: unknown): bigint | undefined {
   if (value === undefined) return 0n;
-  if (typeof value === "bigint") return value <= MAX_UINT64 ? value : undefined;
+  if (typeof value === "bigint") return value <= UINT64_MAX ? value : undefined;
   return typeof value === "number" && Number.isSafeInteger(value) ? BigInt(value) : undefined;
 }

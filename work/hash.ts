@@ -7,7 +7,7 @@
 import { compress, paddedWords, sha256, SHA256_INITIAL } from "../base/sha256.ts";
 
 /** Largest nonce and largest hash: both are unsigned 64-bit numbers. */
-export const MAX_UINT64: bigint = (1n << 64n) - 1n;
+export const UINT64_MAX: bigint = (1n << 64n) - 1n;
 
 const utf8 = new TextEncoder();
 

@@ -15,7 +15,7 @@ export {
   encodeClassicMessage,
 } from "./classic.ts";
 export { Fleet, type FleetPort } from "./fleet.ts";
-export { HEADER_BYTES, hashHeader, hashNonce, MAX_UINT64 } from "./hash.ts";
+export { HEADER_BYTES, hashHeader, hashNonce, UINT64_MAX } from "./hash.ts";
 export { type Interval, IntervalSet } from "./interval_set.ts";
 export { DEFAULT_FLEET_LIMITS, type FleetLimits } from "./limits.ts";
 export type * from "./messages.ts";

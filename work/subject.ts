@@ -4,7 +4,7 @@
  * @module
  */
 import { utf8Length } from "../base/text.ts";
-import { HEADER_BYTES, hashHeader, hashNonce, MAX_UINT64 } from "./hash.ts";
+import { HEADER_BYTES, hashHeader, hashNonce, UINT64_MAX } from "./hash.ts";
 
 /** Text is a message; bytes are a block header of {@link HEADER_BYTES}. */
 export type Subject = string | Uint8Array;
@@ -30,12 +30,12 @@ export function hashOf(subject: Subject, nonce: bigint): bigint {
 
 /** The largest nonce that there is. */
 export function nonceMaxOf(subject: Subject): bigint {
-  return typeof subject === "string" ? MAX_UINT64 : (1n << 32n) - 1n;
+  return typeof subject === "string" ? UINT64_MAX : (1n << 32n) - 1n;
 }
 
 /** The largest hash that there is. */
 export function hashMaxOf(subject: Subject): bigint {
-  return typeof subject === "string" ? MAX_UINT64 : (1n << 256n) - 1n;
+  return typeof subject === "string" ? UINT64_MAX : (1n << 256n) - 1n;
 }
 
 /** Whether the two are the same. */

@@ -6,7 +6,7 @@
  */
 import type { Millis } from "../../base/machine.ts";
 import type { FullParams } from "../../lsp/params.ts";
-import { MAX_UINT64 } from "../../work/hash.ts";
+import { UINT64_MAX } from "../../work/hash.ts";
 import { Dice, Stream } from "../engine/dice.ts";
 import type { Quirks } from "../engine/computer.ts";
 import { calmFaults, drawFaults, type Faults } from "../engine/link.ts";
@@ -181,11 +181,11 @@ function drawJob(dice: Dice, kind: DialerKind, faultyMs: Millis, fleetRate: numb
   const drawnSize = BigInt(Math.ceil(fleetRate * dice.scale(1e-3, 6)));
   const size = dice.pick([0, 0, 0, 1, 2, 100_000, 200_000]);
   const count = size === 0 ? drawnSize : BigInt(size);
-  const edges = [0n, 1n, 2n ** 32n, 2n ** 53n, 2n ** 63n, MAX_UINT64];
+  const edges = [0n, 1n, 2n ** 32n, 2n ** 53n, 2n ** 63n, UINT64_MAX];
   const edge = edges[dice.integer(0, edges.length - 1)]!;
   const before = BigInt(dice.integer(0, 1)) * (count / 2n);
   let lower = edge > before ? edge - before : 0n;
-  if (lower + count - 1n > MAX_UINT64) lower = MAX_UINT64 - count + 1n;
+  if (lower + count - 1n > UINT64_MAX) lower = UINT64_MAX - count + 1n;
   const targeted = kind === "native" && dice.chance(0.4);
   return {
     atMs: dice.chance(0.5) ? 0 : dice.real(0, faultyMs),
@@ -202,5 +202,5 @@ export function workOf(plan: JobPlan, message: string): MessageJob {
   if (hits === undefined) return { message, lower, upper };
   const share = (cheapModulus(message) * BigInt(Math.round(hits * 1000))) / 1000n;
   const target = share / (upper - lower + 1n);
-  return { message, lower, upper, target: target > MAX_UINT64 ? MAX_UINT64 : target };
+  return { message, lower, upper, target: target > UINT64_MAX ? UINT64_MAX : target };
 }

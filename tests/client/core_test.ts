@@ -9,7 +9,7 @@ import {
   decodeClassicMessage,
   encodeClassicMessage,
 } from "../../work/classic.ts";
-import { hashNonce, MAX_UINT64 } from "../../work/hash.ts";
+import { hashNonce, UINT64_MAX } from "../../work/hash.ts";
 import type { Message } from "../../work/messages.ts";
 import type { SearchSpec } from "../../work/subject.ts";
 import { decodeMessage, encodeMessage } from "../../work/wire.ts";
@@ -200,9 +200,9 @@ test("whyNot names what is wrong with a job", () => {
   assertStringIncludes(whyNot({ ...WORK, subject: "é".repeat(32_769) }, "cbor")!, "limit is 65536");
   assertEquals(whyNot({ ...WORK, subject: "é".repeat(500) }, "cbor"), undefined);
   assertStringIncludes(whyNot({ ...WORK, lower: 5n, upper: 4n }, "cbor")!, "empty");
-  assertStringIncludes(whyNot({ ...WORK, upper: MAX_UINT64 + 1n }, "cbor")!, "upper must be");
+  assertStringIncludes(whyNot({ ...WORK, upper: UINT64_MAX + 1n }, "cbor")!, "upper must be");
   assertStringIncludes(whyNot({ ...WORK, lower: -1n }, "cbor")!, "lower must be");
-  assertEquals(whyNot({ ...WORK, upper: MAX_UINT64 }, "cbor"), undefined);
+  assertEquals(whyNot({ ...WORK, upper: UINT64_MAX }, "cbor"), undefined);
 });
 
 describe("what would be hashed as something else", () => {

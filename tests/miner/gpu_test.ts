@@ -10,7 +10,7 @@ import { headerSubject, messageSubject, type Subject } from "../../miner/gpu/til
 import { bunHeaderSearcher } from "../../miner/kernels/bun_header_native.ts";
 import type { PoolEvent } from "../../miner/types.ts";
 import { type Candidate, isBetter } from "../../work/candidate.ts";
-import { MAX_UINT64 } from "../../work/hash.ts";
+import { UINT64_MAX } from "../../work/hash.ts";
 import { LABEL_BYTES_MAX } from "../../work/messages.ts";
 import { DEVICE, doubleOf, tiedSubject } from "./gpu_support.ts";
 import { messageOf } from "./kernel_support.ts";
@@ -169,7 +169,7 @@ if (typeof DEVICE === "string") {
     const compare = async (length: number, lower: bigint, count: bigint): Promise<void> => {
       const message = messageOf(length);
       const end = lower + count - 1n;
-      const upper = end > MAX_UINT64 ? MAX_UINT64 : end;
+      const upper = end > UINT64_MAX ? UINT64_MAX : end;
       const got = await searchOnGpu(gpu, messageSubject(message), lower, upper, { hostless: true });
       const expected = bunKernel.bind(message).search(lower, upper);
       assertEquals(got, expected, `${length} bytes, ${lower}..${upper}`);
@@ -183,11 +183,11 @@ if (typeof DEVICE === "string") {
 
     test("every length of nonces, and ranges of few", async () => {
       const counts = [1n, 2n, 63n, 64n, 65n];
-      for (const lower of [0n, 99_990n, 2n ** 32n - 40n, 2n ** 53n - 40n, MAX_UINT64 - 70n]) {
+      for (const lower of [0n, 99_990n, 2n ** 32n - 40n, 2n ** 53n - 40n, UINT64_MAX - 70n]) {
         for (const count of counts) await compare(5, lower, count);
       }
       await compare(5, 9_999_999_000n, 2_000n);
-      await compare(5, MAX_UINT64 - 70n, 1_000n);
+      await compare(5, UINT64_MAX - 70n, 1_000n);
       await compare(5, 0n, 20_000n);
     });
 
@@ -195,7 +195,7 @@ if (typeof DEVICE === "string") {
       await compare(7, 5_000_000_000n, BigInt(2_000_000 * factor));
       const message = messageOf(7);
       const lower = 5_000_000_000n;
-      for (const target of [MAX_UINT64 / 3n, MAX_UINT64 / 5000n, MAX_UINT64 / 300_000n]) {
+      for (const target of [UINT64_MAX / 3n, UINT64_MAX / 5000n, UINT64_MAX / 300_000n]) {
         const options = { target };
         const subject = messageSubject(message);
         const got = await searchOnGpu(gpu, subject, lower, lower + 2_000_000n, options);
@@ -260,8 +260,8 @@ if (typeof DEVICE === "string") {
       const made = await told("pool");
       assert(made.rate > 0 && made.label.startsWith("gpu "), made.label);
       pool.command({ kind: "start", search: { ...search, id: 1, upper: 90_000n } });
-      pool.command({ kind: "start", search: { ...search, id: 2, upper: MAX_UINT64 } });
-      pool.command({ kind: "start", search: { ...search, id: 3, upper: MAX_UINT64 } });
+      pool.command({ kind: "start", search: { ...search, id: 2, upper: UINT64_MAX } });
+      pool.command({ kind: "start", search: { ...search, id: 3, upper: UINT64_MAX } });
       pool.command({ kind: "shrink", id: 3, upper: 60_000n });
       assertEquals((await told("finished", 1)).best, least(90_000n));
       assertEquals((await told("shrunk", 3)).upper, 60_000n);

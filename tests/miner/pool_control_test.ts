@@ -3,7 +3,7 @@ import { describe, test } from "bun:test";
 import { assert, assertEquals } from "@std/assert";
 import { PoolControl } from "../../miner/pool_control.ts";
 import type { Search } from "../../miner/types.ts";
-import { MAX_UINT64 } from "../../work/hash.ts";
+import { UINT64_MAX } from "../../work/hash.ts";
 
 const message = "pool";
 
@@ -34,8 +34,8 @@ describe("PoolControl", () => {
 
   test("blocks are claimed in order, without gap or overlap, to the very last nonce", () => {
     const { main, workers } = views(2);
-    const lower = MAX_UINT64 - 10_000n;
-    main.open(search(1, lower, MAX_UINT64), 1);
+    const lower = UINT64_MAX - 10_000n;
+    main.open(search(1, lower, UINT64_MAX), 1);
     let next = lower;
     for (let turn = 0; ; turn++) {
       const block = workers[turn % 2]!.claim(100);
@@ -44,7 +44,7 @@ describe("PoolControl", () => {
       next = block.upper + 1n;
       workers[turn % 2]!.complete({ hash: 1n, nonce: block.lower });
     }
-    assertEquals(next, MAX_UINT64 + 1n);
+    assertEquals(next, UINT64_MAX + 1n);
     assert(main.standing(0).finished);
   });
 

@@ -11,7 +11,7 @@ import { PoolControl, SLOTS } from "../../miner/pool_control.ts";
 import { Hasher, type WorkerReport } from "../../miner/pool_worker.ts";
 import type { Niceness, PoolEvent, Search } from "../../miner/types.ts";
 import { type Candidate, isBetter } from "../../work/candidate.ts";
-import { HEADER_BYTES, MAX_UINT64 } from "../../work/hash.ts";
+import { HEADER_BYTES, UINT64_MAX } from "../../work/hash.ts";
 import { bruteForce } from "../support/brute_force.ts";
 
 /**
@@ -123,8 +123,8 @@ describe("Pool", () => {
       [99_990n, 100_010n],
       [2n ** 32n - 700n, 2n ** 32n + 700n],
       [2n ** 53n - 700n, 2n ** 53n + 700n],
-      [MAX_UINT64, MAX_UINT64],
-      [MAX_UINT64 - 1500n, MAX_UINT64],
+      [UINT64_MAX, UINT64_MAX],
+      [UINT64_MAX - 1500n, UINT64_MAX],
     ];
     const ids = ranges.map(([lower, upper]) => shared.start({ subject: message, lower, upper }));
     for (const [at, [lower, upper]] of ranges.entries()) {
@@ -166,12 +166,12 @@ describe("Pool", () => {
 
   test("a target in an endless range ends the search early", async () => {
     const target = 2n ** 64n / 100_000n;
-    const best = await shared.best({ subject: message, lower: 0n, upper: MAX_UINT64, target });
+    const best = await shared.best({ subject: message, lower: 0n, upper: UINT64_MAX, target });
     assertEquals(best, bruteForce(message, 0n, best.nonce, target));
   });
 
   test("stop answers with a searched prefix, and the next search goes on", async () => {
-    const id = slow.start({ subject: message, lower: 10n, upper: MAX_UINT64 });
+    const id = slow.start({ subject: message, lower: 10n, upper: UINT64_MAX });
     const behind = slow.start({ subject: message, lower: 1n, upper: 2n });
     const seen = await slow.event("progress", id, ({ next }) => next > 10n);
     slow.pool.command({ kind: "stop", id });
@@ -190,15 +190,15 @@ describe("Pool", () => {
   });
 
   test("shrink confirms an end that covers all that is claimed, and the result is of that range", async () => {
-    const id = slow.start({ subject: message, lower: 0n, upper: MAX_UINT64 });
+    const id = slow.start({ subject: message, lower: 0n, upper: UINT64_MAX });
     const { next } = await slow.event("progress", id, ({ next }) => next > 0n);
     slow.pool.command({ kind: "shrink", id, upper: 1n });
     const { upper } = await slow.event("shrunk", id);
     const { best } = await slow.event("finished", id);
     assert(upper >= next - 1n);
     assertEquals(best, kernelNamed("bun")!.bind(Buffer.from(message)).search(0n, upper));
-    const ahead = slow.start({ subject: message, lower: 0n, upper: MAX_UINT64 });
-    const queued = slow.start({ subject: message, lower: 100n, upper: MAX_UINT64 });
+    const ahead = slow.start({ subject: message, lower: 0n, upper: UINT64_MAX });
+    const queued = slow.start({ subject: message, lower: 100n, upper: UINT64_MAX });
     slow.pool.command({ kind: "shrink", id: queued, upper: 200n });
     assertEquals((await slow.event("shrunk", queued)).upper, 200n);
     slow.pool.command({ kind: "stop", id: ahead });
@@ -214,7 +214,7 @@ describe("Pool", () => {
 
   test("close ends threads that are at work and threads that sleep", async () => {
     const busy = rig(2, "bun");
-    busy.start({ subject: message, lower: 0n, upper: MAX_UINT64 });
+    busy.start({ subject: message, lower: 0n, upper: UINT64_MAX });
     await busy.event("progress", 1);
     await busy.pool.close();
     const idle = rig(2, "bun");
@@ -227,7 +227,7 @@ describe("Pool with dying threads", () => {
   test("searches a dead thread's block again and fills its seat", async () => {
     const made = rig(2, "plain");
     await made.event("pool");
-    const id = made.start({ subject: message, lower: 0n, upper: MAX_UINT64 });
+    const id = made.start({ subject: message, lower: 0n, upper: UINT64_MAX });
     let done = 0n;
     for (const killed of [0, 1, 0]) {
       const { next } = await made.event("progress", id, (event) => event.next > done);
