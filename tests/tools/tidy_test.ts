@@ -291,6 +291,16 @@ describe("the house rules hold:", () => {
     }
   });
 
+  test("names are of one dialect: limits X_MAX, milliseconds _MS, the time nowMs", () => {
+    const other = /\bMAX_(?!SAFE_INTEGER|VALUE)[A-Z]|\b[A-Z_]+_MILLIS\b|\bnow: (Millis|number)\b/;
+    function* check(_path: string, lines: string[]): Iterable<[number, string]> {
+      for (const [i, line] of lines.entries()) {
+        if (other.test(codeOf(line))) yield [i + 1, line.trim()];
+      }
+    }
+    assertEquals(offences(check), []);
+  });
+
   test("tests wait for events, and have no time limit but the common one", () => {
     function* check(path: string, lines: string[]): Iterable<[number, string]> {
       if (!path.startsWith("tests/") || path.startsWith("tests/support/")) return;
