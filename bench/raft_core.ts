@@ -1,8 +1,8 @@
 /**
  * What Raft's core costs alone: three nodes in one thread, messages handed over in memory, disks
  * that are done at once: `bun run bench/raft_core.ts`. Prints entries committed and applied on all
- * three a second, with one proposal at a time and with batches; on a busy machine the second figure,
- * by the processor's time, says more.
+ * three a second, with one proposal at a time and with batches; on a busy machine the second
+ * figure, by the processor's time, says more.
  *
  * @module
  */
