@@ -34,6 +34,21 @@ export class Heap<T> {
     return this.#items;
   }
 
+  /** All items, the first first, one by one: the first k of them cost O(k log k). */
+  *inOrder(): Iterable<T> {
+    const items = this.#items;
+    if (items.length === 0) return;
+    // Places whose parents were given already: the next item is at one of them.
+    const open = new Heap<number>((a, b) => this.#precedes(items[a]!, items[b]!));
+    open.push(0);
+    for (let place = open.shift(); place !== undefined; place = open.shift()) {
+      yield items[place]!;
+      for (const child of [2 * place + 1, 2 * place + 2]) {
+        if (child < items.length) open.push(child);
+      }
+    }
+  }
+
   push(item: T): void {
     this.#items.push(item);
     this.#settle(item, this.#items.length - 1);
@@ -117,6 +132,11 @@ export class IndexedHeap<T> {
   /** All items, in no particular order. */
   get items(): readonly T[] {
     return this.#heap.items;
+  }
+
+  /** All items, the first first, one by one: the first k of them cost O(k log k). */
+  inOrder(): Iterable<T> {
+    return this.#heap.inOrder();
   }
 
   has(item: T): boolean {

@@ -13,7 +13,6 @@ import { classicRequest, encodeClassicMessage } from "../work/classic.ts";
 import { UINT64_MAX } from "../work/hash.ts";
 import { type Interval, IntervalSet } from "../work/interval_set.ts";
 import { RateEstimator } from "../work/rate.ts";
-import type { Worker } from "../work/roster.ts";
 import type { Account } from "../work/scheduler.ts";
 import type { Subject } from "../work/subject.ts";
 import { Job, Task, type TaskOptions } from "../work/task.ts";
@@ -22,9 +21,10 @@ import type { SearchRecord } from "./table.ts";
 
 type ClassicLimits = Pick<ServerLimits, "safeClassicBytes" | "maxClassicBytes">;
 
-/** Bytes of the longest classic Request that any chunk of the search can need. */
-function longestRequestBytes(subject: Subject): number {
-  if (typeof subject !== "string") return Infinity;
+/** Bytes of the longest classic Request that any chunk of the search can need, if up to `most`. */
+function longestRequestBytes(subject: Subject, most: number): number {
+  // JSON has a byte or more for each of its characters: what is far too long is not encoded at all.
+  if (typeof subject !== "string" || subject.length > most) return Infinity;
   return encodeClassicMessage(classicRequest(subject, UINT64_MAX, UINT64_MAX)).length;
 }
 
@@ -73,11 +73,10 @@ export class SearchJob extends Job {
     return this.record.isDone;
   }
 
-  fits(worker: Worker<Task>, others: boolean): boolean {
-    if (worker.steerable) return true;
+  fitsBlind(others: boolean): boolean {
     // What a classic peer's buffer cannot hold never arrives.
     const { safeClassicBytes, maxClassicBytes } = this.#limits;
-    this.#classicBytes ??= longestRequestBytes(this.record.spec.subject);
+    this.#classicBytes ??= longestRequestBytes(this.record.spec.subject, maxClassicBytes);
     return this.#classicBytes <= (others ? safeClassicBytes : maxClassicBytes);
   }
 

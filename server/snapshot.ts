@@ -107,7 +107,7 @@ export function snapshotOf(
       chunks,
       intervals,
       doubts: fleet.doubts.size,
-      idle: fleet.roster.idle.size + fleet.roster.unproven.size,
+      idle: fleet.roster.idleCount,
       thirsty: fleet.roster.thirsty.size,
       answers,
     },

@@ -39,13 +39,13 @@ export class Dispatcher {
    * proven, and what is left to those that proved nothing yet.
    */
   feed(nowMs: Millis): void {
-    const { idle, thirsty, unproven } = this.#roster;
-    for (const workers of [idle, thirsty, unproven]) {
-      for (const worker of workers) {
-        if (!this.#scheduler.hasWork) return;
-        this.assign(worker, nowMs);
-      }
-    }
+    const { idle, thirsty, unproven, idleBlind, unprovenBlind, steerable } = this.#roster;
+    const hasBlindWork = (): boolean => this.#scheduler.hasBlindWork(steerable > 0);
+    this.#feedAll(idle, nowMs);
+    if (idleBlind.size > 0 && hasBlindWork()) this.#feedAll(idleBlind, nowMs);
+    this.#feedAll(thirsty, nowMs);
+    this.#feedAll(unproven, nowMs);
+    if (unprovenBlind.size > 0 && hasBlindWork()) this.#feedAll(unprovenBlind, nowMs);
   }
 
   /**
@@ -73,13 +73,11 @@ export class Dispatcher {
     const rate = worker.rate.value;
     const fleetRate = Math.max(this.#roster.fleetRate, worker.speed(this.#limits));
     const fullSeconds = fullTask(rate, this.#limits) / fleetRate;
-    const others = this.#roster.steerable > 0;
     const isNew = worker.standing === "new";
     const suits = (job: Job): boolean =>
-      job.fits(worker, others) &&
-      !this.#doubts.bars(job, worker) &&
-      (!isNew || this.#hasRoomForNew(job));
-    const choice = this.#scheduler.choose(fullSeconds, suits);
+      !this.#doubts.bars(job, worker) && (!isNew || this.#hasRoomForNew(job));
+    const among = worker.steerable ? undefined : this.#roster.steerable > 0;
+    const choice = this.#scheduler.choose(fullSeconds, suits, among);
     if (choice === undefined) return false;
     const { job } = choice;
     const most = choice.maxSeconds * fleetRate;
@@ -98,6 +96,19 @@ export class Dispatcher {
     this.#roster.refresh(worker);
     this.#assign(task);
     return true;
+  }
+
+  /** Gives work to these; those who find none do not make the others wait for ever. */
+  #feedAll(workers: Set<Worker<Task>>, nowMs: Millis): void {
+    const missed: Worker<Task>[] = [];
+    for (const worker of workers) {
+      if (!this.#scheduler.hasWork || missed.length >= this.#limits.missesMax) break;
+      if (!this.assign(worker, nowMs)) missed.push(worker);
+    }
+    for (const worker of missed) {
+      workers.delete(worker);
+      workers.add(worker);
+    }
   }
 
   /**

@@ -99,7 +99,9 @@ export class Doubts {
       for (const { worker } of suspicions) if (this.bars(job, worker)) barred.add(worker);
       const others = roster.steerable > 0;
       const isLeft = (worker: Worker<Task>): boolean =>
-        !barred.has(worker) && worker.standing !== "suspect" && job.fits(worker, others);
+        !barred.has(worker) &&
+        worker.standing !== "suspect" &&
+        (worker.steerable || job.fitsBlind(others));
       if (barred.size === 0 || roster.workers.values().some(isLeft)) continue;
       const reasons = [...new Set(suspicions.map(({ reason }) => reason))].join(", ");
       const who = readablePlural(barred.size, "miner");

@@ -24,6 +24,10 @@ export interface FleetLimits {
   readonly taskSeconds: number;
   /** Length below which splitting for a common finish stops, in seconds. */
   readonly minTaskSeconds: number;
+  /** Jobs, the most urgent first, among which one is looked for that a worker may have. */
+  readonly looksMax: number;
+  /** Workers in a row that may find nothing to do before no more of their kind are asked. */
+  readonly missesMax: number;
   /** Part of the contested fleet that goes to the oldest account, 0..1. */
   readonly oldestShare: number;
   /** A worker that has more than this many task times before it (it slowed down) is relieved. */
@@ -69,6 +73,8 @@ export const DEFAULT_FLEET_LIMITS: FleetLimits = Object.freeze({
   declaredFactor: 64,
   taskSeconds: 1,
   minTaskSeconds: 0.05,
+  looksMax: 64,
+  missesMax: 8,
   oldestShare: 0.25,
   oversizedTasks: 4,
   tickMs: 100,

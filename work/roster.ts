@@ -176,10 +176,13 @@ export class Worker<T extends HeldTask> {
 /** All workers, with those that could take more work kept at hand. */
 export class Roster<T extends HeldTask> {
   readonly workers: Map<number, Worker<T>> = new Map();
-  /** Proven workers with nothing to do, longest first. */
+  /** Proven workers with nothing to do, longest first: those that can be steered. */
   readonly idle: Set<Worker<T>> = new Set();
-  /** Workers with nothing to do that are new or suspect, longest first. */
+  /** Likewise, those that cannot be steered. */
+  readonly idleBlind: Set<Worker<T>> = new Set();
+  /** Workers with nothing to do that are new or suspect, likewise. */
   readonly unproven: Set<Worker<T>> = new Set();
+  readonly unprovenBlind: Set<Worker<T>> = new Set();
   /** Workers at work whose queue is empty. */
   readonly thirsty: Set<Worker<T>> = new Set();
   readonly #limits: FleetLimits;
@@ -203,18 +206,27 @@ export class Roster<T extends HeldTask> {
     return this.#proven.size > 0;
   }
 
+  /** How many have nothing to do. */
+  get idleCount(): number {
+    const { idle, idleBlind, unproven, unprovenBlind } = this;
+    return idle.size + idleBlind.size + unproven.size + unprovenBlind.size;
+  }
+
   /** Whether a worker is idle that can take over the work of others. */
   get hasHelper(): boolean {
-    return this.idle.size > 0 || (!this.hasProven && this.unproven.size > 0);
+    return this.hasProven ? this.idle.size + this.idleBlind.size > 0 : this.idleCount > 0;
   }
 
   /** Those who can take over the work of others: the proven, and of the new ones the first. */
   *helpers(): Iterable<Worker<T>> {
     yield* this.idle;
-    for (const worker of this.unproven) {
-      if (worker.standing !== "new") continue;
-      yield worker;
-      if (this.hasProven) return;
+    yield* this.idleBlind;
+    for (const workers of [this.unproven, this.unprovenBlind]) {
+      for (const worker of workers) {
+        if (worker.standing !== "new") continue;
+        yield worker;
+        if (this.hasProven) return;
+      }
     }
   }
 
@@ -238,7 +250,7 @@ export class Roster<T extends HeldTask> {
   remove(worker: Worker<T>): void {
     this.workers.delete(worker.connId);
     if (worker.steerable) this.#steerable--;
-    for (const set of [this.idle, this.unproven, this.thirsty, this.#owing]) set.delete(worker);
+    for (const set of [this.thirsty, this.#owing, ...this.#idleSets()]) set.delete(worker);
     this.#proven.delete(worker);
     this.#others.delete(worker);
   }
@@ -253,10 +265,18 @@ export class Roster<T extends HeldTask> {
     const occupied = worker.occupied;
     if (occupied === 0) worker.relieved = false;
     const willing = !worker.probation && worker.tasks.length < this.#limits.maxOutstandingTasks;
-    place(this.idle, worker, willing && occupied === 0 && isProven);
-    place(this.unproven, worker, willing && occupied === 0 && !isProven);
+    const isIdle = willing && occupied === 0;
+    const [proven, unproven] = worker.steerable
+      ? [this.idle, this.unproven]
+      : [this.idleBlind, this.unprovenBlind];
+    place(proven, worker, isIdle && isProven);
+    place(unproven, worker, isIdle && !isProven);
     const hasRoom = occupied > 0 && occupied < worker.slots && !worker.relieved;
     place(this.thirsty, worker, willing && hasRoom);
+  }
+
+  #idleSets(): Set<Worker<T>>[] {
+    return [this.idle, this.idleBlind, this.unproven, this.unprovenBlind];
   }
 }
 

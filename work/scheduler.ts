@@ -26,16 +26,14 @@ export interface ScheduledJob {
   readonly remaining: bigint;
   /** Whether some of them wait for a worker. */
   readonly hasPending: boolean;
+  /** Whether a worker that cannot be steered may have them. `others`: steerable ones could, too. */
+  fitsBlind(others: boolean): boolean;
 }
 
 /** What one client has coming. */
 export class Account {
   /** Remaining units of all its jobs. */
   remaining = 0n;
-  /** Its jobs with unassigned work, the least remaining first. */
-  readonly byLength: IndexedHeap<ScheduledJob> = new IndexedHeap<ScheduledJob>(isShorter);
-  /** The same jobs, the oldest first. */
-  readonly byAge: IndexedHeap<ScheduledJob> = new IndexedHeap<ScheduledJob>(isOlder);
 }
 
 function isOlder(a: ScheduledJob, b: ScheduledJob): boolean {
@@ -48,8 +46,85 @@ function isShorter(a: ScheduledJob, b: ScheduledJob): boolean {
   return left < right || (left === right && a.seq < b.seq);
 }
 
-function oldestSeq(account: Account): number {
-  return account.byAge.top?.seq ?? Infinity;
+/** Those jobs of an account with unassigned work that are in a {@link Ranking}. */
+interface Rank<J extends ScheduledJob> {
+  readonly account: Account;
+  /** The least remaining first. */
+  readonly byLength: IndexedHeap<J>;
+  readonly byAge: IndexedHeap<J>;
+}
+
+function oldestSeq<J extends ScheduledJob>({ byAge }: Rank<J>): number {
+  return byAge.top?.seq ?? Infinity;
+}
+
+function hasLess<J extends ScheduledJob>(a: Rank<J>, b: Rank<J>): boolean {
+  const [left, right] = [a.account.remaining, b.account.remaining];
+  return left < right || (left === right && oldestSeq(a) < oldestSeq(b));
+}
+
+/** Jobs with unassigned work in order: all of them, or those that some workers may have. */
+class Ranking<J extends ScheduledJob> {
+  readonly #shortest = new IndexedHeap<Rank<J>>(hasLess);
+  readonly #oldest = new IndexedHeap<Rank<J>>((a, b) => oldestSeq(a) < oldestSeq(b));
+  readonly #byAccount = new Map<Account, Rank<J>>();
+
+  get size(): number {
+    return this.#shortest.size;
+  }
+
+  get shortest(): J | undefined {
+    return this.#shortest.top?.byLength.top;
+  }
+
+  get oldest(): J | undefined {
+    return this.#oldest.top?.byAge.top;
+  }
+
+  has(job: J): boolean {
+    return this.#byAccount.get(job.account)?.byAge.has(job) ?? false;
+  }
+
+  /** Something about the job, which belongs here or not, or about its account changed. */
+  update(job: J, belongs: boolean): void {
+    const { account } = job;
+    let rank = this.#byAccount.get(account);
+    if (rank === undefined) {
+      if (!belongs) return;
+      const byLength = new IndexedHeap<J>(isShorter);
+      rank = { account, byLength, byAge: new IndexedHeap<J>(isOlder) };
+      this.#byAccount.set(account, rank);
+    }
+    if (belongs) {
+      rank.byLength.update(job);
+      rank.byAge.update(job);
+    } else {
+      rank.byLength.remove(job);
+      rank.byAge.remove(job);
+    }
+    if (rank.byAge.size > 0) {
+      this.#shortest.update(rank);
+      this.#oldest.update(rank);
+    } else {
+      this.#shortest.remove(rank);
+      this.#oldest.remove(rank);
+      this.#byAccount.delete(account);
+    }
+  }
+
+  /** The first of the `most` shortest jobs that `suits`. */
+  first(suits: (job: J) => boolean, most: number): J | undefined {
+    const top = this.shortest;
+    if (top === undefined || suits(top)) return top;
+    let looks = 0;
+    for (const { byLength } of this.#shortest.inOrder()) {
+      for (const job of byLength.inOrder()) {
+        if (suits(job)) return job;
+        if (++looks >= most) return undefined;
+      }
+    }
+    return undefined;
+  }
 }
 
 /** What to hand out next. */
@@ -66,11 +141,12 @@ export interface Choice<J extends ScheduledJob> {
 /** Keeps the jobs of one fleet in order; all of them are `J`. */
 export class Scheduler<J extends ScheduledJob> {
   readonly #limits: FleetLimits;
-  readonly #shortest = new IndexedHeap<Account>(
-    (a, b) =>
-      a.remaining < b.remaining || (a.remaining === b.remaining && oldestSeq(a) < oldestSeq(b)),
-  );
-  readonly #oldest = new IndexedHeap<Account>((a, b) => oldestSeq(a) < oldestSeq(b));
+  readonly #all = new Ranking<J>();
+  /**
+   * The jobs for workers that cannot be steered, while there are none of the others (0) and while
+   * there are (1). Kept from the first such worker on, so that what does not fit costs nothing.
+   */
+  #blind: readonly [Ranking<J>, Ranking<J>] | undefined;
   readonly #known = new Map<J, bigint>();
   #credit = 0;
 
@@ -80,7 +156,7 @@ export class Scheduler<J extends ScheduledJob> {
 
   /** Whether any job has unassigned work. */
   get hasWork(): boolean {
-    return this.#shortest.size > 0;
+    return this.#all.size > 0;
   }
 
   /** Seconds of the fleet that the oldest job is owed. */
@@ -90,12 +166,17 @@ export class Scheduler<J extends ScheduledJob> {
 
   /** The job that is first by remaining work. */
   get shortest(): J | undefined {
-    return this.#shortest.top?.byLength.top as J | undefined;
+    return this.#all.shortest;
   }
 
   /** The oldest job that has unassigned work. */
   get oldest(): J | undefined {
-    return this.#oldest.top?.byAge.top as J | undefined;
+    return this.#all.oldest;
+  }
+
+  /** Whether any job has unassigned work for workers that cannot be steered, beside `others`. */
+  hasBlindWork(others: boolean): boolean {
+    return this.#blindRanking(others).size > 0;
   }
 
   /** To be called after a job was added, or its remaining or pending work changed. */
@@ -103,40 +184,30 @@ export class Scheduler<J extends ScheduledJob> {
     const { account } = job;
     account.remaining += job.remaining - (this.#known.get(job) ?? 0n);
     this.#known.set(job, job.remaining);
-    if (job.hasPending) {
-      account.byLength.update(job);
-      account.byAge.update(job);
-    } else {
-      account.byLength.remove(job);
-      account.byAge.remove(job);
-    }
-    this.#place(account);
+    this.#rank(job, job.hasPending);
   }
 
   /** The job ended or was dropped. */
   remove(job: J): void {
-    const { account } = job;
-    account.remaining -= this.#known.get(job) ?? 0n;
+    job.account.remaining -= this.#known.get(job) ?? 0n;
     this.#known.delete(job);
-    account.byLength.remove(job);
-    account.byAge.remove(job);
-    this.#place(account);
+    this.#rank(job, false);
   }
 
   /**
    * The next job for a worker whose full task is `fullSeconds` of the fleet's time, among those
-   * that `fits`; undefined if there is none.
+   * that it `suits`; undefined if there is none. `among`: see `hasBlindWork`; left out, all jobs.
    */
-  choose(fullSeconds: number, fits: (job: J) => boolean): Choice<J> | undefined {
-    const shortest = this.shortest;
-    const oldest = this.oldest;
+  choose(fullSeconds: number, suits: (job: J) => boolean, among?: boolean): Choice<J> | undefined {
+    const { shortest, oldest } = this;
     if (shortest === undefined || oldest === undefined) return undefined;
+    const ranking = among === undefined ? this.#all : this.#blindRanking(among);
     const contested = shortest !== oldest;
     const price = Math.min(fullSeconds, this.#limits.taskSeconds) * this.#limits.oldestShare;
-    if (contested && this.#credit >= price && fits(oldest)) {
+    if (contested && this.#credit >= price && ranking.has(oldest) && suits(oldest)) {
       return { job: oldest, onCredit: true, maxSeconds: this.#credit, contested };
     }
-    const job = fits(shortest) ? shortest : this.#search(fits);
+    const job = ranking.first(suits, this.#limits.looksMax);
     if (job === undefined) return undefined;
     return { job, onCredit: false, maxSeconds: Infinity, contested };
   }
@@ -165,26 +236,20 @@ export class Scheduler<J extends ScheduledJob> {
     return Math.max(-this.#limits.taskSeconds, Math.min(most, credit));
   }
 
-  /** The first job by remaining work that fits, looked for one by one. */
-  #search(fits: (job: J) => boolean): J | undefined {
-    let found: J | undefined;
-    for (const account of this.#shortest.items) {
-      for (const job of account.byLength.items as readonly J[]) {
-        if (!fits(job)) continue;
-        if (found === undefined || precedes(job, found)) found = job;
-      }
-    }
-    return found;
+  #rank(job: J, isPending: boolean): void {
+    this.#all.update(job, isPending);
+    if (this.#blind === undefined) return;
+    const [alone, beside] = this.#blind;
+    alone.update(job, isPending && job.fitsBlind(false));
+    beside.update(job, isPending && job.fitsBlind(true));
   }
 
-  #place(account: Account): void {
-    if (account.byAge.size > 0) {
-      this.#shortest.update(account);
-      this.#oldest.update(account);
-    } else {
-      this.#shortest.remove(account);
-      this.#oldest.remove(account);
+  #blindRanking(others: boolean): Ranking<J> {
+    if (this.#blind === undefined) {
+      this.#blind = [new Ranking<J>(), new Ranking<J>()];
+      for (const job of this.#known.keys()) this.#rank(job, job.hasPending);
     }
+    return this.#blind[others ? 1 : 0];
   }
 }
 

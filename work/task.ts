@@ -89,8 +89,7 @@ export abstract class Job implements ScheduledJob {
   /** Units that wait for a worker. */
   abstract get pendingUnits(): bigint;
   abstract get isDone(): boolean;
-  /** Whether `worker` can be given tasks of this job. `others`: steerable workers could, too. */
-  abstract fits(worker: Worker<Task>, others: boolean): boolean;
+  abstract fitsBlind(others: boolean): boolean;
   /** Units of the next task if `most` (1 or more) are asked for; 1 or more while any is pending. */
   abstract nextUnits(most: bigint): bigint;
   /** Takes the next task of `options.units`, as told by `nextUnits`, out of what is pending. */
