@@ -28,6 +28,7 @@ import { DEFAULT_SERVER_LIMITS, type ServerLimits } from "./limits.ts";
 import { type LogLimiter, logRooms, type Topic } from "./log_limiter.ts";
 import { Searches } from "./search.ts";
 import type { Chunk, SearchJob } from "./search_job.ts";
+import { Reports } from "./reports.ts";
 import { type Share, Shares } from "./shares.ts";
 import { type ServerSnapshot, snapshotOf } from "./snapshot.ts";
 import { JobTable } from "./table.ts";
@@ -69,6 +70,7 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
   readonly #searches: Searches;
   readonly #clients: Clients;
   readonly #shares = new Shares();
+  readonly #reports: Reports;
   /** Connections that were told to close and are not gone yet. */
   readonly #closing = new Set<number>();
   readonly #rejected = new Map<string, number>();
@@ -84,6 +86,7 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
     this.#onAccept = options.onAccept;
     this.#addressOf = options.addressOf ?? (() => undefined);
     this.#logs = logRooms(this.limits);
+    this.#reports = new Reports(this.limits);
     this.#fleet = new Fleet(this.limits, this.#fleetPort());
     this.#searches = new Searches(this.#fleet, {
       hash: options.hash ?? hashOf,
@@ -157,6 +160,11 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
 
   #handleReport(miner: Miner, message: Message): void {
     const searches = this.#searches;
+    const { connId } = miner;
+    if (message.kind === "progress" && !this.#reports.admit(connId, message, this.#nowMs)) return;
+    if (message.kind === "result" || message.kind === "stopped") {
+      this.#reports.supersede(connId, message.chunk);
+    }
     switch (message.kind) {
       case "hashing":
         return this.#learn(miner, message);
@@ -215,6 +223,10 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
   #handleWake(): void {
     if (this.#tickMs === undefined || this.#nowMs < this.#tickMs) return;
     this.#tickMs = undefined;
+    for (const [connId, report] of this.#reports.takeAll()) {
+      const miner = this.#fleet.roster.workers.get(connId);
+      if (miner !== undefined) this.#judge(this.#searches.progress(miner, report, this.#nowMs));
+    }
     this.#fleet.tick(this.#nowMs);
     this.#clients.tellStatus(this.#nowMs);
   }
@@ -287,6 +299,7 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
   #part(miner: Miner, why: string, topic: Topic = "usual"): void {
     this.#tell("info", `${called(miner)} left: ${why}`, topic);
     this.#shares.leave(miner.connId);
+    this.#reports.forget(miner.connId);
     this.#fleet.leave(miner, this.#nowMs);
   }
 
@@ -360,7 +373,8 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
 
   /** The clocks run while a job lives or a miner owes an answer. */
   #schedule(): void {
-    const needed = this.#fleet.jobs.size > 0 || this.#fleet.roster.isOwed;
+    const { jobs, roster } = this.#fleet;
+    const needed = jobs.size > 0 || roster.isOwed || this.#reports.size > 0;
     if (!needed) this.#tickMs = undefined;
     else this.#tickMs ??= this.#nowMs + this.limits.tickMs;
   }

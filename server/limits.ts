@@ -38,6 +38,9 @@ export interface ServerLimits extends FleetLimits {
   readonly maxClassicBytes: number;
   /** The same while a native miner could do the job instead: all Go peers can read this. */
   readonly safeClassicBytes: number;
+  /** Reports of progress of a miner that are read at once, and how many a second after that. */
+  readonly reportBurst: number;
+  readonly reportsPerSecond: number;
   /** Log lines of a topic that may be written at once, and how many a second after that. */
   readonly logBurst: number;
   readonly logPerSecond: number;
@@ -60,6 +63,8 @@ export const DEFAULT_SERVER_LIMITS: ServerLimits = Object.freeze({
   statusIdleMs: 2_000,
   maxClassicBytes: CLASSIC_PAYLOAD_BYTES_MAX,
   safeClassicBytes: 700,
+  reportBurst: 16,
+  reportsPerSecond: 20,
   logBurst: 50,
   logPerSecond: 10,
 });

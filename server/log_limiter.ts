@@ -5,6 +5,7 @@
  */
 import type { Millis } from "../base/machine.ts";
 import type { ServerLimits } from "./limits.ts";
+import { TokenBucket } from "./token_bucket.ts";
 
 /**
  * What a line is about. Each topic has room of its own, so that none can be made to say nothing by
@@ -23,29 +24,20 @@ export function logRooms(
 
 /** Lets lines through while there are tokens; says later how many it held back. */
 export class LogLimiter {
-  readonly #burst: number;
-  readonly #perSecond: number;
-  #tokens: number;
-  #filledMs: Millis | undefined;
+  readonly #bucket: TokenBucket;
   #held = 0;
 
   /** `burst` lines at once, `perSecond` a second after that. */
   constructor(burst: number, perSecond: number) {
-    this.#burst = burst;
-    this.#perSecond = perSecond;
-    this.#tokens = burst;
+    this.#bucket = new TokenBucket(burst, perSecond);
   }
 
   /** The lines to write now for `text`: none, or it, with a note on those held back before. */
   admit(text: string, nowMs: Millis): string[] {
-    const seconds = Math.max(0, nowMs - (this.#filledMs ?? nowMs)) / 1000;
-    this.#tokens = Math.min(this.#burst, this.#tokens + seconds * this.#perSecond);
-    this.#filledMs = nowMs;
-    if (this.#tokens < 1) {
+    if (!this.#bucket.take(nowMs)) {
       this.#held++;
       return [];
     }
-    this.#tokens--;
     const lines =
       this.#held > 0 ? [`(${this.#held} lines like these were left out)`, text] : [text];
     this.#held = 0;

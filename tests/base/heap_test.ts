@@ -4,6 +4,17 @@ import fc from "fast-check";
 import { Heap, IndexedHeap } from "../../base/heap.ts";
 
 describe("Heap", () => {
+  test("gives all in order without taking any out", () => {
+    fc.assert(
+      fc.property(fc.array(fc.nat(20)), (keys) => {
+        const heap = new Heap<number>((a, b) => a < b);
+        for (const key of keys) heap.push(key);
+        expect([...heap.inOrder()]).toEqual(keys.toSorted((a, b) => a - b));
+        expect(heap.size).toBe(keys.length);
+      }),
+    );
+  });
+
   test("gives the least first, and always knows where it put each item", () => {
     const operation = fc.record({
       kind: fc.constantFrom("push", "push", "push", "move", "remove", "shift"),
