@@ -36,6 +36,10 @@ interface BusyFleet {
   readonly miners: readonly Miner[];
 }
 
+function chunkOf(miner: Miner): Chunk {
+  return miner.tasks[0] as Chunk;
+}
+
 function jobOf(fleet: Fleet, account: Account, subject: string, upper: bigint): SearchJob {
   const record = new SearchRecord({ session: 1n, number: 1 }, { subject, lower: 0n, upper });
   return new SearchJob(record, account, fleet.takeSeq(), DEFAULT_SERVER_LIMITS, 0);
@@ -54,10 +58,15 @@ function busyFleet(minerCount: number, clients: number): BusyFleet {
     fleet.join(new Worker<Task>(options, 0), 0);
   }
   const searches = new Searches(fleet, { hash: () => 0n, accepted: nothing, suspected: nothing });
-  return { fleet, searches, miners: [...fleet.roster.workers.values()] };
+  const miners = [...fleet.roster.workers.values()];
+  // Each has shown that it works, so that it has a queue.
+  for (const miner of miners) {
+    const { id: chunk, next } = chunkOf(miner);
+    const best = { hash: 0n, nonce: next };
+    searches.progress(miner, { kind: "progress", chunk, next: next + 1n, best }, 0);
+  }
+  return { fleet, searches, miners };
 }
-
-const chunkOf = (miner: Miner): Chunk => miner.tasks[0] as Chunk;
 
 for (const [minerCount, jobCount] of [
   [1_000, 1],

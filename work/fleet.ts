@@ -31,6 +31,9 @@ export interface FleetPort {
   letGo(worker: Worker<Task>, reason: string): void;
 }
 
+/** A tick that comes later than so many was slept through, and counts against no worker. */
+const SLEPT_TICKS = 2;
+
 export class Fleet {
   readonly limits: FleetLimits;
   readonly roster: Roster<Task>;
@@ -217,14 +220,14 @@ export class Fleet {
   /** To be called every `tickMs` while anything is under way. */
   tick(nowMs: Millis): void {
     const sinceMs = nowMs - (this.#tickedMs ?? nowMs);
-    const slept = sinceMs > this.limits.lateMs / 2;
+    // It was this machine that slept: the workers' reports of that time are yet to be read.
+    const sleptMs = Math.max(0, sinceMs - SLEPT_TICKS * this.limits.tickMs);
     this.#tickedMs = nowMs;
     for (const worker of this.roster.workers.values()) {
       if (worker.tasks.length === 0) continue;
       if (worker.standing === "suspect") this.#try(worker, Math.min(sinceMs, this.limits.tickMs));
       if (worker.probation) continue;
-      // It was this machine that slept: the workers' reports are yet to be read.
-      if (slept) worker.advancedMs = nowMs;
+      if (sleptMs > 0) worker.advancedMs = Math.min(nowMs, worker.advancedMs + sleptMs);
       if (nowMs - worker.advancedMs >= worker.stallAfterMs(this.limits)) this.#stall(worker, nowMs);
       else if (worker.steerable) trimOversized(this, worker, nowMs);
     }

@@ -156,7 +156,7 @@ export class Worker<T extends HeldTask> {
   stallAfterMs(limits: FleetLimits): Millis {
     const { stallMs, blindStallTasks, taskSeconds } = limits;
     const patienceMs = this.steerable ? stallMs : blindStallTasks * taskSeconds * 1000;
-    return patienceMs / 2 ** Math.min(this.stalls, 2);
+    return this.stalls === 0 ? patienceMs : patienceMs / (this.stalls === 1 ? 2 : 4);
   }
 
   /** Units a second for planning: measured, declared, or assumed; at least 1. */
@@ -266,11 +266,9 @@ export class Roster<T extends HeldTask> {
     if (occupied === 0) worker.relieved = false;
     const willing = !worker.probation && worker.tasks.length < this.#limits.maxOutstandingTasks;
     const isIdle = willing && occupied === 0;
-    const [proven, unproven] = worker.steerable
-      ? [this.idle, this.unproven]
-      : [this.idleBlind, this.unprovenBlind];
-    place(proven, worker, isIdle && isProven);
-    place(unproven, worker, isIdle && !isProven);
+    const { steerable } = worker;
+    place(steerable ? this.idle : this.idleBlind, worker, isIdle && isProven);
+    place(steerable ? this.unproven : this.unprovenBlind, worker, isIdle && !isProven);
     const hasRoom = occupied > 0 && occupied < worker.slots && !worker.relieved;
     place(this.thirsty, worker, willing && hasRoom);
   }
@@ -299,6 +297,7 @@ class RateSum<T extends HeldTask> {
   }
 
   delete(worker: Worker<T>): void {
+    if (this.#rates.size === 0) return;
     this.#total -= this.#rates.get(worker) ?? 0;
     this.#rates.delete(worker);
     // What rounding left over.
@@ -308,5 +307,5 @@ class RateSum<T extends HeldTask> {
 
 function place<T>(set: Set<T>, item: T, belongs: boolean): void {
   if (belongs) set.add(item);
-  else set.delete(item);
+  else if (set.size > 0) set.delete(item);
 }
