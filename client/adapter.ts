@@ -6,7 +6,7 @@
  */
 import { checkBy, checkOneOf, checkPort, checkText } from "../base/options.ts";
 import { fullParams, type Params, type Wire } from "../lsp/mod.ts";
-import { Link } from "../peer/link_adapter.ts";
+import { Uplink } from "../peer/uplink_adapter.ts";
 import { Drive } from "../run/drive.ts";
 import { MESSAGES_VERSION, type Status } from "../work/messages.ts";
 import type { Subject } from "../work/subject.ts";
@@ -85,7 +85,7 @@ class RunningJob implements Submission {
   );
   readonly #answer = Promise.withResolvers<JobAnswer>();
   readonly #connected = Promise.withResolvers<void>();
-  readonly #link: Link;
+  readonly #link: Uplink;
   #cause: unknown;
   #over = false;
   /** The newest progress, and a bell that rings when there is another or no more. */
@@ -99,7 +99,7 @@ class RunningJob implements Submission {
     this.answer.catch(() => {});
     this.connected.catch(() => {});
     const { host, port, wire, params } = options;
-    this.#link = new Link(
+    this.#link = new Uplink(
       { host, port, wire, params, appVersion: MESSAGES_VERSION },
       {
         onConnected: (spoken) => {

@@ -5,11 +5,11 @@
  * @module
  */
 import { hostname } from "node:os";
-import { seededRandom } from "../base/random.ts";
 import { checkBy, checkInteger, checkOneOf, checkPort, checkText } from "../base/options.ts";
+import { seededRandom } from "../base/random.ts";
 import { readablePlural } from "../base/text.ts";
 import { fullParams, type Params, type Wire } from "../lsp/mod.ts";
-import { Link } from "../peer/link_adapter.ts";
+import { Uplink } from "../peer/uplink_adapter.ts";
 import { Drive } from "../run/drive.ts";
 import { MESSAGES_VERSION } from "../work/messages.ts";
 import { readableRate } from "../work/readable.ts";
@@ -107,7 +107,7 @@ class RunningMiner implements Miner {
   readonly #drive: Drive<MinerInput, MinerEffect>;
   #pool: Pool | GpuPool;
   readonly #end = Promise.withResolvers<string>();
-  readonly #link: Link;
+  readonly #link: Uplink;
   /** Waits to say what may be wrong when nobody answers the first dial. */
   #hint: ReturnType<typeof setTimeout> | undefined;
   #hasDialled = false;
@@ -124,7 +124,7 @@ class RunningMiner implements Miner {
     });
     this.#drive = new Drive(this.#core, (effect) => this.#do(effect));
     const { host, port, wire, params } = options;
-    this.#link = new Link(
+    this.#link = new Uplink(
       { host, port, wire, params, appVersion: MESSAGES_VERSION },
       {
         onConnected: (spoken) => {

@@ -5,5 +5,5 @@
  * @module
  */
 export { whyEnded } from "./endings.ts";
-export { Link, type LinkEvents, type LinkOptions } from "./link_adapter.ts";
+export { Uplink, type UplinkEvents, type UplinkOptions } from "./uplink_adapter.ts";
 export { LSP_FLAGS, lspParams, WIRE_FLAG, wireFlag } from "./flags.ts";

@@ -1,8 +1,8 @@
-/** Links over real sockets: one connection at a time, and not a word of an older one. */
+/** Uplinks over real sockets: one connection at a time, and not a word of an older one. */
 import { afterAll, describe, test } from "bun:test";
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { ConnectRefused, listen, type LspServer, QueueFull } from "../../lsp/mod.ts";
-import { Link, type LinkOptions } from "../../peer/link_adapter.ts";
+import { Uplink, type UplinkOptions } from "../../peer/uplink_adapter.ts";
 import { until } from "../support/waiting.ts";
 
 const QUICK = { epochMillis: 20, epochLimit: 3 };
@@ -28,10 +28,13 @@ async function start(): Promise<{ server: LspServer; told: string[]; connIds: nu
   return { server, told, connIds };
 }
 
-/** A link, and what it told its owner. */
-function linkTo(options: Partial<LinkOptions> & { port: number }): { link: Link; log: string[] } {
+/** An uplink, and what it told its owner. */
+function linkTo(options: Partial<UplinkOptions> & { port: number }): {
+  link: Uplink;
+  log: string[];
+} {
   const log: string[] = [];
-  const link = new Link(
+  const link = new Uplink(
     { appVersion: 1, ...options },
     {
       onConnected: (wire) => log.push(`connected ${wire}`),
@@ -42,7 +45,7 @@ function linkTo(options: Partial<LinkOptions> & { port: number }): { link: Link;
   return { link, log };
 }
 
-describe("Link", () => {
+describe("Uplink", () => {
   test("connects, writes and reads; tells why the connection is gone, once", async () => {
     const { server, told, connIds } = await start();
     const { link, log } = linkTo({ port: server.port });

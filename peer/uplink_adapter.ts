@@ -9,7 +9,7 @@ import { connect, type LspClient, type Params, type Wire } from "../lsp/mod.ts";
 import { whyEnded } from "./endings.ts";
 
 /** Where to connect, and how. */
-export interface LinkOptions {
+export interface UplinkOptions {
   /** The server's name or address; loopback if left out. */
   readonly host?: string | undefined;
   readonly port: number;
@@ -21,7 +21,7 @@ export interface LinkOptions {
 }
 
 /** What a link tells its owner, of its newest connection only. */
-export interface LinkEvents {
+export interface UplinkEvents {
   onConnected(wire: Wire): void;
   onPayload(payload: Uint8Array): void;
   /**
@@ -32,11 +32,11 @@ export interface LinkEvents {
 }
 
 /** See the module. */
-export class Link {
+export class Uplink {
   /** `HOST:PORT` of the server, for people. */
   readonly where: string;
-  readonly #options: LinkOptions & { readonly host: string; readonly wire: Wire };
-  readonly #events: LinkEvents;
+  readonly #options: UplinkOptions & { readonly host: string; readonly wire: Wire };
+  readonly #events: UplinkEvents;
   /** Cuts off a dial that is under way. */
   readonly #ending = new AbortController();
   #client: LspClient | undefined;
@@ -44,7 +44,7 @@ export class Link {
   #turn = 0;
   #closed: Promise<void> | undefined;
 
-  constructor(options: LinkOptions, events: LinkEvents) {
+  constructor(options: UplinkOptions, events: UplinkEvents) {
     const { host = "127.0.0.1", wire = "cbor" } = options;
     this.where = atPort(host, options.port);
     this.#options = { ...options, host, wire };
