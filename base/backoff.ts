@@ -35,9 +35,4 @@ export class Backoff {
   reset(): void {
     this.#failures = 0;
   }
-
-  /** There is no hurry: until `reset` every wait is from the longest span. */
-  exhaust(): void {
-    this.#failures = Infinity;
-  }
 }

@@ -15,7 +15,7 @@ export const KNOWN_FLAGS = 0;
 /** Magic, flags, and four bytes of CRC-32, big-endian. */
 export const HEADER_BYTES = 6;
 /** The connection id (a 4-byte CBOR unsigned) and the datagram's number (an 8-byte one). */
-export const PREFIX_BYTES = 14;
+const PREFIX_BYTES = 14;
 /** What a datagram costs before its first frame. */
 export const DATAGRAM_OVERHEAD_BYTES: number = HEADER_BYTES + PREFIX_BYTES;
 /** What a Data frame costs beside its payload. */
@@ -33,9 +33,6 @@ export const DATAGRAM_BYTES_MAX = 1200;
 /** Largest payload of one Data frame, alone in a datagram of the default size. */
 export const DATA_BYTES_MAX: number =
   DATAGRAM_BYTES_MAX - DATAGRAM_OVERHEAD_BYTES - DATA_OVERHEAD_BYTES;
-/** Largest piece of one Fragment, alone in a datagram of the default size. */
-export const PIECE_BYTES_MAX: number =
-  DATAGRAM_BYTES_MAX - DATAGRAM_OVERHEAD_BYTES - FRAGMENT_OVERHEAD_BYTES;
 /** Selective ranges in one Ack, at most. */
 export const ACK_RANGES_MAX = 32;
 /** Longest reason of a Refuse or Close, in bytes of UTF-8. */

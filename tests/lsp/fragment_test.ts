@@ -3,10 +3,18 @@ import { describe, test } from "bun:test";
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { integerBetween, seededRandom } from "../../base/random.ts";
 import { QueueFull } from "../../lsp/errors.ts";
-import { Marks, DATA_BYTES_MAX, PIECE_BYTES_MAX } from "../../lsp/frame.ts";
+import {
+  DATA_BYTES_MAX,
+  DATA_OVERHEAD_BYTES,
+  FRAGMENT_OVERHEAD_BYTES,
+  Marks,
+} from "../../lsp/frame.ts";
 import type { EndpointStats } from "../../lsp/mod.ts";
 import type { LspLimits } from "../../lsp/params.ts";
 import { connectedPair, Lan, nativeDatagram, nativeFrames, type Node } from "./lan.ts";
+
+/** Largest piece of one Fragment, alone in a datagram of the default size. */
+const PIECE_BYTES = DATA_BYTES_MAX + DATA_OVERHEAD_BYTES - FRAGMENT_OVERHEAD_BYTES;
 
 const S = "server 1";
 const C = "client 1";
@@ -44,8 +52,8 @@ const { first, between, last } = Marks;
 describe("lsp large messages:", () => {
   test("every size around a datagram and its pieces comes over, in order with small ones", () => {
     const { link, server, client } = connectedPair();
-    const sizes = [0, 1, DATA_BYTES_MAX, DATA_BYTES_MAX + 1, 2 * PIECE_BYTES_MAX - 1];
-    sizes.push(2 * PIECE_BYTES_MAX, 2 * PIECE_BYTES_MAX + 1, 4096, 5, 65_536, 300_000, 0, 7);
+    const sizes = [0, 1, DATA_BYTES_MAX, DATA_BYTES_MAX + 1, 2 * PIECE_BYTES - 1];
+    sizes.push(2 * PIECE_BYTES, 2 * PIECE_BYTES + 1, 4096, 5, 65_536, 300_000, 0, 7);
     for (const [i, size] of sizes.entries()) client.core.write(1, patterned(size, i));
     for (const [i, size] of sizes.entries()) server.core.write(1, patterned(size, 100 + i));
     link.run(link.nowMs + 10_000);
@@ -58,7 +66,7 @@ describe("lsp large messages:", () => {
 
   test("pieces have consecutive numbers, and nothing comes between them", () => {
     const { link, client } = connectedPair();
-    client.core.write(1, patterned(2 * PIECE_BYTES_MAX + 1));
+    client.core.write(1, patterned(2 * PIECE_BYTES + 1));
     link.write(client, 1, "small");
     link.run(link.nowMs + 100);
     const frames = nativeFrames(link, C, S).flatMap((frame) => frame.split(" + "));

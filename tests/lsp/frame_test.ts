@@ -16,6 +16,7 @@ import {
   CloseCode,
   DATA_OVERHEAD_BYTES,
   DATAGRAM_OVERHEAD_BYTES,
+  FRAGMENT_OVERHEAD_BYTES,
   DatagramReader,
   DatagramWriter,
   FRAME_FIELDS,
@@ -25,7 +26,6 @@ import {
   ACK_RANGES_MAX,
   DATA_BYTES_MAX,
   DATAGRAM_BYTES_MAX,
-  PIECE_BYTES_MAX,
   REASON_BYTES_MAX,
 } from "../../lsp/frame.ts";
 import { ChecksumSeal } from "../../lsp/seal.ts";
@@ -39,6 +39,9 @@ import {
   samples,
   write,
 } from "./frame_support.ts";
+
+/** Largest piece of one Fragment, alone in a datagram of the default size. */
+const PIECE_BYTES = DATA_BYTES_MAX + DATA_OVERHEAD_BYTES - FRAGMENT_OVERHEAD_BYTES;
 
 const u16 = fc.nat(0xffff);
 const u32 = fc.nat(0xffff_ffff);
@@ -320,7 +323,7 @@ describe("DatagramWriter", () => {
     const ack = samples[FrameType.ack] as AckFields & { type: typeof FrameType.ack };
     const bytes = DATAGRAM_OVERHEAD_BYTES + ACK_BYTES + ack.rangeCount * ACK_RANGE_BYTES;
     expect(datagramOf(1, 1, ack).length).toBe(bytes);
-    const piece = { marks: Marks.last, remaining: 0, bytes: new Uint8Array(PIECE_BYTES_MAX) };
+    const piece = { marks: Marks.last, remaining: 0, bytes: new Uint8Array(PIECE_BYTES) };
     const fragment: Frame = { type: FrameType.fragment, seq: 1, ...piece };
     expect(datagramOf(1, 1, fragment).length).toBe(DATAGRAM_BYTES_MAX);
   });
