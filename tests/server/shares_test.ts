@@ -100,7 +100,10 @@ describe("one address", () => {
   });
 
   test("gets back what its jobs took, whichever way they end", () => {
-    const fleet = crowded({ maxJobsPerAddress: 2, maxMessageBytesPerAddress: 20 }, 10_000);
+    const fleet = crowded(
+      { maxJobsPerAddress: 2, maxMessageBytesPerAddress: 20, maxMessageBytesPerClient: 5 },
+      10_000,
+    );
     for (let round = 0; round < 10; round++) {
       const miner = fleet.miner({ rate: 1e6 });
       const [stays, goes] = [fleet.client(), fleet.client()];

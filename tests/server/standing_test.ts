@@ -63,6 +63,9 @@ describe("a miner whose hashing thread is frozen", () => {
     (afterMs) => {
       const { fleet, frozen, client } = frozenBesideHealthy(afterMs);
       expect(timeOf(fleet, client)).toBeLessThan(ONCE_MS);
+      // What it gives back now was done before.
+      fleet.run(100);
+      expect(fleet.core.snapshot().miners[0]!.standing).toBe("suspect");
       for (let i = 0; i < 10; i++) expect(timeOf(fleet, client)).toBeLessThan(THEN_MS);
       expect(fleet.core.snapshot().miners[0]!.standing).toBe("suspect");
       // It works again: at first by a probe, then as before.

@@ -1,0 +1,140 @@
+/** Faults that the tests of server/ must notice; `bun run tools/mutants.ts server`. */
+import type { Mutant } from "../../tools/mutants.ts";
+
+const fleet = "work/fleet.ts";
+const roster = "work/roster.ts";
+const dispatcher = "work/dispatcher.ts";
+const stragglers = "work/stragglers.ts";
+const scheduler = "work/scheduler.ts";
+const core = "server/core.ts";
+const clients = "server/clients.ts";
+const search = "server/search.ts";
+
+export const MUTANTS: readonly Mutant[] = [
+  {
+    file: fleet,
+    line: "if (worker.tasks.length === 0) worker.probation = false;",
+    becomes: 'if (worker.tasks.length === 0) worker.standing = "proven";',
+    breaks: "a miner that answers and does not hash is trusted again",
+  },
+  {
+    file: fleet,
+    line: 'if (task.worker.standing === "suspect") this.race(task);',
+    becomes: "",
+    breaks: "jobs wait for the probes of suspects",
+  },
+  {
+    file: fleet,
+    line: "if (units > 0n && isNew && !worker.probation) {",
+    becomes: "if (units > 0n && !worker.probation) {",
+    breaks: "what a suspect gives back proves it",
+  },
+  {
+    file: fleet,
+    line: "if (worker.trialMs < probationMs) return;",
+    becomes: "if (worker.trialMs >= 0) return;",
+    breaks: "a miner that shows nothing is never let go",
+  },
+  {
+    file: fleet,
+    line: "if (sleptMs > 0) worker.advancedMs = Math.min(nowMs, worker.advancedMs + sleptMs);",
+    becomes: "",
+    breaks: "miners are blamed for the time that the server's machine slept",
+  },
+  {
+    file: stragglers,
+    line: "if (nowMs - worker.advancedMs >= limits.lateMs) fleet.doubt(task, nowMs);",
+    becomes: "",
+    breaks: "a native miner is not raced by elapsed time",
+  },
+  {
+    file: roster,
+    line: "return this.stalls === 0 ? patienceMs : patienceMs / (this.stalls === 1 ? 2 : 4);",
+    becomes: "return patienceMs;",
+    breaks: "stalls are forgotten at once",
+  },
+  {
+    file: roster,
+    line: "this.stalls--;",
+    becomes: "",
+    breaks: "no stall is ever forgiven",
+  },
+  {
+    file: roster,
+    line: "this.rate.declare(Math.min(this.declared, most));",
+    becomes: "this.rate.declare(Math.max(this.declared, most));",
+    breaks: "what a miner declares is believed",
+  },
+  {
+    file: roster,
+    line: 'return this.steerable && this.standing === "proven" ? 2 : 1;',
+    becomes: "return this.steerable ? 2 : 1;",
+    breaks: "a miner that has shown nothing has a queue",
+  },
+  {
+    file: roster,
+    line: "return this.#proven.size > 0 ? this.#proven.total : this.#others.total;",
+    becomes: "return this.#proven.total + this.#others.total;",
+    breaks: "what strangers declare enters the fleet's rate",
+  },
+  {
+    file: dispatcher,
+    line: "return Number(job.pendingUnits) > fleetRate * this.#limits.taskSeconds;",
+    becomes: "return true;",
+    breaks: "any number of new miners hold parts of a short job",
+  },
+  {
+    file: scheduler,
+    line: "if (++looks >= most) return undefined;",
+    becomes: "looks++;",
+    breaks: "a miner that nothing suits is offered every job there is",
+  },
+  {
+    file: scheduler,
+    line: "beside.update(job, isPending && job.fitsBlind(true));",
+    becomes: "beside.update(job, isPending && job.fitsBlind(false));",
+    breaks: "classic miners get what native ones should do",
+  },
+  {
+    file: core,
+    line: "this.#reports.supersede(connId, message.chunk);",
+    becomes: "",
+    breaks: "a report that waited is read after the end of its chunk",
+  },
+  {
+    file: core,
+    line: "this.#shares.leave(miner.connId);",
+    becomes: "",
+    breaks: "the places of miners that left stay taken",
+  },
+  {
+    file: clients,
+    line: "this.#shares.countJob(asker.share, bytes, -1);",
+    becomes: "",
+    breaks: "what an address's jobs took stays taken",
+  },
+  {
+    file: clients,
+    line: "asker.messageBytes -= bytes;",
+    becomes: "",
+    breaks: "what a client's messages took stays taken",
+  },
+  {
+    file: clients,
+    line: '["this address", share.jobs, limits.maxJobsPerAddress],',
+    becomes: "",
+    breaks: "one address takes all jobs",
+  },
+  {
+    file: clients,
+    line: "this.#desk.searchLast(job);",
+    becomes: "",
+    breaks: "classic miners are given the nonce 2^64 - 1",
+  },
+  {
+    file: search,
+    line: "job.pending.remove(nonce, nonce + 1n);",
+    becomes: "",
+    breaks: "the last nonce is given away although it is searched",
+  },
+];
