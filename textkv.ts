@@ -26,6 +26,7 @@ const USAGE: Usage = {
   about: `Serves lists of values to clients that write lines to TCP PORT (${TEXT_PORT}); port 0 picks a
 free one. The lines: Put:key:value  Get:key  Delete:key  Update:key:old:new`,
   flags: {
+    data: { value: "DIR", help: "keep everything in DIR, through crashes (in memory only)" },
     admin: { value: "PORT", help: "serve counts as JSON over HTTP on 127.0.0.1:PORT (none)" },
     host: { value: "HOST", help: "address to bind (127.0.0.1); 0.0.0.0 or :: for all" },
     advertise: {
@@ -45,7 +46,8 @@ async function main(): Promise<number> {
   const advertise = line.flag("advertise");
   if (advertise !== undefined) hostAndPort(advertise, undefined, "--advertise");
   const json = line.has("json");
-  const server = new TextServer();
+  const data = line.flag("data");
+  const server = new TextServer({ log: logLine, ...(data !== undefined && { data }) });
   await server.start({ host: line.flag("host") ?? "127.0.0.1", port });
   const at = {
     host: server.host,

@@ -4,6 +4,7 @@
  * @module
  */
 import { atPort } from "../base/text.ts";
+import { openDisk, type SystemDisk } from "../run/disk.ts";
 import { Drive } from "../run/drive.ts";
 import { TextCore } from "./core.ts";
 import { TextServerError } from "./errors.ts";
@@ -18,6 +19,10 @@ const KEEP_ALIVE_MS = 60_000;
 /** How a text server is made. */
 export interface TextServerOptions {
   readonly limits?: Partial<Limits>;
+  /** The directory that keeps everything, made if need be; if left out, memory does. */
+  readonly data?: string;
+  /** Told one line for people at a time: that the disk is full, or is not any more. */
+  readonly log?: (text: string) => void;
 }
 
 /** Where to listen. */
@@ -29,15 +34,21 @@ export interface ListenOptions {
 }
 
 type Socket = Bun.Socket<{ id: ClientId }>;
+type SocketEffect = Extract<TextEffect, { readonly client: ClientId }>;
 
 /** A text server: made, started once, closed. */
 export class TextServer implements AsyncDisposable {
-  /** Resolves when the server was closed; rejects if a mistake of ours ended it. */
+  /** Resolves when the server was closed; rejects if its disk or a mistake of ours ended it. */
   readonly closed: Promise<void>;
-  readonly #core: TextCore;
-  readonly #drive: Drive<TextInput, TextEffect>;
+  readonly #options: TextServerOptions;
+  #core: TextCore;
+  #drive: Drive<TextInput, TextEffect>;
+  #disk: SystemDisk | undefined;
   readonly #sockets = new Map<ClientId, Socket>();
   readonly #end = Promise.withResolvers<void>();
+  /** Of the directory that is being read. */
+  #restored = Promise.withResolvers<void>();
+  #state: "made" | "started" | "closed" = "made";
   #listener: Bun.TCPSocketListener<{ id: ClientId }> | undefined;
   #lastId = 0;
 
@@ -45,8 +56,9 @@ export class TextServer implements AsyncDisposable {
     this.closed = this.#end.promise;
     // Who does not look at it is not to be ended by it.
     this.closed.catch(() => {});
+    this.#options = options;
     this.#core = new TextCore(options.limits);
-    this.#drive = new Drive(this.#core, (effect) => this.#carryOut(effect));
+    this.#drive = this.#driveOf(this.#core);
   }
 
   /** The address it listens at; "" before it was started. */
@@ -65,33 +77,36 @@ export class TextServer implements AsyncDisposable {
   }
 
   /**
-   * Listens. Rejects with a {@link TextServerError} of one line if that cannot be: the port is in
-   * use, the server was started before, or is closed.
+   * Reads its directory, if it has one, and listens. Rejects with a {@link TextServerError} of one
+   * line if that cannot be: the port is in use, the server was started before, or is closed; and
+   * with a `DiskError` if the directory cannot be used.
    */
   async start({ host = "127.0.0.1", port = TEXT_PORT }: ListenOptions = {}): Promise<void> {
-    if (this.#drive.isStopped) {
-      throw new TextServerError("CLOSED", "the server is closed: make a new one to start it");
+    if (this.#state === "closed") throw closedError();
+    if (this.#state === "started") {
+      const where = this.#listener === undefined ? "" : `, on ${atPort(this.host, this.port)}`;
+      throw new TextServerError("STARTED", `the server was started already${where}`);
     }
-    if (this.#listener !== undefined) {
-      const at = atPort(this.host, this.port);
-      throw new TextServerError("STARTED", `the server listens already, on ${at}`);
-    }
+    this.#state = "started";
     try {
+      if (this.#options.data !== undefined) await this.#openDisk(this.#options.data);
       this.#listener = this.#listen(host, port);
     } catch (error) {
-      throw whyNot(host, port, error as Error & { code?: string });
+      if (this.#state === "started") {
+        await this.#disk?.close();
+        this.#disk = undefined;
+        this.#state = "made";
+      }
+      throw error;
     }
   }
 
-  /** Ends all connections at once, and listens no more. May be called again, and before `start`. */
+  /**
+   * Ends all connections at once, and listens no more; done when what is known is on disk, if there
+   * is one. May be called again, and before `start`.
+   */
   async close(): Promise<void> {
-    if (!this.#drive.isStopped) {
-      for (const client of this.#sockets.keys()) this.#drive.tell({ kind: "gone", client });
-      this.#drive.stop();
-      this.#listener?.stop(true);
-      this.#sockets.clear();
-      this.#end.resolve();
-    }
+    if (this.#state !== "closed") await this.#close();
     await this.closed;
   }
 
@@ -99,23 +114,58 @@ export class TextServer implements AsyncDisposable {
     return this.close();
   }
 
+  async #close(error?: Error): Promise<void> {
+    this.#state = "closed";
+    this.#restored.promise.catch(() => {});
+    this.#restored.reject(error ?? closedError());
+    for (const client of this.#sockets.keys()) this.#drive.tell({ kind: "gone", client });
+    this.#drive.stop();
+    this.#listener?.stop(true);
+    this.#sockets.clear();
+    if (error === undefined) await this.#disk?.close();
+    else await this.#disk?.abandon();
+    if (error === undefined) this.#end.resolve();
+    else this.#end.reject(error);
+  }
+
+  #driveOf(core: TextCore): Drive<TextInput, TextEffect> {
+    return new Drive(core, (effect) => this.#carryOut(effect));
+  }
+
+  async #openDisk(directory: string): Promise<void> {
+    const { disk, state } = openDisk({ directory, kind: "textkv" });
+    this.#disk = disk;
+    try {
+      this.#core = new TextCore(this.#options.limits, state);
+    } catch (error) {
+      const text = `${directory}: ${(error as Error).message}; use the version that wrote it`;
+      throw new TextServerError("UNKNOWN_DATA", text, { cause: error });
+    }
+    this.#drive = this.#driveOf(this.#core);
+    this.#restored = Promise.withResolvers();
+    disk.start((input) => this.#tell(input));
+    // Whatever it wanted to do when it was made.
+    this.#tell({ kind: "wake" });
+    await this.#restored.promise;
+  }
+
   #listen(hostname: string, port: number): Bun.TCPSocketListener<{ id: ClientId }> {
-    return Bun.listen<{ id: ClientId }>({
-      hostname,
-      port,
-      allowHalfOpen: true,
-      socket: {
-        open: (socket) => this.#open(socket),
-        data: ({ data: { id: client } }, bytes) => this.#tell({ kind: "data", client, bytes }),
-        drain: ({ data: { id: client } }) => this.#tell({ kind: "writable", client }),
-        end: ({ data: { id: client } }) => this.#tell({ kind: "ended", client }),
-        close: ({ data: { id: client } }) => {
-          if (this.#sockets.delete(client)) this.#tell({ kind: "gone", client });
-        },
-        // What a socket suffers is followed by its close.
-        error() {},
+    const socket: Bun.SocketHandler<{ id: ClientId }> = {
+      open: (one) => this.#open(one),
+      data: ({ data: { id: client } }, bytes) => this.#tell({ kind: "data", client, bytes }),
+      drain: ({ data: { id: client } }) => this.#tell({ kind: "writable", client }),
+      end: ({ data: { id: client } }) => this.#tell({ kind: "ended", client }),
+      close: ({ data: { id: client } }) => {
+        if (this.#sockets.delete(client)) this.#tell({ kind: "gone", client });
       },
-    });
+      // What a socket suffers is followed by its close.
+      error() {},
+    };
+    try {
+      return Bun.listen<{ id: ClientId }>({ hostname, port, allowHalfOpen: true, socket });
+    } catch (error) {
+      throw whyNot(hostname, port, error as Error & { code?: string });
+    }
   }
 
   #open(socket: Socket): void {
@@ -132,22 +182,36 @@ export class TextServer implements AsyncDisposable {
     try {
       this.#drive.tell(input);
     } catch (error) {
-      this.#drive.stop();
-      this.#listener?.stop(true);
-      this.#end.reject(error);
+      void this.#close(error as Error);
     }
   }
 
   #carryOut(effect: TextEffect): void {
-    if (effect.kind === "yield") {
-      setImmediate(() => this.#tell({ kind: "wake" }));
-      return;
+    switch (effect.kind) {
+      case "store":
+      case "save":
+      case "forget":
+      case "load":
+        return this.#disk?.handle(effect);
+      case "restored":
+        return this.#restored.resolve();
+      case "log":
+        return this.#options.log?.(effect.text);
+      case "fail":
+        return void this.#close(new TextServerError("DISK_FAILED", effect.reason));
+      case "yield":
+        setImmediate(() => this.#tell({ kind: "wake" }));
+        return;
+      default:
+        this.#carryOutOn(this.#sockets.get(effect.client), effect);
     }
-    const { client } = effect;
-    const socket = this.#sockets.get(client);
+  }
+
+  #carryOutOn(socket: Socket | undefined, effect: SocketEffect): void {
     switch (effect.kind) {
       case "write": {
         const taken = socket?.write(effect.bytes) ?? 0;
+        const { client } = effect;
         return this.#drive.tell({ kind: "taken", client, bytes: Math.max(0, taken) });
       }
       case "pause":
@@ -159,6 +223,9 @@ export class TextServer implements AsyncDisposable {
     }
   }
 }
+
+const closedError = (): TextServerError =>
+  new TextServerError("CLOSED", "the server is closed: make a new one to start it");
 
 /** Why listening failed, in one line. */
 function whyNot(host: string, port: number, cause: Error & { code?: string }): TextServerError {

@@ -24,23 +24,50 @@ export class AnswerQueue {
   readonly #values = new Queue<string>();
   /** Bytes of the first line that the socket has taken. */
   #sent = 0;
+  /** Lines that ever were in the queue. */
+  #pushed = 0;
+  /** Lines that show what is not durable yet: from which on, and what has to be. */
+  readonly #gates = new Queue<{ readonly line: number; readonly needs: number }>();
 
   /** Lines that the socket has not taken whole. */
   get lines(): number {
     return this.#keys.length;
   }
 
-  push(key: string, value: string): void {
+  /** Lines that may be written: those before the first that waits for `open`. */
+  get open(): number {
+    const gate = this.#gates.at(0);
+    return gate === undefined ? this.lines : this.lines - (this.#pushed - gate.line);
+  }
+
+  /** Whether a line waits until something is durable. */
+  get isGated(): boolean {
+    return this.#gates.length > 0;
+  }
+
+  /** Adds a line. It may be written when everything up to `needs` is durable; 0: at once. */
+  push(key: string, value: string, needs = 0): void {
+    const isNew = needs > (this.#gates.at(this.#gates.length - 1)?.needs ?? 0);
+    if (isNew) this.#gates.push({ line: this.#pushed, needs });
+    this.#pushed++;
     this.#keys.push(key);
     this.#values.push(value);
     this.bytes += key.length + value.length + LINE_EXTRA;
   }
 
+  /** Everything up to `index` is durable. */
+  release(index: number): void {
+    for (let gate = this.#gates.at(0); gate && gate.needs <= index; gate = this.#gates.at(0)) {
+      this.#gates.shift();
+    }
+  }
+
   /**
-   * Copies the first of the `lines` first lines into `into`, as many bytes as fit; how many. Lines
+   * Copies the first lines that may be written into `into`, as many bytes as fit; how many. Lines
    * are cut only where one does not fit alone. Nothing leaves the queue.
    */
-  copy(into: ByteBuffer, lines: number = this.lines): number {
+  copy(into: ByteBuffer): number {
+    const lines = this.open;
     let at = 0;
     let skip = this.#sent;
     for (let i = 0; i < lines; i++) {

@@ -36,6 +36,8 @@ export class Client {
   isPaused = false;
   /** Whether its slice was over and it waits for the next one. */
   isReady = false;
+  /** Index of the newest record that its answers show. */
+  needs = 0;
   /** Whether it sends no more. */
   hasEnded = false;
   /** Whether its connection is only kept open until it is time to close it. */

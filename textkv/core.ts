@@ -15,12 +15,15 @@ import { IndexedHeap } from "../base/heap.ts";
 import { invariant, type Machine, type Millis, type Wake } from "../base/machine.ts";
 import { Outbox } from "../base/outbox.ts";
 import { Queue } from "../base/queue.ts";
+import type { StoredState, StoreInput } from "../base/store.ts";
 import { type ByteBuffer, LINE_EXTRA } from "./answer_queue.ts";
 import { Client, type Rest } from "./client.ts";
+import { Keeper } from "./keeper.ts";
 import { DEFAULT_LIMITS, type Limits } from "./limits.ts";
 import type { List } from "./list.ts";
-import { Lists } from "./lists.ts";
+import type { Lists } from "./lists.ts";
 import { Request } from "./request.ts";
+import { Tally } from "./tally.ts";
 import type { ClientId, Counts, IgnoredReason, TextEffect, TextInput } from "./types.ts";
 
 /** Bytes of one `write`. */
@@ -35,6 +38,7 @@ const workOf = (bytes: number): number => 1 + bytes / WORK_BYTES;
 export class TextCore implements Machine<TextInput, TextEffect> {
   readonly #limits: Limits;
   readonly #clients = new Map<ClientId, Client>();
+  readonly #keeper: Keeper;
   readonly #lists: Lists;
   readonly #request = new Request();
   readonly #outbox = new Outbox<TextEffect>();
@@ -47,22 +51,22 @@ export class TextCore implements Machine<TextInput, TextEffect> {
   /** Bytes in all queues and of all unhandled lines. */
   #held = 0;
   #isYielding = false;
-  #dropped = 0;
-  #refused = 0;
-  #droppedLines = 0;
-  #requests = 0;
-  readonly #ignored: Record<IgnoredReason, number> = {
-    unknown: 0,
-    malformed: 0,
-    unfinished: 0,
-    long: 0,
-    full: 0,
-  };
+  /** Clients with answers that show what is not durable yet. */
+  readonly #gated = new Set<Client>();
+  /** Clients whose changes wait until others are durable. */
+  readonly #behind = new Set<Client>();
+  readonly #tally = new Tally();
   #nowMs: Millis = -Infinity;
 
-  constructor(limits: Partial<Limits> = {}) {
+  /**
+   * A server that keeps its lists in memory or, if it is given what a disk holds, on that disk.
+   * That one says `restored` when clients may come. Throws an Error of one line if it does not know
+   * what the disk holds.
+   */
+  constructor(limits: Partial<Limits> = {}, stored?: StoredState) {
     this.#limits = { ...DEFAULT_LIMITS, ...limits };
-    this.#lists = new Lists(this.#limits.storeBytesMax);
+    this.#keeper = new Keeper(this.#limits, stored, (effect) => this.#outbox.push(effect));
+    this.#lists = this.#keeper.lists;
   }
 
   counts(): Counts {
@@ -73,16 +77,14 @@ export class TextCore implements Machine<TextInput, TextEffect> {
     }
     return {
       active: this.#clients.size,
-      dropped: this.#dropped,
-      refused: this.#refused,
-      droppedLines: this.#droppedLines,
+      ...this.#tally,
+      ignored: { ...this.#tally.ignored },
       waitingLines,
       waitingBytes,
-      requests: this.#requests,
-      ignored: { ...this.#ignored },
       keys: this.#lists.keys,
       values: this.#lists.values,
       bytes: this.#lists.bytes,
+      disk: this.#keeper.disk,
     };
   }
 
@@ -90,11 +92,12 @@ export class TextCore implements Machine<TextInput, TextEffect> {
     this.#nowMs = nowMs;
     if (input.kind === "wake") this.#wake();
     else if (input.kind === "opened") this.#open(input.client);
-    else {
+    else if ("client" in input) {
       const client = this.#clients.get(input.client);
       // One that was turned away, or whose end was told already.
       if (client !== undefined) this.#handleOf(client, input);
-    }
+    } else this.#handleDisk(input);
+    this.#keeper.flush();
     if (this.#ready.length > 0 && !this.#isYielding) {
       this.#isYielding = true;
       this.#outbox.push({ kind: "yield" });
@@ -109,7 +112,7 @@ export class TextCore implements Machine<TextInput, TextEffect> {
     return this.#alarms.top?.alarmMs;
   }
 
-  #handleOf(client: Client, input: Exclude<TextInput, { kind: "opened" }>): void {
+  #handleOf(client: Client, input: Extract<TextInput, { client: ClientId }>): void {
     switch (input.kind) {
       case "data":
         if (client.isDoomed || client.hasEnded) return;
@@ -128,8 +131,23 @@ export class TextCore implements Machine<TextInput, TextEffect> {
         break;
       case "gone":
         return this.#forget(client);
+      case "opened":
     }
     this.#serve(client);
+  }
+
+  #handleDisk(input: StoreInput): void {
+    this.#keeper.handle(input);
+    if (input.kind !== "stored") return;
+    for (const client of this.#gated) {
+      client.answers.release(this.#keeper.durable);
+      if (!client.answers.isGated) this.#gated.delete(client);
+      this.#serve(client);
+    }
+    if (this.#keeper.isBehind) return;
+    const waiting = [...this.#behind];
+    this.#behind.clear();
+    for (const client of waiting) this.#serve(client);
   }
 
   #open(id: ClientId): void {
@@ -137,7 +155,7 @@ export class TextCore implements Machine<TextInput, TextEffect> {
     if (this.#clients.size < this.#limits.clientsMax) {
       this.#clients.set(id, new Client(id, this.#nowMs));
     } else {
-      this.#refused++;
+      this.#tally.refused++;
       this.#outbox.push({ kind: "close", client: id });
     }
   }
@@ -146,9 +164,11 @@ export class TextCore implements Machine<TextInput, TextEffect> {
     if (client.rest !== undefined) this.#lists.release(client.rest.view);
     client.isClosed = client.isDoomed = true;
     this.#clients.delete(client.id);
+    this.#gated.delete(client);
+    this.#behind.delete(client);
     this.#alarms.remove(client);
     this.#held -= client.held;
-    this.#dropped++;
+    this.#tally.dropped++;
   }
 
   #wake(): void {
@@ -195,7 +215,7 @@ export class TextCore implements Machine<TextInput, TextEffect> {
     if (this.#isOver(client)) {
       client.isClosed = true;
       this.#outbox.push({ kind: "close", client: client.id });
-    } else if (client.answers.bytes > 0 && !client.isBlocked && client.offered === 0) {
+    } else if (client.answers.open > 0 && !client.isBlocked && client.offered === 0) {
       if (!client.isWriter) this.#writers.push(client);
       client.isWriter = true;
     }
@@ -218,12 +238,17 @@ export class TextCore implements Machine<TextInput, TextEffect> {
         continue;
       }
       if (!input.next()) break;
-      const work = workOf(input.to - input.from);
-      client.work += work;
       const reason =
         this.#request.read(input.bytes, input.from, input.to, lineBytesMax) ??
         this.#carryOut(client);
       if (reason === "long") return this.#doom(client);
+      if (reason === "behind") {
+        input.putBack();
+        this.#behind.add(client);
+        return;
+      }
+      const work = workOf(input.to - input.from);
+      client.work += work;
       if (reason !== undefined) this.#ignore(client, reason, work);
     }
     const share = this.#held > this.#limits.heldBytesMax ? this.#share : Infinity;
@@ -235,16 +260,18 @@ export class TextCore implements Machine<TextInput, TextEffect> {
   }
 
   /** Carries out the request that was just read; why it was not. */
-  #carryOut(client: Client): IgnoredReason | undefined {
-    const { verb, key, old, value } = this.#request;
+  #carryOut(client: Client): IgnoredReason | "behind" | undefined {
+    const { verb, key } = this.#request;
     if (verb === "Get") {
       const list = this.#lists.get(key);
+      client.needs = Math.max(client.needs, this.#keeper.indexOf(list));
       if (list !== undefined) this.#answer(client, key, list);
-    } else if (verb === "Delete") this.#lists.delete(key);
-    else if (verb === "Put") {
-      if (!this.#lists.put(key, value)) return "full";
-    } else if (!this.#lists.update(key, old, value)) return "full";
-    this.#requests++;
+    } else {
+      const { bytes, from } = client.input;
+      const why = this.#keeper.change(this.#request, bytes, from);
+      if (why !== undefined) return why;
+    }
+    this.#tally.requests++;
     return undefined;
   }
 
@@ -252,7 +279,8 @@ export class TextCore implements Machine<TextInput, TextEffect> {
     const { length, whole } = list;
     const bytes = list.bytes + length * (key.length + LINE_EXTRA);
     if (whole !== undefined && this.#fits(client, length, bytes)) {
-      for (let i = 0; i < length; i++) client.answers.push(key, whole[i]!);
+      const needs = this.#gateOf(client);
+      for (let i = 0; i < length; i++) client.answers.push(key, whole[i]!, needs);
       client.work += length + bytes / WORK_BYTES;
       return this.#hold(client);
     }
@@ -264,12 +292,13 @@ export class TextCore implements Machine<TextInput, TextEffect> {
   /** Moves an answer into the queue, as far as it fits; whether its client need not wait. */
   #feed(client: Client, { key, view, patienceMs }: Rest): boolean {
     let isFull = false;
+    const needs = this.#gateOf(client);
     while (view.left > 0 && client.work < this.#limits.sliceWork) {
       const value = view.peek();
       const bytes = key.length + value.length + LINE_EXTRA;
       isFull = !this.#fits(client, 1, bytes);
       if (isFull) break;
-      client.answers.push(key, value);
+      client.answers.push(key, value, needs);
       client.work += workOf(bytes);
       this.#hold(client);
       view.advance();
@@ -278,12 +307,19 @@ export class TextCore implements Machine<TextInput, TextEffect> {
       if (!isFull) return true;
       const isPatient = !client.isBlocked || this.#nowMs < client.tookAtMs + patienceMs;
       if (isPatient) return false;
-      this.#droppedLines += view.left;
+      this.#tally.droppedLines += view.left;
       this.#tire(client, 1);
     }
     this.#lists.release(view);
     client.rest = undefined;
     return true;
+  }
+
+  /** What has to be durable before the answer that is due may be shown; 0 if it is. */
+  #gateOf(client: Client): number {
+    if (client.needs <= this.#keeper.durable) return 0;
+    this.#gated.add(client);
+    return client.needs;
   }
 
   /** Whether so many lines more may wait for this reader. One line may always wait. */
@@ -307,7 +343,7 @@ export class TextCore implements Machine<TextInput, TextEffect> {
   }
 
   #ignore(client: Client, reason: IgnoredReason, cost: number): void {
-    this.#ignored[reason]++;
+    this.#tally.ignored[reason]++;
     this.#tire(client, cost);
   }
 
@@ -321,7 +357,7 @@ export class TextCore implements Machine<TextInput, TextEffect> {
 
   /** A line is too long: the connection is closed, after a rest, so that it is no sport. */
   #doom(client: Client): void {
-    this.#ignored.long++;
+    this.#tally.ignored.long++;
     client.isDoomed = true;
     client.input.clear();
     client.restUntilMs = this.#nowMs + this.#limits.restMs;

@@ -1,5 +1,5 @@
 /**
- * Why a text server did not start.
+ * Why a text server did not start, or ended.
  *
  * @module
  */
@@ -13,9 +13,13 @@ export type TextServerErrorCode =
   /** It was started before. */
   | "STARTED"
   /** It was closed: a server is started once. */
-  | "CLOSED";
+  | "CLOSED"
+  /** Its directory holds what this version does not know. */
+  | "UNKNOWN_DATA"
+  /** Its disk failed while it ran. */
+  | "DISK_FAILED";
 
-/** Thrown by `start`; its message is one line for people. */
+/** Thrown by `start`, or by `closed`; its message is one line for people. */
 export class TextServerError extends Error {
   override name = "TextServerError";
   /** The kind of failure. */

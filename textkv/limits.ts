@@ -23,6 +23,12 @@ export interface Limits {
   readonly aheadBytesMax: number;
   /** What all keys and values may take in memory, reckoned. */
   readonly storeBytesMax: number;
+  /** Bytes of changes that are not on disk yet; beyond it further changes wait. */
+  readonly unsavedBytesMax: number;
+  /** A snapshot is taken when the log has grown by so many bytes, and by what all lists take. */
+  readonly snapshotLogBytes: number;
+  /** A part of a snapshot, made in one go; one value more may be in it. */
+  readonly snapshotPartBytes: number;
   /** How long the answer to a Get that is longer than the free queue waits for a reading. */
   readonly patienceMs: number;
   /** The same for an answer of a single line: a good reader is not longer without a processor. */
@@ -46,6 +52,9 @@ export const DEFAULT_LIMITS: Limits = {
   heldBytesMax: 1 << 30,
   aheadBytesMax: 64 << 10,
   storeBytesMax: 1 << 30,
+  unsavedBytesMax: 16 << 20,
+  snapshotLogBytes: 8 << 20,
+  snapshotPartBytes: 1 << 20,
   patienceMs: 5000,
   linePatienceMs: 10,
   uselessMax: 500,

@@ -69,6 +69,11 @@ export class LineInput {
     return true;
   }
 
+  /** The line that `next` just found is to be found again. */
+  putBack(): void {
+    this.#start = this.#scanned = this.from;
+  }
+
   /** Forgets everything that was not handled. */
   clear(): void {
     this.bytes = EMPTY;

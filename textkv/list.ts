@@ -18,6 +18,8 @@ const SCANNED_MAX = 64;
 export class List {
   /** Bytes of the values that are in the list. */
   bytes = 0;
+  /** Index of the newest record that changed it; 0 if there are no records. */
+  changedAt = 0;
   readonly #values: string[] = [];
   /** Places of values that were taken out, with the number of the change that did it. */
   readonly #removed = new Map<number, number>();

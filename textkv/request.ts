@@ -28,6 +28,8 @@ export class Request {
   old = "";
   /** What `Put` and `Update` append. */
   value = "";
+  /** Where the line ends, without what is forgiven. */
+  end = 0;
 
   /**
    * Takes apart the line in `bytes` from `from` to before `to`, its `\n` left out and a `\r` before
@@ -37,6 +39,7 @@ export class Request {
     let end = to;
     if (end > from && bytes[end - 1] === CARRIAGE_RETURN) end--;
     if (end - from > bytesMax) return "long";
+    this.end = end;
     const found = VERBS.get(bytes[from]!);
     if (found === undefined) return "unknown";
     const { verb, head } = found;

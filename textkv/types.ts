@@ -4,6 +4,8 @@
  * @module
  */
 
+import type { StoreEffect, StoreInput } from "../base/store.ts";
+
 /** Names a connection, for as long as it lasts and ever after. */
 export type ClientId = number;
 
@@ -21,7 +23,9 @@ export type TextInput =
   /** The client will send nothing more, but may still read. */
   | { readonly kind: "ended"; readonly client: ClientId }
   /** The connection is no more, for whatever reason. */
-  | { readonly kind: "gone"; readonly client: ClientId };
+  | { readonly kind: "gone"; readonly client: ClientId }
+  /** What a disk tells, of a server that has one. */
+  | StoreInput;
 
 export type TextEffect =
   /**
@@ -35,7 +39,15 @@ export type TextEffect =
   /** End the connection: everything for it was written, or it is not worth keeping. */
   | { readonly kind: "close"; readonly client: ClientId }
   /** There is more to do, but others first: send a `wake` when all that arrived is handed in. */
-  | { readonly kind: "yield" };
+  | { readonly kind: "yield" }
+  /** What is asked of the disk, of a server that has one. */
+  | StoreEffect
+  /** The lists are as the disk had them: clients may come. */
+  | { readonly kind: "restored" }
+  /** One line for people. */
+  | { readonly kind: "log"; readonly text: string }
+  /** The disk failed, for the reason given in one line: the server has to end. */
+  | { readonly kind: "fail"; readonly reason: string };
 
 /** Why lines came to nothing. */
 export type IgnoredReason =
@@ -71,4 +83,6 @@ export interface Counts {
   readonly values: number;
   /** What keys and values are reckoned to take in memory, with what readers still hold of them. */
   readonly bytes: number;
+  /** Whether all of it is kept in memory only, or on a disk, which may be full. */
+  readonly disk: "none" | "ready" | "full";
 }

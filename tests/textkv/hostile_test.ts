@@ -151,10 +151,11 @@ describe("a server goes on serving, within its limits, beside clients that", () 
       await siege.serves(2);
       attacker.send("Delete:k\n");
     }
-    // 720 MiB were put, of which readers that do not read see all; 1 GiB is the limit.
+    // 720 MiB were put, all of which readers that do not read still wait for; 1 GiB is the limit.
     const { bytes, ignored } = await siege.counts();
     assert(bytes <= DEFAULT_LIMITS.storeBytesMax);
-    await siege.assertMemory(DEFAULT_LIMITS.storeBytesMax / MIB);
+    // The collector of garbage lets memory grow to twice what is alive.
+    await siege.assertMemory((2 * bytes) / MIB);
     assertEquals(ignored.full, 0);
     killClients();
   });

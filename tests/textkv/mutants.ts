@@ -8,6 +8,9 @@ const input = "textkv/line_input.ts";
 const queue = "textkv/answer_queue.ts";
 const request = "textkv/request.ts";
 const adapter = "textkv/adapter.ts";
+const journal = "textkv/journal.ts";
+const keeper = "textkv/keeper.ts";
+const snapshot = "textkv/snapshot.ts";
 
 export const MUTANTS: readonly Mutant[] = [
   {
@@ -43,7 +46,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     file: core,
-    line: "this.#droppedLines += view.left;",
+    line: "this.#tally.droppedLines += view.left;",
     becomes: "this.#droppedLines++;",
     breaks: "of many dropped lines one is counted",
   },
@@ -151,7 +154,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     file: lists,
-    line: "if (this.#bytes + cost > this.#bytesMax) return false;",
+    line: "if (this.#bytes + cost > this.bytesMax) return false;",
     becomes: "",
     breaks: "values are taken until there is no memory",
   },
@@ -214,5 +217,89 @@ export const MUTANTS: readonly Mutant[] = [
     line: 'for (const client of this.#sockets.keys()) this.#drive.tell({ kind: "gone", client });',
     becomes: "",
     breaks: "after close clients still count as active",
+  },
+  {
+    file: core,
+    line: "client.needs = Math.max(client.needs, this.#keeper.indexOf(list));",
+    becomes: "",
+    breaks: "a Get shows what a crash takes back",
+  },
+  {
+    file: keeper,
+    line: "return list?.changedAt ?? this.lists.deletedAt;",
+    becomes: "return list?.changedAt ?? 0;",
+    breaks: "a deletion shows before it is durable",
+  },
+  {
+    file: keeper,
+    line: "this.lists.bytesMax = Infinity;",
+    becomes: "",
+    breaks: "a smaller limit loses what was kept under a larger one",
+  },
+  {
+    file: keeper,
+    line: 'if (this.isBehind) return "behind";',
+    becomes: "",
+    breaks: "a slow disk makes the server keep any amount of changes",
+  },
+  {
+    file: keeper,
+    line: "if (!this.lists.delete(key, index)) return undefined;",
+    becomes: "this.lists.delete(key, index);",
+    breaks: "what changes nothing grows the log",
+  },
+  {
+    file: core,
+    line: "input.putBack();",
+    becomes: "",
+    breaks: "a change that has to wait is lost",
+  },
+  {
+    file: core,
+    line: "for (const client of waiting) this.#serve(client);",
+    becomes: "",
+    breaks: "a change that has to wait waits for ever",
+  },
+  {
+    file: journal,
+    line: "if ((this.#lists.get(key)?.changedAt ?? 0) >= i) continue;",
+    becomes: "",
+    breaks: "what a snapshot has already is done again",
+  },
+  {
+    file: journal,
+    line: "saving.needs = this.#next - 1;",
+    becomes: "saving.needs = 0;",
+    breaks: "a snapshot is whole before what is in it is durable",
+  },
+  {
+    file: journal,
+    line: 'if (form !== RECORDS) throw new Error(`it has "${form}", this program knows "${RECORDS}"`);',
+    becomes: "",
+    breaks: "records of another version are read as if they were of this one",
+  },
+  {
+    file: journal,
+    line: "saving.offset += bytes.length;",
+    becomes: "",
+    breaks: "the parts of a snapshot overwrite each other",
+  },
+  {
+    file: snapshot,
+    line: "const next = this.#left-- > 0 ? this.#all.next() : undefined;",
+    becomes: "const next = this.#all.next();",
+    breaks: "a snapshot does not end while keys come and go",
+  },
+  {
+    file: snapshot,
+    line: "this.#lists.delete(this.#key, 0);",
+    becomes: "",
+    breaks: "a key that a snapshot reached twice has its values twice",
+  },
+  {
+    file: adapter,
+    line: "if (error === undefined) await this.#disk?.close();",
+    becomes: "if (error === undefined) await this.#disk?.abandon();",
+    breaks: "a good end loses what was carried out last",
   },
 ];

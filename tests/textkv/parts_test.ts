@@ -94,12 +94,24 @@ describe("AnswerQueue", () => {
     );
   });
 
-  test("offers no more lines than it is asked for, and knows what it has", () => {
+  test("offers no line before what it shows is durable, nor one behind such a line", () => {
     const queue = new AnswerQueue();
-    for (const value of ["1", "2", "3"]) queue.push("k", value);
+    const needs = [0, 0, 7, 0, 9, 8];
+    for (const [i, need] of needs.entries()) queue.push("k", String(i), need);
     const into = Buffer.alloc(100) as ByteBuffer;
-    assertEquals(into.toString("latin1", 0, queue.copy(into, 2)), "k:1\nk:2\n");
-    assertThrows(() => queue.take(13), InvariantError);
+    const offered = (): string => into.toString("latin1", 0, queue.copy(into));
+    assertEquals(offered(), "k:0\nk:1\n");
+    queue.release(6);
+    queue.take(4);
+    assertEquals([offered(), queue.open], ["k:1\n", 1]);
+    queue.release(7);
+    assertEquals([offered(), queue.open, queue.isGated], ["k:1\nk:2\nk:3\n", 3, true]);
+    queue.take(12);
+    queue.release(8);
+    assertEquals([offered(), queue.open], ["", 0]);
+    queue.release(9);
+    assertEquals([offered(), queue.open, queue.isGated], ["k:4\nk:5\n", 2, false]);
+    assertThrows(() => queue.take(9), InvariantError);
   });
 });
 

@@ -4,6 +4,7 @@
  * @module
  */
 import { assert } from "@std/assert";
+import type { StoredState, StoreEffect } from "../../base/store.ts";
 import { type Limits, TextCore, type TextEffect, type TextInput } from "../../textkv/mod.ts";
 
 /** What a client has sent and its server has not asked for; what it has received. */
@@ -105,10 +106,26 @@ export class VirtualServer {
   nowMs = 0;
   /** Turns that the core asked for, so that others come first. */
   turns = 0;
+  /** What it told people. */
+  readonly said: string[] = [];
+  isRestored = false;
+  readonly #disk: (effect: StoreEffect) => void;
   #isYielding = false;
 
-  constructor(limits: Partial<Limits> = {}) {
-    this.core = new TextCore(limits);
+  /** With `disk`, whatever is asked of that goes there, and `stored` is what it holds. */
+  constructor(
+    limits: Partial<Limits> = {},
+    stored?: StoredState,
+    disk: (effect: StoreEffect) => void = () => {},
+  ) {
+    this.core = new TextCore(limits, stored);
+    this.#disk = disk;
+  }
+
+  /** Carries out what the core wanted when it was made. */
+  begin(): this {
+    this.#carryOutAll();
+    return this;
   }
 
   /** A new client whose socket takes `room` bytes before it is read. */
@@ -159,11 +176,24 @@ export class VirtualServer {
   }
 
   #carryOut(effect: TextEffect): void {
-    if (effect.kind === "yield") {
-      this.#isYielding = true;
-      return;
+    if ("client" in effect) return this.#carryOutOn(this.clients.get(effect.client)!, effect);
+    switch (effect.kind) {
+      case "yield":
+        this.#isYielding = true;
+        return;
+      case "restored":
+        this.isRestored = true;
+        return;
+      case "log":
+        return void this.said.push(effect.text);
+      case "fail":
+        return void this.said.push(`failed: ${effect.reason}`);
+      default:
+        return this.#disk(effect);
     }
-    const client = this.clients.get(effect.client)!;
+  }
+
+  #carryOutOn(client: VirtualClient, effect: Extract<TextEffect, { client: number }>): void {
     switch (effect.kind) {
       case "write": {
         const bytes = client.isClosed ? 0 : client.take(effect.bytes);
