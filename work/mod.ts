@@ -14,6 +14,7 @@ export {
   decodeClassicMessage,
   encodeClassicMessage,
 } from "./classic.ts";
+export { Doubts, type Suspicion } from "./doubts.ts";
 export { Fleet, type FleetPort } from "./fleet.ts";
 export { HEADER_BYTES, hashHeader, hashNonce, UINT64_MAX } from "./hash.ts";
 export { type Interval, IntervalSet } from "./interval_set.ts";
@@ -27,7 +28,7 @@ export {
 } from "./messages.ts";
 export { RateEstimator } from "./rate.ts";
 export { hexDigits, readableRate } from "./readable.ts";
-export { type HeldTask, Roster, Worker, type WorkerOptions } from "./roster.ts";
+export { type HeldTask, Roster, type Standing, Worker, type WorkerOptions } from "./roster.ts";
 export { Account, type Choice, type ScheduledJob, Scheduler } from "./scheduler.ts";
 export {
   hashMaxOf,
