@@ -64,7 +64,7 @@ interface Chunk {
   stopping: boolean;
 }
 
-type Link = "fresh" | "dialing" | "up" | "waiting" | "done";
+type LinkState = "fresh" | "dialing" | "up" | "waiting" | "done";
 
 /** The miner as a state machine; the first `wake` makes it dial. See the module's comment. */
 export class MinerCore implements Machine<MinerInput, MinerEffect> {
@@ -76,7 +76,7 @@ export class MinerCore implements Machine<MinerInput, MinerEffect> {
   readonly #once: boolean;
   readonly #name: string;
   readonly #effects = new Outbox<MinerEffect>();
-  #link: Link = "fresh";
+  #link: LinkState = "fresh";
   #wire: Wire = "cbor";
   #pool: Extract<PoolEvent, { kind: "pool" }> | undefined;
   #kernel: Extract<MinerInput, { kind: "kernel" }> | undefined;

@@ -13,7 +13,7 @@ import type { Candidate } from "../work/candidate.ts";
 import { AUTO, KERNEL_NAMES, whyNoKernel } from "./kernel_choice.ts";
 import { machineCodeOf } from "./kernels/mod.ts";
 import { CHOSEN_BY_NAME, type KernelVerdict, SAFE_KERNEL, type Wish } from "./kernels/selection.ts";
-import { PoolControl, type Standing } from "./pool_control.ts";
+import { PoolControl, type SearchState } from "./pool_control.ts";
 import { startWorker, type WorkerReport } from "./pool_worker.ts";
 import { Prover } from "./prover_adapter.ts";
 import type { Niceness, PoolCommand, PoolEvent, Search } from "./types.ts";
@@ -335,24 +335,24 @@ export class Pool {
       events.push({ kind: "shrunk", id, upper: this.#control.shrink(open.slot, command.upper) });
       return true;
     }
-    const standing = this.#control.standing(open.slot);
-    if (standing.finished) return true;
+    const state = this.#control.stateOf(open.slot);
+    if (state.finished) return true;
     this.#control.close(open.slot);
     this.#open.delete(id);
-    events.push({ kind: "stopped", id, ...news(open, standing) });
+    events.push({ kind: "stopped", id, ...news(open, state) });
     return true;
   }
 
   #lookAtSearches(events: PoolEvent[]): void {
     for (const [id, open] of this.#open) {
-      const standing = this.#control.standing(open.slot);
-      if (standing.finished) {
-        invariant(standing.best !== undefined, "a finished search has a best candidate");
+      const state = this.#control.stateOf(open.slot);
+      if (state.finished) {
+        invariant(state.best !== undefined, "a finished search has a best candidate");
         this.#control.close(open.slot);
         this.#open.delete(id);
-        events.push({ kind: "finished", id, best: standing.best });
-      } else if (standing.begun && (standing.next > open.toldNext || standing.best !== undefined)) {
-        events.push({ kind: "progress", id, ...news(open, standing) });
+        events.push({ kind: "finished", id, best: state.best });
+      } else if (state.begun && (state.next > open.toldNext || state.best !== undefined)) {
+        events.push({ kind: "progress", id, ...news(open, state) });
       }
     }
   }
@@ -363,7 +363,7 @@ export class Pool {
 }
 
 /** What is known about a search; its prefix never shrinks, whatever happens to the threads. */
-function news(open: Open, { next, best }: Standing): { next: bigint; best?: Candidate } {
+function news(open: Open, { next, best }: SearchState): { next: bigint; best?: Candidate } {
   if (next > open.toldNext) open.toldNext = next;
   open.toldBest = best;
   return best === undefined ? { next: open.toldNext } : { next: open.toldNext, best };

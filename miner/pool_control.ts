@@ -77,8 +77,8 @@ export interface SubjectBytes {
   readonly isHeader: boolean;
 }
 
-/** How an open search stands. */
-export interface Standing {
+/** How far an open search is. */
+export interface SearchState {
   /** All in [lower, next - 1] is searched; at most the upper end. */
   readonly next: bigint;
   readonly best: Candidate | undefined;
@@ -312,7 +312,7 @@ export class PoolControl {
     return index;
   }
 
-  standing(index: number): Standing {
+  stateOf(index: number): SearchState {
     const slot = this.#slots[index]!;
     const begun = slot[ALL_CLAIMED] === 1n || slot[CURSOR]! > slot[LOWER]!;
     // Above a hit nothing is searched for sure: there, `LAST` comes before the cursor.

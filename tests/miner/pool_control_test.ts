@@ -45,7 +45,7 @@ describe("PoolControl", () => {
       workers[turn % 2]!.complete({ hash: 1n, nonce: block.lower });
     }
     assertEquals(next, UINT64_MAX + 1n);
-    assert(main.standing(0).finished);
+    assert(main.stateOf(0).finished);
   });
 
   test("a shrink below a claimed block confirms the block's end", () => {
@@ -55,7 +55,7 @@ describe("PoolControl", () => {
     assertEquals(main.shrink(0, 5n), block.upper);
     assertEquals(workers[1]!.claim(1000), undefined);
     assert(workers[0]!.complete({ hash: 9n, nonce: 3n }), "that was all: have a look");
-    assertEquals(main.standing(0).best, { hash: 9n, nonce: 3n });
+    assertEquals(main.stateOf(0).best, { hash: 9n, nonce: 3n });
   });
 
   test("above a hit nothing is claimed nor called searched, below it all is finished", () => {
@@ -64,9 +64,9 @@ describe("PoolControl", () => {
     const [low, middle, high] = workers.map((worker) => worker.claim(1000)!);
     assert(!workers[1]!.complete({ hash: 5n, nonce: middle!.lower + 7n }));
     assertEquals(workers[1]!.claim(1000), undefined);
-    assertEquals(main.standing(0).next, low!.lower);
+    assertEquals(main.stateOf(0).next, low!.lower);
     assert(workers[0]!.complete({ hash: 6n, nonce: low!.lower }), "the block above does not count");
-    assertEquals(main.standing(0), {
+    assertEquals(main.stateOf(0), {
       next: middle!.lower + 7n,
       best: { hash: 5n, nonce: middle!.lower + 7n },
       begun: true,
@@ -81,7 +81,7 @@ describe("PoolControl", () => {
     const lost = workers[0]!.claim(1000)!;
     workers[1]!.complete({ hash: 9n, nonce: workers[1]!.claim(1000)!.lower });
     main.orphan(0);
-    assertEquals(main.standing(0).next, 0n);
+    assertEquals(main.stateOf(0).next, 0n);
     assertEquals(workers[1]!.claim(1000), lost);
     assertEquals(workers[0]!.claim(1000)!.lower, 2000n, "the seat's next holder starts clean");
   });
@@ -106,6 +106,6 @@ describe("PoolControl", () => {
     for (; block !== undefined; block = workers[0]!.claim(1000)) {
       workers[0]!.complete({ hash: 8n, nonce: block.lower });
     }
-    assertEquals(main.standing(0).best, { hash: 3n, nonce: 2n });
+    assertEquals(main.stateOf(0).best, { hash: 3n, nonce: 2n });
   });
 });

@@ -300,7 +300,7 @@ describe("Hasher", () => {
       main.open({ id: 2, subject: message, lower: half + 1n, upper }, 2);
     }).run();
     assertEquals(bound, 2, "the warm-up and the first search, not the second");
-    assertEquals(main.standing(1).best, bruteForce(message, half + 1n, upper));
+    assertEquals(main.stateOf(1).best, bruteForce(message, half + 1n, upper));
   });
 
   const boom = (): Candidate => {
@@ -322,7 +322,7 @@ describe("Hasher", () => {
     ],
   ])("a kernel that %s is reported, and the plain one does the work", (_, kernel) => {
     const { told, main } = reports(kernel);
-    assertEquals(main.standing(0).best, bruteForce(message, 0n, 5000n));
+    assertEquals(main.stateOf(0).best, bruteForce(message, 0n, 5000n));
     for (const kind of ["ready", "kernel error", "look"]) {
       assert(
         told.some((report) => report.kind === kind),
