@@ -23,6 +23,11 @@ export class Deadlines<T extends Timed> {
     },
   );
 
+  /** How many items have one. */
+  get size(): number {
+    return this.#heap.size;
+  }
+
   /** The earliest deadline; Infinity when there is none. */
   get earliestMs(): Millis {
     return this.#heap.top?.deadlineMs ?? Infinity;

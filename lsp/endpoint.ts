@@ -198,6 +198,19 @@ export abstract class Endpoint implements EndpointCore, Host {
     };
   }
 
+  /** How many things each table holds now, by name: for those who watch that none grows for ever. */
+  tableSizes(): Record<string, number> {
+    const { byId, deadlines, senders, strays, notices, inbox } = this;
+    return {
+      connections: byId.size,
+      alarms: deadlines.size,
+      senders: senders.length,
+      strays: strays.length,
+      notices: notices.length,
+      ends: inbox.unreadEnds,
+    };
+  }
+
   /** What one connection counted; `undefined` when there is none of this number (any more). */
   connectionStats(connId: number): ConnectionStats | undefined {
     return this.byId.get(connId)?.stats();

@@ -74,6 +74,16 @@ export class Listener extends Endpoint {
     super.ended(connection);
   }
 
+  override tableSizes(): Record<string, number> {
+    return {
+      ...super.tableSizes(),
+      nativeAddresses: this.nativeByAddress.size,
+      classicAddresses: this.classicByAddress.size,
+      endedRemembered: this.endedIds.size,
+      unproven: this.unprovenCount,
+    };
+  }
+
   // ---- classic wire
 
   protected override handleClassic(bytes: Uint8Array, from: Address, nowMs: Millis): void {

@@ -65,6 +65,8 @@ export class Link {
   /** Datagrams above this many bytes are lost without a word. */
   mtuBytes: number = Infinity;
   flapping: Flapping | undefined;
+  /** So many datagrams more are lost, whatever the faults. */
+  dropNext = 0;
   readonly counts: LinkCounts = {
     datagrams: 0,
     bytes: 0,
@@ -94,6 +96,7 @@ export class Link {
     this.faults = faults;
     this.isCut = false;
     this.flapping = undefined;
+    this.dropNext = 0;
     this.capacity = undefined;
     this.mtuBytes = Infinity;
   }
@@ -104,6 +107,10 @@ export class Link {
     counts.datagrams++;
     counts.bytes += bytes;
     if (!this.isUp(nowMs)) return this.#lose(bytes, "cut");
+    if (this.dropNext > 0) {
+      this.dropNext--;
+      return this.#lose(bytes, "lost");
+    }
     if (bytes > this.mtuBytes) return this.#overflow(bytes, "too large");
     let delayMs = faults.latencyMs;
     if (this.capacity !== undefined) {

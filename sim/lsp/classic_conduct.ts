@@ -21,6 +21,9 @@ interface Connection {
   readonly came: Map<number, number>;
   /** How often each was acknowledged. */
   readonly acked: Map<number, number>;
+  /** How often its Connect was handed in, and answered. */
+  connects: number;
+  answers: number;
 }
 
 const text = new TextDecoder("utf-8", { ignoreBOM: true });
@@ -29,8 +32,8 @@ const text = new TextDecoder("utf-8", { ignoreBOM: true });
 export class ClassicConduct {
   readonly #end: Watched;
   readonly #connections = new Map<number, Connection>();
-  /** ISN of the Connects that were handed in, by address; or our own. */
-  readonly #isns = new Map<Address, Set<number>>();
+  /** ISNs of the Connects that were handed in, by address, and how often; or our own. */
+  readonly #isns = new Map<Address, Map<number, number>>();
   /** Connects whose answer is due in this turn. */
   readonly #due: { readonly address: Address; readonly isn: number }[] = [];
 
@@ -65,8 +68,7 @@ export class ClassicConduct {
     demand(frame, () => `${this.#end.name}: sends nonsense: ${text.decode(bytes)}`);
     const { type, connId, seq, size } = frame;
     if (type === ClassicType.connect) {
-      this.#isnsOf(to).add(seq);
-      return;
+      return this.#countConnect(to, seq);
     }
     if (type === ClassicType.ack && this.#isAnswer(connId, seq, to)) return;
     const known = this.#connections.get(connId);
@@ -93,22 +95,27 @@ export class ClassicConduct {
   }
 
   #connect(from: Address, isn: number): void {
-    this.#isnsOf(from).add(isn);
+    this.#countConnect(from, isn);
     for (const known of this.#connections.values()) {
-      if (known.address !== from || known.isn !== isn || !this.#end.isOpen(known.id)) continue;
-      this.#due.push({ address: from, isn });
+      if (known.address !== from || known.isn !== isn) continue;
+      known.connects++;
+      if (this.#end.isOpen(known.id)) this.#due.push({ address: from, isn });
     }
   }
 
   /** Whether an Ack answers a Connect; a new number makes a connection. */
   #isAnswer(connId: number, seq: number, to: Address): boolean {
     if (this.#end.to !== undefined) return false;
-    const known = this.#connections.get(connId);
+    let known = this.#connections.get(connId);
+    const where = (): string => `${this.#end.name}, classic connection ${connId}`;
     if (known === undefined) {
-      const where = (): string => `${this.#end.name}, classic connection ${connId}`;
       demand(this.#isns.get(to)?.has(seq), () => `${where()}: nobody connected with ISN ${seq}`);
-      this.#open(connId, seq, to);
+      known = this.#open(connId, seq, to);
+      known.connects = this.#end.turnedAway() > 0 ? Infinity : this.#isns.get(to)!.get(seq)!;
     } else if (known.isn !== seq) return false;
+    // Of an ISN of 0, the answer is a heartbeat as well.
+    if (seq > 0) known.answers++;
+    demand(known.answers <= known.connects, () => `${where()}: answers a Connect that never came`);
     const index = this.#due.findIndex(({ address, isn }) => address === to && isn === seq);
     if (index >= 0) this.#due.splice(index, 1);
     return true;
@@ -116,7 +123,16 @@ export class ClassicConduct {
 
   #open(id: number, isn: number, address: Address): Connection {
     const out = new Outgoing(isn, this.#end.classic, `${this.#end.name}, classic connection ${id}`);
-    const known = { id, isn, address, out, came: new Map(), acked: new Map() };
+    const known = {
+      id,
+      isn,
+      address,
+      out,
+      came: new Map(),
+      acked: new Map(),
+      connects: 0,
+      answers: 0,
+    };
     this.#connections.set(id, known);
     return known;
   }
@@ -141,9 +157,9 @@ export class ClassicConduct {
     );
   }
 
-  #isnsOf(address: Address): Set<number> {
+  #countConnect(address: Address, isn: number): void {
     let known = this.#isns.get(address);
-    if (known === undefined) this.#isns.set(address, (known = new Set<number>()));
-    return known;
+    if (known === undefined) this.#isns.set(address, (known = new Map<number, number>()));
+    known.set(isn, (known.get(isn) ?? 0) + 1);
   }
 }

@@ -24,6 +24,8 @@ export interface Watched {
   readonly to: Address | undefined;
   /** Whether its program believes in a connection, and has not begun to close it. */
   isOpen(connId: number): boolean;
+  /** Whether the program knows of everything that there is to read. */
+  readsAll(): boolean;
   /** How many events the program has read of a connection. */
   readOf(connId: number): number;
   /** How often the endpoint has turned something away for a limit. */

@@ -8,6 +8,7 @@
 import type { Millis } from "../../base/machine.ts";
 import type { Dice } from "../engine/dice.ts";
 import type { Loop } from "../engine/loop.ts";
+import type { Network } from "../engine/network.ts";
 import { demand } from "../engine/trace.ts";
 import type { End } from "./ledger.ts";
 import type { Party } from "./party.ts";
@@ -28,13 +29,15 @@ interface Pair {
 /** The last round of bursts and endings, and what must come of them. */
 export class Finale {
   readonly #loop: Loop;
+  readonly #network: Network;
   readonly #plan: LspPlan;
   readonly #script: Dice;
   readonly #latencyMs: Millis;
   readonly #pairs: Pair[] = [];
 
-  constructor(loop: Loop, plan: LspPlan, script: Dice, latencyMs: Millis) {
+  constructor(loop: Loop, network: Network, plan: LspPlan, script: Dice, latencyMs: Millis) {
     this.#loop = loop;
+    this.#network = network;
     this.#plan = plan;
     this.#script = script;
     this.#latencyMs = latencyMs;
@@ -65,10 +68,20 @@ export class Finale {
       const action = script.pick(actions);
       const atMs = this.#loop.nowMs;
       this.#pairs.push({ client, clientEnd, listener, listenerEnd, action, atMs });
-      if (action === "client closes") client.close();
-      else if (action === "listener closes") listener.closeConn(listenerEnd);
-      else if (action === "client crashes") client.crash();
+      if (action === "client closes") {
+        this.#dropSome(client, listener);
+        client.close();
+      } else if (action === "listener closes") {
+        this.#dropSome(listener, client);
+        listener.closeConn(listenerEnd);
+      } else if (action === "client crashes") client.crash();
     }
+  }
+
+  /** The next few datagrams in one direction are lost: what was to be said is said again. */
+  #dropSome(from: Party, to: Party): void {
+    const link = this.#network.link(from.host.computer.name, to.host.computer.name);
+    if (this.#script.chance(0.5)) link.dropNext = this.#script.integer(1, 2);
   }
 
   /** After the bound: did the right thing come of it? */
@@ -87,10 +100,10 @@ export class Finale {
       }
       if (action === "client closes") {
         demand(client.side.drained, () => `${where()}: never drained`);
-        demand(listenerEnd.ended, () => `${where()}: the listener was not told`);
+        demandTold(listenerEnd, () => `${where()}: the listener`);
       }
       if (action === "listener closes") {
-        demand(clientEnd.ended, () => `${where()}: the client was not told`);
+        demandTold(clientEnd, () => `${where()}: the client`);
       }
       if (action === "client crashes") this.#demandMissedInTime(listenerEnd, atMs, where);
     }
@@ -119,6 +132,13 @@ export class Finale {
       () => `${where()}: lost after ${at} ms, expected ${from} to ${to}`,
     );
   }
+}
+
+/** On the native wire one end tells the other that it is over; on the classic one, silence does. */
+function demandTold(end: End, who: () => string): void {
+  demand(end.ended, () => `${who()} was not told`);
+  const isTold = end.wire === "json" || end.ended === "closed";
+  demand(isTold, () => `${who()} found out by itself: ${end.ended}`);
 }
 
 function demandAllRead(writer: End, reader: End, where: () => string): void {

@@ -23,6 +23,9 @@ interface Handshake {
   endedMs: Millis;
 }
 
+/** Fewer ends than this may come in a run. */
+const REMEMBERED_MIN = 1000;
+
 const reader = new DatagramReader();
 
 /** When the newest cookie that came back was handed out; -Infinity if none did. */
@@ -46,6 +49,7 @@ export class NativeConduct {
   #answersSent = 0;
   #strangers = 0;
   #challengesSent = 0;
+  #straysInTurn = 0;
 
   constructor(end: Watched) {
     this.#end = end;
@@ -79,16 +83,21 @@ export class NativeConduct {
     if (type === FrameType.pathChallenge && reader.number === 1) return this.#sentChallenge(to);
     if (type === FrameType.close && code === CloseCode.answer) {
       demand(++this.#answersSent <= this.#closesHandled, () => `${where()}: answers no Close`);
+      this.#noteStray();
       this.#due.delete(`${reader.connId} ${to}`);
       return;
     }
     demand(known, () => `${where()}: sends before there is one`);
     demand(known.address === to, () => `${where()}: sends to ${to}, the peer is ${known.address}`);
     known.sent(reader, accept, nowMs);
-    if (known.isOver) this.#noteOver(known, nowMs);
+    if (!known.isOver) return;
+    // Its own Close, because the last acknowledgement came with the peer's, is as good an answer.
+    this.#due.delete(`${known.id} ${to}`);
+    this.#noteOver(known, nowMs);
   }
 
   turnOver(): void {
+    this.#straysInTurn = 0;
     if (this.#due.size === 0) return;
     const [first] = this.#due;
     this.#due.clear();
@@ -110,6 +119,7 @@ export class NativeConduct {
   }
 
   #sentHandshake(to: Address, nowMs: Millis): void {
+    if (this.#end.to === undefined) this.#noteStray();
     while (reader.next()) {
       const { type, isn, token } = reader;
       if (type === FrameType.connect) this.#handshakeOf(to, isn);
@@ -167,10 +177,21 @@ export class NativeConduct {
 
   #noteOver({ isn, address }: NativeConnection, nowMs: Millis): void {
     const handshake = this.#handshakes.get(`${address} ${isn}`);
+    // One that remembers few ends soon knows nothing of this.
+    if (this.#end.limits.maxEndedRemembered < REMEMBERED_MIN) return;
     if (handshake?.endedMs === -Infinity) handshake.endedMs = nowMs;
   }
 
   // ---- strangers
+
+  /** What is said to strangers in one turn has a limit. */
+  #noteStray(): void {
+    const { maxStrayDatagrams } = this.#end.limits;
+    demand(
+      ++this.#straysInTurn <= maxStrayDatagrams,
+      () => `${this.#end.name}: ${this.#straysInTurn} datagrams to strangers in one turn`,
+    );
+  }
 
   #handledUnknown(from: Address): void {
     const { connId } = reader;
@@ -199,11 +220,14 @@ export class NativeConduct {
       if (known.isOver) continue;
       known.moveTo(from);
     }
-    if (!answers && number > known.newestNumber) this.#strangers++;
+    // An end that is over takes no note of what is new any more.
+    const isOver = known.isOver || !this.#end.isOpen(known.id) || !this.#end.readsAll();
+    if (!answers && (isOver || number > known.newestNumber)) this.#strangers++;
   }
 
   #sentChallenge(to: Address): void {
     const { connId, token } = reader;
+    this.#noteStray();
     demand(
       ++this.#challengesSent <= this.#strangers,
       () => `${this.#end.name}, connection ${connId}: challenges ${to}, which sent nothing new`,

@@ -16,8 +16,8 @@ const REORDERING_DATAGRAMS = 3;
 /** It counts as lost after so much more than a round trip; or a probe comes after this. */
 const REORDERING_SHARE = 1 / 8;
 const PROBE_SLACK_MS = 10;
-/** Closes are repeated over two epochs, each after twice the time of the one before. */
-const CLOSES_MAX = 7;
+/** Closes are repeated over two epochs, each after twice the time of the one before: 10 ms, 20 ... */
+const CLOSES_MAX = 10;
 
 /** See the module. */
 export class NativeConnection {
@@ -86,7 +86,7 @@ export class NativeConnection {
           break;
         case FrameType.close:
           this.hasPeersClose = reader.code !== CloseCode.answer;
-          if (this.hasPeersClose || this.isOver) this.#isAnswered = this.isOver = true;
+          if (this.isOver) this.#isAnswered = true;
           return;
       }
     }

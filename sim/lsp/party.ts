@@ -12,9 +12,12 @@ import { Conduct, watched } from "./conduct.ts";
 import type { Host, Program } from "./host.ts";
 import type { End, Ledger, Side } from "./ledger.ts";
 import type { LargePlan } from "./plan.ts";
+import { demandTablesBounded } from "./tables.ts";
 
 export const LONGEST_PAYLOAD_BYTES = 1000;
 const PAYLOAD_LENGTHS = [0, 1, 2, 7, 12, 12, 40, 100, 200, 200, 699, LONGEST_PAYLOAD_BYTES];
+/** Tables are looked at every so many turns. */
+const LOOK_TURNS = 8;
 /** Above this a classic Go peer need not read it (docs/lsp.md, section 8). */
 const CLASSIC_LENGTH_MAX = 700;
 
@@ -27,12 +30,16 @@ export class Party implements Program {
   allowance: number = Infinity;
   /** `close` was called. */
   closing = false;
+  /** Whether strangers may have taken all connections. */
+  mayBeFull = false;
   /** The large messages that it writes. */
   large: LargePlan = { share: 0, bytesMax: 0 };
   readonly #ledger: Ledger;
   readonly #trace: TraceLine | undefined;
   /** Connections that `closeConn` was called for. */
   readonly #closed = new Set<number>();
+  #turns = 0;
+  readonly #refusalsMs: number[] = [];
 
   constructor(ledger: Ledger, name: string, role: Side["role"], trace: TraceLine | undefined) {
     this.#ledger = ledger;
@@ -85,6 +92,7 @@ export class Party implements Program {
         params,
         to,
         isOpen: (connId) => !this.closing && !this.#closed.has(connId) && this.#isOpen(connId),
+        readsAll: () => this.allowance === Infinity,
         readOf: (connId) => this.side.ends.get(connId)?.received ?? 0,
         turnedAway: () => turnedAway(core),
       }),
@@ -100,6 +108,7 @@ export class Party implements Program {
   afterTurn(): void {
     const { core } = this.host;
     if (!(core instanceof Endpoint)) return;
+    if (++this.#turns % LOOK_TURNS === 0) demandTablesBounded(this.side.name, core);
     const { maxQueuedBytes, maxUnreadBytes, maxUnreadBytesTotal } = core.limits;
     const { maxMessageBytes, maxReassemblyBytes } = core.limits;
     const { bytes: unreadBytes, reassemblyBytes } = core.budget;
@@ -189,9 +198,25 @@ export class Party implements Program {
     this.side.dead = true;
   }
 
+  /** Refusals are told, but not without end. */
+  #noteRefusal(): void {
+    const { core, computer } = this.host;
+    if (!(core instanceof Endpoint)) return;
+    const nowMs = computer.nowMs();
+    this.#refusalsMs.push(nowMs);
+    const { maxRefusalsPerSecond } = core.limits;
+    const before = this.#refusalsMs.at(-1 - 2 * maxRefusalsPerSecond);
+    demand(
+      before === undefined || nowMs - before >= 1000,
+      () => `${this.side.name}: told of more than ${maxRefusalsPerSecond} refusals a second`,
+    );
+  }
+
   #refused(code: string, reason: string): void {
-    if (this.side.role === "listener") return;
-    demand(code === "timeout" || code === "closed", () => `${this.side.name}: ${code}: ${reason}`);
+    if (this.side.role === "listener") return this.#noteRefusal();
+    const isExpected =
+      code === "timeout" || code === "closed" || (code === "full" && this.mayBeFull);
+    demand(isExpected, () => `${this.side.name}: ${code}: ${reason}`);
     demand(this.side.ends.size === 0, () => `${this.side.name}: refused after connecting`);
     demand(this.side.refused === undefined, () => `${this.side.name}: refused twice`);
     this.side.refused = code;

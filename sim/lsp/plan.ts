@@ -49,6 +49,16 @@ export interface LargePlan {
   readonly bytesMax: number;
 }
 
+/** What a forger does. */
+export type Forgery = "replay" | "forge" | "flood";
+
+/** A stranger who wants to do harm. */
+export interface ForgerPlan {
+  readonly kinds: readonly Forgery[];
+  /** Mean time between two deeds. */
+  readonly paceMs: Millis;
+}
+
 /** A whole run. */
 export interface LspPlan {
   readonly dice: Dice;
@@ -59,6 +69,8 @@ export interface LspPlan {
   readonly clients: readonly ClientPlan[];
   readonly large: LargePlan;
   readonly incidents: readonly Incident[];
+  /** In some runs only. */
+  readonly forger: ForgerPlan | undefined;
   /** Length of the phase with faults. */
   readonly faultyMs: Millis;
   /** The longest epoch in use. */
@@ -70,7 +82,7 @@ export function drawLspPlan(seed: number): LspPlan {
   const dice = new Dice(seed, Stream.plan);
   const strangerListener = dice.chance(0.1, "strangerListener");
   const listenerParams = drawParams(dice, "listener");
-  const epochMs = listenerParams.epochMillis;
+  const listenerMs = listenerParams.epochMillis;
   const clientCount = dice.integer(1, 4, "clients");
   const clients: ClientPlan[] = [];
   for (let i = 0; i < clientCount; i++) {
@@ -78,15 +90,17 @@ export function drawLspPlan(seed: number): LspPlan {
       ? ["classic", "stranger"]
       : ["native", "native", "native", "classic", "classic", "stranger"];
     const name = `client${i}`;
+    const kind = dice.pick(kinds, `${name}.kind`);
     clients.push({
-      kind: dice.pick(kinds, `${name}.kind`),
-      params: { ...drawParams(dice, name), epochMillis: epochMs },
+      kind,
+      params: { ...drawParams(dice, name), epochMillis: drawEpoch(dice, kind, listenerMs, name) },
       limits: drawLimits(dice, name),
-      quirks: drawQuirks(dice, epochMs, name),
-      up: drawFaults(dice, epochMs, `${name}.up`),
-      down: drawFaults(dice, epochMs, `${name}.down`),
+      quirks: drawQuirks(dice, listenerMs, name),
+      up: drawFaults(dice, listenerMs, `${name}.up`),
+      down: drawFaults(dice, listenerMs, `${name}.down`),
     });
   }
+  const epochMs = Math.max(listenerMs, ...clients.map(({ params }) => params.epochMillis));
   const faultyMs = epochMs * dice.integer(4, 24, "faultyEpochs");
   const plan = {
     dice,
@@ -99,12 +113,30 @@ export function drawLspPlan(seed: number): LspPlan {
     faultyMs,
     epochMs,
   };
-  // Drawn last, so that the runs without large messages are what they were before there were any.
-  return withLarge(plan, dice);
+  return withForger(withLarge(plan, dice), dice);
+}
+
+/** The forger comes with limits on what strangers can make grow that are soon met. */
+function withForger(plan: Omit<LspPlan, "forger">, dice: Dice): LspPlan {
+  const isThere = dice.chance(0.35, "forger");
+  const kinds = (["replay", "forge", "flood"] as const).filter((kind) => {
+    return dice.chance(0.6, `forger.${kind}`);
+  });
+  const paceMs = plan.epochMs * dice.scale(0.02, 1, "forger.pace");
+  const limits = {
+    maxConnections: dice.pick([10_000, 12], "maxConnections"),
+    maxUnproven: dice.pick([1024, 5], "maxUnproven"),
+    maxEndedRemembered: dice.pick([10_000, 10_000, 2], "maxEndedRemembered"),
+    maxStrayDatagrams: dice.pick([256, 256, 4], "maxStrayDatagrams"),
+    maxRefusalsPerSecond: dice.pick([10, 2], "maxRefusalsPerSecond"),
+  };
+  if (!isThere || kinds.length === 0) return { ...plan, forger: undefined };
+  const listenerLimits = { ...plan.listenerLimits, ...limits };
+  return { ...plan, listenerLimits, forger: { kinds, paceMs } };
 }
 
 /** Narrow limits for large messages too, so that they get into each other's way. */
-function withLarge(plan: Omit<LspPlan, "large">, dice: Dice): LspPlan {
+function withLarge(plan: Omit<LspPlan, "large" | "forger">, dice: Dice): Omit<LspPlan, "forger"> {
   const share = dice.pick([0, 0, 0, 0.1, 0.4], "largeShare");
   const bytesMax = dice.pick([3000, 12_000, 40_000], "maxMessageBytes");
   const messages = dice.pick([1, 1, 2, 8], "maxReassembly");
@@ -126,6 +158,17 @@ function drawParams(dice: Dice, name: string): FullParams {
     maxUnackedMessages: dice.integer(1, windowSize, `${name}.M`),
     maxBackOffInterval: dice.pick([0, 0, 1, 2, 4, 8], `${name}.B`),
   };
+}
+
+/**
+ * A client's epoch. On the native wire each end tells the other its own, and hears from it in time;
+ * on the classic one ends with different epochs lose each other.
+ */
+function drawEpoch(dice: Dice, kind: DialerKind, listenerMs: Millis, name: string): Millis {
+  const other = listenerMs * dice.pick([0.25, 0.5, 2, 4], `${name}.otherEpoch`);
+  const isOther = dice.chance(0.3, `${name}.hasOtherEpoch`);
+  const isHeard = Math.min(listenerMs, other) >= 100;
+  return isOther && isHeard && kind === "native" ? other : listenerMs;
 }
 
 /** Limits so narrow that runs of this size meet them. */

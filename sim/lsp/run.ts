@@ -18,11 +18,19 @@ import { type TraceLine, tracer, type Transcript } from "../engine/trace.ts";
 import { checkClosed, checkSettled, demandConnected } from "./check.ts";
 import { makeDialer, makeListener } from "./endpoints.ts";
 import { Finale } from "./finale.ts";
+import { Forger } from "./forger.ts";
 import { Host } from "./host.ts";
 import { Ledger } from "./ledger.ts";
 import { LONGEST_PAYLOAD_BYTES, Party } from "./party.ts";
-import { type ClientPlan, drawLspPlan, type Incident, type LspPlan } from "./plan.ts";
+import {
+  type ClientPlan,
+  drawLspPlan,
+  type ForgerPlan,
+  type Incident,
+  type LspPlan,
+} from "./plan.ts";
 import { LSP_PLANTS, type LspPlant, PlantedEndpoint } from "./plants.ts";
+import { demandTablesTidy } from "./tables.ts";
 import { LSP_WIRE } from "./wire.ts";
 
 /** Events after which a run is declared unable to come to rest. */
@@ -31,6 +39,9 @@ const LISTENER = "listener";
 const LISTENER_ADDRESS = "10.0.0.1 6060";
 /** Random streams of the computers, far from those of the cores. */
 const COMPUTER_STREAM = 50;
+const FORGER_STREAM = 49;
+/** To so many of its newest connections a listener writes; the rest may be a flood's. */
+const WRITTEN_TO_MAX = 8;
 /** Initial sequence numbers near the places where 31- and 32-bit arithmetic breaks. */
 const EDGE_ISNS = [0, 1, 2 ** 31 - 3, 2 ** 31, 2 ** 32 - 4, 2 ** 32 - 1];
 
@@ -58,6 +69,7 @@ class LspRun implements Run {
   /** The newest life of each client; holes are clients that have not dialed yet. */
   readonly #clients: (Party | undefined)[] = [];
   #listener!: Party;
+  #forger: Forger | undefined;
 
   constructor(seed: number, plant: LspPlant | undefined, transcript: Transcript | undefined) {
     this.#seed = seed;
@@ -78,6 +90,8 @@ class LspRun implements Run {
 
   run(): void {
     this.#startListener();
+    const { forger } = this.plan;
+    if (forger !== undefined) this.#startForger(forger);
     for (const incident of this.plan.incidents) {
       this.#loop.at(incident.atMs, () => this.#carryOut(incident));
     }
@@ -85,13 +99,21 @@ class LspRun implements Run {
     this.#heal();
     this.#runFor(this.#boundMs());
     checkSettled(this.#living());
-    const finale = new Finale(this.#loop, this.plan, this.#script, this.#healedLatencyMs());
+    for (const party of this.#living()) demandTablesTidy(party);
+    const finale = new Finale(
+      this.#loop,
+      this.#network,
+      this.plan,
+      this.#script,
+      this.#healedLatencyMs(),
+    );
     const newcomers = this.#redial();
     this.#runFor(this.plan.epochMs);
     demandConnected(newcomers);
     finale.begin(this.#living());
     this.#runFor(this.#boundMs());
     finale.check();
+    for (const party of this.#living()) demandTablesTidy(party);
     finale.closeAll(this.#living());
     this.#runFor(this.#boundMs());
     checkClosed(this.#living());
@@ -141,6 +163,12 @@ class LspRun implements Run {
     return this.plan.epochMs / 50;
   }
 
+  #startForger(plan: ForgerPlan): void {
+    const dice = new Dice(this.#seed, FORGER_STREAM);
+    const [loop, network, trace] = [this.#loop, this.#network, this.#trace];
+    this.#forger = new Forger(loop, network, dice, plan, LISTENER_ADDRESS, trace);
+  }
+
   #startListener(): void {
     const party = new Party(this.#ledger, LISTENER, "listener", this.#trace);
     party.large = this.plan.large;
@@ -173,6 +201,7 @@ class LspRun implements Run {
     const address = samePort ? previous.host.socket.address : undefined;
     party.host = new Host(party.side.name, computer, this.#network, core, party, address);
     party.watch(params, LISTENER_ADDRESS);
+    party.mayBeFull = this.plan.forger !== undefined;
     this.#parties.push(party);
     this.#clients[index] = party;
     return party;
@@ -225,7 +254,9 @@ class LspRun implements Run {
     else if (what === "slow") this.#readSlowly(listener, amount);
     else if (what === "close" && !listener.closing) listener.close();
     else if (what === "write") {
-      for (const end of listener.openEnds()) listener.write(end, amount, this.#script);
+      for (const end of listener.openEnds().slice(-WRITTEN_TO_MAX)) {
+        listener.write(end, amount, this.#script);
+      }
     }
   }
 
@@ -285,6 +316,7 @@ class LspRun implements Run {
 
   #heal(): void {
     this.#trace?.(() => "---- everything heals ----");
+    this.#forger?.stop();
     this.#network.heal(calmFaults(this.#healedLatencyMs()));
     if (this.#listener.side.dead) this.#startListener();
     for (const computer of [this.#listenerComputer, ...this.#computers]) computer.heal();

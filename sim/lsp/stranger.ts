@@ -75,6 +75,7 @@ export class StrangerEndpoint implements EndpointCore {
   readonly #outbox: { readonly to: Address; readonly text: string }[] = [];
   readonly #events: LspEvent[] = [];
   readonly #notices: LspNotice[] = [];
+  readonly #isDialer: boolean;
   #dialing: Connection | undefined;
   #tickAtMs: Millis;
   #lastId = 0;
@@ -88,6 +89,7 @@ export class StrangerEndpoint implements EndpointCore {
   ) {
     this.#params = { ...CLASSIC_DEFAULTS, ...params };
     this.#tickAtMs = nowMs + this.#params.epochMillis;
+    this.#isDialer = dial !== undefined;
     if (dial === undefined) return;
     this.#dialing = new Connection(0, dial.to, dial.isn);
     this.#send(dial.to, Type.connect, 0, dial.isn);
@@ -100,6 +102,7 @@ export class StrangerEndpoint implements EndpointCore {
     if (frame.Type === Type.connect) return this.#onConnect(frame, from);
     const dialing = this.#dialing;
     if (dialing !== undefined) {
+      if (from !== dialing.peer) return;
       if (frame.Type !== Type.ack || frame.SeqNum !== dialing.isn || frame.ConnID <= 0) return;
       this.#dialing = undefined;
       dialing.id = frame.ConnID;
@@ -184,7 +187,7 @@ export class StrangerEndpoint implements EndpointCore {
   }
 
   #onConnect(frame: Frame, from: Address): void {
-    if (this.#dialing !== undefined || this.#closing) return;
+    if (this.#isDialer || this.#closing) return;
     for (const known of this.#connections.values()) {
       if (known.peer !== from) continue;
       if (known.isn === frame.SeqNum) {
