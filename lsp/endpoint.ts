@@ -198,7 +198,7 @@ export abstract class Endpoint implements EndpointCore, Host {
     };
   }
 
-  /** How many things each table holds now, by name: for those who watch that none grows for ever. */
+  /** How many things each table holds now, by name, to see that none grows for ever. */
   tableSizes(): Record<string, number> {
     const { byId, deadlines, senders, strays, notices, inbox } = this;
     return {

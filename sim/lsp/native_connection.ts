@@ -16,7 +16,7 @@ const REORDERING_DATAGRAMS = 3;
 /** It counts as lost after so much more than a round trip; or a probe comes after this. */
 const REORDERING_SHARE = 1 / 8;
 const PROBE_SLACK_MS = 10;
-/** Closes are repeated over two epochs, each after twice the time of the one before: 10 ms, 20 ... */
+/** Closes are repeated over two epochs, each after twice the time of the last: 10 ms, 20 ... */
 const CLOSES_MAX = 10;
 
 /** See the module. */
