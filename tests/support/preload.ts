@@ -1,14 +1,17 @@
 /**
- * What bunfig.toml loads before the tests: their one time limit. A test that reaches it hangs, on
- * however busy a machine. `MOTHERLODE_TEST_SECONDS` sets another, for campaigns and for emulators.
+ * What bunfig.toml loads before the tests: their one time limit, and what is tidied up when all are
+ * over. A test that reaches the limit hangs, on however busy a machine. `MOTHERLODE_TEST_SECONDS`
+ * sets another limit, for campaigns and for emulators.
  *
  * Bun 1.4.5 knows no limit in bunfig.toml, and forgets after each file what setDefaultTimeout() has
  * set; so it is set again whenever a test file is about to be loaded.
  *
  * @module
  */
-import { setDefaultTimeout } from "bun:test";
+import { afterAll, setDefaultTimeout } from "bun:test";
+import { rmSync } from "node:fs";
 import { plugin } from "bun";
+import { leftovers } from "./leftovers.ts";
 
 const TEST_SECONDS = 600;
 
@@ -22,4 +25,9 @@ plugin({
       return undefined;
     });
   },
+});
+
+// A hook of the preload runs once, behind the last test of the last file.
+afterAll(() => {
+  for (const path of leftovers) rmSync(path, { recursive: true, force: true });
 });

@@ -3,11 +3,12 @@
  *
  * @module
  */
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { CACHE_VARIABLE } from "../../miner/kernels/record_store_adapter.ts";
+import { leftovers } from "./leftovers.ts";
 import { within } from "./waiting.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
@@ -15,7 +16,7 @@ const running = new Set<Script>();
 
 /** No test writes to the home directory: what programs keep goes here while the tests run. */
 const CACHE_DIRECTORY = mkdtempSync(join(tmpdir(), "motherlode-cache-"));
-process.on("exit", () => rmSync(CACHE_DIRECTORY, { recursive: true, force: true }));
+leftovers.add(CACHE_DIRECTORY);
 
 /** The environment of a program that a test starts. */
 export function scriptEnvironment(
