@@ -13,105 +13,21 @@
  *
  * @module
  */
-import { readFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { median } from "./median.ts";
-import type { Load, LoadReport, Mode, Peer } from "./textkv_load.ts";
+import type { Mode, Peer } from "./textkv_load.ts";
+import { endAll, Loader, type Run, type Server, startServer } from "./textkv_servers.ts";
 
 const CLIENTS = [1, 10, 100];
 const MODES: readonly Mode[] = ["mix", "get", "pipelined mix"];
 /** What issue 13 asks for: requests a second against Redis, at least. */
 const BARS: Readonly<Record<Mode, number>> = { mix: 0.8, get: 0.8, "pipelined mix": 0.5 };
+const WARM_UP_MS = 1500;
 /** The slow reader's list: 4 MB. */
 const SLOW_LINES = 1000;
 const SLOW_VALUE_BYTES = 4096;
 /** What it reads, and how often: about 1 MB a second. */
 const SLOW_READ_MS = 50;
-const TICKS_PER_SECOND = 100;
-
-const ECHO = `Bun.listen({ hostname: "127.0.0.1", port: Number(process.argv.at(-1)),
-  socket: { data: (socket, bytes) => void socket.write(bytes) } });`;
-
-interface Server {
-  readonly peer: Peer;
-  readonly port: number;
-  readonly pid: number;
-}
-
-/** One run of one case. */
-interface Run extends LoadReport {
-  readonly rate: number;
-  /** Processor time of the server a request. */
-  readonly cpuMicros: number;
-}
-
-const children: Bun.Subprocess[] = [];
-
-function pinned(
-  core: number,
-  command: readonly string[],
-): Bun.Subprocess<"pipe", "pipe", "inherit"> {
-  const taskset = Bun.which("taskset");
-  const pin = taskset === null ? [] : [taskset, "-c", String(core)];
-  const child = Bun.spawn([...pin, ...command], {
-    stdin: "pipe",
-    stdout: "pipe",
-    stderr: "inherit",
-  });
-  children.push(child);
-  return child;
-}
-
-function freePort(): number {
-  const listener = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
-  listener.stop();
-  return listener.port;
-}
-
-async function startServer(peer: Peer): Promise<Server | undefined> {
-  const port = freePort();
-  const source = join(import.meta.dir, "../textkv.ts");
-  const redis = Bun.which("redis-server");
-  if (peer === "redis" && redis === null) return undefined;
-  const options = `--port ${port} --bind 127.0.0.1 --appendonly no --dir ${tmpdir()}`.split(" ");
-  const command = {
-    textkv: [process.execPath, "run", source, String(port), "--quiet"],
-    redis: [redis!, ...options, "--save", "", "--loglevel", "warning"],
-    echo: [process.execPath, "-e", ECHO, String(port)],
-  }[peer];
-  const { pid } = pinned(0, command);
-  for (;;) {
-    const isUp = await Bun.connect({ hostname: "127.0.0.1", port, socket: { data() {} } }).then(
-      (socket) => (socket.end(), true),
-      () => false,
-    );
-    if (isUp) return { peer, port, pid };
-    await Bun.sleep(20);
-  }
-}
-
-/** Processor time of a process so far, in seconds; 0 where /proc is not. */
-function cpuSeconds(pid: number): number {
-  try {
-    const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]!.split(" ");
-    return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
-  } catch {
-    return NaN;
-  }
-}
-
-async function* linesOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<string, never> {
-  let rest = "";
-  const decoder = new TextDecoder();
-  for await (const bytes of stream) {
-    const lines = (rest + decoder.decode(bytes, { stream: true })).split("\n");
-    rest = lines.pop()!;
-    yield* lines;
-  }
-  throw new Error("the clients ended");
-}
 
 const { values } = parseArgs({
   options: {
@@ -120,20 +36,6 @@ const { values } = parseArgs({
     json: { type: "boolean", default: false },
   },
 });
-const loader = pinned(1, [process.execPath, "run", join(import.meta.dir, "textkv_load.ts")]);
-const reports = linesOf(loader.stdout);
-
-async function measure(server: Server, mode: Mode, clients: number): Promise<Run> {
-  const load: Load = { ...server, mode, clients, ms: Number(values.ms) };
-  loader.stdin.write(`${JSON.stringify(load)}\n`);
-  await loader.stdin.flush();
-  const before = cpuSeconds(server.pid);
-  const report = JSON.parse((await reports.next()).value) as LoadReport;
-  const cpu = cpuSeconds(server.pid) - before;
-  const { requests, seconds } = report;
-  return { ...report, rate: requests / seconds, cpuMicros: (cpu * 1e6) / requests };
-}
-
 /** A client that asks for 4 MB again and again and reads about 1 MB a second; ends it. */
 async function slowReader({ port }: Server): Promise<() => void> {
   const filled = Promise.withResolvers<void>();
@@ -170,6 +72,7 @@ async function slowReader({ port }: Server): Promise<() => void> {
   };
 }
 
+const loader = new Loader(Number(values.ms));
 const servers: Server[] = [];
 for (const peer of ["textkv", "redis", "echo"] as const) {
   const server = await startServer(peer);
@@ -177,6 +80,10 @@ for (const peer of ["textkv", "redis", "echo"] as const) {
   else servers.push(server);
 }
 const textkv = servers[0]!;
+// Long enough for just-in-time compilers, ours and the clients', to be through.
+for (const server of servers) {
+  for (const mode of MODES) await loader.measure(server, mode, 10, WARM_UP_MS);
+}
 const cases = MODES.flatMap((mode) => CLIENTS.map((clients) => ({ mode, clients })));
 const runs = new Map<string, Run[]>();
 const nameOf = (peer: Peer, mode: Mode, clients: number): string => `${peer} ${mode} ${clients}`;
@@ -185,17 +92,17 @@ for (let round = 0; round < Number(values.rounds); round++) {
   for (const { mode, clients } of cases) {
     for (const server of servers) {
       const name = nameOf(server.peer, mode, clients);
-      runs.set(name, [...(runs.get(name) ?? []), await measure(server, mode, clients)]);
+      runs.set(name, [...(runs.get(name) ?? []), await loader.measure(server, mode, clients)]);
     }
   }
-  const before = await measure(textkv, "mix", 10);
+  const before = await loader.measure(textkv, "mix", 10);
   const endSlow = await slowReader(textkv);
-  const beside = await measure(textkv, "mix", 10);
+  const beside = await loader.measure(textkv, "mix", 10);
   endSlow();
-  const after = await measure(textkv, "mix", 10);
+  const after = await loader.measure(textkv, "mix", 10);
   costs.push(beside.rate / ((before.rate + after.rate) / 2));
 }
-for (const child of children) child.kill("SIGKILL");
+endAll();
 
 const of = (peer: Peer, { mode, clients }: (typeof cases)[number]): Run[] =>
   runs.get(nameOf(peer, mode, clients)) ?? [];

@@ -360,7 +360,7 @@ export class TextCore implements Machine<TextInput, TextEffect> {
     this.#tally.ignored.long++;
     client.isDoomed = true;
     client.input.clear();
-    client.restUntilMs = this.#nowMs + this.#limits.restMs;
+    client.restUntilMs = this.#nowMs + this.#limits.doomMs;
   }
 
   #isOver(client: Client): boolean {

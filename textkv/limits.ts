@@ -37,6 +37,8 @@ export interface Limits {
   readonly uselessMax: number;
   /** How long a client that reaches `uselessMax` is not heard. */
   readonly restMs: number;
+  /** How long the connection of a line that is too long stays open and is not heard. */
+  readonly doomMs: number;
   /** How long a client that sends no more may take nothing of what waits for it. */
   readonly lingerMs: number;
   /** Work for a client that is done in a row while others wait: 1 a line, and 1 every 2 KiB. */
@@ -59,6 +61,7 @@ export const DEFAULT_LIMITS: Limits = {
   linePatienceMs: 10,
   uselessMax: 500,
   restMs: 20,
+  doomMs: 200,
   lingerMs: 60_000,
   sliceWork: 256,
 };

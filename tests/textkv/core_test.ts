@@ -60,13 +60,13 @@ describe("the protocol", () => {
     client.send(`Put:k:${value}\r\nGet:k\n`);
     assertEquals(client.received, `k:${value}\n`);
     client.send(`Put:k:${value}!\n`);
-    server.advance(DEFAULT_LIMITS.restMs);
+    server.advance(DEFAULT_LIMITS.doomMs);
     assert(client.isClosed);
     const other = server.connect();
     other.send("x".repeat(MIB + 1));
     assert(!other.isClosed);
     other.send("x");
-    server.advance(DEFAULT_LIMITS.restMs);
+    server.advance(DEFAULT_LIMITS.doomMs);
     assert(other.isClosed);
     const { ignored, values, dropped, active } = server.core.counts();
     assertEquals([ignored.long, values, dropped, active], [2, 1, 2, 0]);
@@ -288,7 +288,7 @@ describe("others never wait", () => {
     const hostile = server.connect();
     hostile.send("x".repeat(3 * MIB));
     assertEquals([hostile.isPaused, hostile.isClosed], [true, false]);
-    server.advance(DEFAULT_LIMITS.restMs - 1);
+    server.advance(DEFAULT_LIMITS.doomMs - 1);
     assertEquals(hostile.isClosed, false);
     server.advance(1);
     assertEquals([hostile.isClosed, server.core.counts().ignored.long], [true, 1]);

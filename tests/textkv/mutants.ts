@@ -47,7 +47,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     file: core,
     line: "this.#tally.droppedLines += view.left;",
-    becomes: "this.#droppedLines++;",
+    becomes: "this.#tally.droppedLines++;",
     breaks: "of many dropped lines one is counted",
   },
   {
