@@ -17,7 +17,7 @@ export function uint53At(bytes: Uint8Array, at: number): number {
   return uint32At(bytes, at) * TWO_32 + uint32At(bytes, at + 4);
 }
 
-/** Writes the low 32 bits of `value` to the four bytes at `at`. */
+/** Writes the low 32 bits of `value`, a whole number below 2^53, to the four bytes at `at`. */
 export function putUint32(bytes: Uint8Array, at: number, value: number): void {
   bytes[at] = value >>> 24;
   bytes[at + 1] = value >>> 16;

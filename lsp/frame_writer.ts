@@ -35,6 +35,7 @@ const REFUSE_BYTES = 20;
 const CLOSE_BYTES = 16;
 const PATH_BYTES = 11;
 
+const TWO_32 = 2 ** 32;
 const utf8 = new TextEncoder();
 const noBytes = new Uint8Array(0);
 
@@ -260,7 +261,7 @@ export class DatagramWriter {
     invariant(value >>> 0 === value, "a 32-bit field's value is in range");
     const { into, at } = this;
     into[at] = 0x1a;
-    putUint32(into, at + 1, value);
+    putUint32(into, at + 1, value | 0);
     this.at = at + 5;
   }
 
@@ -268,8 +269,8 @@ export class DatagramWriter {
     invariant(value >= 0 && Number.isSafeInteger(value), "a number is below 2^53");
     const { into, at } = this;
     into[at] = 0x1b;
-    putUint32(into, at + 1, Math.floor(value / 2 ** 32));
-    putUint32(into, at + 5, value);
+    putUint32(into, at + 1, (value / TWO_32) | 0);
+    putUint32(into, at + 5, value | 0);
     this.at = at + 9;
   }
 
