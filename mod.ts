@@ -29,6 +29,7 @@ export { hashNonce } from "./work/mod.ts";
 export * as base from "./base/mod.ts";
 export * as channels from "./channels/mod.ts";
 export * as client from "./client/mod.ts";
+export * as kv from "./kv/mod.ts";
 export * as lsp from "./lsp/mod.ts";
 export * as miner from "./miner/mod.ts";
 export * as peer from "./peer/mod.ts";
