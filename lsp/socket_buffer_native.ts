@@ -5,7 +5,8 @@
  *
  * @module
  */
-import { dlopen, FFIType, ptr } from "bun:ffi";
+import { FFIType, ptr } from "bun:ffi";
+import { systemLibrary } from "../run/system_library.ts";
 
 /** What is asked for: 4 MiB held every burst that was measured; Linux stores up to its rmem_max. */
 const WANTED_BYTES = 4 << 20;
@@ -16,11 +17,6 @@ const OPTION: Partial<Record<NodeJS.Platform, readonly [level: number, name: num
   darwin: [0xffff, 0x1002],
 };
 
-const LIBRARIES: Partial<Record<NodeJS.Platform, readonly string[]>> = {
-  linux: ["libc.so.6", "libc.so"],
-  darwin: ["libSystem.B.dylib"],
-};
-
 type SetOption = (fd: number, level: number, name: number, value: number, size: number) => number;
 
 let setOption: SetOption | undefined;
@@ -28,14 +24,11 @@ let setOption: SetOption | undefined;
 function load(): SetOption | undefined {
   const { i32, u32, ptr: pointer } = FFIType;
   const shape = { setsockopt: { args: [i32, i32, i32, pointer, u32], returns: i32 } } as const;
-  for (const name of LIBRARIES[process.platform] ?? []) {
-    try {
-      return dlopen(name, shape).symbols.setsockopt as unknown as SetOption;
-    } catch {
-      // Another libc, or none that may be called.
-    }
+  try {
+    return systemLibrary(shape).setsockopt as unknown as SetOption;
+  } catch {
+    return undefined;
   }
-  return undefined;
 }
 
 /** Enlarges the receive buffer of the socket `fd`; whether the kernel took the wish. */

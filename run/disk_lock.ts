@@ -7,9 +7,10 @@
  * @module
  */
 import { Database } from "bun:sqlite";
-import { dlopen, FFIType, type Pointer, read } from "bun:ffi";
+import { FFIType, type Pointer, read } from "bun:ffi";
 import { closeSync, constants, openSync } from "node:fs";
 import { DiskError } from "./disk_errors.ts";
+import { systemLibrary } from "./system_library.ts";
 
 /** Lets go of a lock. */
 export type Unlock = () => void;
@@ -17,40 +18,31 @@ export type Unlock = () => void;
 /** LOCK_EX | LOCK_NB, the same on Linux, macOS and the BSDs. */
 const EXCLUSIVE_NOW = 2 | 4;
 
-/** Libraries that have flock, the function that tells where errno is, and EWOULDBLOCK. */
-const LIBRARIES: Partial<
-  Record<NodeJS.Platform, readonly [names: readonly string[], errno: string, busy: number]>
-> = {
-  linux: [["libc.so.6", "libc.so", `libc.musl-${machine()}.so.1`], "__errno_location", 11],
-  darwin: [["libSystem.B.dylib"], "__error", 35],
+/** The function that tells where errno is, and EWOULDBLOCK, where there is flock. */
+const ERRNO: Partial<Record<NodeJS.Platform, readonly [where: string, busy: number]>> = {
+  linux: ["__errno_location", 11],
+  darwin: ["__error", 35],
 };
-
-function machine(): string {
-  return process.arch === "arm64" ? "aarch64" : "x86_64";
-}
 
 /** Tries to lock the open file `fd`: 0, or the system's error number. */
 type TryLock = (fd: number) => number;
 
 /** flock of this system; undefined where it cannot be called. */
 function loadFlock(): { tryLock: TryLock; busy: number } | undefined {
-  const [names, errno, busy] = LIBRARIES[process.platform] ?? [[], "", 0];
+  const [errno, busy] = ERRNO[process.platform] ?? ["", 0];
   const shape = {
     flock: { args: [FFIType.i32, FFIType.i32], returns: FFIType.i32 },
     [errno]: { args: [], returns: FFIType.ptr },
   } as const;
-  for (const name of names) {
-    try {
-      const { symbols } = dlopen(name, shape);
-      const where = symbols[errno] as unknown as () => Pointer;
-      const tryLock: TryLock = (fd) =>
-        symbols.flock(fd, EXCLUSIVE_NOW) === 0 ? 0 : read.i32(where(), 0);
-      return { tryLock, busy };
-    } catch {
-      // Another libc, or none that may be called.
-    }
+  try {
+    const symbols = systemLibrary(shape);
+    const where = symbols[errno] as unknown as () => Pointer;
+    const tryLock: TryLock = (fd) =>
+      symbols.flock(fd, EXCLUSIVE_NOW) === 0 ? 0 : read.i32(where(), 0);
+    return { tryLock, busy };
+  } catch {
+    return undefined;
   }
-  return undefined;
 }
 
 let flock: ReturnType<typeof loadFlock> | null = null;

@@ -7,8 +7,9 @@
  *
  * @module
  */
-import { CFunction, dlopen, type FFIFunction, type Pointer, toArrayBuffer } from "bun:ffi";
+import { CFunction, type FFIFunction, type Pointer, toArrayBuffer } from "bun:ffi";
 import { invariant } from "../../base/machine.ts";
+import { systemLibrary, systemLibraryPath } from "../../run/system_library.ts";
 
 /** Native code cannot be used here; the message is one line for people. */
 export class NativeMemoryError extends Error {
@@ -21,15 +22,10 @@ const PROT_READ_WRITE = 3;
 const PROT_READ_EXECUTE = 5;
 /** MAP_PRIVATE | MAP_ANONYMOUS, which differ between the systems. */
 const MAP_FLAGS: Readonly<Record<string, number>> = { linux: 0x22, darwin: 0x1002 };
-const LIBRARIES: Readonly<Record<string, readonly string[]>> = {
-  linux: ["libc.so.6", "libc.musl-x86_64.so.1", "libc.musl-aarch64.so.1"],
-  darwin: ["libSystem.B.dylib"],
-};
 
 /** What a child process needs to know to map memory here; see probe_program_native.ts. */
-export function codeMemory(): { readonly libraries: readonly string[]; readonly mapFlags: number } {
-  const { platform } = process;
-  return { libraries: LIBRARIES[platform] ?? [], mapFlags: MAP_FLAGS[platform] ?? 0 };
+export function codeMemory(): { readonly library: string; readonly mapFlags: number } {
+  return { library: systemLibraryPath() ?? "", mapFlags: MAP_FLAGS[process.platform] ?? 0 };
 }
 
 interface Libc {
@@ -46,51 +42,42 @@ interface Libc {
 
 let libc: Libc | undefined;
 
-function systemLibrary(): Libc {
+function memoryCalls(): Libc {
   if (libc !== undefined) return libc;
   const signatures = {
     mmap: { args: ["ptr", "u64", "i32", "i32", "i32", "i64"], returns: "ptr" },
     mprotect: { args: ["ptr", "u64", "i32"], returns: "i32" },
   } as const satisfies Record<string, FFIFunction>;
-  const names = LIBRARIES[process.platform] ?? [];
-  let why = "none is known";
-  for (const name of names) {
-    try {
-      libc = dlopen(name, signatures).symbols as unknown as Libc;
-      return libc;
-    } catch (error) {
-      // Another C library, then; or bun:ffi is not to be had at all.
-      why = error instanceof Error ? error.message : String(error);
-    }
+  try {
+    libc = systemLibrary(signatures) as unknown as Libc;
+    return libc;
+  } catch (error) {
+    throw new NativeMemoryError((error as Error).message);
   }
-  throw new NativeMemoryError(`no C library on ${process.platform}: ${why}`);
 }
 
 /** AT_HWCAP of Linux: the lower 32 bits of what the kernel says of the processor. */
 export function hardwareCapabilities(): number {
-  for (const name of LIBRARIES["linux"]!) {
-    try {
-      const signature = { args: ["u64"], returns: "u32" } as const;
-      return dlopen(name, { getauxval: signature }).symbols.getauxval(16n);
-    } catch {
-      // Another C library; with none, nothing can be run anyway.
-    }
+  try {
+    return systemLibrary({ getauxval: { args: ["u64"], returns: "u32" } }).getauxval(16n);
+  } catch {
+    // With no C library nothing can be run anyway.
+    return 0;
   }
-  return 0;
 }
 
 const pages = (bytes: number): number => Math.ceil(bytes / PAGE_BYTES) * PAGE_BYTES;
 
 function map(bytes: number): Pointer {
   const flags = MAP_FLAGS[process.platform]!;
-  const at = systemLibrary().mmap(null, bytes, PROT_READ_WRITE, flags, -1, 0);
+  const at = memoryCalls().mmap(null, bytes, PROT_READ_WRITE, flags, -1, 0);
   // MAP_FAILED is -1, as an unsigned 64-bit pointer.
   if (!at || at < 0 || at >= 2 ** 63) throw new NativeMemoryError(`mmap of ${bytes} bytes failed`);
   return at;
 }
 
 function protect(at: number, bytes: number, protection: number, what: string): void {
-  if (systemLibrary().mprotect(at as Pointer, bytes, protection) === 0) return;
+  if (memoryCalls().mprotect(at as Pointer, bytes, protection) === 0) return;
   throw new NativeMemoryError(`the system refuses ${what} (mprotect failed)`);
 }
 

@@ -40,8 +40,8 @@ export interface WireCall {
 
 /** What a child is to do. */
 export interface ProbeJob {
-  /** Names of the C library. */
-  readonly libraries: readonly string[];
+  /** Absolute path of the C library; empty if none is known. */
+  readonly library: string;
   /** For mmap: private and anonymous. */
   readonly mapFlags: number;
   /** Processor time after which the system ends the child. */
@@ -115,15 +115,8 @@ export class ProbeProgram {
   }
 
   #openLibrary(signatures: Record<string, FfiModule.FFIFunction>): Record<string, unknown> {
-    let why: unknown = "none is known";
-    for (const name of this.#job.libraries) {
-      try {
-        return this.#ffi.dlopen(name, signatures).symbols;
-      } catch (error) {
-        why = error;
-      }
-    }
-    throw new Error(`no C library: ${String(why)}`);
+    if (this.#job.library === "") throw new Error("no C library is known");
+    return this.#ffi.dlopen(this.#job.library, signatures).symbols;
   }
 
   /** RLIMIT_CPU (0): an endless loop ends. RLIMIT_CORE (4): a crash leaves no file behind. */

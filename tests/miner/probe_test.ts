@@ -46,7 +46,7 @@ test("the child's program names nothing but what it is given and the language ha
     },
   });
   const said: string[] = [];
-  const job = Buffer.from(JSON.stringify({ libraries: [] }));
+  const job = Buffer.from(JSON.stringify({ library: "" }));
   const input = Buffer.concat([Buffer.from(Uint32Array.of(job.length).buffer), job]);
   const fs = { readFileSync: () => input, writeSync: (_: number, text: string) => said.push(text) };
   // oxlint-disable-next-line no-implied-eval, no-new-func
