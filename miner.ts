@@ -13,7 +13,6 @@ import {
   KERNEL_NAMES,
   mine,
   type Miner,
-  usableCores,
   userCacheDirectory,
   whyNoKernel,
 } from "./miner/mod.ts";
@@ -21,6 +20,7 @@ import { LSP_FLAGS, lspParams, WIRE_FLAG, wireFlag } from "./peer/flags.ts";
 import { readCommandLine, type Usage } from "./run/args.ts";
 import { Failure, UsageError } from "./run/errors.ts";
 import { DEFAULT_PORT, hostAndPort, wholeNumber } from "./run/flags.ts";
+import { usableCores } from "./run/machine_limits.ts";
 import { Display } from "./run/progress.ts";
 import { onSignal, runScript } from "./run/signals.ts";
 import { readableRate } from "./work/readable.ts";

@@ -11,7 +11,8 @@ import { isMainThread, parentPort, Worker, workerData } from "node:worker_thread
 import { parseArgs } from "node:util";
 import { fileURLToPath } from "node:url";
 import { submit } from "../client/mod.ts";
-import { chooseKernel, kernelNamed, usableCores } from "../miner/mod.ts";
+import { chooseKernel, kernelNamed } from "../miner/mod.ts";
+import { usableCores } from "../run/machine_limits.ts";
 import { hostAndPort } from "../run/flags.ts";
 import { readableRate } from "../work/readable.ts";
 import { median } from "./median.ts";

@@ -8,7 +8,8 @@
  */
 import { parseArgs } from "node:util";
 import { submit } from "../client/mod.ts";
-import { chooseKernel, mine, usableCores } from "../miner/mod.ts";
+import { chooseKernel, mine } from "../miner/mod.ts";
+import { usableCores } from "../run/machine_limits.ts";
 import { serve } from "../server/mod.ts";
 import { median } from "./median.ts";
 

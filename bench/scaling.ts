@@ -7,7 +7,8 @@
  * @module
  */
 import { parseArgs } from "node:util";
-import { chooseKernel, Pool, type PoolEvent, usableCores } from "../miner/mod.ts";
+import { chooseKernel, Pool, type PoolEvent } from "../miner/mod.ts";
+import { usableCores } from "../run/machine_limits.ts";
 import { readableRate } from "../work/readable.ts";
 import { median } from "./median.ts";
 

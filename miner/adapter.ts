@@ -11,6 +11,7 @@ import { readablePlural } from "../base/text.ts";
 import { fullParams, type Params, type Wire } from "../lsp/mod.ts";
 import { Uplink } from "../peer/uplink_adapter.ts";
 import { Drive } from "../run/drive.ts";
+import { usableCores } from "../run/machine_limits.ts";
 import { MESSAGES_VERSION } from "../work/messages.ts";
 import { readableRate } from "../work/readable.ts";
 import { MinerCore } from "./core.ts";
@@ -18,6 +19,7 @@ import { GpuPool } from "./gpu/gpu_pool_adapter.ts";
 import { KERNEL_NAMES } from "./kernel_choice.ts";
 import { checkOwnWorker } from "./own_worker_adapter.ts";
 import { Pool } from "./pool_adapter.ts";
+import { startableThreads } from "./thread_count_adapter.ts";
 import type { MinerEffect, MinerInput, MinerRejection, Niceness } from "./types.ts";
 
 /** What a miner is started with. */
@@ -74,13 +76,16 @@ export interface Miner extends AsyncDisposable {
 
 /**
  * Starts a miner; it works until it is closed (or, with `once`, until the server is lost). Throws,
- * before anything is done, an OptionError for an option that cannot work, and a BundledError where
- * threads would run the program's main module again.
+ * before anything is done, an OptionError for an option that cannot work, a BundledError where
+ * threads would run the program's main module again, and a Failure where the system allows too few
+ * threads for one that hashes. Where it allows fewer than `threads`, it goes on with those.
  */
 export function mine(options: MineOptions): Miner {
   checkOptions(options);
   checkOwnWorker(import.meta.url, "adapter.ts");
-  return new RunningMiner(options);
+  const wanted = options.threads ?? usableCores();
+  const threads = startableThreads(wanted, (text) => options.log?.(text, "warn"));
+  return new RunningMiner({ ...options, threads });
 }
 
 /** More threads than any machine has cores. */

@@ -30,7 +30,7 @@ export type { Availability as KernelAvailability } from "./kernels/mod.ts";
 export type { ProvedCode } from "./kernels/proved_code.ts";
 export { userCacheDirectory } from "./kernels/record_store_adapter.ts";
 export type { KernelVerdict } from "./kernels/selection.ts";
-export { Pool, type PoolOptions, usableCores } from "./pool_adapter.ts";
+export { Pool, type PoolOptions } from "./pool_adapter.ts";
 export type {
   MinerEffect,
   MinerInput,

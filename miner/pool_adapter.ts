@@ -5,10 +5,9 @@
  *
  * @module
  */
-import { availableParallelism } from "node:os";
-import { readFileSync } from "node:fs";
 import type { Worker } from "node:worker_threads";
 import { invariant } from "../base/machine.ts";
+import { usableCores } from "../run/machine_limits.ts";
 import type { Candidate } from "../work/candidate.ts";
 import { AUTO, KERNEL_NAMES, whyNoKernel } from "./kernel_choice.ts";
 import { machineCodeOf } from "./kernels/mod.ts";
@@ -63,28 +62,6 @@ interface Seat {
   spawns: number;
 }
 
-/** Cores that this process may use: its affinity, and its container's share of processor time. */
-export function usableCores(cpuMax: string = readCpuMax()): number {
-  const cores = availableParallelism();
-  const [quota, period] = cpuMax.trim().split(/\s+/).map(Number);
-  // "max 100000" means no limit; so does a file that isn't there or makes no sense.
-  if (!(quota! > 0) || !(period! > 0)) return cores;
-  return Math.max(1, Math.min(cores, Math.floor(quota! / period!)));
-}
-
-/** The container's quota and period in microseconds (cgroup v2, or v1 in the same form). */
-function readCpuMax(): string {
-  const read = (path: string): string | undefined => {
-    try {
-      return readFileSync(path, "utf8");
-    } catch {
-      return undefined;
-    }
-  };
-  const v1 = "/sys/fs/cgroup/cpu/cpu.cfs";
-  return read("/sys/fs/cgroup/cpu.max") ?? `${read(`${v1}_quota_us`)} ${read(`${v1}_period_us`)}`;
-}
-
 /** Threads that search; see the module's comment. Tells `pool` when they are ready. */
 export class Pool {
   readonly threads: number;
@@ -110,8 +87,8 @@ export class Pool {
   #closing: Promise<void> | undefined;
 
   constructor(options: PoolOptions) {
-    this.threads = options.threads ?? usableCores();
     this.#options = options;
+    this.threads = options.threads ?? usableCores();
     this.#control = PoolControl.create(this.threads);
     this.#prover = options.prover ?? Prover.at(options.cacheDirectory);
     const named = this.#usableName(options.kernel ?? AUTO);

@@ -6,7 +6,7 @@ import { assert, assertEquals } from "@std/assert";
 import type { Kernel } from "../../miner/kernel.ts";
 import { KERNEL_NAMES, kernelNamed } from "../../miner/kernel_choice.ts";
 import type { KernelVerdict } from "../../miner/kernels/selection.ts";
-import { Pool, usableCores } from "../../miner/pool_adapter.ts";
+import { Pool } from "../../miner/pool_adapter.ts";
 import { PoolControl, SLOTS } from "../../miner/pool_control.ts";
 import { Hasher, type WorkerReport } from "../../miner/pool_worker.ts";
 import type { Niceness, PoolEvent, Search } from "../../miner/types.ts";
@@ -330,14 +330,4 @@ describe("Hasher", () => {
       );
     }
   });
-});
-
-test("usableCores honours the container's quota", () => {
-  const all = usableCores("max 100000");
-  assert(all >= 1);
-  assertEquals(usableCores("50000 100000"), 1);
-  assertEquals(usableCores("100000 100000"), 1);
-  assertEquals(usableCores("-1 100000"), all);
-  assertEquals(usableCores("garbage"), all);
-  assertEquals(usableCores("99999999999 100000"), all);
 });
