@@ -9,6 +9,9 @@ import { bench, do_not_optimize, run, summary } from "mitata";
 import { decodeCbor } from "../base/cbor.ts";
 import type { Message } from "../work/messages.ts";
 import { decodeMessage, encodeMessage } from "../work/wire.ts";
+import { benchOptions } from "./options.ts";
+
+benchOptions(import.meta.path);
 
 const best = { hash: 18_079_332_266n, nonce: 87_627_576n };
 const MESSAGES: Record<string, Message> = {

@@ -8,15 +8,13 @@
  */
 import * as fs from "node:fs";
 import { tmpdir } from "node:os";
-import { parseArgs } from "node:util";
 import { openDisk } from "../run/disk.ts";
 import { median } from "./median.ts";
+import { benchOptions, count } from "./options.ts";
 
-const { values } = parseArgs({
-  options: {
-    seconds: { type: "string", default: "2" },
-    directory: { type: "string", default: tmpdir() },
-  },
+const options = benchOptions(import.meta.path, {
+  seconds: count(2, "how long each case is measured"),
+  directory: { value: "DIR", default: tmpdir(), help: "where the files are written" },
 });
 
 const RECORD_BYTES = 128;
@@ -25,8 +23,8 @@ const ROUNDS = 3;
 const RESTART_RECORDS = 1_000_000;
 const BARE_BYTES = 64 << 20;
 
-const roundMs = (Number(values.seconds) * 1000) / ROUNDS;
-const root = fs.mkdtempSync(`${values.directory}/motherlode-bench-`);
+const roundMs = (options.number("seconds") * 1000) / ROUNDS;
+const root = fs.mkdtempSync(`${options.text("directory")}/motherlode-bench-`);
 
 /** Entries a second, and the median time of a round trip in microseconds. */
 interface Speed {

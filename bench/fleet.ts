@@ -8,7 +8,6 @@
  * @module
  */
 import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
-import { parseArgs } from "node:util";
 import { fileURLToPath } from "node:url";
 import { submit } from "../client/mod.ts";
 import { chooseKernel, kernelNamed } from "../miner/mod.ts";
@@ -16,6 +15,7 @@ import { usableCores } from "../run/machine_limits.ts";
 import { hostAndPort } from "../run/flags.ts";
 import { readableRate } from "../work/readable.ts";
 import { median } from "./median.ts";
+import { benchOptions, count } from "./options.ts";
 
 const MESSAGE = "motherlode bench";
 /** Large enough for the longest run, and all of one length. */
@@ -74,19 +74,19 @@ function start(script: string, args: string[]): Bun.Subprocess<"ignore", "pipe",
 }
 
 async function main(): Promise<void> {
-  const { values } = parseArgs({
-    options: {
-      rounds: { type: "string", default: "7" },
-      seconds: { type: "string", default: "10" },
-      threads: { type: "string", default: String(usableCores()) },
-      kernel: { type: "string" },
-    },
+  const options = benchOptions(import.meta.path, {
+    rounds: count(7, "rounds, each with both contestants"),
+    seconds: count(10, "how long a contestant runs in a round"),
+    threads: count(usableCores(), "hashing threads"),
+    kernel: { value: "NAME", help: "the kernel of both (the one that auto takes)" },
   });
-  const [rounds, seconds, threads] = [values.rounds, values.seconds, values.threads].map(
-    Number,
-  ) as [number, number, number];
+  const [rounds, seconds, threads] = ["rounds", "seconds", "threads"].map(options.number) as [
+    number,
+    number,
+    number,
+  ];
   // The one that the miner would come to by itself, proved before it runs in this process.
-  const kernel = values.kernel ?? (await chooseKernel()).kernel.name;
+  const kernel = options.text("kernel") ?? (await chooseKernel()).kernel.name;
   const server = start("server.ts", ["0"]);
   const { value } = await server.stdout.getReader().read();
   const { host, port } = hostAndPort(new TextDecoder().decode(value).trim().split(" ").at(-1)!);

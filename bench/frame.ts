@@ -18,6 +18,9 @@ import {
   DATAGRAM_BYTES_MAX,
 } from "../lsp/frame.ts";
 import { ChecksumSeal, type Seal } from "../lsp/seal.ts";
+import { benchOptions } from "./options.ts";
+
+benchOptions(import.meta.path);
 
 const payload = Uint8Array.from({ length: 200 }, (_, i) => i);
 const buffer = new Uint8Array(DATAGRAM_BYTES_MAX);

@@ -8,9 +8,9 @@
  *
  * @module
  */
-import { parseArgs } from "node:util";
 import { NewReno } from "../lsp/congestion.ts";
 import { runReal } from "./goodput_real.ts";
+import { benchOptions, count } from "./options.ts";
 import {
   type Goodput,
   type GoodputOptions,
@@ -107,22 +107,21 @@ async function printReal(): Promise<void> {
 }
 
 async function main(): Promise<void> {
-  const { values } = parseArgs({
-    options: {
-      real: { type: "boolean", default: false },
-      seeds: { type: "string", default: "100" },
-      baseline: { type: "string" },
-    },
+  const options = benchOptions(import.meta.path, {
+    real: { help: "over real UDP, each end in its own process" },
+    seeds: count(100, "runs of each stream"),
+    baseline: { value: "FILE", help: "write the medians of the streams there" },
   });
-  if (values.real) return printReal();
+  if (options.has("real")) return printReal();
   console.log("Goodput of 1,000-byte messages, virtual time");
   printGoodput();
   console.log("What one lost datagram adds");
   printOneLoss();
   console.log("1,000 messages of 1,000 bytes, connecting included, K = 20");
-  const baseline = printStreams(Number(values.seeds));
-  if (values.baseline !== undefined) {
-    await Bun.write(values.baseline, `${JSON.stringify(baseline, null, 2)}\n`);
+  const baseline = printStreams(options.number("seeds"));
+  const file = options.text("baseline");
+  if (file !== undefined) {
+    await Bun.write(file, `${JSON.stringify(baseline, null, 2)}\n`);
   }
 }
 

@@ -10,6 +10,9 @@ import { GpuPool } from "../miner/gpu/gpu_pool_adapter.ts";
 import { firstPace, GpuSearch, selfTestGpu } from "../miner/gpu/gpu_search_native.ts";
 import { headerSubject, messageSubject, type Subject } from "../miner/gpu/tiles.ts";
 import { median } from "./median.ts";
+import { benchOptions } from "./options.ts";
+
+benchOptions(import.meta.path);
 
 const ROUNDS = 7;
 const ROUND_MS = 500;

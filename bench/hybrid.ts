@@ -6,7 +6,6 @@
  *
  * @module
  */
-import { parseArgs } from "node:util";
 import type { Kernel } from "../miner/kernel.ts";
 import { nativeEngine } from "../miner/kernels/engine_native.ts";
 import { hybridAvx512, type HybridVariant } from "../miner/kernels/hybrid_kernel.ts";
@@ -14,8 +13,9 @@ import { X86_CODE, x86Code } from "../miner/kernels/machine_code.ts";
 import { detect } from "../miner/kernels/mod.ts";
 import { engineKernel } from "../miner/kernels/tile_search.ts";
 import { contestant, headers, mega, messages, race, ratio } from "./kernel_race.ts";
+import { benchOptions, count } from "./options.ts";
 
-const { values } = parseArgs({ options: { rounds: { type: "string", default: "9" } } });
+const options = benchOptions(import.meta.path, { rounds: count(9, "rounds of each variant") });
 const { usable, reason } = detect().find(({ name }) => name === "avx512-sha")!;
 if (!usable) {
   console.error(`Cannot run the hybrid here: ${reason}`);
@@ -48,10 +48,12 @@ const COLUMNS: Readonly<Record<string, (kernel: Kernel) => (nonces: number) => v
 const rates = new Map(
   Object.entries(COLUMNS).map(([column, run]) => {
     const contestants = kernels.map(({ name, kernel }) => contestant(name, run(kernel)));
-    return [column, race(contestants, Number(values.rounds))];
+    return [column, race(contestants, options.number("rounds"))];
   }),
 );
-console.log(`M nonces/s on one thread, and how they compare; medians of ${values.rounds} rounds`);
+console.log(
+  `M nonces/s on one thread, and how they compare; medians of ${options.text("rounds")} rounds`,
+);
 console.log(
   Bun.inspect.table(
     kernels.map(({ name }) => {

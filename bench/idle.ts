@@ -8,25 +8,23 @@
  * @module
  */
 import { heapStats } from "bun:jsc";
-import { parseArgs } from "node:util";
 import { connect, listen, type LspClient } from "../lsp/mod.ts";
+import { benchOptions, count } from "./options.ts";
 
-const { values } = parseArgs({
-  options: {
-    connections: { type: "string", default: "5000" },
-    epoch: { type: "string", default: "2000" },
-    seconds: { type: "string", default: "10" },
-    port: { type: "string" },
-  },
+const options = benchOptions(import.meta.path, {
+  connections: count(5000, "connections that do nothing"),
+  epoch: count(2000, "milliseconds between two heartbeats"),
+  seconds: count(10, "how long they are watched"),
+  port: { value: "N", help: "be the process of the clients, and connect to this port" },
 });
-const count = Number(values.connections);
-const params = { epochMillis: Number(values.epoch), epochLimit: 10 };
+const wanted = options.number("connections");
+const params = { epochMillis: options.number("epoch"), epochLimit: 10 };
 
 /** The other process: connects, says so, and stays. */
 async function clients(port: number): Promise<void> {
   const all: LspClient[] = [];
-  while (all.length < count) {
-    const some = Array.from({ length: Math.min(50, count - all.length) }, () =>
+  while (all.length < wanted) {
+    const some = Array.from({ length: Math.min(50, wanted - all.length) }, () =>
       connect({ host: "127.0.0.1", port, params }),
     );
     all.push(...(await Promise.all(some)));
@@ -63,10 +61,10 @@ async function measure(): Promise<void> {
   if (first.done) throw new Error("the clients did not connect");
   // A few epochs, so that only idling is measured.
   await Bun.sleep(2 * params.epochMillis);
-  const heapEach = (heapBytes() - before) / count;
+  const heapEach = (heapBytes() - before) / wanted;
   const cpu = cpuMillis();
   const sent = server.stats().sentDatagrams;
-  const seconds = Number(values.seconds);
+  const seconds = options.number("seconds");
   await Bun.sleep(seconds * 1000);
   const stats = server.stats();
   console.log({
@@ -80,5 +78,5 @@ async function measure(): Promise<void> {
   process.exit(0);
 }
 
-if (values.port === undefined) await measure();
-else await clients(Number(values.port));
+if (options.text("port") === undefined) await measure();
+else await clients(options.number("port"));

@@ -7,7 +7,6 @@
  *
  * @module
  */
-import { parseArgs } from "node:util";
 import { createKernel } from "../miner/kernels/mod.ts";
 import { chooseKernel } from "../miner/mod.ts";
 import {
@@ -19,11 +18,14 @@ import {
   race,
   ratio,
 } from "./kernel_race.ts";
+import { benchOptions, count } from "./options.ts";
 
-const { values } = parseArgs({
-  options: { rounds: { type: "string", default: "9" }, against: { type: "string" } },
+const options = benchOptions(import.meta.path, {
+  rounds: count(9, "rounds, each with all contestants"),
+  against: { value: "FOLDER", help: "measure the prototype of this design there too" },
 });
-const ROUNDS = Number(values.rounds);
+const ROUNDS = options.number("rounds");
+const against = options.text("against");
 
 /** The plain way: a string for every nonce, and its score compared with the best. */
 function strings(nonces: number): void {
@@ -63,7 +65,7 @@ const STRINGS = "Bun.SHA256.hash(string, out)";
 const contestants = [
   ...kernels.map((kernel) => contestant(kernel.name, messages(kernel))),
   ...kernels.map((kernel) => contestant(`${kernel.name} header`, headers(kernel))),
-  ...(values.against === undefined ? [] : await prototype(values.against)),
+  ...(against === undefined ? [] : await prototype(against)),
   contestant(STRINGS, strings),
 ];
 const medians = race(contestants, ROUNDS);

@@ -6,29 +6,28 @@
  *
  * @module
  */
-import { parseArgs } from "node:util";
 import { submit } from "../client/mod.ts";
 import { chooseKernel, mine } from "../miner/mod.ts";
 import { usableCores } from "../run/machine_limits.ts";
 import { serve } from "../server/mod.ts";
 import { median } from "./median.ts";
+import { benchOptions, count } from "./options.ts";
 
 const FIRST_NONCE = 100_000_000n;
 
-const { values } = parseArgs({
-  options: {
-    nonces: { type: "string", default: "1000000" },
-    rounds: { type: "string", default: "41" },
-    threads: { type: "string", default: String(usableCores()) },
-  },
+const options = benchOptions(import.meta.path, {
+  nonces: count(1_000_000, "nonces of a job"),
+  rounds: count(41, "jobs"),
+  threads: count(usableCores(), "hashing threads"),
 });
-const nonces = BigInt(values.nonces);
+const nonces = BigInt(options.number("nonces"));
+const rounds = options.number("rounds");
 const upper = FIRST_NONCE + nonces - 1n;
 
 await using server = await serve({ port: 0 });
 const { host, port } = server;
 const { kernel } = await chooseKernel();
-const threads = Number(values.threads);
+const threads = options.number("threads");
 await using _miner = mine({ host, port, threads, kernel: kernel.name });
 // The first jobs warm the fleet up: they wait for the miner and bring its measured rate.
 for (let i = 0; i < 10; i++) {
@@ -37,7 +36,7 @@ for (let i = 0; i < 10; i++) {
 
 const fleet: number[] = [];
 const bare: number[] = [];
-for (let round = 0; round < Number(values.rounds); round++) {
+for (let round = 0; round < rounds; round++) {
   const message = `job ${round % 10}`;
   const startMs = performance.now();
   await submit({ host, port, message, lower: FIRST_NONCE, upper }).answer;
@@ -50,5 +49,5 @@ const [fleetMs, bareMs] = [median(fleet), median(bare)];
 console.log(
   `${nonces} nonces, ${threads} threads, kernel ${kernel.name}: submit to answer ` +
     `${fleetMs.toFixed(1)} ms, bare kernel on one thread ${bareMs.toFixed(1)} ms, ` +
-    `difference ${(fleetMs - bareMs).toFixed(1)} ms (medians of ${values.rounds})`,
+    `difference ${(fleetMs - bareMs).toFixed(1)} ms (medians of ${rounds})`,
 );

@@ -9,6 +9,9 @@ import { seededRandom } from "../base/random.ts";
 import { crc32Native } from "../lsp/crc32_native.ts";
 import { ChecksumSeal, createDialer, createListener, DATAGRAM_BUFFER_BYTES } from "../lsp/mod.ts";
 import type { EndpointCore, Params, Wire } from "../lsp/types.ts";
+import { benchOptions } from "./options.ts";
+
+benchOptions(import.meta.path);
 
 /** Messages a round, as many as a busy turn of an event loop brings. */
 const BURST = 16;

@@ -17,6 +17,9 @@ import {
   raftParams,
 } from "../raft/mod.ts";
 import { median } from "./median.ts";
+import { benchOptions } from "./options.ts";
+
+benchOptions(import.meta.path);
 
 /** Bytes of a command. */
 const COMMAND_BYTES = 128;

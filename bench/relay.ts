@@ -9,8 +9,8 @@
  *
  * @module
  */
-import { parseArgs } from "node:util";
 import { chance, type Random, seededRandom } from "../base/random.ts";
+import { benchOptions, count } from "./options.ts";
 
 /** What a {@link Pipe} does to datagrams. */
 export interface PipeOptions {
@@ -80,24 +80,25 @@ export class Pipe {
 }
 
 async function main(): Promise<void> {
-  const { values, positionals } = parseArgs({
-    allowPositionals: true,
-    options: {
-      rtt: { type: "string", default: "20" },
-      loss: { type: "string", default: "0.01" },
-      mbit: { type: "string", default: "50" },
-      queue: { type: "string", default: "65536" },
-      seed: { type: "string", default: "1" },
+  const options = benchOptions(
+    import.meta.path,
+    {
+      rtt: count(20, "milliseconds there and back"),
+      loss: { value: "P", default: "0.01", help: "probability that a datagram vanishes" },
+      mbit: count(50, "megabits of payload a second at the bottleneck"),
+      queue: count(65_536, "bytes that may wait there"),
+      seed: count(1, "of the dice"),
     },
-  });
-  const targetPort = Number(positionals[0]);
+    { takes: "PORT", count: [1, 1] },
+  );
+  const targetPort = Number(options.positionals[0]);
   const pipe = (stream: number): Pipe =>
     new Pipe({
-      delayMs: Number(values.rtt) / 2,
-      loss: Number(values.loss),
-      bitsPerSecond: Number(values.mbit) * 1e6,
-      queueBytes: Number(values.queue),
-      random: seededRandom(Number(values.seed), stream),
+      delayMs: options.number("rtt") / 2,
+      loss: Number(options.text("loss")),
+      bitsPerSecond: options.number("mbit") * 1e6,
+      queueBytes: options.number("queue"),
+      random: seededRandom(options.number("seed"), stream),
     });
   const up = pipe(1);
   const down = pipe(2);

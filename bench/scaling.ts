@@ -6,11 +6,11 @@
  *
  * @module
  */
-import { parseArgs } from "node:util";
 import { chooseKernel, Pool, type PoolEvent } from "../miner/mod.ts";
 import { usableCores } from "../run/machine_limits.ts";
 import { readableRate } from "../work/readable.ts";
 import { median } from "./median.ts";
+import { benchOptions, count } from "./options.ts";
 
 const MESSAGE = "motherlode bench";
 const LOWER = 10n ** 15n;
@@ -18,15 +18,13 @@ const UPPER = 10n ** 16n - 1n;
 /** Threads that hand in no block for this long are idle. */
 const QUIET_MS = 100;
 
-const { values } = parseArgs({
-  options: {
-    rounds: { type: "string", default: "7" },
-    seconds: { type: "string", default: "3" },
-    kernel: { type: "string" },
-  },
+const options = benchOptions(import.meta.path, {
+  rounds: count(7, "rounds, each with all pools"),
+  seconds: count(3, "how long a pool runs in a round"),
+  kernel: { value: "NAME", help: "the kernel (the one that auto takes)" },
 });
-const rounds = Number(values.rounds);
-const kernel = values.kernel ?? (await chooseKernel()).kernel.name;
+const rounds = options.number("rounds");
+const kernel = options.text("kernel") ?? (await chooseKernel()).kernel.name;
 
 /** A pool of some threads, what it did a second in each round, and how long its stops took. */
 class Contestant {
@@ -86,7 +84,7 @@ await Promise.all(pools.map((pool) => pool.ready()));
 for (const pool of pools) await pool.run(0.5);
 for (const pool of pools) pool.rates.length = pool.stopsMs.length = 0;
 for (let round = 0; round < rounds; round++) {
-  for (const pool of pools) await pool.run(Number(values.seconds));
+  for (const pool of pools) await pool.run(options.number("seconds"));
 }
 const single = pools[0]!.rates;
 console.log(`kernel ${kernel}, medians of ${rounds} interleaved rounds`);

@@ -13,6 +13,9 @@ import { IntervalSet } from "../work/interval_set.ts";
 import { Worker } from "../work/roster.ts";
 import { Account } from "../work/scheduler.ts";
 import type { Task } from "../work/task.ts";
+import { benchOptions } from "./options.ts";
+
+benchOptions(import.meta.path);
 
 const nothing = (): void => {};
 

@@ -13,8 +13,8 @@
  *
  * @module
  */
-import { parseArgs } from "node:util";
 import { median } from "./median.ts";
+import { benchOptions, count } from "./options.ts";
 import type { Mode, Peer } from "./textkv_load.ts";
 import { endAll, Loader, type Run, type Server, startServer } from "./textkv_servers.ts";
 
@@ -29,13 +29,12 @@ const SLOW_VALUE_BYTES = 4096;
 /** What it reads, and how often: about 1 MB a second. */
 const SLOW_READ_MS = 50;
 
-const { values } = parseArgs({
-  options: {
-    rounds: { type: "string", default: "5" },
-    ms: { type: "string", default: "500" },
-    json: { type: "boolean", default: false },
-  },
+const options = benchOptions(import.meta.path, {
+  rounds: count(5, "rounds, each with all cases"),
+  ms: count(500, "milliseconds a case"),
+  json: { help: "all figures as JSON" },
 });
+
 /** A client that asks for 4 MB again and again and reads about 1 MB a second; ends it. */
 async function slowReader({ port }: Server): Promise<() => void> {
   const filled = Promise.withResolvers<void>();
@@ -72,7 +71,7 @@ async function slowReader({ port }: Server): Promise<() => void> {
   };
 }
 
-const loader = new Loader(Number(values.ms));
+const loader = new Loader(options.number("ms"));
 const servers: Server[] = [];
 for (const peer of ["textkv", "redis", "echo"] as const) {
   const server = await startServer(peer);
@@ -88,7 +87,7 @@ const cases = MODES.flatMap((mode) => CLIENTS.map((clients) => ({ mode, clients 
 const runs = new Map<string, Run[]>();
 const nameOf = (peer: Peer, mode: Mode, clients: number): string => `${peer} ${mode} ${clients}`;
 const costs: number[] = [];
-for (let round = 0; round < Number(values.rounds); round++) {
+for (let round = 0; round < options.number("rounds"); round++) {
   for (const { mode, clients } of cases) {
     for (const server of servers) {
       const name = nameOf(server.peer, mode, clients);
@@ -135,7 +134,7 @@ const ratios = cases.map((one) => {
   };
 });
 const slow = { "others beside one slow reader of 4 MB": median(costs).toFixed(3), bar: ">= 0.95" };
-if (values.json) console.log(JSON.stringify({ figures, ratios, slow }));
+if (options.has("json")) console.log(JSON.stringify({ figures, ratios, slow }));
 else {
   for (const table of [figures, ratios, [slow]]) {
     console.log(Bun.inspect.table(table, { colors: false }));

@@ -12,8 +12,8 @@
  */
 import { readFileSync } from "node:fs";
 import { setPriority } from "node:os";
-import { parseArgs } from "node:util";
 import { median } from "./median.ts";
+import { benchOptions, count } from "./options.ts";
 import { endAll, Loader, pinned, type Server, startServer } from "./textkv_servers.ts";
 
 const KINDS = [
@@ -134,18 +134,19 @@ async function measureAll(rounds: number, ms: number): Promise<object[]> {
   }));
 }
 
-const { values } = parseArgs({
-  options: {
-    rounds: { type: "string", default: "5" },
-    ms: { type: "string", default: "1000" },
-    json: { type: "boolean", default: false },
-    hostile: { type: "string" },
-    port: { type: "string" },
-  },
+const options = benchOptions(import.meta.path, {
+  rounds: count(5, "rounds, each with all kinds"),
+  ms: count(1000, "milliseconds a kind"),
+  json: { help: "all figures as JSON" },
+  hostile: { value: "KIND", help: "be the hostile process" },
+  port: { value: "N", help: "and connect to this port" },
 });
-if (values.hostile !== undefined) await beHostile(values.hostile as Kind, Number(values.port));
+const hostile = options.text("hostile");
+if (hostile !== undefined) await beHostile(hostile as Kind, options.number("port"));
 else {
-  const rows = await measureAll(Number(values.rounds), Number(values.ms));
-  console.log(values.json ? JSON.stringify(rows) : Bun.inspect.table(rows, { colors: false }));
+  const rows = await measureAll(options.number("rounds"), options.number("ms"));
+  console.log(
+    options.has("json") ? JSON.stringify(rows) : Bun.inspect.table(rows, { colors: false }),
+  );
   process.exit(0);
 }

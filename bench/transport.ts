@@ -11,8 +11,8 @@
  * @module
  */
 import { join } from "node:path";
-import { parseArgs } from "node:util";
 import { median } from "./median.ts";
+import { benchOptions, count } from "./options.ts";
 import type { Report } from "./transport_roles.ts";
 
 interface Case {
@@ -93,19 +93,17 @@ async function measure({ role, env = {} }: Case, ms: string): Promise<Run> {
   };
 }
 
-const { values } = parseArgs({
-  options: {
-    rounds: { type: "string", default: "5" },
-    ms: { type: "string", default: "2000" },
-    only: { type: "string", default: "" },
-    json: { type: "boolean", default: false },
-  },
+const options = benchOptions(import.meta.path, {
+  rounds: count(5, "rounds, each with all cases"),
+  ms: count(2000, "milliseconds a case"),
+  only: { value: "TEXT", help: "only the cases with TEXT in their names" },
+  json: { help: "all figures as JSON" },
 });
-const bars = BARS.filter(({ what }) => what.name.includes(values.only));
+const bars = BARS.filter(({ what }) => what.name.includes(options.text("only") ?? ""));
 const cases = [...new Set(bars.flatMap(({ what, base }) => [base, what]))];
 const runs = new Map<Case, Run[]>(cases.map((one) => [one, []]));
-for (let round = 0; round < Number(values.rounds); round++) {
-  for (const one of cases) runs.get(one)!.push(await measure(one, values.ms));
+for (let round = 0; round < options.number("rounds"); round++) {
+  for (const one of cases) runs.get(one)!.push(await measure(one, options.text("ms")!));
 }
 
 const figures = cases.map((one) => {
@@ -133,7 +131,7 @@ const ratios = bars.map(({ what, base, bar, by }) => {
     "by CPU": isRate ? byCpu : "",
   };
 });
-if (values.json) console.log(JSON.stringify({ figures, ratios }));
+if (options.has("json")) console.log(JSON.stringify({ figures, ratios }));
 else {
   console.log(Bun.inspect.table(figures, { colors: false }));
   console.log(Bun.inspect.table(ratios, { colors: false }));

@@ -104,6 +104,6 @@ export function helpText({ name, verb, takes, about, flags }: Usage): string {
   );
   const width = Math.max(...left.map((text) => text.length));
   const lines = rows.map(([, { help }], i) => `  ${left[i]!.padEnd(width)}  ${help}`);
-  const positionals = verb === undefined ? takes : `[${verb}] ${takes}`;
-  return `usage: ${invocation(name)} ${positionals}\n\n${about}\n\n${lines.join("\n")}\n`;
+  const words = [invocation(name), ...(verb === undefined ? [] : [`[${verb}]`]), takes];
+  return `usage: ${words.filter((word) => word !== "").join(" ")}\n\n${about}\n\n${lines.join("\n")}\n`;
 }
