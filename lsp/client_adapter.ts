@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { addressText } from "./address.ts";
 import type { ConnectionStats, EndpointStats } from "./counters.ts";
 import { createDialer, type Dialer } from "./dialer.ts";
 import { ConnectionClosed, ConnectionLost, ConnectRefused, type LspError } from "./errors.ts";
@@ -12,7 +13,8 @@ import {
   unlessAborted,
   unpredictable,
 } from "./options_adapter.ts";
-import { addressText, checkPort, openConnected, resolveHost } from "./socket_adapter.ts";
+import { checkPort, resolveToDial } from "./resolve_adapter.ts";
+import { openConnected } from "./socket_adapter.ts";
 import type { LspNotice, Wire } from "./types.ts";
 import { UdpEndpoint, type Upcalls } from "./udp_adapter.ts";
 import { endError, iterate, ReadQueue, type Writer } from "./waiting_adapter.ts";
@@ -69,7 +71,7 @@ export async function connect(options: ConnectOptions): Promise<LspClient> {
   const { port, wire = "cbor", isn, signal } = options;
   checkPort(port, 1);
   signal?.throwIfAborted();
-  const host = await unlessAborted(resolveHost(options.host), signal);
+  const [host = ""] = await unlessAborted(resolveToDial(options.host), signal);
   let client: Client | undefined;
   const socket = await openConnected(host, port, {
     data: (bytes, from, fromPort) => client?.udp.data(bytes, from, fromPort),

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { atPort } from "../base/text.ts";
 import type { ClosureCause, RefusalCause } from "./types.ts";
 
 /** What went wrong, for programs. */
@@ -99,7 +100,8 @@ export class QueueFull extends LspError {
 export class AddressInUse extends LspError {
   override name = "AddressInUse";
   constructor(host: string, port: number, options?: ErrorOptions) {
-    super("ADDRESS_IN_USE", `${host}:${port} is in use by another program`, undefined, options);
+    const text = `${atPort(host, port)} is in use by another program`;
+    super("ADDRESS_IN_USE", text, undefined, options);
   }
 }
 

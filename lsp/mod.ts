@@ -18,6 +18,7 @@
  *
  * @module
  */
+export { hostOf, readableAddress } from "./address.ts";
 export { CLASSIC_PAYLOAD_BYTES_MAX } from "./classic_frame.ts";
 export type { AckSample, CongestionControl, CongestionFactory } from "./congestion.ts";
 export type { ConnectionStats, EndpointStats } from "./counters.ts";

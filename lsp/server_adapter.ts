@@ -12,7 +12,8 @@ import {
   unlessAborted,
   unpredictable,
 } from "./options_adapter.ts";
-import { checkPort, openListening, resolveHost } from "./socket_adapter.ts";
+import { openListening } from "./listening_adapter.ts";
+import { checkPort, resolveToBind } from "./resolve_adapter.ts";
 import type { LspNotice, Wire } from "./types.ts";
 import { UdpEndpoint, type Upcalls } from "./udp_adapter.ts";
 import { endError, iterate, ReadQueue, type Writer } from "./waiting_adapter.ts";
@@ -42,6 +43,12 @@ export interface LspServer extends AsyncIterable<Received>, AsyncDisposable {
   /** The address and the port bound. */
   readonly host: string;
   readonly port: number;
+  /**
+   * Whether every answer leaves from the address that was asked. False where a wildcard is bound
+   * and the system cannot tell which address that was: then the native wire's dialers and those
+   * that call the machine by its first address are served, and other classic ones hear nothing.
+   */
+  readonly answersFromAsked: boolean;
   /**
    * The next message of any connection. Rejects with ConnectionLost or ConnectionClosed, once for
    * each connection that ends, after the data read before; and always once the server is closed.
@@ -84,10 +91,10 @@ export async function listen(options: ListenOptions): Promise<LspServer> {
   const { port, signal } = options;
   checkPort(port, 0);
   signal?.throwIfAborted();
-  const host = await unlessAborted(resolveHost(options.host ?? "127.0.0.1"), signal);
+  const host = await unlessAborted(resolveToBind(options.host ?? "127.0.0.1"), signal);
   let server: Server | undefined;
   const socket = await openListening(host, port, {
-    data: (bytes, from, fromPort) => server?.udp.data(bytes, from, fromPort),
+    data: (bytes, from, fromPort, local) => server?.udp.data(bytes, from, fromPort, local),
     drain: () => server?.udp.drain(),
   });
   try {
@@ -108,6 +115,7 @@ class Server implements LspServer, Upcalls {
   readonly udp: UdpEndpoint<Listener>;
   readonly host: string;
   readonly port: number;
+  readonly answersFromAsked: boolean;
   private readonly options: ListenOptions;
   private readonly closing = Promise.withResolvers<void>();
   private readonly reads = new ReadQueue(() => this.takeNext());
@@ -120,6 +128,7 @@ class Server implements LspServer, Upcalls {
     this.udp = open(this);
     this.host = this.udp.host;
     this.port = this.udp.port;
+    this.answersFromAsked = this.udp.answersFromAsked;
     options.signal?.addEventListener("abort", this.onAbort);
   }
 

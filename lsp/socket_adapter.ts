@@ -1,72 +1,67 @@
 /**
- * Opening a UDP socket with Bun: names are resolved first, failures become errors that say what to
- * do about them, and addresses have one canonical text.
+ * Opening a UDP socket with Bun: failures become errors that say what to do about them. What comes
+ * to a wildcard address is told apart by wildcard_adapter.ts.
  *
  * @module
  */
-import { lookup } from "node:dns/promises";
-import { isIP } from "node:net";
-import { AddressInUse, LspError, UnresolvedHost } from "./errors.ts";
+import { isWildcard } from "../base/ip_address.ts";
+import { atPort } from "../base/text.ts";
+import { hostOf, portOf } from "./address.ts";
+import { AddressInUse, LspError } from "./errors.ts";
 import { enlargeReceiveBuffer, forbidFragments } from "./socket_buffer_native.ts";
 import type { Address } from "./types.ts";
 
 /** What a socket tells. */
 export interface SocketHandlers {
-  data(bytes: Uint8Array, host: string, port: number): void;
+  /** `local`: which of our own addresses was asked, on a socket that has several. */
+  data(bytes: Uint8Array, host: string, port: number, local?: string): void;
   /** There is room to send again. */
   drain(): void;
 }
 
-/** A bound socket; `remote` when it talks to one address only. */
+/** A bound socket; it sends to anybody, or to one address only. */
 export interface UdpSocket {
   readonly port: number;
   /** The address bound to, as the system tells it. */
   readonly host: string;
   /** Whether a datagram too large for the path is lost, rather than cut up on the way. */
   readonly forbidsFragments: boolean;
-  /** Sends `packets[i]` to `hosts[i]`, `ports[i]`; how many went before the kernel was full. */
+  /** Whether an answer leaves from the address that was asked. */
+  readonly answersFromAsked: boolean;
+  /** Sends `packets[i]` to `to[i]`; how many went before the kernel was full. */
   sendMany(packets: readonly Uint8Array[], to: readonly Address[]): number;
   ref(): void;
   unref(): void;
   close(): void;
 }
 
-/** `HOST PORT` as cores know addresses. */
-export function addressText(host: string, port: number): Address {
-  // A socket for both families reports IPv4 peers in this disguise.
-  return `${host.startsWith("::ffff:") ? host.slice(7) : host} ${port}`;
+/** A socket of Bun's, with what Bun does not tell of it. */
+export interface BunSocket extends UdpSocket {
+  /** Its descriptor; -1 if it is not known. */
+  readonly fd: number;
 }
 
-/** The numeric address of `host`, brackets allowed; IPv4 first, as that is our default to bind. */
-export async function resolveHost(host: string): Promise<string> {
-  const bare = host.startsWith("[") && host.endsWith("]") ? host.slice(1, -1) : host;
-  if (isIP(bare) !== 0) return bare;
-  try {
-    const found = await lookup(bare, { all: true });
-    const best = found.find(({ family }) => family === 4) ?? found[0];
-    if (best !== undefined) return best.address;
-  } catch (cause) {
-    throw new UnresolvedHost(host, { cause });
-  }
-  throw new UnresolvedHost(host);
-}
+/** Bun's flag for SO_REUSEADDR. */
+const REUSE_ADDRESS = 16;
 
-/** Throws RangeError unless `port` is one. */
-export function checkPort(port: number, least: 0 | 1): void {
-  if (Number.isInteger(port) && port >= least && port <= 65_535) return;
-  throw new RangeError(`Cannot use port: got ${port}, expected ${least}..65535`);
+/** What may be said to Bun about a socket that it opens. */
+export interface OpenOptions {
+  /** The port may be that of another socket that lets it be shared. */
+  readonly shares?: boolean;
 }
 
 /**
  * Binds `host`, `port` (0: any free one). Throws {@link AddressInUse}, or LspError `SOCKET` with
  * the system's reason.
  */
-export async function openListening(
+export async function openBound(
   host: string,
   port: number,
   handlers: SocketHandlers,
-): Promise<UdpSocket> {
-  const options = { hostname: host, port, binaryType: "uint8array" } as const;
+  { shares = false }: OpenOptions = {},
+): Promise<BunSocket> {
+  const flags = shares ? { flags: REUSE_ADDRESS } : {};
+  const options = { hostname: host, port, binaryType: "uint8array", ...flags } as const;
   try {
     const socket = await Bun.udpSocket({ ...options, socket: callbacks(handlers) });
     const isSix = host.includes(":");
@@ -79,9 +74,8 @@ export async function openListening(
       for (let i = 0; i < packets.length; i++) {
         if (to[i] !== peer) {
           peer = to[i]!;
-          const blank = peer.lastIndexOf(" ");
-          peerHost = peer.slice(0, blank);
-          peerPort = Number(peer.slice(blank + 1));
+          peerHost = hostOf(peer);
+          peerPort = portOf(peer);
           if (isSix && !peerHost.includes(":")) peerHost = `::ffff:${peerHost}`;
         }
         flat.push(packets[i]!, peerPort, peerHost);
@@ -98,7 +92,7 @@ export async function openConnected(
   host: string,
   port: number,
   handlers: SocketHandlers,
-): Promise<UdpSocket> {
+): Promise<BunSocket> {
   // Bun binds IPv4 unless told otherwise, and then cannot reach an IPv6 address.
   const hostname = host.includes(":") ? "::" : "0.0.0.0";
   const options = { hostname, port: 0, binaryType: "uint8array" } as const;
@@ -123,14 +117,16 @@ function callbacks(handlers: SocketHandlers): Bun.udp.SocketHandler<"uint8array"
 
 type AnySocket = Bun.udp.BaseUDPSocket & { readonly fd?: number };
 
-function wrap(socket: AnySocket, isSix: boolean, sendMany: UdpSocket["sendMany"]): UdpSocket {
+function wrap(socket: AnySocket, isSix: boolean, sendMany: UdpSocket["sendMany"]): BunSocket {
   const fd = socket.fd ?? -1;
   enlargeReceiveBuffer(fd);
   const forbidsFragments = forbidFragments(fd, isSix);
   return {
+    fd,
     port: socket.port,
     host: socket.address.address,
     forbidsFragments,
+    answersFromAsked: !isWildcard(socket.address.address),
     sendMany,
     ref: () => socket.ref(),
     unref: () => socket.unref(),
@@ -138,9 +134,10 @@ function wrap(socket: AnySocket, isSix: boolean, sendMany: UdpSocket["sendMany"]
   };
 }
 
-function openError(verb: string, host: string, port: number, cause: unknown): LspError {
+/** What keeps a socket from being opened, for people. */
+export function openError(verb: string, host: string, port: number, cause: unknown): LspError {
   const code = (cause as { code?: unknown }).code;
   if (code === "EADDRINUSE") return new AddressInUse(host, port, { cause });
-  const text = `cannot ${verb} ${host}:${port}: ${(cause as Error).message}`;
+  const text = `cannot ${verb} ${atPort(host, port)}: ${(cause as Error).message}`;
   return new LspError("SOCKET", text, undefined, { cause });
 }

@@ -4,9 +4,10 @@
  *
  * @module
  */
+import { addressText } from "./address.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { LARGEST_DATAGRAM_BYTES } from "./path_mtu.ts";
-import { addressText, type SocketHandlers, type UdpSocket } from "./socket_adapter.ts";
+import type { SocketHandlers, UdpSocket } from "./socket_adapter.ts";
 import type { Address, LspEvent, LspNotice } from "./types.ts";
 
 /** Datagrams handed to the kernel by one call. */
@@ -33,6 +34,13 @@ const slab = Array.from({ length: BATCH }, () => new Uint8Array(LARGEST_DATAGRAM
 
 /** The part of each that was sent last: in a stream, the next has the same length. */
 const views = slab.map((buffer) => buffer.subarray(0));
+
+/** An address, and what it was made of. */
+interface KnownText {
+  readonly host: string;
+  readonly local: string | undefined;
+  readonly text: Address;
+}
 
 /** What the owner of an endpoint is told. */
 export interface Upcalls {
@@ -65,7 +73,7 @@ export class UdpEndpoint<Core extends Endpoint> implements SocketHandlers {
   private isRetiring = false;
   private isRef = true;
   /** The text of an address by its port: it is asked for with every datagram. */
-  private readonly texts = new Map<number, { host: string; text: Address }>();
+  private readonly texts = new Map<number, KnownText>();
 
   constructor(core: Core, socket: UdpSocket, upcalls: Upcalls) {
     this.core = core;
@@ -82,6 +90,11 @@ export class UdpEndpoint<Core extends Endpoint> implements SocketHandlers {
   /** The address bound. */
   get host(): string {
     return this.socket.host;
+  }
+
+  /** Whether answers leave from the address that was asked. */
+  get answersFromAsked(): boolean {
+    return this.socket.answersFromAsked;
   }
 
   /** Has this turn of the event loop end with a look at what the core wants. */
@@ -137,14 +150,14 @@ export class UdpEndpoint<Core extends Endpoint> implements SocketHandlers {
     this.arm();
   }
 
-  data(bytes: Uint8Array, host: string, port: number): void {
+  data(bytes: Uint8Array, host: string, port: number, local?: string): void {
     if (this.isReleased) return;
     this.bytesSinceTurn += bytes.length;
     const datagrams = ++this.sinceTurn;
     // Nobody reads between datagrams that are read together: no time to speak of goes by.
     const isTogether = datagrams > this.prompt + 1 && datagrams % DATAGRAMS_PER_LOOK !== 0;
     if (!isTogether) this.dataMs = performance.now();
-    this.core.handleDatagram(bytes, this.addressOf(host, port), this.dataMs);
+    this.core.handleDatagram(bytes, this.addressOf(host, port, local), this.dataMs);
     if (datagrams >= DATAGRAMS_PER_TURN || this.bytesSinceTurn >= BYTES_PER_TURN) {
       return this.endTurn();
     }
@@ -268,11 +281,11 @@ export class UdpEndpoint<Core extends Endpoint> implements SocketHandlers {
     this.timerAtMs = Infinity;
   }
 
-  private addressOf(host: string, port: number): Address {
+  private addressOf(host: string, port: number, local?: string): Address {
     const known = this.texts.get(port);
-    if (known?.host === host) return known.text;
-    const text = addressText(host, port);
-    this.texts.set(port, { host, text });
+    if (known?.host === host && known.local === local) return known.text;
+    const text = addressText(host, port, local);
+    this.texts.set(port, { host, local, text });
     return text;
   }
 }

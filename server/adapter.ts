@@ -4,7 +4,7 @@
  * @module
  */
 import { checkBy, checkPort, checkText, OptionError } from "../base/options.ts";
-import { atPort, oneLine } from "../base/text.ts";
+import { oneLine } from "../base/text.ts";
 import {
   type EndpointStats,
   fullParams,
@@ -14,6 +14,7 @@ import {
   type LspNotice,
   type LspServer,
   type Params,
+  readableAddress,
 } from "../lsp/mod.ts";
 import { whyEnded } from "../peer/endings.ts";
 import { Drive } from "../run/drive.ts";
@@ -98,12 +99,6 @@ function checkLimits(limits: Partial<ServerLimits>): void {
     if (value === undefined || (typeof value === typeof known && value >= 0)) continue;
     throw new OptionError(`limits.${name}`, `got ${String(value)}, expected a ${typeof known}`);
   }
-}
-
-/** `HOST PORT`, as LSP says it, as people write it. */
-function readableAddress(address: string): string {
-  const [host, port] = address.split(" ") as [string, string];
-  return atPort(host, Number(port));
 }
 
 /** Reports strangers that were turned away, but not each one of a flood. */

@@ -1,0 +1,76 @@
+/**
+ * From what people type to addresses of sockets: names are looked up, all their addresses are kept,
+ * and each address has one text.
+ *
+ * @module
+ */
+import { lookup } from "node:dns/promises";
+import { networkInterfaces } from "node:os";
+import { canonicalIp, isLinkLocal, isWildcard, zoneOf } from "../base/ip_address.ts";
+import { UnresolvedHost } from "./errors.ts";
+
+/** Addresses of a name that are tried at most. */
+export const ADDRESSES_MAX = 8;
+
+/** Throws RangeError unless `port` is one. */
+export function checkPort(port: number, least: 0 | 1): void {
+  if (Number.isInteger(port) && port >= least && port <= 65_535) return;
+  throw new RangeError(`Cannot use port: got ${port}, expected ${least}..65535`);
+}
+
+/** The address to bind for `host`, brackets allowed; IPv4 first, as that is our default. */
+export async function resolveToBind(host: string): Promise<string> {
+  const found = await resolve(host);
+  return found.find((address) => !address.includes(":")) ?? found[0]!;
+}
+
+/**
+ * The addresses to dial for `host`, the best first, the families in turn (RFC 8305, section 4). A
+ * wildcard, as a server prints itself, stands for this machine.
+ */
+export async function resolveToDial(host: string): Promise<readonly string[]> {
+  const found = await resolve(host);
+  if (found.some(isWildcard)) return found[0] === "::" ? ["::1", "127.0.0.1"] : ["127.0.0.1"];
+  const first = found[0]!.includes(":");
+  const [mine, other] = [found.filter(hasFamily(first)), found.filter(hasFamily(!first))];
+  const turns = mine.length > other.length ? mine : other;
+  const inTurn = turns.flatMap((_, i) => [mine[i], other[i]]);
+  return inTurn.filter((address) => address !== undefined).slice(0, ADDRESSES_MAX);
+}
+
+function hasFamily(isSix: boolean): (address: string) => boolean {
+  return (address) => address.includes(":") === isSix;
+}
+
+async function resolve(host: string): Promise<string[]> {
+  const bare = host.startsWith("[") && host.endsWith("]") ? host.slice(1, -1) : host;
+  const typed = canonicalIp(bare);
+  if (typed !== undefined) return withZones(typed);
+  try {
+    const found = await lookup(bare, { all: true });
+    const texts = found.flatMap(({ address }) => withZones(canonicalIp(address) ?? address));
+    if (texts.length > 0) return [...new Set(texts)];
+  } catch (cause) {
+    throw new UnresolvedHost(host, { cause });
+  }
+  throw new UnresolvedHost(host);
+}
+
+/**
+ * `address` with its zone by the interface's name, as the system tells it of peers. A link-local
+ * one without zone, as a look-up gives it, may be on any link: one for each.
+ */
+function withZones(address: string): string[] {
+  if (!isLinkLocal(address)) return [address];
+  const interfaces = Object.entries(networkInterfaces()).flatMap(([name, list]) => {
+    const own = list?.find((entry) => entry.family === "IPv6" && isLinkLocal(entry.address));
+    return own === undefined ? [] : [{ name, index: own.scopeid }];
+  });
+  const zone = zoneOf(address);
+  if (zone === undefined) {
+    const zoned = interfaces.map(({ name }) => `${address}%${name}`);
+    return zoned.length > 0 ? zoned : [address];
+  }
+  const named = interfaces.find(({ index }) => `${index}` === zone);
+  return [named === undefined ? address : `${address.split("%")[0]}%${named.name}`];
+}

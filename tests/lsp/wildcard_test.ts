@@ -1,0 +1,120 @@
+/** Servers on a wildcard address: every address of the machine answers for itself. */
+import { afterEach, describe, test } from "bun:test";
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { isWildcard } from "../../base/ip_address.ts";
+import { AddressInUse, hostOf, listen, type LspServer } from "../../lsp/mod.ts";
+import { within } from "../support/waiting.ts";
+
+/** Ends servers without waiting for clients that have left without a word. */
+let ending = new AbortController();
+function endAll(): void {
+  ending.abort();
+  ending = new AbortController();
+}
+afterEach(endAll);
+
+/** A server that echoes. */
+async function echo(host: string, port = 0): Promise<LspServer & { readonly from: string[] }> {
+  const from: string[] = [];
+  const server = await listen({
+    host,
+    port,
+    onNotice: (notice) => void (notice.kind === "connected" && from.push(notice.from)),
+    onLost: () => {},
+    signal: ending.signal,
+  });
+  void (async () => {
+    for await (const { connId, payload } of server) server.write(connId, payload);
+  })();
+  return Object.assign(server, { from });
+}
+
+/**
+ * A classic client as Go programs are: its socket is connected to the address that it dials, so
+ * that the system shows it nothing from elsewhere. What it was answered with.
+ */
+async function askClassic(host: string, port: number): Promise<string[]> {
+  const answers: string[] = [];
+  const done = Promise.withResolvers<void>();
+  const socket = await Bun.udpSocket({
+    hostname: host.includes(":") ? "::" : "0.0.0.0",
+    connect: { hostname: host, port },
+    binaryType: "uint8array",
+    socket: {
+      data(_socket, bytes) {
+        const frame = JSON.parse(new TextDecoder().decode(bytes)) as Record<string, number>;
+        answers.push(`${frame["Type"]} ${frame["SeqNum"]} ${frame["Payload"] ?? ""}`.trim());
+        const isAccept = frame["Type"] === 2 && frame["SeqNum"] === 7;
+        if (isAccept) socket.send(data(frame["ConnID"]!));
+        if (frame["Type"] === 1) done.resolve();
+      },
+      error() {},
+    },
+  });
+  const repeated = setInterval(() => answers.length === 0 && socket.send(CONNECT), 200);
+  socket.send(CONNECT);
+  try {
+    await within(`an answer from ${host}`, done.promise);
+  } finally {
+    clearInterval(repeated);
+    socket.close();
+  }
+  return answers;
+}
+
+const CONNECT = '{"Type":0,"ConnID":0,"SeqNum":7,"Size":0,"Checksum":0,"Payload":null}';
+
+/** "hi" as message 8. */
+function data(connId: number): string {
+  // The sum of the numbers, and of "hi" as one little-endian word, complemented.
+  const checksum = 0xffff - (connId + 8 + 2 + 0x6968);
+  return `{"Type":1,"ConnID":${connId},"SeqNum":8,"Size":2,"Checksum":${checksum},"Payload":"aGk="}`;
+}
+
+describe.if(process.platform === "linux").each(["0.0.0.0", "::"])("a server on %s", (host) => {
+  test("answers classic clients from whichever address they dialled", async () => {
+    const server = await echo(host);
+    assert(server.answersFromAsked);
+    const dialled = ["127.0.0.1", "127.0.0.2", "127.0.1.1", "127.77.0.1", "127.0.0.2"];
+    if (host === "::") dialled.push("::1");
+    for (const address of dialled) {
+      const answers = await askClassic(address, server.port);
+      assert(answers.includes("2 7") && answers.includes("2 8"), `${address}: ${answers}`);
+      assert(answers.includes("1 8 aGk="), `${address}: ${answers}`);
+    }
+    const clients = server.from.map(hostOf);
+    assertEquals(clients.length, dialled.length);
+    assert(
+      clients.every((client) => client === "127.0.0.1" || client === "::1"),
+      `${clients}`,
+    );
+  });
+
+  test("keeps its port to itself, and gives it back", async () => {
+    const server = await echo(host);
+    const { port } = server;
+    assert(isWildcard(server.host));
+    await askClassic("127.0.0.3", port);
+    for (const other of [host, "127.0.0.1", "127.0.0.3", "127.0.0.4"]) {
+      await assertRejects(() => listen({ host: other, port }), AddressInUse, `${port}`);
+      // As a program that is ready to share would try.
+      const flags = { flags: 16 } as object;
+      await assertRejects(async () => {
+        const taken = await Bun.udpSocket({ hostname: other, port, ...flags });
+        taken.close();
+      }, Error);
+    }
+    endAll();
+    await server.close();
+    await echo(host, port);
+  });
+
+  test("serves more addresses than it has sockets", async () => {
+    const server = await echo(host);
+    const all = Array.from({ length: 300 }, (_, i) => `127.1.${i >> 8}.${i & 255}`);
+    for (const addresses of [all.slice(0, 150), all.slice(150), all.slice(0, 9)]) {
+      const answers = await Promise.all(addresses.map((to) => askClassic(to, server.port)));
+      assert(answers.every((lines) => lines.includes("1 8 aGk=")));
+    }
+  });
+});
