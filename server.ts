@@ -56,6 +56,7 @@ async function main(): Promise<number> {
   const at = {
     host: server.host,
     port: server.port,
+    answersFromAsked: server.answersFromAsked,
     ...(advertise !== undefined && { advertise }),
   };
   await printResult(`${readyLine(at)}\n`);

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { isWildcard } from "../base/ip_address.ts";
+import { canonicalIp, isLinkLocal, isWildcard } from "../base/ip_address.ts";
 import { atPort } from "../base/text.ts";
 import { hostOf, portOf } from "./address.ts";
 import { AddressInUse, LspError } from "./errors.ts";
@@ -69,7 +69,7 @@ export async function openBound(
     let peer: Address = "";
     let peerHost = "";
     let peerPort = 0;
-    return wrap(socket, isSix, (packets, to) => {
+    return wrap(socket, host, (packets, to) => {
       const flat: (Uint8Array | string | number)[] = [];
       for (let i = 0; i < packets.length; i++) {
         if (to[i] !== peer) {
@@ -99,7 +99,7 @@ export async function openConnected(
   const connect = { hostname: host, port };
   try {
     const socket = await Bun.udpSocket({ ...options, connect, socket: callbacks(handlers) });
-    return wrap(socket, host.includes(":"), (packets) => socket.sendMany(packets));
+    return wrap(socket, host, (packets) => socket.sendMany(packets));
   } catch (cause) {
     throw openError("reach", host, port, cause);
   }
@@ -117,16 +117,18 @@ function callbacks(handlers: SocketHandlers): Bun.udp.SocketHandler<"uint8array"
 
 type AnySocket = Bun.udp.BaseUDPSocket & { readonly fd?: number };
 
-function wrap(socket: AnySocket, isSix: boolean, sendMany: UdpSocket["sendMany"]): BunSocket {
+function wrap(socket: AnySocket, asked: string, sendMany: UdpSocket["sendMany"]): BunSocket {
   const fd = socket.fd ?? -1;
   enlargeReceiveBuffer(fd);
-  const forbidsFragments = forbidFragments(fd, isSix);
+  const forbidsFragments = forbidFragments(fd, asked.includes(":"));
+  const bound = socket.address.address;
   return {
     fd,
     port: socket.port,
-    host: socket.address.address,
+    // Bun leaves the zone out, without which a link-local address means nothing.
+    host: isLinkLocal(bound) ? (canonicalIp(asked) ?? bound) : bound,
     forbidsFragments,
-    answersFromAsked: !isWildcard(socket.address.address),
+    answersFromAsked: !isWildcard(bound),
     sendMany,
     ref: () => socket.ref(),
     unref: () => socket.unref(),

@@ -8,8 +8,9 @@
  *
  * @module
  */
-import { dlopen, FFIType, type Pointer, ptr, read } from "bun:ffi";
+import { FFIType, type Pointer, ptr, read } from "bun:ffi";
 import { canonicalIp } from "../base/ip_address.ts";
+import { systemLibrary } from "../run/system_library.ts";
 
 /** A datagram, where it came from, and at which of our addresses. */
 export interface Asked {
@@ -55,14 +56,11 @@ const SHAPE = {
 
 function load() {
   if (process.platform !== "linux") return undefined;
-  for (const name of ["libc.so.6", "libc.so"]) {
-    try {
-      return dlopen(name, SHAPE).symbols;
-    } catch {
-      // Another libc, or none that may be called.
-    }
+  try {
+    return systemLibrary(SHAPE);
+  } catch {
+    return undefined;
   }
-  return undefined;
 }
 
 let libc: ReturnType<typeof load> | false = false;
@@ -195,12 +193,13 @@ function six(bytes: Uint8Array, at: number, zone: number): string {
 }
 
 const ZONE_NAME_BYTES = 16;
+const latin = new TextDecoder("latin1", { ignoreBOM: true });
 
 /** The interface's name, as the system's texts have it; or its number. */
 function zoneName(index: number): string {
   const name = new Uint8Array(ZONE_NAME_BYTES);
   if (index === 0 || Number(calls()!.if_indextoname(index, ptr(name))) === 0) return `${index}`;
-  return new TextDecoder().decode(name.subarray(0, name.indexOf(0)));
+  return latin.decode(name.subarray(0, name.indexOf(0)));
 }
 
 function errno(): number {

@@ -29,7 +29,7 @@ export function hostAndPort(
   defaultPort?: number,
   name = "the server",
 ): { host: string; port: number } {
-  const match = /^(?:\[([0-9a-f:.]+(?:%[\w.-]+)?)\]|([^:[\]\s]+))(?::(\d+))?$/i.exec(text);
+  const match = /^(?:\[([0-9a-f:.]+(?:%[^\]\s]+)?)\]|([^:[\]\s]+))(?::(\d+))?$/i.exec(text);
   const host = match?.[1] ?? match?.[2];
   if (host !== undefined && match![3] !== undefined) return { host, port: port(match![3]) };
   if (host !== undefined && defaultPort !== undefined) return { host, port: defaultPort };

@@ -5,6 +5,7 @@
  * @module
  */
 import { hostname, networkInterfaces } from "node:os";
+import { isLinkLocal, isLoopbackIp, isWildcard } from "../base/ip_address.ts";
 import { atPort } from "../base/text.ts";
 
 /** Where a program listens. */
@@ -13,11 +14,13 @@ export interface Listening {
   readonly port: number;
   /** `HOST:PORT` that others are to use, if it is not the bound one. */
   readonly advertise?: string;
+  /** Whether every answer leaves from the address that was asked; true if left out. */
+  readonly answersFromAsked?: boolean;
 }
 
 /** Whether only programs of this machine reach `host`. */
 export function isLoopback(host: string): boolean {
-  return /^(?:localhost|127\.\d+\.\d+\.\d+|::1|::ffff:127\.\d+\.\d+\.\d+)$/i.test(host);
+  return host.toLowerCase() === "localhost" || isLoopbackIp(host);
 }
 
 /** The ready line of every server: `listening on HOST:PORT`. */
@@ -30,13 +33,26 @@ export function openLine(at: Listening): string | undefined {
   if (isLoopback(at.host)) return undefined;
   const reach = at.advertise ?? atPort(reachableHost(at.host), at.port);
   const warning = "there is no authentication yet: serve only networks that you trust";
-  return `others reach this at ${reach}; ${warning}`;
+  const line = `others reach this at ${reach}; ${warning}`;
+  if (at.answersFromAsked !== false) return line;
+  return `${line}; classic peers reach it at no other address of this machine: bind that one (--host)`;
 }
 
 /** `host`, or, if it is a wildcard, an address of this machine, or its name. */
 function reachableHost(host: string): string {
-  if (!["0.0.0.0", "::"].includes(host)) return host;
-  const addresses = Object.values(networkInterfaces()).flatMap((list) => list ?? []);
-  const outward = addresses.filter(({ internal }) => !internal);
-  return (outward.find(({ family }) => family === "IPv4") ?? outward[0])?.address ?? hostname();
+  if (!isWildcard(host)) return host;
+  const takesSix = host.includes(":");
+  const all = Object.entries(networkInterfaces()).flatMap(([name, list]) =>
+    (list ?? []).map((entry) => ({ name, ...entry })),
+  );
+  const outward = all.filter(
+    ({ internal, family }) => !internal && (takesSix || family === "IPv4"),
+  );
+  // One that means the same everywhere is better than one that is good on a single link.
+  const best =
+    outward.find(({ family }) => family === "IPv4") ??
+    outward.find(({ address }) => !isLinkLocal(address)) ??
+    outward[0];
+  if (best === undefined) return hostname();
+  return isLinkLocal(best.address) ? `${best.address}%${best.name}` : best.address;
 }

@@ -54,6 +54,8 @@ const TRANSPORT_LIMITS: Partial<LspLimits> = {
 export interface RunningServer extends AsyncDisposable {
   readonly host: string;
   readonly port: number;
+  /** Whether every answer leaves from the address that was asked (docs/lsp.md, section 11). */
+  readonly answersFromAsked: boolean;
   /** Resolves when the server has closed; rejects if a bug of ours ended it. */
   readonly closed: Promise<void>;
   /** The state of everything, as plain data. */
@@ -114,6 +116,7 @@ function refusalsTo(log: NonNullable<ServeOptions["log"]>): (notice: LspNotice) 
 class SocketServer implements RunningServer {
   readonly host: string;
   readonly port: number;
+  readonly answersFromAsked: boolean;
   readonly closed: Promise<void>;
   readonly #lsp: LspServer;
   readonly #core: ServerCore;
@@ -125,6 +128,7 @@ class SocketServer implements RunningServer {
   constructor(lsp: LspServer, addresses: Map<number, string>, options: ServeOptions) {
     this.host = lsp.host;
     this.port = lsp.port;
+    this.answersFromAsked = lsp.answersFromAsked;
     this.#lsp = lsp;
     this.#log = options.log ?? (() => {});
     this.#addresses = addresses;

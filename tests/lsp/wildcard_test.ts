@@ -42,7 +42,7 @@ async function askClassic(host: string, port: number): Promise<string[]> {
     binaryType: "uint8array",
     socket: {
       data(_socket, bytes) {
-        const frame = JSON.parse(new TextDecoder().decode(bytes)) as Record<string, number>;
+        const frame = JSON.parse(Buffer.from(bytes).toString("latin1")) as Record<string, number>;
         answers.push(`${frame["Type"]} ${frame["SeqNum"]} ${frame["Payload"] ?? ""}`.trim());
         const isAccept = frame["Type"] === 2 && frame["SeqNum"] === 7;
         if (isAccept) socket.send(data(frame["ConnID"]!));

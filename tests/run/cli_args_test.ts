@@ -121,6 +121,10 @@ test("hostAndPort takes a name, an IPv4 and a bracketed IPv6", () => {
   assertEquals(hostAndPort("localhost:6060"), { host: "localhost", port: 6060 });
   assertEquals(hostAndPort("127.0.0.1:1"), { host: "127.0.0.1", port: 1 });
   assertEquals(hostAndPort("[::1]:6060"), { host: "::1", port: 6060 });
+  for (const host of ["fe80::1%4", "fe80::1%eth0", "fe80::1%br-lan", "fe80::1%wl.0:1"]) {
+    assertEquals(hostAndPort(`[${host}]:6060`), { host, port: 6060 });
+    assertEquals(hostAndPort(`[${host}]`, 6060), { host, port: 6060 });
+  }
   assertEquals(atPort("::1", 6060), "[::1]:6060");
   for (const text of ["", "host", "6060", ":6060", "host:", "::1:6060", "[::1]", "a b:1", "h:0"]) {
     assertThrows(() => hostAndPort(text), UsageError);

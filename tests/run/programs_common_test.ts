@@ -110,6 +110,10 @@ describe("listening", () => {
     assertStringIncludes(line, "others reach this at 10.0.0.9:7; there is no authentication yet");
     const wild = openLine({ host: "0.0.0.0", port: 7 })!;
     assert(/ at (?!0\.0\.0\.0)\S+:7;/.test(wild), wild);
+    const poor = openLine({ host: "0.0.0.0", port: 7, answersFromAsked: false })!;
+    assertStringIncludes(poor, "classic peers reach it at no other address of this machine");
+    const linked = openLine({ host: "fe80::1%br-lan", port: 7 })!;
+    assertStringIncludes(linked, "others reach this at [fe80::1%br-lan]:7;");
     const named = openLine({ host: "::", port: 7, advertise: "kv.example:70" })!;
     assertStringIncludes(named, " at kv.example:70;");
   });
