@@ -37,16 +37,17 @@ const ack: AckFields = {
   rangeCount: 2,
   ranges: Float64Array.of(1002, 1003, 1010, 1020),
 };
+const key = { high: 0x0123_4567, low: 0x89ab_cdef };
 let seq = 2 ** 32;
 
 function writeOne(into: Uint8Array): number {
-  writer.begin(into, 7, seq++);
+  writer.begin(into, 7, key, seq++);
   writer.data(seq, payload);
   return writer.finish();
 }
 
 function writePacked(into: Uint8Array, writer: DatagramWriter): number {
-  writer.begin(into, 7, seq++);
+  writer.begin(into, 7, key, seq++);
   writer.ack(ack);
   while (writer.data(seq, payload)) seq++;
   return writer.finish();

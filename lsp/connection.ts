@@ -9,7 +9,7 @@ import type { Budget } from "./budget.ts";
 import type { ConnectionStats, Rejections } from "./counters.ts";
 import type { Timed } from "./deadlines.ts";
 import { PayloadTooLarge, QueueFull } from "./errors.ts";
-import type { DatagramWriter, Marks } from "./frame.ts";
+import { type ConnectionKey, type DatagramWriter, type Marks, NO_KEY } from "./frame.ts";
 import type { End, Inbox } from "./inbox.ts";
 import type { FullParams, LspLimits } from "./params.ts";
 import { ReceiveBuffer } from "./receive_buffer.ts";
@@ -37,7 +37,7 @@ export interface Host {
   /** `connection` takes no more part in LSP; it may linger to tell its peer so. */
   ended(connection: Connection): void;
   /** The peer, at `to`, took leave of connection `connId`: let it know that we know. */
-  answerClose(connId: number, to: Address): void;
+  answerClose(connId: number, key: ConnectionKey, to: Address): void;
   /** Forget `connection` altogether. */
   forget(connection: Connection): void;
 }
@@ -85,6 +85,8 @@ export abstract class Connection implements Timed {
   readonly id: number;
   readonly isn: number;
   readonly params: FullParams;
+  /** What its datagrams bear, ours and the peer's; those of the classic wire bear none. */
+  readonly key: ConnectionKey;
   /** What protects its datagrams; an endpoint unseals those that name this connection with it. */
   readonly seal: Seal;
   readonly send: SendWindow;
@@ -110,8 +112,9 @@ export abstract class Connection implements Timed {
   private sentSinceTick = false;
 
   /** Messages larger than `wholeBytes` are sent in pieces. */
-  constructor(spec: ConnectionSpec, host: Host, wholeBytes: number) {
+  constructor(spec: ConnectionSpec, host: Host, wholeBytes: number, key: ConnectionKey = NO_KEY) {
     this.id = spec.id;
+    this.key = key;
     this.isn = spec.isn;
     this.params = spec.params;
     this.seal = host.seal;

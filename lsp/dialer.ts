@@ -9,7 +9,7 @@ import { ClassicType, decodeClassicFrame, encodeClassicFrame } from "./classic_f
 import type { Connection } from "./connection.ts";
 import { Endpoint } from "./endpoint.ts";
 import { ConnectionClosed, ConnectionLost } from "./errors.ts";
-import { FrameType, LSP_VERSION, UINT32_MAX, RefuseCode } from "./frame.ts";
+import { FrameType, keyOf, LSP_VERSION, NO_KEY, RefuseCode, UINT32_MAX } from "./frame.ts";
 import { NativeConnection, ownOffer } from "./native_connection.ts";
 import { type CoreOptions, type FullParams, fullParams } from "./params.ts";
 import type { Address, Outgoing, RefusalCause, Wire } from "./types.ts";
@@ -25,6 +25,10 @@ export interface DialerOptions extends CoreOptions {
 }
 
 const noBytes = new Uint8Array(0);
+/** Numbers have 53 bits; those of Connects begin below 2^52, so that there is room for more. */
+const CONNECT_BITS_LESS = 12;
+/** A cookie is good for a minute at most, a dial does not see more of them. */
+const COOKIES_MAX = 4;
 
 /** See the module; made by {@link createDialer}. */
 export class Dialer extends Endpoint {
@@ -34,8 +38,14 @@ export class Dialer extends Endpoint {
   private readonly params: FullParams;
   private isConnecting = true;
   private connectWanted = true;
+  /**
+   * The numbers of Connects begin anywhere, and their answers repeat them: those who do not see
+   * them cannot answer in the server's name.
+   */
+  private readonly connectsFrom: number;
   private connects = 0;
-  private cookie = 0n;
+  /** The cookies that the server gave, the newest first; its connection has one for its key. */
+  private cookies: readonly bigint[] = [];
   /** Ticks passed while connecting, and when the next one is. */
   private ticks = 0;
   private nextTickMs: Millis;
@@ -50,6 +60,7 @@ export class Dialer extends Endpoint {
       throw new RangeError(`Cannot use isn: got ${this.isn}, expected 0..${UINT32_MAX}`);
     }
     this.params = fullParams(this.wire, options.params);
+    this.connectsFrom = (options.random() >>> CONNECT_BITS_LESS) * 2 ** 32 + options.random();
     this.nextTickMs = nowMs + this.params.epochMillis;
   }
 
@@ -110,8 +121,7 @@ export class Dialer extends Endpoint {
       while (reader.next()) this.handleRefusalOrChallenge();
       return;
     }
-    if (this.isConnecting) this.handleAccept(nowMs);
-    const connection = known ?? this.byId.get(reader.connId);
+    const connection = known ?? this.handleAccept(nowMs);
     if (!(connection instanceof NativeConnection)) return this.handleUnknown(from);
     connection.handleDatagram(reader, nowMs);
     this.reschedule(connection);
@@ -139,22 +149,31 @@ export class Dialer extends Endpoint {
     const { reader } = this;
     if (!this.isConnecting || reader.type === FrameType.padding) return;
     if (reader.isn !== this.isn) return this.rejections.count("isn");
+    const ordinal = reader.number - this.connectsFrom;
+    if (ordinal < 1 || ordinal > this.connects) return this.rejections.count("number");
     if (reader.type === FrameType.refuse) return this.handleRefuse();
     if (reader.type !== FrameType.challenge) return this.rejections.count("context");
-    this.cookie = reader.token;
+    // A Challenge that was under way for long may be older than the one before it.
+    const others = this.cookies.filter((cookie) => cookie !== reader.token);
+    this.cookies = [reader.token, ...others.slice(0, COOKIES_MAX - 1)];
     this.connectWanted = true;
   }
 
   /** An Accept opens its datagram; messages may follow it in there. */
-  private handleAccept(nowMs: Millis): void {
+  private handleAccept(nowMs: Millis): NativeConnection | undefined {
     const { reader, isn, params } = this;
     const { connId: id } = reader;
-    if (!reader.next() || reader.type !== FrameType.accept) return;
-    if (reader.isn !== isn) return this.rejections.count("isn");
-    const spec = { id, address: this.to, isn, params, nowMs, peer: reader };
+    // It is for us if it bears a cookie that we were given, and our number.
+    const cookie = this.cookies.find((given) => reader.bears(keyOf(given)));
+    if (!this.isConnecting || cookie === undefined) return undefined;
+    if (!reader.next() || reader.type !== FrameType.accept || reader.isn !== isn) return undefined;
+    const key = keyOf(cookie);
+    const spec = { id, key, address: this.to, isn, params, nowMs, peer: reader };
     const firstTickMs = this.tickAfter(nowMs);
     const congestion = this.newCongestion(this.options.random);
-    this.connected(new NativeConnection({ ...spec, firstTickMs, congestion }, this));
+    const connection = new NativeConnection({ ...spec, firstTickMs, congestion }, this);
+    this.connected(connection);
+    return connection;
   }
 
   private connected(connection: Connection): void {
@@ -204,13 +223,13 @@ export class Dialer extends Endpoint {
 
   private nativeConnect(into: Uint8Array): number {
     const { writer } = this;
-    writer.begin(into, 0, ++this.connects);
+    writer.begin(into, 0, NO_KEY, this.connectsFrom + ++this.connects);
     writer.connect({
       ...ownOffer(this.limits, this.options.params),
       isn: this.isn,
       lspVersion: LSP_VERSION,
       appVersion: this.options.appVersion ?? 0,
-      token: this.cookie,
+      token: this.cookies[0] ?? 0n,
     });
     return writer.finish();
   }

@@ -13,7 +13,13 @@ import type { Connection, Host } from "./connection.ts";
 import { type ConnectionStats, type EndpointStats, Rejections } from "./counters.ts";
 import { Deadlines } from "./deadlines.ts";
 import { UnknownConnection } from "./errors.ts";
-import { CloseCode, DatagramReader, DatagramWriter, FrameType } from "./frame.ts";
+import {
+  CloseCode,
+  type ConnectionKey,
+  DatagramReader,
+  DatagramWriter,
+  FrameType,
+} from "./frame.ts";
 import { Inbox } from "./inbox.ts";
 import {
   checkMtu,
@@ -90,8 +96,10 @@ export abstract class Endpoint implements EndpointCore, Host {
     // Until it is unsealed, the datagram may be anybody's: all that this decides is with what.
     const connection = this.byId.get(reader.connId);
     const isSound = reader.unseal(connection?.seal ?? this.seal) && reader.openFrames();
-    if (isSound) this.handleNative(connection, from, nowMs);
-    else this.rejections.count(reader.reject);
+    if (!isSound) return this.rejections.count(reader.reject);
+    // Who does not know the key speaks of another connection, or has made one up.
+    const isKnown = connection !== undefined && reader.bears(connection.key);
+    this.handleNative(isKnown ? connection : undefined, from, nowMs);
   }
 
   handleWake(nowMs: Millis): void {
@@ -238,9 +246,9 @@ export abstract class Endpoint implements EndpointCore, Host {
     this.noteIfDrained();
   }
 
-  answerClose(connId: number, to: Address): void {
+  answerClose(connId: number, key: ConnectionKey, to: Address): void {
     this.sendStray(to, (writer, into) => {
-      writer.begin(into, connId, 1);
+      writer.begin(into, connId, key, 1);
       writer.close(CloseCode.answer, 0, "");
     });
   }
@@ -273,9 +281,10 @@ export abstract class Endpoint implements EndpointCore, Host {
   protected handleUnknown(from: Address): void {
     const { reader } = this;
     this.rejections.count("unknown");
+    reader.rewind();
     while (reader.next()) {
       if (reader.type !== FrameType.close) continue;
-      if (reader.code !== CloseCode.answer) this.answerClose(reader.connId, from);
+      if (reader.code !== CloseCode.answer) this.answerClose(reader.connId, reader.key, from);
       return;
     }
   }

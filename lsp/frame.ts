@@ -7,7 +7,7 @@
  * import { DatagramReader, DatagramWriter, FrameType } from "./frame.ts";
  *
  * const writer = new DatagramWriter();
- * writer.begin(buffer, connId, ++sentDatagrams);
+ * writer.begin(buffer, connId, key, ++sentDatagrams);
  * writer.data(seq, payload); // false: full, finish this one and begin another
  * const length = writer.finish();
  *

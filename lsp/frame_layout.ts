@@ -8,7 +8,7 @@
 /** First byte of every native datagram: magic and format version. Never `{` (0x7b). */
 export const MAGIC = 0xd1;
 /** Version of LSP in the handshake; both ends must have the same. */
-export const LSP_VERSION = 1;
+export const LSP_VERSION = 2;
 /** Flag bits that a receiver of this version understands: none. Bit 0 is kept for sealed frames. */
 export const KNOWN_FLAGS = 0;
 
@@ -16,8 +16,12 @@ export const KNOWN_FLAGS = 0;
 export const HEADER_BYTES = 6;
 /** The connection id (a 4-byte CBOR unsigned) and the datagram's number (an 8-byte one). */
 const PREFIX_BYTES = 14;
-/** What a datagram costs before its first frame. */
-export const DATAGRAM_OVERHEAD_BYTES: number = HEADER_BYTES + PREFIX_BYTES;
+/** A connection's key behind these: a CBOR byte string of eight bytes. */
+const KEY_BYTES = 9;
+/** What a datagram outside of any connection costs before its first frame. */
+export const HANDSHAKE_OVERHEAD_BYTES: number = HEADER_BYTES + PREFIX_BYTES;
+/** What a datagram of a connection costs before its first frame. */
+export const DATAGRAM_OVERHEAD_BYTES: number = HANDSHAKE_OVERHEAD_BYTES + KEY_BYTES;
 /** What a Data frame costs beside its payload. */
 export const DATA_OVERHEAD_BYTES = 14;
 /** What a Fragment costs beside its piece. */
@@ -175,6 +179,26 @@ export type DatagramReject =
   | "value"
   /** Connect, Challenge or Refuse on a connection, or two of them; or others outside of any. */
   | "context";
+
+/**
+ * 64 bits that only the two ends of a connection know, and those who see their datagrams: every
+ * datagram of the connection bears them, so that nobody else can speak for one of the two. It is
+ * the cookie by which the connection's address proved itself.
+ */
+export interface ConnectionKey {
+  /** The upper 32 bits, 0..2^32-1. */
+  readonly high: number;
+  /** The lower 32 bits, 0..2^32-1. */
+  readonly low: number;
+}
+
+/** Of datagrams under id 0, which bear none. */
+export const NO_KEY: ConnectionKey = { high: 0, low: 0 };
+
+/** The key that is equal to `token`, a cookie. */
+export function keyOf(token: bigint): ConnectionKey {
+  return { high: Number(token >> 32n), low: Number(token & 0xffff_ffffn) };
+}
 
 /** What an end tells the other about itself while connecting. All 0..2^32-1. */
 export interface Offer {

@@ -8,9 +8,11 @@
 import { uint32At, uint53At } from "./big_endian.ts";
 import { FrameCheck } from "./frame_check.ts";
 import {
+  type ConnectionKey,
   DATAGRAM_OVERHEAD_BYTES,
   type DatagramReject,
   FrameType,
+  HANDSHAKE_OVERHEAD_BYTES,
   HEADER_BYTES,
   KNOWN_FLAGS,
   MAGIC,
@@ -20,6 +22,8 @@ import { PLAIN_SEAL, type Seal } from "./seal.ts";
 
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const noBytes = new Uint8Array(0);
+/** Where a connection's key is: behind the head of its byte string. */
+const KEY_AT = HANDSHAKE_OVERHEAD_BYTES + 1;
 /** That of a Buffer does not copy. */
 const { slice } = Uint8Array.prototype;
 
@@ -99,23 +103,25 @@ export class DatagramReader {
 
   /**
    * The first step: looks at the header. True: `connId` and `number` are what the datagram claims,
-   * good for looking up a seal and nothing else.
+   * good for looking up a seal and nothing else. So is its `key`, unless `connId` is 0.
    */
   openHeader(bytes: Uint8Array): boolean {
     this.bytes = bytes;
     this.at = this.end = 0;
-    if (bytes.length < DATAGRAM_OVERHEAD_BYTES) return this.rejectFor("short");
+    if (bytes.length < HANDSHAKE_OVERHEAD_BYTES) return this.rejectFor("short");
     if (bytes[0] !== MAGIC) return this.rejectFor("magic");
     if ((bytes[1]! & ~KNOWN_FLAGS) !== 0) return this.rejectFor("flags");
     this.connId = uint32At(bytes, HEADER_BYTES + 1);
     this.number = uint53At(bytes, HEADER_BYTES + 6);
-    return true;
+    const isConnected = this.connId !== 0;
+    this.framesAt = isConnected ? DATAGRAM_OVERHEAD_BYTES : HANDSHAKE_OVERHEAD_BYTES;
+    return bytes.length >= this.framesAt || this.rejectFor("short");
   }
 
   /** The step behind the look-up: whether the datagram is as the peer sealed it with `seal`. */
   unseal(seal: Seal): boolean {
-    if (!seal.unseal(this.bytes)) return this.rejectFor("checksum");
-    this.framesAt = DATAGRAM_OVERHEAD_BYTES + seal.headBytes;
+    if (!seal.unseal(this.bytes, this.framesAt)) return this.rejectFor("checksum");
+    this.framesAt += seal.headBytes;
     this.framesEnd = this.bytes.length - seal.tailBytes;
     return true;
   }
@@ -124,7 +130,8 @@ export class DatagramReader {
   openFrames(): boolean {
     const { bytes, connId, number, framesAt, framesEnd } = this;
     const isCanonical = bytes[HEADER_BYTES] === 0x1a && bytes[HEADER_BYTES + 5] === 0x1b;
-    if (!isCanonical || number < 1 || number > Number.MAX_SAFE_INTEGER) {
+    const hasKey = connId === 0 || bytes[HANDSHAKE_OVERHEAD_BYTES] === 0x48;
+    if (!isCanonical || !hasKey || number < 1 || number > Number.MAX_SAFE_INTEGER) {
       return this.rejectFor("prefix");
     }
     const reject = this.check.check(bytes, framesAt, framesEnd, connId);
@@ -132,6 +139,23 @@ export class DatagramReader {
     this.at = framesAt;
     this.end = framesEnd;
     return true;
+  }
+
+  /** Whether the datagram, one of a connection, bears `key`. */
+  bears({ high, low }: ConnectionKey): boolean {
+    const { bytes } = this;
+    return uint32At(bytes, KEY_AT) === high && uint32At(bytes, KEY_AT + 4) === low;
+  }
+
+  /** The key that the datagram, one of a connection, bears. */
+  get key(): ConnectionKey {
+    const { bytes } = this;
+    return { high: uint32At(bytes, KEY_AT), low: uint32At(bytes, KEY_AT + 4) };
+  }
+
+  /** Goes back to before the first frame. */
+  rewind(): void {
+    this.at = this.framesAt;
   }
 
   /** Steps to the next frame and sets its fields; false after the last one. */

@@ -12,10 +12,12 @@ import {
   ACK_RANGE_BYTES,
   type AckFields,
   type ConnectFields,
+  type ConnectionKey,
   DATA_OVERHEAD_BYTES,
   DATAGRAM_OVERHEAD_BYTES,
   FRAGMENT_OVERHEAD_BYTES,
   FrameType,
+  HANDSHAKE_OVERHEAD_BYTES,
   HEADER_BYTES,
   MAGIC,
   Marks,
@@ -47,6 +49,8 @@ export class DatagramWriter {
   /** Frames written since `begin`. */
   frames = 0;
   private into: Uint8Array = noBytes;
+  /** Where the seal's head begins: behind the prefix. */
+  private headAt = 0;
   private at = 0;
   private end = 0;
   private seal: Seal;
@@ -58,13 +62,15 @@ export class DatagramWriter {
   }
 
   /**
-   * Starts a datagram in `into` for connection `connId` (0 while connecting). `number` counts the
-   * datagrams that this end sent on the connection, from 1, resent data in a new one included; it
-   * comes back in an Ack's `echo`. At most `maxBytes` are used, of which `seal` takes its share.
+   * Starts a datagram in `into` for connection `connId` with its `key` (0 and `NO_KEY` while
+   * connecting). `number` counts the datagrams that this end sent on the connection, from 1, resent
+   * data in a new one included; it comes back in an Ack's `echo`. At most `maxBytes` are used, of
+   * which `seal` takes its share.
    */
   begin(
     into: Uint8Array,
     connId: number,
+    key: ConnectionKey,
     number: number,
     maxBytes: number = DATAGRAM_BYTES_MAX,
     seal: Seal = this.ownSeal,
@@ -73,7 +79,9 @@ export class DatagramWriter {
     this.seal = seal;
     this.end = Math.min(into.length, maxBytes) - seal.tailBytes;
     this.frames = 0;
-    const startsAt = DATAGRAM_OVERHEAD_BYTES + seal.headBytes;
+    const overhead = connId === 0 ? HANDSHAKE_OVERHEAD_BYTES : DATAGRAM_OVERHEAD_BYTES;
+    this.headAt = overhead;
+    const startsAt = overhead + seal.headBytes;
     invariant(this.end >= startsAt, "a datagram's buffer holds its header");
     invariant(number >= 1, "datagrams are numbered from 1");
     into[0] = MAGIC;
@@ -81,6 +89,7 @@ export class DatagramWriter {
     this.at = HEADER_BYTES;
     this.u32(connId);
     this.u53(number);
+    if (connId !== 0) this.halves(key.high, key.low);
     this.at = startsAt;
   }
 
@@ -236,7 +245,7 @@ export class DatagramWriter {
   /** Seals the datagram and gives its length in bytes. */
   finish(): number {
     invariant(this.frames > 0, "a datagram has at least one frame");
-    return this.seal.seal(this.into, this.at);
+    return this.seal.seal(this.into, this.headAt, this.at);
   }
 
   /** Starts a frame of `fields` fields after the type, if its `bytes` bytes fit. */
@@ -276,10 +285,15 @@ export class DatagramWriter {
 
   private token(value: bigint): void {
     invariant(BigInt.asUintN(64, value) === value, "a token has 64 bits");
+    this.halves(Number(value >> 32n), Number(value & 0xffff_ffffn));
+  }
+
+  /** A token as its upper and lower half. */
+  private halves(high: number, low: number): void {
     const { into, at } = this;
     into[at] = 0x48;
-    putUint32(into, at + 1, Number(value >> 32n));
-    putUint32(into, at + 5, Number(value & 0xffff_ffffn));
+    putUint32(into, at + 1, high | 0);
+    putUint32(into, at + 5, low | 0);
     this.at = at + 9;
   }
 

@@ -15,7 +15,9 @@ import {
   CloseCode,
   type DatagramReader,
   FrameType,
+  keyOf,
   LSP_VERSION,
+  NO_KEY,
   UINT32_MAX,
   type Offer,
   RefuseCode,
@@ -148,34 +150,34 @@ export class Listener extends Endpoint {
   }
 
   private handleConnect(reader: DatagramReader, from: Address, nowMs: Millis): void {
-    const { isn, token } = reader;
+    const { isn, token, number } = reader;
     const known = this.nativeByAddress.get(from);
-    if (known?.isn === isn) return known.handleConnectAgain();
+    if (known?.isn === isn) return known.handleConnectAgain(token);
     // A late copy of the Connect of a connection that is over would make a ghost of it: so that one
     // has used its cookie up, and a client that really connects again is asked for a new one.
     const purpose = `connect ${this.endedIds.get(`${from} ${isn}`) ?? 0}`;
     if (!this.cookies.check(token, purpose, from, isn, nowMs)) {
       const cookie = this.cookies.make(purpose, from, isn, nowMs);
       return this.sendStray(from, (writer, into) => {
-        writer.begin(into, 0, 1);
+        writer.begin(into, 0, NO_KEY, number);
         writer.challenge(isn, cookie);
       });
     }
     const reason = this.versionMismatch(reader);
-    if (reason !== undefined) return this.refuse(isn, "version", reason, from, nowMs);
-    if (this.isClosing) return this.refuse(isn, "closed", "the server is closing", from, nowMs);
+    if (reason !== undefined) return this.refuse("version", reason, from, nowMs);
+    if (this.isClosing) return this.refuse("closed", "the server is closing", from, nowMs);
     // The address is proved: its former owner is gone, and must not live on by these packets.
     known?.closeNow("replaced", "replaced", closeText(CloseCode.replaced));
     if (!this.hasRoom(from, nowMs)) {
       const { maxConnections } = this.limits;
       const text = `the server has reached its limit of ${maxConnections} connections`;
-      return this.sendRefuse(isn, "full", text, from);
+      return this.sendRefuse("full", text, from);
     }
     this.acceptNative(reader, from, nowMs);
   }
 
   private acceptNative(peer: DatagramReader, from: Address, nowMs: Millis): void {
-    const { isn } = peer;
+    const { isn, token } = peer;
     const params = this.nativeParams;
     const id = ++this.lastId;
     const accept: AcceptFields = { ...this.offer, isn, newConnId: id };
@@ -188,6 +190,7 @@ export class Listener extends Endpoint {
         firstTickMs: this.firstTickMs(nowMs),
         nowMs,
         peer,
+        key: keyOf(token),
         congestion: this.newCongestion(this.options.random),
         accept,
       },
@@ -216,7 +219,7 @@ export class Listener extends Endpoint {
   /** A datagram with a connection's number from another address: it must prove itself first. */
   private handleMoved(connection: NativeConnection, from: Address, nowMs: Millis): void {
     const { reader, cookies } = this;
-    const { id, isn } = connection;
+    const { id, isn, key } = connection;
     let answered = false;
     while (reader.next()) {
       if (reader.type !== FrameType.pathResponse) continue;
@@ -231,7 +234,7 @@ export class Listener extends Endpoint {
     if (!connection.isNews(reader.number)) return this.rejections.count("address");
     const token = cookies.make("path", from, id, nowMs);
     this.sendStray(from, (writer, into) => {
-      writer.begin(into, id, 1);
+      writer.begin(into, id, key, 1);
       writer.pathChallenge(token);
     });
   }
@@ -262,17 +265,19 @@ export class Listener extends Endpoint {
     return false;
   }
 
-  private refuse(isn: number, code: Refusal, reason: string, from: Address, nowMs: Millis): void {
+  private refuse(code: Refusal, reason: string, from: Address, nowMs: Millis): void {
     this.noteRefusal(code, `${from}: ${reason}`, nowMs);
-    this.sendRefuse(isn, code, reason, from);
+    this.sendRefuse(code, reason, from);
   }
 
-  private sendRefuse(isn: number, code: Refusal, reason: string, from: Address): void {
+  /** Refuses the Connect that is in the reader. */
+  private sendRefuse(refusal: Refusal, reason: string, from: Address): void {
+    const { isn, number } = this.reader;
     const appVersion = this.options.appVersion ?? 0;
-    const number = code === "closed" ? RefuseCode.closing : RefuseCode[code];
+    const code = refusal === "closed" ? RefuseCode.closing : RefuseCode[refusal];
     this.sendStray(from, (writer, into) => {
-      writer.begin(into, 0, 1);
-      writer.refuse({ isn, code: number, lspVersion: LSP_VERSION, appVersion, reason });
+      writer.begin(into, 0, NO_KEY, number);
+      writer.refuse({ isn, code, lspVersion: LSP_VERSION, appVersion, reason });
     });
   }
 

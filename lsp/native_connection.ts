@@ -14,9 +14,11 @@ import {
   ACCEPT_BYTES,
   type AcceptFields,
   CloseCode,
+  type ConnectionKey,
   type DatagramReader,
   type DatagramWriter,
   FrameType,
+  keyOf,
   Marks,
   ACK_RANGES_MAX,
   DATA_BYTES_MAX,
@@ -40,6 +42,8 @@ const LINGER_EPOCHS = 2;
 export interface NativeSpec extends ConnectionSpec {
   /** What the peer told of itself in the handshake. */
   readonly peer: Offer;
+  /** What all datagrams of the connection bear. */
+  readonly key: ConnectionKey;
   readonly congestion: CongestionControl;
   readonly nowMs: Millis;
   /** A listener's end: the answer to every Connect of this connection. */
@@ -87,7 +91,7 @@ export class NativeConnection extends Connection {
   private goodbye: Goodbye | undefined;
 
   constructor(spec: NativeSpec, host: Host) {
-    super(spec, host, DATA_BYTES_MAX - host.seal.headBytes - host.seal.tailBytes);
+    super(spec, host, DATA_BYTES_MAX - host.seal.headBytes - host.seal.tailBytes, spec.key);
     this.maxPayloadBytes = Math.min(host.limits.maxMessageBytes, spec.peer.maxMessageBytes);
     this.acks = new Acknowledger(this.receive, host.limits);
     this.stall = new StallWatch(this.receive, this.params);
@@ -135,9 +139,10 @@ export class NativeConnection extends Connection {
     }
   }
 
-  /** A Connect with our ISN came again: answer it again. */
-  handleConnectAgain(): void {
-    this.noteHeard();
+  /** A Connect with our ISN came again: answer it again. It is our peer's if it bears the key. */
+  handleConnectAgain(token: bigint): void {
+    const { high, low } = keyOf(token);
+    if (high === this.key.high && low === this.key.low) this.noteHeard();
     this.accept = this.granted;
     this.acceptWanted = this.accept !== undefined;
     this.host.wantsToSend(this);
@@ -187,7 +192,7 @@ export class NativeConnection extends Connection {
     // A probe of the path for lost messages must not fail for its size.
     const isPlain = this.recovery.probes > 0;
     const maxBytes = isPlain ? DATAGRAM_BYTES_MAX : this.mtu.bytes;
-    writer.begin(into, this.id, number, maxBytes, this.seal);
+    writer.begin(into, this.id, this.key, number, maxBytes, this.seal);
     const { accept } = this;
     // Beside a message that leaves no room, the Accept has to wait until it is asked for.
     const rides = next !== undefined && writer.fits(ACCEPT_BYTES + frameBytes(next));
@@ -275,7 +280,7 @@ export class NativeConnection extends Connection {
     const { code, reason } = reader;
     if (code === CloseCode.answer) return this.host.rejections.count("answer");
     this.closeNow("peer", closureOf(code), reason === "" ? closeText(code) : reason);
-    this.host.answerClose(this.id, this.address);
+    this.host.answerClose(this.id, this.key, this.address);
   }
 
   /** The peer took leave, or answers ours; or it missed it, and shall hear it again. */
@@ -353,7 +358,8 @@ export class NativeConnection extends Connection {
     if (!goodbye?.isWanted) return 0;
     const lingerMs = LINGER_EPOCHS * this.params.epochMillis;
     goodbye.noteSent(nowMs, this.recovery.roundTrip.timeoutMs, lingerMs);
-    host.writer.begin(into, this.id, this.datagrams + 1, DATAGRAM_BYTES_MAX, this.seal);
+    const number = this.datagrams + 1;
+    host.writer.begin(into, this.id, this.key, number, DATAGRAM_BYTES_MAX, this.seal);
     // The peer may lack our last acknowledgement; behind a Close nobody would repeat it.
     this.writeAck(nowMs);
     host.writer.close(goodbye.code, this.send.highestSent, goodbye.reason);

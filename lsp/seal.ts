@@ -19,15 +19,16 @@ export interface Seal {
   /** Bytes that it takes behind the frames. */
   readonly tailBytes: number;
   /**
-   * Seals the datagram in `into`: header and prefix are written, `headBytes` are left free, and the
-   * frames end at `end`. There is room for the tail. Gives the datagram's length.
+   * Seals the datagram in `into`: header and prefix are written up to `at`, where `headBytes` are
+   * left free, and the frames end at `end`. There is room for the tail. Gives the length of all.
    */
-  seal(into: Uint8Array, end: number): number;
+  seal(into: Uint8Array, at: number, end: number): number;
   /**
-   * Whether `bytes`, which hold a header and a prefix at least, are a datagram as the peer sealed
-   * it. If so, the frames are in the clear now, between head and tail; in place, if need be.
+   * Whether `bytes`, which hold a header and a prefix up to `at` at least, are a datagram as the
+   * peer sealed it. If so, the frames are in the clear now, between head and tail; in place, if
+   * need be.
    */
-  unseal(bytes: Uint8Array): boolean;
+  unseal(bytes: Uint8Array, at: number): boolean;
 }
 
 /** A checksum in the header, of all but itself. It finds accidents, not attackers. */
@@ -41,7 +42,7 @@ export class ChecksumSeal implements Seal {
     this.checksum = checksum;
   }
 
-  seal(into: Uint8Array, end: number): number {
+  seal(into: Uint8Array, _at: number, end: number): number {
     putUint32(into, CHECKSUM_AT, this.checksum(into, HEADER_BYTES, end, START_CRC));
     return end;
   }

@@ -81,7 +81,10 @@ export class Finale {
   /** The next few datagrams in one direction are lost: what was to be said is said again. */
   #dropSome(from: Party, to: Party): void {
     const link = this.#network.link(from.host.computer.name, to.host.computer.name);
-    if (this.#script.chance(0.5)) link.dropNext = this.#script.integer(1, 2);
+    const limits = [this.#plan.listenerParams, ...this.#plan.clients.map(({ params }) => params)];
+    // One that misses nobody before so many silent epochs must not have as many.
+    const most = Math.min(2, ...limits.map(({ epochLimit }) => epochLimit - 1));
+    if (this.#script.chance(0.5)) link.dropNext = this.#script.integer(Math.min(1, most), most);
   }
 
   /** After the bound: did the right thing come of it? */

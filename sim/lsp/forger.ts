@@ -2,25 +2,31 @@
  * A stranger who sees what passes and wants to do harm with what LSP must withstand: recorded
  * datagrams played again, from their own address or another; acknowledgements of what was never
  * sent; answers that nobody asked for; Connects from nowhere. It never forges what an end cannot
- * tell from its peer's own: LSP without a seal has no defence against that.
+ * tell from its peer's own: LSP without a seal has no defence against that. But it may shut one eye
+ * and forge without the key of the connection, as those must who do not see what passes.
  *
  * @module
  */
 import type { Millis } from "../../base/machine.ts";
-import {
-  CloseCode,
-  DatagramReader,
-  DatagramWriter,
-  FrameType,
-  LSP_VERSION,
-  RefuseCode,
-} from "../../lsp/frame.ts";
+import { CloseCode, DatagramReader, FrameType, NO_KEY, RefuseCode } from "../../lsp/frame.ts";
 import type { Dice } from "../engine/dice.ts";
 import type { Loop } from "../engine/loop.ts";
 import type { Address, Network, Socket, Tap } from "../engine/network.ts";
 import type { TraceLine } from "../engine/trace.ts";
 import { readClassic } from "./classic_reader.ts";
 import { describeDatagram } from "./describe.ts";
+import {
+  ackOf,
+  BEYOND,
+  blindAnswer,
+  blindly,
+  classic,
+  closeOf,
+  connect,
+  native,
+  NOBODY,
+  OFFER,
+} from "./forgeries.ts";
 import type { ForgerPlan } from "./plan.ts";
 import { isClassic } from "./wire.ts";
 
@@ -29,8 +35,6 @@ const RECORDED_MAX = 64;
 const PLACE = "forger";
 /** Addresses that it makes up, in a run. */
 const FAKES_MAX = 16;
-/** Far beyond what any simulated end has sent. */
-const BEYOND = 1_000_000;
 
 /** A datagram that was seen. */
 interface Seen {
@@ -41,22 +45,7 @@ interface Seen {
   readonly life: Socket | undefined;
 }
 
-const into = new Uint8Array(2048);
-const writer = new DatagramWriter();
 const reader = new DatagramReader();
-const utf8 = new TextEncoder();
-
-function native(connId: number, number: number, write: (w: DatagramWriter) => void): Uint8Array {
-  writer.begin(into, connId, number);
-  write(writer);
-  return into.slice(0, writer.finish());
-}
-
-function classic(type: number, connId: number, seq: number): Uint8Array {
-  return utf8.encode(
-    `{"Type":${type},"ConnID":${connId},"SeqNum":${seq},"Size":0,"Checksum":0,"Payload":null}`,
-  );
-}
 
 /** See the module. */
 export class Forger implements Tap {
@@ -101,6 +90,10 @@ export class Forger implements Tap {
     const life = this.#network.at(this.#listener);
     this.#seen.push({ from: from.address, to, bytes: bytes.slice(), life });
     if (this.#seen.length > RECORDED_MAX) this.#seen.shift();
+    if (!this.#plan.kinds.includes("blind")) return;
+    // A dial is short: it must be answered at once.
+    const answer = blindAnswer(bytes, this.#dice);
+    if (answer !== undefined) this.#inject(to, from.address, answer);
   }
 
   onArrived(): void {}
@@ -122,7 +115,9 @@ export class Forger implements Tap {
     const seen = this.#seen[this.#dice.integer(0, length - 1)]!;
     if (what === "replay") return this.#replay(seen);
     if (isClassic(seen.bytes)) return this.#forgeClassic(seen);
-    this.#forgeNative(seen);
+    if (what === "forge") return this.#forgeNative(seen);
+    const forged = blindly(seen.bytes, this.#dice);
+    if (forged !== undefined) this.#inject(seen.from, seen.to, forged);
   }
 
   #inject(from: Address, to: Address, bytes: Uint8Array, afterMs: Millis = 0): void {
@@ -161,6 +156,7 @@ export class Forger implements Tap {
     if (!reader.open(bytes)) return;
     const { connId, number } = reader;
     if (connId === 0) return this.#forgeHandshake(from, to);
+    const name = { connId, key: reader.key };
     let high = 0;
     while (reader.next()) {
       if (reader.type === FrameType.ack) high = Math.max(high, reader.cumulative);
@@ -171,21 +167,21 @@ export class Forger implements Tap {
     const news = number + BEYOND;
     switch (this.#dice.integer(0, 6)) {
       case 0:
-        return this.#inject(from, to, ackOf(connId, number, seq, 0));
+        return this.#inject(from, to, ackOf(name, number, seq, 0));
       case 1:
-        return this.#inject(from, to, ackOf(connId, number, high, BEYOND));
+        return this.#inject(from, to, ackOf(name, number, high, BEYOND));
       case 2:
-        return this.#inject(from, to, closeOf(connId, number, CloseCode.answer));
+        return this.#inject(from, to, closeOf(name, number, CloseCode.answer));
       case 3:
-        return this.#inject(own, to, closeOf(connId, news, CloseCode.done));
+        return this.#inject(own, to, closeOf(name, news, CloseCode.done));
       case 4:
-        return this.#inject(own, to, ackOf(connId, this.#dice.pick([1, news]), high, 1));
+        return this.#inject(own, to, ackOf(name, this.#dice.pick([1, news]), high, 1));
       case 5: {
         const token = BigInt(this.#dice.integer(1, 2 ** 32 - 1));
         return this.#inject(
           own,
           to,
-          native(connId, news, (w) => w.pathResponse(token)),
+          native(name, news, (w) => w.pathResponse(token)),
         );
       }
       default: {
@@ -193,7 +189,7 @@ export class Forger implements Tap {
         return this.#inject(
           own,
           to,
-          native(connId, news, (w) => w.data(high + 1, payload)),
+          native(name, news, (w) => w.data(high + 1, payload)),
         );
       }
     }
@@ -205,25 +201,19 @@ export class Forger implements Tap {
     const isOwn = this.#dice.chance(0.5);
     const as = isOwn ? this.#socket.address : to;
     const isn = isOwn ? reader.isn : (reader.isn + 1) % 2 ** 32;
-    const offer = {
-      windowMessages: 9,
-      windowBytes: 9999,
-      epochMillis: 500,
-      maxMessageBytes: 9999,
-    };
     if (this.#dice.chance(0.5)) {
-      const accept = { ...offer, isn, newConnId: 66 };
+      const accept = { ...OFFER, isn, newConnId: 66 };
       return this.#inject(
         as,
         from,
-        native(66, 1, (w) => w.accept(accept)),
+        native({ connId: 66, key: NO_KEY }, 1, (w) => w.accept(accept)),
       );
     }
     const refuse = { isn, code: RefuseCode.version, lspVersion: 99, appVersion: 0, reason: "no" };
     this.#inject(
       as,
       from,
-      native(0, 1, (w) => w.refuse(refuse)),
+      native(NOBODY, 1, (w) => w.refuse(refuse)),
     );
   }
 
@@ -249,21 +239,4 @@ export class Forger implements Tap {
         return this.#inject(to, from, classic(0, 0, this.#dice.integer(0, 2 ** 32 - 1)));
     }
   }
-}
-
-function connect(isn: number, token: bigint): Uint8Array {
-  const offer = { windowMessages: 9, windowBytes: 9999, epochMillis: 500, maxMessageBytes: 9999 };
-  const versions = { lspVersion: LSP_VERSION, appVersion: 0 };
-  return native(0, 1, (w) => w.connect({ ...offer, ...versions, isn, token }));
-}
-
-function ackOf(connId: number, number: number, cumulative: number, echo: number): Uint8Array {
-  const window = { windowMessages: BEYOND, windowBytes: BEYOND };
-  const ranges = new Float64Array(2);
-  const fields = { cumulative, echo, echoDelayMicros: 0, ...window, rangeCount: 0, ranges };
-  return native(connId, number, (w) => w.ack(fields));
-}
-
-function closeOf(connId: number, number: number, code: number): Uint8Array {
-  return native(connId, number, (w) => w.close(code, 0, "forged"));
 }

@@ -4,7 +4,7 @@
  * @module
  */
 import type { Millis } from "../../base/machine.ts";
-import { CloseCode, DatagramReader, FrameType } from "../../lsp/frame.ts";
+import { CloseCode, DatagramReader, FrameType, keyOf } from "../../lsp/frame.ts";
 import type { Address } from "../../lsp/types.ts";
 import { demand } from "../engine/trace.ts";
 import type { Watched } from "./conduct.ts";
@@ -35,6 +35,11 @@ function provedAtMs({ challengedMs, returned }: Handshake): Millis {
   return newestMs;
 }
 
+/** Whether the datagram in the reader bears a cookie that came back. */
+function hasReturned({ returned }: Handshake): boolean {
+  return [...returned].some((token) => reader.bears(keyOf(token)));
+}
+
 /** See the module. */
 export class NativeConduct {
   readonly #end: Watched;
@@ -61,7 +66,8 @@ export class NativeConduct {
     if (to !== undefined && from !== to) return;
     if (reader.connId === 0) return this.#handledHandshake(from);
     const known = this.#connections.get(reader.connId) ?? this.#accepted(from, nowMs);
-    if (known === undefined) return this.#handledUnknown(from);
+    // Without the key of the connection, it is of another, or of nobody.
+    if (known === undefined || !reader.bears(known.key)) return this.#handledUnknown(from);
     if (known.address !== from) return this.#handledMoved(known, from);
     const wasOver = known.isOver;
     known.handled(reader, nowMs);
@@ -108,14 +114,23 @@ export class NativeConduct {
   // ---- handshake
 
   #handledHandshake(from: Address): void {
-    if (this.#end.to !== undefined) return;
     while (reader.next()) {
+      if (this.#end.to !== undefined) {
+        if (reader.type === FrameType.challenge) this.#noteCookie(from);
+        continue;
+      }
       if (reader.type !== FrameType.connect) continue;
       const handshake = this.#handshakeOf(from, reader.isn);
       handshake.returned.add(reader.token);
       handshake.windowMessages = reader.windowMessages;
       handshake.windowBytes = reader.windowBytes;
     }
+  }
+
+  /** A dialer was given a cookie for its address, which nobody else knows. */
+  #noteCookie(from: Address): void {
+    const { isn, token } = reader;
+    this.#handshakes.get(`${from} ${isn}`)?.returned.add(token);
   }
 
   #sentHandshake(to: Address, nowMs: Millis): void {
@@ -134,8 +149,9 @@ export class NativeConduct {
     if (this.#end.to === undefined || this.#connections.size > 0) return undefined;
     if (!reader.next() || reader.type !== FrameType.accept) return undefined;
     const { connId, isn, windowMessages, windowBytes } = reader;
-    if (!this.#handshakes.has(`${from} ${isn}`)) return undefined;
-    const known = new NativeConnection(this.#end, connId, from, isn, nowMs);
+    const handshake = this.#handshakes.get(`${from} ${isn}`);
+    if (handshake === undefined || !hasReturned(handshake)) return undefined;
+    const known = new NativeConnection(this.#end, from, reader, nowMs);
     known.out.grant(isn, windowMessages, windowBytes);
     this.#connections.set(connId, known);
     return known;
@@ -153,7 +169,8 @@ export class NativeConduct {
       provedMs >= handshake!.endedMs,
       () => `${where()}: a ghost of the one that is over, by a cookie of then`,
     );
-    const made = new NativeConnection(this.#end, connId, to, isn, nowMs);
+    demand(hasReturned(handshake!), () => `${where()}: its key is no cookie of this address`);
+    const made = new NativeConnection(this.#end, to, reader, nowMs);
     made.out.grant(isn, handshake!.windowMessages, handshake!.windowBytes);
     this.#connections.set(connId, made);
     return made;
@@ -197,6 +214,7 @@ export class NativeConduct {
     const { connId } = reader;
     // Its connection may exist, though nothing was sent on it yet.
     this.#strangers++;
+    reader.rewind();
     while (reader.next()) {
       if (reader.type !== FrameType.close) continue;
       if (reader.code === CloseCode.answer) return;

@@ -5,7 +5,7 @@
  * @module
  */
 import type { Millis } from "../../base/machine.ts";
-import { CloseCode, type DatagramReader, FrameType } from "../../lsp/frame.ts";
+import { CloseCode, type ConnectionKey, type DatagramReader, FrameType } from "../../lsp/frame.ts";
 import type { Address } from "../../lsp/types.ts";
 import { demand } from "../engine/trace.ts";
 import type { Watched } from "./conduct.ts";
@@ -23,6 +23,7 @@ const CLOSES_MAX = 10;
 export class NativeConnection {
   readonly id: number;
   readonly isn: number;
+  readonly key: ConnectionKey;
   readonly out: Outgoing;
   address: Address;
   /** The newest datagram that the peer sent from its known address. */
@@ -51,11 +52,14 @@ export class NativeConnection {
   #isAnswered = false;
   #hasFragments = false;
 
-  constructor(end: Watched, id: number, address: Address, isn: number, nowMs: Millis) {
+  /** The connection whose Accept is in `reader`, with the peer at `address`. */
+  constructor(end: Watched, address: Address, reader: DatagramReader, nowMs: Millis) {
+    const { connId: id, isn } = reader;
     this.#end = end;
     this.id = id;
     this.address = address;
     this.isn = isn;
+    this.key = reader.key;
     this.#where = `${end.name}, connection ${id}`;
     this.out = new Outgoing(isn, end.native, this.#where);
     this.#cameThrough = isn;
@@ -95,6 +99,7 @@ export class NativeConnection {
   /** The endpoint sends on it; `reader` stands at the first frame that is not an Accept. */
   sent(reader: DatagramReader, isPastAccept: boolean, nowMs: Millis): void {
     const { number } = reader;
+    demand(reader.bears(this.key), () => `${this.#where}: sends with another key`);
     demand(number > this.#lastNumber, () => `${this.#where}: datagram ${number} sent twice`);
     this.#lastNumber = number;
     let hasData = false;

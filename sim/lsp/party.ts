@@ -9,6 +9,7 @@ import type { Address, LspEvent, LspNotice, Params } from "../../lsp/mod.ts";
 import type { Dice } from "../engine/dice.ts";
 import { demand, type TraceLine } from "../engine/trace.ts";
 import { Conduct, watched } from "./conduct.ts";
+import { FORGED } from "./forgeries.ts";
 import type { Host, Program } from "./host.ts";
 import type { End, Ledger, Side } from "./ledger.ts";
 import type { LargePlan } from "./plan.ts";
@@ -73,6 +74,8 @@ export class Party implements Program {
 
   onEvent(event: LspEvent): void {
     this.allowance--;
+    const isForged = event.kind === "closed" && event.reason === FORGED;
+    demand(!isForged, () => `${this.side.name}: a stranger closed connection ${event.connId}`);
     this.#trace?.(() => {
       const size = event.kind === "data" ? ` ${event.payload.length} bytes` : "";
       return `${this.side.name} read ${event.kind}${size} on ${event.connId}`;
@@ -216,7 +219,8 @@ export class Party implements Program {
     if (this.side.role === "listener") return this.#noteRefusal();
     const isExpected =
       code === "timeout" || code === "closed" || (code === "full" && this.mayBeFull);
-    demand(isExpected, () => `${this.side.name}: ${code}: ${reason}`);
+    const isForged = reason === FORGED;
+    demand(isExpected && !isForged, () => `${this.side.name}: ${code}: ${reason}`);
     demand(this.side.ends.size === 0, () => `${this.side.name}: refused after connecting`);
     demand(this.side.refused === undefined, () => `${this.side.name}: refused twice`);
     this.side.refused = code;

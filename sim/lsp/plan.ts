@@ -50,7 +50,7 @@ export interface LargePlan {
 }
 
 /** What a forger does. */
-export type Forgery = "replay" | "forge" | "flood";
+export type Forgery = "replay" | "forge" | "flood" | "blind";
 
 /** A stranger who wants to do harm. */
 export interface ForgerPlan {
@@ -119,7 +119,7 @@ export function drawLspPlan(seed: number): LspPlan {
 /** The forger comes with limits on what strangers can make grow that are soon met. */
 function withForger(plan: Omit<LspPlan, "forger">, dice: Dice): LspPlan {
   const isThere = dice.chance(0.35, "forger");
-  const kinds = (["replay", "forge", "flood"] as const).filter((kind) => {
+  const kinds = (["replay", "forge", "flood", "blind"] as const).filter((kind) => {
     return dice.chance(0.6, `forger.${kind}`);
   });
   const paceMs = plan.epochMs * dice.scale(0.02, 1, "forger.pace");

@@ -11,7 +11,9 @@ import {
   connIdFor,
   datagramOf,
   type Frame,
+  framesAt,
   framesOf,
+  KEY,
   readDatagram,
   samples,
   verdict,
@@ -23,7 +25,8 @@ const hex = (text: string): Uint8Array => Uint8Array.fromHex(text.replaceAll(" "
 
 /** The bytes of one frame, without header and prefix. */
 function frameBytes(frame: Frame): Uint8Array {
-  return datagramOf(connIdFor(frame.type), 1, frame).subarray(20);
+  const connId = connIdFor(frame.type);
+  return datagramOf(connId, 1, frame).subarray(framesAt(connId));
 }
 
 const bodies: [string, Uint8Array, number][] = samples.map((frame) => [
@@ -64,7 +67,7 @@ describe("DatagramReader rejects damage", () => {
 
   test("cut off at any length", () => {
     for (let length = 0; length < sound.length; length++) {
-      expect(verdict(sound.slice(0, length))).toBe(length < 20 ? "short" : "checksum");
+      expect(verdict(sound.slice(0, length))).toBe(length < 29 ? "short" : "checksum");
     }
   });
 
@@ -146,21 +149,27 @@ describe("DatagramReader rejects what hangs, bloats or fools a general CBOR deco
   test("every prefix but the canonical one", () => {
     const data = "8305 1b0000000000000001 590000";
     const prefixes = [
-      ["ok", "1a00000007 1b0000000000000001"],
-      ["ok", "1affffffff 1b001fffffffffffff"],
-      ["prefix", "1a00000007 1b0000000000000000"],
-      ["prefix", "1a00000007 1b0020000000000000"],
-      ["prefix", "1a00000007 1bffffffffffffffff"],
-      ["prefix", "3a00000007 1b0000000000000001"],
-      ["prefix", "1a00000007 3b0000000000000001"],
-      ["prefix", "1a00000007 fb3ff0000000000000"],
-      ["prefix", "07 1b0000000000000001"],
-      ["prefix", "1b0000000000000007 1b0000000000000001"],
+      ["ok", "1a00000007 1b0000000000000001 480000000000000000"],
+      ["ok", "1affffffff 1b001fffffffffffff 48ffffffffffffffff"],
+      ["prefix", "1a00000007 1b0000000000000000 480000000000000000"],
+      ["prefix", "1a00000007 1b0020000000000000 480000000000000000"],
+      ["prefix", "1a00000007 1bffffffffffffffff 480000000000000000"],
+      ["prefix", "3a00000007 1b0000000000000001 480000000000000000"],
+      ["prefix", "1a00000007 3b0000000000000001 480000000000000000"],
+      ["prefix", "1a00000007 fb3ff0000000000000 480000000000000000"],
+      ["prefix", "07 1b0000000000000001 480000000000000000"],
+      ["prefix", "1b0000000000000007 1b0000000000000001 480000000000000000"],
+      ["prefix", "1a00000007 1b0000000000000001 1b0000000000000000"],
+      ["prefix", "1a00000007 1b0000000000000001 58080000000000000000"],
+      ["prefix", "1a00000007 1b0000000000000001"],
     ];
     for (const [expected, prefix] of prefixes) {
       expect(verdict(withHeader(hex(prefix + data)))).toBe(expected!);
     }
-    expect(verdict(withHeader(hex("1a00000007 1b0000000000000001")))).toBe("empty");
+    const bare = "1a00000007 1b0000000000000001 480000000000000000";
+    expect(verdict(withHeader(hex(bare)))).toBe("empty");
+    expect(verdict(withHeader(hex(bare.slice(0, -2))))).toBe("short");
+    expect(verdict(withHeader(hex("1a00000000 1b0000000000000001")))).toBe("empty");
   });
 
   test("unknown and reserved frame types", () => {
@@ -302,7 +311,7 @@ describe("DatagramReader and chance", () => {
     const { connId, number, frames } = readDatagram(datagram);
     const writer = new DatagramWriter();
     const into = new Uint8Array(datagram.length);
-    writer.begin(into, connId, number);
+    writer.begin(into, connId, KEY, number);
     for (const frame of frames) {
       const filler = frame.type === FrameType.padding;
       if (!write(writer, frame)) throw new Error("what was read cannot be written");

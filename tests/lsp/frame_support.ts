@@ -9,9 +9,12 @@ import {
   type AcceptFields,
   type AckFields,
   type ConnectFields,
+  type ConnectionKey,
+  DATAGRAM_OVERHEAD_BYTES,
   DatagramReader,
   DatagramWriter,
   FrameType,
+  HANDSHAKE_OVERHEAD_BYTES,
   HEADER_BYTES,
   MAGIC,
   Marks,
@@ -31,6 +34,9 @@ export type Frame =
   | { type: typeof FrameType.close; code: number; seq: number; reason: string }
   | { type: typeof FrameType.pathChallenge | typeof FrameType.pathResponse; token: bigint }
   | ({ type: typeof FrameType.fragment; seq: number } & Piece);
+
+/** The key of connections in samples. */
+export const KEY: ConnectionKey = { high: 0x0123_4567, low: 0x89ab_cdef };
 
 /** An Ack's ranges as the writer wants them. */
 export function rangesOf(...pairs: number[]): { rangeCount: number; ranges: Float64Array } {
@@ -79,6 +85,11 @@ export function connIdFor(type: number): number {
   return type >= FrameType.connect && type <= FrameType.refuse ? 0 : 7;
 }
 
+/** Where the frames of a datagram of connection `connId` begin. */
+export function framesAt(connId: number): number {
+  return connId === 0 ? HANDSHAKE_OVERHEAD_BYTES : DATAGRAM_OVERHEAD_BYTES;
+}
+
 /** Calls the writer's method for `frame`. */
 export function write(writer: DatagramWriter, frame: Frame): boolean {
   switch (frame.type) {
@@ -111,7 +122,7 @@ export function write(writer: DatagramWriter, frame: Frame): boolean {
 export function datagramOf(connId: number, number: number, ...frames: Frame[]): Uint8Array {
   const writer = new DatagramWriter();
   const into = new Uint8Array(1200);
-  writer.begin(into, connId, number);
+  writer.begin(into, connId, KEY, number);
   for (const frame of frames) if (!write(writer, frame)) throw new Error("frame does not fit");
   return into.slice(0, writer.finish());
 }
@@ -180,13 +191,19 @@ export function withHeader(body: Uint8Array, flags = 0): Uint8Array {
 
 /** Any bytes in the place of frames, in an otherwise sound datagram of connection `connId`. */
 export function framesOf(body: Uint8Array, connId = 7): Uint8Array {
-  const prefix = new Uint8Array(14 + body.length);
+  const length = connId === 0 ? 14 : 23;
+  const prefix = new Uint8Array(length + body.length);
   const view = new DataView(prefix.buffer);
   view.setUint8(0, 0x1a);
   view.setUint32(1, connId);
   view.setUint8(5, 0x1b);
   view.setBigUint64(6, 9n);
-  prefix.set(body, 14);
+  if (connId !== 0) {
+    view.setUint8(14, 0x48);
+    view.setUint32(15, KEY.high);
+    view.setUint32(19, KEY.low);
+  }
+  prefix.set(body, length);
   return withHeader(prefix);
 }
 

@@ -33,13 +33,17 @@ import {
   connIdFor,
   datagramOf,
   type Frame,
+  framesAt,
   framesOf,
+  KEY,
   rangesOf,
   readDatagram,
   samples,
   write,
 } from "./frame_support.ts";
 
+/** The key of the samples, as CBOR has it. */
+const KEY_BYTES = Uint8Array.fromHex("0123456789abcdef");
 /** Largest piece of one Fragment, alone in a datagram of the default size. */
 const PIECE_BYTES = DATA_BYTES_MAX + DATA_OVERHEAD_BYTES - FRAGMENT_OVERHEAD_BYTES;
 
@@ -258,7 +262,8 @@ describe("the native codec", () => {
     fc.assert(
       fc.property(datagram, ({ connId, number, frames }) => {
         const bytes = datagramOf(connId, number, ...frames).subarray(HEADER_BYTES);
-        const values = [connId, number, ...frames.map(elements)];
+        const key = connId === 0 ? [] : [KEY_BYTES];
+        const values = [connId, number, ...key, ...frames.map(elements)];
         expect(plain(decodeMultiple(bytes))).toEqual(plain(values));
       }),
       { numRuns: 300 },
@@ -271,7 +276,7 @@ describe("the native codec", () => {
       const connId = frame.type >= 1 && frame.type <= 3 ? 0 : 2 ** 32 - 1;
       const frameBytes = encoder.encode(wide(elements(frame)));
       const ours = datagramOf(connId, 2 ** 53 - 1, frame);
-      expect(ours.subarray(DATAGRAM_OVERHEAD_BYTES).toHex()).toBe(frameBytes.toString("hex"));
+      expect(ours.subarray(framesAt(connId)).toHex()).toBe(frameBytes.toString("hex"));
       const theirs = framesOf(frameBytes, connId);
       expect(readDatagram(theirs).frames).toEqual([frame]);
     }
@@ -282,7 +287,7 @@ describe("the native codec", () => {
     const seal = new ChecksumSeal(crc32Native);
     const writer = new DatagramWriter(seal);
     const into = new Uint8Array(1200);
-    writer.begin(into, 7, 1);
+    writer.begin(into, 7, KEY, 1);
     write(writer, frame);
     const bytes = into.slice(0, writer.finish());
     expect(bytes.toHex()).toBe(datagramOf(7, 1, frame).toHex());
@@ -301,15 +306,16 @@ describe("DatagramWriter", () => {
 
   test("every frame fits exactly its own size, and one byte less refuses it whole", () => {
     for (const frame of samples) {
-      const size = datagramOf(connIdFor(frame.type), 1, frame).length;
+      const connId = connIdFor(frame.type);
+      const size = datagramOf(connId, 1, frame).length;
       const writer = new DatagramWriter();
       const into = new Uint8Array(size + 5).fill(0xee);
-      writer.begin(into, connIdFor(frame.type), 1, size - 1);
+      writer.begin(into, connId, KEY, 1, size - 1);
       expect(write(writer, frame)).toBe(false);
-      expect([writer.frames, writer.remaining]).toEqual([0, size - 1 - DATAGRAM_OVERHEAD_BYTES]);
-      writer.begin(into, connIdFor(frame.type), 1, size);
-      expect(writer.fits(size - DATAGRAM_OVERHEAD_BYTES)).toBe(true);
-      expect(writer.fits(size - DATAGRAM_OVERHEAD_BYTES + 1)).toBe(false);
+      expect([writer.frames, writer.remaining]).toEqual([0, size - 1 - framesAt(connId)]);
+      writer.begin(into, connId, KEY, 1, size);
+      expect(writer.fits(size - framesAt(connId))).toBe(true);
+      expect(writer.fits(size - framesAt(connId) + 1)).toBe(false);
       expect(write(writer, frame)).toBe(true);
       expect([writer.frames, writer.remaining, writer.finish()]).toEqual([1, 0, size]);
       expect(into.subarray(size)).toEqual(new Uint8Array(5).fill(0xee));
@@ -331,10 +337,10 @@ describe("DatagramWriter", () => {
   test("padding hides what the buffer held before", () => {
     const into = new Uint8Array(100).fill(0xee);
     const writer = new DatagramWriter();
-    writer.begin(into, 7, 1);
-    writer.padding(80);
+    writer.begin(into, 7, KEY, 1);
+    writer.padding(71);
     expect(writer.finish()).toBe(100);
-    expect(into.subarray(25)).toEqual(new Uint8Array(75));
+    expect(into.subarray(34)).toEqual(new Uint8Array(66));
   });
 
   test("a full Ack carries its limit of ranges", () => {
@@ -361,10 +367,10 @@ describe("DatagramWriter", () => {
   test("our own mistakes throw", () => {
     const writer = new DatagramWriter();
     const into = new Uint8Array(1200);
-    expect(() => writer.begin(into, 1, 0)).toThrow("invariant");
-    expect(() => writer.begin(into, 2 ** 32, 1)).toThrow("invariant");
-    expect(() => writer.begin(new Uint8Array(19), 1, 1)).toThrow("invariant");
-    writer.begin(into, 1, 1);
+    expect(() => writer.begin(into, 1, KEY, 0)).toThrow("invariant");
+    expect(() => writer.begin(into, 2 ** 32, KEY, 1)).toThrow("invariant");
+    expect(() => writer.begin(new Uint8Array(28), 1, KEY, 1)).toThrow("invariant");
+    writer.begin(into, 1, KEY, 1);
     expect(() => writer.finish()).toThrow("invariant");
     const none = new Uint8Array(0);
     for (const seq of [-1, 2 ** 53, Number.NaN, 1.5]) {

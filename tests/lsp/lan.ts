@@ -10,7 +10,14 @@ import {
 } from "../../lsp/classic_frame.ts";
 import { createDialer, type Dialer, type DialerOptions } from "../../lsp/dialer.ts";
 import type { Endpoint } from "../../lsp/endpoint.ts";
-import { DatagramReader, DatagramWriter, FrameType } from "../../lsp/frame.ts";
+import {
+  type ConnectionKey,
+  DatagramReader,
+  DatagramWriter,
+  FrameType,
+  NO_KEY,
+} from "../../lsp/frame.ts";
+import { PLAIN_SEAL } from "../../lsp/seal.ts";
 import { createListener, type Listener } from "../../lsp/listener.ts";
 import type { CoreOptions } from "../../lsp/params.ts";
 import type { LspEvent, LspNotice } from "../../lsp/types.ts";
@@ -112,9 +119,12 @@ export class Lan {
     node.host.kill();
   }
 
-  /** A datagram from nobody's socket; it is there at once. */
+  /**
+   * A datagram from nobody's socket; it is there at once. A native one that bears no key gets that
+   * of its connection, as those could write it who see what passes.
+   */
   inject(bytes: Uint8Array, to: string, from = "stranger 9"): void {
-    this.#network.at(to)?.receive(bytes, from);
+    this.#network.at(to)?.receive(this.#withKey(bytes), from);
     this.flush();
   }
 
@@ -154,6 +164,19 @@ export class Lan {
   write(node: Node, connId: number, text: string): void {
     node.core.write(connId, new TextEncoder().encode(text));
     this.flush();
+  }
+
+  /** The key that the newest datagrams of connection `connId` bear. */
+  keyOf(connId: number): ConnectionKey {
+    const reader = new DatagramReader();
+    const isOfIt = ({ bytes }: Packet): boolean => reader.open(bytes) && reader.connId === connId;
+    return this.sent.findLast(isOfIt) === undefined ? NO_KEY : reader.key;
+  }
+
+  #withKey(bytes: Uint8Array): Uint8Array {
+    const reader = new DatagramReader();
+    if (!reader.open(bytes) || reader.connId === 0 || !reader.bears(NO_KEY)) return bytes;
+    return withKey(bytes, this.keyOf(reader.connId));
   }
 
   #finishInstant(): void {
@@ -223,7 +246,17 @@ export function classicDatagram(
   return into.slice(0, encodeClassicFrame(into, { type, connId, seq, payload }));
 }
 
-/** A native datagram whose frames `write` writes. */
+/** A copy of a native datagram with another key. */
+export function withKey(bytes: Uint8Array, key: ConnectionKey): Uint8Array {
+  const copy = bytes.slice();
+  const view = new DataView(copy.buffer);
+  view.setUint32(21, key.high);
+  view.setUint32(25, key.low);
+  PLAIN_SEAL.seal(copy, 0, copy.length);
+  return copy;
+}
+
+/** A native datagram whose frames `write` writes, without a key. */
 export function nativeDatagram(
   connId: number,
   number: number,
@@ -231,7 +264,7 @@ export function nativeDatagram(
 ): Uint8Array {
   const into = new Uint8Array(2048);
   const writer = new DatagramWriter();
-  writer.begin(into, connId, number);
+  writer.begin(into, connId, NO_KEY, number);
   write(writer);
   return into.slice(0, writer.finish());
 }

@@ -321,7 +321,7 @@ describe("lsp native path change:", () => {
     const asked = nativeDatagram(1, 1000, (writer) => writer.data(101, new Uint8Array(4)));
     link.inject(asked, S, evil);
     assertEquals(nativeFrames(link, S, evil), ["pathChallenge"]);
-    const question = packetsBetween(link, S, evil)[0]!.bytes.slice(23, 31);
+    const question = packetsBetween(link, S, evil)[0]!.bytes.slice(32, 40);
     const token = Buffer.from(question).readBigUInt64BE();
     for (const answer of [token, token ^ 1n, 0n]) {
       link.inject(

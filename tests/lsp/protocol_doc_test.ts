@@ -1,7 +1,7 @@
 /** docs/protocol.md says what the codecs do: its tables, its dumps, its numbers. */
 import { describe, expect, test } from "bun:test";
 import { classicChecksum, ClassicType, encodeClassicFrame } from "../../lsp/classic_frame.ts";
-import { Field, FRAME_FIELDS, FrameType } from "../../lsp/frame.ts";
+import { Field, FRAME_FIELDS, FrameType, LSP_VERSION } from "../../lsp/frame.ts";
 import { datagramOf, type Frame, rangesOf } from "./frame_support.ts";
 
 const page = await Bun.file(new URL("../../docs/protocol.md", import.meta.url)).text();
@@ -28,15 +28,17 @@ const offer = {
 };
 const isn = 2 ** 32 - 1;
 const token = 0x0123456789abcdefn;
-const versions = { lspVersion: 1, appVersion: 1 };
+/** The number of the first Connect. */
+const first = 0x0004_1db2_8d09_25c1;
+const versions = { lspVersion: LSP_VERSION, appVersion: 1 };
 const connect = { type: FrameType.connect, isn, token: 0n, ...versions, ...offer };
 const ack = { cumulative: isn, echo: 3, echoDelayMicros: 40, ...offer };
 
 /** Connection id, number and frames of the page's exchange. */
 const exchange: [number, number, Frame[]][] = [
-  [0, 1, [connect]],
-  [0, 1, [{ type: FrameType.challenge, isn, token }]],
-  [0, 2, [{ ...connect, token }]],
+  [0, first, [connect]],
+  [0, first, [{ type: FrameType.challenge, isn, token }]],
+  [0, first + 1, [{ ...connect, token }]],
   [7, 1, [{ type: FrameType.accept, isn, newConnId: 7, ...offer }]],
   [
     7,

@@ -5,6 +5,7 @@
 import { describe, test } from "bun:test";
 import { assert, assertEquals } from "@std/assert";
 import { ClassicType } from "../../lsp/classic_frame.ts";
+import { DATA_BYTES_MAX } from "../../lsp/frame.ts";
 import { classicDatagram, connectedPair, Lan, packetsBetween } from "./lan.ts";
 
 const S = "server 1";
@@ -56,7 +57,7 @@ describe("our own:", () => {
     const { link, server, client } = connectedPair();
     const already = packetsBetween(link, S, C).length;
     link.remove(client);
-    server.core.write(1, new Uint8Array(1166));
+    server.core.write(1, new Uint8Array(DATA_BYTES_MAX));
     link.flush();
     assertEquals(packetsBetween(link, S, C).length - already, 1);
   });

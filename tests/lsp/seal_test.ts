@@ -4,13 +4,9 @@ import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { putUint32, uint32At, uint53At } from "../../lsp/big_endian.ts";
 import { crc32 } from "../../lsp/crc32.ts";
-import {
-  DATAGRAM_OVERHEAD_BYTES,
-  DatagramReader,
-  DatagramWriter,
-  DATAGRAM_BYTES_MAX,
-} from "../../lsp/frame.ts";
+import { DatagramReader, DatagramWriter, DATAGRAM_BYTES_MAX } from "../../lsp/frame.ts";
 import { ChecksumSeal, PLAIN_SEAL, type Seal } from "../../lsp/seal.ts";
+import { KEY } from "./frame_support.ts";
 import { connectedPair, type Node, packetsBetween } from "./lan.ts";
 
 /**
@@ -27,25 +23,25 @@ class Mask implements Seal {
     this.#key = key;
   }
 
-  seal(into: Uint8Array, end: number): number {
-    into.fill(0x5a, DATAGRAM_OVERHEAD_BYTES, DATAGRAM_OVERHEAD_BYTES + this.headBytes);
-    this.#mask(into, end);
+  seal(into: Uint8Array, at: number, end: number): number {
+    into.fill(0x5a, at, at + this.headBytes);
+    this.#mask(into, at, end);
     into.fill(0, end, end + this.tailBytes);
     putUint32(into, end, crc32(into, 6, end, this.#key));
-    return this.#inner.seal(into, end + this.tailBytes);
+    return this.#inner.seal(into, at, end + this.tailBytes);
   }
 
-  unseal(bytes: Uint8Array): boolean {
+  unseal(bytes: Uint8Array, at: number): boolean {
     const end = bytes.length - this.tailBytes;
-    if (end < DATAGRAM_OVERHEAD_BYTES + this.headBytes || !this.#inner.unseal(bytes)) return false;
+    if (end < at + this.headBytes || !this.#inner.unseal(bytes)) return false;
     if (uint32At(bytes, end) !== crc32(bytes, 6, end, this.#key)) return false;
-    this.#mask(bytes, end);
+    this.#mask(bytes, at, end);
     return true;
   }
 
-  #mask(bytes: Uint8Array, end: number): void {
+  #mask(bytes: Uint8Array, at: number, end: number): void {
     const number = uint53At(bytes, 12);
-    for (let i = DATAGRAM_OVERHEAD_BYTES + this.headBytes; i < end; i++) {
+    for (let i = at + this.headBytes; i < end; i++) {
       bytes[i]! ^= this.#key + number + i;
     }
   }
@@ -63,7 +59,7 @@ describe("DatagramWriter and DatagramReader with a seal that takes room", () => 
     fc.assert(
       fc.property(sizes, fc.integer({ min: 100, max: DATAGRAM_BYTES_MAX }), (lengths, most) => {
         const into = new Uint8Array(2048);
-        writer.begin(into, 7, 99, most, seal);
+        writer.begin(into, 7, KEY, 99, most, seal);
         const written = lengths.filter((length, i) => writer.data(i + 1, into.slice(0, length)));
         if (writer.frames === 0) return;
         const bytes = into.slice(0, writer.finish());
@@ -80,7 +76,7 @@ describe("DatagramWriter and DatagramReader with a seal that takes room", () => 
     const [reader, writer] = [new DatagramReader(), new DatagramWriter()];
     const sealed = (seal: Seal): Uint8Array => {
       const into = new Uint8Array(DATAGRAM_BYTES_MAX);
-      writer.begin(into, 7, 99, DATAGRAM_BYTES_MAX, seal);
+      writer.begin(into, 7, KEY, 99, DATAGRAM_BYTES_MAX, seal);
       writer.pathChallenge(5n);
       return into.slice(0, writer.finish());
     };
@@ -94,7 +90,7 @@ describe("DatagramWriter and DatagramReader with a seal that takes room", () => 
 
   test("claim nothing but a connection and a number before the seal is opened", () => {
     const [reader, writer, into] = [new DatagramReader(), new DatagramWriter(), new Uint8Array(99)];
-    writer.begin(into, 7, 99);
+    writer.begin(into, 7, KEY, 99);
     writer.pathChallenge(5n);
     const bytes = into.slice(0, writer.finish());
     bytes[bytes.length - 1]! ^= 1;
@@ -111,7 +107,7 @@ describe("an endpoint with a seal that takes room", () => {
   test("brings over small and large messages, none in the clear", () => {
     const seal = new Mask(5);
     const { link, server, client } = connectedPair({ seal }, { seal });
-    const texts = ["small", "x".repeat(1166), "y".repeat(1145), "z".repeat(200_000)];
+    const texts = ["small", "x".repeat(1157), "y".repeat(1136), "z".repeat(200_000)];
     for (const text of texts) link.write(client, 1, text);
     link.runUntil(() => server.events.length === texts.length, 5000);
     assertEquals(server.texts, texts);
@@ -138,7 +134,7 @@ describe("an endpoint with a seal that takes room", () => {
     // What is sealed otherwise is not of this connection, whatever it says in its header.
     const writer = new DatagramWriter();
     const into = new Uint8Array(DATAGRAM_BYTES_MAX);
-    writer.begin(into, 1, 5000);
+    writer.begin(into, 1, KEY, 5000);
     writer.close(0, 1, "forged");
     const forged = (): number => server.core.stats().rejected["checksum"] ?? 0;
     const before = forged();
