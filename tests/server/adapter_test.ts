@@ -125,7 +125,7 @@ test("serve: the log tells a goodbye from a loss, and whom the version turned aw
   const other = connect({ ...at, appVersion: 4711 });
   await expect(other).rejects.toThrow("versions differ");
   await said("messages 4711");
-  expect(lines.at(-1)).toContain(`the server has LSP 1, messages ${MESSAGES_VERSION}`);
+  expect(lines.at(-1)).toContain(`the server has LSP 2, messages ${MESSAGES_VERSION}`);
   expect(lines.at(-1)).toStartWith("turned away 127.0.0.1");
 });
 
