@@ -31,6 +31,7 @@ export * as channels from "./channels/mod.ts";
 export * as client from "./client/mod.ts";
 export * as kv from "./kv/mod.ts";
 export * as lsp from "./lsp/mod.ts";
+export * as mapreduce from "./mapreduce/mod.ts";
 export * as miner from "./miner/mod.ts";
 export * as peer from "./peer/mod.ts";
 export * as raft from "./raft/mod.ts";

@@ -85,7 +85,13 @@ const EXPECTED = `Result ${hash} ${nonce}\n`;
 describe("one-file programs", () => {
   test("are small, and run a whole fleet from a directory with nothing else in it", async () => {
     const sizes = await buildBundles(directory);
-    assertEquals(Object.keys(sizes), ["server.js", "miner.js", "client.js", "textkv.js"]);
+    assertEquals(Object.keys(sizes), [
+      "server.js",
+      "miner.js",
+      "client.js",
+      "textkv.js",
+      "mapreduce.js",
+    ]);
     for (const [file, size] of Object.entries(sizes)) {
       assert(size < 300 * 1024, `${file} has ${size} bytes`);
     }

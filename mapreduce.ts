@@ -1,0 +1,42 @@
+/**
+ * MapReduce: `bun run mapreduce.ts run HOST:PORT APP INPUT... --reducers R --out DIR`. Runs an
+ * application over files on the miners of a server, or with `--local` on this machine.
+ *
+ * Outputs go to files (or, merged, to stdout with `--stdout`); progress goes to stderr.
+ *
+ * @module
+ */
+import { BUILTIN_NAMES } from "./mapreduce/builtin.ts";
+import { isTaskProcess, serveTasks } from "./mapreduce/mod.ts";
+import { JOB_FLAGS, runJob } from "./mapreduce/script_adapter.ts";
+import { readCommandLine, type Usage } from "./run/args.ts";
+import { UsageError } from "./run/errors.ts";
+import { runScript } from "./run/signals.ts";
+
+const USAGE: Usage = {
+  name: "mapreduce",
+  takes: "run [HOST:PORT] APP INPUT...",
+  count: [0, 1_000_000],
+  about:
+    "Runs APP over the INPUT files, directories or patterns, and writes the files mr-out-0 to\n" +
+    `mr-out-(R-1). APP is ${BUILTIN_NAMES}, or a TypeScript file that exports map(name,\n` +
+    "contents) and reduce(key, values). HOST:PORT is left out with --local.",
+  flags: JOB_FLAGS,
+};
+
+async function main(): Promise<number> {
+  const line = readCommandLine(USAGE, process.argv.slice(2));
+  const [verb, ...rest] = line.positionals;
+  if (verb !== "run") throw new UsageError(`the verb is "${verb ?? ""}", expected run`);
+  if (!line.has("local")) throw new UsageError("expected --local");
+  const [application, ...inputs] = rest;
+  if (application === undefined || inputs.length === 0) {
+    throw new UsageError("expected an application and at least one input");
+  }
+  return await runJob(line, application, inputs);
+}
+
+if (import.meta.main && Bun.isMainThread) {
+  if (isTaskProcess()) await serveTasks();
+  else await runScript(USAGE.name, main);
+}

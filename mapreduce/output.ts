@@ -1,0 +1,107 @@
+/**
+ * The lines of an output file.
+ *
+ * @module
+ */
+import { type Slice, viewOf, whole } from "./bytes.ts";
+import type { SortedRun } from "./merge.ts";
+import { RecordWriter, type Sink } from "./records.ts";
+
+const NEWLINE = 10;
+const BACKSLASH = 92;
+const BLANK = 32;
+const LETTER_N = 110;
+
+/** Where a reduce writes. */
+export interface Output {
+  /** The line `key value`, or `key` alone if there is no value. */
+  write(key: Slice, value?: Slice): void;
+}
+
+/**
+ * Writes lines of keys and values. A newline inside of either is written as `\n`, a backslash as
+ * two, so that each line is one line and can be read back.
+ */
+export class LineWriter implements Output {
+  /** Lines and bytes so far. */
+  lines = 0;
+  bytes = 0;
+  readonly #sink: Sink;
+  readonly #buffer: Uint8Array;
+  #used = 0;
+
+  constructor(sink: Sink, bufferBytes: number = 1 << 18) {
+    this.#sink = sink;
+    this.#buffer = new Uint8Array(Math.max(2, bufferBytes));
+  }
+
+  write(key: Slice, value?: Slice): void {
+    this.#escaped(key);
+    if (value !== undefined) {
+      this.#byte(BLANK);
+      this.#escaped(value);
+    }
+    this.#byte(NEWLINE);
+    this.lines++;
+  }
+
+  flush(): void {
+    if (this.#used > 0) this.#sink(this.#buffer.subarray(0, this.#used));
+    this.bytes += this.#used;
+    this.#used = 0;
+  }
+
+  #escaped({ bytes, from, to }: Slice): void {
+    for (let i = from; i < to; i++) {
+      const byte = bytes[i]!;
+      if (byte === NEWLINE || byte === BACKSLASH) {
+        this.#byte(BACKSLASH);
+        this.#byte(byte === NEWLINE ? LETTER_N : BACKSLASH);
+      } else this.#byte(byte);
+    }
+  }
+
+  #byte(byte: number): void {
+    if (this.#used === this.#buffer.length) this.flush();
+    this.#buffer[this.#used++] = byte;
+  }
+}
+
+const NO_VALUE = whole(new Uint8Array());
+/** In front of a value that is there, so that an empty one differs from none. */
+const MARK = Uint8Array.of(1);
+
+/** Writes the same as records of a run: for outputs that are to be merged before they are lines. */
+export class RecordOutput implements Output {
+  lines = 0;
+  readonly #writer: RecordWriter;
+
+  constructor(sink: Sink) {
+    this.#writer = new RecordWriter(sink);
+  }
+
+  get bytes(): number {
+    return this.#writer.bytes;
+  }
+
+  write(key: Slice, value?: Slice): void {
+    this.lines++;
+    if (value === undefined) return this.#writer.write(key, NO_VALUE);
+    const marked = new Uint8Array(1 + value.to - value.from);
+    marked.set(MARK);
+    marked.set(viewOf(value), 1);
+    this.#writer.write(key, whole(marked));
+  }
+
+  flush(): void {
+    this.#writer.flush();
+  }
+}
+
+/** Writes as lines what {@link RecordOutput} wrote. */
+export function writeLines(run: SortedRun, lines: LineWriter): void {
+  while (run.advance()) {
+    const { bytes, from, to } = run.value;
+    lines.write(run.key, to > from ? { bytes, from: from + MARK.length, to } : undefined);
+  }
+}

@@ -1,0 +1,159 @@
+/**
+ * Runs: sequences of records, a key and a value each, as bytes on a disk or on the way. A record is
+ * the lengths of its key and of its value (LEB128, unsigned, up to 32 bits), then both.
+ *
+ * @module
+ */
+import { invariant } from "../base/machine.ts";
+import type { Slice } from "./bytes.ts";
+
+/** Where bytes go, in order; they are the caller's again when it returns. */
+export type Sink = (bytes: Uint8Array) => void;
+
+/** Copies bytes from `at` on into `into`; how many: fewer than fit only at the end. */
+export type Source = (into: Uint8Array, at: number) => number;
+
+/** Bytes of the longest length. */
+const LENGTH_BYTES_MAX = 5;
+/** Shorter parts are copied byte by byte: a call costs more. */
+const SHORT_BYTES = 32;
+
+/** Writes records into a buffer, and that into a sink whenever it is full. */
+export class RecordWriter {
+  /** Bytes written so far. */
+  bytes = 0;
+  readonly #sink: Sink;
+  readonly #buffer: Uint8Array;
+  #used = 0;
+
+  constructor(sink: Sink, bufferBytes: number = 1 << 18) {
+    this.#sink = sink;
+    this.#buffer = new Uint8Array(Math.max(bufferBytes, 64));
+  }
+
+  write(key: Slice, value: Slice): void {
+    if (this.#used + 2 * LENGTH_BYTES_MAX > this.#buffer.length) this.flush();
+    const start = this.#used;
+    this.#length(key.to - key.from);
+    this.#length(value.to - value.from);
+    this.bytes += this.#used - start;
+    this.#part(key);
+    this.#part(value);
+  }
+
+  /** Hands on what is buffered. */
+  flush(): void {
+    if (this.#used > 0) this.#sink(this.#buffer.subarray(0, this.#used));
+    this.#used = 0;
+  }
+
+  #length(value: number): void {
+    let length = value;
+    for (; length > 127; length >>>= 7) this.#buffer[this.#used++] = (length & 127) | 128;
+    this.#buffer[this.#used++] = length;
+  }
+
+  #part({ bytes, from, to }: Slice): void {
+    const length = to - from;
+    this.bytes += length;
+    if (this.#used + length > this.#buffer.length) {
+      this.flush();
+      if (length > this.#buffer.length) return this.#sink(bytes.subarray(from, to));
+    }
+    const buffer = this.#buffer;
+    if (length > SHORT_BYTES) buffer.set(bytes.subarray(from, to), this.#used);
+    else for (let i = 0; i < length; i++) buffer[this.#used + i] = bytes[from + i]!;
+    this.#used += length;
+  }
+}
+
+/** A slice that its owner moves on. */
+export interface MovingSlice {
+  bytes: Uint8Array;
+  from: number;
+  to: number;
+}
+
+/** A run that is no sequence of records: its bytes were damaged. */
+export class DamagedRunError extends Error {
+  override name = "DamagedRunError";
+}
+
+/**
+ * Reads the records of a run one by one. `key` and `value` are good until the next `advance`.
+ * Throws {@link DamagedRunError} where the bytes are no records, or one is longer than `mostBytes`.
+ */
+export class RunReader {
+  /** The present record's key and value, once `advance` has returned true. */
+  readonly key: MovingSlice = { bytes: new Uint8Array(), from: 0, to: 0 };
+  readonly value: MovingSlice = { bytes: new Uint8Array(), from: 0, to: 0 };
+  readonly #source: Source;
+  readonly #end: number;
+  readonly #mostBytes: number;
+  #buffer: Uint8Array;
+  /** Where in the source the buffer begins, and what of it is filled and read. */
+  #base: number;
+  #filled = 0;
+  #at = 0;
+
+  /** The run is the bytes `from..to-1` of the source. */
+  constructor(source: Source, from: number, to: number, bufferBytes: number, mostBytes: number) {
+    this.#source = source;
+    this.#base = from;
+    this.#end = to;
+    this.#mostBytes = mostBytes;
+    this.#buffer = new Uint8Array(Math.max(16, Math.min(bufferBytes, to - from)));
+  }
+
+  /** Goes on to the next record; false at the end. */
+  advance(): boolean {
+    const left = this.#end - this.#base - this.#at;
+    if (left === 0) return false;
+    this.#need(Math.min(2 * LENGTH_BYTES_MAX, left));
+    const start = this.#at;
+    const keyLength = this.#length();
+    const valueLength = this.#length();
+    const headBytes = this.#at - start;
+    this.#at = start;
+    this.#need(headBytes + keyLength + valueLength);
+    const { key, value } = this;
+    key.bytes = value.bytes = this.#buffer;
+    key.from = this.#at + headBytes;
+    value.from = key.to = key.from + keyLength;
+    this.#at = value.to = value.from + valueLength;
+    return true;
+  }
+
+  #length(): number {
+    let [length, factor] = [0, 1];
+    for (let i = 0; i < LENGTH_BYTES_MAX; i++, factor *= 128) {
+      const byte = this.#at < this.#filled ? this.#buffer[this.#at++]! : 255;
+      length += (byte & 127) * factor;
+      if (byte > 127) continue;
+      if (length > this.#mostBytes) break;
+      return length;
+    }
+    throw new DamagedRunError("a record is longer than any can be");
+  }
+
+  /** Has `count` bytes from the cursor on in the buffer. */
+  #need(count: number): void {
+    const rest = this.#filled - this.#at;
+    if (rest >= count) return;
+    if (count > this.#end - this.#base - this.#at) {
+      throw new DamagedRunError("the run ends inside of a record");
+    }
+    if (count > this.#buffer.length) {
+      const larger = new Uint8Array(Math.max(count, 2 * this.#buffer.length));
+      larger.set(this.#buffer.subarray(this.#at, this.#filled));
+      this.#buffer = larger;
+    } else this.#buffer.copyWithin(0, this.#at, this.#filled);
+    this.#base += this.#at;
+    this.#at = 0;
+    const most = Math.min(this.#buffer.length, this.#end - this.#base) - rest;
+    const got = this.#source(this.#buffer.subarray(rest, rest + most), this.#base + rest);
+    invariant(got <= most, "a source fills what it is given");
+    this.#filled = rest + got;
+    if (this.#filled < count) throw new DamagedRunError("the run is shorter than it was");
+  }
+}
