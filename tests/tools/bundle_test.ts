@@ -99,6 +99,25 @@ describe("one-file programs", () => {
     assertEquals(await runFleet(run("server.js"), run("miner.js"), run("client.js")), EXPECTED);
   });
 
+  test("mapreduce's runs applications, those of users in a process of their own", async () => {
+    const input = join(directory, "input.txt");
+    await Bun.write(input, "b a b\n");
+    await Bun.write(
+      join(directory, "app.ts"),
+      `export const map = (_, text) => text.split(/\\s+/).map((word) => [word, "1"]);
+       export const reduce = (_, values) => String([...values].length);`,
+    );
+    for (const [application, expected] of [
+      ["wc", "a 1\nb 2\n"],
+      ["app.ts", " 1\na 1\nb 2\n"],
+    ] as const) {
+      const args = ["run", "--local", application, input, "--stdout", "--quiet"];
+      const running = start([process.execPath, "mapreduce.js", ...args]);
+      assertEquals(await new Response(running.stdout).text(), expected);
+      assertEquals(await running.exited, 0);
+    }
+  });
+
   test("the text server's serves lines", async () => {
     const serving = start([process.execPath, "textkv.js", "0", "--quiet"]);
     const [, port] = /^listening on 127\.0\.0\.1:(\d+)$/.exec(await firstLine(serving.stdout))!;
