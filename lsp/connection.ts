@@ -10,8 +10,9 @@ import type { ConnectionStats, Rejections } from "./counters.ts";
 import type { Timed } from "./deadlines.ts";
 import { PayloadTooLarge, QueueFull } from "./errors.ts";
 import { type ConnectionKey, type DatagramWriter, type Marks, NO_KEY } from "./frame.ts";
+import { FlushWatch, leastProgress } from "./flush_watch.ts";
 import type { End, Inbox } from "./inbox.ts";
-import type { FullParams, LspLimits } from "./params.ts";
+import { type FullParams, type LspLimits, MESSAGE_OVERHEAD_BYTES } from "./params.ts";
 import { ReceiveBuffer } from "./receive_buffer.ts";
 import type { Seal } from "./seal.ts";
 import { SendWindow } from "./send_window.ts";
@@ -32,6 +33,10 @@ export interface Host {
   readonly seal: Seal;
   /** Serves all connections: nothing of it outlives a `fill`. */
   readonly writer: DatagramWriter;
+  /** Whether `connection` can queue `bytes` more, if need be by the end of one that keeps more. */
+  canQueue(connection: Connection, bytes: number): boolean;
+  /** Makes that room; false if there is none to be had. */
+  makeRoom(connection: Connection, bytes: number): boolean;
   /** `connection` has something to send: ask its `fill` soon. */
   wantsToSend(connection: Connection): void;
   /** `connection` takes no more part in LSP; it may linger to tell its peer so. */
@@ -67,7 +72,7 @@ export type EndCause =
   | "shutdown"
   /** The peer broke the protocol. */
   | "breach"
-  /** The peer kept memory for which others waited. */
+  /** The peer kept memory, or a place, for which others waited; or took what was written too slowly. */
   | "stalled";
 
 /** A message larger than the limit may still wait alone. */
@@ -97,6 +102,8 @@ export abstract class Connection implements Timed {
   lastEvent: End | undefined;
   /** Whether the endpoint has it on its list of those that want to send. */
   listed = false;
+  /** Epochs in a row in which messages waited and the peer took next to nothing. */
+  stalledEpochs = 0;
   deadlineMs: Millis = Infinity;
   heapIndex = -1;
 
@@ -110,6 +117,9 @@ export abstract class Connection implements Timed {
   private heard = true;
   private silentEpochs = 0;
   private sentSinceTick = false;
+  private settledBefore = 0;
+  /** While it flushes. */
+  private flush: FlushWatch | undefined;
 
   /** Messages larger than `wholeBytes` are sent in pieces. */
   constructor(spec: ConnectionSpec, host: Host, wholeBytes: number, key: ConnectionKey = NO_KEY) {
@@ -159,12 +169,16 @@ export abstract class Connection implements Timed {
       throw new PayloadTooLarge(this.id, length, this.maxPayloadBytes, this.payloadLimit);
     }
     const { host, send } = this;
-    const { maxQueuedBytes, maxQueuedBytesTotal } = host.limits;
-    const total = host.budget.queuedBytes;
-    if (!mayQueue(send.queuedBytes, length, maxQueuedBytes)) {
-      throw new QueueFull(this.id, send.queuedBytes, maxQueuedBytes, "maxQueuedBytes");
+    const { maxQueuedBytes, maxQueuedMessages, maxQueuedBytesTotal } = host.limits;
+    const { queuedBytes, queuedMessages } = send;
+    if (!mayQueue(queuedBytes, length, maxQueuedBytes)) {
+      throw new QueueFull(this.id, queuedBytes, maxQueuedBytes, "maxQueuedBytes");
     }
-    if (!mayQueue(total, length, maxQueuedBytesTotal)) {
+    if (queuedMessages >= maxQueuedMessages) {
+      throw new QueueFull(this.id, queuedMessages, maxQueuedMessages, "maxQueuedMessages");
+    }
+    if (!host.makeRoom(this, length + MESSAGE_OVERHEAD_BYTES)) {
+      const total = host.budget.queuedBytes;
       throw new QueueFull(this.id, total, maxQueuedBytesTotal, "maxQueuedBytesTotal");
     }
     send.push(new Uint8Array(payload));
@@ -173,18 +187,20 @@ export abstract class Connection implements Timed {
 
   /** Whether `write` takes a message of `bytes` bytes now; by default half of what may wait. */
   mayWrite(bytes?: number): boolean {
-    const { maxQueuedBytes, maxQueuedBytesTotal } = this.host.limits;
-    const half = (limit: number): number => Math.ceil(limit / 2);
-    const { queuedBytes } = this.send;
-    const total = this.host.budget.queuedBytes;
-    if (!mayQueue(queuedBytes, bytes ?? half(maxQueuedBytes), maxQueuedBytes)) return false;
-    return mayQueue(total, bytes ?? half(maxQueuedBytesTotal), maxQueuedBytesTotal);
+    const { maxQueuedBytes, maxQueuedMessages } = this.host.limits;
+    const wanted = bytes ?? Math.ceil(maxQueuedBytes / 2);
+    const { queuedBytes, queuedMessages } = this.send;
+    if (!mayQueue(queuedBytes, wanted, maxQueuedBytes)) return false;
+    const most = bytes === undefined ? Math.ceil(maxQueuedMessages / 2) : maxQueuedMessages;
+    if (queuedMessages >= most) return false;
+    return this.host.canQueue(this, wanted + MESSAGE_OVERHEAD_BYTES);
   }
 
   /** The application closes: no more is read; what was written is still brought over. */
   close(reason: string): void {
     if (this.phase !== "open") return;
     this.phase = "flushing";
+    this.flush = new FlushWatch(this.send, this.params, this.wire);
     this.receive.discard();
     this.tellEnd({ kind: "closed", connId: this.id, code: "here", reason });
     this.endIfFlushed();
@@ -277,9 +293,19 @@ export abstract class Connection implements Timed {
     this.silentEpochs = this.heard ? 0 : this.silentEpochs + 1;
     this.heard = false;
     if (this.silentEpochs >= epochLimit) return this.lose();
+    if (this.flush?.isOver(nowMs)) return this.end("stalled");
+    this.noteProgress();
     const resent = this.resendAtTick(nowMs);
     if (!resent && !this.sentSinceTick) this.heartbeat();
     this.sentSinceTick = false;
+  }
+
+  private noteProgress(): void {
+    const { send } = this;
+    const taken = send.settledBytes - this.settledBefore;
+    const isStalled = !send.isEmpty && taken < leastProgress(send, this.wire);
+    this.stalledEpochs = isStalled ? this.stalledEpochs + 1 : 0;
+    this.settledBefore = send.settledBytes;
   }
 
   private lose(): void {

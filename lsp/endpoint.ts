@@ -20,6 +20,7 @@ import {
   DatagramWriter,
   FrameType,
 } from "./frame.ts";
+import { HOG_REASON, Hogs } from "./hogs.ts";
 import { Inbox } from "./inbox.ts";
 import {
   checkMtu,
@@ -60,6 +61,7 @@ export abstract class Endpoint implements EndpointCore, Host {
   protected readonly byId: Map<number, Connection> = new Map();
   protected isClosing = false;
 
+  private readonly hogs: Hogs;
   private readonly deadlines = new Deadlines<Connection>();
   private readonly senders = new Queue<Connection>();
   private readonly strays = new Queue<Stray>();
@@ -76,6 +78,7 @@ export abstract class Endpoint implements EndpointCore, Host {
     this.options = options;
     this.limits = fullLimits(options.limits);
     this.budget = new Budget(this.limits);
+    this.hogs = new Hogs(this.byId, this.budget, this.limits);
     this.packing = options.packing ?? true;
     this.mtu = checkMtu(options.mtu);
     this.probesMtu = options.mtu === undefined && options.probesMtu === true;
@@ -234,6 +237,20 @@ export abstract class Endpoint implements EndpointCore, Host {
   }
 
   // ---- Host
+
+  canQueue(connection: Connection, bytes: number): boolean {
+    return this.hogs.fits(connection, bytes) || this.hogs.find(connection, bytes) !== undefined;
+  }
+
+  makeRoom(connection: Connection, bytes: number): boolean {
+    while (!this.hogs.fits(connection, bytes)) {
+      const hog = this.hogs.find(connection, bytes);
+      if (hog === undefined) return false;
+      hog.closeNow("stalled", "limit", HOG_REASON);
+      this.reschedule(hog);
+    }
+    return true;
+  }
 
   wantsToSend(connection: Connection): void {
     if (connection.listed) return;

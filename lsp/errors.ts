@@ -86,12 +86,13 @@ export class PayloadTooLarge extends LspError {
   }
 }
 
-/** Too many bytes wait to be sent or acknowledged; write again later. */
+/** Too much waits to be sent or acknowledged; write again later. */
 export class QueueFull extends LspError {
   override name = "QueueFull";
-  /** `queuedBytes` wait already; `name` is that of the limit. */
-  constructor(connId: number, queuedBytes: number, limit: number, name: string) {
-    const text = `cannot queue more than ${limit} bytes (${name}): ${queuedBytes} wait`;
+  /** `queued` bytes or messages wait already; `name` is that of the limit. */
+  constructor(connId: number, queued: number, limit: number, name: string) {
+    const unit = name === "maxQueuedMessages" ? "messages" : "bytes";
+    const text = `cannot queue more than ${limit} ${unit} (${name}): ${queued} wait`;
     super("QUEUE_FULL", text, connId);
   }
 }

@@ -8,7 +8,7 @@ import { invariant, type Millis } from "../base/machine.ts";
 import type { Budget } from "./budget.ts";
 import { Cutter } from "./fragments.ts";
 import { DATA_OVERHEAD_BYTES, FRAGMENT_OVERHEAD_BYTES, Marks } from "./frame.ts";
-import type { FullParams } from "./params.ts";
+import { type FullParams, MESSAGE_OVERHEAD_BYTES } from "./params.ts";
 
 /** What became of a message so far. `lost`: sent, believed lost, waiting to be sent again. */
 export type OutboundState = "queued" | "sent" | "lost" | "acked";
@@ -50,6 +50,10 @@ export class SendWindow {
   inFlightCount = 0;
   /** Messages sent at least once and not acknowledged. */
   unackedCount = 0;
+  /** Messages written and not wholly acknowledged. */
+  queuedMessages = 0;
+  /** Bytes acknowledged since the start, and one for each message or piece. */
+  settledBytes = 0;
   /** The highest sequence number sent; ISN when nothing was. */
   highestSent: number;
 
@@ -69,8 +73,8 @@ export class SendWindow {
   private doneBytes = 0;
   /** Payload bytes up to the last message all of which is before `head`. */
   private freedBytes = 0;
-  /** Payload bytes in memory. */
-  private pinnedBytes = 0;
+  /** Bytes in memory: payload, and what each message takes beside it. */
+  private pinned = 0;
   /** What the peer lets us send: a sequence number, and an offset in payload bytes. */
   private grantedSeq = Infinity;
   private grantedOffset = Infinity;
@@ -89,17 +93,28 @@ export class SendWindow {
     return this.head === this.entries.length && this.cutter.isEmpty;
   }
 
+  /** Bytes in memory: payload, and what each message takes beside it. */
+  get pinnedBytes(): number {
+    return this.pinned;
+  }
+
   /** Appends a message; the bytes are kept, not copied. */
   push(payload: Uint8Array): void {
     this.queuedBytes += payload.length;
-    this.pin(payload.length);
+    this.queuedMessages++;
+    this.pin(payload.length + MESSAGE_OVERHEAD_BYTES);
     this.cutter.push(payload);
   }
 
   /** Forgets everything: nobody acknowledges any more. */
   drop(): void {
-    this.pin(-this.pinnedBytes);
-    this.queuedBytes = this.inFlightBytes = this.inFlightCount = this.unackedCount = 0;
+    this.pin(-this.pinned);
+    this.queuedMessages =
+      this.queuedBytes =
+      this.inFlightBytes =
+      this.inFlightCount =
+      this.unackedCount =
+        0;
     this.cutter.clear();
     this.fresh = this.head;
     this.rebase([]);
@@ -214,13 +229,14 @@ export class SendWindow {
     }
     entry.state = "acked";
     this.unackedCount--;
+    this.settledBytes += entry.payload.length + 1;
     this.queuedBytes -= entry.payload.length;
     return true;
   }
 
   /** The memory of `bytes` more bytes is in use; a message's is until all of it is acknowledged. */
   private pin(bytes: number): void {
-    this.pinnedBytes += bytes;
+    this.pinned += bytes;
     this.budget.queuedBytes += bytes;
   }
 
@@ -251,7 +267,8 @@ export class SendWindow {
     while (this.head < this.fresh && entries[this.head]!.state === "acked") {
       const { endOffset, marks } = entries[this.head]!;
       if (marks === Marks.whole || marks === Marks.last) {
-        this.pin(this.freedBytes - endOffset);
+        this.pin(this.freedBytes - endOffset - MESSAGE_OVERHEAD_BYTES);
+        this.queuedMessages--;
         this.freedBytes = endOffset;
       }
       this.doneBytes = endOffset;
