@@ -72,7 +72,7 @@ export type EndCause =
   | "shutdown"
   /** The peer broke the protocol. */
   | "breach"
-  /** The peer kept memory, or a place, for which others waited; or took what was written too slowly. */
+  /** The peer kept memory, or a place, for which others waited; or took too little in time. */
   | "stalled";
 
 /** A message larger than the limit may still wait alone. */
