@@ -50,6 +50,7 @@ const GIVEN: Readonly<Record<string, string>> = {
   "lsp/frame.ts 1": `
     declare let buffer: Uint8Array, datagram: Uint8Array, payload: Uint8Array;
     declare let connId: number, sentDatagrams: number, seq: number;
+    declare let key: { readonly high: number; readonly low: number };
     declare function count(reason: string | undefined): void;
     declare function take(seq: number, payload: Uint8Array): void;`,
   "run/disk.ts 1": `import type { Machine } from "../base/machine.ts";
