@@ -210,7 +210,7 @@ export class TextServer implements AsyncDisposable {
   #carryOutOn(socket: Socket | undefined, effect: SocketEffect): void {
     switch (effect.kind) {
       case "write": {
-        const taken = socket?.write(effect.bytes) ?? 0;
+        const taken = socket?.write(effect.from, 0, effect.bytes) ?? 0;
         const { client } = effect;
         return this.#drive.tell({ kind: "taken", client, bytes: Math.max(0, taken) });
       }

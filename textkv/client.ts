@@ -60,6 +60,13 @@ export class Client {
     this.tookAtMs = nowMs;
   }
 
+  /** Whether nothing is left to be done for it until it sends something, or is gone. */
+  get isIdle(): boolean {
+    const isOpen = !this.hasEnded && !this.isDoomed && !this.isClosed && !this.isPaused;
+    const waits = this.isReady || this.rest !== undefined || this.alarmMs !== undefined;
+    return isOpen && !waits && this.answers.bytes === 0 && this.input.length === 0;
+  }
+
   /** When it is to be looked at although nothing happens. */
   wantedAlarmMs(nowMs: Millis, lingerMs: Millis): Millis | undefined {
     if (this.isClosed || this.isReady) return undefined;

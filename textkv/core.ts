@@ -121,6 +121,7 @@ export class TextCore implements Machine<TextInput, TextEffect> {
         break;
       case "taken":
         this.#took(client, input.bytes);
+        if (client.isIdle) return this.#hold(client);
         break;
       case "writable":
         client.isBlocked = false;
@@ -201,8 +202,7 @@ export class TextCore implements Machine<TextInput, TextEffect> {
       client.isWriter = false;
       if (client.isClosed) continue;
       client.offered = client.answers.copy(this.#writeBuffer);
-      const bytes = this.#writeBuffer.subarray(0, client.offered);
-      return { kind: "write", client: client.id, bytes };
+      return { kind: "write", client: client.id, from: this.#writeBuffer, bytes: client.offered };
     }
   }
 

@@ -29,10 +29,15 @@ export type TextInput =
 
 export type TextEffect =
   /**
-   * Offer `bytes` to the socket and say at once, by `taken`, how many it took. They are the core's
-   * again when `taken` is handed in.
+   * Offer the first `bytes` bytes of `from` to the socket and say at once, by `taken`, how many it
+   * took. They are the core's again when `taken` is handed in.
    */
-  | { readonly kind: "write"; readonly client: ClientId; readonly bytes: Buffer }
+  | {
+      readonly kind: "write";
+      readonly client: ClientId;
+      readonly from: Buffer;
+      readonly bytes: number;
+    }
   /** Take nothing more from the socket until `resume`. */
   | { readonly kind: "pause"; readonly client: ClientId }
   | { readonly kind: "resume"; readonly client: ClientId }

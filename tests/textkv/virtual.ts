@@ -196,7 +196,7 @@ export class VirtualServer {
   #carryOutOn(client: VirtualClient, effect: Extract<TextEffect, { client: number }>): void {
     switch (effect.kind) {
       case "write": {
-        const bytes = client.isClosed ? 0 : client.take(effect.bytes);
+        const bytes = client.isClosed ? 0 : client.take(effect.from.subarray(0, effect.bytes));
         return this.core.handle({ kind: "taken", client: client.id, bytes }, this.nowMs);
       }
       case "pause":
