@@ -78,6 +78,8 @@ export class Network {
   readonly #wire: Wire;
   readonly #trace: TraceLine | undefined;
   readonly #sockets = new Map<Address, Socket>();
+  /** By address, where the last socket with it was. */
+  readonly #places = new Map<Address, string>();
   readonly #links = new Map<string, Map<string, Link>>();
   #defaults: Faults = calmFaults(0);
   #ports = 1000;
@@ -123,6 +125,7 @@ export class Network {
   open(place: string, receive: Receiver, address: Address = this.#freshAddress()): Socket {
     const socket = { place, address, receive, closed: false };
     this.#sockets.set(address, socket);
+    this.#places.set(address, place);
     return socket;
   }
 
@@ -136,6 +139,12 @@ export class Network {
     this.#sockets.delete(socket.address);
     socket.address = address;
     this.#sockets.set(socket.address, socket);
+    this.#places.set(address, socket.place);
+  }
+
+  /** The place of the socket that has the address, or had it last. */
+  placeOf(address: Address): string | undefined {
+    return this.#places.get(address);
   }
 
   /** The open socket at an address. */

@@ -22,14 +22,17 @@ const INTERVALS_SLACK = 200;
  * Ranges that chunks hold alone and ranges that wait for a miner do not overlap; nothing that is
  * still to be searched is forgotten; and all that the server keeps is bounded.
  */
-export function demandSound(core: ServerCore): ServerSnapshot {
+export function demandSound(
+  core: ServerCore,
+  isHonest: (connId: number) => boolean | undefined,
+): ServerSnapshot {
   const snapshot = core.snapshot();
   const { counts, miners, jobs } = snapshot;
   const chunksMax = miners.length * core.limits.maxOutstandingTasks;
   demand(counts.chunks <= chunksMax, () => `${counts.chunks} chunks for ${miners.length} miners`);
   const intervalsMax = INTERVALS_EACH_MAX * (counts.chunks + jobs.length) + INTERVALS_SLACK;
   demand(counts.intervals <= intervalsMax, () => `the server holds ${counts.intervals} intervals`);
-  demandBusy(snapshot, core.limits.maxOutstandingTasks);
+  demandBusy(snapshot, core.limits.maxOutstandingTasks, isHonest);
   for (const job of jobs) {
     const chunks = miners
       .flatMap((miner) => miner.chunks)
@@ -40,12 +43,18 @@ export function demandSound(core: ServerCore): ServerSnapshot {
   return snapshot;
 }
 
-/** While work waits for a miner, no native miner that was seen to work is without a chunk. */
-function demandBusy({ miners, jobs }: ServerSnapshot, chunksMax: number): void {
+/** While work waits for a miner, no honest native one that was seen to work is without a chunk. */
+function demandBusy(
+  { miners, jobs }: ServerSnapshot,
+  chunksMax: number,
+  isHonest: (connId: number) => boolean | undefined,
+): void {
   const waiting = jobs.find((job) => job.pending.length > 0);
   if (waiting === undefined) return;
   for (const { connId, wire, standing, chunks } of miners) {
     if (wire === "json" || standing !== "proven" || chunks.length >= chunksMax) continue;
+    // One that failed a job gets no more of it.
+    if (isHonest(connId) !== true) continue;
     demand(
       chunks.some((chunk) => !chunk.stopping),
       () => `miner ${connId} has nothing to do while job ${waiting.client}/${waiting.job} waits`,

@@ -1,6 +1,7 @@
 /**
  * A simulated client: the real core on a real endpoint. When its connection is gone it comes back
- * and asks again for what was not answered.
+ * and asks again for what was not answered: on the native wire with its session and its numbers, so
+ * that a server that still has the job goes on with it.
  *
  * @module
  */
@@ -22,11 +23,19 @@ const RETRY_MS = 500;
 /** A job of this client, over all its submissions. */
 interface Errand {
   readonly plan: JobPlan;
+  /** Its number, on every connection. */
+  readonly job: number;
   /** Settled for good: answered or cancelled. */
   over: boolean;
-  /** The submission of this life, and its number. */
+  /** What was submitted. */
   record: JobRecord | undefined;
+  /** Records so far. */
+  tries: number;
+  /** It was cancelled while there was no connection to say so. */
+  owesCancel: boolean;
   done: bigint;
+  /** Drops of the record when `done` was told. */
+  drops: number;
 }
 
 /** A client's process over all its connections, until it crashes. */
@@ -43,15 +52,26 @@ export class ClientMachine implements Program {
   #alive = true;
   /** Between the end of one connection and the next dial. */
   #down = false;
+  readonly #session: bigint;
+  #retryMs: Millis = RETRY_MS;
 
   constructor(world: FleetWorld, plan: FleetClientPlan, life = 0) {
     this.#world = world;
     this.plan = plan;
     this.#computer = world.computer(plan.name, plan.quirks);
     this.#life = life;
-    this.#errands = plan.jobs.map((job) => {
-      return { plan: job, over: false, record: undefined, done: 0n };
+    const random = world.newRandom();
+    this.#session = (BigInt(random()) << 32n) | BigInt(random());
+    this.#errands = plan.jobs.map((job, index) => {
+      const books = { record: undefined, tries: 0, owesCancel: false, done: 0n, drops: 0 };
+      return { plan: job, job: index + 1, over: false, ...books };
     });
+    for (const errand of this.#errands) {
+      const { atMs, cancelAfterMs } = errand.plan;
+      if (cancelAfterMs === Infinity) continue;
+      const cancelAtMs = Math.max(atMs, this.#world.loop.nowMs) + cancelAfterMs;
+      this.#world.loop.at(cancelAtMs, () => this.#cancel(errand));
+    }
     this.#begin();
   }
 
@@ -72,6 +92,13 @@ export class ClientMachine implements Program {
     this.#forsake();
   }
 
+  /** Gives its connection up without a word, and comes back after `afterMs`. */
+  redial(afterMs: Millis): void {
+    if (this.#down || !this.#alive) return;
+    this.#retryMs = afterMs;
+    this.#process?.tell({ kind: "gone", reason: "the client dials anew" });
+  }
+
   sleep(forMs: Millis): void {
     this.#computer.sleep(forMs);
   }
@@ -81,6 +108,7 @@ export class ClientMachine implements Program {
     if (notice.kind === "connected") {
       this.#connId = notice.connId;
       this.#process?.tell({ kind: "connected", wire: notice.wire });
+      for (const errand of this.#errands) if (errand.owesCancel) this.#cancelAtLast(errand);
     } else if (notice.kind === "refused") {
       demand(notice.code !== "version", () => `${this.plan.name}: ${notice.reason}`);
       this.#process?.tell({ kind: "gone", reason: notice.reason });
@@ -102,44 +130,54 @@ export class ClientMachine implements Program {
     const life = ++this.#life;
     this.#down = false;
     const { name, kind } = this.plan;
-    const random = this.#world.newRandom();
-    const session = (BigInt(random()) << 32n) | BigInt(random());
     this.#process = new Process({
       computer: this.#computer,
       core: new ClientCore({
         hash: (subject, nonce) => cheapHash(messageOf(subject), nonce),
-        session,
+        session: this.#session,
       }),
       carryOut: (effect) => this.#carryOut(effect),
     });
     this.#connId = undefined;
     this.#world.trace?.(() => `${name} dials (${kind}), life ${life}`);
     this.host = this.#world.dial(`${name}/${life}`, kind, this.#computer, this);
-    for (const [index, errand] of this.#errands.entries()) {
-      if (errand.over) continue;
-      const { atMs, cancelAfterMs } = errand.plan;
-      this.#world.loop.at(atMs, () => this.#submit(life, index, errand));
-      if (cancelAfterMs === Infinity) continue;
-      const cancelAtMs = Math.max(atMs, this.#world.loop.nowMs) + cancelAfterMs;
-      this.#world.loop.at(cancelAtMs, () => this.#cancel(life, index, errand));
+    for (const errand of this.#errands) {
+      if (!errand.over) this.#world.loop.at(errand.plan.atMs, () => this.#submit(life, errand));
     }
   }
 
-  #submit(life: number, index: number, errand: Errand): void {
+  #submit(life: number, errand: Errand): void {
     if (life !== this.#life || errand.over || !this.#alive || this.#down) return;
-    const work = workOf(errand.plan, `${this.plan.name} job ${index} life ${life}`);
-    errand.record = this.#world.oracle.submitted(work);
-    errand.done = 0n;
-    const { message: subject, ...range } = work;
-    this.#process?.tell({ kind: "submit", job: index + 1, work: { subject, ...range } });
+    if (errand.record === undefined) {
+      const { job, plan } = errand;
+      const name = `${this.plan.name} job ${job} life ${life}.${++errand.tries}`;
+      const work = workOf(plan, name);
+      errand.record = this.#world.oracle.submitted(work);
+      errand.done = 0n;
+      errand.drops = 0;
+    }
+    this.#tellSubmit(errand);
   }
 
-  #cancel(life: number, index: number, errand: Errand): void {
-    if (life !== this.#life || errand.over || !this.#alive) return;
+  #tellSubmit({ job, record }: Errand): void {
+    const { message: subject, ...range } = record!.work;
+    this.#process?.tell({ kind: "submit", job, work: { subject, ...range } });
+  }
+
+  #cancel(errand: Errand): void {
+    if (errand.over || !this.#alive) return;
     errand.over = true;
-    if (this.#down || errand.record === undefined) return;
-    errand.record.state = "cancelled";
-    this.#process?.tell({ kind: "cancel", job: index + 1 });
+    if (errand.record === undefined) return;
+    this.#world.oracle.ended(errand.record, "cancelled");
+    errand.owesCancel = this.plan.kind === "native" && this.#connId === undefined;
+    this.#process?.tell({ kind: "cancel", job: errand.job });
+  }
+
+  /** The server may still have the job: it is named once more, to be cancelled. */
+  #cancelAtLast(errand: Errand): void {
+    errand.owesCancel = false;
+    this.#tellSubmit(errand);
+    this.#process?.tell({ kind: "cancel", job: errand.job });
   }
 
   #carryOut(effect: ClientEffect): void {
@@ -154,15 +192,27 @@ export class ClientMachine implements Program {
         return this.#world.oracle.clientAnswered(errand.record!, effect);
       }
       case "refused":
-        return demand(false, () => `${this.plan.name}: refused: ${effect.reason}`);
+        return this.#refused(this.#errands[effect.job - 1]!, effect.reason);
       case "disconnected":
         this.#world.trace?.(() => `${this.plan.name} disconnected: ${effect.reason}`);
         this.#down = true;
-        this.#forsake();
+        this.#connId = undefined;
+        if (this.plan.kind !== "native") this.#forsake();
         this.host?.kill();
         this.#process?.crash();
-        this.#world.loop.after(RETRY_MS, () => this.#begin());
+        this.#world.loop.after(this.#retryMs, () => this.#begin());
+        this.#retryMs = RETRY_MS;
     }
+  }
+
+  /** Only liars were there to do the job: it is submitted anew. */
+  #refused(errand: Errand, reason: string): void {
+    const { name } = this.plan;
+    demand(reason.includes("none is left to try"), () => `${name}: refused: ${reason}`);
+    if (errand.record !== undefined) this.#world.oracle.ended(errand.record, "gone");
+    errand.record = undefined;
+    const life = this.#life;
+    this.#world.loop.after(RETRY_MS, () => this.#submit(life, errand));
   }
 
   #progress(job: number, done: bigint): void {
@@ -170,6 +220,9 @@ export class ClientMachine implements Program {
     const { lower, upper } = errand.plan;
     const size = upper - lower + 1n;
     const where = () => `${this.plan.name} job ${job}`;
+    const drops = errand.record?.drops ?? 0;
+    if (drops > errand.drops) errand.done = 0n;
+    errand.drops = drops;
     demand(done <= size, () => `${where()}: ${done} of ${size} nonces are done`);
     demand(done >= errand.done, () => `${where()}: progress goes back to ${done}`);
     errand.done = done;
@@ -190,8 +243,9 @@ export class ClientMachine implements Program {
 
   /** Nobody waits for these submissions any more. */
   #forsake(): void {
-    for (const { record } of this.#errands) {
-      if (record?.state === "open") record.state = "gone";
+    for (const errand of this.#errands) {
+      if (errand.record !== undefined) this.#world.oracle.ended(errand.record, "gone");
+      errand.record = undefined;
     }
   }
 }

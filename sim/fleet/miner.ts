@@ -5,8 +5,10 @@
  */
 import type { Millis } from "../../base/machine.ts";
 import type { LspEvent, LspNotice } from "../../lsp/mod.ts";
-import { MinerCore } from "../../miner/core.ts";
+import { MinerCore, REFUSED_MS_MAX, RETRY_MS_MAX } from "../../miner/core.ts";
 import type { MinerEffect, MinerInput, PoolEvent } from "../../miner/types.ts";
+import type { Message } from "../../work/messages.ts";
+import { decodeMessage, encodeMessage } from "../../work/wire.ts";
 import type { Computer } from "../engine/computer.ts";
 import { Process } from "../engine/process.ts";
 import { demand } from "../engine/trace.ts";
@@ -14,6 +16,7 @@ import type { Host, Program } from "../lsp/host.ts";
 import { cheapHash, messageOf } from "./cheap_hash.ts";
 import type { MinerPlan } from "./plan.ts";
 import { PoolModel } from "./pool_model.ts";
+import { Tamperer } from "./rogues.ts";
 import type { FleetWorld } from "./world.ts";
 
 /** When a miner has measured its kernels. */
@@ -37,10 +40,16 @@ export class MinerMachine implements Program {
   readonly #process: Process<MinerInput, MinerEffect>;
   readonly #searches = new Map<number, { message: string; upper: bigint }>();
   #dials = 0;
+  /** Of a rogue, from one connection to the next. */
+  #tamperer: Tamperer | undefined;
+  /** Connections in a row that the server ended by a refusal, and when it did so last. */
+  #refusals = 0;
+  #refusedAtMs: Millis = -Infinity;
 
   constructor(world: FleetWorld, plan: MinerPlan) {
     this.#world = world;
     this.plan = plan;
+    world.setConduct(plan.name, plan.conduct);
     this.#computer = world.computer(plan.name, plan.quirks);
     this.core = new MinerCore({ random: world.newRandom() });
     this.#process = new Process({
@@ -55,16 +64,17 @@ export class MinerMachine implements Program {
       (event) => this.#tellLater(event),
       (message, lower, upper) => world.oracle.hashed(message, lower, upper),
     );
-    const rate = plan.knowsRate ? plan.noncesPerSecond : 0;
+    const rate = plan.knowsRate ? plan.declaredRate : 0;
     this.#process.tell({ kind: "pool", threads: 2, rate, label: plan.name });
     this.#process.tell({ kind: "wake" });
+    if (plan.conduct === "frozen") world.loop.after(plan.frozenAfterMs, () => this.heal());
     // Who knows its rate at first finds out better later.
     if (plan.knowsRate) world.loop.after(MEASURED_MS, () => this.#tellKernel());
   }
 
   #tellKernel(): void {
-    const { name, noncesPerSecond } = this.plan;
-    const rate = noncesPerSecond / 2;
+    const { name, declaredRate } = this.plan;
+    const rate = declaredRate / 2;
     this.#process.tell({ kind: "kernel", name: `${name}, measured`, rate, reason: "simulated" });
   }
 
@@ -84,9 +94,7 @@ export class MinerMachine implements Program {
   stand(forMs: Millis): void {
     this.#world.trace?.(() => `${this.plan.name} hashes nothing for ${forMs.toFixed(0)} ms`);
     this.pool.standing = true;
-    this.#world.loop.after(forMs, () => {
-      this.pool.standing = false;
-    });
+    this.#world.loop.after(forMs, () => this.heal());
   }
 
   /** The whole computer sleeps. */
@@ -97,7 +105,7 @@ export class MinerMachine implements Program {
 
   /** Ends every mishap of the threads. */
   heal(): void {
-    this.pool.standing = false;
+    this.pool.standing = this.plan.conduct === "frozen";
   }
 
   onNotice(notice: LspNotice): void {
@@ -105,6 +113,9 @@ export class MinerMachine implements Program {
     if (notice.kind === "connected") {
       this.connId = notice.connId;
       this.connectedAtMs = this.#world.loop.nowMs;
+      const { conduct } = this.plan;
+      const isRogue = conduct !== "honest" && notice.wire === "cbor";
+      this.#tamperer = isRogue ? new Tamperer(conduct, this.#world.newRandom()) : undefined;
       this.#process.tell({ kind: "connected", wire: notice.wire });
     } else if (notice.kind === "refused") {
       demand(notice.code !== "version", () => `${this.plan.name}: ${notice.reason}`);
@@ -117,10 +128,25 @@ export class MinerMachine implements Program {
   }
 
   onEvent(event: LspEvent): void {
-    if (event.kind === "data")
-      return this.#process.tell({ kind: "payload", payload: event.payload });
+    if (event.kind === "data") return this.#read(event.payload);
+    if (this.#refusedAtMs === -Infinity) this.#refusals = 0;
     this.#world.trace?.(() => `${this.plan.name}: connection ${event.connId} ${event.kind}`);
     this.#gone(event.kind);
+  }
+
+  #read(payload: Uint8Array): void {
+    const message = decodeMessage(payload);
+    if (typeof message !== "string" && message.kind === "refused") {
+      this.#refusals++;
+      this.#refusedAtMs = this.#world.loop.nowMs;
+    }
+    if (this.#tamperer !== undefined && typeof message !== "string" && message.kind === "assign") {
+      const { subject, lower, upper } = message.work;
+      const task = { message: messageOf(subject), lower, upper };
+      const answer = this.#tamperer.assigned(message.chunk, task);
+      if (answer !== undefined) return this.#send(encodeMessage(answer));
+    }
+    this.#process.tell({ kind: "payload", payload });
   }
 
   #gone(reason: string): void {
@@ -152,6 +178,7 @@ export class MinerMachine implements Program {
   }
 
   #dial(): void {
+    this.#demandWait();
     this.host?.kill();
     this.connId = undefined;
     const { kind, name } = this.plan;
@@ -159,7 +186,27 @@ export class MinerMachine implements Program {
     this.host = this.#world.dial(`${name}/${++this.#dials}`, kind, this.#computer, this);
   }
 
+  /** One that is sent away comes back, and waits longer each time. */
+  #demandWait(): void {
+    if (this.#refusals === 0 || this.#refusedAtMs === -Infinity) return;
+    const spanMs = Math.min(REFUSED_MS_MAX, RETRY_MS_MAX * 2 ** (this.#refusals - 1));
+    const leastMs = spanMs / 2 / this.plan.quirks.clockRate - 1;
+    const waitedMs = this.#world.loop.nowMs - this.#refusedAtMs;
+    this.#refusedAtMs = -Infinity;
+    demand(
+      waitedMs >= leastMs,
+      () => `${this.plan.name}: refused ${this.#refusals} times, and waits only ${waitedMs} ms`,
+    );
+  }
+
   #write(payload: Uint8Array): void {
+    const message = this.#tamperer === undefined ? undefined : decodeMessage(payload);
+    if (message === undefined || typeof message === "string") return this.#send(payload);
+    const altered: Message | undefined = this.#tamperer!.altered(message);
+    if (altered !== undefined) this.#send(encodeMessage(altered));
+  }
+
+  #send(payload: Uint8Array): void {
     const { host, connId } = this;
     if (host === undefined || connId === undefined) return;
     host.act((endpoint, nowMs) => {

@@ -4,12 +4,17 @@
  *
  * @module
  */
+import type { Millis } from "../../base/machine.ts";
 import type { Candidate } from "../../work/candidate.ts";
+import type { Loop } from "../engine/loop.ts";
 import { demand } from "../engine/trace.ts";
 import { cheapSearch, type MessageJob } from "./cheap_hash.ts";
 import { Intervals } from "./intervals.ts";
 
-/** One submission of a job. A client that comes back submits it anew, under another message. */
+/**
+ * One job. A client that comes back submits the same again; one that was restarted has forgotten
+ * it, and submits it under another message.
+ */
 export interface JobRecord {
   readonly work: MessageJob;
   /** The true answer. */
@@ -20,9 +25,15 @@ export interface JobRecord {
   /** Nonces that were hashed again. */
   hashedAgain: bigint;
   /** Accepted by the server. */
-  readonly accepted: Intervals;
-  /** The client waits for it no longer: answered, cancelled, or its connection is gone. */
+  accepted: Intervals;
+  /** The client waits for it no longer: answered, cancelled, or the client is gone. */
   state: "open" | "answered" | "cancelled" | "gone";
+  /** Whether nobody waits for it, or the server has answered it. */
+  isOver: boolean;
+  /** When that came about. */
+  overAtMs: Millis;
+  /** Times that the server forgot it, because its client or the server itself was lost. */
+  drops: number;
 }
 
 /** What a classic client may hear: it has no word for a missed target. */
@@ -36,6 +47,11 @@ export class FleetOracle {
   readonly jobs: Map<string, JobRecord> = new Map();
   answers = 0;
   acceptedRanges = 0;
+  readonly #loop: Loop;
+
+  constructor(loop: Loop) {
+    this.#loop = loop;
+  }
 
   /** A client is about to submit `work`. */
   submitted(work: MessageJob): JobRecord {
@@ -50,9 +66,29 @@ export class FleetOracle {
       hashedAgain: 0n,
       accepted: new Intervals(),
       state: "open",
+      isOver: false,
+      overAtMs: Infinity,
+      drops: 0,
     };
     this.jobs.set(message, record);
     return record;
+  }
+
+  /** Nobody waits for the job any more. */
+  ended(record: JobRecord, state: "cancelled" | "gone"): void {
+    if (record.state === "open") record.state = state;
+    this.#noteOver(record);
+  }
+
+  /** The server has forgotten the job: should it be submitted again, all of it is to be done. */
+  dropped(message: string): void {
+    const record = this.jobs.get(message);
+    if (record === undefined) return;
+    record.accepted = new Intervals();
+    record.drops++;
+    if (record.state !== "open") return;
+    record.isOver = false;
+    record.overAtMs = Infinity;
   }
 
   /** A miner hashed [lower, upper]. */
@@ -95,6 +131,7 @@ export class FleetOracle {
       record.accepted.covers(lower, last),
       () => `${message}: answered, but not all of ${lower}..${last} was accepted`,
     );
+    this.#noteOver(record);
   }
 
   /** The answer has come to the client. */
@@ -103,7 +140,14 @@ export class FleetOracle {
     demand(record.state === "open", () => `${message}: answered although ${record.state}`);
     record.state = "answered";
     this.answers++;
+    this.#noteOver(record);
     this.#demandTruth(record, verdict);
+  }
+
+  #noteOver(record: JobRecord): void {
+    if (record.isOver) return;
+    record.isOver = true;
+    record.overAtMs = this.#loop.nowMs;
   }
 
   #demandTruth(record: JobRecord, { best, met }: Verdict): void {

@@ -12,11 +12,22 @@ import type { Quirks } from "../engine/computer.ts";
 import { calmFaults, drawFaults, type Faults } from "../engine/link.ts";
 import type { DialerKind } from "../lsp/endpoints.ts";
 import { cheapModulus, type MessageJob } from "./cheap_hash.ts";
+import { drawRogue, type Rogue } from "./rogues.ts";
 
 /** A machine that crashes (until it returns), hashes nothing, or sleeps altogether. */
 export interface Mishap {
   readonly atMs: Millis;
-  readonly what: "crash" | "stand" | "sleep" | "cut" | "cutUp" | "cutDown" | "flap" | "rebind";
+  readonly what:
+    | "crash"
+    | "stand"
+    | "sleep"
+    | "cut"
+    | "cutUp"
+    | "cutDown"
+    | "flap"
+    | "rebind"
+    /** A client gives its connection up and comes back. */
+    | "redial";
   readonly forMs: Millis;
 }
 
@@ -30,10 +41,9 @@ interface MachinePlan {
   readonly mishaps: readonly Mishap[];
 }
 
-export interface MinerPlan extends MachinePlan {
+export interface MinerPlan extends MachinePlan, Rogue {
   /** When it is first started. */
   readonly startMs: Millis;
-  readonly noncesPerSecond: number;
   /** Whether it tells its rate when it joins. */
   readonly knowsRate: boolean;
 }
@@ -83,10 +93,16 @@ export function drawFleetPlan(seed: number): FleetPlan {
     maxUnackedMessages: windowSize,
     maxBackOffInterval: dice.pick([0, 2, 4], "B"),
   };
-  const miners = Array.from({ length: dice.integer(1, 6, "miners") }, (_, i) =>
-    drawMiner(dice, calm, faultyMs, params, `miner${i}`),
-  );
-  const fleetRate = miners.reduce((sum, miner) => sum + miner.noncesPerSecond, 0);
+  const hasRogues = dice.chance(0.4, "rogues");
+  const miners = Array.from({ length: dice.integer(1, 6, "miners") }, (_, i): MinerPlan => {
+    const miner = drawMiner(dice, calm, faultyMs, params, `miner${i}`);
+    // One honest miner at least: nobody else does the work.
+    if (i === 0 || !hasRogues || dice.chance(0.4)) return miner;
+    const { name, noncesPerSecond } = miner;
+    const kind = miner.kind === "native" ? "native" : "stranger";
+    return { ...miner, kind, ...drawRogue(dice, kind !== "native", noncesPerSecond, name) };
+  });
+  const fleetRate = honestRate(miners);
   const clients = Array.from({ length: dice.integer(1, 3, "clients") }, (_, i) =>
     drawClient(dice, calm, faultyMs, params, fleetRate, `client${i}`),
   );
@@ -104,6 +120,12 @@ export function drawFleetPlan(seed: number): FleetPlan {
   };
 }
 
+/** What those miners do together that work. */
+export function honestRate(miners: readonly MinerPlan[]): number {
+  const honest = miners.filter(({ conduct }) => conduct === "honest" || conduct === "overdeclares");
+  return honest.reduce((sum, miner) => sum + miner.noncesPerSecond, 0);
+}
+
 function drawMiner(
   dice: Dice,
   calm: boolean,
@@ -112,13 +134,12 @@ function drawMiner(
   name: string,
 ): MinerPlan {
   const kind = dice.pick<DialerKind>(["native", "native", "native", "classic", "stranger"], name);
-  return {
-    ...drawMachine(dice, calm, faultyMs, params, name),
-    kind,
-    startMs: dice.chance(0.7) ? 0 : dice.real(0, faultyMs),
-    noncesPerSecond: dice.scale(2e4, kind === "stranger" ? 1e7 : 1e8, `${name}.rate`),
-    knowsRate: dice.chance(0.5, `${name}.knowsRate`),
-  };
+  const machine = drawMachine(dice, calm, faultyMs, params, name);
+  const startMs = dice.chance(0.7) ? 0 : dice.real(0, faultyMs);
+  const noncesPerSecond = dice.scale(2e4, kind === "stranger" ? 1e7 : 1e8, `${name}.rate`);
+  const knowsRate = dice.chance(0.5, `${name}.knowsRate`);
+  const rates = { noncesPerSecond, declaredRate: noncesPerSecond, frozenAfterMs: Infinity };
+  return { ...machine, kind, startMs, knowsRate, ...rates, conduct: "honest" };
 }
 
 function drawMachine(
@@ -143,6 +164,7 @@ function drawMachine(
   add(0.1, "cutDown", silenceMs);
   add(0.1, "flap", silenceMs);
   add(0.1, "rebind", 10);
+  add(0.25, "redial", silenceMs);
   const scaleMs = 100;
   const linkFaults = (direction: string): Faults =>
     calm ? calmFaults(CALM_LATENCY_MS) : drawFaults(dice, scaleMs, `${name}.${direction}`);

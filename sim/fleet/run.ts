@@ -21,6 +21,7 @@ import { FleetOracle } from "./oracle.ts";
 import {
   CALM_LATENCY_MS,
   drawFleetPlan,
+  honestRate,
   type FleetClientPlan,
   type FleetPlan,
   type MinerPlan,
@@ -57,7 +58,7 @@ class FleetRun implements Run {
   readonly plan: FleetPlan;
   readonly #loop = new Loop();
   readonly #network: Network;
-  readonly #oracle = new FleetOracle();
+  readonly #oracle = new FleetOracle(this.#loop);
   readonly #world: FleetWorld;
   readonly #miners = new Map<string, AnyMiner>();
   readonly #clients = new Map<string, AnyClient>();
@@ -155,6 +156,7 @@ class FleetRun implements Run {
     if (miner === undefined) return;
     this.#world.trace?.(() => `incident: ${plan.name} ${what} for ${forMs.toFixed(0)} ms`);
     if (what === "stand") return miner.stand(forMs);
+    if (what === "redial") return;
     if (what !== "crash") return this.#befall(plan, miner, { what, forMs });
     miner.crash();
     this.#miners.delete(plan.name);
@@ -164,6 +166,7 @@ class FleetRun implements Run {
   #befallClient(plan: FleetClientPlan, { what, forMs }: Mishap): void {
     const client = this.#clients.get(plan.name);
     if (client === undefined || what === "stand") return;
+    if (what === "redial") return client.redial(forMs);
     this.#world.trace?.(() => `incident: ${plan.name} ${what} for ${forMs.toFixed(0)} ms`);
     if (what !== "crash") return this.#befall(plan, client, { what, forMs });
     client.crash();
@@ -236,7 +239,7 @@ class FleetRun implements Run {
     const { miners, params } = this.plan;
     const open = [...this.#oracle.jobs.values()].filter((record) => record.state === "open");
     const nonces = open.reduce((sum, { work }) => sum + Number(work.upper - work.lower + 1n), 0);
-    const rate = miners.reduce((sum, miner) => sum + miner.noncesPerSecond, 0);
+    const rate = honestRate(miners);
     const silenceMs = (params.epochLimit + 2) * params.epochMillis;
     return SETTLE_MS + 2 * silenceMs + (2000 * nonces) / rate;
   }
@@ -252,6 +255,7 @@ class FleetRun implements Run {
     for (const miner of this.#miners.values()) {
       if (!(miner instanceof MinerMachine) || miner.plan.kind !== "native") continue;
       const { connId, plan } = miner;
+      if (plan.conduct !== "honest") continue;
       // Numbers come again after a restart of the server; names do not.
       const known = miners.find((each) => each.connId === connId && each.label === plan.name);
       if (known?.standing !== "proven" || miner.idleSinceMs === undefined) continue;
@@ -267,7 +271,9 @@ class FleetRun implements Run {
   /** Without faults, and with miners that can be shrunk, no nonce is ever hashed twice. */
   #demandEfficient(): void {
     const { calm, miners } = this.plan;
-    if (!calm || miners.some((miner) => miner.kind !== "native")) return;
+    const isSure = ({ kind, conduct }: MinerPlan): boolean =>
+      kind === "native" && conduct === "honest";
+    if (!calm || !miners.every(isSure)) return;
     for (const { work, hashedAgain } of this.#oracle.jobs.values()) {
       demand(
         hashedAgain === 0n,

@@ -5,7 +5,9 @@
  * @module
  */
 import type { Millis } from "../../base/machine.ts";
+import type { Random } from "../../base/random.ts";
 import type { LspEvent, LspNotice } from "../../lsp/mod.ts";
+import type { Candidate } from "../../work/candidate.ts";
 import type { Computer } from "../engine/computer.ts";
 import { demand } from "../engine/trace.ts";
 import type { Host, Program } from "../lsp/host.ts";
@@ -13,6 +15,7 @@ import { cheapHash } from "./cheap_hash.ts";
 import type { JobRecord } from "./oracle.ts";
 import { type FleetClientPlan, type MinerPlan, workOf } from "./plan.ts";
 import { PoolModel } from "./pool_model.ts";
+import { madeUp, tampered, type Task } from "./rogues.ts";
 import { readText, type StrangerText, writeText } from "./stranger_text.ts";
 import type { FleetWorld } from "./world.ts";
 
@@ -98,20 +101,24 @@ abstract class StrangerProgram implements Program {
 export class StrangerMiner extends StrangerProgram {
   readonly plan: MinerPlan;
   readonly pool: PoolModel;
+  readonly #random: Random;
   #searches = 0;
+  #task: Task | undefined;
 
   constructor(world: FleetWorld, plan: MinerPlan) {
     super(world, plan);
     this.plan = plan;
+    this.#random = world.newRandom();
+    world.setConduct(plan.name, plan.conduct);
     this.pool = new PoolModel(
       world.loop,
       plan.noncesPerSecond,
       (event) => {
-        if (event.kind !== "finished" || event.id !== this.#searches) return;
-        this.send({ type: 2, ...event.best });
+        if (event.kind === "finished" && event.id === this.#searches) this.#report(event.best);
       },
       (message, lower, upper) => world.oracle.hashed(message, lower, upper),
     );
+    if (plan.conduct === "frozen") world.loop.after(plan.frozenAfterMs, () => this.heal());
     this.dial();
   }
 
@@ -122,9 +129,7 @@ export class StrangerMiner extends StrangerProgram {
 
   stand(forMs: Millis): void {
     this.pool.standing = true;
-    this.world.loop.after(forMs, () => {
-      this.pool.standing = false;
-    });
+    this.world.loop.after(forMs, () => this.heal());
   }
 
   override sleep(forMs: Millis): void {
@@ -133,7 +138,7 @@ export class StrangerMiner extends StrangerProgram {
   }
 
   heal(): void {
-    this.pool.standing = false;
+    this.pool.standing = this.plan.conduct === "frozen";
   }
 
   protected override onConnected(): void {
@@ -143,8 +148,16 @@ export class StrangerMiner extends StrangerProgram {
   protected override onMessage({ type, data, lower, upper }: StrangerText): void {
     demand(type === 1, () => `${this.plan.name}: got a classic message of type ${type}`);
     demand(this.pool.idle, () => `${this.plan.name}: got a request while one is under way`);
+    this.#task = { message: data, lower, upper };
+    if (this.plan.conduct === "boasts") return this.send({ type: 2, ...madeUp(this.#task) });
     const search = { id: ++this.#searches, subject: data, lower, upper };
     this.pool.handle({ kind: "start", search });
+  }
+
+  #report(best: Candidate): void {
+    const { conduct } = this.plan;
+    if (conduct === "mute") return;
+    this.send({ type: 2, ...tampered(conduct, this.#random, this.#task!, best) });
   }
 
   protected override onGone(): void {
@@ -174,6 +187,15 @@ export class StrangerClient extends StrangerProgram {
     this.onGone();
   }
 
+  /** Gives its connection up without a word, and comes back after `afterMs`. */
+  redial(afterMs: Millis): void {
+    if (this.connId === undefined || !this.alive) return;
+    this.connId = undefined;
+    this.host?.kill();
+    this.onGone();
+    this.world.loop.after(afterMs, () => this.dial());
+  }
+
   protected override onConnected(): void {
     this.#ask();
   }
@@ -191,7 +213,7 @@ export class StrangerClient extends StrangerProgram {
   }
 
   protected override onGone(): void {
-    if (this.#record?.state === "open") this.#record.state = "gone";
+    if (this.#record !== undefined) this.world.oracle.ended(this.#record, "gone");
     this.#record = undefined;
   }
 

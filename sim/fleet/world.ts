@@ -15,6 +15,7 @@ import { type DialerKind, makeDialer } from "../lsp/endpoints.ts";
 import { Host, type Program } from "../lsp/host.ts";
 import type { FleetOracle } from "./oracle.ts";
 import type { FleetPlant } from "./plants.ts";
+import type { Conduct } from "./rogues.ts";
 
 /** The server's computer, and where it listens. */
 export const SERVER = "server";
@@ -30,6 +31,8 @@ export class FleetWorld {
   readonly plant: FleetPlant | undefined;
   readonly #seed: number;
   readonly #computers = new Map<string, Computer>();
+  readonly #conducts = new Map<string, Conduct>();
+  readonly #meddlers = new Set<string>();
   #streams = 0;
 
   constructor(
@@ -63,6 +66,25 @@ export class FleetWorld {
       this.#computers.set(name, computer);
     }
     return computer;
+  }
+
+  /** The miner of that name behaves so. */
+  setConduct(name: string, conduct: Conduct): void {
+    this.#conducts.set(name, conduct);
+  }
+
+  /** How the miner on that computer behaves; undefined if there is none. */
+  conductOf(name: string): Conduct | undefined {
+    return this.#conducts.get(name);
+  }
+
+  /** The program on that computer says whatever it likes. */
+  addMeddler(name: string): void {
+    this.#meddlers.add(name);
+  }
+
+  isMeddler(name: string): boolean {
+    return this.#meddlers.has(name);
   }
 
   /** Ends every sleep, for good. */

@@ -1,0 +1,206 @@
+/**
+ * Sees every message that goes into one life of a server and comes out of it, and tells the oracle:
+ * whose connection it is, which job a name stands for, and what each miner was given.
+ *
+ * @module
+ */
+import type { Wire } from "../../lsp/mod.ts";
+import type { ServerSnapshot } from "../../server/snapshot.ts";
+import {
+  classicResult,
+  type ClassicMessage,
+  decodeClassicMessage,
+  encodeClassicMessage,
+} from "../../work/classic.ts";
+import type { Message } from "../../work/messages.ts";
+import { decodeMessage, encodeMessage } from "../../work/wire.ts";
+import type { Address } from "../engine/network.ts";
+import { demand } from "../engine/trace.ts";
+import { describeMessage } from "../lsp/describe.ts";
+import { cheapHash, messageOf } from "./cheap_hash.ts";
+import { Standings } from "./standings.ts";
+import type { FleetWorld } from "./world.ts";
+
+/** Messages of the jobs of a session, by number; of a classic one, by the order of asking. */
+interface Asker {
+  /** The connection that it used last. */
+  connId: number;
+  readonly messages: Map<number, string>;
+  answers: number;
+}
+
+/** Number of the assign that a planted fault takes. */
+const FAULTY_ASSIGN = 3;
+
+/** Has the server told something that no miner said: a planted fault. */
+type Pretend = (connId: number, wire: Wire, payload: Uint8Array) => void;
+
+/** See the module. */
+export class Witness {
+  readonly #world: FleetWorld;
+  readonly #pretend: Pretend;
+  readonly #standings: Standings;
+  readonly #places = new Map<number, string>();
+  readonly #sessions = new Map<bigint, Asker>();
+  readonly #askers = new Map<number, Asker>();
+  #assigns = 0;
+
+  constructor(world: FleetWorld, pretend: Pretend) {
+    this.#world = world;
+    this.#pretend = pretend;
+    this.#standings = new Standings(world.oracle);
+  }
+
+  connected(connId: number, from: Address): void {
+    const place = this.#world.network.placeOf(from);
+    if (place !== undefined) this.#places.set(connId, place);
+  }
+
+  /** The connection has ended; the server forgets the jobs of its client. */
+  gone(connId: number): void {
+    this.#standings.gone(connId);
+    const asker = this.#askers.get(connId);
+    this.#askers.delete(connId);
+    if (asker?.connId !== connId) return;
+    for (const [session, each] of this.#sessions) {
+      if (each === asker) this.#sessions.delete(session);
+    }
+    this.#drop(asker);
+  }
+
+  /** The server has crashed, and forgets everything. */
+  crashed(): void {
+    for (const asker of new Set([...this.#sessions.values(), ...this.#askers.values()])) {
+      this.#drop(asker);
+    }
+  }
+
+  /** The message of a job by the name that the server gives it. */
+  messageOf(client: number, job: number): string {
+    const message = this.#askers.get(client)?.messages.get(job);
+    demand(message !== undefined, () => `the server works on an unknown job ${client}/${job}`);
+    return message;
+  }
+
+  /** A payload that the server is about to read. */
+  incoming(connId: number, wire: Wire, payload: Uint8Array): void {
+    const message = wire === "json" ? decodeClassicMessage(payload) : decodeMessage(payload);
+    const place = this.#places.get(connId);
+    if (place !== undefined && this.#world.isMeddler(place)) {
+      const described = typeof message === "string" ? message : describeMessage(message);
+      return this.#world.trace?.(() => `server <- ${connId} (meddler) ${described}`);
+    }
+    demand(typeof message !== "string", () => `${connId} sent what nobody understands: ${message}`);
+    this.#world.trace?.(() => `server <- ${connId} ${describeMessage(message)}`);
+    if ("kind" in message) this.#incomingNative(connId, place, message);
+    else this.#incomingClassic(connId, place, message);
+  }
+
+  /** A payload that the server sends. True when it must not go out: a planted fault. */
+  outgoing(connId: number, payload: Uint8Array): boolean {
+    const isClassic = payload[0] === 0x7b;
+    const message = isClassic ? decodeClassicMessage(payload) : decodeMessage(payload);
+    demand(typeof message !== "string", () => `server said what nobody understands: ${message}`);
+    this.#world.trace?.(() => `server -> ${connId} ${describeMessage(message)}`);
+    const place = this.#places.get(connId);
+    if (place !== undefined && this.#world.isMeddler(place)) return false;
+    if ("kind" in message) return this.#outgoingNative(connId, message);
+    return this.#outgoingClassic(connId, message);
+  }
+
+  /** After every event. */
+  check(snapshot: ServerSnapshot): void {
+    this.#standings.check(snapshot);
+  }
+
+  /** Whether the miner is what it seems; undefined if the connection is no miner's. */
+  isHonest(connId: number): boolean | undefined {
+    const place = this.#places.get(connId);
+    return place === undefined ? undefined : this.#world.conductOf(place) === "honest";
+  }
+
+  #drop(asker: Asker): void {
+    for (const message of asker.messages.values()) this.#world.oracle.dropped(message);
+    asker.messages.clear();
+  }
+
+  #incomingNative(connId: number, place: string | undefined, message: Message): void {
+    const { kind } = message;
+    if (kind === "join") this.#noteMiner(connId, place);
+    else if (kind === "submit") {
+      const asker = this.#askerOf(connId, message.session);
+      asker.messages.set(message.job, messageOf(message.work.subject));
+    } else if (kind === "result" || kind === "progress" || kind === "stopped") {
+      const task = this.#standings.task(connId, message.chunk);
+      // A candidate that comes with no news is of no account.
+      const isNews = kind !== "stopped" || (task !== undefined && message.next > task.lower);
+      if (message.best === undefined || !isNews) return;
+      this.#standings.reported(connId, message.chunk, message.best);
+    }
+  }
+
+  #incomingClassic(connId: number, place: string | undefined, message: ClassicMessage): void {
+    if (message.type === 0) this.#noteMiner(connId, place);
+    else if (message.type === 2) this.#standings.reported(connId, 0, message);
+    else {
+      const asker = this.#askerOf(connId, undefined);
+      asker.messages.set(asker.messages.size + 1, message.data);
+    }
+  }
+
+  #noteMiner(connId: number, place: string | undefined): void {
+    const conduct = place === undefined ? undefined : this.#world.conductOf(place);
+    if (conduct !== undefined) this.#standings.joined(connId, place!, conduct);
+  }
+
+  #askerOf(connId: number, session: bigint | undefined): Asker {
+    const known = session === undefined ? this.#askers.get(connId) : this.#sessions.get(session);
+    const asker = known ?? { connId, messages: new Map<number, string>(), answers: 0 };
+    asker.connId = connId;
+    this.#askers.set(connId, asker);
+    if (session !== undefined) this.#sessions.set(session, asker);
+    return asker;
+  }
+
+  #outgoingNative(connId: number, message: Message): boolean {
+    const { oracle, plant } = this.#world;
+    if (message.kind === "answer") {
+      oracle.serverAnswers(this.messageOf(connId, message.job), message);
+    } else if (message.kind === "refused") this.#refused(connId, message.reason);
+    else if (message.kind === "assign") {
+      const { chunk, work } = message;
+      const { subject, lower, upper } = work;
+      const task = { message: messageOf(subject), lower, upper };
+      this.#standings.assigned(connId, chunk, task);
+      if (plant !== "lose-chunk" || ++this.#assigns !== FAULTY_ASSIGN) return false;
+      const best = { hash: cheapHash(task.message, lower), nonce: lower };
+      this.#pretend(connId, "cbor", encodeMessage({ kind: "result", chunk, best }));
+      return true;
+    }
+    return false;
+  }
+
+  #outgoingClassic(connId: number, message: ClassicMessage): boolean {
+    const { oracle, plant } = this.#world;
+    const { data, lower, upper, hash, nonce } = message;
+    if (message.type === 2) {
+      const asker = this.#askers.get(connId);
+      demand(asker, () => `the server answers ${connId}, which asked for nothing`);
+      const verdict = { best: { hash, nonce }, met: true };
+      oracle.serverAnswers(this.messageOf(connId, ++asker.answers), verdict);
+      return false;
+    }
+    this.#standings.assigned(connId, 0, { message: data, lower, upper });
+    if (plant !== "lose-chunk" || ++this.#assigns !== FAULTY_ASSIGN) return false;
+    const result = classicResult({ hash: cheapHash(data, lower), nonce: lower });
+    this.#pretend(connId, "json", encodeClassicMessage(result));
+    return true;
+  }
+
+  /** Miners may be sent away, clients only where no honest miner is left to do their job. */
+  #refused(connId: number, reason: string): void {
+    const isMiner = this.isHonest(connId) !== undefined;
+    if (isMiner) return this.#standings.refused(connId, reason);
+    demand(reason.includes("none is left to try"), () => `the server refused: ${reason}`);
+  }
+}
