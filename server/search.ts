@@ -59,7 +59,12 @@ export class Searches {
     if (job !== undefined) {
       if (best === undefined && next > chunk.lower) return "cursor without a candidate";
       const falsehood = best && this.#check(chunk, job, best);
-      if (falsehood) return this.#blame(chunk, job, falsehood, nowMs);
+      if (falsehood) {
+        this.#blame(chunk, job, falsehood, nowMs);
+        // What it had to give back waits for others now.
+        this.#fleet.settle(miner, job, nowMs);
+        return falsehood;
+      }
     }
     this.#advance(chunk, believable(chunk, next, best), nowMs);
     if (job !== undefined && best !== undefined) this.#fold(job, best, chunk, nowMs);
@@ -148,13 +153,12 @@ export class Searches {
   }
 
   /** Notes a falsehood, if it is one, about what the miner was to search of the chunk. */
-  #blame(chunk: Chunk, job: SearchJob | undefined, reason: Rejection, nowMs: Millis): Rejection {
-    if (reason === undefined) return undefined;
+  #blame(chunk: Chunk, job: SearchJob | undefined, reason: Rejection, nowMs: Millis): void {
+    if (reason === undefined) return;
     const { worker, next, end } = chunk;
     const isOpen = (): boolean => job!.record.uncovered.intersects(next, end);
     if (job !== undefined) this.#port.suspected(job, reason, worker);
     this.#fleet.blame(job, { worker, reason, isOpen }, nowMs);
-    return reason;
   }
 
   /** Why the candidate cannot be of this chunk, if so. */

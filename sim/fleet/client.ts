@@ -33,9 +33,13 @@ interface Errand {
   tries: number;
   /** It was cancelled while there was no connection to say so. */
   owesCancel: boolean;
+  /** The progress last told, over this connection. */
   done: bigint;
-  /** Drops of the record when `done` was told. */
+  /** The record's drops when this connection began. */
   drops: number;
+  /** The same of the connection before. */
+  doneBefore: bigint;
+  dropsBefore: number;
 }
 
 /** A client's process over all its connections, until it crashes. */
@@ -63,7 +67,15 @@ export class ClientMachine implements Program {
     const random = world.newRandom();
     this.#session = (BigInt(random()) << 32n) | BigInt(random());
     this.#errands = plan.jobs.map((job, index) => {
-      const books = { record: undefined, tries: 0, owesCancel: false, done: 0n, drops: 0 };
+      const books = {
+        record: undefined,
+        tries: 0,
+        owesCancel: false,
+        done: 0n,
+        drops: 0,
+        doneBefore: 0n,
+        dropsBefore: 0,
+      };
       return { plan: job, job: index + 1, over: false, ...books };
     });
     for (const errand of this.#errands) {
@@ -156,6 +168,10 @@ export class ClientMachine implements Program {
       errand.done = 0n;
       errand.drops = 0;
     }
+    errand.doneBefore = errand.done;
+    errand.dropsBefore = errand.drops;
+    errand.drops = errand.record.drops;
+    errand.done = 0n;
     this.#tellSubmit(errand);
   }
 
@@ -220,11 +236,11 @@ export class ClientMachine implements Program {
     const { lower, upper } = errand.plan;
     const size = upper - lower + 1n;
     const where = () => `${this.plan.name} job ${job}`;
-    const drops = errand.record?.drops ?? 0;
-    if (drops > errand.drops) errand.done = 0n;
-    errand.drops = drops;
     demand(done <= size, () => `${where()}: ${done} of ${size} nonces are done`);
-    demand(done >= errand.done, () => `${where()}: progress goes back to ${done}`);
+    // Where the server still had the job, it goes on with it.
+    const before = errand.record?.drops === errand.dropsBefore ? errand.doneBefore : 0n;
+    const least = before > errand.done ? before : errand.done;
+    demand(done >= least, () => `${where()}: progress goes back from ${least} to ${done}`);
     errand.done = done;
   }
 

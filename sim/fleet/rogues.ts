@@ -44,6 +44,7 @@ const ON_CLASSIC: readonly Conduct[] = [
 const ABSURD_RATE = 1e15;
 /** What a slow one declares, in multiples of what it does. */
 const SLOW_FACTOR = 1000;
+const OVERRUN = 1000n;
 const FROZEN_AFTER_MS_MAX = 4000;
 
 /** Whether it says what is not true of what it hashed. */
@@ -133,8 +134,9 @@ export class Tamperer {
     const task = this.#tasks.get(message.chunk);
     if (task === undefined) return message;
     if (kind === "progress" && this.#conduct === "overruns") {
-      const next = task.upper > UINT64_MAX - 1000n ? UINT64_MAX : task.upper + 1000n;
-      return { ...message, next };
+      const next = task.upper + OVERRUN;
+      // A cursor at the chunk's end would be no overrun, but a claim that nobody can refute.
+      return next > UINT64_MAX ? message : { ...message, next };
     }
     if (message.best === undefined) return message;
     return { ...message, best: tampered(this.#conduct, this.#random, task, message.best) };

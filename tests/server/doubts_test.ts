@@ -19,8 +19,13 @@ const BEFORE_MS_MAX = 30_000;
 type Way = "wrong hash" | "stopped unasked";
 
 /** A miner that fails the job with the message `poison`, every time, and no other. */
-function failing(fleet: VirtualFleet, way: Way, poison: string = POISON.message): FakeMiner {
-  const miner = fleet.miner({ rate: 1e6 });
+function failing(
+  fleet: VirtualFleet,
+  way: Way,
+  poison: string = POISON.message,
+  rate = 1e6,
+): FakeMiner {
+  const miner = fleet.miner({ rate });
   const poisoned = new Set<number>();
   const receive = miner.receive.bind(miner);
   miner.receive = (payload) => {
@@ -168,6 +173,24 @@ test("a part of a job that nobody can do is enough: the parts that were done bla
   expect(client.statuses.at(-1)!.done).toBeGreaterThan(from);
   expect(strikesIn(fleet)).toEqual([0, 0]);
   expectTidy(fleet);
+});
+
+// Regression (fleet seed 1481): it waited for the next tick, while an honest miner stood idle.
+test("what a miner gives back that lies in its reports is handed on at once", () => {
+  const fleet = new VirtualFleet();
+  const honest = fleet.miner({ rate: 1e6 });
+  const client = fleet.client();
+  expectAnswer(fleet, client, GOOD);
+  const liar = failing(fleet, "wrong hash", POISON.message, 10_000);
+  fleet.run(20);
+  fleet.afterInput = () => {
+    const { jobs, miners } = fleet.core.snapshot();
+    if (jobs.every((job) => job.pending.length === 0)) return;
+    expect(miners.find(({ connId }) => connId === honest.connId)!.chunks).not.toEqual([]);
+  };
+  const { atMs } = expectAnswer(fleet, client, { ...POISON, upper: 199_999n });
+  expect(liar.heard.some(({ kind }) => kind === "stop")).toBe(true);
+  expect(atMs).toBeLessThan(10_000);
 });
 
 test("what is doubted is forgotten with its miners, and with its job", () => {
