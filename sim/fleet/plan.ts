@@ -11,7 +11,9 @@ import { Dice, Stream } from "../engine/dice.ts";
 import type { Quirks } from "../engine/computer.ts";
 import { calmFaults, drawFaults, type Faults } from "../engine/link.ts";
 import type { DialerKind } from "../lsp/endpoints.ts";
+import type { Forgery, ForgerPlan } from "../lsp/plan.ts";
 import { cheapModulus, type MessageJob } from "./cheap_hash.ts";
+import type { MeddlerPlan } from "./meddler.ts";
 import { drawRogue, type Rogue } from "./rogues.ts";
 
 /** A machine that crashes (until it returns), hashes nothing, or sleeps altogether. */
@@ -66,12 +68,17 @@ export interface FleetClientPlan extends MachinePlan {
 export interface FleetPlan {
   readonly dice: Dice;
   readonly params: FullParams;
+  /** A server of the classic course, and everybody speaks its wire. */
+  readonly hasClassicServer: boolean;
   readonly serverQuirks: Quirks;
   /** When the server crashes, and for how long; Infinity for never. */
   readonly serverCrashMs: Millis;
   readonly serverDownMs: Millis;
   readonly miners: readonly MinerPlan[];
   readonly clients: readonly FleetClientPlan[];
+  /** In some runs only. */
+  readonly meddler: MeddlerPlan | undefined;
+  readonly forger: ForgerPlan | undefined;
   /** No faults at all in this run: then efficiency is demanded too. */
   readonly calm: boolean;
   readonly faultyMs: Millis;
@@ -93,9 +100,12 @@ export function drawFleetPlan(seed: number): FleetPlan {
     maxUnackedMessages: windowSize,
     maxBackOffInterval: dice.pick([0, 2, 4], "B"),
   };
-  const hasRogues = dice.chance(0.4, "rogues");
+  const hasClassicServer = dice.chance(0.12, "classicServer");
+  // A classic server believes all that it is told.
+  const hasRogues = !hasClassicServer && dice.chance(0.4, "rogues");
   const miners = Array.from({ length: dice.integer(1, 6, "miners") }, (_, i): MinerPlan => {
-    const miner = drawMiner(dice, calm, faultyMs, params, `miner${i}`);
+    const drawn = drawMiner(dice, calm, faultyMs, params, `miner${i}`);
+    const miner = hasClassicServer ? classicMiner(drawn) : drawn;
     // One honest miner at least: nobody else does the work.
     if (i === 0 || !hasRogues || dice.chance(0.4)) return miner;
     const { name, noncesPerSecond } = miner;
@@ -104,26 +114,50 @@ export function drawFleetPlan(seed: number): FleetPlan {
   });
   const fleetRate = honestRate(miners);
   const clients = Array.from({ length: dice.integer(1, 3, "clients") }, (_, i) =>
-    drawClient(dice, calm, faultyMs, params, fleetRate, `client${i}`),
+    drawClient(dice, calm, faultyMs, params, fleetRate, `client${i}`, hasClassicServer),
   );
   const crashes = !calm && dice.chance(0.12, "serverCrashes");
   return {
     dice,
     params,
+    hasClassicServer,
     serverQuirks: drawQuirks(dice, calm, "server"),
     serverCrashMs: crashes ? dice.real(0, faultyMs, "serverCrashMs") : Infinity,
     serverDownMs: dice.scale(1, 8000),
     miners,
     clients,
+    ...(hasClassicServer ? { meddler: undefined, forger: undefined } : drawStrangers(dice)),
     calm,
     faultyMs,
   };
+}
+
+/** Those who want to do harm, in some runs. */
+function drawStrangers(dice: Dice): Pick<FleetPlan, "meddler" | "forger"> {
+  const hasMeddler = dice.chance(0.25, "meddler");
+  const wire = dice.pick(["native", "classic"] as const, "meddler.wire");
+  const meddler = { wire, paceMs: dice.scale(20, 500, "meddler.paceMs") };
+  const hasForger = dice.chance(0.2, "forger");
+  const kinds: Forgery[] = ["replay", "forge", "flood"];
+  const forger = { kinds, paceMs: dice.scale(5, 200, "forger.paceMs") };
+  return { meddler: hasMeddler ? meddler : undefined, forger: hasForger ? forger : undefined };
 }
 
 /** What those miners do together that work. */
 export function honestRate(miners: readonly MinerPlan[]): number {
   const honest = miners.filter(({ conduct }) => conduct === "honest" || conduct === "overdeclares");
   return honest.reduce((sum, miner) => sum + miner.noncesPerSecond, 0);
+}
+
+/** On the classic wire, and slow: a classic server has pieces of one size. */
+function classicMiner(miner: MinerPlan): MinerPlan {
+  const noncesPerSecond = 2e4 + (miner.noncesPerSecond % 2e5);
+  return {
+    ...miner,
+    kind: miner.kind === "stranger" ? "stranger" : "classic",
+    noncesPerSecond,
+    declaredRate: noncesPerSecond,
+  };
 }
 
 function drawMiner(
@@ -191,8 +225,11 @@ function drawClient(
   params: FullParams,
   fleetRate: number,
   name: string,
+  hasClassicServer: boolean,
 ): FleetClientPlan {
-  const kind = dice.pick<DialerKind>(["native", "native", "native", "classic", "stranger"], name);
+  const kinds: DialerKind[] = ["native", "native", "native", "classic", "stranger"];
+  const drawn = dice.pick(kinds, name);
+  const kind = hasClassicServer && drawn === "native" ? "classic" : drawn;
   const machine = drawMachine(dice, calm, faultyMs, params, name);
   const count = dice.integer(1, 4);
   const jobs = Array.from({ length: count }, () => drawJob(dice, kind, faultyMs, fleetRate));

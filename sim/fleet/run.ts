@@ -8,14 +8,16 @@
  */
 import type { Millis } from "../../base/machine.ts";
 import { seededRandom } from "../../base/random.ts";
-import { Stream } from "../engine/dice.ts";
+import { Dice, Stream } from "../engine/dice.ts";
 import { Loop } from "../engine/loop.ts";
 import type { Harness, Run } from "../engine/harness.ts";
 import { calmFaults } from "../engine/link.ts";
 import { Network } from "../engine/network.ts";
 import { demand, tracer, type Transcript } from "../engine/trace.ts";
+import { Forger } from "../lsp/forger.ts";
 import { LSP_WIRE } from "../lsp/wire.ts";
 import { ClientMachine } from "./client.ts";
+import { Meddler } from "./meddler.ts";
 import { MinerMachine } from "./miner.ts";
 import { FleetOracle } from "./oracle.ts";
 import {
@@ -29,8 +31,9 @@ import {
 } from "./plan.ts";
 import { FLEET_PLANTS, type FleetPlant } from "./plants.ts";
 import { ServerMachine } from "./server.ts";
+import { StrangerServer } from "./stranger_server.ts";
 import { StrangerClient, StrangerMiner } from "./strangers.ts";
-import { FleetWorld, SERVER } from "./world.ts";
+import { FleetWorld, SERVER, SERVER_ADDRESS } from "./world.ts";
 
 /** Events after which a run is declared unable to come to rest. */
 const STEPS_MAX = 3_000_000;
@@ -51,6 +54,10 @@ export const FLEET: Harness = {
   prepare: (seed, plant, transcript) => new FleetRun(seed, plant as FleetPlant, transcript),
 };
 
+/** Random streams of strangers, far from those of the cores. */
+const FORGER_STREAM = 49;
+const MEDDLER_STREAM = 48;
+
 type AnyMiner = MinerMachine | StrangerMiner;
 type AnyClient = ClientMachine | StrangerClient;
 
@@ -62,12 +69,15 @@ class FleetRun implements Run {
   readonly #world: FleetWorld;
   readonly #miners = new Map<string, AnyMiner>();
   readonly #clients = new Map<string, AnyClient>();
-  #server: ServerMachine;
+  readonly #strangers: { stop(): void }[] = [];
+  readonly #seed: number;
+  #server: ServerMachine | StrangerServer;
   #answeredMs = 0;
   /** Since when some work has been waiting for a miner without a break. */
   #waitingSinceMs: Millis | undefined;
 
   constructor(seed: number, plant: FleetPlant | undefined, transcript: Transcript | undefined) {
+    this.#seed = seed;
     this.plan = drawFleetPlan(seed);
     const trace = tracer(this.#loop, transcript);
     const random = seededRandom(seed, Stream.network);
@@ -86,7 +96,7 @@ class FleetRun implements Run {
       trace,
       plant,
     );
-    this.#server = new ServerMachine(this.#world, this.plan.serverQuirks);
+    this.#server = this.#newServer();
   }
 
   run(): void {
@@ -102,6 +112,7 @@ class FleetRun implements Run {
         this.#loop.at(mishap.atMs, () => this.#befallClient(client, mishap));
       }
     }
+    this.#startStrangers();
     if (this.plan.serverCrashMs < Infinity) {
       this.#loop.at(this.plan.serverCrashMs, () => this.#crashServer());
     }
@@ -131,6 +142,19 @@ class FleetRun implements Run {
 
   #runFor(ms: Millis): void {
     this.#loop.runUntil(this.#loop.nowMs + ms, () => {}, STEPS_MAX);
+  }
+
+  #startStrangers(): void {
+    const { meddler, forger } = this.plan;
+    const [loop, network, { trace }] = [this.#loop, this.#network, this.#world];
+    if (meddler !== undefined) {
+      const dice = new Dice(this.#seed, MEDDLER_STREAM);
+      this.#strangers.push(new Meddler(this.#world, "meddler", meddler, dice));
+    }
+    if (forger !== undefined) {
+      const dice = new Dice(this.#seed, FORGER_STREAM);
+      this.#strangers.push(new Forger(loop, network, dice, forger, SERVER_ADDRESS, trace));
+    }
   }
 
   #startMiner(plan: MinerPlan): void {
@@ -206,11 +230,18 @@ class FleetRun implements Run {
   }
 
   #restartServer(): void {
-    this.#server = new ServerMachine(this.#world, this.plan.serverQuirks);
+    this.#server = this.#newServer();
+  }
+
+  #newServer(): ServerMachine | StrangerServer {
+    const { hasClassicServer, serverQuirks } = this.plan;
+    if (hasClassicServer) return new StrangerServer(this.#world, serverQuirks);
+    return new ServerMachine(this.#world, serverQuirks);
   }
 
   #heal(): void {
     this.#world.trace?.(() => "---- everything heals ----");
+    for (const stranger of this.#strangers) stranger.stop();
     this.#network.heal(calmFaults(CALM_LATENCY_MS));
     for (const plan of this.plan.miners) this.#startMiner(plan);
     if (!this.#server.host.isAlive) this.#restartServer();
@@ -246,7 +277,9 @@ class FleetRun implements Run {
 
   /** While work waits, a native miner that was seen to work idles no longer than a round trip. */
   #demandBusy(fromMs: Millis): void {
-    const { miners, jobs } = this.#server.core.snapshot();
+    const snapshot = this.#server.snapshot();
+    if (snapshot === undefined) return;
+    const { miners, jobs } = snapshot;
     const waiting = jobs.some((job) => job.pending.length > 0);
     if (!waiting) this.#waitingSinceMs = undefined;
     else this.#waitingSinceMs ??= this.#loop.nowMs;

@@ -7,6 +7,7 @@
 import { createListener } from "../../lsp/listener.ts";
 import type { LspEvent, LspNotice, Wire } from "../../lsp/mod.ts";
 import { ServerCore } from "../../server/core.ts";
+import type { ServerSnapshot } from "../../server/snapshot.ts";
 import type { ServerEffect, ServerInput } from "../../server/types.ts";
 import type { Quirks } from "../engine/computer.ts";
 import { Process } from "../engine/process.ts";
@@ -27,7 +28,11 @@ export class ServerMachine implements Program {
 
   constructor(world: FleetWorld, quirks: Quirks) {
     this.#world = world;
-    const witness = new Witness(world, (...said) => this.#pretend(...said));
+    const witness = new Witness(
+      world,
+      (...said) => this.#pretend(...said),
+      () => this.core.snapshot(),
+    );
     this.#witness = witness;
     const computer = world.computer(SERVER, quirks);
     this.core = new ServerCore({
@@ -56,6 +61,11 @@ export class ServerMachine implements Program {
 
   onCrash(): void {
     this.#witness.crashed();
+  }
+
+  /** The books. */
+  snapshot(): ServerSnapshot {
+    return this.core.snapshot();
   }
 
   wantsEvent(): boolean {

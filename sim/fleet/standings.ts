@@ -46,6 +46,11 @@ export class Standings {
     this.#byConnId.set(connId, { name, conduct, tasks: new Map(), lies: [], settled: 0 });
   }
 
+  /** Whether the connection is a miner's. */
+  has(connId: number): boolean {
+    return this.#byConnId.has(connId);
+  }
+
   gone(connId: number): void {
     this.#byConnId.delete(connId);
   }

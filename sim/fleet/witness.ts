@@ -39,15 +39,19 @@ type Pretend = (connId: number, wire: Wire, payload: Uint8Array) => void;
 export class Witness {
   readonly #world: FleetWorld;
   readonly #pretend: Pretend;
+  readonly #snapshot: () => ServerSnapshot;
   readonly #standings: Standings;
   readonly #places = new Map<number, string>();
   readonly #sessions = new Map<bigint, Asker>();
   readonly #askers = new Map<number, Asker>();
+  /** Miners that the server sent away. */
+  refusedMiners = 0;
   #assigns = 0;
 
-  constructor(world: FleetWorld, pretend: Pretend) {
+  constructor(world: FleetWorld, pretend: Pretend, snapshot: () => ServerSnapshot) {
     this.#world = world;
     this.#pretend = pretend;
+    this.#snapshot = snapshot;
     this.#standings = new Standings(world.oracle);
   }
 
@@ -132,6 +136,7 @@ export class Witness {
       asker.messages.set(message.job, messageOf(message.work.subject));
     } else if (kind === "result" || kind === "progress" || kind === "stopped") {
       const task = this.#standings.task(connId, message.chunk);
+      this.#world.overhear("cbor", encodeMessage(message));
       // A candidate that comes with no news is of no account.
       const isNews = kind !== "stopped" || (task !== undefined && message.next > task.lower);
       if (message.best === undefined || !isNews) return;
@@ -141,8 +146,10 @@ export class Witness {
 
   #incomingClassic(connId: number, place: string | undefined, message: ClassicMessage): void {
     if (message.type === 0) this.#noteMiner(connId, place);
-    else if (message.type === 2) this.#standings.reported(connId, 0, message);
-    else {
+    else if (message.type === 2) {
+      this.#world.overhear("json", encodeClassicMessage(message));
+      this.#standings.reported(connId, 0, message);
+    } else {
       const asker = this.#askerOf(connId, undefined);
       asker.messages.set(asker.messages.size + 1, message.data);
     }
@@ -199,8 +206,14 @@ export class Witness {
 
   /** Miners may be sent away, clients only where no honest miner is left to do their job. */
   #refused(connId: number, reason: string): void {
-    const isMiner = this.isHonest(connId) !== undefined;
-    if (isMiner) return this.#standings.refused(connId, reason);
+    if (this.#standings.has(connId)) {
+      this.refusedMiners++;
+      return this.#standings.refused(connId, reason);
+    }
     demand(reason.includes("none is left to try"), () => `the server refused: ${reason}`);
+    for (const { connId: miner, standing } of this.#snapshot().miners) {
+      const isLeft = standing !== "suspect" && this.isHonest(miner) === true;
+      demand(!isLeft, () => `the server refused, and miner ${miner} is left to try: ${reason}`);
+    }
   }
 }

@@ -4,7 +4,7 @@
  * @module
  */
 import { type Random, seededRandom } from "../../base/random.ts";
-import type { Address, EndpointCore } from "../../lsp/mod.ts";
+import type { Address, EndpointCore, Wire } from "../../lsp/mod.ts";
 import type { FullParams } from "../../lsp/params.ts";
 import { Stream } from "../engine/dice.ts";
 import { Computer, type Quirks } from "../engine/computer.ts";
@@ -21,6 +21,9 @@ import type { Conduct } from "./rogues.ts";
 export const SERVER = "server";
 export const SERVER_ADDRESS: Address = "10.0.0.1 6060";
 
+/** Payloads that a meddler remembers. */
+const OVERHEARD_MAX = 32;
+
 /** One run's clock, network and oracle, and ways to put programs into it. */
 export class FleetWorld {
   readonly loop: Loop;
@@ -33,6 +36,8 @@ export class FleetWorld {
   readonly #computers = new Map<string, Computer>();
   readonly #conducts = new Map<string, Conduct>();
   readonly #meddlers = new Set<string>();
+  /** What miners have reported lately, for those who listen in. */
+  readonly overheard: { readonly wire: Wire; readonly payload: Uint8Array }[] = [];
   #streams = 0;
 
   constructor(
@@ -85,6 +90,13 @@ export class FleetWorld {
 
   isMeddler(name: string): boolean {
     return this.#meddlers.has(name);
+  }
+
+  /** A meddler may say the same. */
+  overhear(wire: Wire, payload: Uint8Array): void {
+    if (this.#meddlers.size === 0) return;
+    this.overheard.push({ wire, payload: payload.slice() });
+    if (this.overheard.length > OVERHEARD_MAX) this.overheard.shift();
   }
 
   /** Ends every sleep, for good. */
