@@ -6,8 +6,9 @@
  * @module
  */
 import type { Millis } from "../../base/machine.ts";
-import type { LspNotice } from "../../lsp/mod.ts";
+import type { LspNotice, Wire } from "../../lsp/mod.ts";
 import { encodeClassicMessage } from "../../work/classic.ts";
+import { UINT64_MAX } from "../../work/hash.ts";
 import type { Message } from "../../work/messages.ts";
 import { encodeMessage } from "../../work/wire.ts";
 import type { Dice } from "../engine/dice.ts";
@@ -18,6 +19,11 @@ import type { FleetWorld } from "./world.ts";
 /** Where a meddler is, and when. */
 export interface MeddlerPlan {
   readonly wire: "native" | "classic";
+  /**
+   * Whether it joins, or else repeats what it has overheard. Both together could be a claim about
+   * its own chunk that nobody can refute.
+   */
+  readonly joins: boolean;
   /** Mean time between two of its messages. */
   readonly paceMs: Millis;
 }
@@ -25,6 +31,8 @@ export interface MeddlerPlan {
 /** It comes again so soon after it was hung up on. */
 const RETRY_MS = 200;
 const NUMBER_MAX = 6;
+/** No simulated hash is so large. */
+const NO_HASH = UINT64_MAX;
 
 /** See the module. */
 export class Meddler implements Program {
@@ -100,10 +108,8 @@ export class Meddler implements Program {
   }
 
   #native(): Uint8Array {
-    const overheard = this.#world.overheard.filter(({ wire }) => wire === "cbor");
-    if (overheard.length > 0 && this.#dice.chance(0.4)) {
-      return overheard[this.#dice.integer(0, overheard.length - 1)]!.payload;
-    }
+    const overheard = this.#overheard("cbor");
+    if (overheard !== undefined && this.#dice.chance(0.4)) return overheard;
     if (this.#dice.chance(0.1)) return this.#noise();
     return encodeMessage(this.#madeUp());
   }
@@ -112,7 +118,7 @@ export class Meddler implements Program {
     const chunk = this.#dice.integer(1, NUMBER_MAX);
     const job = this.#dice.integer(1, NUMBER_MAX);
     const nonce = BigInt(this.#dice.integer(0, 1_000_000));
-    const best = { hash: 0n, nonce };
+    const best = { hash: NO_HASH, nonce };
     const all: Message[] = [
       { kind: "result", chunk, best },
       { kind: "progress", chunk, next: nonce, best },
@@ -124,21 +130,27 @@ export class Meddler implements Program {
       { kind: "stop", chunk },
       { kind: "hashing", threads: 1, rate: 1e15, label: "none", reason: "made up" },
       { kind: "submit", job, session: nonce, work: { subject: "", lower: 2n, upper: 1n } },
-      { kind: "join", threads: 64, rate: 1e15, label: "the stranger", name: "made up" },
     ];
+    if (this.#plan.joins && this.#dice.chance(0.2)) {
+      return { kind: "join", threads: 64, rate: 1e15, label: "the stranger", name: "made up" };
+    }
     return all[this.#dice.integer(0, all.length - 1)]!;
   }
 
   #classic(): Uint8Array {
-    const overheard = this.#world.overheard.filter(({ wire }) => wire === "json");
-    if (overheard.length > 0 && this.#dice.chance(0.5)) {
-      return overheard[this.#dice.integer(0, overheard.length - 1)]!.payload;
-    }
+    const overheard = this.#overheard("json");
+    if (overheard !== undefined && this.#dice.chance(0.5)) return overheard;
     if (this.#dice.chance(0.2)) return this.#noise();
-    const nothing = { data: "", lower: 0n, upper: 0n, hash: 0n, nonce: 0n };
+    const nothing = { data: "", lower: 0n, upper: 0n, hash: NO_HASH, nonce: 0n };
     const nonce = BigInt(this.#dice.integer(0, 1_000_000));
-    const type = this.#dice.integer(0, 1) * 2;
-    return encodeClassicMessage({ ...nothing, type: type as 0 | 2, nonce });
+    const type = this.#plan.joins && this.#dice.chance(0.5) ? 0 : 2;
+    return encodeClassicMessage({ ...nothing, type, nonce });
+  }
+
+  #overheard(wire: Wire): Uint8Array | undefined {
+    if (this.#plan.joins) return undefined;
+    const all = this.#world.overheard.filter((each) => each.wire === wire);
+    return all.length === 0 ? undefined : all[this.#dice.integer(0, all.length - 1)]!.payload;
   }
 
   #noise(): Uint8Array {

@@ -136,7 +136,8 @@ export function drawFleetPlan(seed: number): FleetPlan {
 function drawStrangers(dice: Dice): Pick<FleetPlan, "meddler" | "forger"> {
   const hasMeddler = dice.chance(0.25, "meddler");
   const wire = dice.pick(["native", "classic"] as const, "meddler.wire");
-  const meddler = { wire, paceMs: dice.scale(20, 500, "meddler.paceMs") };
+  const joins = dice.chance(0.5, "meddler.joins");
+  const meddler = { wire, joins, paceMs: dice.scale(20, 500, "meddler.paceMs") };
   const hasForger = dice.chance(0.2, "forger");
   const kinds: Forgery[] = ["replay", "forge", "flood"];
   const forger = { kinds, paceMs: dice.scale(5, 200, "forger.paceMs") };
