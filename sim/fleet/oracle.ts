@@ -34,6 +34,8 @@ export interface JobRecord {
   overAtMs: Millis;
   /** Times that the server forgot it, because its client or the server itself was lost. */
   drops: number;
+  /** Times that it was submitted again while the server still had it. */
+  resumes: number;
 }
 
 /** What a classic client may hear: it has no word for a missed target. */
@@ -47,6 +49,7 @@ export class FleetOracle {
   readonly jobs: Map<string, JobRecord> = new Map();
   answers = 0;
   acceptedRanges = 0;
+  minersSentAway = 0;
   readonly #loop: Loop;
 
   constructor(loop: Loop) {
@@ -69,6 +72,7 @@ export class FleetOracle {
       isOver: false,
       overAtMs: Infinity,
       drops: 0,
+      resumes: 0,
     };
     this.jobs.set(message, record);
     return record;

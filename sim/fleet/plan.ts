@@ -199,7 +199,6 @@ function drawMachine(
   add(0.1, "cutDown", silenceMs);
   add(0.1, "flap", silenceMs);
   add(0.1, "rebind", 10);
-  add(0.25, "redial", silenceMs);
   const scaleMs = 100;
   const linkFaults = (direction: string): Faults =>
     calm ? calmFaults(CALM_LATENCY_MS) : drawFaults(dice, scaleMs, `${name}.${direction}`);
@@ -234,7 +233,13 @@ function drawClient(
   const machine = drawMachine(dice, calm, faultyMs, params, name);
   const count = dice.integer(1, 4);
   const jobs = Array.from({ length: count }, () => drawJob(dice, kind, faultyMs, fleetRate));
-  return { ...machine, kind, jobs };
+  const silenceMs = params.epochMillis * params.epochLimit;
+  const redials = jobs.flatMap(({ atMs }): Mishap[] => {
+    if (calm || !dice.chance(0.25)) return [];
+    const forMs = dice.scale(1, silenceMs / 2);
+    return [{ atMs: atMs + dice.scale(10, 3000), what: "redial", forMs }];
+  });
+  return { ...machine, kind, jobs, mishaps: [...machine.mishaps, ...redials] };
 }
 
 function drawJob(dice: Dice, kind: DialerKind, faultyMs: Millis, fleetRate: number): JobPlan {

@@ -126,7 +126,8 @@ class FleetRun implements Run {
   }
 
   counts(): Record<string, number> {
-    const states = [...this.#oracle.jobs.values()].map((record) => record.state);
+    const records = [...this.#oracle.jobs.values()];
+    const states = records.map((record) => record.state);
     return {
       events: this.#loop.steps,
       jobs: states.length,
@@ -134,6 +135,8 @@ class FleetRun implements Run {
       gone: states.filter((state) => state === "gone").length,
       cancelled: states.filter((state) => state === "cancelled").length,
       accepted: this.#oracle.acceptedRanges,
+      resumed: records.filter(({ resumes }) => resumes > 0).length,
+      sentAway: this.#oracle.minersSentAway,
       calm: this.plan.calm ? 1 : 0,
       virtualSeconds: Math.round(this.#loop.nowMs / 1000),
       answeredSeconds: Math.round(this.#answeredMs / 1000),
@@ -180,7 +183,6 @@ class FleetRun implements Run {
     if (miner === undefined) return;
     this.#world.trace?.(() => `incident: ${plan.name} ${what} for ${forMs.toFixed(0)} ms`);
     if (what === "stand") return miner.stand(forMs);
-    if (what === "redial") return;
     if (what !== "crash") return this.#befall(plan, miner, { what, forMs });
     miner.crash();
     this.#miners.delete(plan.name);

@@ -14,8 +14,8 @@ import { type Conduct, isLiar, type Task } from "./rogues.ts";
 /** Falsehoods that are its own fault after which a miner is not trusted (docs/scheduling.md). */
 const STRIKES_MAX = 3;
 
-/** A falsehood about a task, and how often the server had forgotten the job before. */
-interface Lie extends Task {
+/** A task, and how often the server had forgotten its job before. */
+interface Assigned extends Task {
   readonly drops: number;
 }
 
@@ -24,9 +24,9 @@ interface Known {
   readonly name: string;
   readonly conduct: Conduct;
   /** Chunks that it was given, by number; the classic wire's one is number 0. */
-  readonly tasks: Map<number, Task>;
+  readonly tasks: Map<number, Assigned>;
   /** What it lied about and nobody had searched by then. */
-  lies: Lie[];
+  lies: Assigned[];
   /** Lies that turned out to be its own fault. */
   settled: number;
 }
@@ -56,7 +56,8 @@ export class Standings {
   }
 
   assigned(connId: number, chunk: number, task: Task): void {
-    this.#byConnId.get(connId)?.tasks.set(chunk, task);
+    const drops = this.#oracle.jobs.get(task.message)?.drops ?? 0;
+    this.#byConnId.get(connId)?.tasks.set(chunk, { ...task, drops });
   }
 
   task(connId: number, chunk: number): Task | undefined {
@@ -73,10 +74,11 @@ export class Standings {
     if (isInside && cheapHash(message, best.nonce) === best.hash) return;
     demand(isLiar(known.conduct), () => `${known.name}: lies about ${message}, though honest`);
     const record = this.#oracle.jobs.get(message);
-    if (record === undefined || record.isOver || this.#isSearched(task)) return;
+    const isOver = record === undefined || record.isOver || record.drops !== task.drops;
+    if (isOver || this.#isSearched(task)) return;
     // More about one job, before anything of it is known, adds nothing.
     const before = known.lies.filter((lie) => lie.message === message);
-    if (before.length < STRIKES_MAX) known.lies.push({ ...task, drops: record.drops });
+    if (before.length < STRIKES_MAX) known.lies.push(task);
   }
 
   /** The server sends the miner away. */

@@ -44,8 +44,6 @@ export class Witness {
   readonly #places = new Map<number, string>();
   readonly #sessions = new Map<bigint, Asker>();
   readonly #askers = new Map<number, Asker>();
-  /** Miners that the server sent away. */
-  refusedMiners = 0;
   #assigns = 0;
 
   constructor(world: FleetWorld, pretend: Pretend, snapshot: () => ServerSnapshot) {
@@ -133,7 +131,10 @@ export class Witness {
     if (kind === "join") this.#noteMiner(connId, place);
     else if (kind === "submit") {
       const asker = this.#askerOf(connId, message.session);
-      asker.messages.set(message.job, messageOf(message.work.subject));
+      const subject = messageOf(message.work.subject);
+      const isKnown = asker.messages.get(message.job) === subject;
+      if (isKnown) this.#world.oracle.jobs.get(subject)!.resumes++;
+      asker.messages.set(message.job, subject);
     } else if (kind === "result" || kind === "progress" || kind === "stopped") {
       const task = this.#standings.task(connId, message.chunk);
       this.#world.overhear("cbor", encodeMessage(message));
@@ -207,7 +208,7 @@ export class Witness {
   /** Miners may be sent away, clients only where no honest miner is left to do their job. */
   #refused(connId: number, reason: string): void {
     if (this.#standings.has(connId)) {
-      this.refusedMiners++;
+      this.#world.oracle.minersSentAway++;
       return this.#standings.refused(connId, reason);
     }
     demand(reason.includes("none is left to try"), () => `the server refused: ${reason}`);

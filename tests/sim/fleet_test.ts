@@ -23,6 +23,8 @@ describe("the fleet under simulated faults", () => {
     expect(sums["gone"]).toBeGreaterThan(5);
     expect(sums["cancelled"]).toBeGreaterThan(1);
     expect(sums["accepted"]).toBeGreaterThan(600);
+    expect(sums["resumed"]).toBeGreaterThan(2);
+    expect(sums["sentAway"]).toBeGreaterThan(1);
   });
 
   for (const plant of Object.keys(FLEET.plants)) {
