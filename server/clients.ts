@@ -94,6 +94,8 @@ export class Clients {
     if (client.asker.session !== session) {
       return this.#refuse(client, number, "a connection speaks for one session only", nowMs);
     }
+    // What it said before it came back over a newer one, and what is late: it has said it again.
+    if (connId < client.asker.connId) return this.#desk.reject("submit over a connection given up");
     client.asker.connId = connId;
     const known = this.#table.find({ session, number }, work);
     if (known === undefined) return this.#start(client, number, work, nowMs);

@@ -6,7 +6,10 @@
 import type { Wire } from "../lsp/mod.ts";
 
 export type ServerInput =
-  /** A connection's next message, as read from LSP. An unseen connId is a new peer. */
+  /**
+   * A connection's next message, as read from LSP. An unseen connId is a new peer; of two, the one
+   * that connected later has the larger.
+   */
   | {
       readonly kind: "payload";
       readonly connId: number;

@@ -116,9 +116,20 @@ export class Dispatcher {
    * that one shows nothing the job is late once, however many of its kind there are.
    */
   #hasRoomForNew(job: Job): boolean {
-    const { fleetRate, hasProven } = this.#roster;
-    if (!hasProven || job.probes.size === 0) return true;
-    return Number(job.pendingUnits) > fleetRate * this.#limits.taskSeconds;
+    if (!this.#roster.hasProven || job.probes.size === 0) return true;
+    return Number(job.pendingUnits) > this.#provenRate(job) * this.#limits.taskSeconds;
+  }
+
+  /** Units a second of the proven workers that may have the job. */
+  #provenRate(job: Job): number {
+    const { fleetRate, blindRate, steerable } = this.#roster;
+    const fitsBlind = job.fitsBlind(steerable > 0);
+    let rate = fitsBlind ? fleetRate : fleetRate - blindRate;
+    for (const worker of this.#doubts.barred(job)) {
+      const counts = worker.standing === "proven" && (worker.steerable || fitsBlind);
+      if (counts) rate -= worker.rate.value ?? 0;
+    }
+    return Math.max(0, rate);
   }
 }
 

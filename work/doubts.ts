@@ -51,6 +51,15 @@ export class Doubts {
     return this.#byJob.size;
   }
 
+  /** The workers that have failed the job too often to get more of it. */
+  barred(job: Job): Set<Worker<Task>> {
+    const barred = new Set<Worker<Task>>();
+    for (const { worker } of this.#byJob.get(job)?.suspicions ?? []) {
+      if (this.bars(job, worker)) barred.add(worker);
+    }
+    return barred;
+  }
+
   /** Whether the worker has failed the job too often to get more of it. */
   bars(job: Job, worker: Worker<Task>): boolean {
     const doubt = this.#byJob.get(job);
@@ -95,8 +104,7 @@ export class Doubts {
     const found: [Job, string][] = [];
     for (const [job, { sinceMs, suspicions }] of this.#byJob) {
       if (nowMs - sinceMs < this.#limits.doubtMs) continue;
-      const barred = new Set<Worker<Task>>();
-      for (const { worker } of suspicions) if (this.bars(job, worker)) barred.add(worker);
+      const barred = this.barred(job);
       const others = roster.steerable > 0;
       const isLeft = (worker: Worker<Task>): boolean =>
         !barred.has(worker) &&

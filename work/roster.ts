@@ -189,6 +189,7 @@ export class Roster<T extends HeldTask> {
   /** Workers that owe an answer and are expected to give it. */
   readonly #owing = new Set<Worker<T>>();
   readonly #proven = new RateSum<T>();
+  readonly #provenBlind = new RateSum<T>();
   readonly #others = new RateSum<T>();
   #steerable = 0;
 
@@ -199,6 +200,11 @@ export class Roster<T extends HeldTask> {
   /** Units a second of all proven workers together; before there are any, of the others. */
   get fleetRate(): number {
     return this.#proven.size > 0 ? this.#proven.total : this.#others.total;
+  }
+
+  /** The part of it that is of workers that cannot be steered; 0 before any is proven. */
+  get blindRate(): number {
+    return this.#provenBlind.total;
   }
 
   /** Whether any worker was seen to work. */
@@ -251,8 +257,7 @@ export class Roster<T extends HeldTask> {
     this.workers.delete(worker.connId);
     if (worker.steerable) this.#steerable--;
     for (const set of [this.thirsty, this.#owing, ...this.#idleSets()]) set.delete(worker);
-    this.#proven.delete(worker);
-    this.#others.delete(worker);
+    for (const sum of [this.#proven, this.#provenBlind, this.#others]) sum.delete(worker);
   }
 
   /** Sorts `worker` anew after its tasks, its rate or its standing changed. */
@@ -261,6 +266,8 @@ export class Roster<T extends HeldTask> {
     (isProven ? this.#others : this.#proven).delete(worker);
     const counts = worker.standing === "suspect" ? 0 : (worker.rate.value ?? 0);
     (isProven ? this.#proven : this.#others).set(worker, counts);
+    if (isProven && !worker.steerable) this.#provenBlind.set(worker, counts);
+    else this.#provenBlind.delete(worker);
     place(this.#owing, worker, worker.tasks.length > 0);
     const occupied = worker.occupied;
     if (occupied === 0) worker.relieved = false;

@@ -214,6 +214,10 @@ export class ClientMachine implements Program {
         this.#down = true;
         this.#connId = undefined;
         if (this.plan.kind !== "native") this.#forsake();
+        for (const errand of this.#errands) {
+          // Whether the server has heard of it is not known.
+          errand.owesCancel ||= errand.record?.state === "cancelled";
+        }
         this.host?.kill();
         this.#process?.crash();
         this.#world.loop.after(this.#retryMs, () => this.#begin());

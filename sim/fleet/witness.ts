@@ -26,7 +26,8 @@ interface Asker {
   /** The connection that it used last. */
   connId: number;
   readonly messages: Map<number, string>;
-  answers: number;
+  /** Numbers of the jobs that it was told the answer of. */
+  readonly answered: Set<number>;
 }
 
 /** Number of the assign that a planted fault takes. */
@@ -129,8 +130,10 @@ export class Witness {
   #incomingNative(connId: number, place: string | undefined, message: Message): void {
     const { kind } = message;
     if (kind === "join") this.#noteMiner(connId, place);
+    else if (kind === "cancel") this.#cancel(this.#askers.get(connId), message.job);
     else if (kind === "submit") {
       const asker = this.#askerOf(connId, message.session);
+      if (connId < asker.connId) return;
       const subject = messageOf(message.work.subject);
       const isKnown = asker.messages.get(message.job) === subject;
       if (isKnown) this.#world.oracle.jobs.get(subject)!.resumes++;
@@ -143,6 +146,14 @@ export class Witness {
       if (message.best === undefined || !isNews) return;
       this.#standings.reported(connId, message.chunk, message.best);
     }
+  }
+
+  /** The server forgets the job, unless it has done it already. */
+  #cancel(asker: Asker | undefined, job: number): void {
+    const message = asker?.messages.get(job);
+    if (message === undefined || asker!.answered.has(job)) return;
+    this.#world.oracle.dropped(message);
+    asker!.messages.delete(job);
   }
 
   #incomingClassic(connId: number, place: string | undefined, message: ClassicMessage): void {
@@ -163,8 +174,9 @@ export class Witness {
 
   #askerOf(connId: number, session: bigint | undefined): Asker {
     const known = session === undefined ? this.#askers.get(connId) : this.#sessions.get(session);
-    const asker = known ?? { connId, messages: new Map<number, string>(), answers: 0 };
-    asker.connId = connId;
+    const asker: Asker = known ?? { connId, messages: new Map(), answered: new Set() };
+    // A connection that its client has given up for a newer one speaks for it no more.
+    asker.connId = Math.max(asker.connId, connId);
     this.#askers.set(connId, asker);
     if (session !== undefined) this.#sessions.set(session, asker);
     return asker;
@@ -174,6 +186,7 @@ export class Witness {
     const { oracle, plant } = this.#world;
     if (message.kind === "answer") {
       oracle.serverAnswers(this.messageOf(connId, message.job), message);
+      this.#askers.get(connId)!.answered.add(message.job);
     } else if (message.kind === "refused") this.#refused(connId, message.reason);
     else if (message.kind === "assign") {
       const { chunk, work } = message;
@@ -195,7 +208,8 @@ export class Witness {
       const asker = this.#askers.get(connId);
       demand(asker, () => `the server answers ${connId}, which asked for nothing`);
       const verdict = { best: { hash, nonce }, met: true };
-      oracle.serverAnswers(this.messageOf(connId, ++asker.answers), verdict);
+      asker.answered.add(asker.answered.size + 1);
+      oracle.serverAnswers(this.messageOf(connId, asker.answered.size), verdict);
       return false;
     }
     this.#standings.assigned(connId, 0, { message: data, lower, upper });

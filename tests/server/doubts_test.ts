@@ -193,6 +193,27 @@ test("what a miner gives back that lies in its reports is handed on at once", ()
   expect(atMs).toBeLessThan(10_000);
 });
 
+// Regression (fleet seed 60659): the silent one's probe kept every other new miner away, for ever,
+// so that proven miners could soon have done the rest, which they must not.
+test("new miners get a job that no proven one may have, whoever holds a probe of it", () => {
+  const fleet = new VirtualFleet();
+  const client = fleet.client();
+  // Proven, and of no use for the job that follows.
+  failing(fleet, "wrong hash");
+  expectAnswer(fleet, client, GOOD);
+  const job = client.submit({ ...POISON, upper: 99_999n });
+  fleet.run(1_000);
+  fleet.miner({ rate: 1e5, wire: "json" }).stall();
+  fleet.run(50);
+  const chunks = fleet.core.snapshot().miners.map((miner) => miner.chunks.length);
+  expect(chunks).toEqual([0, 1]);
+  // A slow one does not make up for it when it is proven.
+  fleet.miner({ rate: 100 });
+  fleet.run(1_000);
+  fleet.miner({ rate: 1e5 });
+  expect(fleet.run(5_000, () => client.answers.has(job))).toBe(true);
+});
+
 test("what is doubted is forgotten with its miners, and with its job", () => {
   const fleet = new VirtualFleet();
   const doubts = (): number => fleet.core.snapshot().counts.doubts;

@@ -200,6 +200,21 @@ describe("a client that comes back with its session", () => {
     assertEquals(fleet.accepted.length, pieces);
   });
 
+  // Regression (fleet seed 2000133): what was late took the job back, to an end that nobody hears.
+  test("is not taken back by what it said over the connection before", () => {
+    const fleet = new VirtualFleet();
+    const [first, second] = [fleet.client(), fleet.client()];
+    second.say({ kind: "submit", job: 1, session: 77n, work });
+    fleet.run(50);
+    first.say({ kind: "submit", job: 1, session: 77n, work });
+    fleet.run(50);
+    fleet.drop(first.connId);
+    assertEquals(fleet.core.snapshot().jobs.length, 1);
+    fleet.miner({ rate: 1e6 });
+    assert(fleet.run(5_000, () => second.answers.has(1)));
+    assertEquals(fleet.core.snapshot().rejected, { "submit over a connection given up": 1 });
+  });
+
   test("cannot speak for a second session on one connection", () => {
     const fleet = new VirtualFleet();
     const client = fleet.client();

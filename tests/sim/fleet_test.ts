@@ -24,7 +24,7 @@ describe("the fleet under simulated faults", () => {
     expect(sums["cancelled"]).toBeGreaterThan(1);
     expect(sums["accepted"]).toBeGreaterThan(600);
     expect(sums["resumed"]).toBeGreaterThan(2);
-    expect(sums["sentAway"]).toBeGreaterThan(1);
+    expect(sums["sentAway"]).toBeGreaterThan(0);
   });
 
   for (const plant of Object.keys(FLEET.plants)) {
