@@ -33,9 +33,13 @@ export class FlushWatch {
   private settledBefore = 0;
 
   /** Begins with the flush. */
-  constructor(send: SendWindow, { epochLimit, epochMillis }: FullParams, wire: Wire) {
+  constructor(send: SendWindow, params: FullParams, wire: Wire) {
+    const { epochLimit, epochMillis, maxBackOffInterval } = params;
     this.send = send;
-    this.periodMs = Math.max(LEAST_PERIOD_MS, (epochLimit + 2) * epochMillis);
+    // What is lost on the classic wire waits for its back-off, and may be lost once more.
+    const repairEpochs = wire === "json" ? 2 * (maxBackOffInterval + 1) + 1 : 0;
+    const epochs = Math.max(epochLimit + 2, repairEpochs);
+    this.periodMs = Math.max(LEAST_PERIOD_MS, epochs * epochMillis);
     this.leastBytes = leastProgress(send, wire);
   }
 

@@ -6,7 +6,9 @@ import { describe, test } from "bun:test";
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { QueueFull } from "../../lsp/errors.ts";
 import { connect, listen, type LspClient } from "../../lsp/mod.ts";
-import type { LspLimits } from "../../lsp/params.ts";
+import { FlushWatch } from "../../lsp/flush_watch.ts";
+import { fullParams, type LspLimits } from "../../lsp/params.ts";
+import type { SendWindow } from "../../lsp/send_window.ts";
 import type { Wire } from "../../lsp/types.ts";
 import { until, within } from "../support/waiting.ts";
 import { Lan, type Node } from "./lan.ts";
@@ -193,6 +195,21 @@ describe.each(wires)("a connection that we closed (%s)", (wire) => {
       [told, server.core.stats().connections],
       [wire === "cbor", wire === "json" ? 1 : 1],
     );
+  });
+
+  // Regression (lsp seed 1002611): two epochs of silence are soon over, a back-off is not.
+  test("outlives the back-off of a message on the classic wire, and that of the next try", () => {
+    const send = { settledBytes: 0, queuedBytes: 1, queuedMessages: 1 } as SendWindow;
+    const long = fullParams("json", {
+      epochMillis: 2000,
+      epochLimit: 2,
+      maxBackOffInterval: 8,
+      windowSize: 8,
+    });
+    const watch = new FlushWatch(send, long, wire);
+    const epochs = wire === "json" ? 19 : 4;
+    const overAfter = [0, 1, 3, 4, 17, 18, 19].find((n) => watch.isOver(n * 2000));
+    assertEquals(overAfter, epochs);
   });
 
   test("brings everything to a peer that is slow but steady", () => {

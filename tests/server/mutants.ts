@@ -79,7 +79,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     file: dispatcher,
-    line: "return Number(job.pendingUnits) > fleetRate * this.#limits.taskSeconds;",
+    line: "return Number(job.pendingUnits) > this.#provenRate(job) * this.#limits.taskSeconds;",
     becomes: "return true;",
     breaks: "any number of new miners hold parts of a short job",
   },

@@ -14,7 +14,7 @@ describe("the fleet under simulated faults", () => {
 
   test("the runs do something: jobs are answered, cancelled and lost", () => {
     const sums: Record<string, number> = {};
-    for (let seed = 1; seed <= 30; seed++) {
+    for (let seed = 1; seed <= 40; seed++) {
       for (const [name, value] of Object.entries(runSeed(FLEET, seed).counts)) {
         sums[name] = (sums[name] ?? 0) + value;
       }
