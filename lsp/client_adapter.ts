@@ -4,6 +4,7 @@
  * @module
  */
 import { addressText } from "./address.ts";
+import { SmallPaths } from "./black_hole.ts";
 import type { ConnectionStats, EndpointStats } from "./counters.ts";
 import { createDialer, type Dialer } from "./dialer.ts";
 import { ConnectionClosed, ConnectionLost, ConnectRefused, type LspError } from "./errors.ts";
@@ -18,6 +19,9 @@ import { openConnected } from "./socket_adapter.ts";
 import type { LspNotice, Wire } from "./types.ts";
 import { UdpEndpoint, type Upcalls } from "./udp_adapter.ts";
 import { endError, iterate, ReadQueue, type Writer } from "./waiting_adapter.ts";
+
+/** What this process's connections learned of their paths: the next dial begins with it. */
+const paths = new SmallPaths();
 
 /** What `connect` takes. */
 export interface ConnectOptions extends EndpointOptions {
@@ -81,7 +85,7 @@ export async function connect(options: ConnectOptions): Promise<LspClient> {
     signal?.throwIfAborted();
     const to = addressText(host, port);
     const { forbidsFragments: probesMtu } = socket;
-    const given = { ...coreOptions(options), ...unpredictable(), to, wire, probesMtu };
+    const given = { ...coreOptions(options), ...unpredictable(), to, wire, probesMtu, paths };
     const core = createDialer(isn === undefined ? given : { ...given, isn }, performance.now());
     client = new Client(core, wire, options, (upcalls) => new UdpEndpoint(core, socket, upcalls));
   } catch (error) {

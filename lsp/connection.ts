@@ -5,6 +5,7 @@
  * @module
  */
 import type { Millis } from "../base/machine.ts";
+import type { SmallPaths } from "./black_hole.ts";
 import type { Budget } from "./budget.ts";
 import type { ConnectionStats, Rejections } from "./counters.ts";
 import type { Timed } from "./deadlines.ts";
@@ -29,6 +30,8 @@ export interface Host {
   /** Largest datagram of a native connection, in bytes; where it starts, if it `probesMtu`. */
   readonly mtu: number;
   readonly probesMtu: boolean;
+  /** What is known of paths that large datagrams do not pass. */
+  readonly paths: SmallPaths;
   /** What protects the datagrams of native connections. */
   readonly seal: Seal;
   /** Serves all connections: nothing of it outlives a `fill`. */
@@ -73,7 +76,9 @@ export type EndCause =
   /** The peer broke the protocol. */
   | "breach"
   /** The peer kept memory, or a place, for which others waited; or took too little in time. */
-  | "stalled";
+  | "stalled"
+  /** The path swallows datagrams of the size of our messages. */
+  | "path";
 
 /** A message larger than the limit may still wait alone. */
 function mayQueue(queuedBytes: number, bytes: number, limit: number): boolean {

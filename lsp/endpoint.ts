@@ -6,6 +6,7 @@
  */
 import { invariant, type Millis } from "../base/machine.ts";
 import { Queue } from "../base/queue.ts";
+import { SmallPaths } from "./black_hole.ts";
 import { Bottleneck } from "./bottleneck.ts";
 import { Budget } from "./budget.ts";
 import type { CongestionFactory } from "./congestion.ts";
@@ -51,6 +52,7 @@ export abstract class Endpoint implements EndpointCore, Host {
   readonly packing: boolean;
   readonly mtu: number;
   readonly probesMtu: boolean;
+  readonly paths: SmallPaths;
   readonly seal: Seal;
   readonly writer: DatagramWriter;
 
@@ -82,6 +84,7 @@ export abstract class Endpoint implements EndpointCore, Host {
     this.packing = options.packing ?? true;
     this.mtu = checkMtu(options.mtu);
     this.probesMtu = options.mtu === undefined && options.probesMtu === true;
+    this.paths = options.paths ?? new SmallPaths();
     this.seal = options.seal ?? PLAIN_SEAL;
     this.writer = new DatagramWriter(this.seal);
     this.newCongestion = options.congestion ?? ((random) => new Bottleneck(random));

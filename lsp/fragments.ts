@@ -17,11 +17,16 @@ export class Cutter {
   private readonly messages = new Queue<Uint8Array>();
   /** Bytes of the first message that were handed out. */
   private cutBytes = 0;
-  private readonly wholeBytes: number;
-  private readonly pieceBytes: number;
+  private wholeBytes = Infinity;
+  private pieceBytes = Infinity;
 
   /** A message of up to `wholeBytes` bytes is never cut; a piece takes no more of a datagram. */
   constructor(wholeBytes: number) {
+    this.cutTo(wholeBytes);
+  }
+
+  /** From now on messages, and what is left of the first, are cut to this. */
+  cutTo(wholeBytes: number): void {
     this.wholeBytes = wholeBytes;
     this.pieceBytes = wholeBytes + DATA_OVERHEAD_BYTES - FRAGMENT_OVERHEAD_BYTES;
   }
@@ -40,7 +45,7 @@ export class Cutter {
     const message = this.messages.at(0);
     if (message === undefined) return undefined;
     const { length } = message;
-    if (length <= this.wholeBytes) {
+    if (length <= this.wholeBytes && this.cutBytes === 0) {
       this.messages.shift();
       return { bytes: message, marks: Marks.whole, remaining: 0 };
     }

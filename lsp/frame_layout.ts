@@ -115,6 +115,8 @@ export const CloseCode = {
   replaced: 5,
   /** The answer to a Close; itself never answered. */
   answer: 6,
+  /** Datagrams of the sender's size get lost on the way, smaller ones do not. */
+  path: 7,
 } as const;
 
 /** How a field is written; every kind has exactly one form. */

@@ -79,6 +79,7 @@ const codes: Partial<Record<EndCause, number>> = {
   shutdown: CloseCode.shutdown,
   breach: CloseCode.protocol,
   stalled: CloseCode.limit,
+  path: CloseCode.path,
   lost: CloseCode.lost,
 };
 
@@ -89,6 +90,7 @@ const closures: Record<number, ClosureCause> = {
   [CloseCode.limit]: "limit",
   [CloseCode.lost]: "lost",
   [CloseCode.replaced]: "replaced",
+  [CloseCode.path]: "path",
 };
 
 const texts: Record<number, string> = {
@@ -98,4 +100,5 @@ const texts: Record<number, string> = {
   [CloseCode.limit]: "the peer reached a limit",
   [CloseCode.lost]: "the peer heard nothing for too long",
   [CloseCode.replaced]: "replaced by a newer connection from the same address",
+  [CloseCode.path]: "the peer's large datagrams do not get through",
 };

@@ -21,14 +21,14 @@ import {
   keyOf,
   Marks,
   ACK_RANGES_MAX,
-  DATA_BYTES_MAX,
   DATAGRAM_BYTES_MAX,
   type Offer,
 } from "./frame.ts";
 import { closeText, closureOf, type Goodbye, goodbyeFor } from "./goodbye.ts";
 import { LossRecovery } from "./loss_recovery.ts";
 import { fullParams, type LspLimits } from "./params.ts";
-import { pathAnswer, PathMtu } from "./path_mtu.ts";
+import { Path, wholeBytes } from "./path.ts";
+import { pathAnswer } from "./path_mtu.ts";
 import { frameBytes, type Outbound } from "./send_window.ts";
 import { StallWatch } from "./stall_watch.ts";
 import type { Params } from "./types.ts";
@@ -37,6 +37,9 @@ import type { Params } from "./types.ts";
 const LEAST_HEARTBEAT_MS = 100;
 /** Our epochs for which an ended connection goes on to tell a peer that does not answer. */
 const LINGER_EPOCHS = 2;
+
+/** PathChallenges of one turn that are answered; of more, the newest. */
+const PATH_ANSWERS_MAX = 4;
 
 /** What makes a native connection. */
 export interface NativeSpec extends ConnectionSpec {
@@ -70,7 +73,7 @@ export class NativeConnection extends Connection {
   private readonly recovery: LossRecovery;
   private readonly acks: Acknowledger;
   private readonly stall: StallWatch;
-  private readonly mtu: PathMtu;
+  private readonly path: Path;
   /** How often a peer whose epoch is shorter must hear us; Infinity: our ticks will do. */
   private readonly heartbeatMillis: number;
   /** Datagrams sent on this connection. */
@@ -86,18 +89,20 @@ export class NativeConnection extends Connection {
   private acceptWanted: boolean;
   private readonly granted: AcceptFields | undefined;
   private ackWanted = true;
-  private pathToken: bigint | undefined;
+  /** Answers to PathChallenges that are to be sent; created when needed. */
+  private pathAnswers: bigint[] | undefined;
   /** Once it has ended, and the peer does not know. */
   private goodbye: Goodbye | undefined;
 
   constructor(spec: NativeSpec, host: Host) {
-    super(spec, host, DATA_BYTES_MAX - host.seal.headBytes - host.seal.tailBytes, spec.key);
+    super(spec, host, wholeBytes(host, spec.address), spec.key);
     this.maxPayloadBytes = Math.min(host.limits.maxMessageBytes, spec.peer.maxMessageBytes);
     this.acks = new Acknowledger(this.receive, host.limits);
     this.stall = new StallWatch(this.receive, this.params);
     this.congestion = spec.congestion;
-    this.mtu = new PathMtu(this.isn, host.mtu, host.probesMtu && host.packing);
-    this.recovery = new LossRecovery(this.send, spec.congestion, this.params.epochMillis, this.mtu);
+    this.path = new Path(this.isn, this.address, host, this.send);
+    const { mtu } = this.path;
+    this.recovery = new LossRecovery(this.send, spec.congestion, this.params.epochMillis, mtu);
     this.send.grant(this.isn, spec.peer.windowMessages, spec.peer.windowBytes);
     const peerEpoch = Math.max(spec.peer.epochMillis, LEAST_HEARTBEAT_MS);
     this.heartbeatMillis = peerEpoch < this.params.epochMillis ? peerEpoch : Infinity;
@@ -133,7 +138,7 @@ export class NativeConnection extends Connection {
         this.acks.noteData(reader.number, nowMs);
         this.takeData(reader.seq, reader.payload, reader.marks, reader.remaining);
       } else if (reader.type === FrameType.ack) this.handleAck(reader, nowMs);
-      else if (reader.type === FrameType.pathResponse) this.mtu.handleAnswer(reader.token);
+      else if (reader.type === FrameType.pathResponse) this.handlePathAnswer(reader.token, nowMs);
       else if (reader.type === FrameType.close) return this.handleClose(reader);
       if (this.hasEnded) return;
     }
@@ -151,7 +156,7 @@ export class NativeConnection extends Connection {
   /** The peer proved that it is at another address now. */
   moveTo(address: string): void {
     this.address = address;
-    this.mtu.fallBack();
+    this.path.moveTo(address);
     this.noteHeard();
     this.ackWanted = true;
     this.host.wantsToSend(this);
@@ -161,7 +166,8 @@ export class NativeConnection extends Connection {
     if (this.hasEnded) return this.goodbye?.wakeAtMs ?? Infinity;
     const repairAtMs = this.recovery.wakeAtMs();
     const heartbeatAtMs = this.lastSentMs + this.heartbeatMillis;
-    return Math.min(this.nextTickMs, repairAtMs, this.pacedUntilMs, heartbeatAtMs);
+    const { wakeAtMs: pathAtMs } = this.path;
+    return Math.min(this.nextTickMs, repairAtMs, this.pacedUntilMs, heartbeatAtMs, pathAtMs);
   }
 
   override handleWake(nowMs: Millis): void {
@@ -181,7 +187,8 @@ export class NativeConnection extends Connection {
     }
     const isPaced = nowMs >= this.pacedUntilMs;
     if (isPaced) this.pacedUntilMs = Infinity;
-    if (this.recovery.handleWake(nowMs) || isPaced) this.host.wantsToSend(this);
+    const asksPath = nowMs >= this.path.wakeAtMs;
+    if (this.recovery.handleWake(nowMs) || isPaced || asksPath) this.host.wantsToSend(this);
   }
 
   override fill(into: Uint8Array, nowMs: Millis): number {
@@ -189,9 +196,7 @@ export class NativeConnection extends Connection {
     const { writer } = this.host;
     const number = this.datagrams + 1;
     const next = this.firstMessage(nowMs);
-    // A probe of the path for lost messages must not fail for its size.
-    const isPlain = this.recovery.probes > 0;
-    const maxBytes = isPlain ? DATAGRAM_BYTES_MAX : this.mtu.bytes;
+    const maxBytes = this.path.bytesFor(next, this.recovery.probes > 0);
     writer.begin(into, this.id, this.key, number, maxBytes, this.seal);
     const { accept } = this;
     // Beside a message that leaves no room, the Accept has to wait until it is asked for.
@@ -200,12 +205,10 @@ export class NativeConnection extends Connection {
     this.acceptWanted = false;
     const isAckAlone = this.ackWanted && !this.host.packing;
     if (this.ackWanted) this.writeAck(nowMs);
-    if (this.pathToken !== undefined) {
-      writer.pathResponse(this.pathToken);
-      this.pathToken = undefined;
-    }
+    for (const answer of this.pathAnswers ?? []) writer.pathResponse(answer);
+    this.pathAnswers = undefined;
     if (next !== undefined && !isAckAlone) this.writeMessages(next, number, nowMs);
-    if (writer.frames === 0) this.mtu.writeProbe(writer, this.recovery.roundTrip, nowMs);
+    if (writer.frames === 0) this.path.writeProbe(writer, this.recovery.roundTrip, nowMs);
     return writer.frames > 0 ? this.finish(nowMs) : 0;
   }
 
@@ -266,19 +269,28 @@ export class NativeConnection extends Connection {
     for (let i = 0; i < rangeCount; i++) {
       removed += send.ackRange(reader.rangeFirst(i), reader.rangeLast(i));
     }
+    this.path.noteAcked();
     send.grant(cumulative, reader.windowMessages, reader.windowBytes);
     recovery.handleAcks(removed, queued - send.queuedBytes, inFlight, nowMs);
     this.afterAcks();
   }
 
+  private handlePathAnswer(answer: bigint, nowMs: Millis): void {
+    const reason = this.path.handleAnswer(answer, nowMs);
+    if (reason !== undefined) this.closeNow("path", "path", reason);
+  }
+
   private handlePathChallenge(token: bigint): void {
-    this.pathToken = pathAnswer(token, this.isn);
+    this.pathAnswers ??= [];
+    if (this.pathAnswers.length >= PATH_ANSWERS_MAX) this.pathAnswers.shift();
+    this.pathAnswers.push(pathAnswer(token, this.isn));
     this.host.wantsToSend(this);
   }
 
   private handleClose(reader: DatagramReader): void {
     const { code, reason } = reader;
     if (code === CloseCode.answer) return this.host.rejections.count("answer");
+    if (code === CloseCode.path) this.path.noteTooLarge();
     this.closeNow("peer", closureOf(code), reason === "" ? closeText(code) : reason);
     this.host.answerClose(this.id, this.key, this.address);
   }
@@ -333,6 +345,7 @@ export class NativeConnection extends Connection {
       this.countSent(entry.sends === 0);
       send.markSent(entry, nowMs, number);
       bytes += frameBytes(entry);
+      this.path.noteSent(entry, nowMs);
       if (!host.packing) break;
     }
     if (bytes === 0) return;
@@ -349,7 +362,7 @@ export class NativeConnection extends Connection {
     this.datagrams++;
     this.lastSentMs = nowMs;
     const bytes = this.host.writer.finish();
-    this.mtu.noteSent(this.datagrams, bytes);
+    this.path.mtu.noteSent(this.datagrams, bytes);
     return bytes;
   }
 

@@ -5,6 +5,7 @@
  * @module
  */
 import type { Random } from "../base/random.ts";
+import type { SmallPaths } from "./black_hole.ts";
 import type { CongestionFactory } from "./congestion.ts";
 import { DATAGRAM_BYTES_MAX } from "./frame_layout.ts";
 import { LARGEST_DATAGRAM_BYTES } from "./path_mtu.ts";
@@ -152,6 +153,8 @@ export interface CoreOptions {
   readonly mtu?: number;
   /** Whether larger datagrams are tried; only for sockets that forbid fragments. */
   readonly probesMtu?: boolean;
+  /** What is known of paths that large datagrams do not pass; kept from one dial to the next. */
+  readonly paths?: SmallPaths;
   /** Makes the congestion controller of each native connection. */
   readonly congestion?: CongestionFactory;
 }

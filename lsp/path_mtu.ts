@@ -11,14 +11,15 @@ import { type DatagramWriter, DATAGRAM_BYTES_MAX } from "./frame.ts";
 import type { RoundTrip } from "./rtt.ts";
 
 /**
- * Sizes that are asked about, in this order: Ethernet's and that of jumbo frames, less IPv6 and UDP
- * headers; and one for the loopback, where 16 KiB took 0.6 of the time that 1,200 bytes took for a
+ * Sizes that are asked about, in this order: the usual one, where the path was too small for it;
+ * Ethernet's and that of jumbo frames, less IPv6 and UDP headers; and one for the loopback, where 16 KiB took 0.6 of the time that 1,200 bytes took for a
  * message of 200.
  */
-const STEPS = [1452, 8952, 16_384] as const;
+const STEPS = [DATAGRAM_BYTES_MAX, 1452, 8952, 16_384] as const;
 /** What an adapter must lend to `pollDatagram` for all steps to be tried. */
 export const LARGEST_DATAGRAM_BYTES = 16_384;
 /** Steps above Ethernet's are for paths that stay in a house. */
+const ETHERNET_BYTES = STEPS[1];
 const SHORT_ROUND_TRIP_MS = 5;
 /** Full datagrams sent before a step is tried: an idle connection asks nothing. */
 const FULL_DATAGRAMS_MIN = 16;
@@ -78,7 +79,7 @@ export class PathMtu {
     const bytes = STEPS[this.step];
     if (bytes === undefined || this.fullDatagrams < FULL_DATAGRAMS_MIN) return undefined;
     if (nowMs < this.probeUntilMs) return undefined;
-    if (this.step > 0 && roundTrip.leastMs > SHORT_ROUND_TRIP_MS) return undefined;
+    if (bytes > ETHERNET_BYTES && roundTrip.leastMs > SHORT_ROUND_TRIP_MS) return undefined;
     if (this.tries++ >= TRIES_MAX) {
       this.step = STEPS.length;
       return undefined;

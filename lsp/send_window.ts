@@ -106,6 +106,11 @@ export class SendWindow {
     this.cutter.push(payload);
   }
 
+  /** What is not cut yet will be, to pieces that take no more than a message of `wholeBytes`. */
+  cutTo(wholeBytes: number): void {
+    this.cutter.cutTo(wholeBytes);
+  }
+
   /** Forgets everything: nobody acknowledges any more. */
   drop(): void {
     this.pin(-this.pinned);

@@ -1,0 +1,126 @@
+/**
+ * What a native connection knows of its path to the peer, and what follows from it for the size of
+ * datagrams: how large they may be (path_mtu.ts), and whether those of messages get there at all
+ * (black_hole.ts).
+ *
+ * @module
+ */
+import type { Millis } from "../base/machine.ts";
+import { hostOf, readableAddress } from "./address.ts";
+import { BlackHole, smallerSize } from "./black_hole.ts";
+import type { Host } from "./connection.ts";
+import {
+  DATA_OVERHEAD_BYTES,
+  DATAGRAM_BYTES_MAX,
+  DATAGRAM_OVERHEAD_BYTES,
+  type DatagramWriter,
+} from "./frame.ts";
+import { pathAnswer, PathMtu } from "./path_mtu.ts";
+import type { RoundTrip } from "./rtt.ts";
+import { frameBytes, type Outbound, type SendWindow } from "./send_window.ts";
+import type { Address } from "./types.ts";
+
+/** The longest message that goes to `address` whole, as far as that path is known. */
+export function wholeBytes(host: Host, address: Address): number {
+  return wholeIn(host.paths.plainBytes(hostOf(address)), sealBytes(host));
+}
+
+/** The longest message that fits into a datagram of `datagramBytes`. */
+function wholeIn(datagramBytes: number, ofSealBytes: number): number {
+  return datagramBytes - DATAGRAM_OVERHEAD_BYTES - DATA_OVERHEAD_BYTES - ofSealBytes;
+}
+
+function sealBytes({ seal }: Host): number {
+  return seal.headBytes + seal.tailBytes;
+}
+
+/** See the module. */
+export class Path {
+  readonly mtu: PathMtu;
+  private readonly hole = new BlackHole();
+  private readonly isn: number;
+  private readonly host: Host;
+  private readonly send: SendWindow;
+  private readonly sealBytes: number;
+  /** Datagrams that messages are cut to. */
+  private readonly plainBytes: number;
+  private address: Address;
+
+  /** The path to `address`, which `send` uses. */
+  constructor(isn: number, address: Address, host: Host, send: SendWindow) {
+    this.isn = isn;
+    this.address = address;
+    this.host = host;
+    this.send = send;
+    this.sealBytes = sealBytes(host);
+    this.plainBytes = host.paths.plainBytes(hostOf(address));
+    const baseBytes = this.plainBytes < DATAGRAM_BYTES_MAX ? this.plainBytes : host.mtu;
+    this.mtu = new PathMtu(isn, baseBytes, host.probesMtu && host.packing);
+  }
+
+  /** When to have a datagram written although there is nothing else to send. */
+  get wakeAtMs(): Millis {
+    return this.hole.wakeAtMs;
+  }
+
+  /** The peer is at another address now: nothing is known of that path. */
+  moveTo(address: Address): void {
+    this.address = address;
+    this.mtu.fallBack();
+  }
+
+  /** Size of the next datagram; `next` goes with it if there is one, again if it `isProbe`. */
+  bytesFor(next: Outbound | undefined, isProbe: boolean): number {
+    const { bytes } = this.hole;
+    // A probe of the path for lost messages must not fail for its size.
+    if (bytes === undefined) return isProbe ? this.plainBytes : this.mtu.bytes;
+    return Math.max(smallerSize(bytes)!, next === undefined ? 0 : this.aloneBytes(next));
+  }
+
+  /** `entry` left. One that leaves again and again makes its size suspicious. */
+  noteSent(entry: Outbound, nowMs: Millis): void {
+    const bytes = this.aloneBytes(entry);
+    // What is not cut yet need not suffer from it.
+    if (this.hole.noteSent(entry, bytes, nowMs)) this.cutTo(smallerSize(bytes)!);
+  }
+
+  /** Something was acknowledged. */
+  noteAcked(): void {
+    if (this.hole.noteAcked()) this.cutTo(this.plainBytes);
+  }
+
+  /** Writes a question into the empty datagram that `writer` has begun, if it is time for one. */
+  writeProbe(writer: DatagramWriter, roundTrip: RoundTrip, nowMs: Millis): void {
+    if (this.hole.bytes === undefined) this.mtu.writeProbe(writer, roundTrip, nowMs);
+    else this.hole.writeProbe(writer, roundTrip, nowMs);
+  }
+
+  /** A PathResponse came. If now it is certain that the path is too small: that, for people. */
+  handleAnswer(answer: bigint, nowMs: Millis): string | undefined {
+    const { mtu, hole, host } = this;
+    mtu.handleAnswer(answer);
+    if (mtu.bytes >= DATAGRAM_BYTES_MAX) host.paths.forget(hostOf(this.address));
+    if (hole.handleAnswer(pathAnswer(answer, this.isn), nowMs)) this.cutTo(this.plainBytes);
+    if (!hole.isCertain) return undefined;
+    const bytes = hole.bytes!;
+    host.paths.note(hostOf(this.address), bytes);
+    return (
+      `datagrams of ${bytes} bytes are lost on the way to ${readableAddress(this.address)}, ` +
+      `smaller ones arrive; the next connection keeps to ${smallerSize(bytes)} bytes`
+    );
+  }
+
+  /** The peer says that its datagrams do not get here; so ours may not get there either. */
+  noteTooLarge(): void {
+    this.host.paths.note(hostOf(this.address), this.plainBytes);
+  }
+
+  /** The size of a datagram that has nothing in it but `entry`. */
+  private aloneBytes(entry: Outbound): number {
+    return DATAGRAM_OVERHEAD_BYTES + this.sealBytes + frameBytes(entry);
+  }
+
+  private cutTo(datagramBytes: number): void {
+    this.send.cutTo(wholeIn(datagramBytes, this.sealBytes));
+  }
+}
