@@ -35,6 +35,14 @@ export function smallerSize(bytes: number): number | undefined {
   return PLAIN_SIZES.find((size) => size < bytes);
 }
 
+/**
+ * The size to begin with on a path that a datagram of `bytes` has passed. One that was not padded
+ * says that a padded one had got lost.
+ */
+export function passedSize(bytes: number): number {
+  return PLAIN_SIZES.find((size) => size <= bytes) ?? PLAIN_SIZES[1]!;
+}
+
 /** The suspicions of one connection. */
 export class BlackHole {
   /** The size in question, of a whole datagram; `undefined` while nothing is suspected. */

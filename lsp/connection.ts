@@ -77,6 +77,8 @@ export type EndCause =
   | "breach"
   /** The peer kept memory, or a place, for which others waited; or took too little in time. */
   | "stalled"
+  /** The peer does not know it any more. */
+  | "forgotten"
   /** The path swallows datagrams of the size of our messages. */
   | "path";
 

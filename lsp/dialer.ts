@@ -4,20 +4,31 @@
  * @module
  */
 import type { Millis } from "../base/machine.ts";
+import { hostOf, portOf, readableAddress } from "./address.ts";
+import { smallerSize } from "./black_hole.ts";
+import { type Candidate, Candidates } from "./candidates.ts";
 import { ClassicConnection } from "./classic_connection.ts";
 import { ClassicType, decodeClassicFrame, encodeClassicFrame } from "./classic_frame.ts";
 import type { Connection } from "./connection.ts";
 import { Endpoint } from "./endpoint.ts";
 import { ConnectionClosed, ConnectionLost } from "./errors.ts";
-import { FrameType, keyOf, LSP_VERSION, NO_KEY, RefuseCode, UINT32_MAX } from "./frame.ts";
+import {
+  DATAGRAM_BYTES_MAX,
+  FrameType,
+  keyOf,
+  LSP_VERSION,
+  NO_KEY,
+  RefuseCode,
+  UINT32_MAX,
+} from "./frame.ts";
 import { NativeConnection, ownOffer } from "./native_connection.ts";
 import { type CoreOptions, type FullParams, fullParams } from "./params.ts";
 import type { Address, Outgoing, RefusalCause, Wire } from "./types.ts";
 
 /** What a dialer is made of. */
 export interface DialerOptions extends CoreOptions {
-  /** The server. Datagrams from anywhere else are ignored. */
-  readonly to: Address;
+  /** The server; or its addresses, of which the first that answers is taken. */
+  readonly to: Address | readonly Address[];
   /** Default `cbor`. */
   readonly wire?: Wire;
   /** Initial sequence number, 0..2^32-1; default: drawn. */
@@ -30,30 +41,52 @@ const CONNECT_BITS_LESS = 12;
 /** A cookie is good for a minute at most, a dial does not see more of them. */
 const COOKIES_MAX = 4;
 
+/** The last so many Connects may be answered. */
+const CONNECTS_MAX = 256;
+
+/** A cookie, and who gave it. */
+interface Given {
+  readonly cookie: bigint;
+  readonly by: Candidate;
+}
+
 /** See the module; made by {@link createDialer}. */
 export class Dialer extends Endpoint {
-  private readonly to: Address;
+  private readonly candidates: Candidates;
   private readonly wire: Wire;
   private readonly isn: number;
   private readonly params: FullParams;
   private isConnecting = true;
-  private connectWanted = true;
   /**
    * The numbers of Connects begin anywhere, and their answers repeat them: those who do not see
    * them cannot answer in the server's name.
    */
   private readonly connectsFrom: number;
   private connects = 0;
-  /** The cookies that the server gave, the newest first; its connection has one for its key. */
-  private cookies: readonly bigint[] = [];
+  /** Whom the last of them went to. */
+  private readonly asked: Candidate[] = [];
+  /** The cookies that we were given, the newest first; a connection has its own for its key. */
+  private cookies: readonly Given[] = [];
+  /**
+   * Connects with a cookie so far. The first is as large as datagrams of messages are, to show that
+   * these pass; should it be lost, then the next ones are small, and messages are cut smaller.
+   */
+  private returns = 0;
+  private passedBytes: number = DATAGRAM_BYTES_MAX;
   /** Ticks passed while connecting, and when the next one is. */
   private ticks = 0;
   private nextTickMs: Millis;
   private connection: Connection | undefined;
+  /** Where a classic server answers from, if that is not the address that was dialled. */
+  private alias: Address | undefined;
+  /** Asks, beside a connection that the server says it does not know, whether there is a server. */
+  private doubt: { readonly isn: number; isDue: boolean } | undefined;
 
   constructor(options: DialerOptions, nowMs: Millis) {
     super(options);
-    this.to = options.to;
+    const addresses = typeof options.to === "string" ? [options.to] : options.to;
+    if (addresses.length === 0) throw new RangeError("Cannot dial: there is no address");
+    this.candidates = new Candidates(addresses, nowMs);
     this.wire = options.wire ?? "cbor";
     this.isn = options.isn ?? options.random();
     if (!Number.isInteger(this.isn) || this.isn < 0 || this.isn > UINT32_MAX) {
@@ -65,25 +98,29 @@ export class Dialer extends Endpoint {
   }
 
   override handleWake(nowMs: Millis): void {
-    if (this.isConnecting && nowMs >= this.nextTickMs) this.connectTick(nowMs);
+    if (this.isConnecting) {
+      this.candidates.handleWake(nowMs);
+      if (nowMs >= this.nextTickMs) this.connectTick(nowMs);
+    }
     super.handleWake(nowMs);
   }
 
   override wakeAtMs(): Millis | undefined {
-    return this.isConnecting ? this.nextTickMs : super.wakeAtMs();
+    if (!this.isConnecting) return super.wakeAtMs();
+    return Math.min(this.nextTickMs, this.candidates.wakeAtMs);
   }
 
   protected override get wantsHandshake(): boolean {
-    return this.isConnecting && this.connectWanted;
+    return this.isConnecting ? this.candidates.areDue : this.doubt?.isDue === true;
   }
 
   protected override pollHandshake(into: Uint8Array): Outgoing | undefined {
-    if (!this.wantsHandshake) return undefined;
-    this.connectWanted = false;
-    return this.sent(
-      this.to,
-      this.wire === "json" ? this.classicConnect(into) : this.nativeConnect(into),
-    );
+    if (!this.isConnecting) return this.pollDoubt(into);
+    const candidate = this.candidates.takeDue();
+    if (candidate === undefined) return undefined;
+    const isClassic = this.wire === "json";
+    const length = isClassic ? this.classicConnect(into) : this.nativeConnect(into, candidate);
+    return this.sent(candidate.to, length);
   }
 
   /** As in the base; but after the end it says which end that was. */
@@ -116,25 +153,31 @@ export class Dialer extends Endpoint {
     nowMs: Millis,
   ): void {
     const { reader } = this;
-    if (from !== this.to || this.wire !== "cbor") return this.rejections.count("address");
+    if (this.wire !== "cbor") return this.rejections.count("address");
     if (reader.connId === 0) {
-      while (reader.next()) this.handleRefusalOrChallenge();
+      while (reader.next()) this.handleRefusalOrChallenge(nowMs);
       return;
     }
+    // Wherever it comes from: who knows the key, or a cookie that we were given, is our peer. A
+    // server on a wildcard address may answer from another one than it was asked at.
     const connection = known ?? this.handleAccept(nowMs);
     if (!(connection instanceof NativeConnection)) return this.handleUnknown(from);
     connection.handleDatagram(reader, nowMs);
+    if (connection.isDoubted) this.handleDoubt(connection);
     this.reschedule(connection);
   }
 
   protected override handleClassic(bytes: Uint8Array, from: Address, nowMs: Millis): void {
-    if (from !== this.to || this.wire !== "json") return this.rejections.count("address");
+    const isOurs = this.isConnecting ? this.answers(from) : this.isPeer(from);
+    if (!isOurs || this.wire !== "json") return this.rejections.count("address");
     const frame = decodeClassicFrame(bytes);
     if (typeof frame === "string") return this.rejections.count(frame);
     const { connId, seq } = frame;
     if (this.isConnecting) {
       if (frame.type !== ClassicType.ack || seq !== this.isn || connId === 0) return;
-      const spec = { id: connId, address: from, isn: seq, params: this.params };
+      const address = this.candidates.addresses.includes(from) ? from : this.answers(from)!;
+      if (address !== from) this.alias = from;
+      const spec = { id: connId, address, isn: seq, params: this.params };
       const firstTickMs = this.tickAfter(nowMs);
       return this.connected(new ClassicConnection({ ...spec, firstTickMs }, this));
     }
@@ -145,18 +188,41 @@ export class Dialer extends Endpoint {
     this.reschedule(connection);
   }
 
-  private handleRefusalOrChallenge(): void {
-    const { reader } = this;
-    if (!this.isConnecting || reader.type === FrameType.padding) return;
-    if (reader.isn !== this.isn) return this.rejections.count("isn");
+  /**
+   * The address that `from` may be answering for: itself, or one with the same port. The classic
+   * wire has no proof but the number of its Connect.
+   */
+  private answers(from: Address): Address | undefined {
+    const { addresses } = this.candidates;
+    if (addresses.includes(from)) return from;
+    if (this.isn === 0) return undefined;
+    return addresses.findLast((to) => portOf(to) === portOf(from));
+  }
+
+  /** Whether the classic connection's peer is at `from`. */
+  private isPeer(from: Address): boolean {
+    return from === this.alias || from === this.connection?.address;
+  }
+
+  private handleRefusalOrChallenge(nowMs: Millis): void {
+    const { reader, doubt } = this;
+    if (reader.type === FrameType.padding) return;
+    if (!this.isConnecting && doubt === undefined) return;
+    if (reader.isn !== (doubt?.isn ?? this.isn)) return this.rejections.count("isn");
     const ordinal = reader.number - this.connectsFrom;
-    if (ordinal < 1 || ordinal > this.connects) return this.rejections.count("number");
-    if (reader.type === FrameType.refuse) return this.handleRefuse();
+    const isAnswer = ordinal >= 1 && ordinal <= this.connects;
+    if (!isAnswer || ordinal <= this.connects - CONNECTS_MAX) {
+      return this.rejections.count("number");
+    }
+    if (doubt !== undefined) return this.endDoubt();
+    const candidate = this.asked[ordinal % CONNECTS_MAX]!;
+    if (reader.type === FrameType.refuse) return this.handleRefuse(candidate, nowMs);
     if (reader.type !== FrameType.challenge) return this.rejections.count("context");
     // A Challenge that was under way for long may be older than the one before it.
-    const others = this.cookies.filter((cookie) => cookie !== reader.token);
-    this.cookies = [reader.token, ...others.slice(0, COOKIES_MAX - 1)];
-    this.connectWanted = true;
+    const others = this.cookies.filter(({ cookie }) => cookie !== reader.token);
+    const given = { cookie: reader.token, by: candidate };
+    this.cookies = [given, ...others.slice(0, COOKIES_MAX - 1)];
+    this.candidates.noteAnswer(candidate);
   }
 
   /** An Accept opens its datagram; messages may follow it in there. */
@@ -164,11 +230,13 @@ export class Dialer extends Endpoint {
     const { reader, isn, params } = this;
     const { connId: id } = reader;
     // It is for us if it bears a cookie that we were given, and our number.
-    const cookie = this.cookies.find((given) => reader.bears(keyOf(given)));
-    if (!this.isConnecting || cookie === undefined) return undefined;
+    const given = this.cookies.find(({ cookie }) => reader.bears(keyOf(cookie)));
+    if (!this.isConnecting || given === undefined) return undefined;
     if (!reader.next() || reader.type !== FrameType.accept || reader.isn !== isn) return undefined;
-    const key = keyOf(cookie);
-    const spec = { id, key, address: this.to, isn, params, nowMs, peer: reader };
+    const key = keyOf(given.cookie);
+    const address = given.by.to;
+    const { passedBytes } = this;
+    const spec = { id, key, address, isn, params, nowMs, passedBytes, peer: reader };
     const firstTickMs = this.tickAfter(nowMs);
     const congestion = this.newCongestion(this.options.random);
     const connection = new NativeConnection({ ...spec, firstTickMs, congestion }, this);
@@ -182,7 +250,8 @@ export class Dialer extends Endpoint {
     this.add(connection);
   }
 
-  private handleRefuse(): void {
+  private handleRefuse(candidate: Candidate, nowMs: Millis): void {
+    if (this.candidates.noteRefusal(candidate, nowMs)) return;
     const { code, reason, lspVersion, appVersion } = this.reader;
     if (code === RefuseCode.full) return this.fail("full", reason);
     if (code !== RefuseCode.version) return this.fail("closed", reason);
@@ -195,12 +264,10 @@ export class Dialer extends Endpoint {
     this.nextTickMs = this.tickAfter(nowMs);
     this.ticks++;
     const { epochLimit, epochMillis } = this.params;
-    if (this.ticks < epochLimit) {
-      this.connectWanted = true;
-      return;
-    }
+    if (this.ticks < epochLimit) return this.candidates.tick();
     const seconds = (epochLimit * epochMillis) / 1000;
-    this.fail("timeout", `no answer from ${this.to} in ${epochLimit} epochs (${seconds} s)`);
+    const who = this.candidates.addresses.map(readableAddress).join(" or ");
+    this.fail("timeout", `no answer from ${who} in ${epochLimit} epochs (${seconds} s)`);
   }
 
   private fail(code: RefusalCause, reason: string): void {
@@ -221,17 +288,52 @@ export class Dialer extends Endpoint {
     return encodeClassicFrame(into, frame);
   }
 
-  private nativeConnect(into: Uint8Array): number {
+  private nativeConnect(into: Uint8Array, candidate: Candidate): number {
+    const cookie = this.cookies.find(({ by }) => by === candidate)?.cookie;
+    this.asked[(this.connects + 1) % CONNECTS_MAX] = candidate;
+    if (cookie === undefined) return this.writeConnect(into, this.isn);
+    const size = this.paths.plainBytes(hostOf(candidate.to));
+    const isFirst = this.returns++ === 0;
+    this.passedBytes = isFirst ? size : (smallerSize(size) ?? size);
+    return this.writeConnect(into, this.isn, cookie, isFirst ? size : 0);
+  }
+
+  private writeConnect(into: Uint8Array, isn: number, cookie = 0n, padToBytes = 0): number {
     const { writer } = this;
     writer.begin(into, 0, NO_KEY, this.connectsFrom + ++this.connects);
     writer.connect({
       ...ownOffer(this.limits, this.options.params),
-      isn: this.isn,
+      isn,
       lspVersion: LSP_VERSION,
       appVersion: this.options.appVersion ?? 0,
-      token: this.cookies[0] ?? 0n,
+      token: cookie,
     });
+    if (padToBytes > 0) writer.padding(padToBytes - writer.bytes);
     return writer.finish();
+  }
+
+  // ---- a server that does not know our connection
+
+  /** It says so; but it may be about to go. So ask, beside the connection, for another. */
+  private handleDoubt(connection: NativeConnection): void {
+    connection.isDoubted = false;
+    if (connection.hasEnded) return;
+    this.doubt ??= { isn: this.options.random(), isDue: true };
+    this.doubt.isDue = true;
+  }
+
+  private pollDoubt(into: Uint8Array): Outgoing | undefined {
+    const { doubt, connection } = this;
+    if (doubt?.isDue !== true || connection === undefined) return undefined;
+    doubt.isDue = false;
+    return this.sent(connection.address, this.writeConnect(into, doubt.isn));
+  }
+
+  /** A server is there that would make a connection with us; and it does not know this one. */
+  private endDoubt(): void {
+    this.doubt = undefined;
+    const reason = "the server does not know the connection any more: it was restarted";
+    this.connection?.closeNow("forgotten", "forgotten", reason);
   }
 }
 

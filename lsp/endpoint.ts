@@ -297,7 +297,7 @@ export abstract class Endpoint implements EndpointCore, Host {
     nowMs: Millis,
   ): void;
 
-  /** A datagram of a connection that is over, or never was: only leave-taking is answered. */
+  /** A datagram of a connection that is over, or never was: leave-taking is answered. */
   protected handleUnknown(from: Address): void {
     const { reader } = this;
     this.rejections.count("unknown");

@@ -72,6 +72,8 @@ export const FrameType = {
   window: 11,
   /** Reserved: encrypted frames. */
   sealed: 12,
+  /** Server: the connection of your datagram is none that I know. */
+  unknown: 13,
 } as const;
 
 /** A frame type's number. */
@@ -145,7 +147,7 @@ export type Field = (typeof Field)[keyof typeof Field];
 const { u16, u32, u53, token, bytes, text, ranges, id } = Field;
 
 /** The fields after the type, by frame type; what isn't here is unknown to this version. */
-export const FRAME_FIELDS: readonly (readonly Field[])[] = [
+export const FRAME_FIELDS: readonly (readonly Field[] | undefined)[] = [
   /* padding       */ [bytes],
   /* connect       */ [u32, u16, u32, token, u32, u32, u32, u32],
   /* challenge     */ [u32, token],
@@ -157,6 +159,9 @@ export const FRAME_FIELDS: readonly (readonly Field[])[] = [
   /* pathChallenge */ [token],
   /* pathResponse  */ [token],
   /* fragment      */ [u53, u16, u32, bytes],
+  /* window        */ undefined,
+  /* sealed        */ undefined,
+  /* unknown       */ [u53],
 ];
 
 /** Why a datagram was rejected: names for counters. */

@@ -55,7 +55,7 @@ export class DatagramReader {
 
   /** Ack: see `AckFields`. */
   cumulative = 0;
-  /** Ack: see `AckFields`. */
+  /** Ack: see `AckFields`. Unknown: the number of the datagram that it answers. */
   echo = 0;
   /** Ack: see `AckFields`. */
   echoDelayMicros = 0;
@@ -158,6 +158,11 @@ export class DatagramReader {
     this.at = this.framesAt;
   }
 
+  /** The whole datagram's size. */
+  get datagramBytes(): number {
+    return this.bytes.length;
+  }
+
   /** Steps to the next frame and sets its fields; false after the last one. */
   next(): boolean {
     if (this.at >= this.end) return false;
@@ -244,6 +249,9 @@ export class DatagramReader {
       case FrameType.pathChallenge:
       case FrameType.pathResponse:
         this.token = this.takeToken();
+        return;
+      case FrameType.unknown:
+        this.echo = this.takeU53();
         return;
       case FrameType.fragment:
         this.seq = this.takeU53();

@@ -36,6 +36,7 @@ export const ACCEPT_BYTES = 32;
 const REFUSE_BYTES = 20;
 const CLOSE_BYTES = 16;
 const PATH_BYTES = 11;
+const UNKNOWN_BYTES = 11;
 
 const TWO_32 = 2 ** 32;
 const utf8 = new TextEncoder();
@@ -98,6 +99,11 @@ export class DatagramWriter {
     if (bytes > this.into.length) return false;
     this.end = bytes - this.seal.tailBytes;
     return true;
+  }
+
+  /** Size of the datagram so far, with all that its seal takes. */
+  get bytes(): number {
+    return this.at + this.seal.tailBytes;
   }
 
   /** Bytes left for frames. */
@@ -228,6 +234,13 @@ export class DatagramWriter {
   pathResponse(token: bigint): boolean {
     if (!this.frame(FrameType.pathResponse, 1, PATH_BYTES)) return false;
     this.token(token);
+    return true;
+  }
+
+  /** Answers datagram `echo` of a connection that is not known here. */
+  unknown(echo: number): boolean {
+    if (!this.frame(FrameType.unknown, 1, UNKNOWN_BYTES)) return false;
+    this.u53(echo);
     return true;
   }
 

@@ -5,6 +5,7 @@
  */
 import type { Millis } from "../base/machine.ts";
 import { unitReal } from "../base/random.ts";
+import { passedSize } from "./black_hole.ts";
 import { ClassicConnection } from "./classic_connection.ts";
 import { type ClassicFrame, ClassicType, decodeClassicFrame } from "./classic_frame.ts";
 import type { Connection } from "./connection.ts";
@@ -141,6 +142,26 @@ export class Listener extends Endpoint {
     this.reschedule(connection);
   }
 
+  /** Who goes on with a connection that we do not know shall not wait until it falls silent. */
+  protected override handleUnknown(from: Address): void {
+    super.handleUnknown(from);
+    const { reader } = this;
+    const { connId, key, number } = reader;
+    let isAnswered = false;
+    reader.rewind();
+    while (reader.next()) {
+      // An answer that finds nobody is not answered, or two that mistake each other never stop.
+      const { type } = reader;
+      if (type === FrameType.close || type === FrameType.unknown) return;
+      if (type !== FrameType.pathResponse && type !== FrameType.padding) isAnswered = true;
+    }
+    if (!isAnswered) return;
+    this.sendStray(from, (writer, into) => {
+      writer.begin(into, connId, key, 1);
+      writer.unknown(number);
+    });
+  }
+
   private handleHandshake(from: Address, nowMs: Millis): void {
     const { reader } = this;
     while (reader.next()) {
@@ -191,6 +212,7 @@ export class Listener extends Endpoint {
         nowMs,
         peer,
         key: keyOf(token),
+        passedBytes: passedSize(peer.datagramBytes),
         congestion: this.newCongestion(this.options.random),
         accept,
       },

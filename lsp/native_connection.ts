@@ -47,6 +47,8 @@ export interface NativeSpec extends ConnectionSpec {
   readonly peer: Offer;
   /** What all datagrams of the connection bear. */
   readonly key: ConnectionKey;
+  /** Size of datagrams that is known to pass; that of messages begins with it. */
+  readonly passedBytes: number;
   readonly congestion: CongestionControl;
   readonly nowMs: Millis;
   /** A listener's end: the answer to every Connect of this connection. */
@@ -69,6 +71,8 @@ export class NativeConnection extends Connection {
   override readonly maxPayloadBytes: number;
   protected override readonly payloadLimit = "maxMessageBytes, ours or the peer's";
 
+  /** The peer says that it does not know this connection. */
+  isDoubted = false;
   private readonly congestion: CongestionControl;
   private readonly recovery: LossRecovery;
   private readonly acks: Acknowledger;
@@ -95,12 +99,12 @@ export class NativeConnection extends Connection {
   private goodbye: Goodbye | undefined;
 
   constructor(spec: NativeSpec, host: Host) {
-    super(spec, host, wholeBytes(host, spec.address), spec.key);
+    super(spec, host, wholeBytes(host, spec.address, spec.passedBytes), spec.key);
     this.maxPayloadBytes = Math.min(host.limits.maxMessageBytes, spec.peer.maxMessageBytes);
     this.acks = new Acknowledger(this.receive, host.limits);
     this.stall = new StallWatch(this.receive, this.params);
     this.congestion = spec.congestion;
-    this.path = new Path(this.isn, this.address, host, this.send);
+    this.path = new Path(this.isn, this.address, spec.passedBytes, host, this.send);
     const { mtu } = this.path;
     this.recovery = new LossRecovery(this.send, spec.congestion, this.params.epochMillis, mtu);
     this.send.grant(this.isn, spec.peer.windowMessages, spec.peer.windowBytes);
@@ -128,6 +132,10 @@ export class NativeConnection extends Connection {
       // No sign of life: a restarted server, which gave our number to another, challenges us.
       if (reader.type === FrameType.pathChallenge) {
         this.handlePathChallenge(reader.token);
+        continue;
+      }
+      if (reader.type === FrameType.unknown) {
+        this.isDoubted = reader.echo <= this.datagrams;
         continue;
       }
       this.noteHeard();

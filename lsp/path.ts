@@ -20,9 +20,14 @@ import type { RoundTrip } from "./rtt.ts";
 import { frameBytes, type Outbound, type SendWindow } from "./send_window.ts";
 import type { Address } from "./types.ts";
 
-/** The longest message that goes to `address` whole, as far as that path is known. */
-export function wholeBytes(host: Host, address: Address): number {
-  return wholeIn(host.paths.plainBytes(hostOf(address)), sealBytes(host));
+/** The longest message that goes to `address` whole, where datagrams of `passedBytes` passed. */
+export function wholeBytes(host: Host, address: Address, passedBytes: number): number {
+  return wholeIn(plainBytesTo(host, address, passedBytes), sealBytes(host));
+}
+
+/** The size to which messages are cut, as far as the path to `address` is known. */
+function plainBytesTo(host: Host, address: Address, passedBytes: number): number {
+  return Math.min(host.paths.plainBytes(hostOf(address)), passedBytes);
 }
 
 /** The longest message that fits into a datagram of `datagramBytes`. */
@@ -46,14 +51,14 @@ export class Path {
   private readonly plainBytes: number;
   private address: Address;
 
-  /** The path to `address`, which `send` uses. */
-  constructor(isn: number, address: Address, host: Host, send: SendWindow) {
+  /** The path to `address`, which `send` uses, and which passed datagrams of `passedBytes`. */
+  constructor(isn: number, address: Address, passedBytes: number, host: Host, send: SendWindow) {
     this.isn = isn;
     this.address = address;
     this.host = host;
     this.send = send;
     this.sealBytes = sealBytes(host);
-    this.plainBytes = host.paths.plainBytes(hostOf(address));
+    this.plainBytes = plainBytesTo(host, address, passedBytes);
     const baseBytes = this.plainBytes < DATAGRAM_BYTES_MAX ? this.plainBytes : host.mtu;
     this.mtu = new PathMtu(isn, baseBytes, host.probesMtu && host.packing);
   }

@@ -43,6 +43,8 @@ export type ClosureCause =
   | "limit"
   /** The peer gave us up: it heard nothing for `epochLimit` epochs. */
   | "lost"
+  /** The server does not know the connection any more: it was restarted. */
+  | "forgotten"
   /** The path swallows datagrams of the size that was sent; the next dial sends smaller ones. */
   | "path"
   /** A newer connection from the same address took its place. */

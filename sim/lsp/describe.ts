@@ -50,6 +50,8 @@ function describeFrame(): string {
       return "path challenge";
     case FrameType.pathResponse:
       return "path response";
+    case FrameType.unknown:
+      return `unknown, to #${reader.echo}`;
     default:
       return `frame ${reader.type}`;
   }

@@ -133,14 +133,15 @@ describe("a connection's key", () => {
     assertEquals([server.events, server.core.stats().connections], [[], 2]);
   });
 
-  test("makes a stranger's address be asked; without it, nobody is", () => {
+  test("makes a stranger's address be asked; without it, it is told that nobody knows it", () => {
     const { link, server } = connectedPair();
     const data = nativeDatagram(1, 1000, (w) => w.data(ISN + 1, bytes));
+    const key = link.keyOf(1);
     link.inject(withKey(data, { high: 1, low: 2 }), S, "stranger 9");
-    assertEquals(packetsBetween(link, S, "stranger 9"), []);
+    assertEquals(nativeFrames(link, S, "stranger 9"), ["unknown"]);
     assertEquals(server.core.stats().rejected, { unknown: 1 });
-    link.inject(withKey(data, link.keyOf(1)), S, "stranger 9");
-    assertEquals(nativeFrames(link, S, "stranger 9"), ["pathChallenge"]);
+    link.inject(withKey(data, key), S, "stranger 9");
+    assertEquals(nativeFrames(link, S, "stranger 9"), ["unknown", "pathChallenge"]);
   });
 
   test("must be in a Connect that comes again, for that to be a sign of life", () => {

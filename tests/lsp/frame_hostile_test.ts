@@ -173,7 +173,7 @@ describe("DatagramReader rejects what hangs, bloats or fools a general CBOR deco
   });
 
   test("unknown and reserved frame types", () => {
-    for (let type = 11; type < 24; type++) {
+    for (const type of [11, 12, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23]) {
       expect(verdict(framesOf(Uint8Array.of(0x82, type, 0x00)))).toBe("type");
     }
   });

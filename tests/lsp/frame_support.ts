@@ -33,7 +33,8 @@ export type Frame =
   | ({ type: typeof FrameType.ack } & AckFields)
   | { type: typeof FrameType.close; code: number; seq: number; reason: string }
   | { type: typeof FrameType.pathChallenge | typeof FrameType.pathResponse; token: bigint }
-  | ({ type: typeof FrameType.fragment; seq: number } & Piece);
+  | ({ type: typeof FrameType.fragment; seq: number } & Piece)
+  | { type: typeof FrameType.unknown; echo: number };
 
 /** The key of connections in samples. */
 export const KEY: ConnectionKey = { high: 0x0123_4567, low: 0x89ab_cdef };
@@ -78,6 +79,7 @@ export const samples: readonly Frame[] = [
     remaining: 2 ** 26,
     bytes: Uint8Array.of(4, 5),
   },
+  { type: FrameType.unknown, echo: 2 ** 53 - 1 },
 ];
 
 /** The connection id of the samples: 0 for the frames that need no connection. */
@@ -115,6 +117,8 @@ export function write(writer: DatagramWriter, frame: Frame): boolean {
       return writer.pathResponse(frame.token);
     case FrameType.fragment:
       return writer.fragment(frame.seq, frame.marks, frame.remaining, frame.bytes);
+    case FrameType.unknown:
+      return writer.unknown(frame.echo);
   }
 }
 
@@ -160,6 +164,8 @@ export function frameOf(reader: DatagramReader): Frame {
       return { type, token };
     case FrameType.fragment:
       return { type, seq, marks: reader.marks, remaining: reader.remaining, bytes: reader.payload };
+    case FrameType.unknown:
+      return { type, echo };
     default:
       throw new Error(`the reader showed a frame of type ${type}`);
   }
