@@ -77,7 +77,7 @@ export class Dialer extends Endpoint {
   private ticks = 0;
   private nextTickMs: Millis;
   private connection: Connection | undefined;
-  /** Where a classic server answers from, if that is not the address that was dialled. */
+  /** Where the server answers from: perhaps not the address that was dialled. */
   private alias: Address | undefined;
   /** Asks, beside a connection that the server says it does not know, whether there is a server. */
   private doubt: { readonly isn: number; isDue: boolean } | undefined;
@@ -153,14 +153,13 @@ export class Dialer extends Endpoint {
     nowMs: Millis,
   ): void {
     const { reader } = this;
-    if (this.wire !== "cbor") return this.rejections.count("address");
+    const isOurs = this.connection === undefined ? this.answers(from) : this.isPeer(from);
+    if (!isOurs || this.wire !== "cbor") return this.rejections.count("address");
     if (reader.connId === 0) {
       while (reader.next()) this.handleRefusalOrChallenge(nowMs);
       return;
     }
-    // Wherever it comes from: who knows the key, or a cookie that we were given, is our peer. A
-    // server on a wildcard address may answer from another one than it was asked at.
-    const connection = known ?? this.handleAccept(nowMs);
+    const connection = known ?? this.handleAccept(from, nowMs);
     if (!(connection instanceof NativeConnection)) return this.handleUnknown(from);
     connection.handleDatagram(reader, nowMs);
     if (connection.isDoubted) this.handleDoubt(connection);
@@ -168,15 +167,15 @@ export class Dialer extends Endpoint {
   }
 
   protected override handleClassic(bytes: Uint8Array, from: Address, nowMs: Millis): void {
-    const isOurs = this.isConnecting ? this.answers(from) : this.isPeer(from);
+    const isOurs = this.connection === undefined ? this.answers(from) : this.isPeer(from);
     if (!isOurs || this.wire !== "json") return this.rejections.count("address");
     const frame = decodeClassicFrame(bytes);
     if (typeof frame === "string") return this.rejections.count(frame);
     const { connId, seq } = frame;
     if (this.isConnecting) {
       if (frame.type !== ClassicType.ack || seq !== this.isn || connId === 0) return;
-      const address = this.candidates.addresses.includes(from) ? from : this.answers(from)!;
-      if (address !== from) this.alias = from;
+      const address = this.answers(from)!;
+      this.alias = from;
       const spec = { id: connId, address, isn: seq, params: this.params };
       const firstTickMs = this.tickAfter(nowMs);
       return this.connected(new ClassicConnection({ ...spec, firstTickMs }, this));
@@ -189,17 +188,18 @@ export class Dialer extends Endpoint {
   }
 
   /**
-   * The address that `from` may be answering for: itself, or one with the same port. The classic
-   * wire has no proof but the number of its Connect.
+   * The address that `from` may be answering for: itself, or one with its port, for a server on a
+   * wildcard address may answer from another one than was asked. What it says must prove that it
+   * was asked: by the number of our Connect, or by the ISN on the classic wire.
    */
   private answers(from: Address): Address | undefined {
     const { addresses } = this.candidates;
     if (addresses.includes(from)) return from;
-    if (this.isn === 0) return undefined;
+    if (this.isn === 0 && this.wire === "json") return undefined;
     return addresses.findLast((to) => portOf(to) === portOf(from));
   }
 
-  /** Whether the classic connection's peer is at `from`. */
+  /** Whether the connection's peer is at `from`. */
   private isPeer(from: Address): boolean {
     return from === this.alias || from === this.connection?.address;
   }
@@ -226,13 +226,14 @@ export class Dialer extends Endpoint {
   }
 
   /** An Accept opens its datagram; messages may follow it in there. */
-  private handleAccept(nowMs: Millis): NativeConnection | undefined {
+  private handleAccept(from: Address, nowMs: Millis): NativeConnection | undefined {
     const { reader, isn, params } = this;
     const { connId: id } = reader;
     // It is for us if it bears a cookie that we were given, and our number.
     const given = this.cookies.find(({ cookie }) => reader.bears(keyOf(cookie)));
     if (!this.isConnecting || given === undefined) return undefined;
     if (!reader.next() || reader.type !== FrameType.accept || reader.isn !== isn) return undefined;
+    this.alias = from;
     const key = keyOf(given.cookie);
     const address = given.by.to;
     const { passedBytes } = this;

@@ -12,8 +12,8 @@ import type { RoundTrip } from "./rtt.ts";
 
 /**
  * Sizes that are asked about, in this order: the usual one, where the path was too small for it;
- * Ethernet's and that of jumbo frames, less IPv6 and UDP headers; and one for the loopback, where 16 KiB took 0.6 of the time that 1,200 bytes took for a
- * message of 200.
+ * Ethernet's and that of jumbo frames, less IPv6 and UDP headers; and one for the loopback, where
+ * 16 KiB took 0.6 of the time that 1,200 bytes took for a message of 200.
  */
 const STEPS = [DATAGRAM_BYTES_MAX, 1452, 8952, 16_384] as const;
 /** What an adapter must lend to `pollDatagram` for all steps to be tried. */

@@ -91,7 +91,7 @@ export function blindly(seen: Uint8Array, dice: Dice): Uint8Array | undefined {
     if (reader.type === FrameType.ack) high = Math.max(high, reader.cumulative);
     if (reader.type === FrameType.data) high = Math.max(high, reader.seq);
     // It may answer what was forged: one wrong bit more or less would make its key the right one.
-    if (reader.type === FrameType.close) return undefined;
+    if (reader.type === FrameType.close || reader.type === FrameType.unknown) return undefined;
   }
   const next = number + dice.integer(0, 3);
   const bytes = Uint8Array.of(6, 6, 6);

@@ -109,6 +109,10 @@ export class Ledger {
       () => `${side.name}: ${event.kind} on ${event.connId} after its end (${end.ended})`,
     );
     if (event.kind === "data") return this.#readData(end, event.payload);
+    if (event.kind === "closed" && event.code === "forgotten") {
+      const isKnown = end.peer?.ended === undefined && end.peer?.side.dead === false;
+      demand(!isKnown, () => `${side.name}: ${event.connId} is forgotten, but its peer is open`);
+    }
     end.ended = event.kind;
     end.endedAtMs = nowMs;
   }

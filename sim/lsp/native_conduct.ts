@@ -54,6 +54,9 @@ export class NativeConduct {
   #answersSent = 0;
   #strangers = 0;
   #challengesSent = 0;
+  #unknownsSent = 0;
+  /** Datagrams of connections that were handed in. */
+  #handled = 0;
   #straysInTurn = 0;
 
   constructor(end: Watched) {
@@ -65,6 +68,7 @@ export class NativeConduct {
     const { to } = this.#end;
     if (to !== undefined && from !== to) return;
     if (reader.connId === 0) return this.#handledHandshake(from);
+    this.#handled++;
     const known = this.#connections.get(reader.connId) ?? this.#accepted(from, nowMs);
     // Without the key of the connection, it is of another, or of nobody.
     if (known === undefined || !reader.bears(known.key)) return this.#handledUnknown(from);
@@ -86,6 +90,7 @@ export class NativeConduct {
     if (accept) known = this.#accepts(known, to, nowMs);
     const { type, code } = reader;
     // Outside of the connection's own datagrams, the first of which is never a challenge.
+    if (type === FrameType.unknown) return this.#sentUnknown();
     if (type === FrameType.pathChallenge && reader.number === 1) return this.#sentChallenge(to);
     if (type === FrameType.close && code === CloseCode.answer) {
       demand(++this.#answersSent <= this.#closesHandled, () => `${where()}: answers no Close`);
@@ -241,6 +246,18 @@ export class NativeConduct {
     // An end that is over takes no note of what is new any more.
     const isOver = known.isOver || !this.#end.isOpen(known.id) || !this.#end.readsAll();
     if (!answers && (isOver || number > known.newestNumber)) this.#strangers++;
+  }
+
+  /** A listener tells a stranger that it knows nothing of it: at most once a datagram. */
+  #sentUnknown(): void {
+    const where = (): string => `${this.#end.name}, connection ${reader.connId}`;
+    demand(this.#end.to === undefined, () => `${where()}: a dialer answers strangers`);
+    demand(++this.#unknownsSent <= this.#handled, () => `${where()}: answers nothing`);
+    const known = this.#connections.get(reader.connId);
+    const isKnown = known !== undefined && reader.bears(known.key) && !known.isOver;
+    const { isOpen, readsAll } = this.#end;
+    demand(!isKnown || !isOpen(known.id) || !readsAll(), () => `${where()}: disowned, but open`);
+    this.#noteStray();
   }
 
   #sentChallenge(to: Address): void {

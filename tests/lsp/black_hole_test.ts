@@ -109,7 +109,7 @@ describe("a path that swallows large datagrams:", () => {
     const { link, path, server, dial } = pairOn(1200);
     const client = dial(C);
     path.bytes = 1168;
-    // Too large for the path once packed, but not by themselves; and one that need not be cut large.
+    // Too large for the path once packed, but not by themselves.
     for (let i = 0; i < 6; i++) link.write(client, 1, message(390));
     assert(
       link.runUntil(() => server.texts.length === 6, 5000),
@@ -149,8 +149,17 @@ describe("a path that swallows large datagrams:", () => {
 
 describe("BlackHole", () => {
   const sentOften = (sends: number): Outbound => ({
-    ...{ seq: 1, payload: new Uint8Array(1000), marks: 3, remaining: 0, endOffset: 0 },
-    ...{ state: "sent", sends, sentAtMs: 0, datagram: 1, backOff: 0, wait: 0 },
+    seq: 1,
+    payload: new Uint8Array(1000),
+    marks: 3,
+    remaining: 0,
+    endOffset: 0,
+    state: "sent",
+    sends,
+    sentAtMs: 0,
+    datagram: 1,
+    backOff: 0,
+    wait: 0,
   });
   const roundTrip = new RoundTrip();
 

@@ -113,10 +113,7 @@ const connectedFrame: fc.Arbitrary<Frame> = fc.oneof(
   }),
   ackFrame,
   fc.record({ type: fc.constant(FrameType.close), code: u16, seq: u53, reason }),
-  fc.record({
-    type: fc.constantFrom(FrameType.pathChallenge, FrameType.pathResponse),
-    token,
-  }),
+  fc.record({ type: fc.constantFrom(FrameType.pathChallenge, FrameType.pathResponse), token }),
   fc
     .record({
       seq: u53,
@@ -241,9 +238,8 @@ const wideSamples: readonly Frame[] = samples.slice(0, FrameType.fragment).map((
 
 describe("the native codec", () => {
   test("every frame type has a sample and a layout", () => {
-    expect(samples.map((frame): number => frame.type)).toEqual(
-      [...FRAME_FIELDS.keys()].filter((type) => FRAME_FIELDS[type] !== undefined),
-    );
+    const types = [...FRAME_FIELDS.keys()].filter((type) => FRAME_FIELDS[type] !== undefined);
+    expect(samples.map((frame): number => frame.type)).toEqual(types);
   });
 
   test("reads back every frame as it was written", () => {

@@ -39,8 +39,13 @@ const closing = (node: Node) => node.events.find(({ kind }) => kind === "closed"
 
 describe("a datagram of a connection that a listener does not know", () => {
   const ack = {
-    ...{ cumulative: 100, echo: 0, echoDelayMicros: 0, windowMessages: 9, windowBytes: 9 },
-    ...{ rangeCount: 0, ranges: new Float64Array(0) },
+    cumulative: 100,
+    echo: 0,
+    echoDelayMicros: 0,
+    windowMessages: 9,
+    windowBytes: 9,
+    rangeCount: 0,
+    ranges: new Float64Array(0),
   };
 
   test("is answered by Unknown, with its number, its id and its key, and no more bytes", () => {
