@@ -165,6 +165,13 @@ export class FieldReader {
     return value.length <= maxBytes ? value.slice() : this.#bad("");
   }
 
+  /** At most `maxBytes` bytes: a view into what was decoded. */
+  bytes(maxBytes: number): Uint8Array {
+    const value = this.#values[this.#at++];
+    const isGood = value instanceof Uint8Array && value.length <= maxBytes;
+    return isGood ? value : this.#bad(new Uint8Array(0));
+  }
+
   /** Text of at most `maxBytes` bytes of UTF-8. */
   text(maxBytes: number): string {
     const value = this.#values[this.#at++];

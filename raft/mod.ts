@@ -52,9 +52,16 @@
  */
 export { isMember, isVoter } from "./config.ts";
 export { RaftCore } from "./core.ts";
+export * from "./errors.ts";
+export { isPeerGreeting } from "./greeting.ts";
+export { plainCommand } from "./group_state.ts";
 export type * from "./messages.ts";
 export type { RaftNode, Rejection } from "./node.ts";
 export * from "./params.ts";
 export * from "./quorum.ts";
+export { ReplicaCore } from "./replica.ts";
+export { openReplica } from "./replica_adapter.ts";
+export type * from "./replica_face_adapter.ts";
+export type * from "./replica_types.ts";
 export * from "./sessions.ts";
 export type * from "./types.ts";

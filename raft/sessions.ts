@@ -241,3 +241,9 @@ class Reader {
     return this.#bytes.subarray(this.#at);
   }
 }
+
+/** The session that a command is a request of; undefined when it is none. */
+export function sessionOf(command: Uint8Array): number | undefined {
+  if (command[0] !== REQUEST || command.length < REQUEST_BYTES) return undefined;
+  return Number(new DataView(command.buffer, command.byteOffset).getBigUint64(1));
+}

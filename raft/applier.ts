@@ -1,0 +1,86 @@
+/**
+ * The state machine's side of a node: applies what is committed, answers those who asked for it
+ * here, restores and takes snapshots, and has idle sessions ended.
+ *
+ * @module
+ */
+import type { Millis } from "../base/machine.ts";
+import { Expiry } from "./expiry.ts";
+import { GroupState } from "./group_state.ts";
+import type { Entry, SnapshotMeta } from "./messages.ts";
+import type { RaftNode } from "./node.ts";
+import { entryBytes } from "./params.ts";
+import type { ReplicaOptions } from "./replica_types.ts";
+import type { Requests } from "./requests.ts";
+import type { RaftStorage } from "./storage.ts";
+
+/** See the module. */
+export class Applier {
+  readonly state: GroupState;
+  readonly expiry: Expiry;
+  readonly #options: ReplicaOptions;
+  readonly #requests: Requests;
+  readonly #storage: RaftStorage;
+  /** The state has come to an index. */
+  readonly #onApplied: (index: number) => void;
+  /** Bytes of commands since the last snapshot that was taken. */
+  #bytesSinceSnapshot = 0;
+
+  constructor(
+    options: ReplicaOptions,
+    requests: Requests,
+    storage: RaftStorage,
+    onApplied: (index: number) => void,
+  ) {
+    this.#options = options;
+    this.state = new GroupState(options.machine);
+    this.expiry = new Expiry(options.sessionIdleMs);
+    this.#requests = requests;
+    this.#storage = storage;
+    this.#onApplied = onApplied;
+  }
+
+  /** Makes the state what the newest snapshot says, then calls `then`. */
+  begin(snapshot: SnapshotMeta, entries: readonly Entry[], then: () => void): void {
+    for (const { data } of entries) this.#bytesSinceSnapshot += entryBytes(data.length);
+    if (snapshot.index === 0) return then();
+    const restore = (whole: Uint8Array): void => {
+      this.state.restore(whole);
+      then();
+    };
+    const { bytes } = this.#options.stored.snapshot ?? {};
+    if (bytes !== undefined) restore(bytes);
+    else this.#storage.loadWhole(snapshot, restore);
+  }
+
+  /** Applies entries in their order. */
+  apply(entries: readonly Entry[], nowMs: Millis): void {
+    for (const { kind, data, index, term } of entries) {
+      this.#bytesSinceSnapshot += entryBytes(data.length);
+      if (kind !== "command") continue;
+      const answer = this.state.apply(data, index);
+      this.expiry.applied(data, nowMs);
+      this.#requests.applied(index, term, answer);
+    }
+    this.#onApplied(entries.at(-1)!.index);
+  }
+
+  /** Replaces the state by a snapshot that came from the leader. */
+  restore(meta: SnapshotMeta): void {
+    this.#storage.loadWhole(meta, (bytes) => {
+      // Before any entry there is nothing to restore.
+      if (meta.index > 0) this.state.restore(bytes);
+      this.#bytesSinceSnapshot = 0;
+      this.#requests.restored(meta.index);
+      this.#onApplied(meta.index);
+    });
+  }
+
+  /** Takes a snapshot when enough has come since the last; or now, if `isWanted`. */
+  takeSnapshot(node: RaftNode, isWanted: boolean): void {
+    if (!isWanted && this.#bytesSinceSnapshot < this.#options.snapshotBytes) return;
+    if (this.#storage.isTaking || node.isRestoring || node.applied <= node.snapshot.index) return;
+    this.#bytesSinceSnapshot = 0;
+    this.#storage.give(node.applied, this.state.snapshot());
+  }
+}

@@ -1,0 +1,88 @@
+/**
+ * One connection with another node, and what may be under way on it. What is said while the
+ * connection stands still is not queued behind what is stuck: of each kind of message the newest
+ * waits, and takes the older one's place, so that no flood of stale messages follows.
+ *
+ * @module
+ */
+import type { Millis } from "../base/machine.ts";
+import type { Channel } from "./greeting.ts";
+import type { Message, NodeId } from "./messages.ts";
+import { encodeWire } from "./wire.ts";
+
+/** Bytes that may wait in a connection for acknowledgement: above what Raft has under way. */
+export const LINK_BYTES_MAX: number = 3 << 20;
+
+/** What a link does its writing with. */
+export interface LinkPort {
+  write(conn: number, payload: Uint8Array): void;
+  /** Bytes written to a connection and not acknowledged; 0 when it is gone. */
+  queuedBytes(conn: number): number;
+}
+
+/** See the module. */
+export class Link {
+  readonly conn: number;
+  readonly peer: NodeId;
+  readonly channel: Channel;
+  readonly isDialled: boolean;
+  /** Messages whose place a newer one took. */
+  replaced = 0;
+  readonly #port: LinkPort;
+  readonly #waiting = new Map<Message["kind"], Message>();
+  /** Bytes that were in the connection at the last look, those written since included. */
+  #inside = 0;
+  /** When it was empty, or got emptier, for the last time. */
+  #movedMs: Millis;
+
+  constructor(
+    at: { conn: number; peer: NodeId; channel: Channel; isDialled: boolean },
+    port: LinkPort,
+    nowMs: Millis,
+  ) {
+    this.conn = at.conn;
+    this.peer = at.peer;
+    this.channel = at.channel;
+    this.isDialled = at.isDialled;
+    this.#port = port;
+    this.#movedMs = nowMs;
+  }
+
+  /** Whether messages wait here. */
+  get hasWaiting(): boolean {
+    return this.#waiting.size > 0;
+  }
+
+  /** For how long the peer has acknowledged nothing of what it was sent. */
+  stalledForMs(nowMs: Millis): Millis {
+    const inside = this.#port.queuedBytes(this.conn);
+    if (inside < this.#inside || inside === 0) this.#movedMs = nowMs;
+    this.#inside = inside;
+    return nowMs - this.#movedMs;
+  }
+
+  /** Sends, or keeps the newest of its kind while the connection has stood still for `stallMs`. */
+  send(message: Message, nowMs: Millis, stallMs: Millis): void {
+    const isStalled = this.stalledForMs(nowMs) >= stallMs || this.#inside >= LINK_BYTES_MAX;
+    if (isStalled || this.#waiting.size > 0) {
+      if (this.#waiting.delete(message.kind)) this.replaced++;
+      this.#waiting.set(message.kind, message);
+      if (isStalled) return;
+      return this.flush(nowMs, stallMs);
+    }
+    this.#write(message);
+  }
+
+  /** Sends what waits, if the connection moves again. */
+  flush(nowMs: Millis, stallMs: Millis): void {
+    if (this.stalledForMs(nowMs) >= stallMs || this.#inside >= LINK_BYTES_MAX) return;
+    for (const message of this.#waiting.values()) this.#write(message);
+    this.#waiting.clear();
+  }
+
+  #write(message: Message): void {
+    const payload = encodeWire(message);
+    this.#inside += payload.length;
+    this.#port.write(this.conn, payload);
+  }
+}
