@@ -83,6 +83,9 @@ export class RaftNode {
     // What it promised to a leader before a crash it does not know: it waits as if it had just now.
     this.leaderHeardMs = params.leaseClockRatio > 0 ? nowMs : -Infinity;
     this.restartClock();
+    // There is nobody to wait for.
+    const { voters, outgoing } = this.config;
+    if (voters.length === 1 && voters[0] === id && outgoing.length === 0) this.electionAtMs = nowMs;
   }
 
   /** The configuration in force. */

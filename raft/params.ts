@@ -46,6 +46,8 @@ export interface RaftParams {
   readonly trailingEntries: number;
   /** Bytes of a snapshot in one message. */
   readonly chunkBytesMax: number;
+  /** Such messages under way to one peer. */
+  readonly chunksInflightMax: number;
   /** Reads that wait at one node; more are refused. */
   readonly readsMax: number;
   /** Answers that wait for the disk; more are dropped, like messages that a network loses. */
@@ -72,6 +74,7 @@ export const DEFAULT_PARAMS: RaftParams = {
   applyBytesMax: 1 << 20,
   trailingEntries: 4096,
   chunkBytesMax: 32_768,
+  chunksInflightMax: 16,
   readsMax: 65_536,
   heldMax: 65_536,
   membersMax: 64,

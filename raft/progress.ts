@@ -59,8 +59,14 @@ export class Window {
 /** A snapshot on its way to a peer. */
 export interface Sending {
   readonly meta: SnapshotMeta;
-  /** What the peer wants next. */
+  /** The peer has everything before this. */
   offset: number;
+  /** What is sent next; the pieces between are under way. */
+  next: number;
+  /** One piece alone is under way, and the peer's answer says where to go on. */
+  isProbing: boolean;
+  /** Answers in a row that said nothing new: a piece is missing, and others came behind it. */
+  repeats: number;
 }
 
 /**
@@ -135,8 +141,17 @@ export class Progress {
   sendSnapshot(meta: SnapshotMeta): void {
     this.state = "snapshot";
     this.window.clear();
-    this.sending = { meta, offset: 0 };
+    this.sending = { meta, offset: 0, next: 0, isProbing: true, repeats: 0 };
     this.askedMs = undefined;
+  }
+
+  /** Nothing has come of what was asked, or sent in pieces: it is asked again, from there. */
+  askAgain(): void {
+    this.askedMs = undefined;
+    if (this.sending === undefined) return;
+    this.sending.next = this.sending.offset;
+    this.sending.isProbing = true;
+    this.sending.repeats = 0;
   }
 
   /** Whether what is under way has been so for longer than `resendMs` without an answer. */

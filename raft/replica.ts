@@ -389,8 +389,7 @@ export function isDiskEffect(effect: ReplicaEffect): effect is DiskEffect {
   return kind === "store" || kind === "save" || kind === "forget" || kind === "load";
 }
 
-function checkFit(options: ReplicaOptions, recovered: Recovered | undefined): void {
-  const { node, forceNewCluster } = options;
+function checkFit({ node, forceNewCluster }: ReplicaOptions, recovered?: Recovered): void {
   const identity = recovered?.identity;
   if (identity !== undefined && identity.node !== node) {
     throw new Error(`it belongs to node ${identity.node}, this is node ${node}`);

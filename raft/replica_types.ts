@@ -68,7 +68,7 @@ export type ReplicaInput =
   | { readonly kind: "snapshot" }
   /** A connection that was dialled is made. */
   | { readonly kind: "opened"; readonly conn: number }
-  /** Payloads have come on connections; a new connection's number is even, and never comes again. */
+  /** Payloads have come; the number of a connection that came in is even, and never comes again. */
   | {
       readonly kind: "received";
       readonly messages: readonly { readonly conn: number; readonly payload: Uint8Array }[];

@@ -13,6 +13,8 @@ import { quorumValue } from "./quorum.ts";
 
 /** Rounds of heartbeats whose time of sending is remembered. */
 const ROUNDS_REMEMBERED = 64;
+/** So many answers that say nothing new mean that a piece of a snapshot was lost. */
+const REPEATS = 3;
 const NO_BYTES = new Uint8Array(0);
 
 /** The sending end of replication, for one term. */
@@ -108,7 +110,7 @@ export class Replication {
       }
       const { askedMs } = peer;
       const patienceMs = peer.state === "snapshot" ? params.resendMs : params.heartbeatMs;
-      if (askedMs !== undefined && nowMs - askedMs >= patienceMs) peer.askedMs = undefined;
+      if (askedMs !== undefined && nowMs - askedMs >= patienceMs) peer.askAgain();
     }
   }
 
@@ -161,10 +163,19 @@ export class Replication {
     const sending = peer?.sending;
     if (peer === undefined || sending?.meta.index !== index) return;
     if (offset < 0 || offset > sending.meta.size) return this.#node.reject("malformed");
-    // The same answer twice must not send the same piece twice, which would be answered twice.
-    if (offset === sending.offset) return;
+    if (offset === sending.offset) {
+      // The same answer twice must not send the same piece twice, which would be answered twice.
+      const isMissing = !sending.isProbing && ++sending.repeats === REPEATS;
+      if (isMissing) peer.askAgain();
+      return;
+    }
+    // An answer that came late is no reason to go back; a peer that forgot all, asked again, is.
+    if (offset < sending.offset && !sending.isProbing) return;
+    sending.next = sending.isProbing ? offset : Math.max(offset, sending.next);
     sending.offset = offset;
-    peer.askedMs = undefined;
+    sending.isProbing = false;
+    sending.repeats = 0;
+    peer.askedMs = sending.next > offset ? this.#node.nowMs : undefined;
   }
 
   /** Commits what a quorum has, if it is of this term (Raft paper, 5.4.2). */
@@ -178,7 +189,7 @@ export class Replication {
   replicate(): void {
     for (const peer of this.peers.values()) {
       if (peer.state !== "snapshot") this.#sendAppends(peer);
-      if (peer.state === "snapshot") this.#sendChunk(peer);
+      if (peer.state === "snapshot") this.#sendChunks(peer);
       const told = Math.min(this.#node.commit, peer.match);
       if (told > peer.commitTold) this.#heartbeat(peer, 0);
       const leaving = this.#leaving.get(peer.id);
@@ -236,12 +247,28 @@ export class Replication {
     if (!isLost) peer.sendSnapshot(snapshot);
   }
 
-  #sendChunk(peer: Progress): void {
-    const { nowMs, term, out } = this.#node;
+  #sendChunks(peer: Progress): void {
+    const { nowMs, params } = this.#node;
     const sending = peer.sending!;
-    if (peer.askedMs !== undefined) return;
-    peer.askedMs = nowMs;
-    const { meta, offset } = sending;
+    if (sending.isProbing) {
+      if (peer.askedMs !== undefined) return;
+      this.#sendChunk(peer);
+      peer.askedMs = nowMs;
+      return;
+    }
+    const windowBytes = params.chunksInflightMax * params.chunkBytesMax;
+    const { offset, meta } = sending;
+    while (sending.next < meta.size && sending.next - offset < windowBytes) {
+      this.#sendChunk(peer);
+      peer.askedMs ??= nowMs;
+    }
+  }
+
+  #sendChunk(peer: Progress): void {
+    const { term, out, params } = this.#node;
+    const sending = peer.sending!;
+    const { meta, next: offset } = sending;
+    sending.next = Math.min(meta.size, offset + params.chunkBytesMax);
     const message = { kind: "snapshot", term, meta, offset, data: NO_BYTES } as const;
     out.push({ kind: "sendChunk", to: peer.id, message });
   }

@@ -49,6 +49,15 @@ export interface StorageEvents {
 /** A part of a snapshot, or undefined when there is no such snapshot (any more). */
 type Loaded = (bytes: Uint8Array | undefined) => void;
 
+/** A part of a snapshot that is being read. */
+interface Load {
+  readonly index: number;
+  readonly offset: number;
+  readonly take: Loaded;
+  bytes: Uint8Array | undefined;
+  isDone: boolean;
+}
+
 /** A snapshot that is being written, in parts. */
 interface Taking {
   readonly index: number;
@@ -63,7 +72,7 @@ export interface Recovered {
   readonly persisted: Persisted;
 }
 
-/** Reads what a disk held; undefined: nothing. Throws an Error of one line on what makes no sense. */
+/** What a disk held; undefined: nothing. Throws an Error of one line on what makes no sense. */
 export function recoverState({ meta, snapshot, records }: StoredState): Recovered | undefined {
   if (meta === undefined) return undefined;
   const { identity, hard } = decodeMeta(meta);
@@ -100,12 +109,12 @@ export class RaftStorage {
   #incoming: { readonly index: number; offset: number } | undefined;
   readonly #incomingBytes = new Map<number, number>();
   #unsavedBytes = 0;
-  /** Who waits for parts of snapshots, by index and offset. */
-  readonly #loads = new Map<string, Loaded[]>();
+  /** Who waits for parts of snapshots: they get them in the order in which they asked. */
+  readonly #loads: Load[] = [];
   /** Loads of the snapshot that is being made durable. */
   readonly #later: (() => void)[] = [];
   /** Who waits for an identity to be durable. */
-  readonly #identities: { readonly token: number; readonly then: () => void }[] = [];
+  readonly #identities: { readonly token: number; readonly kept: () => void }[] = [];
 
   constructor(identity: Identity, persisted: Persisted, events: StorageEvents) {
     this.#identity = identity;
@@ -135,7 +144,7 @@ export class RaftStorage {
     const first = identity.first.voters.length > 0 ? identity.first : this.#identity.first;
     this.#identity = { ...identity, first };
     const token = ++this.#token;
-    this.#identities.push({ token, then });
+    this.#identities.push({ token, kept: then });
     this.#events.ask({ kind: "store", token, meta: this.#meta });
   }
 
@@ -144,7 +153,7 @@ export class RaftStorage {
     this.#identity = identity;
     this.#hard = hard;
     const token = ++this.#token;
-    this.#identities.push({ token, then });
+    this.#identities.push({ token, kept: then });
     const log = { at: entry.index, records: [encodeRecord(entry)] };
     this.#next = entry.index + 1;
     this.#events.ask({ kind: "store", token, meta: this.#meta, log });
@@ -213,12 +222,7 @@ export class RaftStorage {
       this.#later.push(() => this.load(index, offset, bytesMax, then));
       return;
     }
-    const key = `${index} ${offset}`;
-    const waiting = this.#loads.get(key);
-    // Of what the first asked for, others take what they want.
-    const take: Loaded = (bytes) => then(bytes?.subarray(0, bytesMax));
-    if (waiting !== undefined) return void waiting.push(take);
-    this.#loads.set(key, [take]);
+    this.#loads.push({ index, offset, take: then, bytes: undefined, isDone: false });
     this.#events.ask({ kind: "load", index, offset, bytesMax });
   }
 
@@ -320,7 +324,7 @@ export class RaftStorage {
   }
 
   #stored(token: number): void {
-    while ((this.#identities[0]?.token ?? Infinity) <= token) this.#identities.shift()!.then();
+    while ((this.#identities[0]?.token ?? Infinity) <= token) this.#identities.shift()!.kept();
     const step = this.#step;
     if (step !== undefined && step.store > 0 && step.store <= token) step.store = 0;
     this.#endStep();
@@ -346,10 +350,17 @@ export class RaftStorage {
   }
 
   #loaded({ index, offset, bytes }: StoreInput & { kind: "loaded" }): void {
-    const key = `${index} ${offset}`;
-    const waiting = this.#loads.get(key) ?? [];
-    this.#loads.delete(key);
-    for (const then of waiting) then(bytes);
+    const load = this.#loads.find((one) => {
+      return !one.isDone && one.index === index && one.offset === offset;
+    });
+    if (load === undefined) return;
+    load.isDone = true;
+    load.bytes = bytes;
+    // A disk may read a later part sooner.
+    while (this.#loads[0]?.isDone) {
+      const { take, bytes: first } = this.#loads.shift()!;
+      take(first);
+    }
   }
 }
 

@@ -114,6 +114,7 @@ function drawParams(dice: Dice): { -readonly [Name in keyof RaftParams]?: RaftPa
     applyBytesMax: dice.integer(1, 2000, "applyBytesMax"),
     trailingEntries: dice.pick([0, 0, 3, 30], "trailingEntries"),
     chunkBytesMax: dice.integer(30, 400, "chunkBytesMax"),
+    chunksInflightMax: dice.pick([1, 2, 8], "chunksInflightMax"),
     readsMax: dice.pick([4, 1000], "readsMax"),
     heldMax: dice.pick([8, 10_000], "heldMax"),
   };
