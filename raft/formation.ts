@@ -55,6 +55,7 @@ export class Formation {
       disk: fresh.disk,
       phase: "empty",
       isFounder: false,
+      wasMember: false,
       pending: [],
       first: NO_CONFIG,
       book: new Map(),
@@ -152,6 +153,13 @@ export class Formation {
       default:
         return false;
     }
+  }
+
+  /** This node is a member; it is remembered. */
+  noteMember(): void {
+    if (this.#identity.wasMember) return;
+    this.#identity = { ...this.#identity, wasMember: true };
+    this.#port.keep(this.#identity, () => {});
   }
 
   /** Begins a cluster of this node alone that goes on with what its directory holds. */

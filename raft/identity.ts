@@ -50,6 +50,8 @@ export interface Identity {
   readonly phase: Phase;
   /** Whether it founded the cluster: it alone lets the other first members vote. */
   readonly isFounder: boolean;
+  /** Whether it was a member once: one that was removed does not ask to be taken in again. */
+  readonly wasMember: boolean;
   /** On the founder: who has not said that the cluster is founded there too. */
   readonly pending: readonly NodeId[];
   /** The first members, in force at index 0; none on a node that joined later. */
@@ -116,12 +118,12 @@ export function readBook(fields: FieldReader): Map<NodeId, Place> {
 
 /** The metadata of a disk. */
 export function encodeMeta({ identity, hard }: StoredMeta): Uint8Array {
-  const { cluster, node, disk, phase, isFounder, pending, first, book } = identity;
+  const { cluster, node, disk, phase, isFounder, wasMember, pending, first, book } = identity;
   const fields = new FieldWriter().count(META_VERSION);
   writeName(fields, cluster);
   fields.count(node);
   writeName(fields, disk);
-  fields.count(PHASES.indexOf(phase)).flag(isFounder);
+  fields.count(PHASES.indexOf(phase)).flag(isFounder).flag(wasMember);
   writeIds(fields, pending);
   writeConfig(fields, first);
   writeNumber(fields, hard.term);
@@ -149,11 +151,12 @@ export function decodeMeta(bytes: Uint8Array): StoredMeta {
   const node = fields.count();
   const disk = readName(fields);
   const phase = PHASES[fields.count(PHASES.length - 1)]!;
-  const isFounder = fields.flag();
+  const [isFounder, wasMember] = [fields.flag(), fields.flag()];
   const pending = readIds(fields, CLUSTER_MEMBERS_MAX);
   const first = readConfig(fields, CLUSTER_MEMBERS_MAX);
   const hard = { term: readNumber(fields), vote: fields.count() };
   const book = readBook(fields);
   if (!fields.isGood) throw new Error("its metadata is malformed");
-  return { identity: { cluster, node, disk, phase, isFounder, pending, first, book }, hard };
+  const about = { cluster, node, disk, phase, isFounder, wasMember };
+  return { identity: { ...about, pending, first, book }, hard };
 }

@@ -62,6 +62,6 @@ export * from "./quorum.ts";
 export { ReplicaCore } from "./replica.ts";
 export { openReplica } from "./replica_adapter.ts";
 export type * from "./replica_face_adapter.ts";
-export type * from "./replica_types.ts";
+export * from "./replica_types.ts";
 export * from "./sessions.ts";
 export type * from "./types.ts";

@@ -7,7 +7,7 @@
  */
 import { earlier, type Machine, type Millis, type Wake } from "../base/machine.ts";
 import { Outbox } from "../base/outbox.ts";
-import type { StoreEffect as DiskEffect, StoreInput } from "../base/store.ts";
+import type { StoreInput } from "../base/store.ts";
 import { Applier } from "./applier.ts";
 import { isMember, isVoter, NO_CONFIG } from "./config.ts";
 import { RaftCore } from "./core.ts";
@@ -336,7 +336,9 @@ export class ReplicaCore implements Machine<ReplicaInput, ReplicaEffect> {
 
   #membersAre(config: Config): void {
     const isIn = config.voters.length > 0 && isMember(config, this.#options.node);
-    const mustJoin = this.#options.join !== undefined && !isIn;
+    if (isIn) this.#formation.noteMember();
+    const { wasMember } = this.#formation.identity;
+    const mustJoin = this.#options.join !== undefined && !wasMember;
     this.#joinAtMs = mustJoin ? this.#nowMs : undefined;
     this.#out.push({ kind: "members", config });
     this.#retarget();
@@ -381,12 +383,6 @@ export class ReplicaCore implements Machine<ReplicaInput, ReplicaEffect> {
   #log(text: string, level: "info" | "warn"): void {
     this.#out.push({ kind: "log", text, level });
   }
-}
-
-/** The effects that are the disk's affair. */
-export function isDiskEffect(effect: ReplicaEffect): effect is DiskEffect {
-  const { kind } = effect;
-  return kind === "store" || kind === "save" || kind === "forget" || kind === "load";
 }
 
 function checkFit({ node, forceNewCluster }: ReplicaOptions, recovered?: Recovered): void {

@@ -16,14 +16,15 @@ import { MemoryDisk, NOTHING_STORED } from "./memory_disk.ts";
 import type { NodeId } from "./messages.ts";
 import { type RaftParams, raftParams } from "./params.ts";
 import { incomingConn, type PeerPayload, Peers } from "./peer_adapter.ts";
-import { isDiskEffect, ReplicaCore } from "./replica.ts";
+import { ReplicaCore } from "./replica.ts";
 import type { OpenReplicaOptions, Replica } from "./replica_face_adapter.ts";
-import type {
-  ReplicaAnswer,
-  ReplicaEffect,
-  ReplicaInput,
-  ReplicaStatus,
-  Request,
+import {
+  isDiskEffect,
+  type ReplicaAnswer,
+  type ReplicaEffect,
+  type ReplicaInput,
+  type ReplicaStatus,
+  type Request,
 } from "./replica_types.ts";
 import { endCommand, openCommand, requestCommand, type SessionAnswer } from "./sessions.ts";
 

@@ -141,3 +141,15 @@ export interface ReplicaStatus {
   /** Messages that were refused, by reason. */
   readonly rejected: Readonly<Record<string, number>>;
 }
+
+/** The effects that are the disk's affair. */
+export function isStoreEffect(effect: ReplicaEffect): effect is StoreEffect {
+  const { kind } = effect;
+  return kind === "store" || kind === "save" || kind === "forget" || kind === "load";
+}
+
+/** Whether an effect is the disk's affair. */
+export function isDiskEffect(effect: ReplicaEffect): effect is StoreEffect {
+  const { kind } = effect;
+  return kind === "store" || kind === "save" || kind === "forget" || kind === "load";
+}

@@ -158,7 +158,8 @@ export class Cluster {
       } catch (error) {
         const isRetried = error instanceof ReplicaError && error.code === "changing";
         if (!isRetried) throw error;
-        await until("the other change", () => replica.status().members.outgoing.length === 0);
+        const { commit } = replica.status();
+        await until("the other change", () => replica.status().commit > commit);
       }
     }
   }

@@ -2,6 +2,7 @@
 import { describe, test } from "bun:test";
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { rmSync } from "node:fs";
+import { ReplicaError } from "../../raft/mod.ts";
 import { until, within } from "../support/waiting.ts";
 import { Cluster } from "./cluster.ts";
 
@@ -71,10 +72,20 @@ describe("members", () => {
     const alone = new Map([[1, cluster.members.get(1)!]]);
     const { replica: first } = await cluster.open(1, { members: alone });
     await cluster.leader();
+    // On a busy machine the lead may be lost meanwhile: through a session nothing is done twice.
+    const session = await first.openSession();
     let sent = 0;
     let isOver = false;
     const load = (async () => {
-      for (; !isOver; sent++) await first.submit(Uint8Array.of(1));
+      while (!isOver) {
+        const { replica } = await cluster.leader();
+        try {
+          await replica.request(session, sent + 1, sent + 1, Uint8Array.of(1));
+          sent++;
+        } catch (error) {
+          if (!(error instanceof ReplicaError)) throw error;
+        }
+      }
     })();
     const join = cluster.members.get(1)!;
     for (const node of [2, 3]) {
@@ -83,14 +94,17 @@ describe("members", () => {
         return replica.status().members.voters.includes(node);
       });
     }
-    assertEquals(first.status().members.voters, [1, 2, 3]);
+    await until("three voters", () => first.status().members.voters.length === 3);
     const before = sent;
     await until("some commands more", () => sent > before + 20);
     await cluster.change([1, 2]);
     await cluster.change([1]);
     isOver = true;
     await load;
-    assertEquals(first.status().members, { voters: [1], outgoing: [], learners: [] });
+    await until("one voter", () => {
+      const { voters, outgoing, learners } = first.status().members;
+      return voters.join() === "1" && outgoing.length + learners.length === 0;
+    });
     await cluster.close(2);
     await cluster.close(3);
     assertEquals(await cluster.add(0), sent);

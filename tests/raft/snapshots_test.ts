@@ -127,7 +127,8 @@ describe("snapshots", () => {
 
   test("proposals flow while a snapshot goes over, piece by piece", () => {
     const state = { ...STATE, snapshotBytes: 50_000 };
-    const group = new Group(3, { state, params: { trailingEntries: 0, chunkBytesMax: 100 } });
+    const params = { trailingEntries: 0, chunkBytesMax: 100, chunksInflightMax: 1 };
+    const group = new Group(3, { state, params });
     group.commitOne();
     const leader = group.elect().id;
     const victim = group.others(leader)[0]!;
@@ -141,5 +142,23 @@ describe("snapshots", () => {
     group.commitOne();
     assertEquals(group.machine(victim).node!.snapshot.index, 30);
     assert(group.network.byKind["chunked"]! >= 500, "it took all the pieces");
+  });
+
+  test("many pieces are under way at a time, and one that is lost is soon sent again", () => {
+    const state = { ...STATE, snapshotBytes: 50_000 };
+    const params = { trailingEntries: 0, chunkBytesMax: 100, chunksInflightMax: 50 };
+    const group = new Group(3, { state, params });
+    group.network.faults = calmLink(10);
+    group.commitOne();
+    const victim = group.others(group.elect().id)[0]!;
+    group.isolate(victim);
+    for (let i = 0; i < 30; i++) group.commitOne(group.others(victim));
+    group.network.faults = { ...calmLink(10), lossShare: 0.002 };
+    group.rejoin(victim);
+    const beganMs = group.loop.nowMs;
+    group.agree(group.oracle.lastCommitted);
+    // 500 pieces, one after the other, would take 10 s.
+    assert(group.loop.nowMs - beganMs < 2500, `${group.loop.nowMs - beganMs} ms`);
+    assert(group.network.byKind["snapshot"]! < 1000, `${group.network.byKind["snapshot"]} pieces`);
   });
 });

@@ -16,6 +16,7 @@ const IDENTITY: Identity = {
   disk: "8899aabbccddeeff",
   phase: "running",
   isFounder: false,
+  wasMember: true,
   pending: [],
   first: CONFIG,
   book: new Map([[1, { address: "127.0.0.1:1", version: 1, disk: "" }]]),

@@ -1,4 +1,4 @@
-/** What nodes say to each other: all that can be said is read as it was written, and nothing else. */
+/** What nodes say to each other: it is read as it was written, and nothing else is read. */
 import { describe, test } from "bun:test";
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import fc from "fast-check";
