@@ -1,0 +1,196 @@
+/**
+ * Numbers and byte strings one behind the other: the form of commands, answers, messages and
+ * snapshots. A byte string is its length and its bytes. A whole number takes as many bytes as it
+ * needs, seven bits each, the least first; one way only of writing each is taken.
+ *
+ * @module
+ */
+import { invariant } from "../base/machine.ts";
+
+const FIRST_BYTES = 64;
+
+/** A byte string as a string, a character a byte: such strings sort as their bytes do. */
+export type ByteString = string;
+
+/** The bytes of a byte string. */
+export function bytesOf(text: ByteString): Uint8Array {
+  const bytes = new Uint8Array(text.length);
+  for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
+  return bytes;
+}
+
+/** Bytes as a byte string; short ones only. */
+export function byteString(bytes: Uint8Array): ByteString {
+  return String.fromCharCode(...bytes);
+}
+
+/** Appends fields to a buffer that grows. */
+export class ByteWriter {
+  #bytes: Uint8Array;
+  #at = 0;
+
+  constructor(bytes: number = FIRST_BYTES) {
+    this.#bytes = new Uint8Array(bytes);
+  }
+
+  /** How much was written. */
+  get length(): number {
+    return this.#at;
+  }
+
+  /** What was written, as bytes of their own. */
+  taken(): Uint8Array {
+    return this.#at === this.#bytes.length ? this.#bytes : this.#bytes.slice(0, this.#at);
+  }
+
+  byte(value: number): this {
+    this.#need(1);
+    this.#bytes[this.#at++] = value;
+    return this;
+  }
+
+  flag(value: boolean): this {
+    return this.byte(value ? 1 : 0);
+  }
+
+  /** A whole number 0..2^53-1. */
+  uint(value: number): this {
+    invariant(Number.isSafeInteger(value) && value >= 0, "a number is whole and not negative");
+    this.#need(8);
+    let rest = value;
+    while (rest > 0x7f) {
+      this.#bytes[this.#at++] = (rest % 0x80) | 0x80;
+      rest = Math.floor(rest / 0x80);
+    }
+    this.#bytes[this.#at++] = rest;
+    return this;
+  }
+
+  /** A number that may be missing. */
+  optional(value: number | undefined): this {
+    return this.uint(value === undefined ? 0 : value + 1);
+  }
+
+  blob(value: Uint8Array): this {
+    return this.uint(value.length).raw(value);
+  }
+
+  /** Bytes without their length. */
+  raw(value: Uint8Array): this {
+    this.#need(value.length);
+    this.#bytes.set(value, this.#at);
+    this.#at += value.length;
+    return this;
+  }
+
+  text(value: ByteString): this {
+    this.uint(value.length);
+    this.#need(value.length);
+    for (let i = 0; i < value.length; i++) this.#bytes[this.#at++] = value.charCodeAt(i);
+    return this;
+  }
+
+  #need(bytes: number): void {
+    const need = this.#at + bytes;
+    if (need <= this.#bytes.length) return;
+    const larger = new Uint8Array(Math.max(need, 2 * this.#bytes.length));
+    larger.set(this.#bytes);
+    this.#bytes = larger;
+  }
+}
+
+const NO_BYTES = new Uint8Array(0);
+
+/**
+ * Reads fields that a stranger may have written: it never throws, but remembers that something was
+ * wrong; then every field reads as nothing.
+ */
+export class ByteReader {
+  readonly #bytes: Uint8Array;
+  #at = 0;
+  #isSound = true;
+
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes;
+  }
+
+  /** Whether everything was read, and all of it was good. */
+  get isGood(): boolean {
+    return this.#isSound && this.#at === this.#bytes.length;
+  }
+
+  /** Whether all fields so far were good. */
+  get isSound(): boolean {
+    return this.#isSound;
+  }
+
+  /** Whether something is left to read. */
+  get hasMore(): boolean {
+    return this.#isSound && this.#at < this.#bytes.length;
+  }
+
+  /** Declares it no good, for a reason that only the caller can see. */
+  reject(): void {
+    this.#isSound = false;
+  }
+
+  byte(max = 0xff): number {
+    const value = this.#bytes[this.#at];
+    if (value === undefined || value > max) this.#isSound = false;
+    if (!this.#isSound) return 0;
+    this.#at++;
+    return value!;
+  }
+
+  flag(): boolean {
+    return this.byte(1) === 1;
+  }
+
+  /** A whole number 0..max. */
+  uint(max: number = Number.MAX_SAFE_INTEGER): number {
+    let value = 0;
+    for (let scale = 1; this.#isSound; scale *= 0x80) {
+      const byte = this.byte();
+      value += (byte & 0x7f) * scale;
+      // What is too large, or has an empty last byte, could be written shorter, or is no number.
+      if (value > max || (byte === 0 && scale > 1)) break;
+      if (byte < 0x80) return this.#isSound ? value : 0;
+    }
+    this.#isSound = false;
+    return 0;
+  }
+
+  optional(max: number = Number.MAX_SAFE_INTEGER - 1): number | undefined {
+    const value = this.uint(max + 1);
+    return value === 0 ? undefined : value - 1;
+  }
+
+  /** A byte string as bytes of its own. */
+  blob(max: number): Uint8Array {
+    return this.#view(max).slice();
+  }
+
+  /** A byte string as a part of what is read, good as long as that is. */
+  view(max: number): Uint8Array {
+    return this.#view(max);
+  }
+
+  text(max: number): ByteString {
+    return byteString(this.#view(max));
+  }
+
+  /** Everything that is left. */
+  rest(): Uint8Array {
+    const rest = this.#isSound ? this.#bytes.subarray(this.#at) : NO_BYTES;
+    this.#at = this.#bytes.length;
+    return rest;
+  }
+
+  #view(max: number): Uint8Array {
+    const length = this.uint(max);
+    if (length > this.#bytes.length - this.#at) this.#isSound = false;
+    if (!this.#isSound) return NO_BYTES;
+    this.#at += length;
+    return this.#bytes.subarray(this.#at - length, this.#at);
+  }
+}

@@ -1,0 +1,239 @@
+/**
+ * What changes the store, and what that comes to, as bytes: commands go into the log, answers are
+ * kept by sessions and sent to clients. Both are a part of the replicated state; a new kind gets a
+ * new number, and no number is ever used again.
+ *
+ * @module
+ */
+import { type ByteString, ByteReader, ByteWriter } from "./bytes.ts";
+import {
+  CHANGES_MAX,
+  COMMAND_BYTES_MAX,
+  KEY_BYTES_MAX,
+  LEASES_MAX,
+  TTL_MS_MAX,
+  TTL_MS_MIN,
+  VALUE_BYTES_MAX,
+} from "./limits.ts";
+
+/** One change of a compareAndSet. */
+export interface Change {
+  readonly key: ByteString;
+  /** The version that the key must have; 0: none, it must be absent. Undefined: any. */
+  readonly at: number | undefined;
+  /** The new value; undefined deletes the key. */
+  readonly value: Uint8Array | undefined;
+  /** The lease that the key goes with; 0: it stays. */
+  readonly lease: number;
+}
+
+/** What changes the store. */
+export type Command =
+  /** A change of one key, which must fit. */
+  | { readonly kind: "put"; readonly change: Change & { readonly value: Uint8Array } }
+  | { readonly kind: "delete"; readonly change: Change & { readonly value: undefined } }
+  /** Adds to a value; of an absent key, to nothing. A lease stays what it was. */
+  | {
+      readonly kind: "append";
+      readonly key: ByteString;
+      readonly at: number | undefined;
+      readonly value: Uint8Array;
+    }
+  /** All or nothing. Each key comes once. */
+  | { readonly kind: "multi"; readonly changes: readonly Change[] }
+  /** Makes a lease, which is named by the index of its entry. */
+  | { readonly kind: "lease"; readonly ttlMs: number }
+  /** Leases end, and their keys go. */
+  | { readonly kind: "expire"; readonly leases: readonly number[] }
+  /** Tombstones of deletes up to this revision go. */
+  | { readonly kind: "sweep"; readonly revision: number };
+
+/** Why a command was not carried out, whatever its conditions. */
+export type CommandFailure =
+  | "malformed"
+  /** A value would be longer than {@link VALUE_BYTES_MAX}. */
+  | "too large"
+  /** The store is full. */
+  | "full"
+  /** The lease is unknown, or over. */
+  | "no lease"
+  | "too many leases";
+
+const FAILURES: readonly CommandFailure[] = [
+  "malformed",
+  "too large",
+  "full",
+  "no lease",
+  "too many leases",
+];
+
+/** What a command came to. `revision` is the store's, behind it. */
+export type Answer =
+  /** The key's version behind it; of a delete, its last. */
+  | { readonly kind: "done"; readonly revision: number; readonly version: number }
+  /** A condition was not met, or there was nothing to delete. `version`: the present one, or 0. */
+  | { readonly kind: "refused"; readonly revision: number; readonly version: number }
+  /** Of `multi`, in the order of its changes: versions behind it, or the present ones. */
+  | {
+      readonly kind: "multi";
+      readonly isDone: boolean;
+      readonly revision: number;
+      readonly versions: readonly number[];
+    }
+  | { readonly kind: "lease"; readonly revision: number; readonly lease: number }
+  /** Of `expire` and `sweep`. */
+  | { readonly kind: "swept"; readonly revision: number; readonly count: number }
+  | { readonly kind: "failed"; readonly why: CommandFailure };
+
+const KINDS = ["put", "delete", "append", "multi", "lease", "expire", "sweep"] as const;
+const ANSWERS = ["done", "refused", "multi", "lease", "swept", "failed"] as const;
+
+export function encodeCommand(command: Command): Uint8Array {
+  const writer = new ByteWriter().byte(KINDS.indexOf(command.kind));
+  switch (command.kind) {
+    case "put":
+    case "delete":
+      writeChange(writer, command.change);
+      break;
+    case "append":
+      writer.text(command.key).optional(command.at).blob(command.value);
+      break;
+    case "multi":
+      writer.uint(command.changes.length);
+      for (const change of command.changes) writeChange(writer, change);
+      break;
+    case "lease":
+      writer.uint(command.ttlMs);
+      break;
+    case "expire":
+      writer.uint(command.leases.length);
+      for (const lease of command.leases) writer.uint(lease);
+      break;
+    case "sweep":
+      writer.uint(command.revision);
+  }
+  return writer.taken();
+}
+
+/** The command that `bytes` are; undefined when they are none, or it is against the limits. */
+export function decodeCommand(bytes: Uint8Array): Command | undefined {
+  if (bytes.length > COMMAND_BYTES_MAX) return undefined;
+  const reader = new ByteReader(bytes);
+  const kind = KINDS[reader.byte(KINDS.length - 1)]!;
+  const command = readCommand(reader, kind);
+  return reader.isGood ? command : undefined;
+}
+
+function readCommand(reader: ByteReader, kind: Command["kind"]): Command {
+  switch (kind) {
+    case "put": {
+      const { value, ...change } = readChange(reader);
+      if (value === undefined) reader.reject();
+      return { kind, change: { ...change, value: value ?? new Uint8Array(0) } };
+    }
+    case "delete": {
+      const change = readChange(reader);
+      if (change.value !== undefined || change.lease !== 0) reader.reject();
+      return { kind, change: { ...change, value: undefined } };
+    }
+    case "append":
+      return {
+        kind,
+        key: readKey(reader),
+        at: reader.optional(),
+        value: reader.blob(VALUE_BYTES_MAX),
+      };
+    case "multi": {
+      const changes: Change[] = [];
+      for (let left = reader.uint(CHANGES_MAX); left > 0; left--) changes.push(readChange(reader));
+      if (changes.length === 0 || new Set(changes.map(({ key }) => key)).size < changes.length) {
+        reader.reject();
+      }
+      return { kind, changes };
+    }
+    case "lease": {
+      const ttlMs = reader.uint(TTL_MS_MAX);
+      if (ttlMs < TTL_MS_MIN) reader.reject();
+      return { kind, ttlMs };
+    }
+    case "expire": {
+      const leases: number[] = [];
+      for (let left = reader.uint(LEASES_MAX); left > 0 && reader.isSound; left--) {
+        leases.push(reader.uint());
+      }
+      return { kind, leases };
+    }
+    case "sweep":
+      return { kind, revision: reader.uint() };
+  }
+}
+
+/** A key, which is never empty. */
+export function readKey(reader: ByteReader): ByteString {
+  const key = reader.text(KEY_BYTES_MAX);
+  if (key === "") reader.reject();
+  return key;
+}
+
+function writeChange(writer: ByteWriter, { key, at, value, lease }: Change): void {
+  writer
+    .text(key)
+    .optional(at)
+    .flag(value !== undefined);
+  if (value !== undefined) writer.uint(lease).blob(value);
+}
+
+function readChange(reader: ByteReader): Change {
+  const key = readKey(reader);
+  const at = reader.optional();
+  if (!reader.flag()) return { key, at, value: undefined, lease: 0 };
+  const lease = reader.uint();
+  return { key, at, value: reader.blob(VALUE_BYTES_MAX), lease };
+}
+
+export function encodeAnswer(answer: Answer): Uint8Array {
+  const writer = new ByteWriter(24).byte(ANSWERS.indexOf(answer.kind));
+  if (answer.kind === "failed") return writer.byte(FAILURES.indexOf(answer.why)).taken();
+  writer.uint(answer.revision);
+  switch (answer.kind) {
+    case "done":
+    case "refused":
+      return writer.uint(answer.version).taken();
+    case "multi":
+      writer.flag(answer.isDone).uint(answer.versions.length);
+      for (const version of answer.versions) writer.uint(version);
+      return writer.taken();
+    case "lease":
+      return writer.uint(answer.lease).taken();
+    case "swept":
+      return writer.uint(answer.count).taken();
+  }
+}
+
+/** The answer that `bytes` are; undefined when they are none. */
+export function decodeAnswer(bytes: Uint8Array): Answer | undefined {
+  const reader = new ByteReader(bytes);
+  const kind = ANSWERS[reader.byte(ANSWERS.length - 1)]!;
+  const answer = readAnswer(reader, kind);
+  return reader.isGood ? answer : undefined;
+}
+
+function readAnswer(reader: ByteReader, kind: Answer["kind"]): Answer {
+  if (kind === "failed") return { kind, why: FAILURES[reader.byte(FAILURES.length - 1)]! };
+  const revision = reader.uint();
+  switch (kind) {
+    case "done":
+    case "refused":
+      return { kind, revision, version: reader.uint() };
+    case "multi": {
+      const isDone = reader.flag();
+      const versions: number[] = [];
+      for (let left = reader.uint(CHANGES_MAX); left > 0; left--) versions.push(reader.uint());
+      return { kind, isDone, revision, versions };
+    }
+    case "lease":
+      return { kind, revision, lease: reader.uint() };
+    case "swept":
+      return { kind, revision, count: reader.uint() };
+  }
+}

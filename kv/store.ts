@@ -1,0 +1,310 @@
+/**
+ * The store as a replicated state: keys with values and versions, tombstones, leases. It changes by
+ * commands alone, in the order of the log.
+ *
+ * @module
+ */
+import type { StateMachine } from "../base/state_machine.ts";
+import { type ByteString, ByteReader, ByteWriter } from "./bytes.ts";
+import { ChangeLog } from "./change_log.ts";
+import {
+  type Answer,
+  type Change,
+  type Command,
+  type CommandFailure,
+  decodeCommand,
+  encodeAnswer,
+} from "./commands.ts";
+import {
+  ITEM_BYTES,
+  KEY_BYTES_MAX,
+  LEASES_MAX,
+  PAGE_BYTES_MAX,
+  PAGE_KEYS_MAX,
+  STORE_BYTES_MAX,
+  TTL_MS_MAX,
+  VALUE_BYTES_MAX,
+} from "./limits.ts";
+import { Sorted } from "./sorted.ts";
+
+/** A key that is there. */
+export interface Item {
+  readonly key: ByteString;
+  readonly value: Uint8Array;
+  /** 1 when the key was made, one more with every change. */
+  readonly version: number;
+  /** The lease that it goes with; 0: none. */
+  readonly lease: number;
+}
+
+/** What is left of a deleted key: a version, above which the key goes on when it is made again. */
+interface Tombstone {
+  readonly version: number;
+  readonly revision: number;
+}
+
+/** A lease: its time to live, and the keys that go with it. */
+interface Lease {
+  readonly ttlMs: number;
+  readonly keys: Set<ByteString>;
+}
+
+/** A page of a list. */
+export interface Page {
+  readonly items: readonly Item[];
+  /** Whether more keys follow. */
+  readonly hasMore: boolean;
+}
+
+const SNAPSHOT_VERSION = 1;
+
+/** See the module. */
+export class Store implements StateMachine {
+  #items = new Sorted<Item>();
+  /** In the order of their revisions. */
+  #tombstones = new Map<ByteString, Tombstone>();
+  /** In the order of their names. */
+  #leases = new Map<number, Lease>();
+  /** The latest changes, of this node. */
+  readonly changes: ChangeLog = new ChangeLog();
+  readonly #bytesMax: number;
+  #revision = 0;
+  #bytes = 0;
+
+  /** `bytesMax` must be the same on all nodes. */
+  constructor(bytesMax: number = STORE_BYTES_MAX) {
+    this.#bytesMax = bytesMax;
+  }
+
+  /** Counts changes: one more with each. */
+  get revision(): number {
+    return this.#revision;
+  }
+
+  /** Keys that are there. */
+  get size(): number {
+    return this.#items.size;
+  }
+
+  /** The weight of all that is kept, at most {@link STORE_BYTES_MAX}. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  get tombstones(): number {
+    return this.#tombstones.size;
+  }
+
+  /** Times to live of leases by name, in the order of their making. */
+  get leases(): ReadonlyMap<number, { readonly ttlMs: number }> {
+    return this.#leases;
+  }
+
+  get(key: ByteString): Item | undefined {
+    return this.#items.get(key);
+  }
+
+  /** Keys with `prefix` behind `after`, in order: a page, or fewer if `keysMax` says so. */
+  list(prefix: ByteString, after: ByteString, keysMax: number = PAGE_KEYS_MAX): Page {
+    const items: Item[] = [];
+    let bytes = 0;
+    for (const item of this.#items.from(after > prefix ? after : prefix)) {
+      if (!item.key.startsWith(prefix)) break;
+      if (item.key === after) continue;
+      if (items.length >= Math.min(keysMax, PAGE_KEYS_MAX) || bytes >= PAGE_BYTES_MAX) {
+        return { items, hasMore: true };
+      }
+      items.push(item);
+      bytes += item.key.length + item.value.length;
+    }
+    return { items, hasMore: false };
+  }
+
+  apply(bytes: Uint8Array, index: number): Uint8Array {
+    const command = decodeCommand(bytes);
+    const malformed: Answer = { kind: "failed", why: "malformed" };
+    return encodeAnswer(command === undefined ? malformed : this.#do(command, index));
+  }
+
+  #do(command: Command, index: number): Answer {
+    switch (command.kind) {
+      case "put":
+      case "delete":
+        return this.#changeOne(command.change);
+      case "append": {
+        const { key, at, value } = command;
+        const item = this.#items.get(key);
+        if (!isAt(item, at)) return this.#refused(item);
+        const whole = joined(item?.value, value);
+        return this.#changeOne({ key, at, value: whole, lease: item?.lease ?? 0 });
+      }
+      case "multi":
+        return this.#changeAll(command.changes);
+      case "lease":
+        if (this.#leases.size >= LEASES_MAX) return failed("too many leases");
+        this.#leases.set(index, { ttlMs: command.ttlMs, keys: new Set() });
+        return { kind: "lease", revision: this.#revision, lease: index };
+      case "expire":
+        return this.#expire(command.leases);
+      case "sweep":
+        return this.#sweep(command.revision);
+    }
+  }
+
+  #changeOne(change: Change): Answer {
+    const item = this.#items.get(change.key);
+    if (!isAt(item, change.at)) return this.#refused(item);
+    if (change.value === undefined && item === undefined) return this.#refused(item);
+    const why = this.#whyNot([change]);
+    if (why !== undefined) return failed(why);
+    const version = this.#change(change);
+    return { kind: "done", revision: this.#revision, version };
+  }
+
+  #changeAll(changes: readonly Change[]): Answer {
+    const items = changes.map(({ key }) => this.#items.get(key));
+    if (!changes.every(({ at }, i) => isAt(items[i], at))) {
+      const versions = items.map((item) => item?.version ?? 0);
+      return { kind: "multi", isDone: false, revision: this.#revision, versions };
+    }
+    const why = this.#whyNot(changes);
+    if (why !== undefined) return failed(why);
+    const versions = changes.map((change) => this.#change(change));
+    return { kind: "multi", isDone: true, revision: this.#revision, versions };
+  }
+
+  #refused(item: Item | undefined): Answer {
+    return { kind: "refused", revision: this.#revision, version: item?.version ?? 0 };
+  }
+
+  #whyNot(changes: readonly Change[]): CommandFailure | undefined {
+    let growth = 0;
+    for (const { key, value, lease } of changes) {
+      if (value === undefined) continue;
+      if (value.length > VALUE_BYTES_MAX) return "too large";
+      if (lease !== 0 && !this.#leases.has(lease)) return "no lease";
+      const item = this.#items.get(key);
+      const isKnown = item !== undefined || this.#tombstones.has(key);
+      growth += value.length - (item?.value.length ?? 0) + (isKnown ? 0 : ITEM_BYTES + key.length);
+    }
+    return growth > 0 && this.#bytes + growth > this.#bytesMax ? "full" : undefined;
+  }
+
+  /** Changes one key, which must be possible; the key's version behind it. */
+  #change({ key, value, lease }: Change): number {
+    const item = this.#items.get(key);
+    const tombstone = this.#tombstones.get(key);
+    const last = item?.version ?? tombstone?.version ?? 0;
+    // A delete in a multi of a key that is not there changes nothing.
+    if (value === undefined && item === undefined) return 0;
+    const revision = ++this.#revision;
+    if (item !== undefined && item.lease !== lease) this.#leases.get(item.lease)?.keys.delete(key);
+    if (item === undefined && tombstone === undefined) this.#bytes += ITEM_BYTES + key.length;
+    this.#bytes += (value?.length ?? 0) - (item?.value.length ?? 0);
+    if (value === undefined) {
+      this.#items.delete(key);
+      this.#tombstones.set(key, { version: last, revision });
+    } else {
+      this.#tombstones.delete(key);
+      this.#items.set({ key, value, version: last + 1, lease });
+      if (lease !== 0) this.#leases.get(lease)!.keys.add(key);
+    }
+    const version = value === undefined ? last : last + 1;
+    this.changes.push({ revision, key, value, version });
+    return version;
+  }
+
+  #expire(leases: readonly number[]): Answer {
+    let count = 0;
+    for (const name of leases) {
+      const lease = this.#leases.get(name);
+      if (lease === undefined) continue;
+      count++;
+      // In their order, which is the same on every node, also after a snapshot.
+      for (const key of [...lease.keys].sort()) {
+        this.#change({ key, at: undefined, value: undefined, lease: 0 });
+      }
+      this.#leases.delete(name);
+    }
+    return { kind: "swept", revision: this.#revision, count };
+  }
+
+  #sweep(upTo: number): Answer {
+    let count = 0;
+    for (const [key, { revision }] of this.#tombstones) {
+      if (revision > upTo) break;
+      this.#tombstones.delete(key);
+      this.#bytes -= ITEM_BYTES + key.length;
+      count++;
+    }
+    return { kind: "swept", revision: this.#revision, count };
+  }
+
+  snapshot(): Uint8Array {
+    const writer = new ByteWriter(1024 + this.#bytes).byte(SNAPSHOT_VERSION).uint(this.#revision);
+    writer.uint(this.#leases.size);
+    for (const [name, { ttlMs }] of this.#leases) writer.uint(name).uint(ttlMs);
+    writer.uint(this.#items.size);
+    for (const { key, value, version, lease } of this.#items.from("")) {
+      writer.text(key).blob(value).uint(version).uint(lease);
+    }
+    writer.uint(this.#tombstones.size);
+    for (const [key, { version, revision }] of this.#tombstones) {
+      writer.text(key).uint(version).uint(revision);
+    }
+    return writer.taken();
+  }
+
+  restore(bytes: Uint8Array): void {
+    const reader = new ByteReader(bytes);
+    const version = reader.byte();
+    if (version !== SNAPSHOT_VERSION) {
+      throw new Error(`Cannot read a store of version ${version}: expected ${SNAPSHOT_VERSION}`);
+    }
+    const other = new Store(this.#bytesMax);
+    other.#read(reader);
+    if (!reader.isGood) throw new Error("Cannot read the store: its snapshot is damaged");
+    this.#items = other.#items;
+    this.#tombstones = other.#tombstones;
+    this.#leases = other.#leases;
+    this.#bytes = other.#bytes;
+    this.#revision = other.#revision;
+    this.changes.restart(this.#revision);
+  }
+
+  /** Reads what follows the version of a snapshot. */
+  #read(reader: ByteReader): void {
+    this.#revision = reader.uint();
+    for (let left = reader.uint(); left > 0 && reader.isSound; left--) {
+      this.#leases.set(reader.uint(), { ttlMs: reader.uint(TTL_MS_MAX), keys: new Set() });
+    }
+    for (let left = reader.uint(); left > 0 && reader.isSound; left--) {
+      const key = reader.text(KEY_BYTES_MAX);
+      const value = reader.blob(VALUE_BYTES_MAX);
+      const item = { key, value, version: reader.uint(), lease: reader.uint() };
+      this.#items.set(item);
+      this.#bytes += ITEM_BYTES + key.length + value.length;
+      this.#leases.get(item.lease)?.keys.add(key);
+    }
+    for (let left = reader.uint(); left > 0 && reader.isSound; left--) {
+      const key = reader.text(KEY_BYTES_MAX);
+      this.#tombstones.set(key, { version: reader.uint(), revision: reader.uint() });
+      this.#bytes += ITEM_BYTES + key.length;
+    }
+  }
+}
+
+const failed = (why: CommandFailure): Answer => ({ kind: "failed", why });
+
+/** Whether a key has the version that is asked for; 0: it must be absent. */
+function isAt(item: Item | undefined, at: number | undefined): boolean {
+  return at === undefined || at === (item?.version ?? 0);
+}
+
+function joined(first: Uint8Array | undefined, second: Uint8Array): Uint8Array {
+  if (first === undefined) return second;
+  const bytes = new Uint8Array(first.length + second.length);
+  bytes.set(first);
+  bytes.set(second, first.length);
+  return bytes;
+}
