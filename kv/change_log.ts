@@ -56,22 +56,28 @@ export class ChangeLog {
   }
 
   /**
-   * Changes behind `revision` of keys with `prefix`, in order, at most `countMax`; and the revision
-   * up to which they are all. Undefined: some of them are forgotten.
+   * Changes behind `revision` of keys with `prefix`, in order, at most `countMax`, and not many more
+   * bytes than `bytesMax`; and the revision up to which they are all. Undefined: some of them are
+   * forgotten.
    */
   after(
     revision: number,
     prefix: ByteString,
     countMax: number,
+    bytesMax: number,
   ): { readonly events: readonly Event[]; readonly upTo: number } | undefined {
     if (revision < this.#floor) return undefined;
     const events: Event[] = [];
     let upTo = revision;
+    let bytes = 0;
     // Revisions have no gaps.
     for (let i = this.#first + revision - this.#floor; i < this.#events.length; i++) {
       const event = this.#events[i]!;
-      if (events.length === countMax) return { events, upTo };
-      if (event.key.startsWith(prefix)) events.push(event);
+      if (event.key.startsWith(prefix)) {
+        if (events.length === countMax || bytes >= bytesMax) return { events, upTo };
+        events.push(event);
+        bytes += weight(event);
+      }
       upTo = event.revision;
     }
     return { events, upTo };

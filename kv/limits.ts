@@ -32,3 +32,32 @@ export const PAGE_BYTES_MAX: number = 1 << 20;
 /** Changes, and their bytes, that a node remembers for watches. */
 export const HISTORY_CHANGES_MAX = 100_000;
 export const HISTORY_BYTES_MAX: number = 64 << 20;
+/** Events in one message of a watch, and their bytes, unless one is larger. */
+export const EVENTS_MAX = 256;
+export const EVENTS_BYTES_MAX: number = 1 << 18;
+/** Messages of events to one watch that are not said to be seen; more wait. */
+export const EVENTS_AHEAD_MAX = 16;
+/** Watches of one client. */
+export const WATCHES_MAX = 100;
+/** Requests of one client that a server has under way; more are denied. */
+export const REQUESTS_MAX = 4096;
+/** Bytes of the address of a leader, and of what a server says of itself. */
+export const HINT_BYTES_MAX = 300;
+export const STATUS_BYTES_MAX: number = 1 << 16;
+/** Largest message of a client, and of a server. */
+export const REQUEST_BYTES_MAX: number = COMMAND_BYTES_MAX + 64;
+export const REPLY_BYTES_MAX: number = PAGE_BYTES_MAX + VALUE_BYTES_MAX + PAGE_KEYS_MAX * 1100;
+
+/** A lease or session is looked after this often by the leader. */
+export const LOOK_MS: Millis = 100;
+/** A session that sends nothing for this long is ended; where they are nearly too many, sooner. */
+export const SESSION_IDLE_MS: Millis = 600_000;
+export const SESSION_IDLE_MS_MIN: Millis = 30_000;
+/** Open sessions from which on they are ended sooner. */
+export const SESSIONS_CROWDED = 9_000;
+/** A tombstone lives this long at least: longer than any request may take. */
+export const TOMBSTONE_MS: Millis = 3_600_000;
+/** Between two notes of how far the store has come, for tombstones. */
+export const MARK_MS: Millis = 60_000;
+/** A watch hears from its server this often, if only that nothing has changed. */
+export const WATCH_BEAT_MS: Millis = 1000;

@@ -65,7 +65,7 @@ describe("a store", () => {
     for (let index = 1; index <= 400; index++) {
       const before = store.revision;
       apply(store, drawnCommand(random, store, index), index);
-      const known = store.changes.after(before, "", 1000)!;
+      const known = store.changes.after(before, "", 1000, Infinity)!;
       assertEquals(known.upTo, store.revision);
       all.push(...known.events);
     }
@@ -73,14 +73,14 @@ describe("a store", () => {
       all.map(({ revision }) => revision),
       Array.from({ length: store.revision }, (_, i) => i + 1),
     );
-    const some = store.changes.after(10, "b", 3)!;
+    const some = store.changes.after(10, "b", 3, Infinity)!;
     const expected = all.filter(({ revision, key }) => revision > 10 && key.startsWith("b"));
     assertEquals<unknown>(some.events, expected.slice(0, 3));
     assertEquals(some.upTo, expected[3]!.revision - 1);
     const bytes = store.snapshot();
     store.restore(bytes);
-    assertEquals(store.changes.after(store.revision - 1, "", 9), undefined);
-    assertEquals(store.changes.after(store.revision, "", 9)!.events, []);
+    assertEquals(store.changes.after(store.revision - 1, "", 9, Infinity), undefined);
+    assertEquals(store.changes.after(store.revision, "", 9, Infinity)!.events, []);
   });
 
   test("lets a key go on above its tombstone, until that is swept", () => {

@@ -1,0 +1,409 @@
+/**
+ * A client of the store: sends calls to whoever leads until they are answered, under one session,
+ * so that each is done once; and knows of each that is not answered whether it may have been done.
+ *
+ * @module
+ */
+import { earlier, invariant, type Machine, type Millis, type Wake } from "../base/machine.ts";
+import { Outbox } from "../base/outbox.ts";
+import type { Random } from "../base/random.ts";
+import { ClientLink } from "./client_link.ts";
+import type {
+  Call,
+  CallFailure,
+  CallOutcome,
+  ClientEffect,
+  ClientInput,
+} from "./client_types.ts";
+import { ClientWatches } from "./client_watches.ts";
+import { encodeCommand } from "./commands.ts";
+import { type Footprint, footprintOf, isInTheWay } from "./footprint.ts";
+import { decodeReply, type Denial, encodeRequest, type Reply, type Request } from "./messages.ts";
+
+/** Calls under way of one client, answered or given up; the library waits above. */
+export const CALLS_MAX = 10_000;
+/** Writes of a session that are sent and not answered; more wait here. Below ANSWERS_MAX. */
+const WRITES_AHEAD_MAX = 512;
+/** A command that changes nothing: takes the place of one that was given up in time. */
+const NOTHING: Uint8Array = encodeCommand({ kind: "expire", leases: [0] });
+
+/** A call that is not answered yet. */
+interface Entry {
+  readonly id: number;
+  readonly call: Call;
+  readonly footprint: Footprint;
+  readonly deadlineMs: Millis | undefined;
+  command: Uint8Array | undefined;
+  /** Of the session's requests; 0: not sent yet. */
+  number: number;
+  session: number;
+  /** Of the message that is not answered; 0: none is under way. */
+  messageId: number;
+  /** An earlier sending may have been done. */
+  isDoubtful: boolean;
+  /** Nobody waits for it, but the session's next requests need it done. */
+  isGhost: boolean;
+  /** Earlier calls that it must not overtake, and later ones that must not overtake it. */
+  blockers: number;
+  readonly blocked: Entry[];
+}
+
+/** What a core is made of. */
+export interface ClientOptions {
+  /** Addresses of some servers, one at least. */
+  readonly servers: readonly string[];
+  readonly random: Random;
+}
+
+/** See the module. */
+export class ClientCore implements Machine<ClientInput, ClientEffect> {
+  readonly #out = new Outbox<ClientEffect>();
+  readonly #link: ClientLink;
+  readonly #watches: ClientWatches;
+  /** By call, in the order in which they were made. */
+  readonly #calls = new Map<number, Entry>();
+  /** What is to be sent, in that order. */
+  #idle: Entry[] = [];
+  /** By the message under way. */
+  readonly #sent = new Map<number, Entry>();
+  /** Requests of the session, by number, ascending. */
+  readonly #numbered = new Map<number, Entry>();
+  #messageIds = 0;
+  #session = 0;
+  #nextNumber = 1;
+  /** The message that opens a session; 0: none is under way. */
+  #opening = 0;
+  /** Whom to go to when everything under way is answered: a server that does not lead said so. */
+  #goTo: string | undefined;
+  #deadlineMs = Infinity;
+  #isClosed = false;
+
+  constructor({ servers, random }: ClientOptions) {
+    invariant(servers.length > 0, "a client knows a server");
+    this.#link = new ClientLink(servers, random, (effect) => this.#out.push(effect));
+    this.#watches = new ClientWatches(
+      (request) => this.#send(request),
+      (effect) => this.#out.push(effect),
+    );
+  }
+
+  /** The server that it talks to, for people. */
+  get server(): string {
+    return this.#link.server;
+  }
+
+  /** Calls that are not answered. */
+  get open(): number {
+    return this.#calls.size;
+  }
+
+  handle(input: ClientInput | Wake, nowMs: Millis): void {
+    if (this.#isClosed) return;
+    switch (input.kind) {
+      case "call":
+        this.#add(input.id, input.call, input.deadlineMs);
+        break;
+      case "abort":
+        this.#giveUp(this.#calls.get(input.id), "aborted");
+        break;
+      case "watch":
+        this.#watches.add(input.id, input.prefix, input.after);
+        break;
+      case "taken":
+        this.#watches.taken(input.id, this.#link.isUp);
+        break;
+      case "unwatch":
+        this.#watches.remove(input.id, this.#link.isUp);
+        break;
+      case "connected":
+        this.#link.connected(nowMs);
+        break;
+      case "payload":
+        this.#payload(input.bytes, nowMs);
+        break;
+      case "gone":
+        this.#link.gone(nowMs);
+        break;
+      case "close":
+        this.#close();
+        return;
+      case "wake":
+        break;
+    }
+    this.#expire(nowMs);
+    this.#goOn(nowMs);
+  }
+
+  poll(): ClientEffect | undefined {
+    return this.#out.poll();
+  }
+
+  wakeAtMs(): Millis | undefined {
+    if (this.#isClosed || !this.#hasWork) return undefined;
+    const deadlineMs = this.#deadlineMs === Infinity ? undefined : this.#deadlineMs;
+    return earlier(this.#link.wakeAtMs(), deadlineMs);
+  }
+
+  get #hasWork(): boolean {
+    return this.#calls.size > 0 || this.#watches.size > 0;
+  }
+
+  // ---- calls
+
+  #add(id: number, call: Call, deadlineMs: Millis | undefined): void {
+    const entry: Entry = {
+      id,
+      call,
+      footprint: footprintOf(call),
+      deadlineMs,
+      command: call.kind === "write" ? encodeCommand(call.command) : undefined,
+      number: 0,
+      session: 0,
+      messageId: 0,
+      isDoubtful: false,
+      isGhost: false,
+      blockers: 0,
+      blocked: [],
+    };
+    for (const other of this.#calls.values()) {
+      if (other.isGhost || !isInTheWay(other.footprint, entry.footprint)) continue;
+      other.blocked.push(entry);
+      entry.blockers++;
+    }
+    this.#calls.set(id, entry);
+    this.#idle.push(entry);
+    if (deadlineMs !== undefined) this.#deadlineMs = Math.min(this.#deadlineMs, deadlineMs);
+  }
+
+  #finish(entry: Entry, outcome: CallOutcome): void {
+    if (!entry.isGhost) this.#out.push({ kind: "done", id: entry.id, outcome });
+    this.#remove(entry);
+  }
+
+  #remove(entry: Entry): void {
+    this.#calls.delete(entry.id);
+    this.#sent.delete(entry.messageId);
+    if (entry.number > 0 && entry.session === this.#session) this.#numbered.delete(entry.number);
+    if (entry.messageId === 0) this.#idle = this.#idle.filter((other) => other !== entry);
+    this.#unblock(entry);
+  }
+
+  #unblock(entry: Entry): void {
+    for (const later of entry.blocked.splice(0)) later.blockers--;
+  }
+
+  /** Nobody waits for a call any more. */
+  #giveUp(entry: Entry | undefined, why: "aborted" | "timed out"): void {
+    if (entry === undefined || entry.isGhost) return;
+    const isWrite = entry.call.kind === "write";
+    const isCertain = !entry.isDoubtful && entry.messageId === 0;
+    if (!isWrite || entry.number === 0) {
+      const isUnknown = isWrite && !isCertain;
+      return this.#finish(entry, { failure: isUnknown ? "unknown" : why });
+    }
+    // The requests behind it wait for its number.
+    const outcome: CallOutcome = { failure: isCertain ? why : "unknown" };
+    this.#out.push({ kind: "done", id: entry.id, outcome });
+    entry.isGhost = true;
+    if (isCertain) entry.command = NOTHING;
+    this.#unblock(entry);
+  }
+
+  #expire(nowMs: Millis): void {
+    if (nowMs < this.#deadlineMs) return;
+    this.#deadlineMs = Infinity;
+    for (const entry of [...this.#calls.values()]) {
+      const { deadlineMs } = entry;
+      if (deadlineMs === undefined || entry.isGhost) continue;
+      if (deadlineMs <= nowMs) this.#giveUp(entry, "timed out");
+      else this.#deadlineMs = Math.min(this.#deadlineMs, deadlineMs);
+    }
+  }
+
+  #close(): void {
+    this.#isClosed = true;
+    for (const entry of this.#calls.values()) {
+      const isCertain = !entry.isDoubtful && entry.messageId === 0;
+      const isUnknown = entry.call.kind === "write" && !isCertain;
+      if (entry.isGhost) continue;
+      const outcome: CallOutcome = { failure: isUnknown ? "unknown" : "closed" };
+      this.#out.push({ kind: "done", id: entry.id, outcome });
+    }
+    this.#watches.close();
+    const isIdle = this.#numbered.size === 0 && this.#session !== 0 && this.#link.isUp;
+    if (isIdle) this.#send({ kind: "close", session: this.#session });
+    this.#out.push({ kind: "hangUp" });
+  }
+
+  // ---- sending
+
+  #goOn(nowMs: Millis): void {
+    if (!this.#hasWork) return;
+    const isOwed = this.#sent.size > 0 || this.#opening > 0 || this.#watches.size > 0;
+    this.#link.need(isOwed, nowMs);
+    if (!this.#link.isUp) return this.#lost();
+    if (this.#goTo !== undefined) {
+      if (this.#sent.size > 0 || this.#opening > 0) return;
+      this.#link.misled(this.#goTo, nowMs);
+      this.#lost();
+      return this.#link.need(true, nowMs);
+    }
+    if (!this.#link.canSend(nowMs)) return;
+    this.#watches.begin();
+    if (this.#idle.length === 0) return;
+    const left: Entry[] = [];
+    for (const entry of this.#idle) {
+      if (!this.#trySend(entry)) left.push(entry);
+    }
+    this.#idle = left;
+  }
+
+  /** The connection is gone: what was under way is to be sent again, and may have been done. */
+  #lost(): void {
+    this.#opening = 0;
+    this.#goTo = undefined;
+    this.#watches.lost();
+    if (this.#sent.size === 0) return;
+    for (const entry of this.#sent.values()) {
+      entry.messageId = 0;
+      entry.isDoubtful = true;
+      this.#idle.push(entry);
+    }
+    this.#sent.clear();
+    this.#sortIdle();
+  }
+
+  /** In the order of the calls, which is that of their numbers too. */
+  #sortIdle(): void {
+    this.#idle.sort((a, b) => a.id - b.id);
+  }
+
+  #trySend(entry: Entry): boolean {
+    if (entry.blockers > 0) return false;
+    const { call } = entry;
+    if (call.kind !== "write") {
+      this.#sendEntry(entry, { ...call, id: this.#messageIds + 1 });
+      return true;
+    }
+    const command = entry.command!;
+    if (call.isBare) {
+      const none = { session: 0, number: 0, lowest: 0 };
+      this.#sendEntry(entry, { kind: "write", id: this.#messageIds + 1, ...none, command });
+      return true;
+    }
+    if (!this.#isNumbered(entry)) return false;
+    const { number, session } = entry;
+    const lowest = this.#numbered.keys().next().value!;
+    const request = { session, number, lowest, command };
+    this.#sendEntry(entry, { kind: "write", id: this.#messageIds + 1, ...request });
+    return true;
+  }
+
+  /** Gives a write its number, if it has none and may be sent. */
+  #isNumbered(entry: Entry): boolean {
+    if (entry.number > 0) return true;
+    if (this.#session === 0) {
+      if (this.#opening === 0) {
+        this.#opening = ++this.#messageIds;
+        this.#send({ kind: "open", id: this.#opening });
+      }
+      return false;
+    }
+    if (this.#numbered.size >= WRITES_AHEAD_MAX) return false;
+    entry.number = this.#nextNumber++;
+    entry.session = this.#session;
+    this.#numbered.set(entry.number, entry);
+    return true;
+  }
+
+  #sendEntry(entry: Entry, request: Request): void {
+    entry.messageId = ++this.#messageIds;
+    this.#sent.set(entry.messageId, entry);
+    this.#send(request);
+  }
+
+  #send(request: Request): void {
+    this.#out.push({ kind: "send", bytes: encodeRequest(request) });
+  }
+
+  // ---- replies
+
+  #payload(bytes: Uint8Array, nowMs: Millis): void {
+    // What a server that was left still says is about messages that are not under way.
+    if (!this.#link.isUp) return;
+    const reply = decodeReply(bytes);
+    if (reply === undefined) return this.#link.leave(nowMs);
+    this.#link.heard(nowMs);
+    if (reply.kind === "opened") {
+      if (reply.id !== this.#opening) return;
+      this.#opening = 0;
+      this.#session = reply.session;
+      this.#nextNumber = 1;
+      return this.#link.wentWell();
+    }
+    if (reply.kind === "events") return this.#watches.events(reply);
+    if (reply.kind === "denied") return this.#denied(reply.id, reply.why, reply.leader, nowMs);
+    const entry = this.#sent.get(reply.id);
+    if (entry === undefined) return;
+    this.#link.wentWell();
+    this.#finish(entry, { reply, isDoubtful: entry.isDoubtful });
+  }
+
+  #denied(id: number, why: Denial, leader: string, nowMs: Millis): void {
+    if (this.#watches.has(id)) return this.#watches.denied(id, why);
+    const isOpening = id === this.#opening && id !== 0;
+    const entry = this.#sent.get(id);
+    if (entry === undefined && !isOpening) return;
+    if (isOpening) this.#opening = 0;
+    if (entry !== undefined) {
+      const final = FINAL[why];
+      if (final !== undefined) return this.#finish(entry, { failure: final });
+      this.#sent.delete(id);
+      entry.messageId = 0;
+      if (why === "unsure") entry.isDoubtful = true;
+      this.#idle.push(entry);
+      this.#sortIdle();
+    }
+    if (why === "unknown session") return this.#sessionLost(entry?.session ?? 0);
+    // What the others under way come to is known before it goes.
+    if (why === "not leader" || why === "no leader") {
+      this.#goTo ??= leader;
+      return;
+    }
+    if (isOpening && why === "too many sessions") this.#failWrites("too many sessions");
+    this.#link.hold(nowMs);
+  }
+
+  /** A session has ended: what was certainly not done goes into the next, all else is unknown. */
+  #sessionLost(session: number): void {
+    if (session === this.#session) {
+      this.#session = 0;
+      this.#numbered.clear();
+    }
+    for (const entry of this.#idle.filter((one) => one.number > 0 && one.session === session)) {
+      if (entry.isGhost) this.#remove(entry);
+      else if (entry.isDoubtful) this.#finish(entry, { failure: "unknown" });
+      else {
+        entry.number = 0;
+        entry.session = 0;
+      }
+    }
+  }
+
+  #failWrites(failure: CallFailure): void {
+    for (const entry of this.#idle.filter(({ call, number }) => {
+      return call.kind === "write" && !call.isBare && number === 0;
+    })) {
+      this.#finish(entry, { failure });
+    }
+  }
+}
+
+/** Denials that no repetition would change. */
+const FINAL: Partial<Record<Denial, CallFailure>> = {
+  "no lease": "no lease",
+  malformed: "malformed",
+};
+
+/** A reply that answers a call. */
+export type AnswerReply = Exclude<Reply, { readonly kind: "opened" | "events" | "denied" }>;

@@ -1,0 +1,133 @@
+/**
+ * Which server a client talks to: one at a time, the leader if it is known; the next when that is
+ * gone, silent, or leads no more.
+ *
+ * @module
+ */
+import { Backoff } from "../base/backoff.ts";
+import { earlier, type Millis } from "../base/machine.ts";
+import { integerBetween, type Random } from "../base/random.ts";
+
+/** Waits between two attempts. The longest is short: the next leader is there within a second. */
+const WAIT_MS_MIN: Millis = 20;
+const WAIT_MS_MAX: Millis = 400;
+/** A server that owes an answer and says nothing for this long is left. */
+export const SILENCE_MS: Millis = 2000;
+/** A dial that takes longer is given up: the next server may be there. */
+const DIAL_MS: Millis = 2000;
+
+/** What a link asks for. */
+export type LinkEffect =
+  | { readonly kind: "dial"; readonly server: string }
+  | { readonly kind: "hangUp" };
+
+/** See the module. */
+export class ClientLink {
+  readonly #servers: readonly string[];
+  readonly #push: (effect: LinkEffect) => void;
+  readonly #backoff: Backoff;
+  #at: number;
+  #server = "";
+  #state: "down" | "dialing" | "up" = "down";
+  /** Whom the last denial named. */
+  #hint = "";
+  #dialAtMs: Millis = -Infinity;
+  /** Nothing is sent until then. */
+  #holdUntilMs: Millis = -Infinity;
+  /** Since when the server owes something. */
+  #heardAtMs: Millis = 0;
+
+  constructor(servers: readonly string[], random: Random, push: (effect: LinkEffect) => void) {
+    this.#servers = servers;
+    this.#push = push;
+    this.#backoff = new Backoff(WAIT_MS_MIN, WAIT_MS_MAX, random);
+    this.#at = integerBetween(random, 0, servers.length - 1);
+  }
+
+  get isUp(): boolean {
+    return this.#state === "up";
+  }
+
+  /** The server that it talks to, or last did. */
+  get server(): string {
+    return this.#server;
+  }
+
+  /** Whether requests may be sent now. */
+  canSend(nowMs: Millis): boolean {
+    return this.isUp && nowMs >= this.#holdUntilMs;
+  }
+
+  /** There is something to send, or to wait for. `isOwed`: an answer is due. */
+  need(isOwed: boolean, nowMs: Millis): void {
+    if (this.#state === "down" && nowMs >= this.#dialAtMs) return this.#dial(nowMs);
+    if (this.#state === "dialing" && nowMs - this.#heardAtMs >= DIAL_MS) return this.leave(nowMs);
+    if (!this.isUp) return;
+    if (!isOwed) this.#heardAtMs = nowMs;
+    if (nowMs - this.#heardAtMs >= SILENCE_MS) this.leave(nowMs);
+  }
+
+  /** When `need` should be called again. */
+  wakeAtMs(): Millis | undefined {
+    if (this.#state === "down") return this.#dialAtMs;
+    if (this.#state === "dialing") return this.#heardAtMs + DIAL_MS;
+    const silentAtMs = this.#heardAtMs + SILENCE_MS;
+    return earlier(silentAtMs, this.#holdUntilMs > this.#heardAtMs ? this.#holdUntilMs : undefined);
+  }
+
+  connected(nowMs: Millis): void {
+    this.#state = "up";
+    this.#heardAtMs = nowMs;
+    this.#holdUntilMs = -Infinity;
+  }
+
+  /** Something came. */
+  heard(nowMs: Millis): void {
+    this.#heardAtMs = nowMs;
+  }
+
+  /** Something was done: all is well. */
+  wentWell(): void {
+    this.#backoff.reset();
+    this.#hint = "";
+  }
+
+  /** The connection is gone, or was never there: the next server, a little later. */
+  gone(nowMs: Millis): void {
+    if (this.#state === "down") return;
+    this.#state = "down";
+    this.#hint = "";
+    this.#at++;
+    this.#dialAtMs = nowMs + this.#backoff.next();
+  }
+
+  /** The server is of no use: it goes on with another. */
+  leave(nowMs: Millis): void {
+    this.#push({ kind: "hangUp" });
+    this.gone(nowMs);
+  }
+
+  /** The server says that another leads, at `leader`, or that it knows of none. */
+  misled(leader: string, nowMs: Millis): void {
+    if (leader === "" || leader === this.#server) return this.leave(nowMs);
+    // Two servers that name each other are asked ever more slowly.
+    const isNew = this.#hint !== leader;
+    this.#push({ kind: "hangUp" });
+    this.#state = "down";
+    this.#hint = leader;
+    this.#dialAtMs = isNew ? nowMs : nowMs + this.#backoff.next();
+  }
+
+  /** What was denied is sent again a little later. */
+  hold(nowMs: Millis): void {
+    if (this.#holdUntilMs > nowMs) return;
+    this.#holdUntilMs = nowMs + this.#backoff.next();
+  }
+
+  #dial(nowMs: Millis): void {
+    this.#state = "dialing";
+    this.#heardAtMs = nowMs;
+    this.#server = this.#hint === "" ? this.#servers[this.#at % this.#servers.length]! : this.#hint;
+    this.#push({ kind: "dial", server: this.#server });
+  }
+}

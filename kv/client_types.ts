@@ -1,0 +1,90 @@
+/**
+ * What the core of a client of the store is told, and what it asks for.
+ *
+ * @module
+ */
+import type { Millis } from "../base/machine.ts";
+import type { ByteString } from "./bytes.ts";
+import type { Event } from "./change_log.ts";
+import type { Command } from "./commands.ts";
+import type { Reply } from "./messages.ts";
+
+/** What is asked of the store. */
+export type Call =
+  /** `isBare`: without a session; when it is sent again it may be done again. */
+  | { readonly kind: "write"; readonly command: Command; readonly isBare: boolean }
+  | { readonly kind: "get"; readonly key: ByteString; readonly isStale: boolean }
+  | {
+      readonly kind: "list";
+      readonly prefix: ByteString;
+      readonly after: ByteString;
+      readonly keysMax: number;
+      readonly isStale: boolean;
+    }
+  | { readonly kind: "renew"; readonly lease: number }
+  | { readonly kind: "status" };
+
+/** Why there is no answer. */
+export type CallFailure =
+  /** It may have been done, or may yet be: the time is over, or the session was lost. */
+  | "unknown"
+  /** The time is over, or it was aborted, or the client closed: it was not done, and will not be. */
+  | "timed out"
+  | "aborted"
+  | "closed"
+  | "no lease"
+  | "too many sessions"
+  /** The server did not understand it. */
+  | "malformed";
+
+/** What became of a call. `isDoubtful`: an earlier sending of it may have been done. */
+export type CallOutcome =
+  | { readonly reply: Reply; readonly isDoubtful: boolean }
+  | { readonly failure: CallFailure };
+
+export type ClientInput =
+  /** `id` is new. At `deadlineMs`, if there is one, it is given up. */
+  | {
+      readonly kind: "call";
+      readonly id: number;
+      readonly call: Call;
+      readonly deadlineMs: Millis | undefined;
+    }
+  | { readonly kind: "abort"; readonly id: number }
+  /** Changes of keys with `prefix` behind the revision `after`; undefined: from now on. */
+  | {
+      readonly kind: "watch";
+      readonly id: number;
+      readonly prefix: ByteString;
+      readonly after: number | undefined;
+    }
+  /** An `events` effect is dealt with: more may come. */
+  | { readonly kind: "taken"; readonly id: number }
+  | { readonly kind: "unwatch"; readonly id: number }
+  /** The connection that was dialled is there. */
+  | { readonly kind: "connected" }
+  | { readonly kind: "payload"; readonly bytes: Uint8Array }
+  /** It could not be made, or is gone. */
+  | { readonly kind: "gone" }
+  /** Everything is given up, and the session with it. */
+  | { readonly kind: "close" };
+
+export type ClientEffect =
+  /** Connect to this server, and drop an older connection. */
+  | { readonly kind: "dial"; readonly server: string }
+  | { readonly kind: "hangUp" }
+  | { readonly kind: "send"; readonly bytes: Uint8Array }
+  | { readonly kind: "done"; readonly id: number; readonly outcome: CallOutcome }
+  /** Of a watch: these are all changes up to the revision `upTo`. */
+  | {
+      readonly kind: "events";
+      readonly id: number;
+      readonly events: readonly Event[];
+      readonly upTo: number;
+    }
+  /** A watch is over. */
+  | {
+      readonly kind: "watchEnded";
+      readonly id: number;
+      readonly why: "compacted" | "closed" | "too many watches";
+    };

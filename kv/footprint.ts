@@ -1,0 +1,48 @@
+/**
+ * Which keys a call touches: one client's calls that touch the same take effect in the order in
+ * which they were made.
+ *
+ * @module
+ */
+import type { Call } from "./client_types.ts";
+
+/** Keys, or all with a prefix. */
+export interface Footprint {
+  readonly isWrite: boolean;
+  readonly keys: readonly string[];
+  readonly prefix: string | undefined;
+}
+
+/** What `call` touches. A lease that ends takes keys along that nobody knows here: all of them. */
+export function footprintOf(call: Call): Footprint {
+  const isWrite = call.kind === "write";
+  if (call.kind === "get") return { isWrite, keys: [call.key], prefix: undefined };
+  if (call.kind === "list") return { isWrite, keys: [], prefix: call.prefix };
+  if (call.kind !== "write") return { isWrite, keys: [], prefix: undefined };
+  const { command } = call;
+  switch (command.kind) {
+    case "put":
+    case "delete":
+      return { isWrite, keys: [command.change.key], prefix: undefined };
+    case "append":
+      return { isWrite, keys: [command.key], prefix: undefined };
+    case "multi":
+      return { isWrite, keys: command.changes.map(({ key }) => key), prefix: undefined };
+    case "expire":
+      return { isWrite, keys: [], prefix: "" };
+    default:
+      return { isWrite, keys: [], prefix: undefined };
+  }
+}
+
+/** Whether one reads what the other writes: writes are in order anyway. */
+export function isInTheWay(a: Footprint, b: Footprint): boolean {
+  return a.isWrite !== b.isWrite && (touches(a, b) || touches(b, a));
+}
+
+function touches({ keys, prefix }: Footprint, other: Footprint): boolean {
+  if (keys.some((key) => other.keys.includes(key))) return true;
+  if (prefix === undefined) return false;
+  if (other.prefix !== undefined) return true;
+  return other.keys.some((key) => key.startsWith(prefix));
+}

@@ -1,0 +1,325 @@
+/**
+ * A server of the store: takes its clients' requests, has commands replicated and reads confirmed,
+ * and answers. Nothing is answered before it is applied here; nothing is read before the state is
+ * known to be recent.
+ *
+ * @module
+ */
+import { earlier, type Machine, type Millis, type Wake } from "../base/machine.ts";
+import { Outbox } from "../base/outbox.ts";
+import { openCommand, requestCommand, type SessionAnswer, type SessionRefusal } from "../raft/mod.ts";
+import { decodeAnswer, decodeCommand } from "./commands.ts";
+import { Keeper } from "./keeper.ts";
+import { LOOK_MS, REQUESTS_MAX } from "./limits.ts";
+import { bareCommand, type KvMachine } from "./machine.ts";
+import { type Denial, decodeRequest, encodeReply, type Reply, type Request } from "./messages.ts";
+import type { ClientId, LogRefusal, ServerEffect, ServerInput } from "./types.ts";
+import { Watches } from "./watches.ts";
+
+/** What a core is made of. */
+export interface ServerOptions {
+  /** The state, to which somebody else applies the log. */
+  readonly machine: KvMachine;
+  /** What a server says of itself: JSON. */
+  readonly status: () => string;
+  /** Looks after leases and sessions while this node leads; only tests have another. */
+  readonly keeper?: Keeper;
+}
+
+/** What waits for the log: a client's request, or something of the server's own. */
+type Waiting =
+  | { readonly client: ClientId; readonly request: Request & { readonly id: number } }
+  | "keeper"
+  | "start"
+  | "beat";
+
+/** See the module. */
+export class ServerCore implements Machine<ServerInput, ServerEffect> {
+  readonly #machine: KvMachine;
+  readonly #status: () => string;
+  readonly #out = new Outbox<ServerEffect>();
+  readonly #keeper: Keeper;
+  readonly #watches: Watches;
+  readonly #waiting = new Map<number, Waiting>();
+  /** Requests under way, by client. */
+  readonly #loads = new Map<ClientId, number>();
+  #tickets = 0;
+  #isLeader = false;
+  #leader = "";
+  /** When it is asked again whether this new leader's state has all that there was before. */
+  #startAtMs: Millis | undefined;
+  /** Messages that made no sense. */
+  malformed = 0;
+
+  constructor({ machine, status, keeper }: ServerOptions) {
+    this.#machine = machine;
+    this.#status = status;
+    this.#keeper = keeper ?? new Keeper(machine);
+    this.#watches = new Watches(machine.store, (client, reply) => this.#send(client, reply));
+  }
+
+  /** Watches of all clients. */
+  get watches(): number {
+    return this.#watches.size;
+  }
+
+  handle(input: ServerInput | Wake, nowMs: Millis): void {
+    switch (input.kind) {
+      case "message":
+        this.#message(input.client, input.bytes, nowMs);
+        break;
+      case "gone":
+        this.#watches.removeAll(input.client);
+        this.#loads.delete(input.client);
+        break;
+      case "applied":
+        this.#applied(input.ticket, input.answer, nowMs);
+        break;
+      case "rejected":
+        this.#failed(input.ticket, denialOf(input.why), input.leader, nowMs);
+        break;
+      case "unsure":
+        this.#failed(input.ticket, "unsure", "", nowMs);
+        break;
+      case "unreadable":
+        this.#failed(input.ticket, "no leader", input.leader, nowMs);
+        break;
+      case "readable":
+        this.#readable(input.ticket, nowMs);
+        break;
+      case "role":
+        this.#role(input.isLeader, input.leader);
+        break;
+      case "advanced":
+        this.#watches.advanced();
+        break;
+      case "wake":
+        break;
+    }
+    this.#keep(nowMs);
+  }
+
+  poll(): ServerEffect | undefined {
+    return this.#out.poll();
+  }
+
+  wakeAtMs(): Millis | undefined {
+    const ownAtMs = earlier(this.#keeper.wakeAtMs(), this.#startAtMs);
+    return earlier(ownAtMs, this.#watches.beatAtMs());
+  }
+
+  // ---- requests
+
+  #message(client: ClientId, bytes: Uint8Array, nowMs: Millis): void {
+    const request = decodeRequest(bytes);
+    if (request === undefined) {
+      this.malformed++;
+      const reason = "a message of another version, or none";
+      this.#out.push({ kind: "close", client, reason });
+      return;
+    }
+    switch (request.kind) {
+      case "seen":
+        return this.#watches.seen(client, request.id);
+      case "unwatch":
+        return this.#watches.remove(client, request.id);
+      case "close":
+        // A session that is closed is one that is very idle.
+        return this.#keeper.used(request.session, -Infinity);
+      case "status":
+        return this.#send(client, { kind: "status", id: request.id, text: this.#status() });
+      case "watch": {
+        const { id, prefix, after } = request;
+        if (!this.#watches.add(client, id, prefix, after)) this.#deny(client, id, "too many watches");
+        return;
+      }
+      default:
+    }
+    if (this.#load(client) >= REQUESTS_MAX) return this.#deny(client, request.id, "overloaded");
+    switch (request.kind) {
+      case "open":
+        return this.#submit(client, request, openCommand());
+      case "write":
+        return this.#write(client, request, nowMs);
+      case "renew":
+        if (!this.#isLeader) return this.#deny(client, request.id, "not leader");
+        return this.#read({ client, request });
+      default:
+        if (request.isStale) return this.#answerRead(client, request);
+        return this.#read({ client, request });
+    }
+  }
+
+  #write(
+    client: ClientId,
+    request: Request & { readonly kind: "write" },
+    nowMs: Millis,
+  ): void {
+    const { id, session, number, lowest, command } = request;
+    if (!isOfClients(command)) return this.#deny(client, id, "malformed");
+    this.#keeper.used(session, nowMs);
+    const isBare = session === 0;
+    const entry = isBare ? bareCommand(command) : requestCommand(session, number, lowest, command);
+    this.#submit(client, request, entry);
+  }
+
+  #submit(client: ClientId, request: Request & { readonly id: number }, command: Uint8Array): void {
+    // Who does not lead says so at once; the log would say the same.
+    if (!this.#isLeader) return this.#deny(client, request.id, "not leader");
+    const ticket = this.#wait({ client, request });
+    this.#out.push({ kind: "submit", ticket, command });
+  }
+
+  #read(waiting: Waiting): void {
+    this.#out.push({ kind: "read", ticket: this.#wait(waiting) });
+  }
+
+  #wait(waiting: Waiting): number {
+    const ticket = ++this.#tickets;
+    this.#waiting.set(ticket, waiting);
+    if (typeof waiting === "object") {
+      this.#loads.set(waiting.client, this.#load(waiting.client) + 1);
+    }
+    return ticket;
+  }
+
+  #take(ticket: number): Waiting | undefined {
+    const waiting = this.#waiting.get(ticket);
+    this.#waiting.delete(ticket);
+    if (typeof waiting === "object") {
+      const load = this.#load(waiting.client) - 1;
+      // A client that is gone is not counted any more.
+      if (load >= 0) this.#loads.set(waiting.client, load);
+    }
+    return waiting;
+  }
+
+  #load(client: ClientId): number {
+    return this.#loads.get(client) ?? 0;
+  }
+
+  // ---- answers
+
+  #applied(ticket: number, answer: SessionAnswer, nowMs: Millis): void {
+    const waiting = this.#take(ticket);
+    if (typeof waiting !== "object") return;
+    const { client, request } = waiting;
+    const { id } = request;
+    switch (answer.kind) {
+      case "opened":
+        this.#keeper.used(answer.session, nowMs);
+        return this.#send(client, { kind: "opened", id, session: answer.session });
+      case "refused":
+        return this.#deny(client, id, denialOfSession(answer.why));
+      case "done": {
+        const inner = decodeAnswer(answer.answer)!;
+        if (inner.kind === "lease" && !answer.isRepeated) this.#keeper.granted(inner.lease, nowMs);
+        return this.#send(client, { kind: "answer", id, answer: inner });
+      }
+      case "ended":
+    }
+  }
+
+  #failed(ticket: number, why: Denial, leader: string, nowMs: Millis): void {
+    const waiting = this.#take(ticket);
+    if (leader !== "") this.#leader = leader;
+    if (waiting === "keeper") this.#keeper.retry(nowMs);
+    if (waiting === "start" && this.#isLeader) this.#startAtMs = nowMs + LOOK_MS;
+    if (typeof waiting === "object") this.#deny(waiting.client, waiting.request.id, why);
+  }
+
+  #readable(ticket: number, nowMs: Millis): void {
+    const waiting = this.#take(ticket);
+    if (waiting === "beat") return this.#watches.beat();
+    if (waiting === "start") {
+      if (this.#isLeader) this.#keeper.start(nowMs);
+      return;
+    }
+    if (typeof waiting !== "object") return;
+    const { client, request } = waiting;
+    if (request.kind === "renew") return this.#renew(client, request, nowMs);
+    if (request.kind === "get" || request.kind === "list") this.#answerRead(client, request);
+  }
+
+  #answerRead(client: ClientId, request: Request & { readonly kind: "get" | "list" }): void {
+    const { store } = this.#machine;
+    const { id } = request;
+    const { revision } = store;
+    if (request.kind === "get") {
+      const item = store.get(request.key);
+      const version = item?.version ?? 0;
+      return this.#send(client, { kind: "value", id, revision, version, value: item?.value });
+    }
+    const { items, hasMore } = store.list(request.prefix, request.after, request.keysMax);
+    this.#send(client, { kind: "page", id, revision, items, hasMore });
+  }
+
+  /** That this node leads was confirmed after the client had asked. */
+  #renew(client: ClientId, { id, lease }: Request & { kind: "renew" }, nowMs: Millis): void {
+    if (!this.#isLeader || !this.#keeper.isOn) return this.#deny(client, id, "no leader");
+    const ttlMs = this.#keeper.renew(lease, nowMs);
+    if (ttlMs === undefined) return this.#deny(client, id, "no lease");
+    this.#send(client, { kind: "renewed", id, ttlMs });
+  }
+
+  #deny(client: ClientId, id: number, why: Denial): void {
+    const leader = this.#isLeader ? "" : this.#leader;
+    const isLost = why === "not leader" && leader === "";
+    this.#send(client, { kind: "denied", id, why: isLost ? "no leader" : why, leader });
+  }
+
+  #send(client: ClientId, reply: Reply): void {
+    this.#out.push({ kind: "send", client, bytes: encodeReply(reply) });
+  }
+
+  // ---- the leader's own
+
+  #role(isLeader: boolean, leader: string): void {
+    this.#leader = leader;
+    if (isLeader === this.#isLeader) return;
+    this.#isLeader = isLeader;
+    this.#keeper.stop();
+    // Its state may lack what earlier leaders committed.
+    this.#startAtMs = isLeader ? -Infinity : undefined;
+  }
+
+  #keep(nowMs: Millis): void {
+    if (this.#startAtMs !== undefined && nowMs >= this.#startAtMs) {
+      this.#startAtMs = undefined;
+      this.#read("start");
+    }
+    for (const command of this.#keeper.due(nowMs)) {
+      this.#out.push({ kind: "submit", ticket: this.#wait("keeper"), command });
+    }
+    const beatAtMs = this.#watches.beatAtMs();
+    if (beatAtMs === undefined || nowMs < beatAtMs) return;
+    this.#watches.beginBeat(nowMs);
+    this.#read("beat");
+  }
+}
+
+/** Whether it is a command that clients may send: not one of the leader's own. */
+function isOfClients(bytes: Uint8Array): boolean {
+  const command = decodeCommand(bytes);
+  if (command === undefined || command.kind === "sweep") return false;
+  return command.kind !== "expire" || command.leases.length === 1;
+}
+
+function denialOf(why: LogRefusal): Denial {
+  if (why === "stopped") return "no leader";
+  return why === "too large" ? "malformed" : why;
+}
+
+function denialOfSession(why: SessionRefusal): Denial {
+  switch (why) {
+    case "unknown session":
+    case "too many sessions":
+    case "malformed":
+      return why;
+    case "too many requests":
+      return "overloaded";
+    case "out of order":
+    case "forgotten":
+      return "out of order";
+  }
+}

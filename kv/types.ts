@@ -1,0 +1,46 @@
+/**
+ * What the core of a server of the store is told, and what it asks for.
+ *
+ * @module
+ */
+import type { SessionAnswer } from "../raft/mod.ts";
+
+/** Names a client's connection, for as long as it lasts and ever after. */
+export type ClientId = number;
+
+/** Why the log did not take something. */
+export type LogRefusal = "not leader" | "overloaded" | "too large" | "stopped";
+
+export type ServerInput =
+  /** A message of a client. The bytes are the core's from now on. */
+  | { readonly kind: "message"; readonly client: ClientId; readonly bytes: Uint8Array }
+  /** The client's connection is no more. */
+  | { readonly kind: "gone"; readonly client: ClientId }
+  /** What was submitted is applied to this node's state, with this answer. */
+  | { readonly kind: "applied"; readonly ticket: number; readonly answer: SessionAnswer }
+  /** It is in no log and will be in none; `leader` is the address of who leads, "" if unknown. */
+  | {
+      readonly kind: "rejected";
+      readonly ticket: number;
+      readonly why: LogRefusal;
+      readonly leader: string;
+    }
+  /** It may come into the log, or not. */
+  | { readonly kind: "unsure"; readonly ticket: number }
+  /** This node's state now has all that was done before the read was asked for. */
+  | { readonly kind: "readable"; readonly ticket: number }
+  /** It could not be confirmed. */
+  | { readonly kind: "unreadable"; readonly ticket: number; readonly leader: string }
+  /** Who leads has changed; `leader` is its address, "" if unknown. */
+  | { readonly kind: "role"; readonly isLeader: boolean; readonly leader: string }
+  /** Entries were applied, or a snapshot was restored. */
+  | { readonly kind: "advanced" };
+
+export type ServerEffect =
+  | { readonly kind: "send"; readonly client: ClientId; readonly bytes: Uint8Array }
+  /** End the connection: it broke the protocol. `reason` is one line. */
+  | { readonly kind: "close"; readonly client: ClientId; readonly reason: string }
+  /** Replicate a command; answered by `applied`, `rejected` or `unsure`. */
+  | { readonly kind: "submit"; readonly ticket: number; readonly command: Uint8Array }
+  /** Say when the state is recent; answered by `readable` or `unreadable`. */
+  | { readonly kind: "read"; readonly ticket: number };

@@ -1,0 +1,341 @@
+/**
+ * One simulated server of the store, through all its lives: Raft's core, a disk, the replicated
+ * state, and the core that serves clients.
+ *
+ * @module
+ */
+import { seededRandom } from "../../base/random.ts";
+import type { KvMachine } from "../../kv/machine.ts";
+import { ServerCore } from "../../kv/server_core.ts";
+import type { ServerEffect, ServerInput } from "../../kv/types.ts";
+import type {
+  Entry,
+  FateEffect,
+  Message,
+  NodeId,
+  ProposedEffect,
+  RaftEffect,
+  RaftInput,
+  RaftNode,
+  RaftParams,
+} from "../../raft/mod.ts";
+import type { ClockQuirks } from "../engine/clock.ts";
+import { Computer, PLAIN } from "../engine/computer.ts";
+import type { Loop } from "../engine/loop.ts";
+import { Process } from "../engine/process.ts";
+import type { TraceLine } from "../engine/trace.ts";
+import type { SimDisk } from "../raft/disk.ts";
+import type { RaftNetwork } from "../raft/net.ts";
+import type { AnyCore } from "../raft/plants.ts";
+import type { ClientNetwork, Connection, End } from "./client_net.ts";
+import type { KvOracle } from "./oracle.ts";
+import type { KvParts } from "./plants.ts";
+
+/** What a node is made of, and what it calls. */
+export interface NodeOptions {
+  readonly id: NodeId;
+  readonly seed: number;
+  readonly loop: Loop;
+  readonly network: RaftNetwork;
+  readonly clients: ClientNetwork;
+  readonly oracle: KvOracle;
+  readonly disk: SimDisk;
+  readonly params: RaftParams;
+  readonly clock: ClockQuirks;
+  readonly parts: KvParts;
+  /** A snapshot is taken when the log has this many bytes. */
+  readonly logBytesMax: number;
+  readonly trace: TraceLine | undefined;
+}
+
+/** A command that a client waits for. */
+interface Ticket {
+  readonly ticket: number;
+  readonly term: number;
+}
+
+/** A node that crashes and starts again. */
+export class KvNode {
+  readonly id: NodeId;
+  readonly disk: SimDisk;
+  readonly #options: NodeOptions;
+  readonly #computer: Computer;
+  raft: AnyCore | undefined;
+  machine: KvMachine | undefined;
+  #raftProcess: Process<RaftInput, RaftEffect> | undefined;
+  #process: Process<ServerInput, ServerEffect> | undefined;
+  readonly #connections = new Map<number, Connection>();
+  #connectionIds = 0;
+  /** By index. */
+  readonly #tickets = new Map<number, Ticket>();
+  /** Submitted, and not yet proposed. */
+  readonly #commands = new Map<number, Uint8Array>();
+  #lives = 0;
+  #snapshotIndex = 0;
+  #logBytes = 0;
+  snapshotsTaken = 0;
+  snapshotsRestored = 0;
+  snapshotBytesMost = 0;
+
+  constructor(options: NodeOptions) {
+    this.#options = options;
+    this.id = options.id;
+    this.disk = options.disk;
+    const { id, loop, clock, disk } = options;
+    const quirks = { ...PLAIN, ...clock };
+    this.#computer = new Computer({ name: `node ${id}`, loop, quirks, disks: [disk] });
+  }
+
+  get isUp(): boolean {
+    return this.raft !== undefined;
+  }
+
+  get node(): RaftNode | undefined {
+    return this.raft?.node;
+  }
+
+  get isLeader(): boolean {
+    return this.node?.role === "leader";
+  }
+
+  /** Begins a life with what the disk holds. */
+  start(): void {
+    if (this.isUp) return;
+    const { id, seed, params, parts } = this.#options;
+    const life = ++this.#lives;
+    const tell = (input: RaftInput): void => {
+      if (life === this.#lives) this.#tellRaft(input);
+    };
+    const persisted = this.disk.start({
+      stored: (token) => tell({ kind: "stored", token }),
+      disk: (state) => tell({ kind: "disk", state }),
+    });
+    const machine = parts.createMachine();
+    if (persisted.snapshot.index > 0) machine.restore(this.disk.snapshotBytes);
+    this.machine = machine;
+    this.#snapshotIndex = persisted.snapshot.index;
+    this.#logBytes = 0;
+    this.#tickets.clear();
+    this.#commands.clear();
+    const random = seededRandom(seed, 100_000 + id * 1000 + life);
+    const nowMs = this.#computer.nowMs();
+    const raft = parts.raft.createCore({ id, params, persisted, random, nowMs });
+    this.raft = raft;
+    const core = new ServerCore({
+      machine,
+      status: () => JSON.stringify({ node: id }),
+      keeper: parts.createKeeper(machine),
+    });
+    this.#process = new Process({
+      computer: this.#computer,
+      core,
+      carryOut: (effect) => this.#serve(effect),
+    });
+    this.#raftProcess = new Process({
+      computer: this.#computer,
+      core: raft,
+      carryOut: (effect) => this.#carryOut(effect),
+    });
+    this.#raftProcess.tell({ kind: "wake" });
+  }
+
+  /** The node is gone at once. */
+  crash(): void {
+    if (!this.isUp) return;
+    this.#options.trace?.(() => `${this.id} crashes`);
+    this.#computer.crash();
+    this.raft = undefined;
+    this.#lives++;
+    this.#connections.clear();
+    this.#options.clients.breakServer(this.id);
+  }
+
+  /** Stands still for a while. */
+  sleep(forMs: number): void {
+    if (this.isUp) this.#computer.sleep(forMs);
+  }
+
+  rouse(): void {
+    this.#computer.heal();
+  }
+
+  receive(from: NodeId, message: Message): void {
+    this.#tellRaft({ kind: "message", from, message });
+  }
+
+  /** A client connects. */
+  accept(connection: Connection): End | undefined {
+    if (!this.isUp || this.#computer.isAsleep) return undefined;
+    const client = ++this.#connectionIds;
+    this.#connections.set(client, connection);
+    const life = this.#lives;
+    const tell = (input: ServerInput): void => {
+      if (life === this.#lives) this.#tell(input);
+    };
+    return {
+      payload: (bytes) => tell({ kind: "message", client, bytes }),
+      gone: () => {
+        this.#connections.delete(client);
+        tell({ kind: "gone", client });
+      },
+    };
+  }
+
+  #tellRaft(input: RaftInput): void {
+    const process = this.#raftProcess;
+    if (this.isUp) process?.whenAwake(() => process.tell(input));
+  }
+
+  #tell(input: ServerInput): void {
+    const process = this.#process;
+    if (this.isUp) process?.whenAwake(() => process.tell(input));
+  }
+
+  // ---- the server
+
+  #serve(effect: ServerEffect): void {
+    const { clients } = this.#options;
+    switch (effect.kind) {
+      case "send": {
+        const connection = this.#connections.get(effect.client);
+        if (connection !== undefined) clients.send(connection, "client", effect.bytes);
+        return;
+      }
+      case "close":
+        throw new Error(`node ${this.id} closes an honest client's connection: ${effect.reason}`);
+      case "submit": {
+        const { ticket: id, command } = effect;
+        this.#commands.set(id, command);
+        return this.#tellRaft({ kind: "propose", id, commands: [command] });
+      }
+      case "read":
+        return this.#tellRaft({ kind: "read", id: effect.ticket, lease: false });
+    }
+  }
+
+  // ---- the log
+
+  #carryOut(effect: RaftEffect): void {
+    const { network, params } = this.#options;
+    switch (effect.kind) {
+      case "send":
+        return network.send(this.id, effect.to, effect.message);
+      case "sendChunk": {
+        const { message, to } = effect;
+        const data = this.disk.read(message.meta.index, message.offset, params.chunkBytesMax);
+        if (data !== undefined) network.send(this.id, to, { ...message, data });
+        return;
+      }
+      case "keepChunk":
+        return this.disk.keepChunk(effect.meta, effect.offset, effect.data);
+      case "store":
+        return this.disk.store(effect);
+      case "apply":
+        return this.#apply(effect.entries);
+      case "restore":
+        return this.#restore(effect.meta.index);
+      case "proposed":
+        return this.#proposed(effect);
+      case "fate":
+        return this.#fate(effect);
+      case "read": {
+        const { id: ticket, index } = effect;
+        const leader = this.#leader;
+        if (index >= 0) return this.#tell({ kind: "readable", ticket });
+        return this.#tell({ kind: "unreadable", ticket, leader });
+      }
+      case "role": {
+        this.#options.trace?.(() => `${this.id} is ${effect.role} of term ${effect.term}`);
+        const isLeader = effect.role === "leader";
+        return this.#tell({ kind: "role", isLeader, leader: this.#leader });
+      }
+      case "stop":
+        this.#options.loop.after(0, () => this.crash());
+        return;
+      default:
+    }
+  }
+
+  get #leader(): string {
+    const leader = this.node?.leader ?? 0;
+    return leader === 0 ? "" : String(leader);
+  }
+
+  #proposed(effect: ProposedEffect): void {
+    const { id: ticket } = effect;
+    const command = this.#commands.get(ticket)!;
+    this.#commands.delete(ticket);
+    if (!effect.isAccepted) {
+      const { why } = effect;
+      const isBusy = why === "overloaded" || why === "disk full" || why === "transferring";
+      const leader = effect.leader === 0 ? "" : String(effect.leader);
+      const reason = isBusy ? "overloaded" : why === "too large" ? why : "not leader";
+      return this.#tell({ kind: "rejected", ticket, why: reason, leader });
+    }
+    if (this.#options.parts.answersEarly) return this.#answerEarly(ticket, command, effect.first);
+    this.#tickets.set(effect.first, { ticket, term: effect.term });
+  }
+
+  /** A mistake that is planted: what it will come to, as things stand. */
+  #answerEarly(ticket: number, command: Uint8Array, index: number): void {
+    const machine = this.#options.parts.createMachine();
+    machine.restore(this.machine!.snapshot());
+    this.#tell({ kind: "applied", ticket, answer: machine.apply(command, index) });
+  }
+
+  #fate({ fate, term, first, last }: FateEffect): void {
+    if (fate === "committed") return;
+    for (let index = first; index <= last; index++) {
+      const known = this.#tickets.get(index);
+      if (known?.term !== term) continue;
+      this.#tickets.delete(index);
+      const { ticket } = known;
+      if (fate === "unknown") this.#tell({ kind: "unsure", ticket });
+      else this.#tell({ kind: "rejected", ticket, why: "not leader", leader: this.#leader });
+    }
+  }
+
+  #apply(entries: readonly Entry[]): void {
+    const { oracle, logBytesMax } = this.#options;
+    const machine = this.machine!;
+    for (const { index, term, kind, data } of entries) {
+      this.#logBytes += data.length + 32;
+      if (kind !== "command") continue;
+      const before = machine.store.revision;
+      const leases = new Set(machine.store.leases.keys());
+      const answer = machine.apply(data, index);
+      const ended = [...leases].filter((lease) => !machine.store.leases.has(lease));
+      oracle.applied(this.id, index, answer, machine, before, ended.length > 0);
+      // What is of no session is the leader's own.
+      if (data[0] === 8) for (const lease of ended) oracle.leaseEnded(lease);
+      const known = this.#tickets.get(index);
+      this.#tickets.delete(index);
+      if (known?.term !== term) continue;
+      this.#tell({ kind: "applied", ticket: known.ticket, answer });
+    }
+    const { index } = entries.at(-1)!;
+    this.#tell({ kind: "advanced" });
+    this.#tellRaft({ kind: "applied", index });
+    if (this.#logBytes > logBytesMax) this.#takeSnapshot(index);
+  }
+
+  #takeSnapshot(index: number): void {
+    this.#logBytes = 0;
+    this.#snapshotIndex = index;
+    const bytes = this.machine!.snapshot();
+    this.snapshotsTaken++;
+    this.snapshotBytesMost = Math.max(this.snapshotBytesMost, bytes.length);
+    this.disk.give(index, bytes);
+    this.#tellRaft({ kind: "snapshotTaken", index, size: bytes.length });
+  }
+
+  #restore(index: number): void {
+    const bytes = this.disk.read(index, 0, Infinity);
+    if (bytes === undefined) throw new Error(`node ${this.id}: snapshot ${index} is not there`);
+    this.machine!.restore(bytes);
+    this.snapshotsRestored++;
+    this.#snapshotIndex = index;
+    this.#tell({ kind: "advanced" });
+    this.#tellRaft({ kind: "applied", index: this.#snapshotIndex });
+  }
+}

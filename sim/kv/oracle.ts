@@ -1,0 +1,135 @@
+/**
+ * Sees what all nodes of a simulated store apply, and what clients are told of it.
+ *
+ * @module
+ */
+import type { Millis } from "../../base/machine.ts";
+import { byteString } from "../../kv/bytes.ts";
+import type { Event } from "../../kv/change_log.ts";
+import type { KvMachine } from "../../kv/machine.ts";
+import type { KvOp } from "../../kv/kv_model.ts";
+import { DEFAULT_BUDGET, type Operation } from "../../kv/linearize.ts";
+import { checkHistory, violationText } from "../../kv/verdict.ts";
+import { KV_MODEL } from "../../kv/kv_model.ts";
+import type { NodeId, SessionAnswer } from "../../raft/mod.ts";
+import { demand } from "../engine/trace.ts";
+
+/** A search that goes further is a failure: histories are cut so that it does not. */
+const BUDGET = { ...DEFAULT_BUDGET, stepsMax: 3_000_000, memoMax: 500_000 };
+/** Clocks may be this much faster than time. */
+const FASTEST_CLOCK = 1.25;
+
+/** What is known of a lease. */
+interface LeaseFacts {
+  readonly ttlMs: Millis;
+  /** Its owner may count on it from the moment at which it asked. */
+  goodUntilMs: Millis;
+}
+
+/** The global truth. */
+export class KvOracle {
+  readonly #nowMs: () => Millis;
+  /** Of each index: what it came to. */
+  readonly #answers = new Map<number, string>();
+  /** By revision; nothing at 0. */
+  readonly #events: (Event | undefined)[] = [undefined];
+  readonly #leases = new Map<number, LeaseFacts>();
+  readonly history: Operation<KvOp>[] = [];
+
+  constructor(nowMs: () => Millis) {
+    this.#nowMs = nowMs;
+  }
+
+  /** Changes so far. */
+  get revision(): number {
+    return this.#events.length - 1;
+  }
+
+  /** A node applied the entry at `index`, and its store went on from the revision `before`. */
+  applied(
+    node: NodeId,
+    index: number,
+    answer: SessionAnswer,
+    machine: KvMachine,
+    before: number,
+    isExpiry: boolean,
+  ): void {
+    const { store } = machine;
+    const bytes = answer.kind === "done" ? byteString(answer.answer) : "";
+    const text = `${JSON.stringify({ ...answer, answer: bytes })} ${store.revision}`;
+    const known = this.#answers.get(index);
+    demand(
+      known === undefined || known === text,
+      () => `node ${node} answers entry ${index} with ${text}, another with ${known}`,
+    );
+    this.#answers.set(index, text);
+    const changes = store.changes.after(before, "", Infinity, Infinity);
+    demand(changes !== undefined, () => `node ${node} forgot what it just changed`);
+    for (const event of changes.events) this.#changed(node, event, isExpiry);
+  }
+
+  /** A client holds a lease of `ttlMs`, for which it asked, or asked again, at `askedMs`. */
+  leaseHeld(lease: number, ttlMs: Millis, askedMs: Millis): void {
+    const facts = this.#leases.get(lease) ?? { ttlMs, goodUntilMs: 0 };
+    facts.goodUntilMs = Math.max(facts.goodUntilMs, askedMs + ttlMs / FASTEST_CLOCK);
+    this.#leases.set(lease, facts);
+  }
+
+  /** A lease is ended by the store. */
+  leaseEnded(lease: number): void {
+    const facts = this.#leases.get(lease);
+    if (facts === undefined) return;
+    const nowMs = this.#nowMs();
+    demand(
+      nowMs >= facts.goodUntilMs,
+      () => `lease ${lease} ended ${facts.goodUntilMs - nowMs} ms before its time`,
+    );
+  }
+
+  /** A watch that had everything up to `after` was given events, and says it has all to `upTo`. */
+  watched(
+    who: string,
+    prefix: string,
+    after: number,
+    events: readonly Event[],
+    upTo: number,
+  ): void {
+    const truth = this.#events
+      .slice(after + 1, upTo + 1)
+      .filter((event) => event!.key.startsWith(prefix));
+    const told = (list: readonly (Event | undefined)[]): string =>
+      list.map((event) => `${event!.revision} ${event!.key} ${event!.version}`).join(", ");
+    demand(upTo <= this.revision, () => `${who} was told of the future, ${upTo}`);
+    demand(
+      told(truth) === told(events),
+      () => `${who} behind ${after} saw ${told(events)}; true is ${told(truth)}`,
+    );
+  }
+
+  /** Checks the whole history; unknown is a failure. */
+  check(): number {
+    const { verdict, violation, steps } = checkHistory(this.history, BUDGET);
+    const text = violation === undefined ? "" : `\n${violationText(violation, KV_MODEL.describe)}`;
+    demand(verdict === "linearizable", () => `the history is ${verdict}${text}`);
+    return steps;
+  }
+
+  #changed(node: NodeId, event: Event, isExpiry: boolean): void {
+    const known = this.#events[event.revision];
+    if (known !== undefined) {
+      const isSame = known.key === event.key && known.version === event.version;
+      demand(isSame, () => `node ${node} has another change ${event.revision}`);
+      return;
+    }
+    demand(
+      event.revision === this.#events.length,
+      () => `node ${node} made change ${event.revision} after ${this.revision}`,
+    );
+    this.#events.push(event);
+    if (!isExpiry) return;
+    const { key, version } = event;
+    const nowMs = this.#nowMs();
+    const op: KvOp = { kind: "delete", key, value: null, ok: true, version };
+    this.history.push({ client: "lease", op, callMs: nowMs, returnMs: nowMs });
+  }
+}
