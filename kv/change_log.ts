@@ -18,6 +18,12 @@ export interface Event {
   readonly version: number;
 }
 
+/** Changes of some keys, in order: all of them up to a revision. */
+export interface Changes {
+  readonly events: readonly Event[];
+  readonly upTo: number;
+}
+
 /** See the module. */
 export class ChangeLog {
   #events: Event[] = [];
@@ -56,16 +62,16 @@ export class ChangeLog {
   }
 
   /**
-   * Changes behind `revision` of keys with `prefix`, in order, at most `countMax`, and not many more
-   * bytes than `bytesMax`; and the revision up to which they are all. Undefined: some of them are
-   * forgotten.
+   * Changes behind `revision` of keys with `prefix`, in order, at most `countMax`, and not many
+   * more bytes than `bytesMax`; and the revision up to which they are all. Undefined: some of them
+   * are forgotten.
    */
   after(
     revision: number,
     prefix: ByteString,
     countMax: number,
     bytesMax: number,
-  ): { readonly events: readonly Event[]; readonly upTo: number } | undefined {
+  ): Changes | undefined {
     if (revision < this.#floor) return undefined;
     const events: Event[] = [];
     let upTo = revision;

@@ -7,18 +7,13 @@
 import { earlier, invariant, type Machine, type Millis, type Wake } from "../base/machine.ts";
 import { Outbox } from "../base/outbox.ts";
 import type { Random } from "../base/random.ts";
+import { type Entry, entryOf, FINAL, isCertain } from "./client_entry.ts";
 import { ClientLink } from "./client_link.ts";
-import type {
-  Call,
-  CallFailure,
-  CallOutcome,
-  ClientEffect,
-  ClientInput,
-} from "./client_types.ts";
+import type { Call, CallFailure, CallOutcome, ClientEffect, ClientInput } from "./client_types.ts";
 import { ClientWatches } from "./client_watches.ts";
 import { encodeCommand } from "./commands.ts";
-import { type Footprint, footprintOf, isInTheWay } from "./footprint.ts";
-import { decodeReply, type Denial, encodeRequest, type Reply, type Request } from "./messages.ts";
+import { isInTheWay } from "./footprint.ts";
+import { decodeReply, type Denial, encodeRequest, type Request } from "./messages.ts";
 
 /** Calls under way of one client, answered or given up; the library waits above. */
 export const CALLS_MAX = 10_000;
@@ -26,27 +21,6 @@ export const CALLS_MAX = 10_000;
 const WRITES_AHEAD_MAX = 512;
 /** A command that changes nothing: takes the place of one that was given up in time. */
 const NOTHING: Uint8Array = encodeCommand({ kind: "expire", leases: [0] });
-
-/** A call that is not answered yet. */
-interface Entry {
-  readonly id: number;
-  readonly call: Call;
-  readonly footprint: Footprint;
-  readonly deadlineMs: Millis | undefined;
-  command: Uint8Array | undefined;
-  /** Of the session's requests; 0: not sent yet. */
-  number: number;
-  session: number;
-  /** Of the message that is not answered; 0: none is under way. */
-  messageId: number;
-  /** An earlier sending may have been done. */
-  isDoubtful: boolean;
-  /** Nobody waits for it, but the session's next requests need it done. */
-  isGhost: boolean;
-  /** Earlier calls that it must not overtake, and later ones that must not overtake it. */
-  blockers: number;
-  readonly blocked: Entry[];
-}
 
 /** What a core is made of. */
 export interface ClientOptions {
@@ -151,20 +125,7 @@ export class ClientCore implements Machine<ClientInput, ClientEffect> {
   // ---- calls
 
   #add(id: number, call: Call, deadlineMs: Millis | undefined): void {
-    const entry: Entry = {
-      id,
-      call,
-      footprint: footprintOf(call),
-      deadlineMs,
-      command: call.kind === "write" ? encodeCommand(call.command) : undefined,
-      number: 0,
-      session: 0,
-      messageId: 0,
-      isDoubtful: false,
-      isGhost: false,
-      blockers: 0,
-      blocked: [],
-    };
+    const entry = entryOf(id, call, deadlineMs);
     for (const other of this.#calls.values()) {
       if (other.isGhost || !isInTheWay(other.footprint, entry.footprint)) continue;
       other.blocked.push(entry);
@@ -196,23 +157,21 @@ export class ClientCore implements Machine<ClientInput, ClientEffect> {
   #giveUp(entry: Entry | undefined, why: "aborted" | "timed out"): void {
     if (entry === undefined || entry.isGhost) return;
     const isWrite = entry.call.kind === "write";
-    const isCertain = !entry.isDoubtful && entry.messageId === 0;
     if (!isWrite || entry.number === 0) {
-      const isUnknown = isWrite && !isCertain;
-      return this.#finish(entry, { failure: isUnknown ? "unknown" : why });
+      return this.#finish(entry, { failure: isCertain(entry) ? why : "unknown" });
     }
     // The requests behind it wait for its number.
-    const outcome: CallOutcome = { failure: isCertain ? why : "unknown" };
+    const outcome: CallOutcome = { failure: isCertain(entry) ? why : "unknown" };
     this.#out.push({ kind: "done", id: entry.id, outcome });
     entry.isGhost = true;
-    if (isCertain) entry.command = NOTHING;
+    if (isCertain(entry)) entry.command = NOTHING;
     this.#unblock(entry);
   }
 
   #expire(nowMs: Millis): void {
     if (nowMs < this.#deadlineMs) return;
     this.#deadlineMs = Infinity;
-    for (const entry of [...this.#calls.values()]) {
+    for (const entry of this.#calls.values()) {
       const { deadlineMs } = entry;
       if (deadlineMs === undefined || entry.isGhost) continue;
       if (deadlineMs <= nowMs) this.#giveUp(entry, "timed out");
@@ -223,10 +182,8 @@ export class ClientCore implements Machine<ClientInput, ClientEffect> {
   #close(): void {
     this.#isClosed = true;
     for (const entry of this.#calls.values()) {
-      const isCertain = !entry.isDoubtful && entry.messageId === 0;
-      const isUnknown = entry.call.kind === "write" && !isCertain;
       if (entry.isGhost) continue;
-      const outcome: CallOutcome = { failure: isUnknown ? "unknown" : "closed" };
+      const outcome: CallOutcome = { failure: isCertain(entry) ? "closed" : "unknown" };
       this.#out.push({ kind: "done", id: entry.id, outcome });
     }
     this.#watches.close();
@@ -398,12 +355,3 @@ export class ClientCore implements Machine<ClientInput, ClientEffect> {
     }
   }
 }
-
-/** Denials that no repetition would change. */
-const FINAL: Partial<Record<Denial, CallFailure>> = {
-  "no lease": "no lease",
-  malformed: "malformed",
-};
-
-/** A reply that answers a call. */
-export type AnswerReply = Exclude<Reply, { readonly kind: "opened" | "events" | "denied" }>;

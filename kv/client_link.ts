@@ -18,8 +18,7 @@ const DIAL_MS: Millis = 2000;
 
 /** What a link asks for. */
 export type LinkEffect =
-  | { readonly kind: "dial"; readonly server: string }
-  | { readonly kind: "hangUp" };
+  { readonly kind: "dial"; readonly server: string } | { readonly kind: "hangUp" };
 
 /** See the module. */
 export class ClientLink {
@@ -61,10 +60,15 @@ export class ClientLink {
   /** There is something to send, or to wait for. `isOwed`: an answer is due. */
   need(isOwed: boolean, nowMs: Millis): void {
     if (this.#state === "down" && nowMs >= this.#dialAtMs) return this.#dial(nowMs);
-    if (this.#state === "dialing" && nowMs - this.#heardAtMs >= DIAL_MS) return this.leave(nowMs);
+    // Compared as wakeAtMs adds: differences of such numbers are rounded.
+    if (this.#state === "dialing") {
+      if (nowMs >= this.#heardAtMs + DIAL_MS) this.leave(nowMs);
+      return;
+    }
     if (!this.isUp) return;
+    if (nowMs >= this.#holdUntilMs) this.#holdUntilMs = -Infinity;
     if (!isOwed) this.#heardAtMs = nowMs;
-    if (nowMs - this.#heardAtMs >= SILENCE_MS) this.leave(nowMs);
+    if (nowMs >= this.#heardAtMs + SILENCE_MS) this.leave(nowMs);
   }
 
   /** When `need` should be called again. */
@@ -72,7 +76,7 @@ export class ClientLink {
     if (this.#state === "down") return this.#dialAtMs;
     if (this.#state === "dialing") return this.#heardAtMs + DIAL_MS;
     const silentAtMs = this.#heardAtMs + SILENCE_MS;
-    return earlier(silentAtMs, this.#holdUntilMs > this.#heardAtMs ? this.#holdUntilMs : undefined);
+    return earlier(silentAtMs, this.#holdUntilMs === -Infinity ? undefined : this.#holdUntilMs);
   }
 
   connected(nowMs: Millis): void {

@@ -28,7 +28,7 @@ export type Call =
 export type CallFailure =
   /** It may have been done, or may yet be: the time is over, or the session was lost. */
   | "unknown"
-  /** The time is over, or it was aborted, or the client closed: it was not done, and will not be. */
+  /** The time is over, it was aborted, or the client closed: it was not done, and will not be. */
   | "timed out"
   | "aborted"
   | "closed"
@@ -39,8 +39,7 @@ export type CallFailure =
 
 /** What became of a call. `isDoubtful`: an earlier sending of it may have been done. */
 export type CallOutcome =
-  | { readonly reply: Reply; readonly isDoubtful: boolean }
-  | { readonly failure: CallFailure };
+  { readonly reply: Reply; readonly isDoubtful: boolean } | { readonly failure: CallFailure };
 
 export type ClientInput =
   /** `id` is new. At `deadlineMs`, if there is one, it is given up. */

@@ -55,10 +55,8 @@ export class ClientWatches {
     const id = wireId - WIRE_IDS;
     const watch = this.#watches.get(id);
     if (watch === undefined || !watch.isSent) return;
-    const isFirst = watch.upTo === undefined;
     if (events.length === 0 && watch.upTo === upTo) return this.#send({ kind: "seen", id: wireId });
     watch.upTo = Math.max(watch.upTo ?? 0, upTo);
-    if (events.length === 0 && !isFirst) return this.#send({ kind: "seen", id: wireId });
     this.#push({ kind: "events", id, events, upTo });
   }
 

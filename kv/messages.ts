@@ -249,7 +249,11 @@ export function encodeReply(reply: Reply): Uint8Array {
     case "events":
       writer.uint(reply.upTo).uint(reply.events.length);
       for (const { revision, key, value, version } of reply.events) {
-        writer.uint(revision).text(key).uint(version).flag(value !== undefined);
+        writer
+          .uint(revision)
+          .text(key)
+          .uint(version)
+          .flag(value !== undefined);
         if (value !== undefined) writer.blob(value);
       }
       return writer.taken();

@@ -7,7 +7,12 @@
  */
 import { earlier, type Machine, type Millis, type Wake } from "../base/machine.ts";
 import { Outbox } from "../base/outbox.ts";
-import { openCommand, requestCommand, type SessionAnswer, type SessionRefusal } from "../raft/mod.ts";
+import {
+  openCommand,
+  requestCommand,
+  type SessionAnswer,
+  type SessionRefusal,
+} from "../raft/mod.ts";
 import { decodeAnswer, decodeCommand } from "./commands.ts";
 import { Keeper } from "./keeper.ts";
 import { LOOK_MS, REQUESTS_MAX } from "./limits.ts";
@@ -130,7 +135,8 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
         return this.#send(client, { kind: "status", id: request.id, text: this.#status() });
       case "watch": {
         const { id, prefix, after } = request;
-        if (!this.#watches.add(client, id, prefix, after)) this.#deny(client, id, "too many watches");
+        if (!this.#watches.add(client, id, prefix, after))
+          this.#deny(client, id, "too many watches");
         return;
       }
       default:
@@ -150,11 +156,7 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
     }
   }
 
-  #write(
-    client: ClientId,
-    request: Request & { readonly kind: "write" },
-    nowMs: Millis,
-  ): void {
+  #write(client: ClientId, request: Request & { readonly kind: "write" }, nowMs: Millis): void {
     const { id, session, number, lowest, command } = request;
     if (!isOfClients(command)) return this.#deny(client, id, "malformed");
     this.#keeper.used(session, nowMs);

@@ -6,11 +6,12 @@
  */
 import type { Harness } from "./engine/harness.ts";
 import { FLEET } from "./fleet/run.ts";
+import { KV } from "./kv/run.ts";
 import { LSP } from "./lsp/run.ts";
 import { RAFT } from "./raft/run.ts";
 
 /** All of them, in the order in which they run. */
-export const HARNESSES: readonly Harness[] = [LSP, FLEET, RAFT];
+export const HARNESSES: readonly Harness[] = [LSP, FLEET, RAFT, KV];
 
 /** The harness of that name. */
 export function harnessNamed(name: string): Harness | undefined {

@@ -214,10 +214,7 @@ function answeredOp(call: Call, outcome: CallOutcome): KvOp | undefined {
   return undefined;
 }
 
-function writeOp(
-  command: Command,
-  reply: Reply | undefined,
-): KvOp | undefined {
+function writeOp(command: Command, reply: Reply | undefined): KvOp | undefined {
   const answer = reply?.kind === "answer" ? reply.answer : undefined;
   if (answer?.kind === "failed") return undefined;
   const one = answer?.kind === "done" || answer?.kind === "refused" ? answer : undefined;

@@ -159,6 +159,11 @@ export class KvNode {
     this.#computer.heal();
   }
 
+  /** Asks it to hand its lead over. */
+  transfer(to: NodeId): void {
+    this.#tellRaft({ kind: "transfer", id: 0, to });
+  }
+
   receive(from: NodeId, message: Message): void {
     this.#tellRaft({ kind: "message", from, message });
   }
@@ -272,15 +277,19 @@ export class KvNode {
       const reason = isBusy ? "overloaded" : why === "too large" ? why : "not leader";
       return this.#tell({ kind: "rejected", ticket, why: reason, leader });
     }
-    if (this.#options.parts.answersEarly) return this.#answerEarly(ticket, command, effect.first);
+    if (this.#answersEarly(ticket, command, effect.first)) return;
     this.#tickets.set(effect.first, { ticket, term: effect.term });
   }
 
-  /** A mistake that is planted: what it will come to, as things stand. */
-  #answerEarly(ticket: number, command: Uint8Array, index: number): void {
+  /** A mistake that is planted: tells what it will come to, as things stand. */
+  #answersEarly(ticket: number, command: Uint8Array, index: number): boolean {
+    if (!this.#options.parts.answersEarly) return false;
     const machine = this.#options.parts.createMachine();
     machine.restore(this.machine!.snapshot());
-    this.#tell({ kind: "applied", ticket, answer: machine.apply(command, index) });
+    const answer = machine.apply(command, index);
+    if (answer.kind !== "done") return false;
+    this.#tell({ kind: "applied", ticket, answer });
+    return true;
   }
 
   #fate({ fate, term, first, last }: FateEffect): void {

@@ -7,10 +7,9 @@ import type { Millis } from "../../base/machine.ts";
 import { byteString } from "../../kv/bytes.ts";
 import type { Event } from "../../kv/change_log.ts";
 import type { KvMachine } from "../../kv/machine.ts";
-import type { KvOp } from "../../kv/kv_model.ts";
+import { KV_MODEL, type KvOp } from "../../kv/kv_model.ts";
 import { DEFAULT_BUDGET, type Operation } from "../../kv/linearize.ts";
 import { checkHistory, violationText } from "../../kv/verdict.ts";
-import { KV_MODEL } from "../../kv/kv_model.ts";
 import type { NodeId, SessionAnswer } from "../../raft/mod.ts";
 import { demand } from "../engine/trace.ts";
 

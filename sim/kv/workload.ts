@@ -103,7 +103,11 @@ function drawnCall(
     return { kind: "write", isBare: false, command: { kind: "multi", changes } };
   }
   if (chance(random, 0.4)) {
-    return { kind: "write", isBare: false, command: { kind: "append", key, at: drawAt(key), value } };
+    return {
+      kind: "write",
+      isBare: false,
+      command: { kind: "append", key, at: drawAt(key), value },
+    };
   }
   if (chance(random, 0.2)) {
     const gone = { key, at: drawAt(key), value: undefined, lease: 0 };

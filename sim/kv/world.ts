@@ -6,8 +6,7 @@
  */
 import type { Millis } from "../../base/machine.ts";
 import { seededRandom } from "../../base/random.ts";
-import type { Config, NodeId, RaftParams } from "../../raft/mod.ts";
-import { raftParams } from "../../raft/mod.ts";
+import { type Config, type NodeId, type RaftParams, raftParams } from "../../raft/mod.ts";
 import { type ClockQuirks, PERFECT_CLOCK } from "../engine/clock.ts";
 import { Loop } from "../engine/loop.ts";
 import { demand, tracer, type TraceLine, type Transcript } from "../engine/trace.ts";

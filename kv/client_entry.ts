@@ -1,0 +1,60 @@
+/**
+ * A call of a client from its making to its answer.
+ *
+ * @module
+ */
+import type { Millis } from "../base/machine.ts";
+import type { Call, CallFailure } from "./client_types.ts";
+import { encodeCommand } from "./commands.ts";
+import { type Footprint, footprintOf } from "./footprint.ts";
+import type { Denial } from "./messages.ts";
+
+/** A call that is not answered yet. */
+export interface Entry {
+  readonly id: number;
+  readonly call: Call;
+  readonly footprint: Footprint;
+  readonly deadlineMs: Millis | undefined;
+  command: Uint8Array | undefined;
+  /** Of the session's requests; 0: not sent yet. */
+  number: number;
+  session: number;
+  /** Of the message that is not answered; 0: none is under way. */
+  messageId: number;
+  /** An earlier sending may have been done. */
+  isDoubtful: boolean;
+  /** Nobody waits for it, but the session's next requests need it done. */
+  isGhost: boolean;
+  /** Earlier calls that it must not overtake, and later ones that must not overtake it. */
+  blockers: number;
+  readonly blocked: Entry[];
+}
+
+/** A call that was just made. */
+export function entryOf(id: number, call: Call, deadlineMs: Millis | undefined): Entry {
+  return {
+    id,
+    call,
+    footprint: footprintOf(call),
+    deadlineMs,
+    command: call.kind === "write" ? encodeCommand(call.command) : undefined,
+    number: 0,
+    session: 0,
+    messageId: 0,
+    isDoubtful: false,
+    isGhost: false,
+    blockers: 0,
+    blocked: [],
+  };
+}
+
+/** Whether it was certainly not done, or does nothing. */
+export function isCertain({ call, isDoubtful, messageId }: Entry): boolean {
+  return call.kind !== "write" || (!isDoubtful && messageId === 0);
+}
+
+/** Denials that no repetition would change. */
+export const FINAL: Partial<Record<Denial, CallFailure>> = {
+  "no lease": "no lease",
+  malformed: "malformed",
+};
