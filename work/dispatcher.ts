@@ -75,15 +75,16 @@ export class Dispatcher {
     const fullSeconds = fullTask(rate, this.#limits) / fleetRate;
     const isNew = worker.standing === "new";
     const suits = (job: Job): boolean =>
-      !this.#doubts.bars(job, worker) && (!isNew || this.#hasRoomForNew(job));
+      !this.#doubts.bars(job, worker) && (!isNew || this.#hasRoomForNew(job)) && job.suits(worker);
     const among = worker.steerable ? undefined : this.#roster.steerable > 0;
     const choice = this.#scheduler.choose(fullSeconds, suits, among);
     if (choice === undefined) return false;
     const { job } = choice;
-    const most = choice.maxSeconds * fleetRate;
-    const size = taskUnits(rate, fleetRate, job.pendingUnits, most, this.#limits);
+    const paid = choice.maxSeconds * fleetRate;
+    const size = taskUnits(rate, fleetRate, job.pendingUnits, paid, this.#limits);
     const isProven = worker.standing === "proven";
-    const units = job.nextUnits(isProven ? size : lesser(size, this.#limits.probeUnits));
+    const most = isProven ? size : lesser(size, this.#limits.probeUnits);
+    const units = job.nextUnits(most, worker);
     invariant(units > 0n, "a scheduled job has pending work");
     if (worker.tasks.length === 0) worker.advancedMs = nowMs;
     if (worker.occupied === 0) worker.markMs = nowMs;

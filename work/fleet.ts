@@ -121,6 +121,11 @@ export class Fleet {
     this.roster.refresh(worker);
   }
 
+  /** The task's worker is at work on it, although it reports nothing done. */
+  alive(task: Task, nowMs: Millis): void {
+    task.worker.advancedMs = nowMs;
+  }
+
   /** A shrink was confirmed, or a task otherwise holds less: `job` has more pending. */
   update(job: Job): void {
     this.scheduler.update(job);
@@ -173,6 +178,16 @@ export class Fleet {
     }
     this.#dispatcher.feed(nowMs);
     if (worker.occupied === 0) relieveStragglers(this, nowMs);
+  }
+
+  /** More or less of the job is pending, or it is done, for a reason that is no worker's report. */
+  review(job: Job, nowMs: Millis): void {
+    if (!this.jobs.has(job)) return;
+    if (job.isDone) {
+      this.#forget(job, nowMs);
+      this.#port.done(job);
+    } else this.scheduler.update(job);
+    this.#dispatcher.feed(nowMs);
   }
 
   /** Asks for the task to end when `units` (1 or more) of what is left are done. */
@@ -228,7 +243,8 @@ export class Fleet {
       if (worker.standing === "suspect") this.#try(worker, Math.min(sinceMs, this.limits.tickMs));
       if (worker.probation) continue;
       if (sleptMs > 0) worker.advancedMs = Math.min(nowMs, worker.advancedMs + sleptMs);
-      if (nowMs - worker.advancedMs >= worker.stallAfterMs(this.limits)) this.#stall(worker, nowMs);
+      const patienceMs = worker.tasks[0]?.patienceMs ?? worker.stallAfterMs(this.limits);
+      if (nowMs - worker.advancedMs >= patienceMs) this.#stall(worker, nowMs);
       else if (worker.steerable) trimOversized(this, worker, nowMs);
     }
     watchConfirmations(this, nowMs);

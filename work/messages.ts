@@ -7,6 +7,7 @@
  * @module
  */
 import type { Candidate } from "./candidate.ts";
+import type { MapReduceMessage } from "./mapreduce_messages.ts";
 import type { SearchSpec } from "./subject.ts";
 
 /** Longest message of a job, in bytes of UTF-8. The pool of a miner has slots of this size. */
@@ -176,4 +177,4 @@ export type FromMiner = Join | Hashing | Progress | Result | Shrunk | Stopped;
 export type ToMiner = Assign | Shrink | Stop | Refused;
 export type FromClient = Submit | Cancel;
 export type ToClient = Status | Answer | Refused;
-export type Message = FromMiner | ToMiner | FromClient | ToClient;
+export type Message = FromMiner | ToMiner | FromClient | ToClient | MapReduceMessage;

@@ -19,6 +19,7 @@ export { Fleet, type FleetPort } from "./fleet.ts";
 export { HEADER_BYTES, hashHeader, hashNonce, UINT64_MAX } from "./hash.ts";
 export { type Interval, IntervalSet } from "./interval_set.ts";
 export { DEFAULT_FLEET_LIMITS, type FleetLimits } from "./limits.ts";
+export type * from "./mapreduce_messages.ts";
 export type * from "./messages.ts";
 export {
   LABEL_BYTES_MAX,

@@ -67,6 +67,7 @@ export function relieveStragglers(fleet: Hands, nowMs: Millis): void {
  */
 export function trimOversized(fleet: Hands, worker: Worker<Task>, nowMs: Millis): void {
   const { limits } = fleet;
+  if (worker.tasks.some((task) => task.isWhole)) return;
   const speed = worker.speed(limits);
   const remaining = worker.remaining(nowMs, limits);
   if (remaining <= speed * limits.taskSeconds * limits.oversizedTasks) return;
@@ -94,17 +95,23 @@ function keepOnly(fleet: Hands, worker: Worker<Task>, units: number, nowMs: Mill
 export function watchConfirmations(fleet: Hands, nowMs: Millis): void {
   const { limits, roster, scheduler } = fleet;
   const spare = roster.hasHelper && !scheduler.hasWork;
+  let slowest: Task | undefined;
   for (const worker of roster.workers.values()) {
     for (const task of worker.tasks) {
       if (task.held <= 0n || task.job === undefined) continue;
       const overdue = nowMs >= task.confirmByMs;
       if (task.stopping ? overdue : spare && task.shrinks > 0 && overdue) fleet.race(task);
       else if (!spare) continue;
-      else if (worker.steerable) {
+      else if (task.backupAtMs !== undefined) {
+        const isSlower = slowest === undefined || task.backupAtMs < slowest.backupAtMs!;
+        if (nowMs >= task.backupAtMs && isSlower) slowest = task;
+      } else if (worker.steerable) {
         if (nowMs - worker.advancedMs >= limits.lateMs) fleet.doubt(task, nowMs);
       } else if (isLate(task, nowMs, limits)) fleet.race(task);
     }
   }
+  // One at a time: there may be just one worker for it.
+  if (slowest !== undefined) fleet.race(slowest);
 }
 
 function isLate(task: Task, nowMs: Millis, limits: FleetLimits): boolean {

@@ -56,6 +56,18 @@ export abstract class Task implements HeldTask {
   abstract get isUntouched(): boolean;
   /** A part of what it holds can be taken away. */
   abstract get isDivisible(): boolean;
+  /** It is done whole, or not at all: no part of it can ever be taken away. */
+  get isWhole(): boolean {
+    return false;
+  }
+  /** How long its worker may be silent, in milliseconds; as long as the fleet says if undefined. */
+  get patienceMs(): Millis | undefined {
+    return undefined;
+  }
+  /** From when on idle workers may do it as well; undefined: as soon as its worker is late. */
+  get backupAtMs(): Millis | undefined {
+    return undefined;
+  }
   /** What is left of it is known from elsewhere. */
   abstract get isNeedless(): boolean;
   /** Gives what it holds back to its job; it holds nothing then. */
@@ -90,8 +102,15 @@ export abstract class Job implements ScheduledJob {
   abstract get pendingUnits(): bigint;
   abstract get isDone(): boolean;
   abstract fitsBlind(others: boolean): boolean;
-  /** Units of the next task if `most` (1 or more) are asked for; 1 or more while any is pending. */
-  abstract nextUnits(most: bigint): bigint;
+  /** Whether the worker may have what is pending. */
+  suits(_worker: Worker<Task>): boolean {
+    return true;
+  }
+  /**
+   * Units of the next task of a worker that it `suits` if `most` (1 or more) are asked for; 1 or
+   * more while any is pending.
+   */
+  abstract nextUnits(most: bigint, worker: Worker<Task>): bigint;
   /** Takes the next task of `options.units`, as told by `nextUnits`, out of what is pending. */
   abstract take(options: Omit<TaskOptions<Job>, "job">): Task;
 }

@@ -10,6 +10,8 @@ import { decodeCbor, encodeCbor, leadingCounts } from "../base/cbor.ts";
 import { FieldReader, FieldWriter } from "../base/fields.ts";
 import { sha256 } from "../base/sha256.ts";
 import type { Candidate } from "./candidate.ts";
+import type { Form } from "./form.ts";
+import { MAPREDUCE_FORMS } from "./mapreduce_wire.ts";
 import {
   type Join,
   LABEL_BYTES_MAX,
@@ -19,14 +21,6 @@ import {
   type Progress,
 } from "./messages.ts";
 import { type SearchSpec, whyNoSearch } from "./subject.ts";
-
-/** How one kind of message is written and read. */
-interface Form<M extends Message> {
-  /** Its number on the wire. */
-  readonly type: number;
-  write(fields: FieldWriter, message: M): void;
-  read(fields: FieldReader): M;
-}
 
 const FORMS: { readonly [K in Message["kind"]]: Form<Extract<Message, { kind: K }>> } = {
   join: {
@@ -114,6 +108,7 @@ const FORMS: { readonly [K in Message["kind"]]: Form<Extract<Message, { kind: K 
     write: (f, m) => f.count(m.job).text(m.reason),
     read: (f) => ({ kind: "refused", job: f.count(), reason: f.text(REASON_BYTES_MAX) }),
   },
+  ...MAPREDUCE_FORMS,
 };
 
 const TYPE_MAX = 255;
