@@ -7,10 +7,12 @@
  * @module
  */
 import { BUILTIN_NAMES } from "./mapreduce/builtin.ts";
-import { isTaskProcess, serveTasks } from "./mapreduce/mod.ts";
+import { isTaskProcess, runOnFleet, serveTasks } from "./mapreduce/mod.ts";
 import { JOB_FLAGS, runJob } from "./mapreduce/script_adapter.ts";
+import { LSP_FLAGS, lspParams } from "./peer/flags.ts";
 import { readCommandLine, type Usage } from "./run/args.ts";
 import { UsageError } from "./run/errors.ts";
+import { DEFAULT_PORT, hostAndPort } from "./run/flags.ts";
 import { runScript } from "./run/signals.ts";
 
 const USAGE: Usage = {
@@ -21,19 +23,22 @@ const USAGE: Usage = {
     "Runs APP over the INPUT files, directories or patterns, and writes the files mr-out-0 to\n" +
     `mr-out-(R-1). APP is ${BUILTIN_NAMES}, or a TypeScript file that exports map(name,\n` +
     "contents) and reduce(key, values). HOST:PORT is left out with --local.",
-  flags: JOB_FLAGS,
+  flags: { ...JOB_FLAGS, ...LSP_FLAGS },
 };
 
 async function main(): Promise<number> {
   const line = readCommandLine(USAGE, process.argv.slice(2));
   const [verb, ...rest] = line.positionals;
   if (verb !== "run") throw new UsageError(`the verb is "${verb ?? ""}", expected run`);
-  if (!line.has("local")) throw new UsageError("expected --local");
-  const [application, ...inputs] = rest;
+  const isLocal = line.has("local");
+  const [application, ...inputs] = isLocal ? rest : rest.slice(1);
   if (application === undefined || inputs.length === 0) {
-    throw new UsageError("expected an application and at least one input");
+    const where = isLocal ? "" : "HOST:PORT (or --local), ";
+    throw new UsageError(`expected ${where}an application and at least one input`);
   }
-  return await runJob(line, application, inputs);
+  if (isLocal) return await runJob(line, application, inputs);
+  const at = { ...hostAndPort(rest[0]!, DEFAULT_PORT), params: lspParams(line) };
+  return await runJob(line, application, inputs, (options) => runOnFleet({ ...options, ...at }));
 }
 
 if (import.meta.main && Bun.isMainThread) {

@@ -6,7 +6,8 @@
  *
  * @module
  */
-import { oneLine, readableCount } from "./base/text.ts";
+import { oneLine } from "./base/text.ts";
+import { isTaskProcess, mapReduceGuest, serveTasks } from "./mapreduce/mod.ts";
 import {
   benchReport,
   declareGuardedMain,
@@ -23,13 +24,10 @@ import { DEFAULT_PORT, hostAndPort, wholeNumber } from "./run/flags.ts";
 import { usableCores } from "./run/machine_limits.ts";
 import { Display } from "./run/progress.ts";
 import { onSignal, runScript } from "./run/signals.ts";
-import { readableRate } from "./work/readable.ts";
+import { showRate } from "./miner/show_adapter.ts";
 
 /** More threads than any machine has cores: a slip of the finger, not a wish. */
 const THREADS_MAX = 1024n;
-/** Between two looks at the rate, on a terminal and elsewhere. */
-const TERMINAL_MS = 1000;
-const LINE_MS = 30_000;
 
 const USAGE: Usage = {
   name: "miner",
@@ -44,6 +42,9 @@ const USAGE: Usage = {
     gpu: { help: "hash on a graphics processor instead (needs bun-webgpu, see docs/kernels.md)" },
     niceness: { value: "HOW", help: "low: step back for other programs, or normal (low)" },
     name: { value: "TEXT", help: "what the server calls this miner (the name of the machine)" },
+    "allow-code": {
+      help: "map and reduce with code of users, which gets the rights of this miner",
+    },
     once: { help: "exit with 1 when the server is lost or does not answer" },
     quiet: { help: "say nothing but warnings" },
     wire: WIRE_FLAG,
@@ -73,7 +74,15 @@ async function main(): Promise<number> {
   }
   declareGuardedMain();
   const display = new Display({ quiet: line.has("quiet") });
+  const log = (text: string, level: "info" | "warn"): void => {
+    if (level === "info") return display.line(oneLine(text));
+    display.clear();
+    process.stderr.write(`${oneLine(text)}\n`);
+  };
+  const allowCode = line.has("allow-code");
+  if (allowCode) log("runs code of users, with the rights of this miner (--allow-code)", "info");
   const miner = mine({
+    guest: mapReduceGuest({ allowCode, log }),
     host,
     port,
     wire: wireFlag(line),
@@ -87,11 +96,7 @@ async function main(): Promise<number> {
     }),
     ...(kernel !== undefined && { kernel }),
     ...cache,
-    log: (text, level) => {
-      if (level === "info") return display.line(oneLine(text));
-      display.clear();
-      process.stderr.write(`${oneLine(text)}\n`);
-    },
+    log,
   });
   onSignal(() => miner.close());
   showRate(miner, display);
@@ -100,20 +105,8 @@ async function main(): Promise<number> {
   throw new Failure(reason);
 }
 
-/** The rate on the status line of a terminal, or a line now and then while there is work. */
-function showRate(miner: Miner, display: Display): void {
-  let [searched, atMs] = [0n, performance.now()];
-  const show = (): void => {
-    const [now, nowMs] = [miner.status().searched, performance.now()];
-    const rate = (Number(now - searched) * 1000) / (nowMs - atMs);
-    const text = `${readableRate(rate)}, ${readableCount(now)} nonces searched`;
-    if (display.terminal)
-      display.status(rate > 0 ? text : `idle, ${readableCount(now)} nonces searched`);
-    else if (rate > 0) display.line(text);
-    [searched, atMs] = [now, nowMs];
-  };
-  setInterval(show, display.terminal ? TERMINAL_MS : LINE_MS);
+// In a compiled program its threads run this file too, and as its main module.
+if (import.meta.main && Bun.isMainThread) {
+  if (isTaskProcess()) await serveTasks();
+  else await runScript(USAGE.name, main);
 }
-
-// In a compiled program the hashing threads run this file too, and as its main module.
-if (import.meta.main && Bun.isMainThread) await runScript(USAGE.name, main);

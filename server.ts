@@ -7,6 +7,7 @@
  * @module
  */
 import { readableCount, readablePlural } from "./base/text.ts";
+import { mapReduceKind } from "./mapreduce/mod.ts";
 import { LSP_FLAGS, lspParams } from "./peer/flags.ts";
 import { readCommandLine, type Usage } from "./run/args.ts";
 import { DEFAULT_PORT, hostAndPort, port as portOf } from "./run/flags.ts";
@@ -49,6 +50,7 @@ async function main(): Promise<number> {
     port,
     params: lspParams(line),
     limits: serverLimits(line),
+    kinds: [mapReduceKind],
     log: (text, level) => {
       if (!quiet || level === "warn") logLine(text);
     },

@@ -34,3 +34,34 @@ export const DEATHS_MAX = 12;
 export const TASK_TIMEOUT_MS = 600_000;
 /** A task's process that outgrows this is ended (`--task-memory`). */
 export const TASK_BYTES: number = 512 << 20;
+
+// ---- on a fleet
+
+/** A worker says that it lives so often; silent for longer, and its tasks go to others. */
+export const ALIVE_MS = 1_000;
+export const SILENT_MS = 10_000;
+/** A task that runs for so long is done by an idle worker as well, near the end of a phase. */
+export const BACKUP_MS = 10_000;
+/** Between two reports of a job to its client. */
+export const STATUS_MS = 250;
+/** Jobs of a server, and of one address of them. */
+export const JOBS_MAX = 256;
+export const JOBS_PER_ADDRESS_MAX = 64;
+/** Splits of all jobs of a server: each costs memory. */
+export const SPLITS_TOTAL_MAX = 1_000_000;
+/** Pieces that one peer may have asked for and not got; more are refused. */
+export const ASKED_MAX = 64;
+/** Pieces that a holder is asked for at a time; more wait their turn. */
+export const HELD_MAX = 64;
+/** Pieces that are asked for at a time of one item. */
+export const WINDOW_PIECES = 16;
+/** Partitions that a reduce fetches at a time. */
+export const FETCHES_MAX = 4;
+/** What arrives damaged is fetched again so often. */
+export const FETCH_TRIES_MAX = 3;
+/** Largest code of an application. */
+export const CODE_BYTES_MAX: number = 16 << 20;
+/** What `about` says of a split is not longer. */
+export const ABOUT_BYTES_MAX = 16_384;
+/** Jobs of which a worker keeps files. */
+export const WORKER_JOBS_MAX = 256;

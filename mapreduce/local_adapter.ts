@@ -11,8 +11,9 @@ import type { Chosen } from "./choice_adapter.ts";
 import { checkUnchanged, type InputSplit } from "./inputs_adapter.ts";
 import type { FilePart, TaskOrder } from "./job_types.ts";
 import { Plan, type PlannedTask } from "./plan.ts";
-import { Runner, type TaskEnd } from "./runner_adapter.ts";
-import { skippedText } from "./task_adapter.ts";
+import { Runner } from "./runner_adapter.ts";
+import { invalidText, skippedText } from "./notes.ts";
+import type { TaskEnd } from "./task_end.ts";
 
 /** What both ways of running a job take. */
 export interface JobOptions {
@@ -143,7 +144,10 @@ class LocalJob {
     const plan = this.#plan;
     if (end.kind === "mapped" || end.kind === "reduced") {
       if (end.bad > 0) this.#options.log(skippedText(end.bad, end.skipped));
-      if (end.kind === "mapped" && end.invalid > 0) this.#tellInvalid(task, end.invalid);
+      if (end.kind === "mapped" && end.invalid > 0) {
+        const { file } = this.#options.splits[task.index]!;
+        this.#options.log(invalidText(file.path, end.invalid));
+      }
       try {
         if (task.kind === "map") checkUnchanged(this.#options.splits[task.index]!.file);
       } catch (error) {
@@ -155,11 +159,6 @@ class LocalJob {
     else if (end.kind === "died") plan.died(task, worker, end.text);
     else if (end.kind === "damaged") plan.failure ??= end.text;
     else if (end.kind === "threw") plan.threw(task, worker, end.text);
-  }
-
-  #tellInvalid(task: PlannedTask, invalid: number): void {
-    const { file } = this.#options.splits[task.index]!;
-    this.#options.log(`${file.path}: ${invalid} times bytes that are no UTF-8 became U+FFFD`);
   }
 
   #progress(task?: PlannedTask, read = 0): void {

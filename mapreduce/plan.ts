@@ -67,13 +67,14 @@ export class Plan {
   #mapsDone = 0;
   #reducesDone = 0;
   #finals = 0;
+  #bytesLeft = 0;
 
   /** `mapBytes`: the size of every split. */
   constructor(mapBytes: readonly number[], reducers: number) {
     this.maps = mapBytes.map((bytes, i) => new PlannedTask("map", i, bytes));
     this.reduces = Array.from({ length: reducers }, (_, i) => new PlannedTask("reduce", i, 0));
     this.#pending = { map: new Set(this.maps), reduce: new Set(this.reduces) };
-    if (this.maps.length === 0) this.#sizeReduces();
+    this.#bytesLeft = mapBytes.reduce((sum, bytes) => sum + bytes, 0);
   }
 
   get mapsDone(): number {
@@ -83,6 +84,16 @@ export class Plan {
   /** Reduces that have a result, final or not. */
   get reducesDone(): number {
     return this.#reducesDone;
+  }
+
+  /** Bytes that tasks without a result read; of reduces, as far as that is known. */
+  get bytesLeft(): number {
+    return this.#bytesLeft;
+  }
+
+  /** Tasks without a result. */
+  get tasksLeft(): number {
+    return this.maps.length - this.#mapsDone + this.reduces.length - this.#reducesDone;
   }
 
   /** Whether every output is where it is to be. */
@@ -151,6 +162,7 @@ export class Plan {
     task.parts = parts;
     let end = 0;
     task.ends = parts.map(({ bytes }) => (end += bytes));
+    this.#bytesLeft -= task.bytes;
     if (task.kind === "reduce") this.#reducesDone++;
     else if (++this.#mapsDone === this.maps.length) this.#sizeReduces();
     return true;
@@ -192,6 +204,7 @@ export class Plan {
     if (task.holder === undefined || task.isFinal) return;
     task.holder = undefined;
     task.parts = [];
+    this.#bytesLeft += task.bytes;
     if (task.kind === "map") this.#mapsDone--;
     else this.#reducesDone--;
     this.#requeue(task);
@@ -217,10 +230,10 @@ export class Plan {
 
   #sizeReduces(): void {
     for (const reduce of this.reduces) {
-      reduce.bytes = this.maps.reduce(
-        (sum, { parts }) => sum + (parts[reduce.index]?.bytes ?? 0),
-        0,
-      );
+      if (reduce.isDone) continue;
+      this.#bytesLeft -= reduce.bytes;
+      reduce.bytes = this.maps.reduce((sum, { parts }) => sum + parts[reduce.index]!.bytes, 0);
+      this.#bytesLeft += reduce.bytes;
     }
   }
 }

@@ -9,6 +9,7 @@ import { readablePlural } from "../base/text.ts";
 import type { TaskOrder, TaskReport } from "./job_types.ts";
 import { TASK_BYTES, TASK_TIMEOUT_MS } from "./limits.ts";
 import { startTaskThread, taskProcess } from "./runner_worker.ts";
+import type { TaskEnd } from "./task_end.ts";
 
 /** How a runner is made. */
 export interface RunnerOptions {
@@ -17,12 +18,6 @@ export interface RunnerOptions {
   readonly timeoutMs?: number | undefined;
   readonly memoryBytes?: number | undefined;
 }
-
-/** How a task came to its end: its last report, or how its thread or process died. */
-export type TaskEnd =
-  | Exclude<TaskReport, { readonly kind: "progress" }>
-  | { readonly kind: "died"; readonly text: string }
-  | { readonly kind: "stopped" };
 
 /** How often the memory of a process is looked at. */
 const LOOK_MS = 250;

@@ -5,7 +5,6 @@
  */
 import { closeSync, openSync, readSync, rmSync, writeSync } from "node:fs";
 import { join } from "node:path";
-import { readablePlural } from "../base/text.ts";
 import { BadRecordError, type Application } from "./application.ts";
 import { builtin } from "./builtin.ts";
 import type {
@@ -330,9 +329,4 @@ function readFully(fd: number, into: Uint8Array, at: number): number {
     done += got;
   }
   return done;
-}
-
-/** For people: how many bad records, and the first of them. */
-export function skippedText(bad: number, skipped: readonly string[]): string {
-  return `skipped ${readablePlural(bad, "bad record")}: ${skipped.join("; ")}`;
 }

@@ -16,6 +16,7 @@ import { MESSAGES_VERSION } from "../work/messages.ts";
 import { readableRate } from "../work/readable.ts";
 import { MinerCore } from "./core.ts";
 import { GpuPool } from "./gpu/gpu_pool_adapter.ts";
+import type { MinerGuest } from "./guest.ts";
 import { KERNEL_NAMES } from "./kernel_choice.ts";
 import { checkOwnWorker } from "./own_worker_adapter.ts";
 import { Pool } from "./pool_adapter.ts";
@@ -45,6 +46,8 @@ export interface MineOptions {
    * no usable one). Needs the package `bun-webgpu`.
    */
   readonly gpu?: boolean;
+  /** Another kind of work that it does as well; closed with the miner. */
+  readonly guest?: MinerGuest;
   /** For people: what the server calls this miner; the name of the machine if left out. */
   readonly name?: string;
   /** Give up when the server is lost or does not answer, instead of trying again for ever. */
@@ -136,9 +139,13 @@ class RunningMiner implements Miner {
           clearTimeout(this.#hint);
           this.#tell({ kind: "connected", wire: spoken });
         },
-        onPayload: (payload) => this.#tell({ kind: "payload", payload }),
+        onPayload: (payload) => {
+          if (options.guest?.payload(payload) === true) return;
+          this.#tell({ kind: "payload", payload });
+        },
         onGone: (reason) => {
           clearTimeout(this.#hint);
+          options.guest?.gone();
           this.#tell({ kind: "gone", reason });
         },
       },
@@ -205,7 +212,8 @@ class RunningMiner implements Miner {
   async #release(): Promise<void> {
     this.#drive.stop();
     clearTimeout(this.#hint);
-    await Promise.all([this.#link.close(), this.#pool.close()]);
+    const guest = this.#options.guest?.close();
+    await Promise.all([this.#link.close(), this.#pool.close(), guest]);
   }
 
   /** Feeds the core, unless the miner shuts down; the kernel in use gets a line for people. */
@@ -226,6 +234,8 @@ class RunningMiner implements Miner {
         return this.#dial();
       case "write":
         return this.#link.write(effect.payload);
+      case "joined":
+        return this.#options.guest?.joined((payload) => this.#link.write(payload));
       case "exit":
         void this.#shutDown(effect.reason);
         return;
@@ -238,6 +248,7 @@ class RunningMiner implements Miner {
 
   /** The first time it says where it goes, and what may be wrong when nobody answers. */
   #dial(): void {
+    this.#options.guest?.gone();
     if (!this.#hasDialled) {
       this.#hasDialled = true;
       const { where } = this.#link;

@@ -186,6 +186,7 @@ export class MinerCore implements Machine<MinerInput, MinerEffect> {
     const { threads, rate, label } = this.#pool;
     if (this.#wire === "cbor") {
       this.#write({ kind: "join", threads, rate, label, name: this.#name });
+      this.#effects.push({ kind: "joined" });
       return this.#tellKernel();
     }
     this.#effects.push({ kind: "write", payload: encodeClassicMessage(CLASSIC_JOIN) });

@@ -75,6 +75,8 @@ export type MinerEffect =
   /** Connect to the server (again); answered by `connected` or `gone`. */
   | { readonly kind: "dial" }
   | { readonly kind: "write"; readonly payload: Uint8Array }
+  /** The server knows this miner from here on; not on the classic wire. */
+  | { readonly kind: "joined" }
   /** The miner is done for good (`--once`, or refused by the server). */
   | { readonly kind: "exit"; readonly reason: string }
   | { readonly kind: "log"; readonly level: "info" | "warn"; readonly text: string };

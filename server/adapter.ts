@@ -20,6 +20,7 @@ import { whyEnded } from "../peer/endings.ts";
 import { Drive } from "../run/drive.ts";
 import { ENCODED_BYTES_MAX, MESSAGES_VERSION } from "../work/messages.ts";
 import { ServerCore } from "./core.ts";
+import type { KindFactory } from "./kind.ts";
 import { DEFAULT_SERVER_LIMITS, type ServerLimits } from "./limits.ts";
 import { LogLimiter } from "./log_limiter.ts";
 import type { ServerSnapshot } from "./snapshot.ts";
@@ -37,6 +38,8 @@ export interface ServeOptions {
   /** Told one line for people at a time. */
   readonly log?: (text: string, level: "info" | "warn") => void;
   readonly limits?: Partial<ServerLimits>;
+  /** Kinds of work beside nonce search. */
+  readonly kinds?: readonly KindFactory[];
   /** Version of the messages: peers of another are turned away. Only tests have another. */
   readonly appVersion?: number;
 }
@@ -133,8 +136,8 @@ class SocketServer implements RunningServer {
     this.#log = options.log ?? (() => {});
     this.#addresses = addresses;
     const addressOf = (connId: number): string | undefined => addresses.get(connId);
-    const { limits } = options;
-    this.#core = new ServerCore({ addressOf, ...(limits !== undefined && { limits }) });
+    const { limits, kinds = [] } = options;
+    this.#core = new ServerCore({ addressOf, kinds, ...(limits !== undefined && { limits }) });
     this.#drive = new Drive(this.#core, (effect) => this.#carryOut(effect));
     const { signal } = options;
     const close = (): void => void this.close();

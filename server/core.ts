@@ -12,22 +12,23 @@
  */
 import { invariant, type Machine, type Millis, type Wake } from "../base/machine.ts";
 import { Outbox } from "../base/outbox.ts";
-import { oneLine, readablePlural } from "../base/text.ts";
+import { oneLine } from "../base/text.ts";
 import type { Wire } from "../lsp/mod.ts";
 import { classicRequest, decodeClassicMessage, encodeClassicMessage } from "../work/classic.ts";
 import { Fleet, type FleetPort } from "../work/fleet.ts";
 import type { Interval } from "../work/interval_set.ts";
 import type { Hashing, Join, Message } from "../work/messages.ts";
-import { readableRate } from "../work/readable.ts";
 import { Worker } from "../work/roster.ts";
 import { hashOf, type Subject } from "../work/subject.ts";
 import type { Task } from "../work/task.ts";
 import { decodeMessage, encodeMessage, headOf } from "../work/wire.ts";
+import { called, described } from "./called.ts";
 import { askerOf, Clients } from "./clients.ts";
+import { type KindFactory, type KindPort, Kinds } from "./kind.ts";
 import { DEFAULT_SERVER_LIMITS, type ServerLimits } from "./limits.ts";
 import { type LogLimiter, logRooms, type Topic } from "./log_limiter.ts";
 import { Searches } from "./search.ts";
-import type { Chunk, SearchJob } from "./search_job.ts";
+import { type Chunk, SearchJob } from "./search_job.ts";
 import { Reports } from "./reports.ts";
 import { type Share, Shares } from "./shares.ts";
 import { type ServerSnapshot, snapshotOf } from "./snapshot.ts";
@@ -45,7 +46,6 @@ export interface Accepted {
   readonly miner: number | undefined;
 }
 
-/** A native or classic miner of the fleet. */
 type Miner = Worker<Task>;
 
 /** How a server core is made. */
@@ -55,6 +55,8 @@ export interface ServerCoreOptions {
   readonly limits?: Partial<ServerLimits>;
   /** Where a connection comes from, as `HOST:PORT`, as far as that is known. */
   readonly addressOf?: (connId: number) => string | undefined;
+  /** Kinds of work beside nonce search. */
+  readonly kinds?: readonly KindFactory[];
   /** Told of every accepted range, for tests and simulations. */
   readonly onAccept?: (accepted: Accepted) => void;
 }
@@ -69,6 +71,7 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
   readonly #fleet: Fleet;
   readonly #searches: Searches;
   readonly #clients: Clients;
+  readonly #kinds: Kinds;
   readonly #shares = new Shares();
   readonly #reports: Reports;
   /** Connections that were told to close and are not gone yet. */
@@ -97,18 +100,22 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
       },
     });
     this.#table = new JobTable(this.limits.maxAnswers);
-    this.#clients = new Clients(this.limits, this.#table, this.#fleet, this.#shares, {
+    const port: KindPort = {
       write: (connId, message) => this.#write(connId, message),
+      tell: (level, text) => this.#tell(level, text),
+      addressOf: (connId) => this.#addressOf(connId),
+      reject: (reason) => this.#reject(reason),
+    };
+    this.#clients = new Clients(this.limits, this.#table, this.#fleet, this.#shares, {
+      ...port,
       writeRaw: (connId, payload) => this.#writeRaw(connId, payload),
       close: (connId) => this.#close(connId),
       searchLast: (job) => this.#searches.searchLast(job),
       tell: (level, text, topic) => this.#tell(level, text, topic),
-      addressOf: (connId) => this.#addressOf(connId),
-      reject: (reason) => this.#reject(reason),
     });
+    this.#kinds = new Kinds(options.kinds ?? [], this.#fleet, port);
   }
 
-  /** Takes one input; what comes of it is to be polled before the next. */
   handle(input: ServerInput | Wake, nowMs: Millis): void {
     this.#nowMs = nowMs;
     if (input.kind === "payload") this.#handlePayload(input.connId, input.wire, input.payload);
@@ -150,6 +157,7 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
       if (miner !== undefined || !isRequest) return;
       return this.#refuseUnread(connId, wire, message, head?.kind === "submit" ? head.number : 0);
     }
+    if (this.#kinds.handle(connId, miner, message, this.#nowMs)) return;
     if (miner !== undefined) return this.#handleReport(miner, message);
     if (isClient || message.kind === "submit") {
       return this.#clients.handle(connId, message, this.#nowMs);
@@ -217,7 +225,10 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
     this.#closing.delete(connId);
     const miner = this.#fleet.roster.workers.get(connId);
     if (miner !== undefined) this.#part(miner, why);
-    else this.#clients.leave(connId, why, this.#nowMs);
+    else {
+      this.#kinds.gone(connId, why, this.#nowMs);
+      this.#clients.leave(connId, why, this.#nowMs);
+    }
   }
 
   #handleWake(): void {
@@ -229,6 +240,7 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
     }
     this.#fleet.tick(this.#nowMs);
     this.#clients.tellStatus(this.#nowMs);
+    this.#kinds.tick(this.#nowMs);
   }
 
   // ---- miners
@@ -300,6 +312,7 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
     this.#tell("info", `${called(miner)} left: ${why}`, topic);
     this.#shares.leave(miner.connId);
     this.#reports.forget(miner.connId);
+    this.#kinds.gone(miner.connId, why, this.#nowMs);
     this.#fleet.leave(miner, this.#nowMs);
   }
 
@@ -307,14 +320,20 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
 
   #fleetPort(): FleetPort {
     return {
-      assign: (task) => this.#assign(task as Chunk),
+      assign: (task) => void (this.#kinds.assign(task) || this.#assign(task as Chunk)),
       shrink: (task) => {
         const upper = (task as Chunk).askedEnd - 1n;
         this.#write(task.worker.connId, { kind: "shrink", chunk: task.id, upper });
       },
       stop: (task) => this.#write(task.worker.connId, { kind: "stop", chunk: task.id }),
-      done: (job) => this.#clients.answer(job as SearchJob, this.#nowMs),
-      hopeless: (job, reason) => this.#clients.giveUp(job as SearchJob, reason, this.#nowMs),
+      done: (job) => {
+        if (job instanceof SearchJob) this.#clients.answer(job, this.#nowMs);
+        else this.#kinds.done(job, this.#nowMs);
+      },
+      hopeless: (job, reason) => {
+        if (job instanceof SearchJob) this.#clients.giveUp(job, reason, this.#nowMs);
+        else this.#kinds.hopeless(job, reason, this.#nowMs);
+      },
       stalled: (miner) => {
         const works = miner.standing === "proven";
         const text = works ? "works again" : "has stalled: its work goes to others";
@@ -374,19 +393,8 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
   /** The clocks run while a job lives or a miner owes an answer. */
   #schedule(): void {
     const { jobs, roster } = this.#fleet;
-    const needed = jobs.size > 0 || roster.isOwed || this.#reports.size > 0;
+    const needed = jobs.size > 0 || roster.isOwed || this.#reports.size > 0 || this.#kinds.isBusy;
     if (!needed) this.#tickMs = undefined;
     else this.#tickMs ??= this.#nowMs + this.limits.tickMs;
   }
-}
-
-/** What a miner says of itself, for people; a classic one says neither threads nor rate. */
-function described({ threads, rate, label }: Pick<Join, "threads" | "rate" | "label">): string {
-  const each = threads > 0 ? `, ${readablePlural(threads, "thread")}` : "";
-  return `${label}${each}${rate > 0 ? `, about ${readableRate(rate)}` : ""}`;
-}
-
-/** A miner in the log: its connection's number, and its name if it has one. */
-function called({ connId, name }: Miner): string {
-  return name === "" ? `miner ${connId}` : `miner ${connId} (${name})`;
 }

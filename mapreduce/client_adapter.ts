@@ -1,0 +1,188 @@
+/**
+ * A job on a server's fleet, from this machine's files.
+ *
+ * @module
+ */
+import { closeSync, openSync, readSync, truncateSync, writeSync } from "node:fs";
+import { Failure } from "../run/errors.ts";
+import type { Params } from "../lsp/mod.ts";
+import { Uplink } from "../peer/uplink_adapter.ts";
+import { Drive } from "../run/drive.ts";
+import { MESSAGES_VERSION } from "../work/messages.ts";
+import { ClientCore, type ClientEffect, type ClientInput } from "./client_core.ts";
+import { codeName } from "./code_name.ts";
+import { hashOfPart } from "./files_adapter.ts";
+import { checkUnchanged } from "./inputs_adapter.ts";
+import { TASK_BYTES, TASK_TIMEOUT_MS } from "./limits.ts";
+import type { JobOptions } from "./local_adapter.ts";
+
+/** Where the server is. */
+export interface FleetOptions extends JobOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly params?: Params | undefined;
+}
+
+const MIB = 2 ** 20;
+
+/** Has the fleet do the job. Rejects with a {@link Failure} that says why it failed. */
+export async function runOnFleet(options: FleetOptions): Promise<void> {
+  await new FleetJob(options).over;
+}
+
+class FleetJob {
+  readonly over: Promise<void>;
+  readonly #options: FleetOptions;
+  readonly #drive: Drive<ClientInput, ClientEffect>;
+  readonly #link: Uplink;
+  readonly #end = Promise.withResolvers<void>();
+  readonly #bytes: number;
+  /** Files that are open: splits' by path, outputs by number. */
+  readonly #inputs = new Map<string, number>();
+  readonly #outputs = new Map<number, number>();
+
+  constructor(options: FleetOptions) {
+    this.#options = options;
+    this.#bytes = options.splits.reduce((sum, { from, to }) => sum + to - from, 0);
+    this.#drive = new Drive(new ClientCore(jobOf(options)), (effect) => this.#do(effect));
+    const { host, port, params, signal } = options;
+    this.#link = new Uplink(
+      { host, port, params, appVersion: MESSAGES_VERSION },
+      {
+        onConnected: () => this.#drive.tell({ kind: "connected" }),
+        onPayload: (payload) => this.#drive.tell({ kind: "payload", payload }),
+        onGone: (reason) => this.#drive.tell({ kind: "gone", reason }),
+      },
+    );
+    const cancel = (): void => this.#drive.tell({ kind: "cancel" });
+    signal?.addEventListener("abort", cancel, { once: true });
+    this.over = this.#end.promise.finally(async () => {
+      signal?.removeEventListener("abort", cancel);
+      this.#drive.stop();
+      for (const fd of [...this.#inputs.values(), ...this.#outputs.values()]) closeSync(fd);
+      await this.#link.close();
+    });
+    if (signal?.aborted) cancel();
+    else this.#link.dial();
+  }
+
+  #do(effect: ClientEffect): void {
+    switch (effect.kind) {
+      case "write":
+        return this.#link.write(effect.payload);
+      case "read":
+        return this.#read(effect);
+      case "put":
+        return this.#attempt(() => {
+          const { reduce, offset, bytes } = effect;
+          writeSync(this.#output(reduce), bytes, 0, bytes.length, offset);
+        });
+      case "verify":
+        return this.#attempt(() => this.#verify(effect));
+      case "status":
+        return this.#tellStatus(effect.status);
+      case "note":
+        return this.#options.log(effect.text);
+      case "done":
+        return this.#end.resolve();
+      case "failed":
+        return this.#end.reject(new Failure(effect.reason));
+    }
+  }
+
+  /** Does something with files; if that cannot be done, the job is over. */
+  #attempt(act: () => void): void {
+    try {
+      act();
+    } catch (error) {
+      this.#drive.tell({ kind: "cancel" });
+      const why = error instanceof Failure ? error : new Failure((error as Error).message);
+      this.#end.reject(why);
+    }
+  }
+
+  #read({ id, split, offset, length }: Extract<ClientEffect, { kind: "read" }>): void {
+    this.#attempt(() => {
+      const { file, from } = this.#options.splits[split]!;
+      const bytes = new Uint8Array(length);
+      const got =
+        length === 0 ? 0 : readSync(this.#input(file.path), bytes, 0, length, from + offset);
+      if (offset === 0 || got < length) checkUnchanged(file);
+      this.#drive.tell({ kind: "read", id, bytes });
+    });
+  }
+
+  #input(path: string): number {
+    const known = this.#inputs.get(path);
+    if (known !== undefined) return known;
+    // Few are read at a time: each worker reads one.
+    const [oldest] = this.#inputs;
+    if (this.#inputs.size >= INPUTS_MAX && oldest !== undefined) {
+      this.#inputs.delete(oldest[0]);
+      closeSync(oldest[1]);
+    }
+    const fd = openSync(path, "r");
+    this.#inputs.set(path, fd);
+    return fd;
+  }
+
+  #output(reduce: number): number {
+    const known = this.#outputs.get(reduce);
+    if (known !== undefined) return known;
+    const fd = openSync(this.#options.outputPath(reduce), "w+");
+    this.#outputs.set(reduce, fd);
+    return fd;
+  }
+
+  #verify({ reduce, bytes, hash }: Extract<ClientEffect, { kind: "verify" }>): void {
+    const fd = this.#output(reduce);
+    const path = this.#options.outputPath(reduce);
+    const good = hashOfPart(path, 0, bytes) === hash;
+    if (good) truncateSync(path, bytes);
+    closeSync(fd);
+    this.#outputs.delete(reduce);
+    this.#drive.tell({ kind: "verified", reduce, good });
+  }
+
+  #tellStatus(status: Extract<ClientEffect, { kind: "status" }>["status"]): void {
+    const { mapsDone, reducesDone, bytesDone, failures } = status;
+    this.#options.onProgress({
+      maps: this.#options.splits.length,
+      mapsDone,
+      reduces: this.#options.reducers,
+      reducesDone,
+      bytes: this.#bytes,
+      bytesDone,
+      failures,
+    });
+  }
+}
+
+/** Input files that are open at a time. */
+const INPUTS_MAX = 64;
+
+function jobOf({
+  chosen,
+  splits,
+  reducers,
+  ...options
+}: FleetOptions): ConstructorParameters<typeof ClientCore>[0] {
+  const { choice } = chosen;
+  const code = chosen.code === undefined ? undefined : new TextEncoder().encode(chosen.code);
+  const hash = code === undefined ? "" : new Bun.CryptoHasher("sha256").update(code).digest("hex");
+  return {
+    terms: {
+      application: "builtin" in choice ? choice.builtin : codeName(hash),
+      reducers,
+      skipBad: options.skipBad,
+      asRecords: options.asRecords,
+      sortMib: Math.round(options.sortBytes / MIB),
+      timeoutMs: options.timeoutMs ?? TASK_TIMEOUT_MS,
+      memoryMib: Math.round((options.memoryBytes ?? TASK_BYTES) / MIB),
+    },
+    splits: splits.map(({ file, from, to, firstLine }) => {
+      return { name: file.path, firstLine, bytes: to - from };
+    }),
+    ...(code !== undefined && { code }),
+  };
+}

@@ -1,0 +1,399 @@
+/**
+ * Map-reduce at the server: takes jobs from clients, has the fleet do their tasks, believes the
+ * first result of each, and relays data between those who have it and those who need it.
+ *
+ * @module
+ */
+import type { Millis } from "../base/machine.ts";
+import { clipped, oneLine, readableDuration, readablePlural } from "../base/text.ts";
+import type { KindPort, WorkKind } from "../server/mod.ts";
+import type { Fleet } from "../work/fleet.ts";
+import {
+  type MrEnded,
+  type MrFinal,
+  type MrGet,
+  type MrMapped,
+  type MrProgress,
+  type MrReduced,
+  SOURCES_ROWS_MAX,
+  TROUBLE_BYTES_MAX,
+  type WirePart,
+} from "../work/mapreduce_messages.ts";
+import type { Message } from "../work/messages.ts";
+import type { Worker } from "../work/roster.ts";
+import type { Job, Task } from "../work/task.ts";
+import { isCode } from "./code_name.ts";
+import { MapReduceJob, MapReduceTask } from "./fleet_job.ts";
+import { Intake } from "./intake.ts";
+import { STATUS_MS } from "./limits.ts";
+import { Relay } from "./relay.ts";
+
+type Sender = Worker<Task>;
+
+/** See the module. */
+export class Coordinator implements WorkKind {
+  readonly relay: Relay;
+  readonly #fleet: Fleet;
+  readonly #port: KindPort;
+  readonly #intake: Intake;
+  /** Live jobs by the server's number. */
+  readonly #jobs = new Map<number, MapReduceJob>();
+  /** Workers that map and reduce; whether they run code of users. */
+  readonly #offers = new Map<number, boolean>();
+
+  constructor(fleet: Fleet, port: KindPort) {
+    this.#fleet = fleet;
+    this.#port = port;
+    this.relay = new Relay({ write: (connId, message) => port.write(connId, message) });
+    this.#intake = new Intake(fleet, port, {
+      capable: (job) => this.#capable(job),
+      begin: (job, nowMs) => this.#begin(job, nowMs),
+    });
+  }
+
+  /** Live jobs. */
+  get jobs(): Iterable<MapReduceJob> {
+    return this.#jobs.values();
+  }
+
+  get isBusy(): boolean {
+    return this.#jobs.size > 0;
+  }
+
+  handle(connId: number, worker: Sender | undefined, message: Message, nowMs: Millis): boolean {
+    if (message.kind === "mr-piece") {
+      if (!this.relay.answer(connId, message)) this.#port.reject("a piece that nobody asked for");
+      return true;
+    }
+    if (message.kind === "mr-get") {
+      this.#get(connId, worker, message);
+      return true;
+    }
+    if (worker !== undefined) return this.#handleWorker(worker, message, nowMs);
+    switch (message.kind) {
+      case "mr-submit":
+        this.#intake.submit(connId, message, nowMs);
+        return true;
+      case "mr-splits":
+        this.#intake.splits(connId, message, nowMs);
+        return true;
+      case "mr-final":
+        this.#final(connId, message, nowMs);
+        return true;
+      case "cancel":
+        return this.#cancel(connId, message.job, nowMs);
+      default:
+        if (!message.kind.startsWith("mr-")) return this.#intake.knows(connId);
+        this.#port.reject(`${message.kind} from a client`);
+        return true;
+    }
+  }
+
+  gone(connId: number, why: string, nowMs: Millis): void {
+    this.relay.gone(connId);
+    this.#offers.delete(connId);
+    for (const job of [...this.#jobs.values()]) {
+      if (job.origin.connId === connId) this.#drop(job, `its client left: ${why}`, nowMs);
+      else {
+        job.plan.lost(connId, `its worker was lost: ${why}`);
+        job.touched.delete(connId);
+        // Its work is handed out again when the fleet parts with it.
+        if (!this.#failIfNeeded(job, nowMs)) this.#fleet.update(job);
+      }
+    }
+    this.#intake.gone(connId);
+  }
+
+  tick(nowMs: Millis): void {
+    for (const job of this.#jobs.values()) {
+      if (nowMs - job.statusMs >= STATUS_MS) this.#tellStatus(job, nowMs);
+    }
+  }
+
+  assign(task: Task): boolean {
+    if (!(task instanceof MapReduceTask)) return false;
+    const { origin, plan } = task.owner!;
+    const { uid, terms, connId: holder } = origin;
+    const { connId } = task.worker;
+    const { kind, index, bytes } = task.planned;
+    const common = { task: task.id, uid, terms, index, holder };
+    if (kind === "map") {
+      this.#port.write(connId, { kind: "mr-map", ...common, bytes });
+      return true;
+    }
+    this.#port.write(connId, { kind: "mr-reduce", ...common, maps: plan.maps.length });
+    for (let first = 0; first < plan.maps.length; first += SOURCES_ROWS_MAX) {
+      const sources = plan.maps.slice(first, first + SOURCES_ROWS_MAX).map((map) => ({
+        holder: map.holder!,
+        ...map.parts[index]!,
+      }));
+      this.#port.write(connId, { kind: "mr-sources", task: task.id, first, sources });
+    }
+    return true;
+  }
+
+  done(job: Job, nowMs: Millis): boolean {
+    if (!(job instanceof MapReduceJob)) return false;
+    const { connId, number } = job.origin;
+    this.#tellStatus(job, nowMs);
+    this.#port.write(connId, { kind: "mr-done", job: number });
+    const took = readableDuration((nowMs - job.arrivedMs) / 1000);
+    const { maps, reduces, failures } = job.plan;
+    const what = `${readablePlural(maps.length, "map")}, ${readablePlural(reduces.length, "reduce")}`;
+    this.#port.tell("info", `job ${nameOf(job)} done after ${took}: ${what}, ${failures} failed`);
+    this.#forget(job);
+    return true;
+  }
+
+  hopeless(job: Job, reason: string, nowMs: Millis): boolean {
+    if (!(job instanceof MapReduceJob)) return false;
+    job.plan.failure ??= reason;
+    this.#review(job, nowMs);
+    return true;
+  }
+
+  // ---- workers
+
+  #handleWorker(worker: Sender, message: Message, nowMs: Millis): boolean {
+    switch (message.kind) {
+      case "mr-offer":
+        this.#offers.set(worker.connId, message.code);
+        for (const job of this.#jobs.values()) this.#review(job, nowMs);
+        return true;
+      case "mr-progress":
+        this.#progress(worker, message, nowMs);
+        return true;
+      case "mr-mapped":
+        this.#result(worker, message, message.parts, nowMs);
+        return true;
+      case "mr-reduced":
+        this.#result(worker, message, [message.output], nowMs);
+        return true;
+      case "mr-ended":
+        this.#ended(worker, message, nowMs);
+        return true;
+      case "stopped":
+        // Answers an order to stop something that the worker knows nothing of.
+        return worker.task(message.chunk) instanceof MapReduceTask;
+      default:
+        if (message.kind.startsWith("mr-")) this.#port.reject(`${message.kind} from a worker`);
+        return message.kind.startsWith("mr-");
+    }
+  }
+
+  #progress(worker: Sender, { task: id, bytes, runs }: MrProgress, nowMs: Millis): void {
+    const task = taskOf(worker, id);
+    if (task === undefined) return this.#port.reject("progress of an unknown task");
+    if (runs) {
+      task.startedMs ??= nowMs;
+      if (task.planned.kind === "reduce") task.planned.hasInputs = true;
+    }
+    const job = task.owner;
+    this.#advance(task, BigInt(bytes), nowMs);
+    if (job !== undefined && runs && task.planned.kind === "reduce") this.#fleet.review(job, nowMs);
+  }
+
+  /** The task has read `bytes` in all. */
+  #advance(task: MapReduceTask, bytes: bigint, nowMs: Millis): void {
+    const done = bytes < task.units ? bytes : task.units;
+    const news = done > task.done ? done - task.done : 0n;
+    task.done += news;
+    this.#fleet.heard(task, news, nowMs);
+    this.#fleet.alive(task, nowMs);
+  }
+
+  #result(
+    worker: Sender,
+    { task: id, kind, note }: MrMapped | MrReduced,
+    parts: readonly WirePart[],
+    nowMs: Millis,
+  ): void {
+    const task = taskOf(worker, id);
+    if (task === undefined) return this.#port.reject("result of an unknown task");
+    const { planned, owner: job } = task;
+    const isRight = (kind === "mr-mapped") === (planned.kind === "map");
+    const expected = planned.kind === "map" ? job?.origin.terms.reducers : 1;
+    if (job !== undefined && (!isRight || parts.length !== expected)) {
+      this.#port.reject("a result of the wrong kind");
+      return this.#close(task, nowMs, () =>
+        job.plan.died(planned, worker.connId, "a wrong result"),
+      );
+    }
+    this.#advance(task, task.units, nowMs);
+    this.#close(task, nowMs, () => {
+      if (job === undefined || !job.plan.done(planned, worker.connId, parts)) return;
+      if (note !== "") this.#note(job, note);
+      this.#fleet.spare(job.tasks, task, nowMs);
+      if (planned.kind === "reduce") this.#tellOutput(job, planned.index);
+    });
+  }
+
+  #ended(worker: Sender, { task: id, why, text, map, holder }: MrEnded, nowMs: Millis): void {
+    const task = taskOf(worker, id);
+    if (task === undefined) return this.#port.reject("the end of an unknown task");
+    const { planned, owner: job } = task;
+    this.#close(task, nowMs, () => {
+      if (job === undefined) return;
+      const { plan } = job;
+      const { connId } = worker;
+      if (why === "threw") plan.threw(planned, connId, text);
+      else if (why === "stopped" && task.stopping) plan.release(planned, connId);
+      else if (why !== "missing" || planned.kind === "map") plan.died(planned, connId, text);
+      else {
+        plan.release(planned, connId);
+        const lost = plan.maps[map];
+        // It may have been made again elsewhere in the meantime.
+        if (lost?.holder === holder) plan.forget(lost);
+      }
+    });
+  }
+
+  /** The task is over; `judge` says what that means for the plan. */
+  #close(task: MapReduceTask, nowMs: Millis, judge: () => void): void {
+    const { worker, owner: job } = task;
+    judge();
+    task.abandon();
+    this.#fleet.end(task, nowMs);
+    if (job !== undefined) {
+      this.#fleet.update(job);
+      this.#failIfNeeded(job, nowMs);
+    }
+    this.#fleet.settle(worker, job, nowMs);
+  }
+
+  *#capable({ origin }: MapReduceJob): Iterable<number> {
+    const needsCode = isCode(origin.terms.application);
+    for (const [connId, code] of this.#offers) if (code || !needsCode) yield connId;
+  }
+
+  // ---- clients
+
+  #begin(job: MapReduceJob, nowMs: Millis): void {
+    this.#jobs.set(job.origin.uid, job);
+    this.#fleet.addJob(job, nowMs);
+    this.#tellStatus(job, nowMs);
+    if ([...this.#capable(job)].length > 0) return;
+    const why = isCode(job.origin.terms.application) ? "runs code of users (--allow-code)" : "maps";
+    this.#note(job, `no miner of this server ${why}: the job waits for one`);
+  }
+
+  #final(connId: number, { job: number, reduce, good }: MrFinal, nowMs: Millis): void {
+    const job = this.#jobOf(connId, number);
+    const planned = job?.plan.reduces[reduce];
+    if (job === undefined || planned === undefined) return this.#port.reject("an unknown output");
+    if (good) job.plan.finalize(planned);
+    else job.plan.forget(planned);
+    this.#review(job, nowMs);
+  }
+
+  #cancel(connId: number, number: number, nowMs: Millis): boolean {
+    const job = this.#jobOf(connId, number);
+    if (job === undefined) return this.#intake.knows(connId);
+    this.#drop(job, "it was cancelled", nowMs);
+    return true;
+  }
+
+  #jobOf(connId: number, number: number): MapReduceJob | undefined {
+    return this.#jobs.values().find(({ origin }) => {
+      return origin.connId === connId && origin.number === number;
+    });
+  }
+
+  /** The plan changed: the fleet is told, and the client if that was the end. */
+  #review(job: MapReduceJob, nowMs: Millis): void {
+    if (!this.#failIfNeeded(job, nowMs)) this.#fleet.review(job, nowMs);
+  }
+
+  #failIfNeeded(job: MapReduceJob, nowMs: Millis): boolean {
+    const { failure } = job.plan;
+    if (failure === undefined || !this.#jobs.has(job.origin.uid)) return false;
+    const { connId, number } = job.origin;
+    const reason = clipped(failure, TROUBLE_BYTES_MAX);
+    this.#port.write(connId, { kind: "mr-failed", job: number, reason });
+    this.#drop(job, `it failed: ${oneLine(failure.split("\n")[0]!)}`, nowMs);
+    return true;
+  }
+
+  #drop(job: MapReduceJob, why: string, nowMs: Millis): void {
+    this.#port.tell("info", `job ${nameOf(job)} dropped: ${why}`);
+    this.#forget(job);
+    this.#fleet.dropJob(job, nowMs);
+  }
+
+  #forget(job: MapReduceJob): void {
+    const { uid } = job.origin;
+    this.#jobs.delete(uid);
+    this.#intake.end(job);
+    for (const connId of job.touched) this.#port.write(connId, { kind: "mr-forget", uid });
+  }
+
+  #tellStatus(job: MapReduceJob, nowMs: Millis): void {
+    job.statusMs = nowMs;
+    const { plan, origin } = job;
+    let bytesDone = 0;
+    for (const map of plan.maps) if (map.isDone) bytesDone += map.bytes;
+    for (const task of job.tasks as Set<MapReduceTask>) {
+      if (task.planned.kind === "map" && !task.planned.isDone) bytesDone += Number(task.done);
+    }
+    this.#port.write(origin.connId, {
+      kind: "mr-status",
+      job: origin.number,
+      mapsDone: plan.mapsDone,
+      reducesDone: plan.reducesDone,
+      bytesDone,
+      failures: plan.failures,
+      workers: [...this.#capable(job)].length,
+    });
+  }
+
+  #tellOutput({ origin, plan }: MapReduceJob, reduce: number): void {
+    const { holder, parts } = plan.reduces[reduce]!;
+    const source = { holder: holder!, ...parts[0]! };
+    const { connId, number } = origin;
+    this.#port.write(connId, { kind: "mr-output", job: number, reduce, source });
+  }
+
+  #note({ origin }: MapReduceJob, text: string): void {
+    const { connId, number } = origin;
+    this.#port.write(connId, {
+      kind: "mr-note",
+      job: number,
+      text: clipped(text, TROUBLE_BYTES_MAX),
+    });
+  }
+
+  // ---- data
+
+  /** Only those who work on a job, or asked for it, get its data, from those who have it. */
+  #get(connId: number, worker: Sender | undefined, get: MrGet): void {
+    const { id, holder, item, offset, length } = get;
+    const job = worker === undefined ? this.#jobOf(connId, get.job) : this.#jobs.get(get.job);
+    const request = { asker: connId, id, holder, item, offset, length };
+    const isWorking = worker?.tasks.some((task) => task.job === job) ?? true;
+    if (job === undefined || !isWorking) return this.relay.refuse(request);
+    const { origin } = job;
+    const isClients = item.kind === "about" || item.kind === "split" || item.kind === "code";
+    const has = isClients ? holder === origin.connId : this.#offers.has(holder);
+    if (!has) return this.relay.refuse(request);
+    const number = isClients ? origin.number : origin.uid;
+    if (!this.relay.ask({ ...request, job: number })) {
+      this.#port.reject("too many pieces asked for");
+      this.relay.refuse(request);
+    }
+  }
+}
+
+/** Map-reduce as a kind of work that a server takes. */
+export function mapReduceKind(fleet: Fleet, port: KindPort): WorkKind {
+  return new Coordinator(fleet, port);
+}
+
+function taskOf(worker: Sender, id: number): MapReduceTask | undefined {
+  const task = worker.task(id);
+  return task instanceof MapReduceTask ? task : undefined;
+}
+
+/** For people: the connection and the client's number. */
+function nameOf({ origin }: MapReduceJob): string {
+  return `${origin.connId}/${origin.number}`;
+}

@@ -1,0 +1,112 @@
+/**
+ * Fetching items in pieces: several at a time, each with a bounded number of pieces under way.
+ *
+ * @module
+ */
+import type { Item, MrGet, MrPiece } from "../work/mapreduce_messages.ts";
+import { PIECE_BYTES_MAX } from "../work/mapreduce_messages.ts";
+import { WINDOW_PIECES } from "./limits.ts";
+
+/** One item that is fetched. */
+export interface Fetch {
+  readonly holder: number;
+  readonly job: number;
+  readonly item: Item;
+  /** Its size; where only a bound of it is known, `isBound`: it ends with a shorter piece. */
+  readonly bytes: number;
+  readonly isBound?: boolean;
+  /** A piece is there; they may come in any order. */
+  onPiece(offset: number, bytes: Uint8Array): void;
+  onDone(): void;
+  /** It cannot be had there. */
+  onFailed(): void;
+}
+
+interface Active extends Fetch {
+  next: number;
+  left: number;
+  under: number;
+  isOver: boolean;
+}
+
+/** All that one peer fetches over one connection. */
+export class Fetches {
+  readonly #write: (get: MrGet) => void;
+  readonly #asked = new Map<
+    number,
+    { readonly of: Active; readonly offset: number; length: number }
+  >();
+  #lastId = 0;
+
+  constructor(write: (get: MrGet) => void) {
+    this.#write = write;
+  }
+
+  /** Pieces that are asked for. */
+  get size(): number {
+    return this.#asked.size;
+  }
+
+  /** Begins; what it gives ends it, and is of no effect after that. */
+  start(fetch: Fetch): () => void {
+    const active: Active = {
+      ...fetch,
+      onPiece: (offset, bytes) => fetch.onPiece(offset, bytes),
+      onDone: () => fetch.onDone(),
+      onFailed: () => fetch.onFailed(),
+      next: 0,
+      left: fetch.bytes,
+      under: 0,
+      isOver: false,
+    };
+    if (fetch.bytes === 0) {
+      active.isOver = true;
+      fetch.onDone();
+    } else this.#ask(active);
+    return () => {
+      active.isOver = true;
+    };
+  }
+
+  /** A piece arrived; false when nobody asked for it. */
+  handle({ id, found, bytes }: MrPiece): boolean {
+    const asked = this.#asked.get(id);
+    if (asked === undefined) return false;
+    this.#asked.delete(id);
+    const { of, offset, length } = asked;
+    of.under--;
+    if (of.isOver) return true;
+    const isShort = bytes.length < length;
+    if (!found || bytes.length > length || (isShort && of.isBound !== true)) {
+      of.isOver = true;
+      of.onFailed();
+      return true;
+    }
+    of.left = isShort ? 0 : of.left - length;
+    if (bytes.length > 0) of.onPiece(offset, bytes);
+    if (of.left > 0) this.#ask(of);
+    else if (!of.isOver) {
+      of.isOver = true;
+      of.onDone();
+    }
+    return true;
+  }
+
+  /** The connection is gone: nothing of all this comes any more. */
+  clear(): void {
+    this.#asked.clear();
+  }
+
+  #ask(active: Active): void {
+    const { holder, job, item, bytes } = active;
+    while (active.under < WINDOW_PIECES && active.next < bytes) {
+      const offset = active.next;
+      const length = Math.min(PIECE_BYTES_MAX, bytes - offset);
+      active.next += length;
+      active.under++;
+      const id = ++this.#lastId;
+      this.#asked.set(id, { of: active, offset, length });
+      this.#write({ kind: "mr-get", id, holder, job, item, offset, length });
+    }
+  }
+}

@@ -1,0 +1,118 @@
+/**
+ * A worker's files. They have numbers for names, in a directory of its own: nothing that a message
+ * says becomes a path.
+ *
+ * @module
+ */
+import { closeSync, mkdirSync, openSync, readSync, rmSync, writeSync } from "node:fs";
+import { join } from "node:path";
+import { invariant } from "../base/machine.ts";
+import { CHUNK_BYTES } from "./limits.ts";
+import type { JobFile } from "./worker_types.ts";
+
+/** Files that are kept open. */
+const OPEN_MAX = 64;
+
+/** See the module. */
+export class JobFiles {
+  readonly #directory: string;
+  readonly #open = new Map<string, number>();
+
+  constructor(directory: string) {
+    this.#directory = directory;
+  }
+
+  /** The directory of a job; it is made if need be. */
+  directory(uid: number): string {
+    invariant(Number.isInteger(uid), "a job has a number");
+    const path = join(this.#directory, `job-${uid}`);
+    mkdirSync(path, { recursive: true });
+    return path;
+  }
+
+  path({ uid, kind, number }: JobFile): string {
+    invariant(Number.isInteger(number), "a file has a number");
+    const suffix = kind === "code" ? ".mjs" : "";
+    return join(this.directory(uid), `${kind}-${number}${suffix}`);
+  }
+
+  put(file: JobFile, offset: number, bytes: Uint8Array): void {
+    const fd = this.#fd(this.path(file), true);
+    for (let at = 0; at < bytes.length;) {
+      at += writeSync(fd, bytes, at, bytes.length - at, offset + at);
+    }
+  }
+
+  /** Bytes of the file; undefined if they cannot be read. */
+  read(file: JobFile, offset: number, length: number): Uint8Array | undefined {
+    try {
+      const bytes = new Uint8Array(length);
+      const fd = this.#fd(this.path(file), false);
+      const got = length === 0 ? 0 : readSync(fd, bytes, 0, length, offset);
+      return bytes.subarray(0, got);
+    } catch {
+      return undefined;
+    }
+  }
+
+  remove(file: JobFile): void {
+    const path = this.path(file);
+    this.#close(path);
+    rmSync(path, { force: true });
+  }
+
+  /** Removes all files of a job, or of all. */
+  wipe(uid: number | undefined): void {
+    const prefix = uid === undefined ? this.#directory : this.directory(uid);
+    for (const path of [...this.#open.keys()]) {
+      if (path.startsWith(`${prefix}/`) || path.startsWith(`${prefix}\\`)) this.#close(path);
+    }
+    rmSync(prefix, { recursive: true, force: true });
+  }
+
+  #fd(path: string, writes: boolean): number {
+    const known = this.#open.get(path);
+    if (known !== undefined) return known;
+    const [oldest] = this.#open;
+    if (this.#open.size >= OPEN_MAX && oldest !== undefined) this.#close(oldest[0]);
+    const fd = openSync(path, writes ? "a+" : "r");
+    if (!writes) {
+      this.#open.set(path, fd);
+      return fd;
+    }
+    // "a+" makes it without emptying it, but writes at its end only.
+    closeSync(fd);
+    const both = openSync(path, "r+");
+    this.#open.set(path, both);
+    return both;
+  }
+
+  #close(path: string): void {
+    const fd = this.#open.get(path);
+    if (fd !== undefined) closeSync(fd);
+    this.#open.delete(path);
+  }
+}
+
+/** The SHA-256 of a part of a file, in hexadecimal digits; undefined if it cannot be read whole. */
+export function hashOfPart(path: string, from: number, to: number): string | undefined {
+  const hasher = new Bun.CryptoHasher("sha256");
+  let fd: number;
+  try {
+    fd = openSync(path, "r");
+  } catch {
+    return undefined;
+  }
+  try {
+    const buffer = new Uint8Array(Math.min(CHUNK_BYTES, Math.max(1, to - from)));
+    for (let at = from; at < to;) {
+      const got = readSync(fd, buffer, 0, Math.min(buffer.length, to - at), at);
+      if (got === 0) return undefined;
+      hasher.update(buffer.subarray(0, got));
+      at += got;
+    }
+    return hasher.digest("hex");
+  } finally {
+    closeSync(fd);
+  }
+}

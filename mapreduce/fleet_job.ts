@@ -1,0 +1,169 @@
+/**
+ * Map-reduce as a kind of work: a {@link Plan} whose tasks the fleet shares out. A unit is a byte
+ * that a task reads: a thread maps about as many bytes a second as it hashes nonces, within the
+ * factor that the measured rates of workers correct.
+ *
+ * @module
+ */
+import { invariant, type Millis } from "../base/machine.ts";
+import type { JobTerms } from "../work/mapreduce_messages.ts";
+import type { Worker } from "../work/roster.ts";
+import type { Account } from "../work/scheduler.ts";
+import { Job, Task, type TaskOptions } from "../work/task.ts";
+import { BACKUP_MS, SILENT_MS } from "./limits.ts";
+import { Plan, type PlannedTask } from "./plan.ts";
+
+/** Who asked for a job, and what for. */
+export interface JobOrigin {
+  /** The client's connection, and its number for the job. */
+  readonly connId: number;
+  readonly number: number;
+  /** The server's number for it. */
+  readonly uid: number;
+  readonly terms: JobTerms;
+}
+
+/** See the module. */
+export class MapReduceJob extends Job {
+  readonly origin: JobOrigin;
+  readonly plan: Plan;
+  /** Workers that have, or had, something of it. */
+  readonly touched: Set<number> = new Set();
+  statusMs: Millis;
+  readonly #capable: (job: MapReduceJob) => Iterable<number>;
+
+  /** `capable` gives the workers, by their connections, that could do a task of it. */
+  constructor(
+    origin: JobOrigin,
+    sizes: readonly number[],
+    base: { readonly account: Account; readonly seq: number; readonly nowMs: Millis },
+    capable: (job: MapReduceJob) => Iterable<number>,
+  ) {
+    super(base.account, base.seq, base.nowMs);
+    this.origin = origin;
+    this.plan = new Plan(sizes, origin.terms.reducers);
+    this.statusMs = base.nowMs;
+    this.#capable = capable;
+  }
+
+  get remaining(): bigint {
+    return BigInt(this.plan.bytesLeft + this.plan.tasksLeft);
+  }
+
+  get hasPending(): boolean {
+    const { plan } = this;
+    if (plan.failure !== undefined || plan.ready.size === 0) return false;
+    for (const _ of this.#capable(this)) return true;
+    return false;
+  }
+
+  get pendingUnits(): bigint {
+    const { plan } = this;
+    const each = (plan.bytesLeft + plan.tasksLeft) / Math.max(1, plan.tasksLeft);
+    return BigInt(Math.max(1, Math.round(plan.ready.size * each)));
+  }
+
+  get isDone(): boolean {
+    return this.plan.isDone;
+  }
+
+  fitsBlind(): boolean {
+    return false;
+  }
+
+  override suits(worker: Worker<Task>): boolean {
+    return this.#nextFor(worker) !== undefined;
+  }
+
+  nextUnits(_most: bigint, worker: Worker<Task>): bigint {
+    const planned = this.#nextFor(worker);
+    return planned === undefined ? 0n : unitsOf(planned);
+  }
+
+  take(options: Omit<TaskOptions<Job>, "job">): MapReduceTask {
+    const { worker } = options;
+    const planned = this.#nextFor(worker);
+    invariant(planned !== undefined, "a worker takes what suits it");
+    this.plan.start(planned, worker.connId);
+    this.touched.add(worker.connId);
+    return new MapReduceTask({ ...options, units: unitsOf(planned), job: this }, planned);
+  }
+
+  #nextFor({ connId }: Worker<Task>): PlannedTask | undefined {
+    const capable = [...this.#capable(this)];
+    if (!capable.includes(connId)) return undefined;
+    return this.plan.next(connId, (task) => capable.some((id) => !task.failedAt.has(id)));
+  }
+}
+
+/** A task costs one unit at least. */
+function unitsOf({ bytes }: PlannedTask): bigint {
+  return BigInt(Math.max(1, bytes));
+}
+
+/** A map or a reduce that a worker was told to do. */
+export class MapReduceTask extends Task {
+  readonly planned: PlannedTask;
+  /** Units that are reported done. */
+  done = 0n;
+  /** When the application began to run. */
+  startedMs: Millis | undefined;
+  #isReleased = false;
+
+  constructor(options: TaskOptions<MapReduceJob>, planned: PlannedTask) {
+    super(options);
+    this.planned = planned;
+  }
+
+  /** The job that it is a part of, unless that is over. */
+  get owner(): MapReduceJob | undefined {
+    return this.job as MapReduceJob | undefined;
+  }
+
+  get held(): bigint {
+    return this.#isReleased ? 0n : this.left;
+  }
+
+  /** One unit is left until the result is there. */
+  get left(): bigint {
+    return this.units - this.done > 0n ? this.units - this.done : 1n;
+  }
+
+  get isUntouched(): boolean {
+    return this.startedMs === undefined;
+  }
+
+  get isDivisible(): boolean {
+    return false;
+  }
+
+  override get isWhole(): boolean {
+    return true;
+  }
+
+  override get patienceMs(): Millis {
+    return SILENT_MS;
+  }
+
+  override get backupAtMs(): Millis {
+    return this.startedMs === undefined ? Infinity : this.startedMs + BACKUP_MS;
+  }
+
+  get isNeedless(): boolean {
+    return this.planned.isDone;
+  }
+
+  release(): void {
+    this.#isReleased = true;
+    // Of a worker that was lost the plan knows already.
+    if (this.planned.runners.has(this.worker.connId)) this.owner?.plan.race(this.planned);
+  }
+
+  abandon(): void {
+    this.#isReleased = true;
+  }
+
+  cutTo(): void {
+    invariant(false, "a map or a reduce is not cut");
+  }
+}

@@ -1,0 +1,169 @@
+/**
+ * A miner that maps and reduces, on real files and threads.
+ *
+ * @module
+ */
+import { mkdirSync } from "node:fs";
+import { Drive } from "../run/drive.ts";
+import type { MinerGuest } from "../miner/mod.ts";
+import { removeScratch, scratchDirectory } from "./choice_adapter.ts";
+import { hashOfPart, JobFiles } from "./files_adapter.ts";
+import type { ApplicationChoice, FilePart, TaskOrder } from "./job_types.ts";
+import { Runner } from "./runner_adapter.ts";
+import { WorkerCore } from "./worker_core.ts";
+import type { JobFilePart, RunOrder, WorkerEffect, WorkerInput } from "./worker_types.ts";
+
+/** How a worker is made. */
+export interface WorkerOptions {
+  /** Runs code of users, with this program's rights, in a process that is watched. */
+  readonly allowCode?: boolean;
+  /** Where its files go: a directory of its own; one in the system's place if left out. */
+  readonly directory?: string;
+  /** Told one line for people at a time. */
+  readonly log?: (text: string, level: "info" | "warn") => void;
+}
+
+const MIB = 2 ** 20;
+
+/** What a miner is given to map and reduce as well. */
+export function mapReduceGuest(options: WorkerOptions = {}): MinerGuest {
+  return new Guest(options);
+}
+
+class Guest implements MinerGuest {
+  readonly #options: WorkerOptions;
+  readonly #core: WorkerCore;
+  readonly #drive: Drive<WorkerInput, WorkerEffect>;
+  #directory: string | undefined;
+  #files: JobFiles | undefined;
+  #write: (payload: Uint8Array) => void = () => {};
+  /** The runner at work, and what it was made for. */
+  #runner: { readonly key: string; readonly runner: Runner } | undefined;
+  #run = 0;
+
+  constructor(options: WorkerOptions) {
+    this.#options = options;
+    this.#core = new WorkerCore({ allowCode: options.allowCode ?? false });
+    this.#drive = new Drive(this.#core, (effect) => this.#do(effect));
+  }
+
+  joined(write: (payload: Uint8Array) => void): void {
+    this.#write = write;
+    this.#drive.tell({ kind: "joined" });
+  }
+
+  payload(payload: Uint8Array): boolean {
+    if (!this.#core.takes(payload)) return false;
+    this.#drive.tell({ kind: "payload", payload });
+    return true;
+  }
+
+  gone(): void {
+    this.#write = () => {};
+    this.#drive.tell({ kind: "gone" });
+  }
+
+  async close(): Promise<void> {
+    this.#drive.stop();
+    this.#runner?.runner.close();
+    if (this.#directory !== undefined) removeScratch(this.#directory);
+    await Promise.resolve();
+  }
+
+  /** The files, in a directory that is made when the first is needed. */
+  get #disk(): JobFiles {
+    if (this.#files !== undefined) return this.#files;
+    const { directory = scratchDirectory() } = this.#options;
+    mkdirSync(directory, { recursive: true });
+    this.#directory = directory;
+    this.#files = new JobFiles(directory);
+    return this.#files;
+  }
+
+  #do(effect: WorkerEffect): void {
+    switch (effect.kind) {
+      case "write":
+        return this.#write(effect.payload);
+      case "put":
+        return this.#attempt(() => this.#disk.put(effect.file, effect.offset, effect.bytes));
+      case "read": {
+        const { id, file, offset, length } = effect;
+        const bytes = this.#disk.read(file, offset, length);
+        return this.#drive.tell({ kind: "read", id, bytes });
+      }
+      case "verify": {
+        const { id, part, hash } = effect;
+        const good = hashOfPart(this.#disk.path(part.file), part.from, part.to) === hash;
+        return this.#drive.tell({ kind: "verified", id, good });
+      }
+      case "run":
+        return this.#start(effect.run, effect.order);
+      case "kill":
+        if (this.#run === effect.run) this.#runner?.runner.stop();
+        return;
+      case "remove":
+        return this.#files?.remove(effect.file);
+      case "wipe":
+        return this.#files?.wipe(effect.uid);
+      case "log":
+        return this.#options.log?.(effect.text, effect.level);
+    }
+  }
+
+  /** What cannot be put on the disk is missed when it is read. */
+  #attempt(act: () => void): void {
+    try {
+      act();
+    } catch (error) {
+      this.#options.log?.(`cannot write to the disk: ${(error as Error).message}`, "warn");
+    }
+  }
+
+  #start(run: number, order: RunOrder): void {
+    this.#run = run;
+    let taskOrder: TaskOrder;
+    try {
+      taskOrder = this.#taskOrder(order);
+    } catch (error) {
+      const text = `the disk: ${(error as Error).message}`;
+      return this.#drive.tell({ kind: "ended", run, end: { kind: "died", text } });
+    }
+    const runner = this.#runnerFor(order);
+    const progress = (bytes: number): void => this.#drive.tell({ kind: "progress", run, bytes });
+    void runner.run(taskOrder, progress).then((end) => {
+      this.#drive.tell({ kind: "ended", run, end });
+    });
+  }
+
+  /** Code of one job never runs in a process in which that of another did. */
+  #runnerFor({ uid, terms, code }: RunOrder): Runner {
+    const { timeoutMs, memoryMib } = terms;
+    const key = code === undefined ? `built in ${timeoutMs}` : `job ${uid}`;
+    if (this.#runner?.key === key) return this.#runner.runner;
+    this.#runner?.runner.close();
+    const memoryBytes = memoryMib * MIB;
+    const runner = new Runner({ isolated: code !== undefined, timeoutMs, memoryBytes });
+    this.#runner = { key, runner };
+    return runner;
+  }
+
+  #taskOrder(order: RunOrder): TaskOrder {
+    const disk = this.#disk;
+    const { uid, terms, code } = order;
+    const { application: builtin, reducers, skipBad, asRecords, sortMib } = terms;
+    const application: ApplicationChoice =
+      code === undefined ? { builtin } : { module: disk.path(code) };
+    const directory = disk.directory(uid);
+    const common = { application, skipBad, sortBytes: sortMib * MIB, directory };
+    const output = disk.path(order.output);
+    const part = ({ file, from, to }: JobFilePart): FilePart => {
+      return { path: disk.path(file), from, to };
+    };
+    if (order.kind === "reduce") {
+      const inputs = order.inputs.map(part);
+      return { kind: "reduce", ...common, inputs, output, asRecords };
+    }
+    const { name, firstLine } = order;
+    return { kind: "map", ...common, reducers, name, firstLine, input: part(order.input), output };
+  }
+}

@@ -1,0 +1,319 @@
+/**
+ * A miner that maps and reduces, without sockets, files and threads: fetches what a task reads,
+ * has it run, keeps the result and serves it to those who need it.
+ *
+ * Tasks run one at a time, in the order in which they were assigned; the next one's input is
+ * fetched meanwhile.
+ *
+ * @module
+ */
+import { invariant, type Machine, type Millis, type Wake } from "../base/machine.ts";
+import { Outbox } from "../base/outbox.ts";
+import { clipped } from "../base/text.ts";
+import {
+  type EndReason,
+  type MapReduceMessage,
+  type MrAsked,
+  type MrMap,
+  type MrReduce,
+  type MrSources,
+  TROUBLE_BYTES_MAX,
+} from "../work/mapreduce_messages.ts";
+import type { Message } from "../work/messages.ts";
+import { decodeMessage, encodeMessage } from "../work/wire.ts";
+import { codeHash } from "./code_name.ts";
+import { Fetches } from "./fetch.ts";
+import { KeptJobs } from "./kept.ts";
+import {
+  ABOUT_BYTES_MAX,
+  ALIVE_MS,
+  CODE_BYTES_MAX,
+  FETCHES_MAX,
+  FETCH_TRIES_MAX,
+} from "./limits.ts";
+import { invalidText, skippedText } from "./notes.ts";
+import type { TaskEnd } from "./task_end.ts";
+import { type InputsPort, TaskInputs } from "./worker_inputs.ts";
+import { isToWorker, type ToWorker } from "./worker_messages.ts";
+import { WorkerTask } from "./worker_task.ts";
+import type { JobFile, JobFilePart, WorkerEffect, WorkerInput } from "./worker_types.ts";
+
+/** How a worker's core is made. */
+export interface WorkerCoreOptions {
+  /** Whether it runs code of users. */
+  readonly allowCode: boolean;
+}
+
+/** See the module. */
+export class WorkerCore implements Machine<WorkerInput, WorkerEffect> {
+  readonly #allowCode: boolean;
+  readonly #effects = new Outbox<WorkerEffect>();
+  readonly #fetches = new Fetches((get) => this.#write(get));
+  /** Tasks by the server's number, in the order of their assignment. */
+  readonly #tasks = new Map<number, WorkerTask>();
+  readonly #jobs = new KeptJobs();
+  readonly #inputs: TaskInputs = new TaskInputs(this.#inputsPort());
+  /** What waits for an answer of the disk. */
+  readonly #reads = new Map<number, (bytes: Uint8Array | undefined) => void>();
+  readonly #verifying = new Map<number, (good: boolean) => void>();
+  #running: WorkerTask | undefined;
+  /** The run that was killed and has not ended. */
+  #dying = 0;
+  #lastRun = 0;
+  #lastId = 0;
+  #aliveAtMs: Millis = 0;
+
+  constructor(options: WorkerCoreOptions) {
+    this.#allowCode = options.allowCode;
+  }
+
+  /** Whether the payload is for this core, and not for nonce search. */
+  takes(payload: Uint8Array): boolean {
+    const message = decodeMessage(payload);
+    return typeof message !== "string" && this.#isOurs(message);
+  }
+
+  handle(input: WorkerInput | Wake, nowMs: Millis): void {
+    switch (input.kind) {
+      case "wake":
+        break;
+      case "joined":
+        this.#write({ kind: "mr-offer", code: this.#allowCode });
+        break;
+      case "payload": {
+        const message = decodeMessage(input.payload);
+        if (typeof message !== "string" && this.#isOurs(message)) this.#handleMessage(message);
+        break;
+      }
+      case "gone":
+        this.#handleGone();
+        break;
+      case "progress":
+        if (this.#running?.run === input.run) this.#running.bytes = input.bytes;
+        break;
+      case "ended":
+        this.#handleEnded(input.run, input.end);
+        break;
+      case "read":
+        take(this.#reads, input.id)?.(input.bytes);
+        break;
+      case "verified":
+        take(this.#verifying, input.id)?.(input.good);
+    }
+    this.#tellAlive(nowMs);
+  }
+
+  poll(): WorkerEffect | undefined {
+    return this.#effects.poll();
+  }
+
+  wakeAtMs(): Millis | undefined {
+    return this.#tasks.size > 0 ? this.#aliveAtMs + ALIVE_MS : undefined;
+  }
+
+  #tellAlive(nowMs: Millis): void {
+    if (this.#tasks.size === 0 || nowMs < this.#aliveAtMs + ALIVE_MS) return;
+    this.#aliveAtMs = nowMs;
+    for (const task of this.#tasks.values()) this.#tellProgress(task);
+  }
+
+  #tellProgress({ number, bytes, state }: WorkerTask): void {
+    this.#write({ kind: "mr-progress", task: number, bytes, runs: state === "running" });
+  }
+
+  // ---- messages
+
+  #isOurs(message: Message): message is ToWorker {
+    return isToWorker(message, (task) => this.#tasks.has(task));
+  }
+
+  #handleMessage(message: ToWorker): void {
+    switch (message.kind) {
+      case "mr-map": {
+        const task = this.#accept(message);
+        return task && this.#inputs.map(task, message);
+      }
+      case "mr-reduce":
+        return void this.#accept(message);
+      case "mr-sources":
+        return this.#handleSources(message);
+      case "stop":
+        return this.#handleStop(message.chunk);
+      case "mr-forget":
+        return this.#forget(message.uid);
+      case "mr-asked":
+        return this.#handleAsked(message);
+      case "mr-piece":
+        return void this.#fetches.handle(message);
+    }
+  }
+
+  /** Takes a task on, with its code on the way; undefined when it is not taken. */
+  #accept(order: MrMap | MrReduce): WorkerTask | undefined {
+    if (this.#tasks.has(order.task)) return undefined;
+    const task = new WorkerTask(++this.#lastRun, order);
+    this.#tasks.set(order.task, task);
+    const hash = codeHash(order.terms.application);
+    if (hash !== undefined && !this.#allowCode) {
+      this.#end(task, "declined", "this miner runs no code of users (--allow-code)");
+      return undefined;
+    }
+    const job = this.#jobs.of(order.uid);
+    if (hash !== undefined && job.code === "none") this.#inputs.code(task, job, hash);
+    return task;
+  }
+
+  #inputsPort(): InputsPort {
+    return {
+      jobs: this.#jobs,
+      fetches: this.#fetches,
+      newNumber: () => ++this.#lastId,
+      put: (file, offset, bytes) => this.#effects.push({ kind: "put", file, offset, bytes }),
+      remove: (file) => this.#effects.push({ kind: "remove", file }),
+      verify: (part, hash, then) => this.#verify(part, hash, then),
+      isLive: (task) => this.#tasks.get(task.number) === task,
+      waiting: (uid) =>
+        [...this.#tasks.values()].filter((task) => task.uid === uid && task.state !== "running"),
+      ready: () => this.#runNext(),
+      end: (...how) => this.#end(...how),
+    };
+  }
+
+  #verify(part: JobFilePart, hash: string, then: (good: boolean) => void): void {
+    const id = ++this.#lastId;
+    this.#verifying.set(id, then);
+    this.#effects.push({ kind: "verify", id, part, hash });
+  }
+
+  #handleSources({ task: number, first, sources }: MrSources): void {
+    const task = this.#tasks.get(number);
+    if (task === undefined || task.order.kind !== "mr-reduce") return;
+    if (first !== task.sources.length || first + sources.length > task.order.maps) return;
+    task.sources.push(...sources);
+    this.#inputs.sources(task);
+  }
+
+  // ---- running
+
+  /** Runs the first task that has all it needs. */
+  #runNext(): void {
+    if (this.#running !== undefined || this.#dying !== 0) return;
+    for (const task of this.#tasks.values()) {
+      if (task.state !== "fetching" || !task.hasAll) continue;
+      const isCode = codeHash(task.terms.application) !== undefined;
+      const { code } = this.#jobs.of(task.uid);
+      if (isCode && typeof code === "string") continue;
+      task.state = "running";
+      this.#running = task;
+      const order = task.runOrder(typeof code === "string" ? undefined : code);
+      this.#effects.push({ kind: "run", run: task.run, order });
+      return this.#tellProgress(task);
+    }
+  }
+
+  #handleEnded(run: number, end: TaskEnd): void {
+    if (run === this.#dying) {
+      this.#dying = 0;
+      return this.#runNext();
+    }
+    const task = this.#running;
+    if (task === undefined || task.run !== run) return;
+    this.#running = undefined;
+    this.#finish(task, end);
+    this.#runNext();
+  }
+
+  #finish(task: WorkerTask, end: TaskEnd): void {
+    const { number, output, order } = task;
+    const job = this.#jobs.of(task.uid);
+    if (end.kind === "mapped" && order.kind === "mr-map") {
+      let at = 0;
+      const ends = end.parts.map(({ bytes }) => (at += bytes));
+      const { parts } = end;
+      job.maps.set(order.index, { file: output, parts, ends });
+      const notes = end.invalid > 0 ? [invalidText(task.name!, end.invalid)] : [];
+      if (end.bad > 0) notes.push(skippedText(end.bad, end.skipped));
+      const note = clipped(notes.join("; "), TROUBLE_BYTES_MAX);
+      this.#close(task);
+      return this.#write({ kind: "mr-mapped", task: number, parts, note });
+    }
+    if (end.kind === "reduced" && order.kind === "mr-reduce") {
+      job.outputs.set(order.index, output);
+      const note = end.bad > 0 ? clipped(skippedText(end.bad, end.skipped), TROUBLE_BYTES_MAX) : "";
+      this.#close(task);
+      return this.#write({ kind: "mr-reduced", task: number, output: end.output, note });
+    }
+    if (end.kind === "threw") return this.#end(task, "threw", end.text);
+    const text = "text" in end ? end.text : `it ended as ${end.kind}`;
+    this.#end(task, "died", text);
+  }
+
+  /** Ends a task without a result. */
+  #end(task: WorkerTask, why: EndReason, text: string, map = 0, holder = 0): void {
+    this.#close(task);
+    const clippedText = clipped(text, TROUBLE_BYTES_MAX);
+    const { number } = task;
+    this.#write({ kind: "mr-ended", task: number, why, text: clippedText, map, holder });
+  }
+
+  /** The task is over: what only it needed goes. */
+  #close(task: WorkerTask): void {
+    for (const cancel of task.cancels) cancel();
+    this.#tasks.delete(task.number);
+    if (task.order.kind === "mr-map") this.#effects.push({ kind: "remove", file: task.split });
+    if (this.#running !== task) return;
+    this.#running = undefined;
+    this.#dying = task.run;
+    this.#effects.push({ kind: "kill", run: task.run });
+  }
+
+  #handleStop(number: number): void {
+    const task = this.#tasks.get(number);
+    if (task === undefined) return;
+    this.#end(task, "stopped", "");
+    this.#runNext();
+  }
+
+  // ---- what is kept
+
+  #handleAsked({ id, job: uid, item, offset, length }: MrAsked): void {
+    const part = this.#jobs.find(uid, item);
+    const answer = (bytes: Uint8Array | undefined): void => {
+      const found = bytes !== undefined;
+      this.#write({ kind: "mr-piece", id, found, bytes: bytes ?? new Uint8Array() });
+    };
+    if (part === undefined || offset > part.to - part.from) return answer(undefined);
+    const read = ++this.#lastId;
+    this.#reads.set(read, answer);
+    const most = Math.min(length, part.to - part.from - offset);
+    const { file, from } = part;
+    this.#effects.push({ kind: "read", id: read, file, offset: from + offset, length: most });
+  }
+
+  #forget(uid: number): void {
+    for (const task of [...this.#tasks.values()]) if (task.uid === uid) this.#close(task);
+    this.#jobs.forget(uid);
+    this.#effects.push({ kind: "wipe", uid });
+    this.#runNext();
+  }
+
+  #handleGone(): void {
+    for (const task of [...this.#tasks.values()]) this.#close(task);
+    invariant(this.#running === undefined, "no task is left");
+    this.#fetches.clear();
+    this.#reads.clear();
+    this.#verifying.clear();
+    this.#jobs.clear();
+    this.#effects.push({ kind: "wipe", uid: undefined });
+  }
+
+  #write(message: MapReduceMessage): void {
+    this.#effects.push({ kind: "write", payload: encodeMessage(message) });
+  }
+}
+
+function take<T>(from: Map<number, T>, id: number): T | undefined {
+  const value = from.get(id);
+  from.delete(id);
+  return value;
+}

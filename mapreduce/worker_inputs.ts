@@ -1,0 +1,161 @@
+/**
+ * What a worker's tasks read, and how it gets there: splits, code, and partitions.
+ *
+ * @module
+ */
+import type { EndReason, MrMap } from "../work/mapreduce_messages.ts";
+import { decodeAbout } from "./about.ts";
+import type { Fetches } from "./fetch.ts";
+import { type KeptJob, type KeptJobs, partOf } from "./kept.ts";
+import { ABOUT_BYTES_MAX, CODE_BYTES_MAX, FETCH_TRIES_MAX, FETCHES_MAX } from "./limits.ts";
+import type { WorkerTask } from "./worker_task.ts";
+import type { JobFile, JobFilePart } from "./worker_types.ts";
+
+/** What is needed of the worker's core. */
+export interface InputsPort {
+  readonly jobs: KeptJobs;
+  readonly fetches: Fetches;
+  /** A number that no other file has. */
+  newNumber(): number;
+  put(file: JobFile, offset: number, bytes: Uint8Array): void;
+  remove(file: JobFile): void;
+  verify(part: JobFilePart, hash: string, then: (good: boolean) => void): void;
+  /** Whether the task is not over. */
+  isLive(task: WorkerTask): boolean;
+  /** The tasks of a job that do not run yet. */
+  waiting(uid: number): WorkerTask[];
+  /** A task may have all that it needs. */
+  ready(): void;
+  end(task: WorkerTask, why: EndReason, text: string, map?: number, holder?: number): void;
+}
+
+/** See the module. */
+export class TaskInputs {
+  readonly #port: InputsPort;
+
+  constructor(port: InputsPort) {
+    this.#port = port;
+  }
+
+  /** Fetches what a map reads. */
+  map(task: WorkerTask, order: MrMap): void {
+    const { holder, uid: job, index, bytes } = order;
+    const onFailed = (): void => this.#port.end(task, "died", "its split cannot be had");
+    let about = new Uint8Array();
+    this.#fetch(task, {
+      holder,
+      job,
+      item: { kind: "about", index },
+      bytes: ABOUT_BYTES_MAX,
+      isBound: true,
+      onPiece: (_offset, piece) => (about = piece.slice()),
+      onDone: () => {
+        const split = decodeAbout(about);
+        if (split === undefined) return onFailed();
+        task.name = split.name;
+        task.firstLine = split.firstLine;
+        this.#port.ready();
+      },
+      onFailed,
+    });
+    this.#fetch(task, {
+      holder,
+      job,
+      item: { kind: "split", index },
+      bytes,
+      onPiece: (offset, piece) => this.#port.put(task.split, offset, piece),
+      onDone: () => {
+        if (bytes === 0) this.#port.put(task.split, 0, new Uint8Array());
+        task.hasInput = true;
+        this.#port.ready();
+      },
+      onFailed,
+    });
+  }
+
+  /** The first task of a job that needs its code fetches it for all. */
+  code({ order }: WorkerTask, job: KeptJob, hash: string): void {
+    job.code = "fetching";
+    const { holder, uid } = order;
+    const file: JobFile = { uid, kind: "code", number: 0 };
+    const failed = (text: string): void => {
+      job.code = "none";
+      for (const task of this.#port.waiting(uid)) this.#port.end(task, "died", text);
+    };
+    let bytes = 0;
+    this.#port.fetches.start({
+      holder,
+      job: uid,
+      item: { kind: "code" },
+      bytes: CODE_BYTES_MAX,
+      isBound: true,
+      onPiece: (offset, piece) => {
+        bytes = Math.max(bytes, offset + piece.length);
+        this.#port.put(file, offset, piece);
+      },
+      onDone: () =>
+        this.#port.verify({ file, from: 0, to: bytes }, hash, (good) => {
+          if (!good) return failed("its code is not what its name says");
+          job.code = file;
+          this.#port.ready();
+        }),
+      onFailed: () => failed("its code cannot be had"),
+    });
+  }
+
+  /** Fetches the partitions of a reduce, some at a time. */
+  sources(task: WorkerTask): void {
+    while (task.fetching < FETCHES_MAX && task.nextSource < task.sources.length) {
+      task.fetching++;
+      this.#fetchSource(task, task.nextSource++, FETCH_TRIES_MAX);
+      // What it needed cannot be had.
+      if (!this.#port.isLive(task)) return;
+    }
+    this.#port.ready();
+  }
+
+  #fetchSource(task: WorkerTask, map: number, tries: number): void {
+    const { holder, bytes, hash } = task.sources[map]!;
+    const { index: reduce, uid } = task.order;
+    const { fetched, maps } = this.#port.jobs.of(uid);
+    const key = `${map}/${reduce}`;
+    const known = fetched.get(key);
+    const done = (part: JobFilePart): void => {
+      fetched.set(key, { part, hash });
+      if (!this.#port.isLive(task)) return;
+      task.parts[map] = part;
+      task.fetched++;
+      task.fetching--;
+      this.sources(task);
+    };
+    const file: JobFile = { uid, kind: "part", number: this.#port.newNumber() };
+    const part = { file, from: 0, to: bytes };
+    if (bytes === 0) return done(part);
+    if (known?.hash === hash) return done(known.part);
+    const own = partOf(maps.get(map), reduce);
+    if (own !== undefined && maps.get(map)!.parts[reduce]!.hash === hash && tries > 1) {
+      // It is its own: nothing is fetched, unless its disk has damaged it.
+      const again = (): void => this.#fetchSource(task, map, 1);
+      return this.#port.verify(own, hash, (good) => (good ? done(own) : again()));
+    }
+    const failed = (): void => {
+      this.#port.remove(file);
+      if (!this.#port.isLive(task)) return;
+      if (tries > 1) return this.#fetchSource(task, map, tries - 1);
+      this.#port.end(task, "missing", `the partition of map ${map} cannot be had`, map, holder);
+    };
+    this.#fetch(task, {
+      holder,
+      job: uid,
+      item: { kind: "part", index: map, reduce },
+      bytes,
+      onPiece: (offset, piece) => this.#port.put(file, offset, piece),
+      onDone: () => this.#port.verify(part, hash, (good) => (good ? done(part) : failed())),
+      onFailed: failed,
+    });
+  }
+
+  #fetch(task: WorkerTask, fetch: Parameters<Fetches["start"]>[0]): void {
+    task.cancels.push(this.#port.fetches.start(fetch));
+  }
+}
