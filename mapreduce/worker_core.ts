@@ -134,7 +134,9 @@ export class WorkerCore implements Machine<WorkerInput, WorkerEffect> {
         return task && this.#inputs.map(task, message);
       }
       case "mr-reduce":
-        return void this.#accept(message);
+        this.#accept(message);
+        // One of a job without maps has all it needs.
+        return this.#runNext();
       case "mr-sources":
         return this.#handleSources(message);
       case "stop":
