@@ -13,7 +13,6 @@ import {
   declareGuardedMain,
   KERNEL_NAMES,
   mine,
-  type Miner,
   userCacheDirectory,
   whyNoKernel,
 } from "./miner/mod.ts";

@@ -92,7 +92,7 @@ export class Coordinator implements WorkKind {
   gone(connId: number, why: string, nowMs: Millis): void {
     this.relay.gone(connId);
     this.#offers.delete(connId);
-    for (const job of [...this.#jobs.values()]) {
+    for (const job of this.#jobs.values()) {
       if (job.origin.connId === connId) this.#drop(job, `its client left: ${why}`, nowMs);
       else {
         job.plan.lost(connId, `its worker was lost: ${why}`);

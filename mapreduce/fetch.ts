@@ -3,8 +3,12 @@
  *
  * @module
  */
-import type { Item, MrGet, MrPiece } from "../work/mapreduce_messages.ts";
-import { PIECE_BYTES_MAX } from "../work/mapreduce_messages.ts";
+import {
+  type Item,
+  type MrGet,
+  type MrPiece,
+  PIECE_BYTES_MAX,
+} from "../work/mapreduce_messages.ts";
 import { WINDOW_PIECES } from "./limits.ts";
 
 /** One item that is fetched. */

@@ -64,7 +64,7 @@ export class JobFiles {
   /** Removes all files of a job, or of all. */
   wipe(uid: number | undefined): void {
     const prefix = uid === undefined ? this.#directory : this.directory(uid);
-    for (const path of [...this.#open.keys()]) {
+    for (const path of this.#open.keys()) {
       if (path.startsWith(`${prefix}/`) || path.startsWith(`${prefix}\\`)) this.#close(path);
     }
     rmSync(prefix, { recursive: true, force: true });

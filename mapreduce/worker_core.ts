@@ -24,19 +24,13 @@ import { decodeMessage, encodeMessage } from "../work/wire.ts";
 import { codeHash } from "./code_name.ts";
 import { Fetches } from "./fetch.ts";
 import { KeptJobs } from "./kept.ts";
-import {
-  ABOUT_BYTES_MAX,
-  ALIVE_MS,
-  CODE_BYTES_MAX,
-  FETCHES_MAX,
-  FETCH_TRIES_MAX,
-} from "./limits.ts";
+import { ALIVE_MS } from "./limits.ts";
 import { invalidText, skippedText } from "./notes.ts";
 import type { TaskEnd } from "./task_end.ts";
 import { type InputsPort, TaskInputs } from "./worker_inputs.ts";
 import { isToWorker, type ToWorker } from "./worker_messages.ts";
 import { WorkerTask } from "./worker_task.ts";
-import type { JobFile, JobFilePart, WorkerEffect, WorkerInput } from "./worker_types.ts";
+import type { JobFilePart, WorkerEffect, WorkerInput } from "./worker_types.ts";
 
 /** How a worker's core is made. */
 export interface WorkerCoreOptions {
@@ -293,14 +287,14 @@ export class WorkerCore implements Machine<WorkerInput, WorkerEffect> {
   }
 
   #forget(uid: number): void {
-    for (const task of [...this.#tasks.values()]) if (task.uid === uid) this.#close(task);
+    for (const task of this.#tasks.values()) if (task.uid === uid) this.#close(task);
     this.#jobs.forget(uid);
     this.#effects.push({ kind: "wipe", uid });
     this.#runNext();
   }
 
   #handleGone(): void {
-    for (const task of [...this.#tasks.values()]) this.#close(task);
+    for (const task of this.#tasks.values()) this.#close(task);
     invariant(this.#running === undefined, "no task is left");
     this.#fetches.clear();
     this.#reads.clear();
