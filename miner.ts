@@ -7,7 +7,8 @@
  * @module
  */
 import { oneLine } from "./base/text.ts";
-import { isTaskProcess, mapReduceGuest, serveTasks } from "./mapreduce/mod.ts";
+import { isTaskProcess, serveTasks } from "./mapreduce/runner_worker.ts";
+import { mapReduceGuest } from "./mapreduce/worker_adapter.ts";
 import {
   benchReport,
   declareGuardedMain,

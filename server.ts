@@ -7,7 +7,7 @@
  * @module
  */
 import { readableCount, readablePlural } from "./base/text.ts";
-import { mapReduceKind } from "./mapreduce/mod.ts";
+import { mapReduceKind } from "./mapreduce/coordinator.ts";
 import { LSP_FLAGS, lspParams } from "./peer/flags.ts";
 import { readCommandLine, type Usage } from "./run/args.ts";
 import { DEFAULT_PORT, hostAndPort, port as portOf } from "./run/flags.ts";

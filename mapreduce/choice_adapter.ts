@@ -3,11 +3,10 @@
  *
  * @module
  */
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { oneLine } from "../base/text.ts";
-import { Failure, UsageError } from "../run/errors.ts";
+import { UsageError } from "../run/errors.ts";
 import { builtin, BUILTIN_NAMES } from "./builtin.ts";
 import type { ApplicationChoice } from "./job_types.ts";
 import { BYTE_SPLIT_BYTES, LINE_BYTES_MAX } from "./limits.ts";
@@ -25,11 +24,6 @@ export interface Chosen {
 
 /** How long a module may take until it says what it exports. */
 const INSPECT_MS = 30_000;
-
-/** A directory of our own for what lives as long as a job. */
-export function scratchDirectory(): string {
-  return mkdtempSync(join(tmpdir(), "motherlode-mapreduce-"));
-}
 
 /**
  * Looks at the application `name`; a user's module is written into `directory`. Throws
@@ -89,14 +83,5 @@ async function inspect(
     throw new UsageError(`"${name}" is no application: ${oneLine(why.split("\n")[0]!)}`);
   } finally {
     runner.close();
-  }
-}
-
-/** Removes a scratch directory, as far as that goes. */
-export function removeScratch(directory: string): void {
-  try {
-    rmSync(directory, { recursive: true, force: true });
-  } catch (error) {
-    throw new Failure(`cannot remove ${directory}: ${(error as Error).message}`);
   }
 }

@@ -10,7 +10,8 @@ import { Failure, UsageError } from "../run/errors.ts";
 import { seconds, wholeNumber } from "../run/flags.ts";
 import { Display } from "../run/progress.ts";
 import { onSignal } from "../run/signals.ts";
-import { chooseApplication, removeScratch, scratchDirectory } from "./choice_adapter.ts";
+import { chooseApplication } from "./choice_adapter.ts";
+import { removeScratch, scratchDirectory } from "./scratch_adapter.ts";
 import { inputFiles, splitsOf } from "./inputs_adapter.ts";
 import {
   REDUCERS_MAX,

@@ -6,10 +6,10 @@
 import { mkdirSync } from "node:fs";
 import { Drive } from "../run/drive.ts";
 import type { MinerGuest } from "../miner/mod.ts";
-import { removeScratch, scratchDirectory } from "./choice_adapter.ts";
 import { hashOfPart, JobFiles } from "./files_adapter.ts";
 import type { ApplicationChoice, FilePart, TaskOrder } from "./job_types.ts";
 import { Runner } from "./runner_adapter.ts";
+import { removeScratch, scratchDirectory } from "./scratch_adapter.ts";
 import { WorkerCore } from "./worker_core.ts";
 import type { JobFilePart, RunOrder, WorkerEffect, WorkerInput } from "./worker_types.ts";
 

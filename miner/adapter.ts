@@ -16,7 +16,7 @@ import { MESSAGES_VERSION } from "../work/messages.ts";
 import { readableRate } from "../work/readable.ts";
 import { MinerCore } from "./core.ts";
 import { GpuPool } from "./gpu/gpu_pool_adapter.ts";
-import type { MinerGuest } from "./guest.ts";
+import type { MinerGuest } from "./guest_adapter.ts";
 import { KERNEL_NAMES } from "./kernel_choice.ts";
 import { checkOwnWorker } from "./own_worker_adapter.ts";
 import { Pool } from "./pool_adapter.ts";

@@ -18,7 +18,7 @@ export { benchReport, type BenchOptions } from "./bench_adapter.ts";
 export { mine, type MineOptions, type Miner, type MinerStatus } from "./adapter.ts";
 export { MinerCore, type MinerCoreOptions, PROGRESS_MS } from "./core.ts";
 export { OUTSTANDING_CHUNKS_MAX, RETRY_MS_MAX, RETRY_MS_MIN } from "./core.ts";
-export type { MinerGuest } from "./guest.ts";
+export type { MinerGuest } from "./guest_adapter.ts";
 export type { HeaderSearcher, Kernel, Searcher } from "./kernel.ts";
 export { KERNEL_NAMES, kernelNamed, whyNoKernel } from "./kernel_choice.ts";
 export {

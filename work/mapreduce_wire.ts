@@ -29,191 +29,131 @@ const SOURCE_ROW_BYTES = HOLDER_BYTES + PART_ROW_BYTES;
 
 const REASONS: readonly EndReason[] = ["stopped", "threw", "died", "missing", "declined"];
 
+const NO_SOURCE: WireSource = { holder: 0, bytes: 0, hash: "" };
+
+/** How one field is written and read. */
+interface Codec<T> {
+  write(f: FieldWriter, value: T): unknown;
+  read(f: FieldReader): T;
+}
+
+type MessageOf<K> = Extract<MapReduceMessage, { kind: K }>;
+type Codecs<M> = { readonly [F in keyof Omit<M, "kind">]-?: Codec<M[F]> };
+
+/** The form of a message whose fields have these codecs, in their order. */
+function form<K extends MapReduceMessage["kind"]>(
+  kind: K,
+  type: number,
+  codecs: Codecs<MessageOf<K>>,
+): Form<MessageOf<K>> {
+  const fields = Object.entries(codecs) as [string, Codec<unknown>][];
+  return {
+    type,
+    write: (f, message) => {
+      const values = message as unknown as Record<string, unknown>;
+      for (const [name, codec] of fields) codec.write(f, values[name]);
+    },
+    read: (f) => {
+      const read = fields.map(([name, codec]) => [name, codec.read(f)] as const);
+      return { kind, ...Object.fromEntries(read) } as unknown as MessageOf<K>;
+    },
+  };
+}
+
+const COUNT: Codec<number> = { write: (f, value) => f.count(value), read: (f) => f.count() };
+const FLAG: Codec<boolean> = { write: (f, value) => f.flag(value), read: (f) => f.flag() };
+const SIZE: Codec<number> = { write: (f, value) => f.uint64(BigInt(value)), read: size };
+const TEXT: Codec<string> = {
+  write: (f, value) => f.text(value),
+  read: (f) => f.text(TROUBLE_BYTES_MAX),
+};
+const LENGTH: Codec<number> = { write: COUNT.write, read: (f) => f.count(PIECE_BYTES_MAX) };
+const BYTES: Codec<Uint8Array> = {
+  write: (f, value) => f.bytes(value),
+  read: (f) => bytesOf(f, PIECE_BYTES_MAX),
+};
+const TERMS: Codec<JobTerms> = { write: writeTerms, read: readTerms };
+const ITEM: Codec<Item> = { write: writeItem, read: readItem };
+const SIZES: Codec<readonly number[]> = { write: writeSizes, read: readSizes };
+const PARTS: Codec<readonly WirePart[]> = { write: writeParts, read: readParts };
+const SOURCES: Codec<readonly WireSource[]> = { write: writeSources, read: readSources };
+const PART: Codec<WirePart> = {
+  write: (f, value) => writeParts(f, [value]),
+  read: (f) => only(f, readParts(f), NO_SOURCE),
+};
+const SOURCE: Codec<WireSource> = {
+  write: (f, value) => writeSources(f, [value]),
+  read: (f) => only(f, readSources(f), NO_SOURCE),
+};
+const WHY: Codec<EndReason> = {
+  write: (f, value) => f.count(REASONS.indexOf(value)),
+  read: (f) => REASONS[f.count(REASONS.length - 1)]!,
+};
+
 /** The forms by kind; numbers from 32 on. */
 export const MAPREDUCE_FORMS: {
-  readonly [K in MapReduceMessage["kind"]]: Form<Extract<MapReduceMessage, { kind: K }>>;
+  readonly [K in MapReduceMessage["kind"]]: Form<MessageOf<K>>;
 } = {
-  "mr-submit": {
-    type: 32,
-    write: (f, m) => writeTerms(f.count(m.job), m.terms).count(m.maps),
-    read: (f) => ({ kind: "mr-submit", job: f.count(), terms: readTerms(f), maps: f.count() }),
-  },
-  "mr-splits": {
-    type: 33,
-    write: (f, m) => writeSizes(f.count(m.job).count(m.first), m.sizes),
-    read: (f) => ({ kind: "mr-splits", job: f.count(), first: f.count(), sizes: readSizes(f) }),
-  },
-  "mr-final": {
-    type: 34,
-    write: (f, m) => f.count(m.job).count(m.reduce).flag(m.good),
-    read: (f) => ({ kind: "mr-final", job: f.count(), reduce: f.count(), good: f.flag() }),
-  },
-  "mr-status": {
-    type: 35,
-    write: (f, m) => {
-      f.count(m.job).count(m.mapsDone).count(m.reducesDone).uint64(BigInt(m.bytesDone));
-      f.count(m.failures).count(m.workers);
-    },
-    read: (f) => ({
-      kind: "mr-status",
-      job: f.count(),
-      mapsDone: f.count(),
-      reducesDone: f.count(),
-      bytesDone: size(f),
-      failures: f.count(),
-      workers: f.count(),
-    }),
-  },
-  "mr-output": {
-    type: 36,
-    write: (f, m) => writeSources(f.count(m.job).count(m.reduce), [m.source]),
-    read: (f) => ({
-      kind: "mr-output",
-      job: f.count(),
-      reduce: f.count(),
-      source: only(f, readSources(f), NO_SOURCE),
-    }),
-  },
-  "mr-done": {
-    type: 37,
-    write: (f, m) => f.count(m.job),
-    read: (f) => ({ kind: "mr-done", job: f.count() }),
-  },
-  "mr-failed": {
-    type: 38,
-    write: (f, m) => f.count(m.job).text(m.reason),
-    read: (f) => ({ kind: "mr-failed", job: f.count(), reason: f.text(TROUBLE_BYTES_MAX) }),
-  },
-  "mr-note": {
-    type: 39,
-    write: (f, m) => f.count(m.job).text(m.text),
-    read: (f) => ({ kind: "mr-note", job: f.count(), text: f.text(TROUBLE_BYTES_MAX) }),
-  },
-  "mr-offer": {
-    type: 40,
-    write: (f, m) => f.flag(m.code),
-    read: (f) => ({ kind: "mr-offer", code: f.flag() }),
-  },
-  "mr-progress": {
-    type: 41,
-    write: (f, m) => f.count(m.task).uint64(BigInt(m.bytes)).flag(m.runs),
-    read: (f) => ({ kind: "mr-progress", task: f.count(), bytes: size(f), runs: f.flag() }),
-  },
-  "mr-mapped": {
-    type: 42,
-    write: (f, m) => writeParts(f.count(m.task), m.parts).text(m.note),
-    read: (f) => ({
-      kind: "mr-mapped",
-      task: f.count(),
-      parts: readParts(f),
-      note: f.text(TROUBLE_BYTES_MAX),
-    }),
-  },
-  "mr-reduced": {
-    type: 43,
-    write: (f, m) => writeParts(f.count(m.task), [m.output]).text(m.note),
-    read: (f) => ({
-      kind: "mr-reduced",
-      task: f.count(),
-      output: only(f, readParts(f), NO_SOURCE),
-      note: f.text(TROUBLE_BYTES_MAX),
-    }),
-  },
-  "mr-ended": {
-    type: 44,
-    write: (f, m) =>
-      f.count(m.task).count(REASONS.indexOf(m.why)).text(m.text).count(m.map).count(m.holder),
-    read: (f) => ({
-      kind: "mr-ended",
-      task: f.count(),
-      why: REASONS[f.count(REASONS.length - 1)]!,
-      text: f.text(TROUBLE_BYTES_MAX),
-      map: f.count(),
-      holder: f.count(),
-    }),
-  },
-  "mr-map": {
-    type: 45,
-    write: (f, m) => {
-      writeTerms(f.count(m.task).count(m.uid), m.terms);
-      f.count(m.index).uint64(BigInt(m.bytes)).count(m.holder);
-    },
-    read: (f) => ({
-      kind: "mr-map",
-      task: f.count(),
-      uid: f.count(),
-      terms: readTerms(f),
-      index: f.count(),
-      bytes: size(f),
-      holder: f.count(),
-    }),
-  },
-  "mr-reduce": {
-    type: 46,
-    write: (f, m) => {
-      writeTerms(f.count(m.task).count(m.uid), m.terms);
-      f.count(m.index).count(m.maps).count(m.holder);
-    },
-    read: (f) => ({
-      kind: "mr-reduce",
-      task: f.count(),
-      uid: f.count(),
-      terms: readTerms(f),
-      index: f.count(),
-      maps: f.count(),
-      holder: f.count(),
-    }),
-  },
-  "mr-sources": {
-    type: 47,
-    write: (f, m) => writeSources(f.count(m.task).count(m.first), m.sources),
-    read: (f) => ({
-      kind: "mr-sources",
-      task: f.count(),
-      first: f.count(),
-      sources: readSources(f),
-    }),
-  },
-  "mr-forget": {
-    type: 48,
-    write: (f, m) => f.count(m.uid),
-    read: (f) => ({ kind: "mr-forget", uid: f.count() }),
-  },
-  "mr-get": {
-    type: 49,
-    write: (f, m) => {
-      writeItem(f.count(m.id).count(m.holder).count(m.job), m.item);
-      f.uint64(BigInt(m.offset)).count(m.length);
-    },
-    read: (f) => ({
-      kind: "mr-get",
-      id: f.count(),
-      holder: f.count(),
-      job: f.count(),
-      item: readItem(f),
-      offset: size(f),
-      length: f.count(PIECE_BYTES_MAX),
-    }),
-  },
-  "mr-asked": {
-    type: 50,
-    write: (f, m) => {
-      writeItem(f.count(m.id).count(m.job), m.item).uint64(BigInt(m.offset)).count(m.length);
-    },
-    read: (f) => ({
-      kind: "mr-asked",
-      id: f.count(),
-      job: f.count(),
-      item: readItem(f),
-      offset: size(f),
-      length: f.count(PIECE_BYTES_MAX),
-    }),
-  },
-  "mr-piece": {
-    type: 51,
-    write: (f, m) => f.count(m.id).flag(m.found).bytes(m.bytes),
-    read: (f) => ({ kind: "mr-piece", id: f.count(), found: f.flag(), bytes: readPiece(f) }),
-  },
+  "mr-submit": form("mr-submit", 32, { job: COUNT, terms: TERMS, maps: COUNT }),
+  "mr-splits": form("mr-splits", 33, { job: COUNT, first: COUNT, sizes: SIZES }),
+  "mr-final": form("mr-final", 34, { job: COUNT, reduce: COUNT, good: FLAG }),
+  "mr-status": form("mr-status", 35, {
+    job: COUNT,
+    mapsDone: COUNT,
+    reducesDone: COUNT,
+    bytesDone: SIZE,
+    failures: COUNT,
+    workers: COUNT,
+  }),
+  "mr-output": form("mr-output", 36, { job: COUNT, reduce: COUNT, source: SOURCE }),
+  "mr-done": form("mr-done", 37, { job: COUNT }),
+  "mr-failed": form("mr-failed", 38, { job: COUNT, reason: TEXT }),
+  "mr-note": form("mr-note", 39, { job: COUNT, text: TEXT }),
+  "mr-offer": form("mr-offer", 40, { code: FLAG }),
+  "mr-progress": form("mr-progress", 41, { task: COUNT, bytes: SIZE, runs: FLAG }),
+  "mr-mapped": form("mr-mapped", 42, { task: COUNT, parts: PARTS, note: TEXT }),
+  "mr-reduced": form("mr-reduced", 43, { task: COUNT, output: PART, note: TEXT }),
+  "mr-ended": form("mr-ended", 44, {
+    task: COUNT,
+    why: WHY,
+    text: TEXT,
+    map: COUNT,
+    holder: COUNT,
+  }),
+  "mr-map": form("mr-map", 45, {
+    task: COUNT,
+    uid: COUNT,
+    terms: TERMS,
+    index: COUNT,
+    bytes: SIZE,
+    holder: COUNT,
+  }),
+  "mr-reduce": form("mr-reduce", 46, {
+    task: COUNT,
+    uid: COUNT,
+    terms: TERMS,
+    index: COUNT,
+    maps: COUNT,
+    holder: COUNT,
+  }),
+  "mr-sources": form("mr-sources", 47, { task: COUNT, first: COUNT, sources: SOURCES }),
+  "mr-forget": form("mr-forget", 48, { uid: COUNT }),
+  "mr-get": form("mr-get", 49, {
+    id: COUNT,
+    holder: COUNT,
+    job: COUNT,
+    item: ITEM,
+    offset: SIZE,
+    length: LENGTH,
+  }),
+  "mr-asked": form("mr-asked", 50, {
+    id: COUNT,
+    job: COUNT,
+    item: ITEM,
+    offset: SIZE,
+    length: LENGTH,
+  }),
+  "mr-piece": form("mr-piece", 51, { id: COUNT, found: FLAG, bytes: BYTES }),
 };
 
 /** A size that a double holds. */
@@ -221,10 +161,6 @@ function size(f: FieldReader): number {
   const value = f.rounded();
   if (value > Number.MAX_SAFE_INTEGER) f.reject();
   return value;
-}
-
-function readPiece(f: FieldReader): Uint8Array {
-  return bytesOf(f, PIECE_BYTES_MAX);
 }
 
 function bytesOf(f: FieldReader, most: number): Uint8Array {
@@ -346,8 +282,6 @@ function readSources(f: FieldReader): WireSource[] {
     ...readPart(f, view, at + HOLDER_BYTES, bytes),
   }));
 }
-
-const NO_SOURCE: WireSource = { holder: 0, bytes: 0, hash: "" };
 
 /** The one row that a table has to have. */
 function only<T>(f: FieldReader, rows: readonly T[], instead: T): T {

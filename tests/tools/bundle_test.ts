@@ -93,7 +93,7 @@ describe("one-file programs", () => {
       "mapreduce.js",
     ]);
     for (const [file, size] of Object.entries(sizes)) {
-      assert(size < 300 * 1024, `${file} has ${size} bytes`);
+      assert(size < 320 * 1024, `${file} has ${size} bytes`);
     }
     const run = (file: string): string[] => [process.execPath, file];
     assertEquals(await runFleet(run("server.js"), run("miner.js"), run("client.js")), EXPECTED);
