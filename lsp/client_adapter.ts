@@ -3,10 +3,10 @@
  *
  * @module
  */
-import { addressText } from "./address.ts";
 import { SmallPaths } from "./black_hole.ts";
 import type { ConnectionStats, EndpointStats } from "./counters.ts";
 import { createDialer, type Dialer } from "./dialer.ts";
+import { type DialingSocket, openDialing } from "./dialing_adapter.ts";
 import { ConnectionClosed, ConnectionLost, ConnectRefused, type LspError } from "./errors.ts";
 import {
   coreOptions,
@@ -15,10 +15,12 @@ import {
   unpredictable,
 } from "./options_adapter.ts";
 import { checkPort, resolveToDial } from "./resolve_adapter.ts";
-import { openConnected } from "./socket_adapter.ts";
 import type { LspNotice, Wire } from "./types.ts";
 import { UdpEndpoint, type Upcalls } from "./udp_adapter.ts";
 import { endError, iterate, ReadQueue, type Writer } from "./waiting_adapter.ts";
+
+/** After so many epochs without a word from the server a socket is opened anew. */
+const SILENT_EPOCHS = 2;
 
 /** What this process's connections learned of their paths: the next dial begins with it. */
 const paths = new SmallPaths();
@@ -75,19 +77,19 @@ export async function connect(options: ConnectOptions): Promise<LspClient> {
   const { port, wire = "cbor", isn, signal } = options;
   checkPort(port, 1);
   signal?.throwIfAborted();
-  const [host = ""] = await unlessAborted(resolveToDial(options.host), signal);
+  const hosts = await unlessAborted(resolveToDial(options.host), signal);
   let client: Client | undefined;
-  const socket = await openConnected(host, port, {
+  const socket = await openDialing(hosts, port, {
     data: (bytes, from, fromPort) => client?.udp.data(bytes, from, fromPort),
     drain: () => client?.udp.drain(),
   });
   try {
     signal?.throwIfAborted();
-    const to = addressText(host, port);
-    const { forbidsFragments: probesMtu } = socket;
+    const { addresses: to, forbidsFragments: probesMtu } = socket;
     const given = { ...coreOptions(options), ...unpredictable(), to, wire, probesMtu, paths };
     const core = createDialer(isn === undefined ? given : { ...given, isn }, performance.now());
-    client = new Client(core, wire, options, (upcalls) => new UdpEndpoint(core, socket, upcalls));
+    const open = (upcalls: Upcalls) => new UdpEndpoint(core, socket, upcalls);
+    client = new Client(core, socket, wire, options, open);
   } catch (error) {
     socket.close();
     throw error;
@@ -102,6 +104,7 @@ class Client implements LspClient, Upcalls {
   readonly wire: Wire;
   readonly udp: UdpEndpoint<Dialer>;
   private readonly options: EndpointOptions;
+  private readonly socket: DialingSocket;
   private readonly connecting = Promise.withResolvers<void>();
   private readonly closing = Promise.withResolvers<void>();
   private readonly reads = new ReadQueue(() => this.takeNext());
@@ -112,12 +115,14 @@ class Client implements LspClient, Upcalls {
 
   constructor(
     core: Dialer,
+    socket: DialingSocket,
     wire: Wire,
     options: EndpointOptions,
     open: (upcalls: Upcalls) => UdpEndpoint<Dialer>,
   ) {
     this.wire = wire;
     this.options = options;
+    this.socket = socket;
     this.udp = open(this);
     options.signal?.addEventListener("abort", this.onAbort);
   }
@@ -185,6 +190,10 @@ class Client implements LspClient, Upcalls {
     this.options.onNotice?.(notice);
     if (notice.kind === "connected") {
       this.connId = notice.connId;
+      const { answeringAddress, epochMillis } = this.udp.core;
+      // A classic server knows a connection by its address, which must stay.
+      const patienceMs = this.wire === "cbor" ? SILENT_EPOCHS * epochMillis : Infinity;
+      if (answeringAddress !== undefined) this.socket.settle(answeringAddress, patienceMs);
       this.connecting.resolve();
     } else if (notice.kind === "refused") {
       this.release();

@@ -123,6 +123,16 @@ export class Dialer extends Endpoint {
     return this.sent(candidate.to, length);
   }
 
+  /** Where the server is, if it answers from the address that was dialled. */
+  get answeringAddress(): Address | undefined {
+    const address = this.connection?.address;
+    return address === this.alias ? address : undefined;
+  }
+
+  get epochMillis(): Millis {
+    return this.params.epochMillis;
+  }
+
   /** As in the base; but after the end it says which end that was. */
   override write(connId: number, payload: Uint8Array): void {
     const end = this.connection?.id === connId ? this.connection.lastEvent : undefined;

@@ -12,6 +12,14 @@ import { UnresolvedHost } from "./errors.ts";
 /** Addresses of a name that are tried at most. */
 export const ADDRESSES_MAX = 8;
 
+/** Finds the addresses of a name. */
+export type LookUp = (name: string) => Promise<string[]>;
+
+const lookUp: LookUp = async (name) => {
+  const found = await lookup(name, { all: true });
+  return found.map(({ address }) => address);
+};
+
 /** Throws RangeError unless `port` is one. */
 export function checkPort(port: number, least: 0 | 1): void {
   if (Number.isInteger(port) && port >= least && port <= 65_535) return;
@@ -19,8 +27,8 @@ export function checkPort(port: number, least: 0 | 1): void {
 }
 
 /** The address to bind for `host`, brackets allowed; IPv4 first, as that is our default. */
-export async function resolveToBind(host: string): Promise<string> {
-  const found = await resolve(host);
+export async function resolveToBind(host: string, look: LookUp = lookUp): Promise<string> {
+  const found = await resolve(host, look);
   return found.find((address) => !address.includes(":")) ?? found[0]!;
 }
 
@@ -28,8 +36,11 @@ export async function resolveToBind(host: string): Promise<string> {
  * The addresses to dial for `host`, the best first, the families in turn (RFC 8305, section 4). A
  * wildcard, as a server prints itself, stands for this machine.
  */
-export async function resolveToDial(host: string): Promise<readonly string[]> {
-  const found = await resolve(host);
+export async function resolveToDial(
+  host: string,
+  look: LookUp = lookUp,
+): Promise<readonly string[]> {
+  const found = await resolve(host, look);
   if (found.some(isWildcard)) return found[0] === "::" ? ["::1", "127.0.0.1"] : ["127.0.0.1"];
   const first = found[0]!.includes(":");
   const [mine, other] = [found.filter(hasFamily(first)), found.filter(hasFamily(!first))];
@@ -42,13 +53,15 @@ function hasFamily(isSix: boolean): (address: string) => boolean {
   return (address) => address.includes(":") === isSix;
 }
 
-async function resolve(host: string): Promise<string[]> {
+async function resolve(host: string, look: LookUp): Promise<string[]> {
   const bare = host.startsWith("[") && host.endsWith("]") ? host.slice(1, -1) : host;
   const typed = canonicalIp(bare);
   if (typed !== undefined) return withZones(typed);
   try {
-    const found = await lookup(bare, { all: true });
-    const texts = found.flatMap(({ address }) => withZones(canonicalIp(address) ?? address));
+    const found = await look(bare);
+    // Both loopback addresses have that name (RFC 6761), whatever a machine's own list says.
+    if (/^(?:.+\.)?localhost\.?$/i.test(bare)) found.push("127.0.0.1", "::1");
+    const texts = found.flatMap((address) => withZones(canonicalIp(address) ?? address));
     if (texts.length > 0) return [...new Set(texts)];
   } catch (cause) {
     throw new UnresolvedHost(host, { cause });

@@ -87,15 +87,20 @@ export async function openBound(
   }
 }
 
-/** A socket that talks to `host`, `port` only. */
+/**
+ * A socket that talks to `host`, `port` only; bound to port `own`, which it shares with a socket of
+ * ours, or to any. Throws LspError `SOCKET` with the system's reason.
+ */
 export async function openConnected(
   host: string,
   port: number,
   handlers: SocketHandlers,
+  own = 0,
 ): Promise<BunSocket> {
   // Bun binds IPv4 unless told otherwise, and then cannot reach an IPv6 address.
   const hostname = host.includes(":") ? "::" : "0.0.0.0";
-  const options = { hostname, port: 0, binaryType: "uint8array" } as const;
+  const flags = own === 0 ? {} : { flags: REUSE_ADDRESS };
+  const options = { hostname, port: own, binaryType: "uint8array", ...flags } as const;
   const connect = { hostname: host, port };
   try {
     const socket = await Bun.udpSocket({ ...options, connect, socket: callbacks(handlers) });
