@@ -9,6 +9,7 @@ import { checkBy, checkInteger, checkOneOf, checkPort, checkText } from "../base
 import { seededRandom } from "../base/random.ts";
 import { readablePlural } from "../base/text.ts";
 import { fullParams, type Params, type Wire } from "../lsp/mod.ts";
+import { isServerThere } from "../peer/endings.ts";
 import { Uplink } from "../peer/uplink_adapter.ts";
 import { Drive } from "../run/drive.ts";
 import { usableCores } from "../run/machine_limits.ts";
@@ -143,10 +144,10 @@ class RunningMiner implements Miner {
           if (options.guest?.payload(payload) === true) return;
           this.#tell({ kind: "payload", payload });
         },
-        onGone: (reason) => {
+        onGone: (reason, error) => {
           clearTimeout(this.#hint);
           options.guest?.gone();
-          this.#tell({ kind: "gone", reason });
+          this.#tell({ kind: "gone", reason, isThere: isServerThere(error) });
         },
       },
     );

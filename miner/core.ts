@@ -115,7 +115,7 @@ export class MinerCore implements Machine<MinerInput, MinerEffect> {
       case "payload":
         return this.#handlePayload(input.payload, nowMs);
       case "gone":
-        return this.#handleGone(input.reason, nowMs);
+        return this.#handleGone(input.reason, input.isThere === true, nowMs);
       case "pool":
         return this.#handlePool(input);
       case "kernel":
@@ -192,12 +192,14 @@ export class MinerCore implements Machine<MinerInput, MinerEffect> {
     this.#effects.push({ kind: "write", payload: encodeClassicMessage(CLASSIC_JOIN) });
   }
 
-  #handleGone(reason: string, nowMs: Millis): void {
+  #handleGone(reason: string, isThere: boolean, nowMs: Millis): void {
     if (this.#link !== "up" && this.#link !== "dialing") return;
-    const held = this.#link === "up" && nowMs - this.#connectedAtMs >= RETRY_MS_MAX;
-    if (held) this.#backoff.reset();
+    const heldMs = this.#link === "up" ? nowMs - this.#connectedAtMs : 0;
+    if (heldMs >= RETRY_MS_MAX) this.#backoff.reset();
     if (this.#link === "up") this.#refusals.reset();
-    this.#leave(reason, this.#backoff.next(), nowMs);
+    // One that goes again at once, again and again, is waited for all the same.
+    const waitMs = isThere && heldMs >= RETRY_MS_MIN ? 0 : this.#backoff.next();
+    this.#leave(reason, waitMs, nowMs);
   }
 
   /** Drops all that came over the connection, then waits for the next try or exits. */
@@ -223,7 +225,8 @@ export class MinerCore implements Machine<MinerInput, MinerEffect> {
     this.#failure = reason;
     if (!Number.isInteger(Math.log2(this.#failures))) return;
     const times = this.#failures === 1 ? "" : ` (${this.#failures} times)`;
-    this.#log("warn", `${reason}${times}; trying again in ${(waitMs / 1000).toFixed(1)} s`);
+    const when = waitMs === 0 ? "at once" : `in ${(waitMs / 1000).toFixed(1)} s`;
+    this.#log("warn", `${reason}${times}; trying again ${when}`);
   }
 
   // ---- what the server says

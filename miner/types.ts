@@ -67,8 +67,11 @@ export type MinerInput =
     }
   | { readonly kind: "connected"; readonly wire: Wire }
   | { readonly kind: "payload"; readonly payload: Uint8Array }
-  /** The connection was lost or closed, or could not be made; `reason` is one line for people. */
-  | { readonly kind: "gone"; readonly reason: string };
+  /**
+   * The connection was lost or closed, or could not be made; `reason` is one line for people. A
+   * server that `isThere` was restarted, say: it need not be waited for.
+   */
+  | { readonly kind: "gone"; readonly reason: string; readonly isThere?: boolean };
 
 export type MinerEffect =
   | PoolCommand

@@ -4,6 +4,6 @@
  *
  * @module
  */
-export { whyEnded } from "./endings.ts";
+export { isServerThere, whyEnded } from "./endings.ts";
 export { Uplink, type UplinkEvents, type UplinkOptions } from "./uplink_adapter.ts";
 export { LSP_FLAGS, lspParams, WIRE_FLAG, wireFlag } from "./flags.ts";

@@ -237,6 +237,18 @@ describe("MinerCore losing its server", () => {
     }
   });
 
+  test("a server that was restarted is dialled at once, unless it is gone again and again", () => {
+    const rig = new Rig();
+    rig.up();
+    const restarted = { kind: "gone", reason: "the server was restarted", isThere: true } as const;
+    assertEquals(rig.tell(restarted, 5000), []);
+    assertEquals(rig.core.wakeAtMs(), rig.nowMs);
+    assertEquals(rig.tell({ kind: "wake" }), [{ kind: "dial" }]);
+    rig.tell({ kind: "connected", wire: "cbor" });
+    rig.tell(restarted, RETRY_MS_MIN - 1);
+    assert(rig.core.wakeAtMs()! - rig.nowMs >= RETRY_MS_MIN / 2);
+  });
+
   test("`once` exits with the reason, and then nothing more happens", () => {
     const rig = new Rig(true);
     rig.up();

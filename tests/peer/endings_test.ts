@@ -7,7 +7,7 @@ import {
   ConnectionLost,
   ConnectRefused,
 } from "../../lsp/mod.ts";
-import { whyEnded } from "../../peer/endings.ts";
+import { isServerThere, whyEnded } from "../../peer/endings.ts";
 
 test("whyEnded calls a peer that left in peace just that, whatever its words", () => {
   const why = (closure: ClosureCause, reason: string): string =>
@@ -21,6 +21,16 @@ test("whyEnded calls a peer that left in peace just that, whatever its words", (
       "the server closed the connection: closed by the peer",
     );
   }
+});
+
+test("whyEnded and isServerThere know a server that was restarted, and a path too small", () => {
+  const forgotten = new ConnectionClosed(1, "forgotten", "the server does not know it");
+  assertEquals(whyEnded("the server at X", forgotten), "the server at X was restarted");
+  const path = new ConnectionClosed(1, "path", "datagrams of 1200 bytes are lost");
+  assertEquals(whyEnded("the server", path), "lost the server: datagrams of 1200 bytes are lost");
+  assertEquals([forgotten, path].map(isServerThere), [true, true]);
+  const others = [new ConnectionLost(3), new ConnectionClosed(1, "done", ""), new Error("x")];
+  assertEquals(others.map(isServerThere), [false, false, false]);
 });
 
 test("whyEnded says of a silent peer what to look at", () => {
