@@ -1,5 +1,5 @@
 /** The pool of hashing threads, with real Workers, against brute force. */
-import { afterAll, describe, test } from "bun:test";
+import { afterAll, afterEach, describe, test } from "bun:test";
 import { readdirSync, readFileSync } from "node:fs";
 import { getPriority } from "node:os";
 import { assert, assertEquals } from "@std/assert";
@@ -66,17 +66,20 @@ class Rig {
 }
 
 const rigs: Rig[] = [];
+/** A rig that is closed after the test. */
 function rig(...how: ConstructorParameters<typeof Rig>): Rig {
   const made = new Rig(...how);
   rigs.push(made);
   return made;
 }
-afterAll(() => Promise.all(rigs.map((made) => made.pool.close())));
+// A pool that has nothing to do makes code for what may come: not beside the next test.
+afterEach(() => Promise.all(rigs.splice(0).map((made) => made.pool.close())));
+afterAll(() => Promise.all([shared, slow].map(({ pool }) => pool.close())));
 
 const message = "pool";
-const shared = rig(3);
+const shared = new Rig(3);
 /** So slow that the test can check all that it gets done. */
-const slow = rig(2, "plain");
+const slow = new Rig(2, "plain");
 
 describe("Pool", () => {
   test("tells its threads and a measured rate when ready", async () => {
