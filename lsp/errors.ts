@@ -109,7 +109,8 @@ export class AddressInUse extends LspError {
 /** A host name has no address. */
 export class UnresolvedHost extends LspError {
   override name = "UnresolvedHost";
-  constructor(host: string, options?: ErrorOptions) {
-    super("UNRESOLVED_HOST", `cannot find the host ${host}`, undefined, options);
+  /** `why`, in a few words. */
+  constructor(host: string, why: string, options?: ErrorOptions) {
+    super("UNRESOLVED_HOST", `cannot find the host ${host}: ${why}`, undefined, options);
   }
 }

@@ -12,6 +12,9 @@ import { UnresolvedHost } from "./errors.ts";
 /** Addresses of a name that are tried at most. */
 export const ADDRESSES_MAX = 8;
 
+/** A look-up may take this long; the system's own goes on for 10 s, and more. */
+const LOOK_UP_MS = 5000;
+
 /** Finds the addresses of a name. */
 export type LookUp = (name: string) => Promise<string[]>;
 
@@ -57,16 +60,37 @@ async function resolve(host: string, look: LookUp): Promise<string[]> {
   const bare = host.startsWith("[") && host.endsWith("]") ? host.slice(1, -1) : host;
   const typed = canonicalIp(bare);
   if (typed !== undefined) return withZones(typed);
+  let found: string[];
   try {
-    const found = await look(bare);
-    // Both loopback addresses have that name (RFC 6761), whatever a machine's own list says.
-    if (/^(?:.+\.)?localhost\.?$/i.test(bare)) found.push("127.0.0.1", "::1");
-    const texts = found.flatMap((address) => withZones(canonicalIp(address) ?? address));
-    if (texts.length > 0) return [...new Set(texts)];
+    found = await inTime(look(bare));
   } catch (cause) {
-    throw new UnresolvedHost(host, { cause });
+    throw new UnresolvedHost(host, whyNotFound(cause), { cause });
   }
-  throw new UnresolvedHost(host);
+  // Both loopback addresses have that name (RFC 6761), whatever a machine's own list says.
+  if (/^(?:.+\.)?localhost\.?$/i.test(bare)) found.push("127.0.0.1", "::1");
+  const texts = found.flatMap((address) => withZones(canonicalIp(address) ?? address));
+  if (texts.length === 0) throw new UnresolvedHost(host, "the name has no address");
+  return [...new Set(texts)];
+}
+
+/** `found`, or a rejection when that takes too long. */
+async function inTime(found: Promise<string[]>): Promise<string[]> {
+  const late = Promise.withResolvers<never>();
+  const timer = setTimeout(() => late.reject(new Error("late")), LOOK_UP_MS);
+  try {
+    return await Promise.race([found, late.promise]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function whyNotFound(cause: unknown): string {
+  const { code, message } = cause as { code?: unknown; message?: unknown };
+  if (message === "late") return `no name server answered in ${LOOK_UP_MS / 1000} s`;
+  const text = `${code}`;
+  // EAI_AGAIN: a name server failed, or none could be reached (getaddrinfo(3)).
+  if (/EAI_AGAIN|SERVFAIL|REFUSED|TIMEOUT/.test(text)) return "no name server could tell";
+  return "there is no such name";
 }
 
 /**

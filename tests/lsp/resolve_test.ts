@@ -1,5 +1,5 @@
 /** From what people type to the addresses to dial, or to bind (docs/lsp.md, section 11). */
-import { describe, test } from "bun:test";
+import { afterEach, describe, jest, test } from "bun:test";
 import { networkInterfaces } from "node:os";
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { UnresolvedHost } from "../../lsp/mod.ts";
@@ -66,8 +66,30 @@ describe("resolveToDial", () => {
 
   test("says which host it does not find", async () => {
     const error = await assertRejects(() => resolveToDial("nobody", knows()), UnresolvedHost);
-    assert(error.message.includes("nobody"), error.message);
-    await assertRejects(() => resolveToDial("fleet", knows()), UnresolvedHost);
+    assertEquals(error.message, "cannot find the host nobody: there is no such name");
+    const none = await assertRejects(() => resolveToDial("fleet", knows()), UnresolvedHost);
+    assert(none.message.includes("fleet: the name has no address"), none.message);
+    const busy = async (): Promise<string[]> => {
+      throw Object.assign(new Error("temporary failure"), { code: "EAI_AGAIN" });
+    };
+    const failed = await assertRejects(() => resolveToDial("fleet", busy), UnresolvedHost);
+    assert(failed.message.includes("no name server could tell"), failed.message);
+  });
+});
+
+describe("a look-up that never ends", () => {
+  afterEach(() => void jest.useRealTimers());
+
+  test("is given up after five seconds, in one line", async () => {
+    jest.useFakeTimers();
+    const resolving = resolveToDial("fleet", () => new Promise(() => {}));
+    const rejected = assertRejects(
+      () => resolving,
+      UnresolvedHost,
+      "no name server answered in 5 s",
+    );
+    jest.advanceTimersByTime(5000);
+    await rejected;
   });
 });
 
