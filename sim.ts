@@ -11,7 +11,7 @@ import { UsageError } from "./run/errors.ts";
 import { runScript } from "./run/signals.ts";
 import { replay, runCampaign, summary } from "./sim/engine/campaign.ts";
 import type { Harness } from "./sim/engine/harness.ts";
-import { harnessNamed, HARNESSES } from "./sim/harnesses.ts";
+import { harnessesNamed, HARNESSES } from "./sim/harnesses.ts";
 
 const USAGE: Usage = {
   name: "sim",
@@ -45,11 +45,8 @@ function wholeNumber(name: string, text: string, least: number): number {
 /** The harnesses that are asked for, each of which has the fault to plant. */
 function chosen(only: string | undefined, plant: string | undefined): Harness[] {
   const names = HARNESSES.map(({ name }) => name).join(", ");
-  const one = only === undefined ? undefined : harnessNamed(only);
-  if (only !== undefined && one === undefined) {
-    throw new UsageError(`--only ${only}: expected one of ${names}`);
-  }
-  const all = one === undefined ? HARNESSES : [one];
+  const all = only === undefined ? HARNESSES : harnessesNamed(only);
+  if (all.length === 0) throw new UsageError(`--only ${only}: expected one of ${names}`);
   const able = all.filter(({ plants }) => plant === undefined || Object.hasOwn(plants, plant));
   if (able.length > 0) return [...able];
   const known = all.flatMap(({ plants }) => Object.keys(plants)).join(", ");

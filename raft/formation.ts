@@ -101,8 +101,9 @@ export class Formation {
 
   hello(to: NodeId, channel: Channel): Hello {
     const { node: from, group } = this.#options;
-    const { cluster, phase, book } = this.#identity;
-    return { kind: "hello", group, cluster, from, to, channel, phase, named: this.#named, book };
+    const { cluster, phase } = this.#identity;
+    const [named, book] = [this.#named, this.#bookToTell];
+    return { kind: "hello", group, cluster, from, to, channel, phase, named, book };
   }
 
   /** Why a node is none of ours. */
@@ -225,6 +226,7 @@ export class Formation {
     this.#port.keep(identity, () => {
       this.#identity = { ...identity, book: this.#identity.book };
       this.#tellOnce(`founded cluster ${identity.cluster} with members ${voters.join(",")}`);
+      this.#spread();
       this.#port.start();
       for (const peer of this.#port.connected) {
         if (identity.pending.includes(peer)) this.#tellFound(peer);
@@ -250,6 +252,7 @@ export class Formation {
     const identity: Identity = { ...own, cluster, phase: "founded", first };
     this.#port.keep(identity, () => {
       this.#identity = { ...identity, book: this.#identity.book };
+      this.#spread();
       this.#port.tell(from, { kind: "founded" });
     });
   }
@@ -280,6 +283,7 @@ export class Formation {
     const identity: Identity = { ...this.#identity, cluster, phase: "running" };
     this.#port.keep(identity, () => {
       this.#identity = { ...identity, book: this.#identity.book };
+      this.#spread();
       this.#port.start();
     });
   }
@@ -300,7 +304,20 @@ export class Formation {
     this.#identity = { ...this.#identity, book: mine };
     if (this.#identity.phase === "running") this.#port.keep(this.#identity, () => {});
     this.#port.retarget();
-    for (const peer of this.#port.connected) this.#port.tell(peer, { kind: "book", book: mine });
+    this.#spread();
+  }
+
+  /** The addresses as others may know them: of the name of a disk only once the disk has it. */
+  get #bookToTell(): Book {
+    const { book, phase, node } = this.#identity;
+    const own = book.get(node);
+    if (phase !== "empty" || own === undefined) return book;
+    return new Map(book).set(node, { ...own, disk: "" });
+  }
+
+  #spread(): void {
+    const book = this.#bookToTell;
+    for (const peer of this.#port.connected) this.#port.tell(peer, { kind: "book", book });
   }
 
   #tellOnce(text: string): void {

@@ -9,11 +9,12 @@ import { FLEET } from "./fleet/run.ts";
 import { KV } from "./kv/run.ts";
 import { LSP } from "./lsp/run.ts";
 import { RAFT } from "./raft/run.ts";
+import { RAFT_NODES } from "./raft/whole_run.ts";
 
 /** All of them, in the order in which they run. */
-export const HARNESSES: readonly Harness[] = [LSP, FLEET, RAFT, KV];
+export const HARNESSES: readonly Harness[] = [LSP, FLEET, RAFT, RAFT_NODES, KV];
 
-/** The harness of that name. */
-export function harnessNamed(name: string): Harness | undefined {
-  return HARNESSES.find((harness) => harness.name === name);
+/** The harness of that name; or all whose names begin with it: `raft` has two. */
+export function harnessesNamed(name: string): readonly Harness[] {
+  return HARNESSES.filter((one) => one.name === name || one.name.startsWith(`${name}-`));
 }

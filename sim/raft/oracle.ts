@@ -135,7 +135,7 @@ export class RaftOracle {
       if (known === undefined) this.#known.set(key, { entry, prevTerm: before });
       else {
         demand(
-          known.entry === entry && known.prevTerm === before,
+          isSameEntry(known.entry, entry) && known.prevTerm === before,
           () => `node ${id} has another entry ${entry.index} of term ${entry.term}`,
         );
       }
@@ -157,7 +157,7 @@ export class RaftOracle {
     demand(index === before + 1, () => `node ${id} applied ${index} after ${before}`);
     const truth = this.committed[index]?.entry;
     demand(
-      truth === entry,
+      truth !== undefined && isSameEntry(truth, entry),
       () => `node ${id} applied ${index} of term ${entry.term}, committed is ${truth?.term}`,
     );
   }
@@ -208,7 +208,7 @@ export class RaftOracle {
       const truth = this.committed[index];
       if (truth !== undefined) {
         demand(
-          truth.entry === entry,
+          isSameEntry(truth.entry, entry),
           () => `node ${id} committed ${index} of ${entry.term}, not of ${truth.entry.term}`,
         );
         continue;
@@ -230,4 +230,11 @@ export class RaftOracle {
     const isSafe = configs.some((config) => quorumValue(config, holds) === 1);
     demand(isSafe, () => `node ${node.id} committed ${index}, which no quorum's disks hold`);
   }
+}
+
+/** Whether two entries are one: the same value where nodes share it, or all of it alike. */
+function isSameEntry(a: Entry, b: Entry): boolean {
+  if (a === b) return true;
+  const isAlike = a.index === b.index && a.term === b.term && a.kind === b.kind;
+  return isAlike && Bun.deepEquals(a.data, b.data) && Bun.deepEquals(a.config, b.config);
 }

@@ -29,7 +29,7 @@ const CALM_LATENCY_MS = 1;
 
 /** The replicated log, message by message. */
 export const RAFT: Harness = {
-  name: "raft",
+  name: "raft-messages",
   about: "the replicated log of a group of nodes, message by message",
   plants: RAFT_PLANTS,
   prepare: (seed, plant, transcript) => new RaftRun(seed, plant as RaftPlant, transcript),

@@ -1,0 +1,61 @@
+/**
+ * The state machine of a simulated whole node: it remembers every command in order, so that what a
+ * client was told can be held against what every node has.
+ *
+ * A command is 8 bytes, the client's number and the request's, and any filling.
+ *
+ * @module
+ */
+import type { StateMachine } from "../../base/state_machine.ts";
+
+const PLACE_BYTES = 8;
+
+/** The command of a client's request. */
+export function ledgerCommand(client: number, request: number, bytes: number): Uint8Array {
+  const command = new Uint8Array(Math.max(PLACE_BYTES, bytes));
+  const view = new DataView(command.buffer);
+  view.setUint32(0, client);
+  view.setUint32(4, request);
+  return command;
+}
+
+/** The text by which an entry of the ledger is known. */
+export function ledgerKey(client: number, request: number): string {
+  return `${client}.${request}`;
+}
+
+/** The place, from 1 on, that an answer gives. */
+export function placeIn(answer: Uint8Array): number {
+  return new DataView(answer.buffer, answer.byteOffset).getUint32(0);
+}
+
+/** See the module. */
+export class Ledger implements StateMachine {
+  /** Commands in the order in which they were applied. */
+  entries: string[] = [];
+  /** Every so many-th command is not applied: a plant. */
+  readonly #losesOneIn: number;
+  #seen = 0;
+
+  constructor(losesOneIn = 0) {
+    this.#losesOneIn = losesOneIn;
+  }
+
+  apply(command: Uint8Array): Uint8Array {
+    const view = new DataView(command.buffer, command.byteOffset, command.length);
+    const isLost = this.#losesOneIn > 0 && ++this.#seen % this.#losesOneIn === 0;
+    if (!isLost) this.entries.push(ledgerKey(view.getUint32(0), view.getUint32(4)));
+    const answer = new Uint8Array(4);
+    new DataView(answer.buffer).setUint32(0, this.entries.length);
+    return answer;
+  }
+
+  snapshot(): Uint8Array {
+    return new TextEncoder().encode(this.entries.join());
+  }
+
+  restore(bytes: Uint8Array): void {
+    const text = new TextDecoder().decode(bytes);
+    this.entries = text === "" ? [] : text.split(",");
+  }
+}
