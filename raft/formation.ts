@@ -86,14 +86,17 @@ export class Formation {
     this.#tellOnce(`its directory is empty: it waits for the other members`);
   }
 
-  /** Whom to dial: of two nodes the smaller dials. */
-  targets(config: Config | undefined): Map<NodeId, string> {
+  /**
+   * Whom to dial: of two nodes the smaller dials. A node that hears of no leader dials all that it
+   * knows of, for what it takes for the members may be long past.
+   */
+  targets(config: Config | undefined, leader: NodeId): Map<NodeId, string> {
     const { node } = this.#options;
     const targets = new Map<NodeId, string>();
     const isIn = config !== undefined && isMember(config, node);
-    const isBlank = config === undefined || config.voters.length === 0;
     for (const [id, { address }] of this.#identity.book) {
-      if (id > node && (isBlank || isMember(config, id))) targets.set(id, address);
+      const isWanted = config === undefined || leader === 0 || isMember(config, id);
+      if (id > node && isWanted) targets.set(id, address);
     }
     if (this.#joinAddress !== undefined && !isIn) targets.set(0, this.#joinAddress);
     return targets;

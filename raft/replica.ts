@@ -314,6 +314,7 @@ export class ReplicaCore implements Machine<ReplicaInput, ReplicaEffect> {
         return this.#requests.done(effect.id, 0, effect.isDone ? undefined : effect.why);
       case "role":
         this.#applier.expiry.lead(effect.role === "leader", this.#nowMs);
+        this.#retarget();
         return this.#out.push(effect);
       case "members":
         return this.#membersAre(effect.config);
@@ -345,7 +346,8 @@ export class ReplicaCore implements Machine<ReplicaInput, ReplicaEffect> {
   }
 
   #retarget(): void {
-    this.links.setTargets(this.#formation.targets(this.#raft?.node.config));
+    const { config, leader = 0 } = this.#raft?.node ?? {};
+    this.links.setTargets(this.#formation.targets(config, leader));
   }
 
   #frame(from: NodeId, frame: Frame): void {

@@ -55,7 +55,7 @@ export class Ledger implements StateMachine {
   }
 
   restore(bytes: Uint8Array): void {
-    const text = new TextDecoder().decode(bytes);
+    const text = new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes);
     this.entries = text === "" ? [] : text.split(",");
   }
 }

@@ -236,5 +236,8 @@ export class RaftOracle {
 function isSameEntry(a: Entry, b: Entry): boolean {
   if (a === b) return true;
   const isAlike = a.index === b.index && a.term === b.term && a.kind === b.kind;
-  return isAlike && Bun.deepEquals(a.data, b.data) && Bun.deepEquals(a.config, b.config);
+  const { length } = a.data;
+  if (!isAlike || length !== b.data.length) return false;
+  for (let i = 0; i < length; i++) if (a.data[i] !== b.data[i]) return false;
+  return JSON.stringify(a.config) === JSON.stringify(b.config);
 }

@@ -26,6 +26,7 @@ const AGREE_MS: Millis = 20 * ELECTION_MS;
 /** How long nothing may disturb a healed cluster. */
 const PEACE_MS: Millis = 10 * ELECTION_MS;
 const CALM_LATENCY_MS = 1;
+const LATE_MS: Millis = 4 * ELECTION_MS;
 /** The scale of what a link does to datagrams. */
 const LINK_MS = 60;
 
@@ -105,7 +106,7 @@ function drawPlan(seed: number): Plan {
     snapshotBytes: dice.pick([500, 3000, 1 << 20], "snapshotBytes"),
     trailingEntries: dice.pick([0, 0, 5, 50], "trailingEntries"),
     healAtMs: dice.real(2500, 5000, "healAtMs"),
-    paceMs: dice.scale(40, 250, "paceMs"),
+    paceMs: dice.scale(50, 800, "paceMs"),
   };
 }
 
@@ -161,6 +162,8 @@ class WholeRun implements Run {
       this.#do(this.#draw());
     }
     this.#heal();
+    // What was sent before may still be on its way, and a transfer under way.
+    world.run(LATE_MS);
     const scale = 1 / SLOWEST_CLOCK;
     world.runUntil(
       () => world.leader !== undefined,
@@ -191,8 +194,16 @@ class WholeRun implements Run {
       reads: this.#account.reads,
       elections: oracle.elections,
       crashes: this.#crashes,
+      "with snapshots": this.#snapshots,
+      "grown or shrunk": oracle.config.voters.length === this.plan.nodes ? 0 : 1,
       datagrams: network.counts.sent,
     };
+  }
+
+  /** Nodes that have a snapshot. */
+  get #snapshots(): number {
+    const nodes = [...this.#world.nodes.values()];
+    return nodes.filter(({ core }) => (core?.raft?.node.snapshot.index ?? 0) > 0).length;
   }
 
   #draw(): Deed {
