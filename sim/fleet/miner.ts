@@ -58,11 +58,13 @@ export class MinerMachine implements Program {
       carryOut: (effect) => this.#carryOut(effect),
     });
     this.idleSinceMs = world.loop.nowMs;
+    const isSteered = plan.conduct === "honest" && plan.kind === "native";
     this.pool = new PoolModel(
       world.loop,
       plan.noncesPerSecond,
       (event) => this.#tellLater(event),
-      (message, lower, upper) => world.oracle.hashed(message, lower, upper),
+      (message, lower, upper, sinceMs) =>
+        world.oracle.hashed(message, lower, upper, sinceMs, { name: plan.name, stops: isSteered }),
     );
     const rate = plan.knowsRate ? plan.declaredRate : 0;
     this.#process.tell({ kind: "pool", threads: 2, rate, label: plan.name });

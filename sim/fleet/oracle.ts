@@ -34,8 +34,23 @@ export interface JobRecord {
   overAtMs: Millis;
   /** Times that the server forgot it, because its client or the server itself was lost. */
   drops: number;
+  /** When the server learned that there is nothing more to do for it; Infinity if there is. */
+  serverOverAtMs: Millis;
   /** Times that it was submitted again while the server still had it. */
   resumes: number;
+  /** Nonces hashed for it after it was over, by miners that can be told so. */
+  wasted: bigint;
+  /** Nonces that miners were given of it, and of all others since it was submitted. */
+  handedOut: number;
+  handedOutOfOthers: number;
+  /** The latter when the last of it was handed out. */
+  othersBefore: number;
+}
+
+/** Who hashes: honest miners that can be steered are to stop when a job is over. */
+export interface Hasher {
+  readonly name: string;
+  readonly stops: boolean;
 }
 
 /** What a classic client may hear: it has no word for a missed target. */
@@ -51,6 +66,8 @@ export class FleetOracle {
   acceptedRanges = 0;
   minersSentAway = 0;
   readonly #loop: Loop;
+  #stopsFromMs: Millis = 0;
+  #stopsWithinMs: Millis = Infinity;
 
   constructor(loop: Loop) {
     this.#loop = loop;
@@ -72,7 +89,12 @@ export class FleetOracle {
       isOver: false,
       overAtMs: Infinity,
       drops: 0,
+      serverOverAtMs: Infinity,
       resumes: 0,
+      wasted: 0n,
+      handedOut: 0,
+      handedOutOfOthers: 0,
+      othersBefore: 0,
     };
     this.jobs.set(message, record);
     return record;
@@ -84,19 +106,42 @@ export class FleetOracle {
     this.#noteOver(record);
   }
 
+  /** The server is about to begin with the job. */
+  begins(message: string): void {
+    const record = this.jobs.get(message);
+    if (record !== undefined) record.serverOverAtMs = Infinity;
+  }
+
   /** The server has forgotten the job: should it be submitted again, all of it is to be done. */
   dropped(message: string): void {
     const record = this.jobs.get(message);
     if (record === undefined) return;
     record.accepted = new Intervals();
     record.drops++;
+    record.serverOverAtMs = this.#loop.nowMs;
     if (record.state !== "open") return;
     record.isOver = false;
     record.overAtMs = Infinity;
   }
 
-  /** A miner hashed [lower, upper]. */
-  hashed(message: string, lower: bigint, upper: bigint): void {
+  /** From now on a miner learns within `withinMs` that a job is over. */
+  demandStops(withinMs: Millis): void {
+    this.#stopsFromMs = this.#loop.nowMs;
+    this.#stopsWithinMs = withinMs;
+  }
+
+  /** A miner was given `units` nonces of a job. */
+  handedOut(message: string, units: number): void {
+    for (const record of this.jobs.values()) {
+      if (record.work.message === message) {
+        record.handedOut += units;
+        record.othersBefore = record.handedOutOfOthers;
+      } else if (!record.isOver) record.handedOutOfOthers += units;
+    }
+  }
+
+  /** [lower, upper] was hashed, none of it before `sinceMs`; by a miner, or the server itself. */
+  hashed(message: string, lower: bigint, upper: bigint, sinceMs: Millis, by?: Hasher): void {
     const record = this.jobs.get(message);
     demand(record, () => `a miner hashes for an unknown message ${message}`);
     const { work } = record;
@@ -105,6 +150,18 @@ export class FleetOracle {
       () => `${message}: a miner hashes ${lower}..${upper}, the job is ${rangeText(work)}`,
     );
     record.hashedAgain += record.hashed.add(lower, upper);
+    if (by?.stops) this.#noteWaste(record, upper - lower + 1n, sinceMs, by.name);
+  }
+
+  #noteWaste(record: JobRecord, nonces: bigint, sinceMs: Millis, name: string): void {
+    const { serverOverAtMs, work } = record;
+    if (sinceMs < serverOverAtMs) return;
+    record.wasted += nonces;
+    const afterMs = sinceMs - Math.max(serverOverAtMs, this.#stopsFromMs);
+    demand(
+      afterMs <= this.#stopsWithinMs,
+      () => `${name} hashes for ${work.message} ${afterMs.toFixed(0)} ms after its end`,
+    );
   }
 
   /** The server accepted [lower, upper] as searched for the first time. */
@@ -136,6 +193,7 @@ export class FleetOracle {
       () => `${message}: answered, but not all of ${lower}..${last} was accepted`,
     );
     this.#noteOver(record);
+    record.serverOverAtMs = this.#loop.nowMs;
   }
 
   /** The answer has come to the client. */

@@ -23,8 +23,13 @@ interface Running extends Search {
   end: bigint;
 }
 
-/** Called for every range that is hashed, each time. */
-export type HashedListener = (message: string, lower: bigint, upper: bigint) => void;
+/** Called for every range that is hashed, each time; not a nonce of it before `sinceMs`. */
+export type HashedListener = (
+  message: string,
+  lower: bigint,
+  upper: bigint,
+  sinceMs: Millis,
+) => void;
 
 /** The threads of one miner: searches in the order of their start. */
 export class PoolModel {
@@ -32,7 +37,8 @@ export class PoolModel {
   readonly #tell: (event: PoolEvent) => void;
   readonly #hashed: HashedListener;
   /** Nonces a millisecond. */
-  readonly #rate: number;
+  #rate: number;
+  readonly #usualRate: number;
   readonly #queue: Running[] = [];
   #standing = false;
   /** Fraction of a nonce that is hashed, kept so that slow miners get on. */
@@ -47,7 +53,7 @@ export class PoolModel {
     hashed: HashedListener,
   ) {
     this.#loop = loop;
-    this.#rate = noncesPerSecond / 1000;
+    this.#rate = this.#usualRate = noncesPerSecond / 1000;
     this.#tell = tell;
     this.#hashed = hashed;
   }
@@ -61,6 +67,13 @@ export class PoolModel {
     this.#count();
     this.#standing = standing;
     this.#countedAtMs = this.#loop.nowMs;
+    this.#plan();
+  }
+
+  /** From now on it does a `factor`th of what it usually does. */
+  slowDown(factor: number): void {
+    this.#count();
+    this.#rate = this.#usualRate / factor;
     this.#plan();
   }
 
@@ -117,7 +130,8 @@ export class PoolModel {
 
   /** Brings the books up to now: what was hashed since they were last looked at. */
   #count(): void {
-    const elapsedMs = this.#loop.nowMs - this.#countedAtMs;
+    const sinceMs = this.#countedAtMs;
+    const elapsedMs = this.#loop.nowMs - sinceMs;
     this.#countedAtMs = this.#loop.nowMs;
     const search = this.#queue[0];
     if (this.#standing || search === undefined) return;
@@ -125,7 +139,7 @@ export class PoolModel {
     const wholes = BigInt(Math.floor(this.#credit));
     this.#credit -= Number(wholes);
     const to = search.next + wholes > search.end + 1n ? search.end + 1n : search.next + wholes;
-    if (to > search.next) this.#hashed(messageOf(search.subject), search.next, to - 1n);
+    if (to > search.next) this.#hashed(messageOf(search.subject), search.next, to - 1n, sinceMs);
     search.next = to;
   }
 
@@ -152,7 +166,7 @@ export class PoolModel {
     } else {
       // The clock may be a hair short of the last nonce.
       if (search.next <= search.end)
-        this.#hashed(messageOf(search.subject), search.next, search.end);
+        this.#hashed(messageOf(search.subject), search.next, search.end, this.#countedAtMs);
       search.next = search.end + 1n;
       this.#queue.shift();
       this.#credit = 0;

@@ -17,6 +17,7 @@ import { demand, tracer, type Transcript } from "../engine/trace.ts";
 import { Forger } from "../lsp/forger.ts";
 import { LSP_WIRE } from "../lsp/wire.ts";
 import { ClientMachine } from "./client.ts";
+import { Epilogue } from "./epilogue.ts";
 import { Meddler } from "./meddler.ts";
 import { MinerMachine } from "./miner.ts";
 import { FleetOracle } from "./oracle.ts";
@@ -53,6 +54,9 @@ export const FLEET: Harness = {
   plants: FLEET_PLANTS,
   prepare: (seed, plant, transcript) => new FleetRun(seed, plant as FleetPlant, transcript),
 };
+
+/** Share of the runs that have an epilogue. */
+const EPILOGUE_SHARE = 0.5;
 
 /** Random streams of strangers, far from those of the cores. */
 const FORGER_STREAM = 49;
@@ -123,6 +127,7 @@ class FleetRun implements Run {
     this.#runFor(this.plan.faultyMs - this.#loop.nowMs);
     this.#heal();
     this.#finish();
+    this.#epilogue();
   }
 
   counts(): Record<string, number> {
@@ -265,6 +270,15 @@ class FleetRun implements Run {
       this.#demandBusy(beganMs + REPAIR_MS);
     }
     this.#demandEfficient();
+  }
+
+  /** In some of the runs. */
+  #epilogue(): void {
+    const dice = this.plan.dice;
+    const server = this.#server;
+    if (!(server instanceof ServerMachine) || !dice.chance(EPILOGUE_SHARE, "hasEpilogue")) return;
+    const runFor = (ms: Millis): void => this.#runFor(ms);
+    new Epilogue({ world: this.#world, server, miners: this.#miners, runFor }, dice).play();
   }
 
   /** See docs/simulator.md. */

@@ -39,7 +39,7 @@ export class ServerMachine implements Program {
       hash: (subject, nonce) => cheapHash(messageOf(subject), nonce),
       onAccept: ({ client, job, lower, upper, miner }) => {
         const message = witness.messageOf(client, job);
-        if (miner === undefined) world.oracle.hashed(message, lower, upper);
+        if (miner === undefined) world.oracle.hashed(message, lower, upper, world.loop.nowMs);
         world.oracle.accepted(message, lower, upper);
       },
     });
@@ -66,6 +66,11 @@ export class ServerMachine implements Program {
   /** The books. */
   snapshot(): ServerSnapshot {
     return this.core.snapshot();
+  }
+
+  /** Which computer a connection is from. */
+  nameOf(connId: number): string | undefined {
+    return this.#witness.placeOf(connId);
   }
 
   wantsEvent(): boolean {

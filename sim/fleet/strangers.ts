@@ -116,7 +116,7 @@ export class StrangerMiner extends StrangerProgram {
       (event) => {
         if (event.kind === "finished" && event.id === this.#searches) this.#report(event.best);
       },
-      (message, lower, upper) => world.oracle.hashed(message, lower, upper),
+      (message, lower, upper, sinceMs) => world.oracle.hashed(message, lower, upper, sinceMs),
     );
     if (plan.conduct === "frozen") world.loop.after(plan.frozenAfterMs, () => this.heal());
     this.dial();

@@ -116,6 +116,11 @@ export class Witness {
     this.#standings.check(snapshot);
   }
 
+  /** Which computer the connection is from. */
+  placeOf(connId: number): string | undefined {
+    return this.#places.get(connId);
+  }
+
   /** Whether the miner is what it seems; undefined if the connection is no miner's. */
   isHonest(connId: number): boolean | undefined {
     const place = this.#places.get(connId);
@@ -137,6 +142,7 @@ export class Witness {
       const subject = messageOf(message.work.subject);
       const isKnown = asker.messages.get(message.job) === subject;
       if (isKnown) this.#world.oracle.jobs.get(subject)!.resumes++;
+      else this.#world.oracle.begins(subject);
       asker.messages.set(message.job, subject);
     } else if (kind === "result" || kind === "progress" || kind === "stopped") {
       const task = this.#standings.task(connId, message.chunk);
@@ -193,6 +199,7 @@ export class Witness {
       const { subject, lower, upper } = work;
       const task = { message: messageOf(subject), lower, upper };
       this.#standings.assigned(connId, chunk, task);
+      oracle.handedOut(task.message, Number(upper - lower) + 1);
       if (plant !== "lose-chunk" || ++this.#assigns !== FAULTY_ASSIGN) return false;
       const best = { hash: cheapHash(task.message, lower), nonce: lower };
       this.#pretend(connId, "cbor", encodeMessage({ kind: "result", chunk, best }));
@@ -213,6 +220,7 @@ export class Witness {
       return false;
     }
     this.#standings.assigned(connId, 0, { message: data, lower, upper });
+    oracle.handedOut(data, Number(upper - lower) + 1);
     if (plant !== "lose-chunk" || ++this.#assigns !== FAULTY_ASSIGN) return false;
     const result = classicResult({ hash: cheapHash(data, lower), nonce: lower });
     this.#pretend(connId, "json", encodeClassicMessage(result));
