@@ -77,6 +77,8 @@ class FleetRun implements Run {
   readonly #seed: number;
   #server: ServerMachine | StrangerServer;
   #answeredMs = 0;
+  /** Every client has its answers; one that has crashed and is not back comes too late. */
+  #isFinished = false;
   /** Since when some work has been waiting for a miner without a break. */
   #waitingSinceMs: Millis | undefined;
 
@@ -175,7 +177,7 @@ class FleetRun implements Run {
   }
 
   #startClient(plan: FleetClientPlan, life = 0): void {
-    if (this.#clients.has(plan.name)) return;
+    if (this.#clients.has(plan.name) || this.#isFinished) return;
     const client =
       plan.kind === "stranger"
         ? new StrangerClient(this.#world, plan, life)
@@ -270,6 +272,7 @@ class FleetRun implements Run {
       this.#demandBusy(beganMs + REPAIR_MS);
     }
     this.#demandEfficient();
+    this.#isFinished = true;
   }
 
   /** In some of the runs. */
