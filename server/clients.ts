@@ -84,6 +84,13 @@ export class Clients {
     this.#desk = desk;
   }
 
+  /** How many things each table holds now, by name, to see that none grows for ever. */
+  tableSizes(): Record<string, number> {
+    const { size: records, answers, sessions } = this.#table;
+    const [clients, askers] = [this.byConnId.size, this.#askers.size];
+    return { clients, askers, sessions: sessions.size, records, answers };
+  }
+
   /** A native client's message. */
   handle(connId: number, message: Message, nowMs: Millis): void {
     if (message.kind === "cancel") return this.#cancel(connId, message.job, nowMs);

@@ -134,12 +134,13 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
 
   /** The state of everything, as plain data. */
   snapshot(): ServerSnapshot {
-    return snapshotOf(
-      this.#fleet,
-      this.#clients.byConnId.size,
-      this.#table.answers,
-      this.#rejected,
-    );
+    const tables = {
+      ...this.#clients.tableSizes(),
+      shares: this.#shares.size,
+      reports: this.#reports.buckets,
+      closing: this.#closing.size,
+    };
+    return snapshotOf(this.#fleet, tables, this.#rejected);
   }
 
   // ---- inputs

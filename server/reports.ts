@@ -21,6 +21,11 @@ export class Reports {
     this.#limits = limits;
   }
 
+  /** Miners of which it is known how often they report. */
+  get buckets(): number {
+    return this.#buckets.size;
+  }
+
   /** Reports that wait. */
   get size(): number {
     return this.#waiting.size;

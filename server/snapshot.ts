@@ -76,16 +76,15 @@ export interface ServerSnapshot {
     readonly doubts: number;
     readonly idle: number;
     readonly thirsty: number;
-    /** Answers kept. */
-    readonly answers: number;
   };
+  /** The sizes of the other tables, by name; none may grow for ever. */
+  readonly tables: Readonly<Record<string, number>>;
 }
 
 /** Copies out the state of everything. */
 export function snapshotOf(
   fleet: Fleet,
-  clients: number,
-  answers: number,
+  tables: Readonly<Record<string, number>>,
   rejected: ReadonlyMap<string, number>,
 ): ServerSnapshot {
   const miners = [...fleet.roster.workers.values()].map(minerSnapshot);
@@ -99,7 +98,7 @@ export function snapshotOf(
   return {
     miners,
     jobs,
-    clients,
+    clients: tables["clients"] ?? 0,
     fleetRate: fleet.roster.fleetRate,
     credit: fleet.scheduler.credit,
     rejected: Object.fromEntries(rejected),
@@ -109,8 +108,8 @@ export function snapshotOf(
       doubts: fleet.doubts.size,
       idle: fleet.roster.idleCount,
       thirsty: fleet.roster.thirsty.size,
-      answers,
     },
+    tables,
   };
 }
 

@@ -32,6 +32,7 @@ export function demandSound(
   demand(counts.chunks <= chunksMax, () => `${counts.chunks} chunks for ${miners.length} miners`);
   const intervalsMax = INTERVALS_EACH_MAX * (counts.chunks + jobs.length) + INTERVALS_SLACK;
   demand(counts.intervals <= intervalsMax, () => `the server holds ${counts.intervals} intervals`);
+  demandTables(snapshot);
   demandBusy(snapshot, core.limits.maxOutstandingTasks, isHonest);
   for (const job of jobs) {
     const chunks = miners
@@ -41,6 +42,39 @@ export function demandSound(
     demandNothingForgotten(job, chunks);
   }
   return snapshot;
+}
+
+/** What is kept is kept for somebody who is there, or under way. */
+function demandTables({ tables, miners, jobs }: ServerSnapshot): void {
+  const { clients = 0, askers = 0, sessions = 0, records = 0, shares = 0, reports = 0 } = tables;
+  const isBounded =
+    askers <= clients &&
+    sessions <= clients &&
+    records === jobs.length &&
+    // What a client asked for counts for the connection over which it did so first.
+    shares <= clients + askers + miners.length &&
+    reports <= miners.length;
+  demand(isBounded, () => `a table of the server is too large: ${JSON.stringify(tables)}`);
+}
+
+/** Once nobody is connected but miners, and all is quiet: nothing is kept for anybody else. */
+export function demandRest(core: ServerCore, isHonest: (connId: number) => boolean): void {
+  const { tables, counts, jobs, miners } = core.snapshot();
+  const { clients, askers, sessions, records, answers, closing, shares = 0 } = tables;
+  const ofNobody = shares - miners.length;
+  const left = { clients, askers, sessions, records, answers, closing, jobs: jobs.length };
+  demand(ofNobody <= 0, () => `all is over, and the server keeps ${shares} shares`);
+  const { intervals, doubts } = counts;
+  for (const [name, size] of Object.entries({ ...left, intervals, doubts })) {
+    demand(size === 0, () => `all is over, and the server keeps ${size} ${name}`);
+  }
+  for (const { connId, wire, chunks } of miners) {
+    if (wire === "json" || !isHonest(connId)) continue;
+    demand(
+      chunks.length === 0,
+      () => `all is over, and miner ${connId} has ${chunks.length} chunks`,
+    );
+  }
 }
 
 /** While work waits for a miner, no honest native one that was seen to work is without a chunk. */

@@ -41,14 +41,17 @@ const LATE_S = 2.5;
 const LOOK_MS = 10;
 const PATIENCE_S = 60;
 const REPAIR_MS = 1000;
-/** A word that a job is over is with every miner within this. */
+/** A word that a job is over is with every miner within this ... */
 const STOP_MS: Millis = 4 * CALM_LATENCY_MS + 10;
+/** ... and the time for so many words before it, each a window's worth acknowledged. */
+const WORDS_BEFORE = 24;
 
 /** See the module. */
 export class Epilogue {
   readonly #stage: Stage;
   readonly #dice: Dice;
-  readonly #clients: ClientMachine[] = [];
+  /** All who asked for something. */
+  readonly clients: ClientMachine[] = [];
 
   constructor(stage: Stage, dice: Dice) {
     this.#stage = stage;
@@ -95,6 +98,11 @@ export class Epilogue {
     return this.#hasRogues ? 4 * LATE_S : this.#isSound ? 0 : LATE_S;
   }
 
+  get #stopMs(): Millis {
+    const { windowSize } = this.#stage.world.params;
+    return STOP_MS + (WORDS_BEFORE * 2 * CALM_LATENCY_MS) / windowSize;
+  }
+
   #minerOn(connId: number): MinerMachine | StrangerMiner | undefined {
     const name = this.#stage.server.nameOf(connId);
     return name === undefined ? undefined : this.#stage.miners.get(name);
@@ -105,7 +113,7 @@ export class Epilogue {
     const { world } = this.#stage;
     const { epochLimit, epochMillis } = world.params;
     this.#stage.runFor((epochLimit + 2) * epochMillis + REPAIR_MS);
-    world.oracle.demandStops(STOP_MS);
+    world.oracle.demandStops(this.#stopMs);
     let all = 0;
     for (const { plan } of this.#stage.miners.values()) {
       if (plan.conduct === "honest") all += plan.noncesPerSecond;
@@ -161,13 +169,13 @@ export class Epilogue {
   #cancel(): void {
     const cancelAfterMs = this.#dice.real(100, 1500);
     const fickle = this.#ask("fickle", [{ seconds: 10, cancelAfterMs }]);
-    this.#stage.runFor(cancelAfterMs + STOP_MS);
+    this.#stage.runFor(cancelAfterMs + this.#stopMs);
     const [record] = this.#records(fickle);
     // Beyond that every hashed nonce of it is a fault: see `FleetOracle.hashed`.
     const next = this.#ask("next", [{ seconds: 0.5 }]);
     this.#await(next, 0.5 + SLACK_S + this.#lateS + CHUNK_S, "0.5 s after a cancelled one");
     const { wasted } = record!;
-    const mostWasted = (this.#rate * STOP_MS) / 1000;
+    const mostWasted = (this.#rate * this.#stopMs) / 1000;
     demand(
       Number(wasted) <= mostWasted,
       () => `${wasted} nonces were hashed for a cancelled job, ${mostWasted.toFixed(0)} may be`,
@@ -206,7 +214,7 @@ export class Epilogue {
     const link = calmFaults(CALM_LATENCY_MS);
     const machine = { name, kind: "native", up: link, down: link, quirks: PLAIN } as const;
     const client = new ClientMachine(world, { ...machine, mishaps: [], jobs: plans });
-    this.#clients.push(client);
+    this.clients.push(client);
     return client;
   }
 

@@ -77,6 +77,8 @@ class FleetRun implements Run {
   readonly #seed: number;
   #server: ServerMachine | StrangerServer;
   #answeredMs = 0;
+  /** Clients of the epilogue. */
+  #guests: readonly ClientMachine[] = [];
   /** Every client has its answers; one that has crashed and is not back comes too late. */
   #isFinished = false;
   /** Since when some work has been waiting for a miner without a break. */
@@ -130,6 +132,7 @@ class FleetRun implements Run {
     this.#heal();
     this.#finish();
     this.#epilogue();
+    this.#demandRest();
   }
 
   counts(): Record<string, number> {
@@ -281,7 +284,25 @@ class FleetRun implements Run {
     const server = this.#server;
     if (!(server instanceof ServerMachine) || !dice.chance(EPILOGUE_SHARE, "hasEpilogue")) return;
     const runFor = (ms: Millis): void => this.#runFor(ms);
-    new Epilogue({ world: this.#world, server, miners: this.#miners, runFor }, dice).play();
+    const stage = { world: this.#world, server, miners: this.#miners, runFor };
+    const epilogue = new Epilogue(stage, dice);
+    epilogue.play();
+    this.#guests = epilogue.clients;
+  }
+
+  /** All clients go without a word: a silence later nothing of them is left. */
+  #demandRest(): void {
+    const server = this.#server;
+    if (!(server instanceof ServerMachine)) return;
+    for (const client of [...this.#clients.values(), ...this.#guests]) client.crash();
+    const { epochLimit, epochMillis } = this.plan.params;
+    this.#runFor((epochLimit + 2) * epochMillis + REPAIR_MS);
+    server.demandRest();
+    for (const miner of this.#miners.values()) {
+      const { pool, plan } = miner;
+      if (plan.kind !== "native" || plan.conduct !== "honest") continue;
+      demand(pool.idle, () => `all is over, and ${plan.name} hashes`);
+    }
   }
 
   /** See docs/simulator.md. */

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import type { Endpoint } from "../../lsp/endpoint.ts";
 import { createListener } from "../../lsp/listener.ts";
 import type { LspEvent, LspNotice, Wire } from "../../lsp/mod.ts";
 import { ServerCore } from "../../server/core.ts";
@@ -12,10 +13,14 @@ import type { ServerEffect, ServerInput } from "../../server/types.ts";
 import type { Quirks } from "../engine/computer.ts";
 import { Process } from "../engine/process.ts";
 import type { Host, Program } from "../lsp/host.ts";
+import { demandTablesBounded } from "../lsp/tables.ts";
 import { cheapHash, messageOf } from "./cheap_hash.ts";
-import { demandSound } from "./check.ts";
+import { demandRest, demandSound } from "./check.ts";
 import { Witness } from "./witness.ts";
 import { type FleetWorld, SERVER, SERVER_ADDRESS } from "./world.ts";
+
+/** LSP's tables are looked at every so many turns. */
+const LOOK_TURNS = 16;
 
 /** One life of the server. */
 export class ServerMachine implements Program {
@@ -25,6 +30,7 @@ export class ServerMachine implements Program {
   readonly #process: Process<ServerInput, ServerEffect>;
   readonly #closing = new Set<number>();
   readonly #witness: Witness;
+  #turns = 0;
 
   constructor(world: FleetWorld, quirks: Quirks) {
     this.#world = world;
@@ -68,9 +74,21 @@ export class ServerMachine implements Program {
     return this.core.snapshot();
   }
 
+  /** See there. */
+  demandRest(): void {
+    demandRest(this.core, (connId) => this.#witness.isHonest(connId) === true);
+    demandTablesBounded("server", this.host.core as Endpoint);
+  }
+
   /** Which computer a connection is from. */
   nameOf(connId: number): string | undefined {
     return this.#witness.placeOf(connId);
+  }
+
+  afterTurn(): void {
+    if (++this.#turns % LOOK_TURNS === 0) {
+      demandTablesBounded("server", this.host.core as Endpoint);
+    }
   }
 
   wantsEvent(): boolean {

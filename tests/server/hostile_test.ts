@@ -317,9 +317,10 @@ describe("limits", () => {
       miner.die();
       fleet.drop(client.connId);
     }
-    const { clients, counts } = fleet.core.snapshot();
+    const { clients, counts, tables } = fleet.core.snapshot();
     expect(clients).toBe(0);
-    expect(counts).toEqual({ chunks: 0, intervals: 0, doubts: 0, idle: 0, thirsty: 0, answers: 0 });
+    expect(counts).toEqual({ chunks: 0, intervals: 0, doubts: 0, idle: 0, thirsty: 0 });
+    expect(Object.values(tables).every((size) => size === 0)).toBe(true);
     expectTidy(fleet);
   });
 });

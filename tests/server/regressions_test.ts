@@ -62,9 +62,10 @@ describe("docs/lsp.md, section 10:", () => {
     fleet.run(3_000);
     fleet.drop(client.connId);
     miner.die();
-    const { miners, counts } = fleet.core.snapshot();
+    const { miners, counts, tables } = fleet.core.snapshot();
     expect(miners).toEqual([]);
-    expect(counts).toEqual({ chunks: 0, intervals: 0, doubts: 0, idle: 0, thirsty: 0, answers: 0 });
+    expect(counts).toEqual({ chunks: 0, intervals: 0, doubts: 0, idle: 0, thirsty: 0 });
+    expect(Object.values(tables).every((size) => size === 0)).toBe(true);
   });
 
   test("a Result for a cancelled job frees the miner", () => {
