@@ -101,6 +101,14 @@ export class Link {
     this.mtuBytes = Infinity;
   }
 
+  /** Bytes that wait at the bottleneck, the one under way included. */
+  queuedBytes(nowMs: Millis): number {
+    const { capacity } = this;
+    return capacity === undefined
+      ? 0
+      : Math.max(0, this.#busyUntilMs - nowMs) * capacity.bytesPerMs;
+  }
+
   /** A datagram of `bytes` bytes enters now. */
   pass(bytes: number, random: Random, nowMs: Millis): Passage {
     const { faults, counts } = this;

@@ -19,6 +19,7 @@ import { checkClosed, checkSettled, demandConnected } from "./check.ts";
 import { makeDialer, makeListener } from "./endpoints.ts";
 import { Finale } from "./finale.ts";
 import { Forger } from "./forger.ts";
+import { drawHaul, Haul } from "./haul.ts";
 import { Host } from "./host.ts";
 import { Ledger } from "./ledger.ts";
 import { LONGEST_PAYLOAD_BYTES, Party } from "./party.ts";
@@ -40,6 +41,9 @@ const LISTENER_ADDRESS = "10.0.0.1 6060";
 /** Random streams of the computers, far from those of the cores. */
 const COMPUTER_STREAM = 50;
 const FORGER_STREAM = 49;
+const HAUL_STREAM = 47;
+/** Share of the runs that have a haul. */
+const HAUL_SHARE = 0.08;
 /** To so many of its newest connections a listener writes; the rest may be a flood's. */
 const WRITTEN_TO_MAX = 8;
 /** Initial sequence numbers near the places where 31- and 32-bit arithmetic breaks. */
@@ -117,6 +121,16 @@ class LspRun implements Run {
     finale.closeAll(this.#living());
     this.#runFor(this.#boundMs());
     checkClosed(this.#living());
+    this.#haul();
+  }
+
+  /** In some runs: a network of its own, which carries as much as it can. */
+  #haul(): void {
+    const dice = new Dice(this.#seed, HAUL_STREAM);
+    if (this.#plant !== undefined || !dice.chance(HAUL_SHARE)) return;
+    const plan = drawHaul(dice);
+    this.#trace?.(() => `---- haul: ${JSON.stringify(plan)} ----`);
+    new Haul(plan, this.#seed).run();
   }
 
   #living(): Party[] {
