@@ -88,7 +88,8 @@ export class Clients {
   tableSizes(): Record<string, number> {
     const { size: records, answers, sessions } = this.#table;
     const [clients, askers] = [this.byConnId.size, this.#askers.size];
-    return { clients, askers, sessions: sessions.size, records, answers };
+    const { size: shares } = this.#shares;
+    return { clients, askers, sessions: sessions.size, records, answers, shares };
   }
 
   /** A native client's message. */

@@ -134,12 +134,8 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
 
   /** The state of everything, as plain data. */
   snapshot(): ServerSnapshot {
-    const tables = {
-      ...this.#clients.tableSizes(),
-      shares: this.#shares.size,
-      reports: this.#reports.buckets,
-      closing: this.#closing.size,
-    };
+    const [reports, closing] = [this.#reports.buckets, this.#closing.size];
+    const tables = { ...this.#clients.tableSizes(), reports, closing };
     return snapshotOf(this.#fleet, tables, this.#rejected);
   }
 

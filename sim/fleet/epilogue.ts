@@ -119,7 +119,7 @@ export class Epilogue {
       if (plan.conduct === "honest") all += plan.noncesPerSecond;
     }
     const client = this.#ask("warm", [{ seconds: 1 }], all);
-    this.#await(client, PATIENCE_S, "the first");
+    this.#expectAnswer(client, PATIENCE_S, "the first");
   }
 
   /** A job that has the fleet for itself takes its time, and little more. */
@@ -127,7 +127,7 @@ export class Epilogue {
     const seconds = this.#dice.real(0.5, 3);
     const client = this.#ask("alone", [{ seconds }]);
     const most = seconds * 1.1 + SLACK_S + this.#lateS;
-    this.#await(client, most, `${seconds.toFixed(2)} s alone`);
+    this.#expectAnswer(client, most, `${seconds.toFixed(2)} s alone`);
     this.#demandNothingTwice(client);
   }
 
@@ -139,7 +139,7 @@ export class Epilogue {
     this.#stage.runFor(this.#dice.real(300, 1200));
     const young = this.#ask("young", [{ seconds }]);
     const most = SHORT_JOB_S + seconds / (1 - OLDEST_SHARE) + SLACK_S + this.#lateS;
-    this.#await(young, most, `${seconds.toFixed(2)} s beside a longer one`);
+    this.#expectAnswer(young, most, `${seconds.toFixed(2)} s beside a longer one`);
     if (!this.#isSound) return;
     const [record] = this.#records(young);
     const got = record!.othersBefore / rate;
@@ -162,7 +162,7 @@ export class Epilogue {
     const seconds = this.#dice.real(0.8, 1);
     const one = this.#ask("one", [{ seconds }]);
     const most = SHORT_JOB_S + seconds / (1 - OLDEST_SHARE) + SLACK_S + this.#lateS;
-    this.#await(one, most, `${seconds.toFixed(2)} s beside ten of another client`);
+    this.#expectAnswer(one, most, `${seconds.toFixed(2)} s beside ten of another client`);
   }
 
   /** Nobody hashes for a client that has cancelled; others have the fleet. */
@@ -173,7 +173,7 @@ export class Epilogue {
     const [record] = this.#records(fickle);
     // Beyond that every hashed nonce of it is a fault: see `FleetOracle.hashed`.
     const next = this.#ask("next", [{ seconds: 0.5 }]);
-    this.#await(next, 0.5 + SLACK_S + this.#lateS + CHUNK_S, "0.5 s after a cancelled one");
+    this.#expectAnswer(next, 0.5 + SLACK_S + this.#lateS + CHUNK_S, "0.5 s after a cancelled one");
     const { wasted } = record!;
     const mostWasted = (this.#rate * this.#stopMs) / 1000;
     demand(
@@ -196,7 +196,7 @@ export class Epilogue {
     this.#stage.runFor(1000);
     slow.pool.slowDown(20);
     const most = 1 + ((seconds - 1) * rate) / left + 2 * SLACK_S;
-    this.#await(client, most + CHUNK_S, `${seconds} s, half of it with a slow miner`);
+    this.#expectAnswer(client, most + CHUNK_S, `${seconds} s, half of it with a slow miner`);
     slow.pool.slowDown(1);
   }
 
@@ -223,7 +223,7 @@ export class Epilogue {
     return plan.jobs.flatMap((_, i) => jobs.get(`${plan.name} job ${i + 1} life 1.1`) ?? []);
   }
 
-  #await(client: ClientMachine, mostS: number, what: string): void {
+  #expectAnswer(client: ClientMachine, mostS: number, what: string): void {
     const { world } = this.#stage;
     const sinceMs = world.loop.nowMs;
     while (!client.satisfied) {

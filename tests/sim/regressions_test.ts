@@ -57,7 +57,8 @@ test("a client notices a restarted server although another client has its number
     for (const { to, bytes } of outgoing(restarted, nowMs)) {
       if (to === "client 1") dialer.handleDatagram(bytes, SERVER, nowMs);
     }
-    lost = dialer.pollEvent()?.kind === "lost";
+    const end = dialer.pollEvent();
+    lost = end?.kind === "closed" && end.code === "forgotten";
   }
   expect(lost).toBe(true);
 });
