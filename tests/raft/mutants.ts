@@ -78,8 +78,8 @@ const ROWS: readonly Row[] = [
   ],
   [
     replication,
-    "if (offset === sending.offset) return;",
-    "",
+    "const isMissing = !sending.isProbing && ++sending.repeats === REPEATS;",
+    "const isMissing = true;",
     "the same answer twice sends the same piece twice",
   ],
   [
