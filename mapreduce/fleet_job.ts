@@ -109,6 +109,7 @@ export class MapReduceTask extends Task {
   /** When the application began to run. */
   startedMs: Millis | undefined;
   #isReleased = false;
+  #isOver = false;
 
   constructor(options: TaskOptions<MapReduceJob>, planned: PlannedTask) {
     super(options);
@@ -121,7 +122,10 @@ export class MapReduceTask extends Task {
   }
 
   get held(): bigint {
-    return this.#isReleased ? 0n : this.left;
+    if (this.#isOver) return 0n;
+    // What was given to others as well is its alone again when they have failed.
+    const isShared = this.#isReleased && this.owner?.plan.isShared(this.planned) === true;
+    return isShared ? 0n : this.left;
   }
 
   /** One unit is left until the result is there. */
@@ -160,7 +164,7 @@ export class MapReduceTask extends Task {
   }
 
   abandon(): void {
-    this.#isReleased = true;
+    this.#isOver = true;
   }
 
   cutTo(): void {

@@ -131,6 +131,11 @@ export class Plan {
     return undefined;
   }
 
+  /** Whether more than one worker runs it, or another may have it. */
+  isShared(task: PlannedTask): boolean {
+    return task.isDone || task.runners.size > 1 || this.#pending[task.kind].has(task);
+  }
+
   start(task: PlannedTask, worker: number): void {
     invariant(this.ready.has(task), "only a task that is ready is started");
     this.#pending[task.kind].delete(task);

@@ -8,11 +8,12 @@ import type { Harness } from "./engine/harness.ts";
 import { FLEET } from "./fleet/run.ts";
 import { KV } from "./kv/run.ts";
 import { LSP } from "./lsp/run.ts";
+import { MAPREDUCE } from "./mapreduce/run.ts";
 import { RAFT } from "./raft/run.ts";
 import { RAFT_NODES } from "./raft/whole_run.ts";
 
 /** All of them, in the order in which they run. */
-export const HARNESSES: readonly Harness[] = [LSP, FLEET, RAFT, RAFT_NODES, KV];
+export const HARNESSES: readonly Harness[] = [LSP, FLEET, RAFT, NODES, KV, MAPREDUCE];
 
 /** The harness of that name; or all whose names begin with it: `raft` has two. */
 export function harnessesNamed(name: string): readonly Harness[] {

@@ -1,0 +1,127 @@
+/**
+ * A simulated client: the real core, with splits and outputs in memory.
+ *
+ * @module
+ */
+import { sha256 } from "../../base/sha256.ts";
+import { ClientCore, type ClientEffect, type ClientInput } from "../../mapreduce/client_core.ts";
+import { Computer } from "../engine/computer.ts";
+import type { Loop } from "../engine/loop.ts";
+import { Process } from "../engine/process.ts";
+import { splitName } from "./answer.ts";
+import type { Link } from "./link.ts";
+import type { ClientPlan } from "./plan.ts";
+
+/** How a client's job came to its end. */
+export type JobEnd = "done" | { readonly failed: string };
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+
+/** See the module. */
+export class ClientMachine {
+  readonly plan: ClientPlan;
+  end: JobEnd | undefined;
+  /** The number of its connection. */
+  connection = 0;
+  /** Called when it says that its job is done. */
+  onDone: () => void = () => {};
+  readonly #process: Process<ClientInput, ClientEffect>;
+  readonly #splits: readonly Uint8Array[];
+  readonly #outputs = new Map<number, Uint8Array>();
+  #link: Link | undefined;
+
+  constructor(plan: ClientPlan, loop: Loop) {
+    this.plan = plan;
+    this.#splits = plan.splits.map((text) => encoder.encode(text));
+    const { application, reducers } = plan;
+    const core = new ClientCore({
+      terms: {
+        application,
+        reducers,
+        skipBad: false,
+        asRecords: false,
+        sortMib: 1,
+        timeoutMs: 600_000,
+        memoryMib: 100,
+      },
+      splits: this.#splits.map((bytes, i) => {
+        return { name: splitName(plan.name, i), firstLine: 1, bytes: bytes.length };
+      }),
+    });
+    this.#process = new Process({
+      computer: new Computer({ name: plan.name, loop }),
+      core,
+      carryOut: (effect) => this.#do(effect),
+    });
+  }
+
+  /** The outputs that it has, in order. */
+  get outputs(): string[] {
+    const { reducers } = this.plan;
+    return Array.from({ length: reducers }, (_, r) => decoder.decode(this.#outputs.get(r)));
+  }
+
+  get isAlive(): boolean {
+    return this.#process.isAlive;
+  }
+
+  connect(link: Link): void {
+    this.#link = link;
+    this.#process.tell({ kind: "connected" });
+  }
+
+  payload(payload: Uint8Array): void {
+    this.#process.tell({ kind: "payload", payload });
+  }
+
+  gone(): void {
+    this.#process.tell({ kind: "gone", reason: "the connection was lost" });
+  }
+
+  /** Gives up, or is gone without a word. */
+  leave(): void {
+    if (this.end !== undefined) return;
+    if (this.plan.cancels) this.#process.tell({ kind: "cancel" });
+    else this.#link?.cut(0);
+    this.#process.crash();
+  }
+
+  #do(effect: ClientEffect): void {
+    switch (effect.kind) {
+      case "write":
+        return this.#link?.write(0, effect.payload);
+      case "read": {
+        const { id, split, offset, length } = effect;
+        const bytes = this.#splits[split]!.slice(offset, offset + length);
+        return this.#process.tell({ kind: "read", id, bytes });
+      }
+      case "put": {
+        const { reduce, offset, bytes } = effect;
+        const known = this.#outputs.get(reduce) ?? new Uint8Array();
+        const larger = new Uint8Array(Math.max(known.length, offset + bytes.length));
+        larger.set(known);
+        larger.set(bytes, offset);
+        this.#outputs.set(reduce, larger);
+        return;
+      }
+      case "verify": {
+        const { reduce, bytes, hash } = effect;
+        const output = (this.#outputs.get(reduce) ?? new Uint8Array()).slice(0, bytes);
+        this.#outputs.set(reduce, output);
+        const good = output.length === bytes && sha256(output).toHex() === hash;
+        return this.#process.tell({ kind: "verified", reduce, good });
+      }
+      case "done":
+        this.end = "done";
+        this.onDone();
+        return this.#link?.close(0);
+      case "failed":
+        this.end = { failed: effect.reason };
+        return this.#link?.close(0);
+      case "status":
+      case "note":
+        return;
+    }
+  }
+}
