@@ -106,6 +106,7 @@ export class Coordinator implements WorkKind {
 
   tick(nowMs: Millis): void {
     for (const job of this.#jobs.values()) {
+      job.nowMs = nowMs;
       if (nowMs - job.statusMs >= STATUS_MS) this.#tellStatus(job, nowMs);
     }
   }
@@ -134,9 +135,8 @@ export class Coordinator implements WorkKind {
 
   done(job: Job, nowMs: Millis): boolean {
     if (!(job instanceof MapReduceJob)) return false;
-    const { connId, number } = job.origin;
     this.#tellStatus(job, nowMs);
-    this.#port.write(connId, { kind: "mr-done", job: number });
+    this.#port.write(job.origin.connId, { kind: "mr-done", job: job.origin.number });
     const took = readableDuration((nowMs - job.arrivedMs) / 1000);
     const { maps, reduces, failures } = job.plan;
     const what = `${readablePlural(maps.length, "map")}, ${readablePlural(reduces.length, "reduce")}`;
@@ -236,6 +236,7 @@ export class Coordinator implements WorkKind {
       if (job === undefined) return;
       const { plan } = job;
       const { connId } = worker;
+      if (why === "threw" || why === "died") job.failed(planned, nowMs);
       if (why === "threw") plan.threw(planned, connId, text);
       else if (why === "stopped" && task.stopping) plan.release(planned, connId);
       else if (why !== "missing" || planned.kind === "map") plan.died(planned, connId, text);

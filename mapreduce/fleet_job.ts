@@ -10,7 +10,7 @@ import type { JobTerms } from "../work/mapreduce_messages.ts";
 import type { Worker } from "../work/roster.ts";
 import type { Account } from "../work/scheduler.ts";
 import { Job, Task, type TaskOptions } from "../work/task.ts";
-import { BACKUP_MS, SILENT_MS } from "./limits.ts";
+import { BACKUP_MS, ELSEWHERE_MS, SILENT_MS } from "./limits.ts";
 import { Plan, type PlannedTask } from "./plan.ts";
 
 /** Who asked for a job, and what for. */
@@ -30,6 +30,10 @@ export class MapReduceJob extends Job {
   /** Workers that have, or had, something of it. */
   readonly touched: Set<number> = new Set();
   statusMs: Millis;
+  /** The time, as the owner's clock had it last. */
+  nowMs: Millis;
+  /** When tasks failed last. */
+  readonly #failedMs = new Map<PlannedTask, Millis>();
   readonly #capable: (job: MapReduceJob) => Iterable<number>;
 
   /** `capable` gives the workers, by their connections, that could do a task of it. */
@@ -43,6 +47,7 @@ export class MapReduceJob extends Job {
     this.origin = origin;
     this.plan = new Plan(sizes, origin.terms.reducers);
     this.statusMs = base.nowMs;
+    this.nowMs = base.nowMs;
     this.#capable = capable;
   }
 
@@ -89,10 +94,19 @@ export class MapReduceJob extends Job {
     return new MapReduceTask({ ...options, units: unitsOf(planned), job: this }, planned);
   }
 
+  /** The task failed at a worker. */
+  failed(planned: PlannedTask, nowMs: Millis): void {
+    this.nowMs = nowMs;
+    this.#failedMs.set(planned, nowMs);
+  }
+
   #nextFor({ connId }: Worker<Task>): PlannedTask | undefined {
     const capable = [...this.#capable(this)];
     if (!capable.includes(connId)) return undefined;
-    return this.plan.next(connId, (task) => capable.some((id) => !task.failedAt.has(id)));
+    return this.plan.next(connId, (task) => {
+      const isRecent = this.nowMs - (this.#failedMs.get(task) ?? -Infinity) < ELSEWHERE_MS;
+      return isRecent && capable.some((id) => !task.failedAt.has(id));
+    });
   }
 }
 

@@ -40,6 +40,8 @@ export const TASK_BYTES: number = 512 << 20;
 /** A worker says that it lives so often; silent for longer, and its tasks go to others. */
 export const ALIVE_MS = 1_000;
 export const SILENT_MS = 10_000;
+/** A task that failed waits so long for a worker at which it did not fail. */
+export const ELSEWHERE_MS = 5_000;
 /** A task that runs for so long is done by an idle worker as well, near the end of a phase. */
 export const BACKUP_MS = 10_000;
 /** Between two reports of a job to its client. */

@@ -120,7 +120,7 @@ export class Plan {
 
   /**
    * The task that `worker` should run next. One that failed there goes to another worker, as long
-   * as `others` says that there is one at which it did not fail.
+   * as `others` says that one is to be waited for.
    */
   next(worker: number, others: (task: PlannedTask) => boolean): PlannedTask | undefined {
     if (this.failure !== undefined) return undefined;

@@ -13,7 +13,7 @@ import { RAFT } from "./raft/run.ts";
 import { RAFT_NODES } from "./raft/whole_run.ts";
 
 /** All of them, in the order in which they run. */
-export const HARNESSES: readonly Harness[] = [LSP, FLEET, RAFT, NODES, KV, MAPREDUCE];
+export const HARNESSES: readonly Harness[] = [LSP, FLEET, RAFT, RAFT_NODES, KV, MAPREDUCE];
 
 /** The harness of that name; or all whose names begin with it: `raft` has two. */
 export function harnessesNamed(name: string): readonly Harness[] {

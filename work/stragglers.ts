@@ -101,11 +101,12 @@ export function watchConfirmations(fleet: Hands, nowMs: Millis): void {
       if (task.held <= 0n || task.job === undefined) continue;
       const overdue = nowMs >= task.confirmByMs;
       if (task.stopping ? overdue : spare && task.shrinks > 0 && overdue) fleet.race(task);
-      else if (!spare) continue;
       else if (task.backupAtMs !== undefined) {
+        // What is pending does not suit those who are idle, or they would have it.
         const isSlower = slowest === undefined || task.backupAtMs < slowest.backupAtMs!;
-        if (nowMs >= task.backupAtMs && isSlower) slowest = task;
-      } else if (worker.steerable) {
+        if (roster.hasHelper && nowMs >= task.backupAtMs && isSlower) slowest = task;
+      } else if (!spare) continue;
+      else if (worker.steerable) {
         if (nowMs - worker.advancedMs >= limits.lateMs) fleet.doubt(task, nowMs);
       } else if (isLate(task, nowMs, limits)) fleet.race(task);
     }

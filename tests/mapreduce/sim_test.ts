@@ -1,0 +1,36 @@
+/** Map-reduce in the simulator: workers crash, freeze, are slow, and their disks damage. */
+import { describe, test } from "bun:test";
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { runSeed } from "../../sim/engine/harness.ts";
+import { MAPREDUCE } from "../../sim/mapreduce/run.ts";
+import { expectAllGood, runSim } from "../sim/shards.ts";
+
+const SEEDS = 300;
+const FIRST_SEED = 5_000_000;
+
+describe("map-reduce under simulated faults", () => {
+  test(`${SEEDS} seeds: outputs are those of the plainest program, no task runs for no reason`, () =>
+    expectAllGood(MAPREDUCE.name, FIRST_SEED, SEEDS));
+
+  test("the runs do something: jobs are done and fail, workers are lost, tasks run again", () => {
+    const sums: Record<string, number> = {};
+    for (let seed = 1; seed <= 60; seed++) {
+      for (const [name, value] of Object.entries(runSeed(MAPREDUCE, seed).counts)) {
+        sums[name] = (sums[name] ?? 0) + value;
+      }
+    }
+    const { done = 0, failed = 0, assigned = 0, again = 0, lost = 0 } = sums;
+    const text = JSON.stringify(sums);
+    assert(done > 80 && failed > 2 && assigned > 800 && again > 150 && lost > 50, text);
+  });
+
+  for (const plant of Object.keys(MAPREDUCE.plants)) {
+    test(`a planted fault is caught: ${plant}`, async () => {
+      const args = ["--seed", "1", "--seeds", "30", "--only", "mapreduce", "--plant", plant];
+      const { code, output } = await runSim(args);
+      assertEquals(code, 1);
+      assertStringIncludes(output, "replay: bun run sim.ts --only mapreduce --seed");
+      assert(!output.includes("NOT DETERMINISTIC"));
+    });
+  }
+});
