@@ -1,0 +1,133 @@
+/**
+ * A node of a replicated state machine as a process: for the benchmark of Raft, and for tests that
+ * kill it. `raft_node.ts NODE MEMBERS [DIRECTORY]`, where MEMBERS is `1=HOST:PORT,2=HOST:PORT,…`.
+ *
+ * It serves clients and its peers on one LSP listener. A request is a CBOR array: its kind, a
+ * number that comes back, and what belongs to it; the answer is that number, 1 or 0 for done or
+ * not, the answer's bytes or the reason, and the number of the node that leads, or 0.
+ *
+ * @module
+ */
+import {
+  type CborValue,
+  decodeCbor,
+  encodeCbor,
+  FieldReader,
+  type StateMachine,
+} from "../base/mod.ts";
+import { listen, type LspServer } from "../lsp/mod.ts";
+import { openReplica, type Replica, SessionError } from "../raft/mod.ts";
+
+/** Kinds of requests. */
+export const NodeRequest = { open: 1, request: 2, submit: 3, read: 4, dump: 5 } as const;
+
+const COMMAND_BYTES_MAX = 60_000;
+
+/** Counts its commands, and nothing else: what a benchmark needs. */
+class Count implements StateMachine {
+  #count = 0;
+
+  apply(): Uint8Array {
+    const answer = new Uint8Array(4);
+    new DataView(answer.buffer).setUint32(0, ++this.#count);
+    return answer;
+  }
+
+  snapshot(): Uint8Array {
+    const bytes = new Uint8Array(8);
+    new DataView(bytes.buffer).setFloat64(0, this.#count);
+    return bytes;
+  }
+
+  restore(bytes: Uint8Array): void {
+    this.#count = new DataView(bytes.buffer, bytes.byteOffset).getFloat64(0);
+  }
+}
+
+/** Runs a node as its arguments say, until the process is killed or told to end. */
+export async function runNode(args: readonly string[], machine: StateMachine): Promise<void> {
+  const [number, list, directory] = args;
+  const members = new Map<number, string>();
+  for (const part of list!.split(",")) {
+    const [id, address] = part.split("=");
+    members.set(Number(id), address!);
+  }
+  const node = Number(number);
+  const port = Number(members.get(node)!.split(":")[1]);
+  const listener = await listen({ port });
+  const snapshotBytes = Number(process.env["RAFT_NODE_SNAPSHOT_BYTES"] ?? 16 << 20);
+  const options = { group: "bench", node, members, directory, listener, snapshotBytes };
+  const replica = await openReplica({
+    ...options,
+    machine,
+    log: (text) => console.error(text),
+    onRole: (role, term, leader) => console.error(`role ${role} ${term} ${leader}`),
+  });
+  replica.closed.catch((error: Error) => {
+    console.error(error.message);
+    process.exit(1);
+  });
+  process.on("SIGTERM", () => {
+    void replica
+      .close()
+      .then(() => listener.close())
+      .then(() => process.exit(0));
+  });
+  console.log(`ready ${port}`);
+  await serve(listener, replica, machine);
+}
+
+async function serve(listener: LspServer, replica: Replica, machine: StateMachine): Promise<void> {
+  for (;;) {
+    try {
+      for (let next = await listener.read(); ;) {
+        const { connId, payload } = next;
+        if (!replica.takes(connId, payload)) answer(listener, replica, machine, connId, payload);
+        const more = listener.tryRead();
+        if (more === undefined) break;
+        next = more;
+      }
+    } catch (error) {
+      const { connId } = error as { connId?: number };
+      if (connId === undefined) return;
+      replica.gone(connId);
+    }
+  }
+}
+
+function answer(
+  listener: LspServer,
+  replica: Replica,
+  machine: StateMachine,
+  connId: number,
+  payload: Uint8Array,
+): void {
+  const fields = FieldReader.of(decodeCbor(payload));
+  const kind = fields?.count();
+  const id = fields?.count() ?? 0;
+  const say = (isOk: boolean, value: CborValue): void => {
+    try {
+      listener.write(connId, encodeCbor([id, isOk ? 1 : 0, value, replica.status().leader]));
+    } catch {
+      // Who asked is gone.
+    }
+  };
+  const tell = (promise: Promise<CborValue | void>): void => {
+    promise.then(
+      (value) => say(true, value ?? 0),
+      (error: Error & { code?: string }) => {
+        say(false, error instanceof SessionError ? `session: ${error.code}` : String(error.code));
+      },
+    );
+  };
+  if (kind === NodeRequest.open) tell(replica.openSession());
+  else if (kind === NodeRequest.submit) tell(replica.submit(fields!.bytes(COMMAND_BYTES_MAX)));
+  else if (kind === NodeRequest.read) tell(replica.read());
+  else if (kind === NodeRequest.dump) tell(replica.read().then(() => machine.snapshot()));
+  else if (kind === NodeRequest.request) {
+    const [session, number, lowest] = [fields!.count(), fields!.count(), fields!.count()];
+    tell(replica.request(session, number, lowest, fields!.bytes(COMMAND_BYTES_MAX)));
+  }
+}
+
+if (import.meta.main) await runNode(process.argv.slice(2), new Count());
