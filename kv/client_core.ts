@@ -7,7 +7,7 @@
 import { earlier, invariant, type Machine, type Millis, type Wake } from "../base/machine.ts";
 import { Outbox } from "../base/outbox.ts";
 import type { Random } from "../base/random.ts";
-import { type Entry, entryOf, FINAL, isCertain } from "./client_entry.ts";
+import { type Entry, entryOf, FINAL, isCertain, isIncomplete } from "./client_entry.ts";
 import { ClientLink } from "./client_link.ts";
 import type { Call, CallFailure, CallOutcome, ClientEffect, ClientInput } from "./client_types.ts";
 import { ClientWatches } from "./client_watches.ts";
@@ -303,7 +303,19 @@ export class ClientCore implements Machine<ClientInput, ClientEffect> {
     const entry = this.#sent.get(reply.id);
     if (entry === undefined) return;
     this.#link.wentWell();
+    if (isIncomplete(reply) && !entry.isGhost) return this.#beginAgain(entry);
     this.#finish(entry, { reply, isDoubtful: entry.isDoubtful });
+  }
+
+  /** Parts of a large command did not come into the log: it goes as one that was never sent. */
+  #beginAgain(entry: Entry): void {
+    this.#sent.delete(entry.messageId);
+    if (entry.number > 0) this.#numbered.delete(entry.number);
+    entry.messageId = 0;
+    entry.number = 0;
+    entry.session = 0;
+    this.#idle.push(entry);
+    this.#sortIdle();
   }
 
   #denied(id: number, why: Denial, leader: string, nowMs: Millis): void {

@@ -7,7 +7,7 @@ import type { Millis } from "../base/machine.ts";
 import type { Call, CallFailure } from "./client_types.ts";
 import { encodeCommand } from "./commands.ts";
 import { type Footprint, footprintOf } from "./footprint.ts";
-import type { Denial } from "./messages.ts";
+import type { Denial, Reply } from "./messages.ts";
 
 /** A call that is not answered yet. */
 export interface Entry {
@@ -58,3 +58,9 @@ export const FINAL: Partial<Record<Denial, CallFailure>> = {
   "no lease": "no lease",
   malformed: "malformed",
 };
+
+/** Whether a server says that a large command did not arrive whole. */
+export function isIncomplete(reply: Reply): boolean {
+  if (reply.kind !== "answer") return false;
+  return reply.answer.kind === "failed" && reply.answer.why === "incomplete";
+}

@@ -46,7 +46,19 @@ export type Command =
   /** Leases end, and their keys go. */
   | { readonly kind: "expire"; readonly leases: readonly number[] }
   /** Tombstones of deletes up to this revision go. */
-  | { readonly kind: "sweep"; readonly revision: number };
+  | { readonly kind: "sweep"; readonly revision: number }
+  /** A part of a command of `size` bytes, which is too large for one entry of the log. */
+  | {
+      readonly kind: "part";
+      readonly upload: number;
+      readonly size: number;
+      readonly offset: number;
+      readonly bytes: Uint8Array;
+    }
+  /** The command that the parts are, if all of them came. */
+  | { readonly kind: "whole"; readonly upload: number }
+  /** Parts of uploads that began no later than this one go. */
+  | { readonly kind: "discard"; readonly upTo: number };
 
 /** Why a command was not carried out, whatever its conditions. */
 export type CommandFailure =
@@ -57,7 +69,9 @@ export type CommandFailure =
   | "full"
   /** The lease is unknown, or over. */
   | "no lease"
-  | "too many leases";
+  | "too many leases"
+  /** Parts of it are missing: it was not done. */
+  | "incomplete";
 
 const FAILURES: readonly CommandFailure[] = [
   "malformed",
@@ -65,6 +79,7 @@ const FAILURES: readonly CommandFailure[] = [
   "full",
   "no lease",
   "too many leases",
+  "incomplete",
 ];
 
 /** What a command came to. `revision` is the store's, behind it. */
@@ -81,11 +96,22 @@ export type Answer =
       readonly versions: readonly number[];
     }
   | { readonly kind: "lease"; readonly revision: number; readonly lease: number }
-  /** Of `expire` and `sweep`. */
+  /** Of what the servers do themselves: how many there were. */
   | { readonly kind: "swept"; readonly revision: number; readonly count: number }
   | { readonly kind: "failed"; readonly why: CommandFailure };
 
-const KINDS = ["put", "delete", "append", "multi", "lease", "expire", "sweep"] as const;
+const KINDS = [
+  "put",
+  "delete",
+  "append",
+  "multi",
+  "lease",
+  "expire",
+  "sweep",
+  "part",
+  "whole",
+  "discard",
+] as const;
 const ANSWERS = ["done", "refused", "multi", "lease", "swept", "failed"] as const;
 
 export function encodeCommand(command: Command): Uint8Array {
@@ -111,6 +137,15 @@ export function encodeCommand(command: Command): Uint8Array {
       break;
     case "sweep":
       writer.uint(command.revision);
+      break;
+    case "part":
+      writer.uint(command.upload).uint(command.size).uint(command.offset).blob(command.bytes);
+      break;
+    case "whole":
+      writer.uint(command.upload);
+      break;
+    case "discard":
+      writer.uint(command.upTo);
   }
   return writer.taken();
 }
@@ -165,6 +200,16 @@ function readCommand(reader: ByteReader, kind: Command["kind"]): Command {
     }
     case "sweep":
       return { kind, revision: reader.uint() };
+    case "part": {
+      const upload = reader.uint();
+      const size = reader.uint(COMMAND_BYTES_MAX);
+      const offset = reader.uint(size);
+      return { kind, upload, size, offset, bytes: reader.blob(size - offset) };
+    }
+    case "whole":
+      return { kind, upload: reader.uint() };
+    case "discard":
+      return { kind, upTo: reader.uint() };
   }
 }
 

@@ -1,6 +1,7 @@
 /**
- * What the leader sees to, by its own clock: that leases end, sessions that nobody uses, and
- * tombstones that no request can meet any more. It proposes their end; no replica's clock decides.
+ * What the leader sees to, by its own clock: that leases end, tombstones that no request can meet
+ * any more, and parts of commands that never became whole. It proposes their end; no replica's
+ * clock decides.
  *
  * A new leader knows none of the times: it gives everything its whole time again. So a lease
  * outlives a change of leaders by its time to live at most.
@@ -8,33 +9,27 @@
  * @module
  */
 import type { Millis } from "../base/machine.ts";
-import { endCommand, SESSIONS_MAX } from "../raft/mod.ts";
-import {
-  LOOK_MS,
-  MARK_MS,
-  SESSION_IDLE_MS,
-  SESSION_IDLE_MS_MIN,
-  SESSIONS_CROWDED,
-  TOMBSTONE_MS,
-} from "./limits.ts";
-import { type KvMachine, ownCommand } from "./machine.ts";
+import type { Command } from "./commands.ts";
+import { LOOK_MS, MARK_MS, TOMBSTONE_MS } from "./limits.ts";
+import type { Store } from "./store.ts";
 
-/** Names that one command ends. */
+/** Leases that one command ends. */
 const ENDED_MAX = 1000;
 
 /** See the module. */
 export class Keeper {
-  readonly #machine: KvMachine;
+  readonly #store: Store;
   #isOn = false;
   /** When leases end; Infinity for those whose end is proposed. */
   readonly #leases = new Map<number, Millis>();
-  readonly #sessions = new Map<number, Millis>();
   /** How far the store had come, and when. */
   #marks: { readonly atMs: Millis; readonly revision: number }[] = [];
+  /** The last upload that was under way at the last mark. */
+  #staged: number | undefined;
   #lookAtMs: Millis = 0;
 
-  constructor(machine: KvMachine) {
-    this.#machine = machine;
+  constructor(store: Store) {
+    this.#store = store;
   }
 
   get isOn(): boolean {
@@ -46,28 +41,22 @@ export class Keeper {
     this.stop();
     this.#isOn = true;
     this.#lookAtMs = nowMs + LOOK_MS;
-    for (const [lease, { ttlMs }] of this.#machine.store.leases) {
+    for (const [lease, { ttlMs }] of this.#store.leases) {
       this.#leases.set(lease, nowMs + ttlMs);
     }
-    for (const session of this.#machine.sessions.open) this.#sessions.set(session, nowMs);
   }
 
   /** This node leads no more. */
   stop(): void {
     this.#isOn = false;
     this.#leases.clear();
-    this.#sessions.clear();
+    this.#staged = undefined;
     this.#marks = [];
-  }
-
-  /** A session sent something, or was opened. */
-  used(session: number, nowMs: Millis): void {
-    if (this.#isOn) this.#sessions.set(session, nowMs);
   }
 
   /** A lease was made here. */
   granted(lease: number, nowMs: Millis): void {
-    const made = this.#machine.store.leases.get(lease);
+    const made = this.#store.leases.get(lease);
     if (this.#isOn && made !== undefined) this.#leases.set(lease, nowMs + made.ttlMs);
   }
 
@@ -83,7 +72,7 @@ export class Keeper {
 
   /** Gives a lease its whole time again; its time to live, or undefined if it is over. */
   renew(lease: number, nowMs: Millis): Millis | undefined {
-    const made = this.#machine.store.leases.get(lease);
+    const made = this.#store.leases.get(lease);
     if (!this.knows(lease) || made === undefined) return undefined;
     this.#leases.set(lease, nowMs + made.ttlMs);
     return made.ttlMs;
@@ -94,16 +83,19 @@ export class Keeper {
   }
 
   /** Commands that are due. What comes of them is reported by `retry`. */
-  due(nowMs: Millis): Uint8Array[] {
+  due(nowMs: Millis): Command[] {
     if (!this.#isOn || nowMs < this.#lookAtMs) return [];
     this.#lookAtMs = nowMs + LOOK_MS;
-    const commands: Uint8Array[] = [];
+    const commands: Command[] = [];
     const leases = this.#overdue(nowMs);
-    if (leases.length > 0) commands.push(ownCommand({ kind: "expire", leases }));
-    const sessions = this.#idle(nowMs);
-    if (sessions.length > 0) commands.push(endCommand(sessions));
+    if (leases.length > 0) commands.push({ kind: "expire", leases });
+    const last = this.#marks.at(-1);
+    if (last !== undefined && nowMs < last.atMs + MARK_MS) return commands;
+    const upTo = this.#staged;
+    this.#staged = this.#store.lastUpload;
+    if (upTo !== undefined) commands.push({ kind: "discard", upTo });
     const revision = this.#swept(nowMs);
-    if (revision !== undefined) commands.push(ownCommand({ kind: "sweep", revision }));
+    if (revision !== undefined) commands.push({ kind: "sweep", revision });
     return commands;
   }
 
@@ -112,14 +104,11 @@ export class Keeper {
     for (const [lease, atMs] of this.#leases) {
       if (atMs === Infinity) this.#leases.set(lease, nowMs);
     }
-    for (const session of this.#machine.sessions.open) {
-      if (!this.#sessions.has(session)) this.#sessions.set(session, nowMs);
-    }
   }
 
   #overdue(nowMs: Millis): number[] {
     const leases: number[] = [];
-    const known = this.#machine.store.leases;
+    const known = this.#store.leases;
     for (const [lease, atMs] of this.#leases) {
       if (!known.has(lease)) this.#leases.delete(lease);
       else if (atMs <= nowMs) leases.push(lease);
@@ -129,25 +118,9 @@ export class Keeper {
     return leases;
   }
 
-  #idle(nowMs: Millis): number[] {
-    const isCrowded = this.#sessions.size >= Math.min(SESSIONS_CROWDED, SESSIONS_MAX);
-    const idleMs = isCrowded ? SESSION_IDLE_MS_MIN : SESSION_IDLE_MS;
-    const sessions: number[] = [];
-    for (const [session, atMs] of this.#sessions) {
-      if (nowMs - atMs < idleMs) continue;
-      sessions.push(session);
-      if (sessions.length === ENDED_MAX) break;
-    }
-    for (const session of sessions) this.#sessions.delete(session);
-    return sessions;
-  }
-
   #swept(nowMs: Millis): number | undefined {
-    const { revision, tombstones } = this.#machine.store;
-    const last = this.#marks.at(-1);
-    if (last === undefined || nowMs - last.atMs >= MARK_MS) {
-      this.#marks.push({ atMs: nowMs, revision });
-    }
+    const { revision, tombstones } = this.#store;
+    this.#marks.push({ atMs: nowMs, revision });
     let upTo: number | undefined;
     for (let mark = this.#marks[0]; mark !== undefined; mark = this.#marks[0]) {
       if (nowMs - mark.atMs < TOMBSTONE_MS) break;

@@ -48,16 +48,18 @@ export const STATUS_BYTES_MAX: number = 1 << 16;
 export const REQUEST_BYTES_MAX: number = COMMAND_BYTES_MAX + 64;
 export const REPLY_BYTES_MAX: number = PAGE_BYTES_MAX + VALUE_BYTES_MAX + PAGE_KEYS_MAX * 1100;
 
-/** A lease or session is looked after this often by the leader. */
+/** The leader looks after leases this often. */
 export const LOOK_MS: Millis = 100;
-/** A session that sends nothing for this long is ended; where they are nearly too many, sooner. */
+/** A session that sends nothing for this long is ended. */
 export const SESSION_IDLE_MS: Millis = 600_000;
-export const SESSION_IDLE_MS_MIN: Millis = 30_000;
-/** Open sessions from which on they are ended sooner. */
-export const SESSIONS_CROWDED = 9_000;
 /** A tombstone lives this long at least: longer than any request may take. */
 export const TOMBSTONE_MS: Millis = 3_600_000;
-/** Between two notes of how far the store has come, for tombstones. */
+/** Between two notes of how far the store has come, for tombstones and parts. */
 export const MARK_MS: Millis = 60_000;
 /** A watch hears from its server this often, if only that nothing has changed. */
 export const WATCH_BEAT_MS: Millis = 1000;
+
+/** Bytes of a command that go into one entry of the log; larger ones go ahead in parts. */
+export const PART_BYTES: number = 48 * 1024;
+/** Bytes of parts that wait for their end; then the oldest are dropped. */
+export const STAGED_BYTES_MAX: number = 32 << 20;

@@ -7,40 +7,43 @@
  */
 import { earlier, type Machine, type Millis, type Wake } from "../base/machine.ts";
 import { Outbox } from "../base/outbox.ts";
-import {
-  openCommand,
-  requestCommand,
-  type SessionAnswer,
-  type SessionRefusal,
-} from "../raft/mod.ts";
-import { decodeAnswer, decodeCommand } from "./commands.ts";
+import type { Random } from "../base/random.ts";
+import type { SessionAnswer, SessionRefusal } from "../raft/mod.ts";
+import { type Command, decodeAnswer, decodeCommand, encodeCommand } from "./commands.ts";
 import { Keeper } from "./keeper.ts";
-import { LOOK_MS, REQUESTS_MAX } from "./limits.ts";
-import { bareCommand, type KvMachine } from "./machine.ts";
+import { LOOK_MS, PART_BYTES, REQUESTS_MAX } from "./limits.ts";
 import { type Denial, decodeRequest, encodeReply, type Reply, type Request } from "./messages.ts";
-import type { ClientId, LogRefusal, ServerEffect, ServerInput } from "./types.ts";
+import type { Store } from "./store.ts";
+import type { ClientId, LogEntry, LogRefusal, ServerEffect, ServerInput } from "./types.ts";
 import { Watches } from "./watches.ts";
 
 /** What a core is made of. */
 export interface ServerOptions {
   /** The state, to which somebody else applies the log. */
-  readonly machine: KvMachine;
+  readonly store: Store;
+  /** Draws names that no other server draws. */
+  readonly random: Random;
   /** What a server says of itself: JSON. */
   readonly status: () => string;
-  /** Looks after leases and sessions while this node leads; only tests have another. */
+  /** Looks after leases while this node leads; only tests have another. */
   readonly keeper?: Keeper;
+  /** Larger commands go into the log in parts; {@link PART_BYTES} if left out. */
+  readonly partBytes?: number;
 }
 
 /** What waits for the log: a client's request, or something of the server's own. */
 type Waiting =
   | { readonly client: ClientId; readonly request: Request & { readonly id: number } }
+  | "own"
   | "keeper"
   | "start"
   | "beat";
 
 /** See the module. */
 export class ServerCore implements Machine<ServerInput, ServerEffect> {
-  readonly #machine: KvMachine;
+  readonly #store: Store;
+  readonly #random: Random;
+  readonly #partBytes: number;
   readonly #status: () => string;
   readonly #out = new Outbox<ServerEffect>();
   readonly #keeper: Keeper;
@@ -56,11 +59,13 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
   /** Messages that made no sense. */
   malformed = 0;
 
-  constructor({ machine, status, keeper }: ServerOptions) {
-    this.#machine = machine;
+  constructor({ store, random, status, keeper, partBytes = PART_BYTES }: ServerOptions) {
+    this.#partBytes = partBytes;
+    this.#store = store;
+    this.#random = random;
     this.#status = status;
-    this.#keeper = keeper ?? new Keeper(machine);
-    this.#watches = new Watches(machine.store, (client, reply) => this.#send(client, reply));
+    this.#keeper = keeper ?? new Keeper(store);
+    this.#watches = new Watches(store, (client, reply) => this.#send(client, reply));
   }
 
   /** Watches of all clients. */
@@ -71,7 +76,7 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
   handle(input: ServerInput | Wake, nowMs: Millis): void {
     switch (input.kind) {
       case "message":
-        this.#message(input.client, input.bytes, nowMs);
+        this.#message(input.client, input.bytes);
         break;
       case "gone":
         this.#watches.removeAll(input.client);
@@ -115,7 +120,7 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
 
   // ---- requests
 
-  #message(client: ClientId, bytes: Uint8Array, nowMs: Millis): void {
+  #message(client: ClientId, bytes: Uint8Array): void {
     const request = decodeRequest(bytes);
     if (request === undefined) {
       this.malformed++;
@@ -129,8 +134,8 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
       case "unwatch":
         return this.#watches.remove(client, request.id);
       case "close":
-        // A session that is closed is one that is very idle.
-        return this.#keeper.used(request.session, -Infinity);
+        if (!this.#isLeader || request.session === 0) return;
+        return this.#submit("own", { kind: "end", sessions: [request.session] });
       case "status":
         return this.#send(client, { kind: "status", id: request.id, text: this.#status() });
       case "watch": {
@@ -144,9 +149,9 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
     if (this.#load(client) >= REQUESTS_MAX) return this.#deny(client, request.id, "overloaded");
     switch (request.kind) {
       case "open":
-        return this.#submit(client, request, openCommand());
+        return this.#submitFor(client, request, { kind: "open" });
       case "write":
-        return this.#write(client, request, nowMs);
+        return this.#write(client, request);
       case "renew":
         if (!this.#isLeader) return this.#deny(client, request.id, "not leader");
         return this.#read({ client, request });
@@ -156,20 +161,35 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
     }
   }
 
-  #write(client: ClientId, request: Request & { readonly kind: "write" }, nowMs: Millis): void {
-    const { id, session, number, lowest, command } = request;
-    if (!isOfClients(command)) return this.#deny(client, id, "malformed");
-    this.#keeper.used(session, nowMs);
-    const isBare = session === 0;
-    const entry = isBare ? bareCommand(command) : requestCommand(session, number, lowest, command);
-    this.#submit(client, request, entry);
+  #write(client: ClientId, request: Request & { readonly kind: "write" }): void {
+    const { id, session, number, lowest } = request;
+    if (!isOfClients(request.command)) return this.#deny(client, id, "malformed");
+    const command = this.#isLeader ? this.#inParts(request.command) : request.command;
+    const isPlain = session === 0;
+    const inSession = { kind: "request", session, number, lowest, command } as const;
+    this.#submitFor(client, request, isPlain ? { kind: "plain", command } : inSession);
   }
 
-  #submit(client: ClientId, request: Request & { readonly id: number }, command: Uint8Array): void {
+  /** The log takes no large entries: a large command goes ahead in parts. */
+  #inParts(command: Uint8Array): Uint8Array {
+    if (command.length <= this.#partBytes) return command;
+    const upload = this.#random() * 2 ** 20 + (this.#random() >>> 12) + 1;
+    const size = command.length;
+    for (let offset = 0; offset < size; offset += this.#partBytes) {
+      const bytes = command.subarray(offset, offset + this.#partBytes);
+      this.#submit("own", plain({ kind: "part", upload, size, offset, bytes }));
+    }
+    return encodeCommand({ kind: "whole", upload });
+  }
+
+  #submitFor(client: ClientId, request: Request & { readonly id: number }, entry: LogEntry): void {
     // Who does not lead says so at once; the log would say the same.
     if (!this.#isLeader) return this.#deny(client, request.id, "not leader");
-    const ticket = this.#wait({ client, request });
-    this.#out.push({ kind: "submit", ticket, command });
+    this.#submit({ client, request }, entry);
+  }
+
+  #submit(waiting: Waiting, entry: LogEntry): void {
+    this.#out.push({ kind: "submit", ticket: this.#wait(waiting), entry });
   }
 
   #read(waiting: Waiting): void {
@@ -209,13 +229,12 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
     const { id } = request;
     switch (answer.kind) {
       case "opened":
-        this.#keeper.used(answer.session, nowMs);
         return this.#send(client, { kind: "opened", id, session: answer.session });
       case "refused":
         return this.#deny(client, id, denialOfSession(answer.why));
       case "done": {
         const inner = decodeAnswer(answer.answer)!;
-        if (inner.kind === "lease" && !answer.isRepeated) this.#keeper.granted(inner.lease, nowMs);
+        if (inner.kind === "lease") this.#keeper.granted(inner.lease, nowMs);
         return this.#send(client, { kind: "answer", id, answer: inner });
       }
       case "ended":
@@ -244,7 +263,7 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
   }
 
   #answerRead(client: ClientId, request: Request & { readonly kind: "get" | "list" }): void {
-    const { store } = this.#machine;
+    const store = this.#store;
     const { id } = request;
     const { revision } = store;
     if (request.kind === "get") {
@@ -291,7 +310,7 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
       this.#read("start");
     }
     for (const command of this.#keeper.due(nowMs)) {
-      this.#out.push({ kind: "submit", ticket: this.#wait("keeper"), command });
+      this.#submit("keeper", plain(command));
     }
     const beatAtMs = this.#watches.beatAtMs();
     if (beatAtMs === undefined || nowMs < beatAtMs) return;
@@ -303,9 +322,16 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
 /** Whether it is a command that clients may send: not one of the leader's own. */
 function isOfClients(bytes: Uint8Array): boolean {
   const command = decodeCommand(bytes);
-  if (command === undefined || command.kind === "sweep") return false;
+  if (command === undefined || OWN_COMMANDS.includes(command.kind)) return false;
   return command.kind !== "expire" || command.leases.length === 1;
 }
+
+/** Commands that servers alone make. */
+const OWN_COMMANDS: readonly Command["kind"][] = ["part", "whole", "sweep", "discard"];
+
+const plain = (command: Command): LogEntry => {
+  return { kind: "plain", command: encodeCommand(command) };
+};
 
 function denialOf(why: LogRefusal): Denial {
   if (why === "stopped") return "no leader";

@@ -26,6 +26,7 @@ import {
   VALUE_BYTES_MAX,
 } from "./limits.ts";
 import { Sorted } from "./sorted.ts";
+import { Staging } from "./staging.ts";
 
 /** A key that is there. */
 export interface Item {
@@ -63,6 +64,7 @@ export class Store implements StateMachine {
   #items = new Sorted<Item>();
   /** In the order of their revisions. */
   #tombstones = new Map<ByteString, Tombstone>();
+  #staging = new Staging();
   /** In the order of their names. */
   #leases = new Map<number, Lease>();
   /** The latest changes, of this node. */
@@ -93,6 +95,11 @@ export class Store implements StateMachine {
 
   get tombstones(): number {
     return this.#tombstones.size;
+  }
+
+  /** The upload of a large command that began last, of those that are under way. */
+  get lastUpload(): number | undefined {
+    return this.#staging.last;
   }
 
   /** Times to live of leases by name, in the order of their making. */
@@ -148,6 +155,18 @@ export class Store implements StateMachine {
         return this.#expire(command.leases);
       case "sweep":
         return this.#sweep(command.revision);
+      case "part":
+        this.#staging.add(command);
+        return this.#swept(1);
+      case "whole": {
+        const bytes = this.#staging.take(command.upload);
+        const whole = bytes && decodeCommand(bytes);
+        // One that is not whole, or is made of itself, is none.
+        if (whole === undefined || whole.kind === "whole") return failed("incomplete");
+        return this.#do(whole, index);
+      }
+      case "discard":
+        return this.#swept(this.#staging.discard(command.upTo));
     }
   }
 
@@ -226,6 +245,10 @@ export class Store implements StateMachine {
       }
       this.#leases.delete(name);
     }
+    return this.#swept(count);
+  }
+
+  #swept(count: number): Answer {
     return { kind: "swept", revision: this.#revision, count };
   }
 
@@ -237,7 +260,7 @@ export class Store implements StateMachine {
       this.#bytes -= ITEM_BYTES + key.length;
       count++;
     }
-    return { kind: "swept", revision: this.#revision, count };
+    return this.#swept(count);
   }
 
   snapshot(): Uint8Array {
@@ -252,6 +275,7 @@ export class Store implements StateMachine {
     for (const [key, { version, revision }] of this.#tombstones) {
       writer.text(key).uint(version).uint(revision);
     }
+    this.#staging.write(writer);
     return writer.taken();
   }
 
@@ -267,6 +291,7 @@ export class Store implements StateMachine {
     this.#items = other.#items;
     this.#tombstones = other.#tombstones;
     this.#leases = other.#leases;
+    this.#staging = other.#staging;
     this.#bytes = other.#bytes;
     this.#revision = other.#revision;
     this.changes.restart(this.#revision);
@@ -291,6 +316,7 @@ export class Store implements StateMachine {
       this.#tombstones.set(key, { version: reader.uint(), revision: reader.uint() });
       this.#bytes += ITEM_BYTES + key.length;
     }
+    this.#staging.read(reader);
   }
 }
 

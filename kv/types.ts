@@ -11,6 +11,19 @@ export type ClientId = number;
 /** Why the log did not take something. */
 export type LogRefusal = "not leader" | "overloaded" | "too large" | "stopped";
 
+/** What goes into the log: a command of a session, or of none; a session's beginning or end. */
+export type LogEntry =
+  | { readonly kind: "open" }
+  | {
+      readonly kind: "request";
+      readonly session: number;
+      readonly number: number;
+      readonly lowest: number;
+      readonly command: Uint8Array;
+    }
+  | { readonly kind: "plain"; readonly command: Uint8Array }
+  | { readonly kind: "end"; readonly sessions: readonly number[] };
+
 export type ServerInput =
   /** A message of a client. The bytes are the core's from now on. */
   | { readonly kind: "message"; readonly client: ClientId; readonly bytes: Uint8Array }
@@ -40,7 +53,7 @@ export type ServerEffect =
   | { readonly kind: "send"; readonly client: ClientId; readonly bytes: Uint8Array }
   /** End the connection: it broke the protocol. `reason` is one line. */
   | { readonly kind: "close"; readonly client: ClientId; readonly reason: string }
-  /** Replicate a command; answered by `applied`, `rejected` or `unsure`. */
-  | { readonly kind: "submit"; readonly ticket: number; readonly command: Uint8Array }
+  /** Replicate an entry; answered by `applied`, `rejected` or `unsure`. */
+  | { readonly kind: "submit"; readonly ticket: number; readonly entry: LogEntry }
   /** Say when the state is recent; answered by `readable` or `unreadable`. */
   | { readonly kind: "read"; readonly ticket: number };

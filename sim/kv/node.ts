@@ -5,19 +5,24 @@
  * @module
  */
 import { seededRandom } from "../../base/random.ts";
-import type { KvMachine } from "../../kv/machine.ts";
 import { ServerCore } from "../../kv/server_core.ts";
-import type { ServerEffect, ServerInput } from "../../kv/types.ts";
-import type {
-  Entry,
-  FateEffect,
-  Message,
-  NodeId,
-  ProposedEffect,
-  RaftEffect,
-  RaftInput,
-  RaftNode,
-  RaftParams,
+import type { Store } from "../../kv/store.ts";
+import type { LogEntry, ServerEffect, ServerInput } from "../../kv/types.ts";
+import type { GroupState } from "../../raft/group_state.ts";
+import {
+  endCommand,
+  type Entry,
+  type FateEffect,
+  type Message,
+  type NodeId,
+  openCommand,
+  plainCommand,
+  type ProposedEffect,
+  type RaftEffect,
+  type RaftInput,
+  type RaftNode,
+  type RaftParams,
+  requestCommand,
 } from "../../raft/mod.ts";
 import type { ClockQuirks } from "../engine/clock.ts";
 import { Computer, PLAIN } from "../engine/computer.ts";
@@ -45,7 +50,25 @@ export interface NodeOptions {
   readonly parts: KvParts;
   /** A snapshot is taken when the log has this many bytes. */
   readonly logBytesMax: number;
+  /** Larger commands go in parts. */
+  readonly partBytes: number;
   readonly trace: TraceLine | undefined;
+}
+
+/** How commands of no session begin. */
+const PLAIN_BYTE = plainCommand(new Uint8Array(0))[0];
+
+function commandOf(entry: LogEntry): Uint8Array {
+  switch (entry.kind) {
+    case "open":
+      return openCommand();
+    case "request":
+      return requestCommand(entry.session, entry.number, entry.lowest, entry.command);
+    case "plain":
+      return plainCommand(entry.command);
+    case "end":
+      return endCommand(entry.sessions);
+  }
 }
 
 /** A command that a client waits for. */
@@ -61,7 +84,8 @@ export class KvNode {
   readonly #options: NodeOptions;
   readonly #computer: Computer;
   raft: AnyCore | undefined;
-  machine: KvMachine | undefined;
+  store: Store | undefined;
+  #state: GroupState | undefined;
   #raftProcess: Process<RaftInput, RaftEffect> | undefined;
   #process: Process<ServerInput, ServerEffect> | undefined;
   readonly #connections = new Map<number, Connection>();
@@ -101,7 +125,7 @@ export class KvNode {
   /** Begins a life with what the disk holds. */
   start(): void {
     if (this.isUp) return;
-    const { id, seed, params, parts } = this.#options;
+    const { id, seed, params, parts, partBytes } = this.#options;
     const life = ++this.#lives;
     const tell = (input: RaftInput): void => {
       if (life === this.#lives) this.#tellRaft(input);
@@ -110,9 +134,10 @@ export class KvNode {
       stored: (token) => tell({ kind: "stored", token }),
       disk: (state) => tell({ kind: "disk", state }),
     });
-    const machine = parts.createMachine();
-    if (persisted.snapshot.index > 0) machine.restore(this.disk.snapshotBytes);
-    this.machine = machine;
+    const store = parts.createStore();
+    this.#state = parts.createState(store);
+    if (persisted.snapshot.index > 0) this.#state.restore(this.disk.snapshotBytes);
+    this.store = store;
     this.#snapshotIndex = persisted.snapshot.index;
     this.#logBytes = 0;
     this.#tickets.clear();
@@ -122,9 +147,11 @@ export class KvNode {
     const raft = parts.raft.createCore({ id, params, persisted, random, nowMs });
     this.raft = raft;
     const core = new ServerCore({
-      machine,
+      store,
+      random: seededRandom(seed, 400_000 + id * 1000 + life),
       status: () => JSON.stringify({ node: id }),
-      keeper: parts.createKeeper(machine),
+      keeper: parts.createKeeper(store),
+      partBytes,
     });
     this.#process = new Process({
       computer: this.#computer,
@@ -209,7 +236,8 @@ export class KvNode {
       case "close":
         throw new Error(`node ${this.id} closes an honest client's connection: ${effect.reason}`);
       case "submit": {
-        const { ticket: id, command } = effect;
+        const { ticket: id, entry } = effect;
+        const command = commandOf(entry);
         this.#commands.set(id, command);
         return this.#tellRaft({ kind: "propose", id, commands: [command] });
       }
@@ -284,9 +312,10 @@ export class KvNode {
   /** A mistake that is planted: tells what it will come to, as things stand. */
   #answersEarly(ticket: number, command: Uint8Array, index: number): boolean {
     if (!this.#options.parts.answersEarly) return false;
-    const machine = this.#options.parts.createMachine();
-    machine.restore(this.machine!.snapshot());
-    const answer = machine.apply(command, index);
+    const { parts } = this.#options;
+    const state = parts.createState(parts.createStore());
+    state.restore(this.#state!.snapshot());
+    const answer = state.apply(command, index);
     if (answer.kind !== "done") return false;
     this.#tell({ kind: "applied", ticket, answer });
     return true;
@@ -306,17 +335,17 @@ export class KvNode {
 
   #apply(entries: readonly Entry[]): void {
     const { oracle, logBytesMax } = this.#options;
-    const machine = this.machine!;
+    const store = this.store!;
     for (const { index, term, kind, data } of entries) {
       this.#logBytes += data.length + 32;
       if (kind !== "command") continue;
-      const before = machine.store.revision;
-      const leases = new Set(machine.store.leases.keys());
-      const answer = machine.apply(data, index);
-      const ended = [...leases].filter((lease) => !machine.store.leases.has(lease));
-      oracle.applied(this.id, index, answer, machine, before, ended.length > 0);
+      const before = store.revision;
+      const leases = new Set(store.leases.keys());
+      const answer = this.#state!.apply(data, index);
+      const ended = [...leases].filter((lease) => !store.leases.has(lease));
+      oracle.applied(this.id, index, answer, store, before, ended.length > 0);
       // What is of no session is the leader's own.
-      if (data[0] === 8) for (const lease of ended) oracle.leaseEnded(lease);
+      if (data[0] === PLAIN_BYTE) for (const lease of ended) oracle.leaseEnded(lease);
       const known = this.#tickets.get(index);
       this.#tickets.delete(index);
       if (known?.term !== term) continue;
@@ -331,7 +360,7 @@ export class KvNode {
   #takeSnapshot(index: number): void {
     this.#logBytes = 0;
     this.#snapshotIndex = index;
-    const bytes = this.machine!.snapshot();
+    const bytes = this.#state!.snapshot();
     this.snapshotsTaken++;
     this.snapshotBytesMost = Math.max(this.snapshotBytesMost, bytes.length);
     this.disk.give(index, bytes);
@@ -341,7 +370,7 @@ export class KvNode {
   #restore(index: number): void {
     const bytes = this.disk.read(index, 0, Infinity);
     if (bytes === undefined) throw new Error(`node ${this.id}: snapshot ${index} is not there`);
-    this.machine!.restore(bytes);
+    this.#state!.restore(bytes);
     this.snapshotsRestored++;
     this.#snapshotIndex = index;
     this.#tell({ kind: "advanced" });

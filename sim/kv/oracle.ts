@@ -6,9 +6,9 @@
 import type { Millis } from "../../base/machine.ts";
 import { byteString } from "../../kv/bytes.ts";
 import type { Event } from "../../kv/change_log.ts";
-import type { KvMachine } from "../../kv/machine.ts";
 import { KV_MODEL, type KvOp } from "../../kv/kv_model.ts";
 import { DEFAULT_BUDGET, type Operation } from "../../kv/linearize.ts";
+import type { Store } from "../../kv/store.ts";
 import { checkHistory, violationText } from "../../kv/verdict.ts";
 import type { NodeId, SessionAnswer } from "../../raft/mod.ts";
 import { demand } from "../engine/trace.ts";
@@ -49,11 +49,10 @@ export class KvOracle {
     node: NodeId,
     index: number,
     answer: SessionAnswer,
-    machine: KvMachine,
+    store: Store,
     before: number,
     isExpiry: boolean,
   ): void {
-    const { store } = machine;
     const bytes = answer.kind === "done" ? byteString(answer.answer) : "";
     const text = `${JSON.stringify({ ...answer, answer: bytes })} ${store.revision}`;
     const known = this.#answers.get(index);

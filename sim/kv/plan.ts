@@ -37,6 +37,7 @@ export interface KvPlan {
   readonly mix: Mix;
   readonly logBytesMax: number;
   readonly trailingEntries: number;
+  readonly partBytes: number;
   readonly clocks: ReadonlyMap<NodeId, ClockQuirks>;
   readonly disks: ReadonlyMap<NodeId, DiskFaults>;
   readonly links: LinkFaults;
@@ -114,6 +115,7 @@ export function drawKvPlan(seed: number): KvPlan {
     mix,
     logBytesMax: dice.pick([600, 1000, 3000, Infinity], "logBytesMax"),
     trailingEntries: dice.pick([0, 0, 10], "trailingEntries"),
+    partBytes: dice.pick([1000, 1000, 40, 20], "partBytes"),
     clocks,
     disks,
     links,

@@ -7,8 +7,8 @@
 import type { Millis } from "../../base/machine.ts";
 import { ChangeLog } from "../../kv/change_log.ts";
 import { Keeper } from "../../kv/keeper.ts";
-import { KvMachine } from "../../kv/machine.ts";
 import { Store } from "../../kv/store.ts";
+import { GroupState } from "../../raft/group_state.ts";
 import type { SessionAnswer } from "../../raft/mod.ts";
 import { type NodePlant, nodePlantOf } from "../raft/plants.ts";
 
@@ -27,8 +27,10 @@ export type KvPlant = keyof typeof KV_PLANTS;
 /** What the nodes of a run are made of. */
 export interface KvParts {
   readonly raft: NodePlant;
-  readonly createMachine: () => KvMachine;
-  readonly createKeeper: (machine: KvMachine) => Keeper;
+  readonly createStore: () => Store;
+  /** The same store behind sessions. */
+  readonly createState: (store: Store) => GroupState;
+  readonly createKeeper: (store: Store) => Keeper;
   readonly answersEarly: boolean;
 }
 
@@ -36,32 +38,46 @@ export interface KvParts {
 export function kvParts(plant: KvPlant | undefined): KvParts {
   return {
     raft: nodePlantOf(plant === "kv-stale-read" ? "raft-stale-read" : undefined),
-    createMachine: () => {
-      if (plant === "kv-lost-sessions") return new ForgetfulMachine();
-      if (plant === "kv-double-apply") return new EagerMachine();
-      return new KvMachine(plant === "kv-watch-gap" ? new GappyStore() : new Store());
+    createStore: () => (plant === "kv-watch-gap" ? new GappyStore() : new Store()),
+    createState: (store) => {
+      if (plant === "kv-lost-sessions") return new ForgetfulState(store);
+      return plant === "kv-double-apply" ? new EagerState(store) : new GroupState(store);
     },
-    createKeeper: (machine) => {
-      return plant === "kv-lasting-lease" ? new LastingKeeper(machine) : new Keeper(machine);
+    createKeeper: (store) => {
+      return plant === "kv-lasting-lease" ? new LastingKeeper(store) : new Keeper(store);
     },
     answersEarly: plant === "kv-early-answer",
   };
 }
 
 /** Its snapshots have no sessions. */
-class ForgetfulMachine extends KvMachine {
+class ForgetfulState extends GroupState {
+  readonly #store: Store;
+
+  constructor(store: Store) {
+    super(store);
+    this.#store = store;
+  }
+
   override snapshot(): Uint8Array {
-    return new KvMachine(this.store).snapshot();
+    return new GroupState(this.#store).snapshot();
   }
 }
 
 /** Does again what is sent again. */
-class EagerMachine extends KvMachine {
+class EagerState extends GroupState {
+  readonly #store: Store;
+
+  constructor(store: Store) {
+    super(store);
+    this.#store = store;
+  }
+
   override apply(command: Uint8Array, index: number): SessionAnswer {
     const answer = super.apply(command, index);
     // Kind, session, number, and how many before it are 15 bytes.
     const isRepeated = answer.kind === "done" && answer.isRepeated;
-    if (isRepeated) this.store.apply(command.subarray(15), index);
+    if (isRepeated) this.#store.apply(command.subarray(15), index);
     return answer;
   }
 }

@@ -42,13 +42,15 @@ class KvRun implements Run {
   constructor(seed: number, plant: KvPlant | undefined, transcript: Transcript | undefined) {
     this.plan = drawKvPlan(seed);
     this.#dice = new Dice(seed, Stream.script);
-    const { servers, clocks, disks, links, paths, logBytesMax, trailingEntries } = this.plan;
+    const { servers, clocks, disks, links, paths, trailingEntries } = this.plan;
+    const { logBytesMax, partBytes } = this.plan;
     this.#world = new KvWorld({
       seed,
       servers,
       params: { trailingEntries, catchUpMs: 2000 },
       clockOf: (id) => clocks.get(id)!,
       logBytesMax,
+      partBytes,
       parts: kvParts(plant),
       transcript,
     });
@@ -112,11 +114,11 @@ class KvRun implements Run {
     const world = this.#world;
     const withinMs = (this.plan.ttlMs + LEASE_SLACK_MS) / SLOWEST_CLOCK;
     const areGone = (): boolean => {
-      const store = world.leader?.machine?.store;
+      const store = world.leader?.store;
       return store !== undefined && store.leases.size === 0;
     };
     world.runUntil(areGone, withinMs, "the end of all leases");
-    const { store } = world.leader!.machine!;
+    const store = world.leader!.store!;
     for (const { key } of this.#holders) {
       demand(store.get(key) === undefined, () => `${key} is there without its lease`);
     }

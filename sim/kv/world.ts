@@ -6,6 +6,7 @@
  */
 import type { Millis } from "../../base/machine.ts";
 import { seededRandom } from "../../base/random.ts";
+import { PART_BYTES } from "../../kv/limits.ts";
 import { type Config, type NodeId, type RaftParams, raftParams } from "../../raft/mod.ts";
 import { type ClockQuirks, PERFECT_CLOCK } from "../engine/clock.ts";
 import { Loop } from "../engine/loop.ts";
@@ -25,6 +26,7 @@ export interface KvWorldOptions {
   readonly params?: Partial<RaftParams>;
   readonly clockOf?: (id: NodeId) => ClockQuirks;
   readonly logBytesMax?: number;
+  readonly partBytes?: number;
   readonly parts?: KvParts;
   readonly transcript?: Transcript | undefined;
 }
@@ -90,6 +92,7 @@ export class KvWorld {
         clock: options.clockOf?.(id) ?? PERFECT_CLOCK,
         parts: options.parts ?? kvParts(undefined),
         logBytesMax: options.logBytesMax ?? Infinity,
+        partBytes: options.partBytes ?? PART_BYTES,
         trace,
       });
       this.nodes.set(id, node);

@@ -69,6 +69,8 @@ export class PlainModel {
         }
         return { kind: "swept", revision: revisionNow(), count };
       }
+      default:
+        throw new Error(`${command.kind} is not of the model`);
     }
   }
 

@@ -5,9 +5,12 @@ import { integerBetween, seededRandom } from "../../base/random.ts";
 import { byteString, bytesOf } from "../../kv/bytes.ts";
 import type { Call, CallOutcome } from "../../kv/client_types.ts";
 import { type Command, encodeCommand } from "../../kv/commands.ts";
-import { KvMachine } from "../../kv/machine.ts";
 import { encodeRequest } from "../../kv/messages.ts";
 import { ServerCore } from "../../kv/server_core.ts";
+import { Store } from "../../kv/store.ts";
+import type { LogEntry } from "../../kv/types.ts";
+import { GroupState } from "../../raft/group_state.ts";
+import { plainCommand } from "../../raft/mod.ts";
 import type { SimClient } from "../../sim/kv/client.ts";
 import { KvWorld, LOSSY_LINK, LOSSY_PATH } from "../../sim/kv/world.ts";
 import { type Mix, PLAIN_MIX, work } from "../../sim/kv/workload.ts";
@@ -243,7 +246,7 @@ test("a laggard is caught up by a snapshot of at most 500 bytes, after 400 puts 
   for (let i = 0; i < 400; i++) done(world, client, put(`key ${i % 4}`, `value ${i}`));
   world.heal();
   const node = world.node(laggard);
-  const caughtUp = (): boolean => node.machine!.store.revision === world.oracle.revision;
+  const caughtUp = (): boolean => node.store!.revision === world.oracle.revision;
   world.runUntil(caughtUp, 3000, "the laggard's state");
   assert(node.snapshotsRestored > 0, "no snapshot was restored");
   const most = Math.max(...[...world.nodes.values()].map((one) => one.snapshotBytesMost));
@@ -253,15 +256,17 @@ test("a laggard is caught up by a snapshot of at most 500 bytes, after 400 puts 
 });
 
 test("many clients: 100,000 that put once leave nothing behind at the server", () => {
-  const machine = new KvMachine();
-  const core = new ServerCore({ machine, status: () => "" });
+  const store = new Store();
+  const state = new GroupState(store);
+  const core = new ServerCore({ store, random: seededRandom(1), status: () => "" });
   core.handle({ kind: "role", isLeader: true, leader: "" }, 0);
   let index = 0;
   const serve = (): void => {
     for (let effect = core.poll(); effect; effect = core.poll()) {
       if (effect.kind !== "submit") continue;
-      const { ticket, command } = effect;
-      core.handle({ kind: "applied", ticket, answer: machine.apply(command, ++index) }, 0);
+      const { ticket, entry } = effect;
+      const command = plainCommand((entry as LogEntry & { kind: "plain" }).command);
+      core.handle({ kind: "applied", ticket, answer: state.apply(command, ++index) }, 0);
     }
   };
   const putOnce = (client: number): void => {
@@ -283,7 +288,7 @@ test("many clients: 100,000 that put once leave nothing behind at the server", (
   const before = heap();
   while (client < 220_000) putOnce(++client);
   const each = (heap() - before) / 100_000;
-  assertEquals(machine.store.get("k")!.version, 220_000);
+  assertEquals(store.get("k")!.version, 220_000);
   assert(each <= 200, `${each} bytes a client`);
 });
 

@@ -12,10 +12,10 @@ import {
   encodeAnswer,
   encodeCommand,
 } from "../../kv/commands.ts";
-import { ITEM_BYTES, PAGE_KEYS_MAX, VALUE_BYTES_MAX } from "../../kv/limits.ts";
-import { bareCommand, KvMachine } from "../../kv/machine.ts";
+import { COMMAND_BYTES_MAX, ITEM_BYTES, PAGE_KEYS_MAX, VALUE_BYTES_MAX } from "../../kv/limits.ts";
 import { type Item, Store } from "../../kv/store.ts";
-import { openCommand, requestCommand } from "../../raft/mod.ts";
+import { GroupState } from "../../raft/group_state.ts";
+import { openCommand, plainCommand, requestCommand } from "../../raft/mod.ts";
 import { drawnCommand, PlainModel } from "./plain_model.ts";
 
 function apply(store: Store, command: Command, index = 1): Answer {
@@ -172,6 +172,49 @@ describe("a store", () => {
     assertEquals(fill("last").kind, "done");
   });
 
+  test("puts parts together, through snapshots, and refuses what is not whole", () => {
+    const large = encodeCommand(put("x", "v".repeat(250)));
+    const size = large.length;
+    const partsOf = (upload: number): Command[] => {
+      return [0, 100, 200].map((offset): Command => {
+        const bytes = large.slice(offset, offset + 100);
+        return { kind: "part", upload, size, offset, bytes };
+      });
+    };
+    let store = new Store();
+    for (const part of partsOf(7)) {
+      assertEquals(apply(store, part), { kind: "swept", revision: 0, count: 1 });
+      const bytes = store.snapshot();
+      store = new Store();
+      store.restore(bytes);
+    }
+    assertEquals(store.lastUpload, 7);
+    const done = { kind: "done", revision: 1, version: 1 } as const;
+    assertEquals(apply(store, { kind: "whole", upload: 7 }), done);
+    const incomplete = { kind: "failed", why: "incomplete" } as const;
+    assertEquals(apply(store, { kind: "whole", upload: 7 }), incomplete);
+    const [first, second, third] = partsOf(8);
+    for (const part of [first!, third!, second!]) apply(store, part);
+    assertEquals(apply(store, { kind: "whole", upload: 8 }), incomplete);
+    const itself = encodeCommand({ kind: "whole", upload: 9 });
+    apply(store, { kind: "part", upload: 9, size: itself.length, offset: 0, bytes: itself });
+    assertEquals(apply(store, { kind: "whole", upload: 9 }), incomplete);
+    for (const upload of [10, 11, 12]) apply(store, partsOf(upload)[0]!);
+    assertEquals(apply(store, { kind: "discard", upTo: 11 }), {
+      kind: "swept",
+      revision: 1,
+      count: 2,
+    });
+    assertEquals(store.lastUpload, 12);
+    const huge = (upload: number): Command => {
+      return { kind: "part", upload, size: COMMAND_BYTES_MAX, offset: 0, bytes: large };
+    };
+    for (let upload = 13; upload < 60; upload++) apply(store, huge(upload));
+    assertEquals(apply(store, { kind: "discard", upTo: 13 }).kind, "swept");
+    assert(store.snapshot().length < 60 * 300, "the oldest are dropped");
+    assertEquals(apply(store, { kind: "whole", upload: 12 }), incomplete);
+  });
+
   test("does not change when a snapshot cannot be read", () => {
     const store = new Store();
     apply(store, put("x", "1"));
@@ -184,7 +227,7 @@ describe("a store", () => {
   });
 
   test("has a snapshot of at most 500 bytes after 400 puts to few keys", () => {
-    const machine = new KvMachine();
+    const machine = new GroupState(new Store());
     const { session } = machine.apply(openCommand(), 1) as { session: number };
     for (let number = 1; number <= 400; number++) {
       const command = encodeCommand(put(`k${number % 5}`, `value ${number}`));
@@ -197,18 +240,19 @@ describe("a store", () => {
 
 describe("a machine", () => {
   test("does what is sent again once, also when a snapshot came between", () => {
-    const machine = new KvMachine();
+    const machine = new GroupState(new Store());
     assertEquals(machine.apply(openCommand(), 7), { kind: "opened", session: 7 });
     const command = encodeCommand({ kind: "append", key: "x", at: undefined, value: bytesOf("a") });
     const request = requestCommand(7, 1, 1, command);
     const first = machine.apply(request, 8);
-    const other = new KvMachine();
+    const store = new Store();
+    const other = new GroupState(store);
     other.restore(machine.snapshot());
     const again = other.apply(request, 9);
     assert(first.kind === "done" && again.kind === "done");
     assertEquals([again.isRepeated, again.answer], [true, first.answer]);
-    other.apply(bareCommand(command), 10);
-    assertEquals(everything(other.store), [["x", "aa", 2]]);
+    other.apply(plainCommand(command), 10);
+    assertEquals(everything(store), [["x", "aa", 2]]);
   });
 });
 
