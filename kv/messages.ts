@@ -140,6 +140,9 @@ export type Reply =
       readonly leader: string;
     };
 
+/** A reply that answers a call. */
+export type AnswerReply = Exclude<Reply, { readonly kind: "opened" | "events" | "denied" }>;
+
 const REQUESTS = [
   "open",
   "write",

@@ -1,0 +1,299 @@
+/**
+ * A server of the store on real sockets and files: brings a node of the replicated log, the core
+ * that serves clients, and a listener together.
+ *
+ * @module
+ */
+import { seededRandom } from "../base/random.ts";
+import { oneLine } from "../base/text.ts";
+import { listen, type LspServer, type Params, QueueFull } from "../lsp/mod.ts";
+import {
+  openReplica,
+  type OpenReplicaOptions,
+  type Replica,
+  ReplicaError,
+  type SessionAnswer,
+  SessionError,
+} from "../raft/mod.ts";
+import { Drive } from "../run/drive.ts";
+import { KV_PORT } from "./client_adapter.ts";
+import { REPLY_BYTES_MAX, REQUEST_BYTES_MAX, SESSION_IDLE_MS } from "./limits.ts";
+import { MESSAGES_VERSION } from "./messages.ts";
+import { ServerCore } from "./server_core.ts";
+import { Store } from "./store.ts";
+import type { LogEntry, LogRefusal, ServerEffect, ServerInput } from "./types.ts";
+
+/** How a server is made. What is not said here is as in `openReplica`. */
+export interface ServeStoreOptions extends Pick<
+  OpenReplicaOptions,
+  | "node"
+  | "directory"
+  | "members"
+  | "bootstrap"
+  | "join"
+  | "forceNewCluster"
+  | "advertise"
+  | "snapshotBytes"
+  | "log"
+> {
+  /** Address to bind; loopback if left out. */
+  readonly host?: string;
+  /** 0 picks a free one; 6070 if left out. */
+  readonly port?: number;
+  /** Of LSP, between clients and servers and between servers. */
+  readonly params?: Params;
+  /** Of Raft. */
+  readonly raft?: OpenReplicaOptions["params"];
+}
+
+/** A server that runs. */
+export interface RunningStore extends AsyncDisposable {
+  readonly host: string;
+  readonly port: number;
+  readonly replica: Replica;
+  readonly store: Store;
+  /** Resolves when the server was closed; rejects if its disk or a mistake of ours ended it. */
+  readonly closed: Promise<void>;
+  close(): Promise<void>;
+}
+
+/** What a client and a node may send at once, and what waits for a slow one. */
+const LSP_LIMITS = {
+  maxMessageBytes: Math.max(REQUEST_BYTES_MAX, REPLY_BYTES_MAX),
+  maxQueuedBytes: 16 << 20,
+};
+
+/**
+ * Serves the store. Rejects with an OptionError, a DiskError if the directory cannot be used, or an
+ * LspError if it cannot listen.
+ */
+export async function serveStore(options: ServeStoreOptions = {}): Promise<RunningStore> {
+  const { host = "127.0.0.1", port = KV_PORT, params } = options;
+  const lsp = await listen({
+    host,
+    port,
+    appVersion: MESSAGES_VERSION,
+    limits: LSP_LIMITS,
+    ...(params !== undefined && { params }),
+  });
+  try {
+    return await Server.open(lsp, options);
+  } catch (error) {
+    await lsp.close();
+    throw error;
+  }
+}
+
+class Server implements RunningStore {
+  readonly host: string;
+  readonly port: number;
+  readonly store: Store = new Store();
+  readonly closed: Promise<void>;
+  readonly #lsp: LspServer;
+  readonly #drive: Drive<ServerInput, ServerEffect>;
+  readonly #log: NonNullable<ServeStoreOptions["log"]>;
+  readonly #core: ServerCore;
+  #replica: Replica | undefined;
+  /** What the core asked for before there was a node. */
+  readonly #early: ServerEffect[] = [];
+  readonly #end = Promise.withResolvers<void>();
+  #closing: Promise<void> | undefined;
+
+  static async open(lsp: LspServer, options: ServeStoreOptions): Promise<Server> {
+    const server = new Server(lsp, options);
+    const { host: _host, port: _port, params: _params, raft, ...rest } = options;
+    server.#replica = await openReplica({
+      ...rest,
+      group: "kv",
+      machine: server.store,
+      listener: lsp,
+      appVersion: MESSAGES_VERSION,
+      sessionIdleMs: SESSION_IDLE_MS,
+      ...(raft !== undefined && { params: raft }),
+      onRole: () => server.#tellRole(),
+      onApplied: () => server.#tell({ kind: "advanced" }),
+    });
+    server.#replica.closed.then(
+      () => server.close(),
+      (error: Error) => server.#fail(error),
+    );
+    server.#tellRole();
+    for (const effect of server.#early.splice(0)) server.#carryOut(effect);
+    void server.#read();
+    return server;
+  }
+
+  private constructor(lsp: LspServer, options: ServeStoreOptions) {
+    this.#lsp = lsp;
+    this.host = lsp.host;
+    this.port = lsp.port;
+    this.#log = options.log ?? (() => {});
+    this.closed = this.#end.promise;
+    // Who does not look at it is not to be ended by it.
+    this.closed.catch(() => {});
+    const [seed = 0, stream = 0] = crypto.getRandomValues(new Uint32Array(2));
+    this.#core = new ServerCore({
+      store: this.store,
+      random: seededRandom(seed, stream),
+      status: () => JSON.stringify(this.#status()),
+    });
+    this.#drive = new Drive(this.#core, (effect) => this.#carryOut(effect));
+  }
+
+  get replica(): Replica {
+    return this.#replica!;
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #close(): Promise<void> {
+    await this.#replica?.close();
+    this.#drive.stop();
+    await this.#lsp.close();
+    this.#end.resolve();
+  }
+
+  #fail(error: Error): void {
+    this.#closing ??= (async () => {
+      this.#drive.stop();
+      await this.#replica?.close();
+      await this.#lsp.close();
+      this.#end.reject(error);
+    })();
+  }
+
+  #status(): Record<string, unknown> {
+    const { revision, size, bytes, tombstones, leases } = this.store;
+    const { watches, malformed } = this.#core;
+    const store = { revision, keys: size, bytes, tombstones, leases: leases.size };
+    return { ...this.replica.status(), store, watches, malformed };
+  }
+
+  async #read(): Promise<void> {
+    for (;;) {
+      try {
+        const { connId, payload } = this.#lsp.tryRead() ?? (await this.#lsp.read());
+        if (this.replica.takes(connId, payload)) continue;
+        this.#tell({ kind: "message", client: connId, bytes: payload });
+      } catch (error) {
+        const { connId } = error as { connId?: number };
+        if (connId === undefined) {
+          if (this.#closing === undefined) this.#fail(error as Error);
+          return;
+        }
+        this.replica.gone(connId);
+        this.#tell({ kind: "gone", client: connId });
+      }
+    }
+  }
+
+  /** A mistake of ours ends the server instead of being swallowed by a promise. */
+  #tell(input: ServerInput): void {
+    try {
+      this.#drive.tell(input);
+    } catch (error) {
+      this.#fail(error as Error);
+    }
+  }
+
+  #tellRole(): void {
+    if (this.#replica === undefined) return;
+    const { role, leaderAddress } = this.#replica.status();
+    this.#tell({ kind: "role", isLeader: role === "leader", leader: leaderAddress });
+  }
+
+  #carryOut(effect: ServerEffect): void {
+    if (this.#replica === undefined) return void this.#early.push(effect);
+    switch (effect.kind) {
+      case "send":
+        return this.#send(effect.client, effect.bytes);
+      case "close":
+        this.#log(`ended a client's connection: ${oneLine(effect.reason)}`, "warn");
+        return this.#hangUp(effect.client);
+      case "submit":
+        return void this.#submit(effect.ticket, effect.entry);
+      case "read":
+        return void this.#confirm(effect.ticket);
+    }
+  }
+
+  #send(client: number, bytes: Uint8Array): void {
+    try {
+      this.#lsp.write(client, bytes);
+    } catch (error) {
+      // A client that asks and does not read begins anew; one that is gone is told nothing.
+      if (error instanceof QueueFull) this.#hangUp(client);
+    }
+  }
+
+  #hangUp(client: number): void {
+    try {
+      this.#lsp.closeConn(client);
+    } catch {
+      // It is gone already.
+    }
+  }
+
+  async #submit(ticket: number, entry: LogEntry): Promise<void> {
+    try {
+      const answer = await logged(this.replica, entry);
+      this.#tell({ kind: "applied", ticket, answer });
+    } catch (error) {
+      if (error instanceof SessionError) {
+        const answer: SessionAnswer = { kind: "refused", why: error.code };
+        return this.#tell({ kind: "applied", ticket, answer });
+      }
+      if (!(error instanceof ReplicaError)) return this.#fail(error as Error);
+      const { code, leaderAddress: leader } = error;
+      if (code === "unknown") return this.#tell({ kind: "unsure", ticket });
+      this.#tell({ kind: "rejected", ticket, why: REFUSALS[code] ?? "not leader", leader });
+    }
+  }
+
+  async #confirm(ticket: number): Promise<void> {
+    try {
+      await this.replica.read();
+    } catch (error) {
+      if (!(error instanceof ReplicaError)) return this.#fail(error as Error);
+      return this.#tell({ kind: "unreadable", ticket, leader: error.leaderAddress });
+    }
+    this.#tell({ kind: "readable", ticket });
+  }
+}
+
+/** What the log's refusals mean to clients; those that are not here: that somebody else leads. */
+const REFUSALS: Partial<Record<ReplicaError["code"], LogRefusal>> = {
+  overloaded: "overloaded",
+  transferring: "overloaded",
+  "disk full": "overloaded",
+  changing: "overloaded",
+  "too large": "too large",
+  stopped: "stopped",
+};
+
+/** Has an entry replicated; what it came to. */
+async function logged(replica: Replica, entry: LogEntry): Promise<SessionAnswer> {
+  switch (entry.kind) {
+    case "open":
+      return { kind: "opened", session: await replica.openSession() };
+    case "end":
+      await replica.endSessions(entry.sessions);
+      return { kind: "ended", sessions: entry.sessions.length };
+    case "plain": {
+      const answer = await replica.submit(entry.command);
+      return { kind: "done", answer, isRepeated: false };
+    }
+    case "request": {
+      const { session, number, lowest, command } = entry;
+      const answer = await replica.request(session, number, lowest, command);
+      return { kind: "done", answer, isRepeated: false };
+    }
+  }
+}

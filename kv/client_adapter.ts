@@ -1,0 +1,192 @@
+/**
+ * A client's core on real connections: one call, one promise.
+ *
+ * @module
+ */
+import { seededRandom } from "../base/random.ts";
+import type { Params } from "../lsp/mod.ts";
+import { Uplink } from "../peer/uplink_adapter.ts";
+import { Drive } from "../run/drive.ts";
+import { hostAndPort } from "../run/flags.ts";
+import type { Event } from "./change_log.ts";
+import { CALLS_MAX, ClientCore } from "./client_core.ts";
+import type { Call, CallFailure, ClientEffect, ClientInput } from "./client_types.ts";
+import { StoreError, type StoreErrorCode, UnknownOutcome } from "./errors.ts";
+import { type AnswerReply, MESSAGES_VERSION } from "./messages.ts";
+
+/** Port of a server of the store unless told otherwise. */
+export const KV_PORT = 6070;
+
+/** When a call is given up. */
+export interface CallOptions {
+  /** Milliseconds from now; for ever if left out. */
+  readonly timeoutMs?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** An answer; `isDoubtful`: an earlier sending of a write without a session may have been done. */
+export interface Answered {
+  readonly reply: AnswerReply;
+  readonly isDoubtful: boolean;
+}
+
+/** What a watch is told. */
+export interface WatchEvents {
+  readonly onEvents: (events: readonly Event[], upTo: number) => void;
+  readonly onEnd: (why: "compacted" | "closed" | "too many watches") => void;
+}
+
+interface Waiting {
+  readonly resolve: (answered: Answered) => void;
+  readonly reject: (error: StoreError) => void;
+  readonly release: () => void;
+}
+
+/** See the module. */
+export class StoreClient {
+  readonly #core: ClientCore;
+  readonly #drive: Drive<ClientInput, ClientEffect>;
+  readonly #params: Params | undefined;
+  readonly #waiting = new Map<number, Waiting>();
+  readonly #watches = new Map<number, WatchEvents>();
+  #uplink: Uplink | undefined;
+  #ids = 0;
+  #goodbyes: Promise<void>[] = [];
+  /** Why there is no connection, if there is none; for people. */
+  trouble = "";
+
+  /** Throws UsageError on a server that is no HOST:PORT. */
+  constructor(servers: readonly string[], params?: Params) {
+    for (const server of servers) hostAndPort(server, KV_PORT);
+    const [seed = 0, stream = 0] = crypto.getRandomValues(new Uint32Array(2));
+    this.#params = params;
+    this.#core = new ClientCore({ servers, random: seededRandom(seed, stream) });
+    this.#drive = new Drive(this.#core, (effect) => this.#carryOut(effect));
+  }
+
+  /** The server that it talks to, or last did. */
+  get server(): string {
+    return this.#core.server;
+  }
+
+  /** Asks for something. Rejects with a {@link StoreError}. */
+  call(call: Call, { timeoutMs, signal }: CallOptions = {}): Promise<Answered> {
+    const { promise, resolve, reject } = Promise.withResolvers<Answered>();
+    if (this.#drive.isStopped) reject(errorOf("closed", this.trouble));
+    else if (signal?.aborted) reject(errorOf("aborted", ""));
+    else if (this.#waiting.size >= CALLS_MAX) {
+      reject(new StoreError("INVALID", `more than ${CALLS_MAX} calls are under way`));
+    } else {
+      const id = ++this.#ids;
+      const abort = (): void => this.#drive.tell({ kind: "abort", id });
+      signal?.addEventListener("abort", abort, { once: true });
+      const release = (): void => signal?.removeEventListener("abort", abort);
+      this.#waiting.set(id, { resolve, reject, release });
+      const deadlineMs = timeoutMs === undefined ? undefined : performance.now() + timeoutMs;
+      this.#drive.tell({ kind: "call", id, call, deadlineMs });
+    }
+    return promise;
+  }
+
+  /** Begins a watch; its number. After each `onEvents`, `taken` lets more come. */
+  watch(prefix: string, after: number | undefined, events: WatchEvents): number {
+    const id = ++this.#ids;
+    this.#watches.set(id, events);
+    this.#drive.tell({ kind: "watch", id, prefix, after });
+    return id;
+  }
+
+  taken(id: number): void {
+    this.#drive.tell({ kind: "taken", id });
+  }
+
+  unwatch(id: number): void {
+    if (this.#watches.delete(id)) this.#drive.tell({ kind: "unwatch", id });
+  }
+
+  /** Gives up everything that is under way; resolves when the goodbye is out. */
+  async close(): Promise<void> {
+    this.#drive.tell({ kind: "close" });
+    this.#drive.stop();
+    await Promise.all(this.#goodbyes);
+  }
+
+  #carryOut(effect: ClientEffect): void {
+    switch (effect.kind) {
+      case "dial":
+        return this.#dial(effect.server);
+      case "hangUp":
+        return this.#hangUp();
+      case "send":
+        return this.#uplink?.write(effect.bytes);
+      case "events":
+        return this.#watches.get(effect.id)?.onEvents(effect.events, effect.upTo);
+      case "watchEnded": {
+        const watch = this.#watches.get(effect.id);
+        this.#watches.delete(effect.id);
+        return watch?.onEnd(effect.why);
+      }
+      case "done": {
+        const { id, outcome } = effect;
+        const waiting = this.#waiting.get(id)!;
+        this.#waiting.delete(id);
+        waiting.release();
+        if ("failure" in outcome) return waiting.reject(errorOf(outcome.failure, this.trouble));
+        const { reply, isDoubtful } = outcome;
+        return waiting.resolve({ reply: reply as AnswerReply, isDoubtful });
+      }
+    }
+  }
+
+  #dial(server: string): void {
+    this.#hangUp();
+    const { host, port } = hostAndPort(server, KV_PORT);
+    const params = this.#params;
+    const uplink = new Uplink(
+      { host, port, params, appVersion: MESSAGES_VERSION },
+      {
+        onConnected: () => {
+          this.trouble = "";
+          this.#drive.tell({ kind: "connected" });
+        },
+        onPayload: (bytes) => this.#drive.tell({ kind: "payload", bytes }),
+        onGone: (reason) => {
+          this.trouble = reason;
+          this.#drive.tell({ kind: "gone" });
+        },
+      },
+    );
+    this.#uplink = uplink;
+    uplink.dial();
+  }
+
+  #hangUp(): void {
+    const uplink = this.#uplink;
+    if (uplink === undefined) return;
+    this.#uplink = undefined;
+    const goodbye = uplink.close().catch(() => {});
+    this.#goodbyes.push(goodbye);
+    void goodbye.then(() => {
+      this.#goodbyes = this.#goodbyes.filter((one) => one !== goodbye);
+    });
+  }
+}
+
+const CODES: Readonly<Record<Exclude<CallFailure, "unknown">, readonly [StoreErrorCode, string]>> =
+  {
+    "timed out": ["TIMED_OUT", "no answer in time: it was not done"],
+    aborted: ["ABORTED", "it was aborted, and not done"],
+    closed: ["CLOSED", "the store is closed: it was not done"],
+    "no lease": ["NO_LEASE", "the lease is over"],
+    "too many sessions": ["TOO_MANY_SESSIONS", "the servers have no room for another client"],
+    malformed: ["NOT_UNDERSTOOD", "the server did not understand the request"],
+  };
+
+function errorOf(failure: CallFailure, trouble: string): StoreError {
+  const why = trouble === "" ? "" : ` (${trouble})`;
+  if (failure === "unknown") {
+    return new UnknownOutcome(`no answer in time: it may have been done, or may yet be${why}`);
+  }
+  const [code, text] = CODES[failure];
+  return new StoreError(code, `${text}${failure === "timed out" ? why : ""}`);
+}

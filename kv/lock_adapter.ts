@@ -1,0 +1,85 @@
+/**
+ * A lock, and with it the election of whoever holds it: a key that goes with its owner's lease.
+ *
+ * @module
+ */
+import type { CallOptions } from "./client_adapter.ts";
+import { StoreError } from "./errors.ts";
+import type { Lease } from "./lease_adapter.ts";
+import type { Bytes, KvStore } from "./open_adapter.ts";
+
+/** Keys of locks begin like this. */
+export const LOCK_PREFIX = "lock/";
+const TTL_MS = 10_000;
+
+/** How to take a lock. */
+export interface LockOptions extends CallOptions {
+  /** How long the lock outlives an owner that fell silent; 10,000 if left out. */
+  readonly ttlMs?: number;
+  /** What others may read of the owner: the value of the key. */
+  readonly value?: Bytes;
+}
+
+/** A lock that is held. */
+export interface Lock extends AsyncDisposable {
+  /** The key that stands for it. */
+  readonly key: string;
+  /**
+   * Grows from owner to owner (the revision at which it was taken): what the lock protects can
+   * refuse those whose token is below the highest that it has seen.
+   */
+  readonly token: number;
+  /** Aborted when it is not held any more, or may not be. */
+  readonly lost: AbortSignal;
+  release(options?: { readonly timeoutMs?: number }): Promise<void>;
+}
+
+/** See `KvStore.lock`. */
+export async function takeLock(store: KvStore, name: string, options: LockOptions): Promise<Lock> {
+  const { ttlMs = TTL_MS, value = "", timeoutMs, signal } = options;
+  const late = timeoutMs === undefined ? undefined : AbortSignal.timeout(timeoutMs);
+  const given = [late, signal].filter((one) => one !== undefined);
+  const over = AbortSignal.any(given);
+  const lease = await store.lease(ttlMs, { signal: over });
+  try {
+    const key = `${LOCK_PREFIX}${name}`;
+    const token = await takeKey(store, key, value, lease, over);
+    return {
+      key,
+      token,
+      lost: lease.lost,
+      release: (how) => lease.release(how),
+      [Symbol.asyncDispose]: () => lease.release(),
+    };
+  } catch (error) {
+    void lease.release().catch(() => {});
+    const isLate = late?.aborted === true && signal?.aborted !== true;
+    if (!isLate || (error as StoreError).code === "UNKNOWN") throw error;
+    throw new StoreError("TIMED_OUT", `${name} is locked by somebody else`, { cause: error });
+  }
+}
+
+/** Makes the key as soon as nobody else has it; the revision of that. */
+async function takeKey(
+  store: KvStore,
+  key: string,
+  value: Bytes,
+  lease: Lease,
+  over: AbortSignal,
+): Promise<number> {
+  for (;;) {
+    if (lease.lost.aborted) throw lease.lost.reason as StoreError;
+    const taken = await store.put(key, value, { at: 0, lease, signal: over });
+    if (taken.isDone) return taken.revision;
+    const signal = AbortSignal.any([over, lease.lost]);
+    try {
+      for await (const change of store.watch(key, { after: taken.revision, signal })) {
+        if (change.key === key && change.value === undefined) break;
+      }
+    } catch (error) {
+      // Then it is looked at again.
+      if ((error as StoreError).code !== "COMPACTED") throw error;
+    }
+    if (over.aborted) throw new StoreError("ABORTED", "the lock was not taken");
+  }
+}

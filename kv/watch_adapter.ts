@@ -1,0 +1,96 @@
+/**
+ * A watch as an iterable.
+ *
+ * @module
+ */
+import type { Event } from "./change_log.ts";
+import type { StoreClient } from "./client_adapter.ts";
+import { StoreError } from "./errors.ts";
+
+/** How to watch. */
+export interface WatchOptions {
+  /** Changes behind this revision; from now on if left out. */
+  readonly after?: number | undefined;
+  /** Ends the watch when aborted. */
+  readonly signal?: AbortSignal | undefined;
+  /** Told how far the watch has come, changes or not: from there another one may go on. */
+  readonly onProgress?: ((revision: number) => void) | undefined;
+}
+
+/** One change of one key. */
+export interface StoreChange {
+  /** The store's revision behind it. */
+  readonly revision: number;
+  /** The key as text, and as bytes. */
+  readonly key: string;
+  readonly keyBytes: Uint8Array;
+  /** Undefined: the key was deleted. */
+  readonly value: Uint8Array | undefined;
+  /** The key's version behind it; of a delete, its last. */
+  readonly version: number;
+}
+
+const fromUtf8 = new TextDecoder("utf-8", { ignoreBOM: true });
+const ENDS = {
+  compacted: ["COMPACTED", "the changes behind that revision are forgotten: read it all again"],
+  closed: ["CLOSED", "the store is closed"],
+  "too many watches": ["TOO_MANY_WATCHES", "the server takes no more watches of this client"],
+} as const;
+
+/** Watches from the moment of the call on. See `KvStore.watch`. */
+export function watchChanges(
+  client: StoreClient,
+  prefix: string,
+  options: WatchOptions,
+): AsyncGenerator<StoreChange, void, void> {
+  const batches: (readonly Event[])[] = [];
+  let end: StoreError | undefined;
+  let isOver = false;
+  let wake = (): void => {};
+  const id = client.watch(prefix, options.after, {
+    onEvents: (events, upTo) => {
+      batches.push(events);
+      options.onProgress?.(upTo);
+      wake();
+    },
+    onEnd: (why) => {
+      end = new StoreError(...ENDS[why]);
+      wake();
+    },
+  });
+  const stop = (): void => {
+    isOver = true;
+    client.unwatch(id);
+    wake();
+  };
+  if (options.signal?.aborted) stop();
+  options.signal?.addEventListener("abort", stop, { once: true });
+  const iterate = async function* (): AsyncGenerator<StoreChange, void, void> {
+    try {
+      while (!isOver) {
+        const batch = batches.shift();
+        if (batch !== undefined) {
+          for (const event of batch) {
+            if (isOver) return;
+            yield changeOf(event);
+          }
+          client.taken(id);
+        } else if (end !== undefined) throw end;
+        else {
+          const { promise, resolve } = Promise.withResolvers<void>();
+          wake = resolve;
+          await promise;
+        }
+      }
+    } finally {
+      options.signal?.removeEventListener("abort", stop);
+      if (!isOver) stop();
+    }
+  };
+  return iterate();
+}
+
+function changeOf({ revision, key, value, version }: Event): StoreChange {
+  const keyBytes = Uint8Array.from(key, (character) => character.charCodeAt(0));
+  return { revision, key: fromUtf8.decode(keyBytes), keyBytes, value, version };
+}
