@@ -1,38 +1,49 @@
 /**
- * The replicated store: `bun run kv.ts VERB …`. `check FILE` says whether a history of operations
- * is linearizable (docs/checker.md).
+ * The replicated store: `bun run kv.ts VERB …` (docs/kv.md). `serve` is a server, and may be left
+ * out in front of a port; the other verbs are its clients, but for `check`, which says whether a
+ * history of operations is linearizable (docs/checker.md).
  *
  * @module
  */
+import { ADMIN_VERBS } from "./kv/admin_verbs_adapter.ts";
 import { CHECK_USAGE, runCheck } from "./kv/check_adapter.ts";
-import { type CommandLine, readCommandLine, type Usage } from "./run/args.ts";
+import { COPY_VERBS } from "./kv/copy_verbs_adapter.ts";
+import { KEY_VERBS } from "./kv/key_verbs_adapter.ts";
+import { LOCK_VERB } from "./kv/lock_verb_adapter.ts";
+import { SERVE_VERB } from "./kv/serve_verb_adapter.ts";
+import type { Verb } from "./kv/verb_adapter.ts";
+import { readCommandLine, type Usage } from "./run/args.ts";
 import { UsageError } from "./run/errors.ts";
 import { runScript } from "./run/signals.ts";
 
-interface Verb {
-  readonly usage: Usage;
-  readonly run: (line: CommandLine) => Promise<number>;
-}
-
 const VERBS: Readonly<Record<string, Verb>> = {
+  serve: SERVE_VERB,
+  ...KEY_VERBS,
+  lock: LOCK_VERB,
+  ...COPY_VERBS,
+  ...ADMIN_VERBS,
   check: { usage: CHECK_USAGE, run: runCheck },
 };
+const NAMES = Object.keys(VERBS).join(", ");
 
 const USAGE: Usage = {
   name: "kv",
   takes: "VERB …",
   count: [0, Infinity],
-  about: `VERB is one of ${Object.keys(VERBS).join(", ")}; VERB --help says what it takes.`,
+  about: `VERB is one of ${NAMES};
+\`VERB --help\` says what it takes. \`serve\` may be left out.`,
   flags: Object.assign({}, ...Object.values(VERBS).map(({ usage }) => usage.flags)),
 };
 
-function main(): Promise<number> {
-  const [first = "", ...rest] = process.argv.slice(2);
+async function main(): Promise<number> {
+  const argv = process.argv.slice(2);
+  const [first = "", ...rest] = argv;
   const verb = Object.hasOwn(VERBS, first) ? VERBS[first] : undefined;
-  if (verb !== undefined) return verb.run(readCommandLine(verb.usage, rest));
-  const { positionals } = readCommandLine(USAGE, process.argv.slice(2));
-  const got = positionals.length === 0 ? "got no verb" : `"${positionals[0]}" is no verb`;
-  throw new UsageError(`${got}, expected ${Object.keys(VERBS).join(", ")}`);
+  if (verb !== undefined) return await verb.run(readCommandLine(verb.usage, rest));
+  const { positionals } = readCommandLine(USAGE, argv);
+  const isServe = positionals.every((word) => /^\d+$/.test(word));
+  if (isServe) return await SERVE_VERB.run(readCommandLine(SERVE_VERB.usage, argv));
+  throw new UsageError(`"${positionals[0]}" is no verb, expected one of ${NAMES}`);
 }
 
 if (import.meta.main) await runScript(USAGE.name, main);

@@ -16,9 +16,10 @@ import {
   SessionError,
 } from "../raft/mod.ts";
 import { Drive } from "../run/drive.ts";
+import { Failure } from "../run/errors.ts";
 import { KV_PORT } from "./client_adapter.ts";
 import { REPLY_BYTES_MAX, REQUEST_BYTES_MAX, SESSION_IDLE_MS } from "./limits.ts";
-import { MESSAGES_VERSION } from "./messages.ts";
+import { type Deed, MESSAGES_VERSION } from "./messages.ts";
 import { ServerCore } from "./server_core.ts";
 import { Store } from "./store.ts";
 import type { LogEntry, LogRefusal, ServerEffect, ServerInput } from "./types.ts";
@@ -221,6 +222,8 @@ class Server implements RunningStore {
         return void this.#submit(effect.ticket, effect.entry);
       case "read":
         return void this.#confirm(effect.ticket);
+      case "manage":
+        return void this.#manage(effect.ticket, effect.deed, effect.node);
     }
   }
 
@@ -257,6 +260,16 @@ class Server implements RunningStore {
     }
   }
 
+  async #manage(ticket: number, deed: Deed, node: number): Promise<void> {
+    let error = "";
+    try {
+      await managed(this.replica, deed, node);
+    } catch (why) {
+      error = (why as Error).message;
+    }
+    this.#tell({ kind: "managed", ticket, error });
+  }
+
   async #confirm(ticket: number): Promise<void> {
     try {
       await this.replica.read();
@@ -266,6 +279,17 @@ class Server implements RunningStore {
     }
     this.#tell({ kind: "readable", ticket });
   }
+}
+
+/** Does something to the cluster. Rejects with a ReplicaError. */
+async function managed(replica: Replica, deed: Deed, node: number): Promise<void> {
+  if (deed === "transfer") return replica.transfer(node);
+  const { voters, learners } = replica.status().members;
+  const isMember = voters.includes(node) || learners.includes(node);
+  if (!isMember) throw new Failure(`node ${node} is no member: start it with --join first`);
+  const others = voters.filter((one) => one !== node);
+  const left = learners.filter((one) => one !== node);
+  await replica.change(deed === "promote" ? [...others, node] : others, left);
 }
 
 /** What the log's refusals mean to clients; those that are not here: that somebody else leads. */

@@ -53,13 +53,14 @@ export class StoreClient {
   #ids = 0;
   #goodbyes: Promise<void>[] = [];
   /** Why there is no connection, if there is none; for people. */
-  trouble = "";
+  trouble: string;
 
   /** Throws UsageError on a server that is no HOST:PORT. */
   constructor(servers: readonly string[], params?: Params) {
     for (const server of servers) hostAndPort(server, KV_PORT);
     const [seed = 0, stream = 0] = crypto.getRandomValues(new Uint32Array(2));
     this.#params = params;
+    this.trouble = `no answer from ${servers.join(", ")}`;
     this.#core = new ClientCore({ servers, random: seededRandom(seed, stream) });
     this.#drive = new Drive(this.#core, (effect) => this.#carryOut(effect));
   }

@@ -7,7 +7,7 @@ import type { Millis } from "../base/machine.ts";
 import type { ByteString } from "./bytes.ts";
 import type { Event } from "./change_log.ts";
 import type { Command } from "./commands.ts";
-import type { Reply } from "./messages.ts";
+import type { Deed, Reply } from "./messages.ts";
 
 /** What is asked of the store. */
 export type Call =
@@ -22,7 +22,8 @@ export type Call =
       readonly isStale: boolean;
     }
   | { readonly kind: "renew"; readonly lease: number }
-  | { readonly kind: "status" };
+  | { readonly kind: "status" }
+  | { readonly kind: "manage"; readonly deed: Deed; readonly node: number };
 
 /** Why there is no answer. */
 export type CallFailure =

@@ -60,8 +60,19 @@ export type Request =
   /** The lease's time begins anew. */
   | { readonly kind: "renew"; readonly id: number; readonly lease: number }
   | { readonly kind: "status"; readonly id: number }
+  /** Make a node a voter, remove one, or hand the lead to one (0: to whoever is best). */
+  | {
+      readonly kind: "manage";
+      readonly id: number;
+      readonly deed: Deed;
+      readonly node: number;
+    }
   /** The session is of no use any more. There is no answer. */
   | { readonly kind: "close"; readonly session: number };
+
+/** What is done to a cluster. */
+export type Deed = (typeof DEEDS)[number];
+const DEEDS = ["promote", "remove", "transfer"] as const;
 
 /** Why a server did not do it. */
 export type Denial =
@@ -133,6 +144,8 @@ export type Reply =
   | { readonly kind: "renewed"; readonly id: number; readonly ttlMs: number }
   /** JSON. */
   | { readonly kind: "status"; readonly id: number; readonly text: string }
+  /** What was asked of the cluster was done; or why not, in a line. */
+  | { readonly kind: "managed"; readonly id: number; readonly error: string }
   | {
       readonly kind: "denied";
       readonly id: number;
@@ -154,6 +167,7 @@ const REQUESTS = [
   "renew",
   "status",
   "close",
+  "manage",
 ] as const;
 const REPLIES = [
   "opened",
@@ -164,6 +178,7 @@ const REPLIES = [
   "renewed",
   "status",
   "denied",
+  "managed",
 ] as const;
 
 const utf8 = new TextEncoder();
@@ -187,6 +202,8 @@ export function encodeRequest(request: Request): Uint8Array {
       return writer.text(request.prefix).optional(request.after).taken();
     case "renew":
       return writer.uint(request.lease).taken();
+    case "manage":
+      return writer.byte(DEEDS.indexOf(request.deed)).uint(request.node).taken();
     default:
       return writer.taken();
   }
@@ -227,6 +244,10 @@ function readRequest(reader: ByteReader, kind: Request["kind"]): Request {
       return { kind, id, prefix: reader.text(KEY_BYTES_MAX), after: reader.optional() };
     case "renew":
       return { kind, id, lease: reader.uint() };
+    case "manage": {
+      const deed = DEEDS[reader.byte(DEEDS.length - 1)]!;
+      return { kind, id, deed, node: reader.uint(2 ** 32 - 1) };
+    }
     default:
       return { kind, id };
   }
@@ -264,6 +285,8 @@ export function encodeReply(reply: Reply): Uint8Array {
       return writer.uint(reply.ttlMs).taken();
     case "status":
       return writer.blob(utf8.encode(reply.text)).taken();
+    case "managed":
+      return writer.blob(utf8.encode(reply.error)).taken();
     case "denied":
       return writer.byte(DENIALS.indexOf(reply.why)).blob(utf8.encode(reply.leader)).taken();
   }
@@ -311,6 +334,8 @@ function readReply(reader: ByteReader, kind: Reply["kind"]): Reply {
       return { kind, id, ttlMs: reader.uint() };
     case "status":
       return { kind, id, text: fromUtf8.decode(reader.view(STATUS_BYTES_MAX)) };
+    case "managed":
+      return { kind, id, error: fromUtf8.decode(reader.view(HINT_BYTES_MAX)) };
     case "denied": {
       const why = DENIALS[reader.byte(DENIALS.length - 1)]!;
       return { kind, id, why, leader: fromUtf8.decode(reader.view(HINT_BYTES_MAX)) };

@@ -19,6 +19,7 @@ import {
   TTL_MS_MIN,
   VALUE_BYTES_MAX,
 } from "./limits.ts";
+import type { Deed } from "./messages.ts";
 import { takeLock, type Lock, type LockOptions } from "./lock_adapter.ts";
 import { watchChanges, type StoreChange, type WatchOptions } from "./watch_adapter.ts";
 
@@ -212,6 +213,15 @@ export class KvStore implements AsyncDisposable {
     }
   }
 
+  /** How many changes the store has seen. */
+  async revision(options: ReadOptions = {}): Promise<number> {
+    const { isStale = false } = options;
+    const call = { kind: "list", prefix: "", after: "", keysMax: 1, isStale } as const;
+    const { reply } = await this.#call(call, options);
+    if (reply.kind !== "page") throw unexpected();
+    return reply.revision;
+  }
+
   /**
    * Changes of keys with a prefix, in order and without a gap, from now on or from behind a
    * revision. Ends with a StoreError of code `COMPACTED` if some of them are forgotten.
@@ -239,6 +249,13 @@ export class KvStore implements AsyncDisposable {
     const { reply } = await this.#call({ kind: "status" }, options);
     if (reply.kind !== "status") throw unexpected();
     return JSON.parse(reply.text) as Record<string, unknown>;
+  }
+
+  /** Makes a learner a voter, removes a member, or hands the lead over (to 0: whoever is best). */
+  async manage(deed: Deed, node: number, options: CallOptions = {}): Promise<void> {
+    const { reply } = await this.#call({ kind: "manage", deed, node }, options);
+    if (reply.kind !== "managed") throw unexpected();
+    if (reply.error !== "") throw new StoreError("NOT_DONE", reply.error);
   }
 
   #call(call: Parameters<StoreClient["call"]>[0], options: CallOptions): Promise<Answered> {

@@ -8,10 +8,11 @@
 import { earlier, type Machine, type Millis, type Wake } from "../base/machine.ts";
 import { Outbox } from "../base/outbox.ts";
 import type { Random } from "../base/random.ts";
+import { clipped } from "../base/text.ts";
 import type { SessionAnswer, SessionRefusal } from "../raft/mod.ts";
 import { type Command, decodeAnswer, decodeCommand, encodeCommand } from "./commands.ts";
 import { Keeper } from "./keeper.ts";
-import { LOOK_MS, PART_BYTES, REQUESTS_MAX } from "./limits.ts";
+import { HINT_BYTES_MAX, LOOK_MS, PART_BYTES, REQUESTS_MAX } from "./limits.ts";
 import { type Denial, decodeRequest, encodeReply, type Reply, type Request } from "./messages.ts";
 import type { Store } from "./store.ts";
 import type { ClientId, LogEntry, LogRefusal, ServerEffect, ServerInput } from "./types.ts";
@@ -97,6 +98,9 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
       case "readable":
         this.#readable(input.ticket, nowMs);
         break;
+      case "managed":
+        this.#managed(input.ticket, input.error);
+        break;
       case "role":
         this.#role(input.isLeader, input.leader);
         break;
@@ -152,6 +156,13 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
         return this.#submitFor(client, request, { kind: "open" });
       case "write":
         return this.#write(client, request);
+      case "manage": {
+        if (!this.#isLeader) return this.#deny(client, request.id, "not leader");
+        const { deed, node } = request;
+        const ticket = this.#wait({ client, request });
+        this.#out.push({ kind: "manage", ticket, deed, node });
+        return;
+      }
       case "renew":
         if (!this.#isLeader) return this.#deny(client, request.id, "not leader");
         return this.#read({ client, request });
@@ -260,6 +271,13 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
     const { client, request } = waiting;
     if (request.kind === "renew") return this.#renew(client, request, nowMs);
     if (request.kind === "get" || request.kind === "list") this.#answerRead(client, request);
+  }
+
+  #managed(ticket: number, error: string): void {
+    const waiting = this.#take(ticket);
+    if (typeof waiting !== "object") return;
+    const { client, request } = waiting;
+    this.#send(client, { kind: "managed", id: request.id, error: clipped(error, HINT_BYTES_MAX) });
   }
 
   #answerRead(client: ClientId, request: Request & { readonly kind: "get" | "list" }): void {

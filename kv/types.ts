@@ -4,6 +4,7 @@
  * @module
  */
 import type { SessionAnswer } from "../raft/mod.ts";
+import type { Deed } from "./messages.ts";
 
 /** Names a client's connection, for as long as it lasts and ever after. */
 export type ClientId = number;
@@ -44,6 +45,8 @@ export type ServerInput =
   | { readonly kind: "readable"; readonly ticket: number }
   /** It could not be confirmed. */
   | { readonly kind: "unreadable"; readonly ticket: number; readonly leader: string }
+  /** What was asked of the cluster was done (""), or why not. */
+  | { readonly kind: "managed"; readonly ticket: number; readonly error: string }
   /** Who leads has changed; `leader` is its address, "" if unknown. */
   | { readonly kind: "role"; readonly isLeader: boolean; readonly leader: string }
   /** Entries were applied, or a snapshot was restored. */
@@ -55,5 +58,12 @@ export type ServerEffect =
   | { readonly kind: "close"; readonly client: ClientId; readonly reason: string }
   /** Replicate an entry; answered by `applied`, `rejected` or `unsure`. */
   | { readonly kind: "submit"; readonly ticket: number; readonly entry: LogEntry }
+  /** Do something to the cluster; answered by `managed`. */
+  | {
+      readonly kind: "manage";
+      readonly ticket: number;
+      readonly deed: Deed;
+      readonly node: number;
+    }
   /** Say when the state is recent; answered by `readable` or `unreadable`. */
   | { readonly kind: "read"; readonly ticket: number };

@@ -54,7 +54,8 @@ export function watchChanges(
       wake();
     },
     onEnd: (why) => {
-      end = new StoreError(...ENDS[why]);
+      const [code, text] = ENDS[why];
+      end = new StoreError(code, text);
       wake();
     },
   });

@@ -6,7 +6,7 @@
 import { Failure } from "./errors.ts";
 
 /** Writes `text` to stdout. Rejects with a {@link Failure} when it cannot be written. */
-export async function printResult(text: string): Promise<void> {
+export async function printResult(text: string | Uint8Array): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   // The callback is told; without a listener the same error would also end the process.
   process.stdout.once("error", reject);

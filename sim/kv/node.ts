@@ -241,6 +241,8 @@ export class KvNode {
         this.#commands.set(id, command);
         return this.#tellRaft({ kind: "propose", id, commands: [command] });
       }
+      case "manage":
+        throw new Error("nobody manages a simulated store");
       case "read":
         return this.#tellRaft({ kind: "read", id: effect.ticket, lease: false });
     }

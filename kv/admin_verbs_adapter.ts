@@ -1,0 +1,178 @@
+/**
+ * `kv.ts status`, `member` and `transfer`: how a cluster stands, who belongs to it, who leads.
+ *
+ * @module
+ */
+import { UsageError } from "../run/errors.ts";
+import { wholeNumber } from "../run/flags.ts";
+import { printResult } from "../run/output.ts";
+import { openStore } from "./open_adapter.ts";
+import {
+  CLIENT_FLAGS,
+  EXIT_UNKNOWN,
+  say,
+  serversOf,
+  type Verb,
+  withStore,
+} from "./verb_adapter.ts";
+
+const SERVERS = "HOST[:PORT][,HOST[:PORT]…]";
+/** A server that says nothing for this long is called silent. */
+const STATUS_MS = 2000;
+
+/** What a server says of itself, as far as it is shown. */
+interface Status {
+  readonly node: number;
+  readonly isReady: boolean;
+  readonly role: string;
+  readonly term: number;
+  readonly leader: number;
+  readonly commit: number;
+  readonly applied: number;
+  readonly snapshotIndex: number;
+  readonly logBytes: number;
+  readonly members: { readonly voters: readonly number[]; readonly learners: readonly number[] };
+  readonly addresses: Readonly<Record<string, string>>;
+  readonly store: { readonly revision: number; readonly keys: number; readonly bytes: number };
+}
+
+/** What the server at an address says; undefined: nothing. */
+async function statusOf(server: string, timeoutMs: number): Promise<Status | undefined> {
+  await using store = openStore({ servers: [server], timeoutMs });
+  try {
+    return (await store.status()) as unknown as Status;
+  } catch {
+    return undefined;
+  }
+}
+
+const status: Verb = {
+  usage: {
+    name: "kv",
+    takes: `status ${SERVERS}`,
+    count: [1, 1],
+    about: `Shows the members of a cluster: who leads, terms, indexes, how far each is behind, and what
+it keeps. Exit 4: no server answered.`,
+    flags: CLIENT_FLAGS,
+  },
+  run: async (line) => {
+    const text = line.flag("timeout");
+    const timeoutMs = text === undefined ? STATUS_MS : Number(text) * 1000;
+    const asked = serversOf(line.positionals[0]!);
+    const found = await Promise.all(asked.map((server) => statusOf(server, timeoutMs)));
+    const known = new Map<string, Status | undefined>(asked.map((server, i) => [server, found[i]]));
+    const more = new Set(found.flatMap((one) => Object.values(one?.addresses ?? {})));
+    const others = [...more].filter((server) => !known.has(server));
+    const told = await Promise.all(others.map((server) => statusOf(server, timeoutMs)));
+    for (const [i, server] of others.entries()) known.set(server, told[i]);
+    const first = [...known.values()].find((one) => one !== undefined);
+    if (first === undefined) {
+      say(`no answer from ${asked.join(", ")}`);
+      return EXIT_UNKNOWN;
+    }
+    const shown = rowsOf(known);
+    await printResult(
+      line.has("json") ? shown.map((row) => `${JSON.stringify(row)}\n`).join("") : tableOf(shown),
+    );
+    return 0;
+  },
+};
+
+type Row = Readonly<Record<string, string | number>>;
+
+function rowsOf(known: ReadonlyMap<string, Status | undefined>): Row[] {
+  const all = [...known.values()].filter((one) => one !== undefined);
+  const commit = Math.max(...all.map((one) => one.commit));
+  const rows = new Map<string, Row>();
+  const nodeAt = new Map(
+    all.flatMap(({ addresses }) => Object.entries(addresses)).map(([node, at]) => [at, node]),
+  );
+  for (const [address, one] of known) {
+    const node = one?.node ?? Number(nodeAt.get(address) ?? 0);
+    // The same server may be known by two names.
+    const key = node === 0 ? address : String(node);
+    if (one === undefined) {
+      if (!rows.has(key)) rows.set(key, { node, address, role: "silent" });
+      continue;
+    }
+    const { voters, learners } = one.members;
+    const isVoter = voters.includes(one.node);
+    const kind = isVoter ? one.role : learners.includes(one.node) ? "learner" : "no member";
+    rows.set(key, {
+      node,
+      address,
+      role: one.isReady ? kind : "waiting",
+      term: one.term,
+      commit: one.commit,
+      applied: one.applied,
+      lag: commit - one.applied,
+      snapshot: one.snapshotIndex,
+      "log bytes": one.logBytes,
+      revision: one.store.revision,
+      keys: one.store.keys,
+      bytes: one.store.bytes,
+    });
+  }
+  return [...rows.values()].toSorted((a, b) => Number(a["node"]) - Number(b["node"]));
+}
+
+function tableOf(rows: readonly Row[]): string {
+  const names = [...new Set(rows.flatMap((row) => Object.keys(row)))];
+  const lines = [names, ...rows.map((row) => names.map((name) => String(row[name] ?? "-")))];
+  const widths = names.map((_, i) => Math.max(...lines.map((line) => line[i]!.length)));
+  return lines
+    .map(
+      (line) =>
+        `${line
+          .map((text, i) => text.padEnd(widths[i]!))
+          .join("  ")
+          .trimEnd()}\n`,
+    )
+    .join("");
+}
+
+const member: Verb = {
+  usage: {
+    name: "kv",
+    takes: `member ${SERVERS} add|promote|remove N`,
+    count: [3, 3],
+    about: `Changes who belongs to a cluster. To add node N, start it:
+  kv.ts serve PORT --node N --join HOST:PORT
+A node that lost its disk comes back like that, under a new number; its old one is removed.`,
+    flags: CLIENT_FLAGS,
+  },
+  run: async (line) => {
+    const [, deed, text] = line.positionals as [string, string, string];
+    const node = Number(wholeNumber("N", text, 1n, 2n ** 32n - 1n));
+    if (deed === "add") {
+      const how = `kv.ts serve PORT --node ${node} --join ${line.positionals[0]!.split(",")[0]}`;
+      throw new UsageError(`a node is added by starting it: ${how}`);
+    }
+    if (deed !== "promote" && deed !== "remove") {
+      throw new UsageError(`got "${deed}", expected add, promote or remove`);
+    }
+    return await withStore(line, async (store) => {
+      await store.manage(deed, node);
+      return 0;
+    });
+  },
+};
+
+const transfer: Verb = {
+  usage: {
+    name: "kv",
+    takes: `transfer ${SERVERS} [N]`,
+    count: [1, 2],
+    about: "Hands the lead to node N, or to the voter whose log is the most complete.",
+    flags: CLIENT_FLAGS,
+  },
+  run: async (line) => {
+    const node = Number(wholeNumber("N", line.positionals[1] ?? "0", 0n, 2n ** 32n - 1n));
+    return await withStore(line, async (store) => {
+      await store.manage("transfer", node);
+      return 0;
+    });
+  },
+};
+
+export const ADMIN_VERBS: Readonly<Record<string, Verb>> = { status, member, transfer };

@@ -1,0 +1,127 @@
+/**
+ * What the verbs of kv.ts share: their flags, where values come from, what they print.
+ *
+ * @module
+ */
+import { readFile } from "node:fs/promises";
+import type { CommandLine, Flag, Usage } from "../run/args.ts";
+import { Failure, UsageError } from "../run/errors.ts";
+import { seconds, wholeNumber } from "../run/flags.ts";
+import { StoreError } from "./errors.ts";
+import { type KvStore, openStore } from "./open_adapter.ts";
+
+/** A verb of kv.ts. */
+export interface Verb {
+  readonly usage: Usage;
+  readonly run: (line: CommandLine) => Promise<number>;
+}
+
+/** A clean "no": no such key, a condition that is not met. */
+export const EXIT_NO = 3;
+/** It may have been done, or the time is over. */
+export const EXIT_UNKNOWN = 4;
+
+/** The flags of every verb that talks to servers. */
+export const CLIENT_FLAGS: Readonly<Record<string, Flag>> = {
+  timeout: { value: "SECONDS", help: "give up then, and exit with 4 (never)" },
+  json: { help: "print the result as JSON, a line each" },
+};
+export const FILE_FLAG: Flag = {
+  value: "FILE",
+  help: "take VALUE from FILE, byte by byte (- for stdin)",
+};
+export const AT_FLAG: Flag = {
+  value: "VERSION",
+  help: "only if the key has this version; 0: only if it is absent",
+};
+export const STALE_FLAG: Flag = { help: "read one server's state as it is: it may be old" };
+
+/** The servers that a list of addresses names. */
+export function serversOf(text: string): string[] {
+  return text.split(",");
+}
+
+/** Opens the store that the first argument names, and closes it when `work` is over. */
+export async function withStore(
+  line: CommandLine,
+  work: (store: KvStore) => Promise<number>,
+): Promise<number> {
+  const timeout = line.flag("timeout");
+  const timeoutMs = timeout === undefined ? undefined : seconds("--timeout", timeout);
+  const store = openStore({
+    servers: serversOf(line.positionals[0]!),
+    ...(timeoutMs !== undefined && { timeoutMs }),
+  });
+  try {
+    return await work(store);
+  } catch (error) {
+    return endOf(error);
+  } finally {
+    await store.close();
+  }
+}
+
+/** The exit code of what went wrong, with its line; throws what is not the store's. */
+export function endOf(error: unknown): number {
+  if (!(error instanceof StoreError)) throw error;
+  if (error.code === "INVALID") throw new UsageError(error.message);
+  if (error.code !== "UNKNOWN" && error.code !== "TIMED_OUT") throw new Failure(error.message);
+  say(error.message);
+  return EXIT_UNKNOWN;
+}
+
+/** A line on stderr. */
+export function say(text: string): void {
+  process.stderr.write(`kv: ${text}\n`);
+}
+
+/** The value of a write: an argument, or what `--file` names. */
+export async function valueOf(line: CommandLine, at: number): Promise<Uint8Array> {
+  const text = line.positionals[at];
+  const file = line.flag("file");
+  if ((text === undefined) === (file === undefined)) {
+    throw new UsageError("expected VALUE or --file, one of the two");
+  }
+  if (file === undefined) return new TextEncoder().encode(text);
+  return await contentOf(file);
+}
+
+/** Everything in a file, or on stdin. */
+export async function contentOf(file: string): Promise<Uint8Array> {
+  try {
+    return file === "-" ? await Bun.stdin.bytes() : await readFile(file);
+  } catch (error) {
+    throw new UsageError(`cannot read ${file}: ${(error as Error).message}`);
+  }
+}
+
+/** The version that `--at` asks for. */
+export function atOf(line: CommandLine): number | undefined {
+  const text = line.flag("at");
+  return text === undefined ? undefined : versionOf("--at", text);
+}
+
+export function versionOf(name: string, text: string): number {
+  return Number(wholeNumber(name, text, 0n, BigInt(Number.MAX_SAFE_INTEGER)));
+}
+
+/** Bytes as JSON has them: as text, or, where they are not UTF-8, as `{"base64": "…"}`. */
+export function jsonOf(bytes: Uint8Array): string | { readonly base64: string } {
+  try {
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    return { base64: bytes.toBase64() };
+  }
+}
+
+/** The bytes that `jsonOf` gave that form. Throws UsageError. */
+export function bytesOfJson(value: unknown, what: string): Uint8Array {
+  if (typeof value === "string") return new TextEncoder().encode(value);
+  const base64 = (value as { base64?: unknown } | null)?.base64;
+  try {
+    if (typeof base64 === "string") return Uint8Array.fromBase64(base64);
+  } catch {
+    // It is not base64.
+  }
+  throw new UsageError(`${what} is ${JSON.stringify(value)}, expected text or {"base64": …}`);
+}
