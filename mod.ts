@@ -21,6 +21,7 @@
  * @module
  */
 export { submit } from "./client/mod.ts";
+export { openStore } from "./kv/mod.ts";
 export { connect, listen } from "./lsp/mod.ts";
 export { mine } from "./miner/mod.ts";
 export { serve } from "./server/mod.ts";

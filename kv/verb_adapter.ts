@@ -6,7 +6,8 @@
 import { readFile } from "node:fs/promises";
 import type { CommandLine, Flag, Usage } from "../run/args.ts";
 import { Failure, UsageError } from "../run/errors.ts";
-import { seconds, wholeNumber } from "../run/flags.ts";
+import { hostAndPort, seconds, wholeNumber } from "../run/flags.ts";
+import { KV_PORT } from "./client_adapter.ts";
 import { StoreError } from "./errors.ts";
 import { type KvStore, openStore } from "./open_adapter.ts";
 
@@ -20,6 +21,9 @@ export interface Verb {
 export const EXIT_NO = 3;
 /** It may have been done, or the time is over. */
 export const EXIT_UNKNOWN = 4;
+
+/** How long a goodbye may take. */
+const GOODBYE_MS = 300;
 
 /** The flags of every verb that talks to servers. */
 export const CLIENT_FLAGS: Readonly<Record<string, Flag>> = {
@@ -36,9 +40,11 @@ export const AT_FLAG: Flag = {
 };
 export const STALE_FLAG: Flag = { help: "read one server's state as it is: it may be old" };
 
-/** The servers that a list of addresses names. */
+/** The servers that a list of addresses names. Throws UsageError. */
 export function serversOf(text: string): string[] {
-  return text.split(",");
+  const servers = text.split(",");
+  for (const server of servers) hostAndPort(server, KV_PORT);
+  return servers;
 }
 
 /** Opens the store that the first argument names, and closes it when `work` is over. */
@@ -57,7 +63,8 @@ export async function withStore(
   } catch (error) {
     return endOf(error);
   } finally {
-    await store.close();
+    // A server that is gone does not say goodbye.
+    await Promise.race([store.close(), Bun.sleep(GOODBYE_MS)]);
   }
 }
 

@@ -92,10 +92,17 @@ const RUNS: Readonly<Record<string, Run>> = {
   "channels/mod.ts 1": { stdout: "" },
   "client/mod.ts 1": SEARCH,
   "docs/channels.md 1": { stdout: '{\n  done: false,\n  value: "a",\n}\nb\nc\n' },
+  "docs/kv.md 1": {
+    before: `import { kv } from "${ROOT}mod.ts";\nawait using server = await kv.serveStore({ port: 0 });`,
+    replace: { '"127.0.0.1:6070"': "`127.0.0.1:${server.port}`" },
+    stdout: "true 2\nx 3\ny 1\n1 x Uint8Array(1) [ 49 ]\n",
+  },
   "docs/storage.md 1": {
     replace: { '"data"': JSON.stringify(join(scratch, "data")) },
     stdout: '{\n  kind: "stored",\n  token: 1,\n}\n',
   },
+  "kv/mod.ts 1": { stdout: "1 false hello\n2\n" },
+  "kv/mod.ts 2": { stdout: "not linearizable\n" },
   "lsp/mod.ts 1": { stdout: "hello\n" },
   "miner/mod.ts 1": {
     before: FLEET,

@@ -13,6 +13,7 @@ test("mod.ts exports verbs, and rooms as namespaces", () => {
     "hashNonce",
     "listen",
     "mine",
+    "openStore",
     "serve",
     "submit",
   ]);

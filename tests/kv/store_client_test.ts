@@ -1,0 +1,234 @@
+/** The library on real sockets: values, watches, leases, locks, errors, and the courses' styles. */
+import { afterEach, describe, test } from "bun:test";
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import {
+  ClassicClerk,
+  KEY_BYTES_MAX,
+  type KvStore,
+  openStore,
+  serveStore,
+  type StoreChange,
+  StoreError,
+  UnknownOutcome,
+  VALUE_BYTES_MAX,
+  VersionedClerk,
+} from "../../kv/mod.ts";
+import { Relay } from "../support/relay.ts";
+
+const closing: AsyncDisposable[] = [];
+afterEach(async () => {
+  for (const one of closing.splice(0).reverse()) await one[Symbol.asyncDispose]();
+});
+
+/** Short epochs: a connection that is cut is given up soon. */
+const PARAMS = { epochMillis: 50, epochLimit: 5 };
+
+async function opened(timeoutMs?: number): Promise<{ store: KvStore; port: number }> {
+  const server = await serveStore({ port: 0, params: PARAMS });
+  const { port } = server;
+  const timeout = timeoutMs === undefined ? {} : { timeoutMs };
+  const store = openStore({ servers: [`127.0.0.1:${port}`], params: PARAMS, ...timeout });
+  closing.push(server, store);
+  return { store, port };
+}
+
+async function first(changes: AsyncIterable<StoreChange>, count: number): Promise<StoreChange[]> {
+  const found: StoreChange[] = [];
+  for await (const change of changes) if (found.push(change) === count) break;
+  return found;
+}
+
+describe("openStore", () => {
+  test("keeps bytes as they are, up to the largest value", async () => {
+    const { store } = await opened();
+    const key = Uint8Array.from({ length: 256 }, (_, i) => i);
+    const large = Uint8Array.from({ length: VALUE_BYTES_MAX }, (_, i) => i * 7);
+    assertEquals((await store.put(key, large)).version, 1);
+    assertEquals((await store.get(key))!.value, large);
+    await store.put("empty", "");
+    assertEquals((await store.get("empty"))!.value.length, 0);
+    assertEquals(await store.get("none"), undefined);
+    const listed = await Array.fromAsync(store.list());
+    assertEquals(
+      listed.map((entry) => entry.keyBytes.length),
+      [256, 5],
+    );
+  });
+
+  test("meets conditions or refuses, of one key and of several", async () => {
+    const { store } = await opened();
+    await store.put("a", "1");
+    const refused = await store.put("a", "2", { at: 0 });
+    assertEquals([refused.isDone, refused.version], [false, 1]);
+    assertEquals((await store.append("a", "+", { at: 1 })).version, 2);
+    const sets = [
+      { key: "a", at: 2, value: "3" },
+      { key: "b", at: 0, value: "4" },
+    ];
+    assertEquals((await store.compareAndSet(sets)).versions, [3, 1]);
+    const late = await store.compareAndSet(sets);
+    assertEquals([late.isDone, late.versions], [false, [3, 1]]);
+    assertEquals((await store.delete("b")).version, 1);
+    assertEquals((await store.delete("b")).isDone, false);
+    assertEquals((await store.put("b", "5")).version, 2);
+  });
+
+  test("makes many calls at once, one client's on one key in their order", async () => {
+    const { store } = await opened();
+    const calls = Array.from({ length: 500 }, (_, i) => store.append("x", `${i};`));
+    const seen = store.get("x");
+    await Promise.all(calls);
+    assertEquals((await seen)!.text, Array.from({ length: 500 }, (_, i) => `${i};`).join(""));
+  });
+
+  test("watches from now on, or from a revision, in order", async () => {
+    const { store } = await opened();
+    await store.put("a1", "1");
+    const { promise: begun, resolve } = Promise.withResolvers<void>();
+    const later = first(store.watch("a", { onProgress: () => resolve() }), 2);
+    await begun;
+    await store.put("b", "2");
+    await store.put("a2", "3");
+    await store.delete("a1");
+    const shown = (change: StoreChange): string =>
+      `${change.revision} ${change.key} ${change.version} ${change.value?.length}`;
+    assertEquals((await later).map(shown), ["3 a2 1 1", "4 a1 1 undefined"]);
+    const all = await first(store.watch("", { after: 0 }), 4);
+    assertEquals(
+      all.map(({ revision }) => revision),
+      [1, 2, 3, 4],
+    );
+  });
+
+  test("lets keys go with their lease, and a lock from owner to owner with rising tokens", async () => {
+    const { store, port } = await opened();
+    const lease = await store.lease(60_000);
+    await store.put("here", "yes", { lease });
+    await lease.release();
+    assertEquals(await store.get("here"), undefined);
+    await assertRejects(() => store.put("here", "no", { lease }), StoreError, "the lease is over");
+
+    const held = await store.lock("job", { value: "first" });
+    assertEquals((await store.get(held.key))!.text, "first");
+    const other = openStore({ servers: [`127.0.0.1:${port}`], params: PARAMS });
+    closing.push(other);
+    const late = await assertRejects(
+      () => other.lock("job", { timeoutMs: 50 }),
+      StoreError,
+      "job is locked by somebody else",
+    );
+    assertEquals(late.code, "TIMED_OUT");
+    const next = other.lock("job");
+    await held.release();
+    const { token, release } = await next;
+    assert(token > held.token, `${token} after ${held.token}`);
+    await release();
+  });
+
+  test("loses a lock whose owner falls silent", async () => {
+    const { store, port } = await opened();
+    const relay = await Relay.to(port);
+    closing.push(relay);
+    const servers = [`127.0.0.1:${relay.port}`];
+    const other = openStore({ servers, params: PARAMS });
+    closing.push(other);
+    const lock = await other.lock("job", { ttlMs: 400 });
+    const { promise: lost, resolve } = Promise.withResolvers<unknown>();
+    lock.lost.addEventListener("abort", () => resolve(lock.lost.reason));
+    relay.isCut = true;
+    assertEquals(((await lost) as StoreError).code, "NO_LEASE");
+    const taken = await store.lock("job");
+    assert(taken.token > lock.token);
+    relay.isCut = false;
+  });
+
+  test("says of each failure what it is", async () => {
+    const { store } = await opened();
+    const codeOf = async (call: () => Promise<unknown>): Promise<string> =>
+      (await assertRejects(call, StoreError)).code;
+    assertEquals(await codeOf(async () => store.put("", "x")), "INVALID");
+    assertEquals(
+      await codeOf(async () => store.put("k".repeat(KEY_BYTES_MAX + 1), "x")),
+      "INVALID",
+    );
+    const large = new Uint8Array(VALUE_BYTES_MAX + 1);
+    assertEquals(await codeOf(async () => store.put("x", large)), "INVALID");
+    await store.put("x", large.subarray(1));
+    assertEquals(await codeOf(() => store.append("x", "y")), "TOO_LARGE");
+    const gone = AbortSignal.abort();
+    assertEquals(await codeOf(() => store.get("x", { signal: gone })), "ABORTED");
+    assertEquals(await codeOf(() => store.manage("remove", 7)), "NOT_DONE");
+    await store.close();
+    assertEquals(await codeOf(() => store.get("x")), "CLOSED");
+  });
+
+  test("without a server gives up in time, and knows that nothing was done", async () => {
+    const store = openStore({ servers: ["127.0.0.1:9"], timeoutMs: 50, params: PARAMS });
+    closing.push(store);
+    const error = await assertRejects(() => store.put("x", "y"), StoreError, "it was not done");
+    assertEquals(error.code, "TIMED_OUT");
+  });
+});
+
+describe("a connection that swallows answers:", () => {
+  /** A store whose next answers are lost until its connection is given up. */
+  async function cut(): Promise<{ store: KvStore; relay: Relay; direct: KvStore }> {
+    const { store: direct, port } = await opened();
+    const relay = await Relay.to(port);
+    const store = openStore({ servers: [`127.0.0.1:${relay.port}`], params: PARAMS });
+    closing.push(relay, store);
+    await store.put("warm", "up");
+    return { store, relay, direct };
+  }
+
+  test("an append that is sent again is done once", async () => {
+    const { store, relay, direct } = await cut();
+    relay.isDeaf = true;
+    const append = store.append("x", "once;");
+    await first(direct.watch("x", { after: 0 }), 1);
+    await relay.redialled();
+    relay.isDeaf = false;
+    assertEquals((await append).version, 1);
+    assertEquals((await direct.get("x"))!.text, "once;");
+  });
+
+  test("a put in time is unknown, and its error has a class of its own", async () => {
+    const { store, relay, direct } = await cut();
+    relay.isDeaf = true;
+    const over = new AbortController();
+    const put = store.put("x", "y", { signal: over.signal });
+    await first(direct.watch("x", { after: 0 }), 1);
+    over.abort();
+    await assertRejects(() => put, UnknownOutcome, "it may have been done");
+    relay.isDeaf = false;
+  });
+
+  test("a versioned put that meets its own first sending answers maybe", async () => {
+    const { store, relay, direct } = await cut();
+    const clerk = new VersionedClerk(store);
+    assertEquals(await clerk.put("v", "1", 3), "no key");
+    assertEquals(await clerk.put("v", "1", 0), "ok");
+    assertEquals(await clerk.put("v", "2", 0), "version");
+    relay.isDeaf = true;
+    const put = clerk.put("v", "2", 1);
+    const { revision } = (await direct.get("v"))!;
+    if ((await direct.get("v"))!.version < 2)
+      await first(direct.watch("v", { after: revision }), 1);
+    // Only when the connection is given up is it sent again.
+    await relay.redialled();
+    relay.isDeaf = false;
+    assertEquals(await put, "maybe");
+    assertEquals(await clerk.get("v"), { value: "2", version: 2 });
+  });
+});
+
+test("a classic clerk gets, puts and appends", async () => {
+  const { store } = await opened();
+  const clerk = new ClassicClerk(store);
+  assertEquals(await clerk.get("x"), "");
+  await clerk.append("x", "a");
+  await clerk.append("x", "b");
+  assertEquals(await clerk.get("x"), "ab");
+  await clerk.put("x", "c");
+  assertEquals(await clerk.get("x"), "c");
+});
