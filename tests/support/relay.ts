@@ -3,7 +3,6 @@
  *
  * @module
  */
-import { WAIT_MS } from "./waiting.ts";
 
 /** See the module. */
 export class Relay implements AsyncDisposable {
@@ -15,7 +14,6 @@ export class Relay implements AsyncDisposable {
   readonly #front: Bun.udp.Socket<"buffer">;
   /** A socket towards the server for each port of a client. */
   readonly #backs = new Map<number, Promise<Bun.udp.ConnectedSocket<"buffer">>>();
-  readonly #watchers = new Set<() => void>();
 
   /** A relay to the server at `port` of this machine. */
   static async to(port: number): Promise<Relay> {
@@ -37,26 +35,12 @@ export class Relay implements AsyncDisposable {
     return this.#front.port;
   }
 
-  /** Resolves when a client comes from another port than those so far. */
-  redialled(): Promise<void> {
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const timer = setTimeout(() => reject(new Error("no client dialled again")), WAIT_MS);
-    const watcher = (): void => {
-      this.#watchers.delete(watcher);
-      clearTimeout(timer);
-      resolve();
-    };
-    this.#watchers.add(watcher);
-    return promise;
-  }
-
   async pass(bytes: Buffer, from: number): Promise<void> {
     if (this.isCut) return;
     let back = this.#backs.get(from);
     if (back === undefined) {
       back = this.#dial(from);
       this.#backs.set(from, back);
-      for (const watcher of this.#watchers) watcher();
     }
     (await back).send(bytes);
   }
