@@ -4,6 +4,9 @@
  * @module
  */
 
+/** What is sent to a socket that is closed is lost. */
+const ignored = (): void => {};
+
 /** See the module. */
 export class Relay implements AsyncDisposable {
   /** Nothing passes, either way. */
@@ -19,7 +22,7 @@ export class Relay implements AsyncDisposable {
   static async to(port: number): Promise<Relay> {
     const front = await Bun.udpSocket({
       hostname: "127.0.0.1",
-      socket: { data: (_, bytes, from) => void relay.pass(bytes, from) },
+      socket: { data: (_, bytes, from) => void relay.pass(bytes, from), error: ignored },
     });
     const relay = new Relay(port, front);
     return relay;
@@ -57,6 +60,7 @@ export class Relay implements AsyncDisposable {
         data: (_, bytes) => {
           if (!this.isCut && !this.isDeaf) this.#front.send(bytes, to, "127.0.0.1");
         },
+        error: ignored,
       },
     });
   }
