@@ -18,14 +18,28 @@ import {
 import { listen, type LspServer } from "../lsp/mod.ts";
 import { openReplica, type Replica, SessionError } from "../raft/mod.ts";
 
-/** Kinds of requests. */
-export const NodeRequest = { open: 1, request: 2, submit: 3, read: 4, dump: 5 } as const;
+/** Kinds of requests; a ping is answered at once, a snapshot is taken and not waited for. */
+export const NodeRequest = {
+  open: 1,
+  request: 2,
+  submit: 3,
+  read: 4,
+  dump: 5,
+  ping: 6,
+  snapshot: 7,
+} as const;
 
 const COMMAND_BYTES_MAX = 60_000;
+
+/** What a benchmark sets: numbers, in the environment of a node. */
+const setting = (name: string, otherwise: number): number =>
+  Number(process.env[`RAFT_NODE_${name}`] ?? otherwise);
 
 /** Counts its commands, and nothing else: what a benchmark needs. */
 class Count implements StateMachine {
   #count = 0;
+  /** Bytes of its snapshots. */
+  readonly #stateBytes = setting("STATE_BYTES", 8);
 
   apply(): Uint8Array {
     const answer = new Uint8Array(4);
@@ -34,7 +48,7 @@ class Count implements StateMachine {
   }
 
   snapshot(): Uint8Array {
-    const bytes = new Uint8Array(8);
+    const bytes = new Uint8Array(this.#stateBytes);
     new DataView(bytes.buffer).setFloat64(0, this.#count);
     return bytes;
   }
@@ -55,8 +69,9 @@ export async function runNode(args: readonly string[], machine: StateMachine): P
   const node = Number(number);
   const port = Number(members.get(node)!.split(":")[1]);
   const listener = await listen({ port });
-  const snapshotBytes = Number(process.env["RAFT_NODE_SNAPSHOT_BYTES"] ?? 16 << 20);
-  const options = { group: "bench", node, members, directory, listener, snapshotBytes };
+  const snapshotBytes = setting("SNAPSHOT_BYTES", 16 << 20);
+  const params = { trailingEntries: setting("TRAILING_ENTRIES", 4096) };
+  const options = { group: "bench", node, members, directory, listener, snapshotBytes, params };
   const replica = await openReplica({
     ...options,
     machine,
@@ -122,6 +137,8 @@ function answer(
   };
   if (kind === NodeRequest.open) tell(replica.openSession());
   else if (kind === NodeRequest.submit) tell(replica.submit(fields!.bytes(COMMAND_BYTES_MAX)));
+  else if (kind === NodeRequest.ping) say(true, 0);
+  else if (kind === NodeRequest.snapshot) tell(Promise.resolve(replica.snapshot()));
   else if (kind === NodeRequest.read) tell(replica.read());
   else if (kind === NodeRequest.dump) tell(replica.read().then(() => machine.snapshot()));
   else if (kind === NodeRequest.request) {
