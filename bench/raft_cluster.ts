@@ -270,13 +270,13 @@ export class Etcd {
     const urls = [0, 1, 2].map((i) => `http://127.0.0.1:${ports[3 + i]}`);
     for (const i of [0, 1, 2]) {
       const own = `http://127.0.0.1:${ports[i]}`;
-      spawn([
-        etcd,
-        ...["--name", `e${i}`, "--data-dir", join(directory, `e${i}`), "--log-level", "error"],
-        ...["--listen-peer-urls", own, "--initial-advertise-peer-urls", own],
-        ...["--listen-client-urls", urls[i]!, "--advertise-client-urls", urls[i]!],
-        ...["--initial-cluster", peers, "--initial-cluster-state", "new"],
-      ]);
+      const flags = [
+        `--name e${i} --data-dir ${join(directory, `e${i}`)} --log-level error`,
+        `--listen-peer-urls ${own} --initial-advertise-peer-urls ${own}`,
+        `--listen-client-urls ${urls[i]} --advertise-client-urls ${urls[i]}`,
+        `--initial-cluster ${peers} --initial-cluster-state new`,
+      ];
+      spawn([etcd, ...flags.join(" ").split(" ")]);
     }
     const running = new Etcd(urls.join(","), loader);
     // The first put waits until there is a leader.

@@ -122,7 +122,7 @@ function answer(
   const id = fields?.count() ?? 0;
   const say = (isOk: boolean, value: CborValue): void => {
     try {
-      listener.write(connId, encodeCbor([id, isOk ? 1 : 0, value, replica.status().leader]));
+      listener.write(connId, encodeCbor([id, isOk ? 1 : 0, value, replica.leader.node]));
     } catch {
       // Who asked is gone.
     }

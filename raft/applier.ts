@@ -53,6 +53,11 @@ export class Applier {
     else this.#storage.loadWhole(snapshot, restore);
   }
 
+  /** The command that ends idle sessions, when this node leads and there are any. */
+  lookForIdle(nowMs: Millis): Uint8Array | undefined {
+    return this.expiry.look(this.state.sessions, nowMs);
+  }
+
   /** Applies entries in their order. */
   apply(entries: readonly Entry[], nowMs: Millis): void {
     for (const { kind, data, index, term } of entries) {

@@ -159,6 +159,17 @@ export class Formation {
     }
   }
 
+  /** The configuration in the log counts: a command line that names others is told so. */
+  tellIfOthers({ voters, learners }: Config): void {
+    const { node, join, members } = this.#options;
+    if (voters.length === 0 || join !== undefined || members.size <= 1) return;
+    const named = this.#named.join(",");
+    const inForce = [...voters, ...learners].toSorted((a, b) => a - b).join(",");
+    if (named === inForce) return;
+    const text = `started with members ${named}, but the log says ${inForce}: that counts`;
+    this.#port.log(`node ${node}: ${text}`, "warn");
+  }
+
   /** This node is a member; it is remembered. */
   noteMember(): void {
     if (this.#identity.wasMember) return;

@@ -53,6 +53,11 @@ export class Link {
     return this.#waiting.size > 0;
   }
 
+  /** Whether something waits here, or waited in the connection at the last look. */
+  get isUnderWay(): boolean {
+    return this.#waiting.size > 0 || this.#inside > 0;
+  }
+
   /** For how long the peer has acknowledged nothing of what it was sent. */
   stalledForMs(nowMs: Millis): Millis {
     const inside = this.#port.queuedBytes(this.conn);

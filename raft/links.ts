@@ -34,7 +34,7 @@ const REFUSED_ELECTIONS = 10;
 
 /** What the connections of a node need of it. */
 export interface LinksOwner extends LinkPort {
-  dial(conn: number, address: string): void;
+  dial(conn: number, address: string, channel: Channel): void;
   /** Ends a connection; `isFlushed`: behind what was written on it. */
   drop(conn: number, isFlushed: boolean): void;
   log(text: string): void;
@@ -69,7 +69,8 @@ export class Links {
   readonly #dials = new Map<string, Dial>();
   readonly #told = new Set<string>();
   #lastConn = -1;
-  #checkAtMs: Millis = 0;
+  /** When to look after connections that may stand still; undefined while nothing is under way. */
+  #checkAtMs: Millis | undefined;
   #nowMs: Millis;
   /** Messages that came and were not understood, or not for us, by reason. */
   readonly rejected: Record<string, number> = {};
@@ -91,7 +92,7 @@ export class Links {
   }
 
   get wakeAtMs(): Millis | undefined {
-    let atMs: Millis | undefined = this.#links.size > 0 ? this.#checkAtMs : undefined;
+    let atMs = this.#checkAtMs;
     for (const dial of this.#dials.values()) if (dial.conn === 0) atMs = earlier(atMs, dial.atMs);
     return atMs;
   }
@@ -156,8 +157,12 @@ export class Links {
   send(to: NodeId, message: Message): void {
     const bulk = message.kind === "snapshot" ? this.#links.get(keyOf(to, "bulk")) : undefined;
     const link = bulk ?? this.#links.get(keyOf(to, "main"));
-    if (link === undefined) this.unsent++;
-    else link.send(message, this.#nowMs, this.#electionMs / 2);
+    if (link === undefined) {
+      this.unsent++;
+      return;
+    }
+    link.send(message, this.#nowMs, this.#electionMs / 2);
+    this.#checkAtMs ??= this.#nowMs + this.#electionMs / 2;
   }
 
   /** Says something else to a node, if it is connected. */
@@ -169,7 +174,7 @@ export class Links {
   /** The time has come to dial, or to look after connections that stand still. */
   wake(nowMs: Millis): void {
     this.#nowMs = nowMs;
-    if (nowMs >= this.#checkAtMs) this.#check();
+    if (nowMs >= (this.#checkAtMs ?? Infinity)) this.#check();
     for (const [key, dial] of this.#dials) {
       if (dial.conn !== 0 || dial.atMs > nowMs) continue;
       // Of two nodes that dial each other one is enough; whoever answers is not asked for then.
@@ -195,7 +200,7 @@ export class Links {
   #dial(key: string, dial: Dial): void {
     dial.conn = this.#lastConn += 2;
     this.#conns.set(dial.conn, { key, link: undefined });
-    this.#owner.dial(dial.conn, dial.address);
+    this.#owner.dial(dial.conn, dial.address, key.split(" ")[1] as Channel);
   }
 
   /** The first payload of a connection says whose it is. */
@@ -272,10 +277,11 @@ export class Links {
 
   /** Goes on where it can; a connection that stands still for too long is made anew. */
   #check(): void {
-    this.#checkAtMs = this.#nowMs + this.#electionMs / 4;
+    this.#checkAtMs = undefined;
     for (const link of this.#links.values()) {
       const stalledForMs = link.stalledForMs(this.#nowMs);
       if (link.hasWaiting) link.flush(this.#nowMs, this.#electionMs / 2);
+      if (link.isUnderWay) this.#checkAtMs = this.#nowMs + this.#electionMs / 4;
       // A peer that was restarted answers nothing that the connection of before says.
       if (!link.isDialled || stalledForMs < this.#electionMs) continue;
       this.#forget(link.conn);

@@ -5,6 +5,7 @@
  * @module
  */
 import { connect, LspError, type LspClient, type LspServer, type Params } from "../lsp/mod.ts";
+import type { Channel } from "./greeting.ts";
 import { hostAndPort } from "../run/flags.ts";
 
 /** A payload, and the connection that it came on. */
@@ -52,10 +53,10 @@ export class Peers {
     this.#params = { epochMillis, epochLimit: EPOCH_LIMIT };
   }
 
-  dial(conn: number, address: string): void {
+  dial(conn: number, address: string, channel: Channel): void {
     const dialled: Dialled = { ending: new AbortController(), client: undefined };
     this.#dialled.set(conn, dialled);
-    void this.#run(conn, address, dialled);
+    void this.#run(conn, address, channel, dialled);
   }
 
   write(conn: number, payload: Uint8Array): void {
@@ -97,9 +98,10 @@ export class Peers {
     await Promise.all(this.#closing);
   }
 
-  async #run(conn: number, address: string, dialled: Dialled): Promise<void> {
+  async #run(conn: number, address: string, channel: Channel, dialled: Dialled): Promise<void> {
     const { signal } = dialled.ending;
-    const params = this.#params;
+    // What is mostly idle need not say so more often than any other connection of LSP.
+    const params = channel === "main" ? this.#params : {};
     const appVersion = this.#appVersion;
     try {
       const { host, port } = hostAndPort(address, undefined, "the address of a node");

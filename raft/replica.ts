@@ -14,7 +14,6 @@ import { RaftCore } from "./core.ts";
 import { Formation } from "./formation.ts";
 import type { Identity } from "./identity.ts";
 import type { Frame } from "./greeting.ts";
-import type { GroupState } from "./group_state.ts";
 import { Links } from "./links.ts";
 import type { Config, Entry, Message, NodeId } from "./messages.ts";
 import type {
@@ -80,11 +79,6 @@ export class ReplicaCore implements Machine<ReplicaInput, ReplicaEffect> {
     this.#begin(recovered?.identity);
   }
 
-  /** The replicated state: to be looked at. */
-  get state(): GroupState {
-    return this.#applier.state;
-  }
-
   /** Raft's core, once this node takes part: to be looked at. */
   get raft(): RaftCore | undefined {
     return this.#raft;
@@ -140,9 +134,19 @@ export class ReplicaCore implements Machine<ReplicaInput, ReplicaEffect> {
     return earlier(earlier(this.#raft?.wakeAtMs(), this.links.wakeAtMs), own);
   }
 
+  get leader(): { readonly node: NodeId; readonly address: string } {
+    const { leader: node = 0 } = this.#raft?.node ?? {};
+    return { node, address: this.#formation.addressOf(node) };
+  }
+
   status(): ReplicaStatus {
     const { identity } = this.#formation;
-    return statusOf(identity, this.#raft?.node, this.links, this.state.sessions.open.length);
+    return statusOf(
+      identity,
+      this.#raft?.node,
+      this.links,
+      this.#applier.state.sessions.open.length,
+    );
   }
 
   #createFormation(recovered: Recovered | undefined): Formation {
@@ -163,7 +167,7 @@ export class ReplicaCore implements Machine<ReplicaInput, ReplicaEffect> {
   #linksOwner(): ConstructorParameters<typeof Links>[2] {
     const out = this.#out;
     return {
-      dial: (conn, address) => out.push({ kind: "dial", conn, address }),
+      dial: (conn, address, channel) => out.push({ kind: "dial", conn, address, channel }),
       write: (conn, payload) => out.push({ kind: "write", conn, payload }),
       drop: (conn, isFlushed) => out.push({ kind: "drop", conn, isFlushed }),
       queuedBytes: this.#options.queuedBytes,
@@ -207,7 +211,7 @@ export class ReplicaCore implements Machine<ReplicaInput, ReplicaEffect> {
     const persisted = isNew ? { ...given, snapshot: { ...given.snapshot, config: first } } : given;
     this.#raft = new RaftCore({ id, params, persisted, random, nowMs: this.#nowMs });
     this.#membersAre(this.#raft.node.config);
-    this.#tellIfOthers(this.#raft.node.config);
+    this.#formation.tellIfOthers(this.#raft.node.config);
   }
 
   /** What the directory alone still holds becomes the beginning of another cluster. */
@@ -227,24 +231,11 @@ export class ReplicaCore implements Machine<ReplicaInput, ReplicaEffect> {
     });
   }
 
-  /** The configuration in the log counts; a command line that names others is told so once. */
-  #tellIfOthers(config: Config): void {
-    const { node, members, join } = this.#options;
-    if (config.voters.length === 0 || join !== undefined || members.size <= 1) return;
-    const named = [...members.keys()].toSorted((a, b) => a - b).join(",");
-    const inForce = [...config.voters, ...config.learners].toSorted((a, b) => a - b).join(",");
-    if (named === inForce) return;
-    this.#log(
-      `node ${node}: started with members ${named}, but the log says ${inForce}: that counts`,
-      "warn",
-    );
-  }
-
   #wake(): void {
     const nowMs = this.#nowMs;
     this.links.wake(nowMs);
     this.#raft?.handle({ kind: "wake" }, nowMs);
-    const ending = this.#applier.expiry.look(this.state.sessions, nowMs);
+    const ending = this.#applier.lookForIdle(nowMs);
     if (ending !== undefined) {
       this.#requests.submit(this.#raft, [{ id: NOBODY, command: ending }], nowMs);
     }

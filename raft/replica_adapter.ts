@@ -156,6 +156,10 @@ class RunningReplica implements Replica {
     return this.#core.status();
   }
 
+  get leader(): { readonly node: NodeId; readonly address: string } {
+    return this.#core.leader;
+  }
+
   takes(connId: number, payload: Uint8Array): boolean {
     const conn = incomingConn(connId);
     if (!this.#core.links.isPeers(conn, payload)) return false;
@@ -296,8 +300,8 @@ class RunningReplica implements Replica {
   }
 
   #errorOf(why: ReplicaError["code"]): ReplicaError {
-    const { leader, leaderAddress } = this.status();
-    return new ReplicaError(why, leader, leaderAddress);
+    const { node, address } = this.leader;
+    return new ReplicaError(why, node, address);
   }
 
   #carryOut(effect: ReplicaEffect): void {
@@ -314,7 +318,7 @@ class RunningReplica implements Replica {
       case "applied":
         return onApplied?.(effect.index);
       case "dial":
-        return this.#peers.dial(effect.conn, effect.address);
+        return this.#peers.dial(effect.conn, effect.address, effect.channel);
       case "drop":
         return this.#peers.drop(effect.conn, effect.isFlushed);
       case "role":

@@ -95,7 +95,10 @@ export interface Replica extends AsyncDisposable {
   transfer(to?: NodeId): Promise<void>;
   /** Takes a snapshot of the state now. */
   snapshot(): void;
+  /** How the node stands, all of it; `leader` costs less. */
   status(): ReplicaStatus;
+  /** Who leads, 0 when nobody is known to, and where that node is, "" when that is not known. */
+  readonly leader: { readonly node: NodeId; readonly address: string };
   /** Takes a message of the shared listener if it is a node's; false: it is the caller's own. */
   takes(connId: number, payload: Uint8Array): boolean;
   /** A connection of the shared listener is no more. */

@@ -8,6 +8,7 @@ import type { Millis } from "../base/machine.ts";
 import type { Random } from "../base/random.ts";
 import type { StateMachine } from "../base/state_machine.ts";
 import type { StoredState, StoreEffect, StoreInput } from "../base/store.ts";
+import type { Channel } from "./greeting.ts";
 import type { Config, NodeId } from "./messages.ts";
 import type { RaftParams } from "./params.ts";
 import type { SessionAnswer } from "./sessions.ts";
@@ -98,7 +99,12 @@ export type ReplicaAnswer =
 export type ReplicaEffect =
   | StoreEffect
   /** Connect, and say `opened` or `gone`. Numbers of these connections are odd. */
-  | { readonly kind: "dial"; readonly conn: number; readonly address: string }
+  | {
+      readonly kind: "dial";
+      readonly conn: number;
+      readonly address: string;
+      readonly channel: Channel;
+    }
   | { readonly kind: "write"; readonly conn: number; readonly payload: Uint8Array }
   /** End a connection: behind what was written, or at once. Nothing is told of it any more. */
   | { readonly kind: "drop"; readonly conn: number; readonly isFlushed: boolean }
