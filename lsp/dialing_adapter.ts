@@ -8,6 +8,7 @@
  *
  * @module
  */
+import type { Millis } from "../base/machine.ts";
 import { addressText, hostOf, portOf } from "./address.ts";
 import {
   type BunSocket,
@@ -43,13 +44,14 @@ export interface DialingSocket extends UdpSocket {
 }
 
 /**
- * Opens a socket to dial `hosts` at `port` with. Throws LspError `SOCKET` with the system's reason
+ * Opens a socket to dial `hosts` at `port` with; `now` is its clock. Throws LspError `SOCKET` with the system's reason
  * if it has a route to none of them.
  */
 export async function openDialing(
   hosts: readonly string[],
   port: number,
   handlers: SocketHandlers,
+  now: () => Millis = () => performance.now(),
 ): Promise<DialingSocket> {
   const reachable: string[] = [];
   let failure: unknown;
@@ -66,6 +68,7 @@ export async function openDialing(
   const sockets = new Sockets(
     reachable.map((host) => addressText(host, port)),
     handlers,
+    now,
   );
   await sockets.open();
   return sockets;
@@ -76,6 +79,7 @@ class Sockets implements DialingSocket {
   readonly addresses: readonly Address[];
   readonly answersFromAsked = true;
   readonly #handlers: SocketHandlers;
+  readonly #now: () => Millis;
   #socket!: BunSocket;
   /** Whether it talks to everybody. */
   #isWide = true;
@@ -90,8 +94,9 @@ class Sockets implements DialingSocket {
   #isRef = true;
   #isClosed = false;
 
-  constructor(addresses: readonly Address[], handlers: SocketHandlers) {
+  constructor(addresses: readonly Address[], handlers: SocketHandlers, now: () => Millis) {
     this.addresses = addresses;
+    this.#now = now;
     this.#handlers = {
       data: (bytes, host, port) => {
         this.#heard();
@@ -159,14 +164,14 @@ class Sockets implements DialingSocket {
 
   /** Opens a new socket if the server was not heard for so long. */
   #lookAround(patienceMs: number): void {
-    const nowMs = performance.now();
+    const nowMs = this.#now();
     if (this.#isHeard) this.#heardMs = nowMs;
     this.#isHeard = false;
     if (nowMs - this.#heardMs > patienceMs) this.#renew();
   }
 
   #renew(): void {
-    this.#heardMs = performance.now();
+    this.#heardMs = this.#now();
     void this.#replace(() => this.#openWide(), true);
   }
 

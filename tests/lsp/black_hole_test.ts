@@ -3,12 +3,20 @@ import { describe, test } from "bun:test";
 import { assert, assertEquals } from "@std/assert";
 import { seededRandom, unitReal } from "../../base/random.ts";
 import { BlackHole, SmallPaths } from "../../lsp/black_hole.ts";
-import { DatagramWriter, NO_KEY } from "../../lsp/frame.ts";
+import { DatagramReader, DatagramWriter, FrameType, NO_KEY } from "../../lsp/frame.ts";
 import { RoundTrip } from "../../lsp/rtt.ts";
 import type { Outbound } from "../../lsp/send_window.ts";
-import { connectedPair, Lan } from "./lan.ts";
+import {
+  connectedPair,
+  Lan,
+  nativeDatagram,
+  nativeFrames,
+  packetsBetween,
+  withKey,
+} from "./lan.ts";
 
 const C = "client 1";
+const S = "server 1";
 
 /**
  * A server and dialers with one memory. The path passes datagrams of up to `path.bytes`, and what
@@ -118,6 +126,35 @@ describe("a path that swallows large datagrams:", () => {
     assertEquals(client.events, []);
   });
 
+  test("once it is suspected, packs no more into a datagram than the next smaller size", () => {
+    const { link, path, dial } = pairOn(1200);
+    const client = dial(C);
+    path.bytes = 1168;
+    const before = link.sent.length;
+    link.write(client, 1, message(1150));
+    for (let i = 0; i < 12; i++) link.write(client, 1, message(390));
+    assert(link.runUntil(() => client.events.length > 0, 10_000));
+    const frames = nativeFrames(link, C, S);
+    const packets = packetsBetween(link, C, S);
+    const since = frames.findIndex((names) => names.startsWith("pathChallenge"));
+    assert(since > 0 && link.sent.length > before);
+    for (let i = since; i < packets.length; i++) {
+      const isPacked = frames[i]!.split(" + ").length > 1 && !frames[i]!.includes("padding");
+      assert(!isPacked || packets[i]!.bytes.length <= 1024, `${frames[i]}`);
+    }
+  });
+
+  test("that only the server's datagrams fall into is remembered by the client too", () => {
+    const paths = new SmallPaths();
+    const { link, server, dial } = pairOn(1200, paths);
+    const client = dial(C);
+    link.passes = ({ from, bytes }) => from !== S || bytes.length <= 1100;
+    link.write(server, 1, message(5000));
+    assert(link.runUntil(() => client.events.length > 0, 10_000));
+    assertEquals(paths.plainBytes("server"), 1024);
+    assertEquals(server.core.paths.plainBytes("client"), 1024);
+  });
+
   test("where it begins in mid-connection, it is found then", () => {
     const { link, client } = connectedPair();
     link.write(client, 1, message(100_000));
@@ -221,4 +258,27 @@ test("SmallPaths goes down step by step, keeps 1,024 hosts, and forgets", () => 
   assertEquals(paths.plainBytes("b"), 1200);
   for (let i = 0; i < 1024; i++) paths.note(`host${i}`, 1200);
   assertEquals([paths.plainBytes("a"), paths.plainBytes("host0")], [1200, 1024]);
+});
+
+test("an end answers all questions about the path that come in one turn, the newest four", () => {
+  const { link, server } = connectedPair();
+  const key = link.keyOf(1);
+  const before = packetsBetween(link, S, C).length;
+  for (let n = 0; n < 6; n++) {
+    const bytes = withKey(
+      nativeDatagram(1, 90 + n, (w) => w.pathChallenge(BigInt(n))),
+      key,
+    );
+    server.core.handleDatagram(bytes, C, link.nowMs);
+  }
+  link.flush();
+  const reader = new DatagramReader();
+  const answers: bigint[] = [];
+  for (const { bytes } of packetsBetween(link, S, C).slice(before)) {
+    assert(reader.open(bytes));
+    while (reader.next()) {
+      if (reader.type === FrameType.pathResponse) answers.push(reader.token ^ 100n);
+    }
+  }
+  assertEquals(answers, [2n, 3n, 4n, 5n]);
 });

@@ -79,6 +79,17 @@ describe.each(["cbor", "json"] as Wire[])("a dialer of several addresses (%s)", 
 });
 
 describe("a native dialer of several addresses", () => {
+  test("asks no other again, even if the connection takes time", () => {
+    const link = new Lan();
+    link.listener({}, "b 1");
+    // No Accept comes through at first.
+    link.passes = ({ from, bytes }) => from !== "b 1" || bytes.length < 50 || link.nowMs > 1500;
+    const client = link.dialer({ params, to: ["a 1", "b 1", "c 1"] });
+    assert(link.runUntil(() => client.notices.length > 0, 3000));
+    assertEquals(connectedTo(client), "b 1");
+    assertEquals([timesTo(link, "a 1"), timesTo(link, "c 1")], [[0], []]);
+  });
+
   test("goes on to the next at once when one refuses; the last refusal counts", () => {
     const link = new Lan();
     link.listener({ appVersion: 9 }, "a 1");

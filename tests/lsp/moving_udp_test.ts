@@ -1,6 +1,7 @@
 /** A client whose own address changes in mid-connection, on real sockets behind a relay. */
 import { afterEach, describe, test } from "bun:test";
 import { assert, assertEquals } from "@std/assert";
+import { openDialing } from "../../lsp/dialing_adapter.ts";
 import { connect, listen, type LspNotice } from "../../lsp/mod.ts";
 import { until, within } from "../support/waiting.ts";
 
@@ -95,23 +96,70 @@ describe("a client whose way to the server is gone", () => {
     assert(router.seen.length >= 4, `${router.seen.length} addresses`);
     assertEquals(server.stats().connections, 1);
   });
+});
 
-  test("keeps its port as long as the server is heard, and while it dials", async () => {
-    // Epochs that outlast what a busy machine holds a process up.
-    const calm = { epochMillis: 700, epochLimit: 10 };
-    const server = await listen({ port: 0, params: calm, onLost: () => {} });
-    const router = await Router.open(server.port);
-    const client = await connect({ host: "127.0.0.1", port: router.port, params: calm });
-    ending.push(client, server, router);
-    for (let i = 0; i < 40; i++) {
-      client.write(utf8.encode(`${i}`));
-      const { payload } = await within("a message", server.read());
-      server.write(1, payload);
-      await within("its echo", client.read());
-      if (i !== 20) continue;
-      const before = server.stats().receivedDatagrams;
-      await until("heartbeats", () => server.stats().receivedDatagrams > before + 1);
+describe("openDialing", () => {
+  /** A dialing socket with a clock of its own, and a server that answers while it `talks`. */
+  async function dialled() {
+    const server = { talks: true, heard: 0, ports: new Set<number>() };
+    const there = await Bun.udpSocket({
+      hostname: "127.0.0.1",
+      binaryType: "uint8array",
+      socket: {
+        data(socket, bytes, port, host) {
+          server.heard++;
+          server.ports.add(port);
+          if (server.talks) socket.send(bytes, port, host);
+        },
+        error() {},
+      },
+    });
+    const clock = { nowMs: 0 };
+    let answers = 0;
+    const handlers = { data: () => void answers++, drain() {} };
+    const hosts = ["127.0.0.1"];
+    const socket = await openDialing(hosts, there.port, handlers, () => clock.nowMs);
+    ending.push(there, socket);
+    const [to] = socket.addresses;
+    const send = async (): Promise<void> => {
+      const { heard } = server;
+      const before = answers;
+      socket.sendMany([Uint8Array.of(1)], [to!]);
+      await until("it to come", () => server.heard > heard && (!server.talks || answers > before));
+    };
+    return { server, clock, socket, to: to!, send };
+  }
+
+  test("keeps its port when it settles, and as long as the server is heard in time", async () => {
+    const { server, clock, socket, to, send } = await dialled();
+    await send();
+    socket.settle(to, 1000);
+    for (let i = 0; i < 20; i++) {
+      clock.nowMs += 900;
+      await send();
     }
-    assertEquals(router.seen.length, 1);
+    assertEquals(server.ports.size, 1);
+    assertEquals(socket.port, [...server.ports][0]!);
+  });
+
+  test("opens another if the server is not heard in time, and only if it may", async () => {
+    for (const [patienceMs, ports] of [
+      [1000, 3],
+      [Infinity, 1],
+    ] as const) {
+      const { server, clock, socket, to, send } = await dialled();
+      await send();
+      socket.settle(to, patienceMs);
+      await send();
+      server.talks = false;
+      for (let round = 0; round < 2; round++) {
+        await send();
+        clock.nowMs += 1001;
+        // This one opens the other socket, the next one takes it.
+        await send();
+        await send();
+      }
+      assertEquals(server.ports.size, ports);
+    }
   });
 });

@@ -1,0 +1,177 @@
+/** Faults that the tests of lsp/ must notice; `bun run tools/mutants.ts lsp`. */
+import type { Mutant } from "../../tools/mutants.ts";
+
+const blackHole = "lsp/black_hole.ts";
+const candidates = "lsp/candidates.ts";
+const dialer = "lsp/dialer.ts";
+const dialing = "lsp/dialing_adapter.ts";
+const listener = "lsp/listener.ts";
+const native = "lsp/native_connection.ts";
+const path = "lsp/path.ts";
+const resolve = "lsp/resolve_adapter.ts";
+const wildcard = "lsp/wildcard_adapter.ts";
+
+export const MUTANTS: readonly Mutant[] = [
+  {
+    file: blackHole,
+    line: "return this.answered >= ANSWERS_MIN;",
+    becomes: "return this.answered >= 1;",
+    breaks: "one lost question condemns a path",
+  },
+  {
+    file: blackHole,
+    line: "if (token === SMALL_TOKENS + this.pair && this.answeredPair !== this.pair) {",
+    becomes: "if (token === SMALL_TOKENS + this.pair) {",
+    breaks: "an answer that comes twice counts twice",
+  },
+  {
+    file: blackHole,
+    line: "this.suspiciousSends = 2 * this.message!.sends;",
+    becomes: "",
+    breaks: "a peer that takes no more is asked about its path for ever",
+  },
+  {
+    file: blackHole,
+    line: "if (this.#bytes.size <= HOSTS_MAX) return;",
+    becomes: "return;",
+    breaks: "the memory of paths grows for ever",
+  },
+  {
+    file: path,
+    line: "if (this.hole.noteSent(entry, bytes, nowMs)) this.cutTo(smallerSize(bytes)!);",
+    becomes: "void this.hole; void nowMs; void bytes;",
+    breaks: "a black hole is never found",
+  },
+  {
+    file: path,
+    line: "host.paths.note(hostOf(this.address), bytes);",
+    becomes: "",
+    breaks: "the next dial falls into the same hole",
+  },
+  {
+    file: path,
+    line: "this.host.paths.note(hostOf(this.address), this.plainBytes);",
+    becomes: "",
+    breaks: "the peer of one that fell into a hole falls into it next",
+  },
+  {
+    file: path,
+    line: "return Math.max(smallerSize(bytes)!, next === undefined ? 0 : this.aloneBytes(next));",
+    becomes: "return Math.max(bytes, next === undefined ? 0 : this.aloneBytes(next));",
+    breaks: "what is packed is not packed smaller at once",
+  },
+  {
+    file: native,
+    line: "if (this.pathAnswers.length >= PATH_ANSWERS_MAX) this.pathAnswers.shift();",
+    becomes: "if (this.pathAnswers.length >= 1) this.pathAnswers.shift();",
+    breaks: "of two questions of a turn only the second is answered",
+  },
+  {
+    file: native,
+    line: "this.isDoubted = reader.echo <= this.datagrams;",
+    becomes: "this.isDoubted = true;",
+    breaks: "an Unknown for a datagram that was never sent is believed",
+  },
+  {
+    file: listener,
+    line: "if (type === FrameType.close || type === FrameType.unknown) return;",
+    becomes: "if (type === FrameType.close) return;",
+    breaks: "two that do not know each other answer each other for ever",
+  },
+  {
+    file: listener,
+    line: "writer.unknown(number);",
+    becomes: "writer.unknown(1);",
+    breaks: "an Unknown does not say which datagram it answers",
+  },
+  {
+    file: dialer,
+    line: "if (connection.isDoubted) this.handleDoubt(connection);",
+    becomes: "if (connection.isDoubted) this.endDoubt();",
+    breaks: "a connection is dropped before another can be had",
+  },
+  {
+    file: dialer,
+    line: "return addresses.findLast((to) => portOf(to) === portOf(from));",
+    becomes: "return addresses.at(-1);",
+    breaks: "anybody may answer a dial",
+  },
+  {
+    file: dialer,
+    line: "return from === this.alias || from === this.connection?.address;",
+    becomes: "return from === this.connection?.address;",
+    breaks: "a server that answers from another address is not heard",
+  },
+  {
+    file: dialer,
+    line: "if (this.candidates.noteRefusal(candidate, nowMs)) return;",
+    becomes: "void candidate; void nowMs;",
+    breaks: "one refusal ends a dial of several addresses",
+  },
+  {
+    file: dialer,
+    line: "if (padToBytes > 0) writer.padding(padToBytes - writer.bytes);",
+    becomes: "void padToBytes;",
+    breaks: "a path is not asked for its size while connecting",
+  },
+  {
+    file: candidates,
+    line: "return waits ? this.nextAtMs : Infinity;",
+    becomes: "return waits ? 0 : Infinity;",
+    breaks: "all addresses are asked at once",
+  },
+  {
+    file: candidates,
+    line: "if (this.answering !== undefined) return [this.answering];",
+    becomes: "",
+    breaks: "the others are asked although one has answered",
+  },
+  {
+    file: candidates,
+    line: "if (this.answering !== undefined && ++this.silentTicks > PATIENCE_TICKS) {",
+    becomes: "if (this.answering === undefined) {",
+    breaks: "one that answers once and no more is waited for in vain",
+  },
+  {
+    file: dialing,
+    line: "if (nowMs - this.#heardMs > patienceMs) this.#renew();",
+    becomes: "void patienceMs; void nowMs;",
+    breaks: "a client whose address changed keeps the old socket",
+  },
+  {
+    file: dialing,
+    line: "if (this.#isHeard) this.#heardMs = nowMs;",
+    becomes: "",
+    breaks: "a socket is opened anew although the server is heard",
+  },
+  {
+    file: resolve,
+    line: 'if (found.some(isWildcard)) return found[0] === "::" ? ["::1", "127.0.0.1"] : ["127.0.0.1"];',
+    becomes: "void isWildcard;",
+    breaks: "a server cannot be dialled by the wildcard that it prints",
+  },
+  {
+    file: resolve,
+    line: 'if (/^(?:.+\\.)?localhost\\.?$/i.test(bare)) found.push("127.0.0.1", "::1");',
+    becomes: "",
+    breaks: "localhost is one address where a machine's list has one",
+  },
+  {
+    file: wildcard,
+    line: "if (--this.#binding === 0 && !this.#isClosed) this.#rest.setReuse(false);",
+    becomes: "this.#binding--;",
+    breaks: "another program can take the port of an address",
+  },
+  {
+    file: wildcard,
+    line: "if (this.#locals.size >= SOCKETS_MAX) this.#closeOne();",
+    becomes: "if (this.#locals.size >= SOCKETS_MAX) return;",
+    breaks: "the addresses beyond the limit are never answered",
+  },
+  {
+    file: wildcard,
+    line: "data.call(this.#handlers, bytes, host, port, address);",
+    becomes: "data.call(this.#handlers, bytes, host, port, this.host);",
+    breaks: "nobody knows which address to answer from",
+  },
+];
