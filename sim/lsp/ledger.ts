@@ -47,6 +47,8 @@ export interface Side {
 export class Ledger {
   readonly sides: Side[] = [];
   messagesRead = 0;
+  /** Whether there were paths that swallow large datagrams. */
+  hasNarrowPaths = false;
 
   newSide(name: string, role: Side["role"]): Side {
     const side: Side = {
@@ -113,6 +115,8 @@ export class Ledger {
       const isKnown = end.peer?.ended === undefined && end.peer?.side.dead === false;
       demand(!isKnown, () => `${side.name}: ${event.connId} is forgotten, but its peer is open`);
     }
+    const isPath = event.kind === "closed" && event.code === "path";
+    demand(!isPath || this.hasNarrowPaths, () => `${side.name}: ended for a path that is wide`);
     end.ended = event.kind;
     end.endedAtMs = nowMs;
   }

@@ -24,10 +24,11 @@ export interface Incident {
     | "cut"
     | "flap"
     | "rebind"
+    | "narrow"
     | "slow"
     | "close"
     | "closeConn";
-  /** Messages to write, or milliseconds that it lasts. */
+  /** Messages to write, milliseconds that it lasts, or bytes that still pass. */
   readonly amount: number;
 }
 
@@ -113,7 +114,20 @@ export function drawLspPlan(seed: number): LspPlan {
     faultyMs,
     epochMs,
   };
-  return withForger(withLarge(plan, dice), dice);
+  return withNarrowPaths(withForger(withLarge(plan, dice), dice), dice);
+}
+
+/** Paths that swallow large datagrams from some time on; drawn last, so that seeds stay as good. */
+function withNarrowPaths(plan: LspPlan, dice: Dice): LspPlan {
+  const narrow = plan.clients.flatMap(({ kind }, client): Incident[] => {
+    const isNarrow = dice.chance(0.25, `client${client}.narrow`);
+    const atMs = dice.real(0, plan.faultyMs / 2);
+    const amount = dice.pick([1168, 800, 560]);
+    // The classic wire has no answer to that.
+    return isNarrow && kind === "native" ? [{ atMs, client, what: "narrow", amount }] : [];
+  });
+  const incidents = [...plan.incidents, ...narrow].toSorted((a, b) => a.atMs - b.atMs);
+  return { ...plan, incidents };
 }
 
 /** The forger comes with limits on what strangers can make grow that are soon met. */

@@ -241,6 +241,7 @@ class LspRun implements Run {
     if (what === "dial") this.#dial(client, plan);
     if (what === "cut") this.#cut(client, amount);
     if (what === "flap") this.#flap(client, amount);
+    if (what === "narrow") this.#narrow(client, amount);
     if (party === undefined) return;
     const over = party.side.dead || party.side.refused !== undefined;
     if (what === "return" && over) this.#dial(client, plan);
@@ -302,6 +303,15 @@ class LspRun implements Run {
     this.#loop.after(forMs, () => {
       up.flapping = down.flapping = undefined;
     });
+  }
+
+  /** Larger datagrams get lost from now on, in one direction or both. */
+  #narrow(client: number, bytes: number): void {
+    const { up, down } = this.#linksOf(client);
+    const which = this.#script.pick(["up", "down", "both"]);
+    if (which !== "down") up.mtuBytes = bytes;
+    if (which !== "up") down.mtuBytes = bytes;
+    this.#ledger.hasNarrowPaths = true;
   }
 
   #linksOf(client: number): { up: Link; down: Link } {

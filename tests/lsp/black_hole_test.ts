@@ -132,7 +132,11 @@ describe("a path that swallows large datagrams:", () => {
     path.bytes = 1168;
     const before = link.sent.length;
     link.write(client, 1, message(1150));
-    for (let i = 0; i < 12; i++) link.write(client, 1, message(390));
+    const isAsked = () => nativeFrames(link, C, S).some((names) => names.includes("pathChallenge"));
+    assert(link.runUntil(isAsked, 5000));
+    for (let i = 0; i < 12; i++) {
+      client.core.write(1, new TextEncoder().encode(message(390)));
+    }
     assert(link.runUntil(() => client.events.length > 0, 10_000));
     const frames = nativeFrames(link, C, S);
     const packets = packetsBetween(link, C, S);
