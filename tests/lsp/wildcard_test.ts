@@ -3,6 +3,7 @@ import { afterEach, describe, test } from "bun:test";
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { isWildcard } from "../../base/ip_address.ts";
 import { AddressInUse, hostOf, listen, type LspServer } from "../../lsp/mod.ts";
+import { strangerChecksum } from "../../sim/lsp/stranger.ts";
 import { within } from "../support/waiting.ts";
 
 /** Ends servers without waiting for clients that have left without a word. */
@@ -66,8 +67,7 @@ const CONNECT = '{"Type":0,"ConnID":0,"SeqNum":7,"Size":0,"Checksum":0,"Payload"
 
 /** "hi" as message 8. */
 function data(connId: number): string {
-  // The sum of the numbers, and of "hi" as one little-endian word, complemented.
-  const checksum = 0xffff - (connId + 8 + 2 + 0x6968);
+  const checksum = strangerChecksum(connId, 8, new TextEncoder().encode("hi"));
   return `{"Type":1,"ConnID":${connId},"SeqNum":8,"Size":2,"Checksum":${checksum},"Payload":"aGk="}`;
 }
 
