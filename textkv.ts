@@ -7,7 +7,9 @@
  * @module
  */
 import { atPort, readableCount, readablePlural } from "./base/text.ts";
+import { KV_PORT } from "./kv/mod.ts";
 import { readCommandLine, type Usage } from "./run/args.ts";
+import { UsageError } from "./run/errors.ts";
 import { hostAndPort, port as portOf } from "./run/flags.ts";
 import { openLine, readyLine } from "./run/listening.ts";
 import { logLine } from "./run/log.ts";
@@ -27,6 +29,10 @@ const USAGE: Usage = {
 free one. The lines: Put:key:value  Get:key  Delete:key  Update:key:old:new`,
   flags: {
     data: { value: "DIR", help: "keep everything in DIR, through crashes (in memory only)" },
+    store: {
+      value: "HOST:PORT,…",
+      help: "keep everything in the replicated store of these servers (kv.ts)",
+    },
     admin: { value: "PORT", help: "serve counts as JSON over HTTP on 127.0.0.1:PORT (none)" },
     host: { value: "HOST", help: "address to bind (127.0.0.1); 0.0.0.0 or :: for all" },
     advertise: {
@@ -47,7 +53,12 @@ async function main(): Promise<number> {
   if (advertise !== undefined) hostAndPort(advertise, undefined, "--advertise");
   const json = line.has("json");
   const data = line.flag("data");
-  const server = new TextServer({ log: logLine, ...(data !== undefined && { data }) });
+  const store = storeOf(line.flag("store"));
+  if (data !== undefined && store !== undefined) {
+    throw new UsageError("got --data and --store, expected one of the two");
+  }
+  const kept = { ...(data !== undefined && { data }), ...(store !== undefined && { store }) };
+  const server = new TextServer({ log: logLine, ...kept });
   await server.start({ host: line.flag("host") ?? "127.0.0.1", port });
   const at = {
     host: server.host,
@@ -75,6 +86,13 @@ async function main(): Promise<number> {
   });
   await server.closed;
   return 1;
+}
+
+/** Addresses of the store's servers. Throws UsageError. */
+function storeOf(text: string | undefined): string[] | undefined {
+  const servers = text?.split(",");
+  for (const server of servers ?? []) hostAndPort(server, KV_PORT, "--store");
+  return servers;
 }
 
 /** `3 clients, 17 gone; 1,200 requests, 4 lines dropped; 2 lines ignored (unknown 2); 5 keys`. */

@@ -9,6 +9,7 @@ import { Drive } from "../run/drive.ts";
 import { TextCore } from "./core.ts";
 import { TextServerError } from "./errors.ts";
 import type { Limits } from "./limits.ts";
+import { RemoteLists } from "./remote_adapter.ts";
 import type { ClientId, Counts, TextEffect, TextInput } from "./types.ts";
 
 /** Port of a text server unless told otherwise. */
@@ -21,6 +22,8 @@ export interface TextServerOptions {
   readonly limits?: Partial<Limits>;
   /** The directory that keeps everything, made if need be; if left out, memory does. */
   readonly data?: string;
+  /** Addresses of servers of a replicated store that keeps the lists, in place of this server. */
+  readonly store?: readonly string[];
   /** Told one line for people at a time: that the disk is full, or is not any more. */
   readonly log?: (text: string) => void;
 }
@@ -34,7 +37,10 @@ export interface ListenOptions {
 }
 
 type Socket = Bun.Socket<{ id: ClientId }>;
-type SocketEffect = Extract<TextEffect, { readonly client: ClientId }>;
+type SocketEffect = Exclude<
+  Extract<TextEffect, { readonly client: ClientId }>,
+  { readonly kind: "ask" }
+>;
 
 /** A text server: made, started once, closed. */
 export class TextServer implements AsyncDisposable {
@@ -44,6 +50,7 @@ export class TextServer implements AsyncDisposable {
   #core: TextCore;
   #drive: Drive<TextInput, TextEffect>;
   #disk: SystemDisk | undefined;
+  #remote: RemoteLists | undefined;
   readonly #sockets = new Map<ClientId, Socket>();
   readonly #end = Promise.withResolvers<void>();
   /** Of the directory that is being read. */
@@ -57,7 +64,8 @@ export class TextServer implements AsyncDisposable {
     // Who does not look at it is not to be ended by it.
     this.closed.catch(() => {});
     this.#options = options;
-    this.#core = new TextCore(options.limits);
+    const { limits, store } = options;
+    this.#core = new TextCore(limits, undefined, store !== undefined);
     this.#drive = this.#driveOf(this.#core);
   }
 
@@ -89,7 +97,12 @@ export class TextServer implements AsyncDisposable {
     }
     this.#state = "started";
     try {
-      if (this.#options.data !== undefined) await this.#openDisk(this.#options.data);
+      const { data, store } = this.#options;
+      if (data !== undefined) await this.#openDisk(data);
+      if (store !== undefined) {
+        this.#remote ??= new RemoteLists(store, (input) => this.#tell(input));
+        await this.#remote.ready(this.#options.log ?? (() => {}));
+      }
       this.#listener = this.#listen(host, port);
     } catch (error) {
       if (this.#state === "started") {
@@ -122,6 +135,7 @@ export class TextServer implements AsyncDisposable {
     this.#drive.stop();
     this.#listener?.stop(true);
     this.#sockets.clear();
+    await this.#remote?.close();
     if (error === undefined) await this.#disk?.close();
     else await this.#disk?.abandon();
     if (error === undefined) this.#end.resolve();
@@ -193,6 +207,11 @@ export class TextServer implements AsyncDisposable {
       case "forget":
       case "load":
         return this.#disk?.handle(effect);
+      case "ask":
+        this.#remote!.ask(effect.client, effect.request).catch((error: Error) => {
+          void this.#close(error);
+        });
+        return;
       case "restored":
         return this.#restored.resolve();
       case "log":

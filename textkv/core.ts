@@ -22,8 +22,9 @@ import { Keeper } from "./keeper.ts";
 import { DEFAULT_LIMITS, type Limits } from "./limits.ts";
 import type { List } from "./list.ts";
 import type { Lists } from "./lists.ts";
+import { Remote } from "./remote.ts";
 import { Request } from "./request.ts";
-import { Tally } from "./tally.ts";
+import { countsOf, Tally } from "./tally.ts";
 import type { ClientId, Counts, IgnoredReason, TextEffect, TextInput } from "./types.ts";
 
 /** Bytes of one `write`. */
@@ -56,36 +57,24 @@ export class TextCore implements Machine<TextInput, TextEffect> {
   /** Clients whose changes wait until others are durable. */
   readonly #behind = new Set<Client>();
   readonly #tally = new Tally();
+  /** Where requests go instead of to the lists here, if they do. */
+  readonly #remote: Remote | undefined;
   #nowMs: Millis = -Infinity;
 
   /**
    * A server that keeps its lists in memory or, if it is given what a disk holds, on that disk.
    * That one says `restored` when clients may come. Throws an Error of one line if it does not know
-   * what the disk holds.
+   * what the disk holds. `isRemote`: requests are carried out elsewhere (`ask`).
    */
-  constructor(limits: Partial<Limits> = {}, stored?: StoredState) {
+  constructor(limits: Partial<Limits> = {}, stored?: StoredState, isRemote = false) {
     this.#limits = { ...DEFAULT_LIMITS, ...limits };
     this.#keeper = new Keeper(this.#limits, stored, (effect) => this.#outbox.push(effect));
     this.#lists = this.#keeper.lists;
+    if (isRemote) this.#remote = new Remote((effect) => this.#outbox.push(effect));
   }
 
   counts(): Counts {
-    let [waitingLines, waitingBytes] = [0, 0];
-    for (const { answers } of this.#clients.values()) {
-      waitingLines += answers.lines;
-      waitingBytes += answers.bytes;
-    }
-    return {
-      active: this.#clients.size,
-      ...this.#tally,
-      ignored: { ...this.#tally.ignored },
-      waitingLines,
-      waitingBytes,
-      keys: this.#lists.keys,
-      values: this.#lists.values,
-      bytes: this.#lists.bytes,
-      disk: this.#keeper.disk,
-    };
+    return countsOf(this.#clients.values(), this.#tally, this.#lists, this.#keeper.disk);
   }
 
   handle(input: TextInput | Wake, nowMs: Millis): void {
@@ -132,6 +121,10 @@ export class TextCore implements Machine<TextInput, TextEffect> {
         break;
       case "gone":
         return this.#forget(client);
+      case "answered":
+        this.#remote?.answered(client.id, input.value, input.why);
+        this.#behind.delete(client);
+        break;
       case "opened":
     }
     this.#serve(client);
@@ -165,6 +158,7 @@ export class TextCore implements Machine<TextInput, TextEffect> {
     if (client.rest !== undefined) this.#lists.release(client.rest.view);
     client.isClosed = client.isDoomed = true;
     this.#clients.delete(client.id);
+    this.#remote?.forget(client.id);
     this.#gated.delete(client);
     this.#behind.delete(client);
     this.#alarms.remove(client);
@@ -262,7 +256,12 @@ export class TextCore implements Machine<TextInput, TextEffect> {
   /** Carries out the request that was just read; why it was not. */
   #carryOut(client: Client): IgnoredReason | "behind" | undefined {
     const { verb, key } = this.#request;
-    if (verb === "Get") {
+    if (this.#remote !== undefined) {
+      const answer = this.#remote.answerTo(client.id, this.#request);
+      if (answer === undefined) return "behind";
+      if (answer.why !== undefined) return answer.why;
+      if (answer.list !== undefined) this.#answer(client, key, answer.list);
+    } else if (verb === "Get") {
       const list = this.#lists.get(key);
       client.needs = Math.max(client.needs, this.#keeper.indexOf(list));
       if (list !== undefined) this.#answer(client, key, list);

@@ -3,7 +3,9 @@
  *
  * @module
  */
-import type { IgnoredReason } from "./types.ts";
+import type { Client } from "./client.ts";
+import type { Lists } from "./lists.ts";
+import type { Counts, IgnoredReason } from "./types.ts";
 
 /** Counts that only grow; `Counts` says what they mean. */
 export class Tally {
@@ -18,4 +20,22 @@ export class Tally {
     long: 0,
     full: 0,
   };
+}
+
+/** How a server stands. */
+export function countsOf(
+  clients: Iterable<Client>,
+  tally: Tally,
+  lists: Lists,
+  disk: Counts["disk"],
+): Counts {
+  let [active, waitingLines, waitingBytes] = [0, 0, 0];
+  for (const { answers } of clients) {
+    active++;
+    waitingLines += answers.lines;
+    waitingBytes += answers.bytes;
+  }
+  const { keys, values, bytes } = lists;
+  const ignored = { ...tally.ignored };
+  return { active, ...tally, ignored, waitingLines, waitingBytes, keys, values, bytes, disk };
 }

@@ -24,8 +24,23 @@ export type TextInput =
   | { readonly kind: "ended"; readonly client: ClientId }
   /** The connection is no more, for whatever reason. */
   | { readonly kind: "gone"; readonly client: ClientId }
+  /** What came of an `ask`: of a Get the list, and why the request came to nothing, if it did. */
+  | {
+      readonly kind: "answered";
+      readonly client: ClientId;
+      readonly value: string | undefined;
+      readonly why: "full" | "malformed" | undefined;
+    }
   /** What a disk tells, of a server that has one. */
   | StoreInput;
+
+/** A request that is carried out elsewhere. Strings have a character a byte. */
+export interface RemoteRequest {
+  readonly verb: "Put" | "Get" | "Delete" | "Update";
+  readonly key: string;
+  readonly old: string;
+  readonly value: string;
+}
 
 export type TextEffect =
   /**
@@ -45,6 +60,8 @@ export type TextEffect =
   | { readonly kind: "close"; readonly client: ClientId }
   /** There is more to do, but others first: send a `wake` when all that arrived is handed in. */
   | { readonly kind: "yield" }
+  /** Carry a request out elsewhere; answered by `answered`. */
+  | { readonly kind: "ask"; readonly client: ClientId; readonly request: RemoteRequest }
   /** What is asked of the disk, of a server that has one. */
   | StoreEffect
   /** The lists are as the disk had them: clients may come. */
