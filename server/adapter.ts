@@ -22,6 +22,7 @@ import { ENCODED_BYTES_MAX, MESSAGES_VERSION } from "../work/messages.ts";
 import { ServerCore } from "./core.ts";
 import type { KindFactory } from "./kind.ts";
 import { DEFAULT_SERVER_LIMITS, type ServerLimits } from "./limits.ts";
+import { PEER_BYTES_MAX, TableLog } from "./log_adapter.ts";
 import { LogLimiter } from "./log_limiter.ts";
 import type { ServerSnapshot } from "./snapshot.ts";
 import type { ServerEffect, ServerInput } from "./types.ts";
@@ -40,6 +41,11 @@ export interface ServeOptions {
   readonly limits?: Partial<ServerLimits>;
   /** Kinds of work beside nonce search. */
   readonly kinds?: readonly KindFactory[];
+  /**
+   * The directory that keeps the jobs, made if need be, for this server alone. If left out, they
+   * are gone with this server.
+   */
+  readonly data?: string;
   /** Version of the messages: peers of another are turned away. Only tests have another. */
   readonly appVersion?: number;
 }
@@ -51,6 +57,11 @@ const REFUSALS_PER_SECOND = 1;
 const TRANSPORT_LIMITS: Partial<LspLimits> = {
   maxMessageBytes: ENCODED_BYTES_MAX,
   maxReassemblyBytes: 64 << 20,
+};
+
+/** The same where other servers speak to it, too. */
+const PEER_LIMITS: Partial<LspLimits> = {
+  maxMessageBytes: Math.max(ENCODED_BYTES_MAX, PEER_BYTES_MAX),
 };
 
 /** A server that listens. */
@@ -70,8 +81,9 @@ export interface RunningServer extends AsyncDisposable {
 }
 
 /**
- * Starts a server. Rejects with an OptionError for an option that cannot work, and with an LspError
- * if it cannot listen (port in use, unknown host).
+ * Starts a server. Rejects with an OptionError for an option that cannot work, with an LspError
+ * if it cannot listen (port in use, unknown host), and with a `DiskError` if its directory cannot
+ * be used.
  */
 export async function serve(options: ServeOptions): Promise<RunningServer> {
   const { host = "127.0.0.1", port, params, limits } = options;
@@ -90,10 +102,17 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
     port,
     appVersion: options.appVersion ?? MESSAGES_VERSION,
     onNotice,
-    limits: TRANSPORT_LIMITS,
+    limits: { ...TRANSPORT_LIMITS, ...(options.data !== undefined && PEER_LIMITS) },
     ...(params !== undefined && { params }),
   });
-  return new SocketServer(lsp, addresses, options);
+  const server = new SocketServer(lsp, addresses, options);
+  try {
+    await server.start();
+  } catch (error) {
+    await lsp.close();
+    throw error;
+  }
+  return server;
 }
 
 /** Throws an OptionError on a limit that is not known, or is no number. */
@@ -121,32 +140,53 @@ class SocketServer implements RunningServer {
   readonly port: number;
   readonly answersFromAsked: boolean;
   readonly closed: Promise<void>;
+  readonly #options: ServeOptions;
   readonly #lsp: LspServer;
-  readonly #core: ServerCore;
+  #core: ServerCore;
   readonly #log: NonNullable<ServeOptions["log"]>;
-  readonly #drive: Drive<ServerInput, ServerEffect>;
+  #drive: Drive<ServerInput, ServerEffect>;
   /** Where the connections come from; as many as there are connections. */
   readonly #addresses: Map<number, string>;
+  readonly #end = Promise.withResolvers<void>();
+  #table: TableLog | undefined;
+  #closing: Promise<void> | undefined;
 
   constructor(lsp: LspServer, addresses: Map<number, string>, options: ServeOptions) {
     this.host = lsp.host;
     this.port = lsp.port;
     this.answersFromAsked = lsp.answersFromAsked;
+    this.closed = this.#end.promise;
+    this.#options = options;
     this.#lsp = lsp;
     this.#log = options.log ?? (() => {});
     this.#addresses = addresses;
-    const addressOf = (connId: number): string | undefined => addresses.get(connId);
-    const { limits, kinds = [] } = options;
-    this.#core = new ServerCore({ addressOf, kinds, ...(limits !== undefined && { limits }) });
+    this.#core = this.#createCore(undefined);
     this.#drive = new Drive(this.#core, (effect) => this.#carryOut(effect));
-    const { signal } = options;
+  }
+
+  /** Opens the table, if it is to be kept, and begins to serve. */
+  async start(): Promise<void> {
+    const { data, appVersion, signal } = this.#options;
+    if (data !== undefined) {
+      const table = await TableLog.open({
+        directory: data,
+        listener: this.#lsp,
+        appVersion,
+        log: (text, level) => this.#log(text, level),
+        tell: (input) => this.#tell(input),
+      });
+      this.#table = table;
+      this.#core = this.#createCore(table.machine);
+      this.#drive = new Drive(this.#core, (effect) => this.#carryOut(effect));
+      table.replica.closed.catch((error: unknown) => this.#fail(error));
+      await table.led;
+    }
     const close = (): void => void this.close();
     if (signal?.aborted) close();
     signal?.addEventListener("abort", close, { once: true });
-    this.closed = this.#run().finally(() => {
-      this.#drive.stop();
-      signal?.removeEventListener("abort", close);
-    });
+    const ended = (): void => signal?.removeEventListener("abort", close);
+    this.closed.then(ended, ended);
+    void this.#run();
   }
 
   snapshot(): ServerSnapshot {
@@ -157,13 +197,48 @@ class SocketServer implements RunningServer {
     return this.#lsp.stats();
   }
 
-  async close(): Promise<void> {
-    await this.#lsp.close();
-    await this.closed;
+  close(): Promise<void> {
+    this.#closing ??= this.#close(undefined);
+    return this.#closing.then(() => this.closed);
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  async #close(error: unknown): Promise<void> {
+    // What the miners reported last is kept, too.
+    if (error === undefined) this.#tell({ kind: "leave" });
+    await this.#table?.replica.close().catch(() => {});
+    this.#drive.stop();
+    await this.#lsp.close();
+    if (error === undefined) this.#end.resolve();
+    else this.#end.reject(error);
+  }
+
+  #fail(error: unknown): void {
+    this.#closing ??= this.#close(error);
+  }
+
+  #createCore(table: TableLog["machine"] | undefined): ServerCore {
+    const { limits, kinds = [] } = this.#options;
+    const startedMs = Date.now() - performance.now();
+    return new ServerCore({
+      addressOf: (connId) => this.#addresses.get(connId),
+      kinds,
+      unixMs: (nowMs) => Math.round(startedMs + nowMs),
+      ...(limits !== undefined && { limits }),
+      ...(table !== undefined && { table }),
+    });
+  }
+
+  /** Tells the core; a mistake of ours ends the server. */
+  #tell(input: ServerInput): void {
+    try {
+      this.#drive.tell(input);
+    } catch (error) {
+      this.#fail(error);
+    }
   }
 
   /** Reads until the listener is closed. */
@@ -172,17 +247,20 @@ class SocketServer implements RunningServer {
       for (;;) {
         const input = await this.#next();
         if (input === undefined) return;
-        this.#drive.tell(input);
-        if (input.kind === "gone") this.#addresses.delete(input.connId);
+        const replica = this.#table?.replica;
+        if (input.kind === "payload" && replica?.takes(input.connId, input.payload)) continue;
+        this.#tell(input);
+        if (input.kind !== "gone") continue;
+        replica?.gone(input.connId);
+        this.#addresses.delete(input.connId);
       }
     } catch (error) {
-      await this.#lsp.close();
-      throw error;
+      this.#fail(error);
     }
   }
 
   /** The next thing that happened; undefined when the listener is closed. */
-  async #next(): Promise<ServerInput | undefined> {
+  async #next(): Promise<Extract<ServerInput, { readonly connId: number }> | undefined> {
     try {
       const { connId, payload, wire } = await this.#lsp.read();
       return { kind: "payload", connId, wire, payload };
@@ -197,6 +275,7 @@ class SocketServer implements RunningServer {
 
   #carryOut(effect: ServerEffect): void {
     if (effect.kind === "log") return this.#log(effect.text, effect.level);
+    if (effect.kind === "propose") return this.#table!.propose(effect.id, effect.command);
     try {
       if (effect.kind === "close") this.#lsp.closeConn(effect.connId);
       else this.#lsp.write(effect.connId, effect.payload);

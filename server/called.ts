@@ -1,13 +1,16 @@
 /**
- * What the log calls miners, and what it says of them.
+ * What the log calls miners and jobs, and what it says of them.
  *
  * @module
  */
 import { readablePlural } from "../base/text.ts";
+import { idText } from "../work/job_id.ts";
 import type { Join } from "../work/messages.ts";
-import { readableRate } from "../work/readable.ts";
+import { hexDigits, readableRate } from "../work/readable.ts";
 import type { Worker } from "../work/roster.ts";
 import type { Task } from "../work/task.ts";
+import { nameOf } from "./askers.ts";
+import type { SearchJob } from "./search_job.ts";
 
 /** What a miner says of itself, for people; a classic one says neither threads nor rate. */
 export function described({
@@ -17,6 +20,16 @@ export function described({
 }: Pick<Join, "threads" | "rate" | "label">): string {
   const each = threads > 0 ? `, ${readablePlural(threads, "thread")}` : "";
   return `${label}${each}${rate > 0 ? `, about ${readableRate(rate)}` : ""}`;
+}
+
+/** A job that is begun with, as the log has it. */
+export function begunText(job: SearchJob, address: string | undefined): string {
+  const { spec, id, detached } = job.record;
+  const size = spec.upper - spec.lower + 1n;
+  const kind = spec.target === undefined ? "" : `, target ${hexDigits(spec.target)}`;
+  const what = `${readablePlural(size, "nonce")}${kind}${detached ? ", detached" : ""}`;
+  const from = address === undefined ? "" : ` from ${address}`;
+  return `job ${nameOf(job)}${job.isKept ? ` (${idText(id)})` : ""} accepted${from}: ${what}`;
 }
 
 /** A miner in the log: its connection's number, and its name if it has one. */

@@ -1,5 +1,8 @@
 /**
- * Those who ask: client connections, the jobs they have running, and what they are told.
+ * Those who ask: client connections, the jobs they have running, and what they are told. What was
+ * accepted is in the table first, and so is an answer before anybody hears it.
+ *
+ * Jobs over the classic wire are in no table: its clients have no word to come back with.
  *
  * @module
  */
@@ -8,85 +11,64 @@ import { readableDuration, readablePlural } from "../base/text.ts";
 import type { Wire } from "../lsp/mod.ts";
 import { type ClassicMessage, classicResult, encodeClassicMessage } from "../work/classic.ts";
 import type { Fleet } from "../work/fleet.ts";
-import { UINT64_MAX } from "../work/hash.ts";
-import { MESSAGE_BYTES_MAX, type Message, type Status } from "../work/messages.ts";
+import { idText } from "../work/job_id.ts";
+import type { Message, Submit } from "../work/messages.ts";
 import { hexDigits } from "../work/readable.ts";
-import { Account } from "../work/scheduler.ts";
-import { type SearchSpec, subjectBytes, whyNoSearch } from "../work/subject.ts";
+import { isSameSearch, type SearchSpec } from "../work/subject.ts";
+import { Admission } from "./admission.ts";
+import {
+  Asker,
+  askerOf,
+  CLASSIC_SESSIONS,
+  type Client,
+  LOOKING_SESSIONS,
+  nameOf,
+} from "./askers.ts";
+import { begunText } from "./called.ts";
+import type { Desk } from "./desk.ts";
+import { Inquiries } from "./inquiries.ts";
+import type { Ledger } from "./ledger.ts";
 import type { ServerLimits } from "./limits.ts";
-import type { Topic } from "./log_limiter.ts";
 import { SearchJob } from "./search_job.ts";
-import type { Share, Shares } from "./shares.ts";
-import type { JobTable, SearchAnswer } from "./table.ts";
-
-/** A session: what one client asked for, over the connection that it used last. */
-export class Asker extends Account {
-  readonly session: bigint;
-  readonly wire: Wire;
-  connId: number;
-  /** Live jobs by the client's number. */
-  readonly jobs: Map<number, SearchJob> = new Map();
-  /** What its address has; that of its first connection. */
-  readonly share: Share;
-  /** Messages of its live jobs, in bytes of UTF-8. */
-  messageBytes = 0;
-
-  constructor(session: bigint, wire: Wire, connId: number, share: Share) {
-    super();
-    this.session = session;
-    this.wire = wire;
-    this.connId = connId;
-    this.share = share;
-  }
-}
-
-/** A connection that asked for jobs. */
-export interface Client {
-  readonly connId: number;
-  readonly asker: Asker;
-  /** Classic requests that wait for the one before: their Results could not be told apart. */
-  readonly waiting: SearchSpec[];
-  /** Classic requests so far; each gets the next number. */
-  requests: number;
-}
-
-/** What the clients' desk needs of the core. */
-export interface Desk {
-  write(connId: number, message: Message): void;
-  writeRaw(connId: number, payload: Uint8Array): void;
-  /** Hangs up. */
-  close(connId: number): void;
-  /** Searches what of the job no miner can be trusted with. */
-  searchLast(job: SearchJob): void;
-  tell(level: "info" | "warn", text: string, topic?: Topic): void;
-  /** Where a connection comes from, for people, as far as that is known. */
-  addressOf(connId: number): string | undefined;
-  reject(reason: string): void;
-}
-
-/** Sessions of classic clients count from here: no native client can name them. */
-const CLASSIC_SESSIONS = 1n << 64n;
+import type { Shares } from "./shares.ts";
+import { tellStatusOf } from "./status.ts";
+import { type JobName, type SearchAnswer, SearchRecord } from "./table.ts";
 
 export class Clients {
   readonly byConnId: Map<number, Client> = new Map();
   readonly #askers = new Map<bigint, Asker>();
   readonly #limits: ServerLimits;
-  readonly #table: JobTable;
+  readonly #ledger: Ledger;
   readonly #fleet: Fleet;
   readonly #shares: Shares;
+  readonly #admission: Admission;
+  readonly #inquiries: Inquiries;
   readonly #desk: Desk;
 
-  constructor(limits: ServerLimits, table: JobTable, fleet: Fleet, shares: Shares, desk: Desk) {
+  constructor(limits: ServerLimits, ledger: Ledger, fleet: Fleet, shares: Shares, desk: Desk) {
     this.#limits = limits;
     this.#shares = shares;
-    this.#table = table;
+    this.#ledger = ledger;
     this.#fleet = fleet;
     this.#desk = desk;
+    this.#admission = new Admission(limits, shares);
+    this.#inquiries = new Inquiries(ledger, {
+      write: (connId, message) => desk.write(connId, message),
+      jobOf: (name) => this.jobOf(name),
+      follow: (job, client, number) => this.#follow(job, client, number),
+      tellAnswer: (connId, number, answer) => this.#tellAnswer("cbor", connId, number, answer),
+      drop: (job, nowMs) => this.#drop(job, "cancelled", nowMs),
+    });
+  }
+
+  /** The job of that name that is at work. */
+  jobOf({ session, number }: JobName): SearchJob | undefined {
+    return this.#askers.get(session)?.jobs.get(number);
   }
 
   /** How many things each table holds now, by name, to see that none grows for ever. */
   tableSizes(): Record<string, number> {
-    const { size: records, answers, sessions } = this.#table;
+    const { size: records, answers, sessions } = this.#ledger.table;
     const [clients, askers] = [this.byConnId.size, this.#askers.size];
     const { size: shares } = this.#shares;
     return { clients, askers, sessions: sessions.size, records, answers, shares };
@@ -94,23 +76,19 @@ export class Clients {
 
   /** A native client's message. */
   handle(connId: number, message: Message, nowMs: Millis): void {
-    if (message.kind === "cancel") return this.#cancel(connId, message.job, nowMs);
-    if (message.kind !== "submit") return this.#desk.reject(`${message.kind} from a client`);
-    const { job: number, session, work } = message;
+    const session = "session" in message ? message.session : LOOKING_SESSIONS + BigInt(connId);
+    const number = "job" in message ? (message.job ?? 0) : 0;
+    if (!["submit", "attach", "fetched", "cancel", "list", "end"].includes(message.kind)) {
+      return this.#desk.reject(`${message.kind} from a client`);
+    }
     const client = this.#clientOf(connId, "cbor", session, number);
     if (client === undefined) return;
-    if (client.asker.session !== session) {
+    if ("session" in message && client.asker.session !== session) {
       return this.#refuse(client, number, "a connection speaks for one session only", nowMs);
     }
-    // What it said before it came back over a newer one, and what is late: it has said it again.
-    if (connId < client.asker.connId) return this.#desk.reject("submit over a connection given up");
-    client.asker.connId = connId;
-    const known = this.#table.find({ session, number }, work);
-    if (known === undefined) return this.#start(client, number, work, nowMs);
-    if (known.kind === "answered") return this.#tellAnswer(client.asker, number, known.answer);
-    if (known.kind === "taken") {
-      this.#refuse(client, number, `its number ${number} stands for another job`, nowMs);
-    }
+    if (message.kind === "submit") return this.#submit(client, message, nowMs);
+    if (message.kind === "cancel") return this.#cancel(client, number, nowMs);
+    this.#inquiries.handle(client, message, nowMs);
   }
 
   /** A classic client's Request. */
@@ -125,34 +103,195 @@ export class Clients {
     this.#startWaiting(client, nowMs);
   }
 
-  /** The connection ended: its jobs are dropped, those of others go on. `why` is for people. */
+  /**
+   * The connection ended. Its classic jobs are dropped; the others wait for their client for a
+   * while. `why` is for people.
+   */
   leave(connId: number, why: string, nowMs: Millis): void {
     const client = this.byConnId.get(connId);
     if (client === undefined) return;
     this.byConnId.delete(connId);
     this.#shares.leave(connId);
     client.waiting.length = 0;
-    const { asker } = client;
+    const { asker, attached } = client;
+    for (const job of asker.jobs.values()) job.followers.delete(connId);
+    for (const name of attached.values()) this.jobOf(name)?.followers.delete(connId);
     // Its client has come back over another connection.
     if (asker.connId !== connId) return;
-    this.#askers.delete(asker.session);
-    const jobs = [...asker.jobs.values()];
-    for (const job of jobs) this.#giveBack(job);
-    this.#table.end(asker.session);
-    if (jobs.length > 0) {
-      const what = jobs.length === 1 ? "its job is" : `its ${jobs.length} jobs are`;
-      this.#desk.tell("info", `client ${connId} left: ${why}; ${what} dropped`);
+    asker.isHere = false;
+    asker.goneMs = nowMs;
+    const patienceMs = asker.wire === "json" ? 0 : this.#limits.orphanMs;
+    if (patienceMs === 0) return this.#dropOrphans(asker, why, nowMs);
+    const waits = [...asker.jobs.values()].filter(({ record }) => !record.detached).length;
+    if (waits > 0) {
+      const what = waits === 1 ? "its job waits" : `its ${waits} jobs wait`;
+      const until = readableDuration(patienceMs / 1000);
+      this.#desk.tell("info", `client ${connId} left: ${why}; ${what} for it ${until} at most`);
     }
-    for (const job of jobs) this.#fleet.dropJob(job, nowMs);
+    this.#tidy(asker);
+  }
+
+  /** Drops the jobs whose clients have not come back, and are not to go on without them. */
+  dropOrphans(nowMs: Millis): void {
+    for (const asker of this.#askers.values()) {
+      if (asker.isHere || nowMs - asker.goneMs < this.#limits.orphanMs) continue;
+      this.#dropOrphans(asker, "it has not come back", nowMs);
+    }
+  }
+
+  /** This server leads: goes on with every job of the table that is not at work. */
+  lead(nowMs: Millis): void {
+    const sessions = [...this.#ledger.table.sessions.values()];
+    const records = sessions.flatMap((session) => [...session.records.values()]);
+    const restored = records.filter(({ name }) => this.jobOf(name) === undefined);
+    for (const record of restored.sort((a, b) => a.seq - b.seq)) {
+      const { session, number } = record.name;
+      const known = this.#askers.get(session);
+      // Its submit is on the way here.
+      if (known?.pending.has(number)) continue;
+      const asker = known ?? new Asker(session, "cbor", 0, this.#shares.of(0, undefined), nowMs);
+      this.#askers.set(session, asker);
+      this.#admission.count(asker, record.spec, 1);
+      this.#begin(asker, record.copy(), nowMs);
+    }
+    if (restored.length === 0) return;
+    const jobs = readablePlural(restored.length, "job");
+    this.#desk.tell("info", `going on with ${jobs} of the table`);
   }
 
   /** All of the job is searched. */
   answer(job: SearchJob, nowMs: Millis): void {
+    const { best, met, name, seq } = job.record;
+    const answer = { best: best!, met };
+    if (!job.isKept) return this.#answered(job, answer, nowMs);
+    this.#ledger.forget(job);
+    this.#ledger.propose([{ kind: "answer", name, seq, ...answer }], nowMs, (thenMs) => {
+      if (this.jobOf(name) === job) this.#answered(job, answer, thenMs);
+    });
+  }
+
+  /** The job cannot be done: its client is told why. */
+  giveUp(job: SearchJob, reason: string, nowMs: Millis): void {
     const asker = askerOf(job);
     const { number } = job.record.name;
+    const client = this.byConnId.get(asker.connId);
+    const others = [...job.followers].filter(([connId]) => connId !== asker.connId);
+    this.#end(job, nowMs);
+    this.#fleet.dropJob(job, nowMs);
+    for (const [connId, each] of others) {
+      this.#desk.write(connId, { kind: "refused", job: each, reason });
+    }
+    if (client !== undefined) this.#refuse(client, number, reason, nowMs);
+  }
+
+  /** Tells native clients how their jobs stand; those that make no progress less often. */
+  tellStatus(nowMs: Millis): void {
+    tellStatusOf(this.#fleet, this.#limits, nowMs, (connId, status) => {
+      this.#desk.write(connId, status);
+    });
+  }
+
+  // ---- jobs
+
+  #submit(client: Client, { job: number, session, work, detached }: Submit, nowMs: Millis): void {
+    const { connId, asker } = client;
+    // What it said before it came back over a newer one, and what is late: it has said it again.
+    if (connId < asker.connId) return this.#desk.reject("submit over a connection given up");
+    asker.connId = connId;
+    asker.isHere = true;
+    const taken = (): void =>
+      this.#refuse(client, number, `its number ${number} stands for another job`, nowMs);
+    const job = asker.jobs.get(number);
+    if (job !== undefined) {
+      return isSameSearch(job.record.spec, work) ? this.#follow(job, client, number) : taken();
+    }
+    const pending = asker.pending.get(number);
+    if (pending !== undefined) return isSameSearch(pending.spec, work) ? undefined : taken();
+    const known = this.#ledger.table.find({ session, number }, work);
+    if (known?.kind === "taken") return taken();
+    if (known?.kind === "answered") {
+      this.#tellAccepted(connId, number, known.answer.id);
+      return this.#tellAnswer("cbor", connId, number, known.answer);
+    }
+    const reason = this.#admission.objection(asker, work, this.#ledger.table.answers);
+    if (reason !== undefined) return this.#refuse(client, number, reason, nowMs);
+    this.#propose(asker, { session, number }, work, detached ?? false, nowMs);
+  }
+
+  /** Has the job put into the table, and begins with it when it is there. */
+  #propose(asker: Asker, name: JobName, spec: SearchSpec, detached: boolean, nowMs: Millis): void {
+    const pending = { spec, isCancelled: false };
+    asker.pending.set(name.number, pending);
+    this.#admission.count(asker, spec, 1);
+    const then = (thenMs: Millis): void => {
+      asker.pending.delete(name.number);
+      const record = this.#ledger.table.record(name);
+      if (record !== undefined && !pending.isCancelled) {
+        return this.#begin(asker, record.copy(), thenMs);
+      }
+      this.#admission.count(asker, spec, -1);
+      if (pending.isCancelled) this.#ledger.propose([{ kind: "forget", name }], thenMs);
+      this.#tidy(asker);
+    };
+    const giveUp = (why: string, thenMs: Millis): void => {
+      asker.pending.delete(name.number);
+      this.#admission.count(asker, spec, -1);
+      const client = this.byConnId.get(asker.connId);
+      const reason = `the server cannot keep new jobs now: ${why}`;
+      if (client !== undefined) this.#refuse(client, name.number, reason, thenMs);
+      this.#tidy(asker);
+    };
+    const submit = { kind: "submit", name, work: spec, detached } as const;
+    this.#ledger.propose([submit], nowMs, then, giveUp);
+  }
+
+  #startWaiting(client: Client, nowMs: Millis): void {
+    const { asker } = client;
+    if (asker.jobs.size > 0) return;
+    const spec = client.waiting.shift();
+    if (spec === undefined) return;
+    const number = ++client.requests;
+    const reason = this.#admission.objection(asker, spec, this.#ledger.table.answers);
+    if (reason !== undefined) return this.#refuse(client, number, reason, nowMs);
+    this.#admission.count(asker, spec, 1);
+    this.#begin(asker, new SearchRecord({ session: asker.session, number }, spec), nowMs);
+  }
+
+  /** Puts the fleet to work on a job; its share is counted already. */
+  #begin(asker: Asker, record: SearchRecord, nowMs: Millis): void {
+    const { number } = record.name;
+    const job = new SearchJob(record, asker, this.#fleet.takeSeq(), this.#limits, nowMs);
+    asker.jobs.set(number, job);
+    const client = this.byConnId.get(asker.connId);
+    if (client !== undefined) {
+      this.#desk.tell("info", begunText(job, this.#desk.addressOf(client.connId)));
+      this.#follow(job, client, number);
+    }
+    this.#desk.searchLast(job);
+    if (job.isDone) return this.answer(job, nowMs);
+    this.#fleet.addJob(job, nowMs);
+  }
+
+  #follow(job: SearchJob, { connId, asker }: Client, number: number): void {
+    if (!job.followers.has(connId) && job.followers.size >= this.#limits.maxFollowers) {
+      const reason = `job ${idText(job.record.id)} has ${this.#limits.maxFollowers} followers`;
+      return this.#desk.write(connId, { kind: "refused", job: number, reason });
+    }
+    job.followers.set(connId, number);
+    if (asker.wire === "cbor") this.#tellAccepted(connId, number, job.record.id);
+  }
+
+  #tellAccepted(connId: number, job: number, id: number): void {
+    const durable = this.#ledger.isDurable;
+    this.#desk.write(connId, { kind: "accepted", job, id, durable });
+  }
+
+  #answered(job: SearchJob, answer: SearchAnswer, nowMs: Millis): void {
+    const asker = askerOf(job);
     this.#giveBack(job);
-    const answer = this.#table.answer(job.record);
-    this.#tellAnswer(asker, number, answer);
+    for (const [connId, number] of job.followers) {
+      this.#tellAnswer(asker.wire, connId, number, answer);
+    }
     const { best, met } = answer;
     const missed = met ? "" : ", target not met";
     const took = readableDuration((nowMs - job.arrivedMs) / 1000);
@@ -162,55 +301,70 @@ export class Clients {
     if (client !== undefined) this.#startWaiting(client, nowMs);
   }
 
-  /** The job cannot be done: its client is told why. */
-  giveUp(job: SearchJob, reason: string, nowMs: Millis): void {
-    const asker = askerOf(job);
-    const { name } = job.record;
-    this.#giveBack(job);
-    this.#table.forget(name);
-    this.#fleet.dropJob(job, nowMs);
-    const client = this.byConnId.get(asker.connId);
-    if (client !== undefined) this.#refuse(client, name.number, reason, nowMs);
-  }
-
-  /** Tells native clients how their jobs stand; those that make no progress less often. */
-  tellStatus(nowMs: Millis): void {
-    const miners = this.#fleet.roster.workers.size;
-    for (const job of this.#fleet.jobs) {
-      if (!(job instanceof SearchJob)) continue;
-      const sinceMs = nowMs - job.statusMs;
-      if (sinceMs < this.#limits.statusMs) continue;
-      const { done } = job.record;
-      const moved = done !== job.statusDone || miners !== job.statusMiners;
-      if (!moved && sinceMs < this.#limits.statusIdleMs) continue;
-      job.rate.sample(done - job.statusDone, sinceMs);
-      job.statusMs = nowMs;
-      job.statusDone = done;
-      job.statusMiners = miners;
-      const { wire, connId } = askerOf(job);
-      if (wire === "cbor") this.#desk.write(connId, this.#statusOf(job));
-    }
-  }
-
-  #tellAnswer({ wire, connId }: Asker, job: number, { best, met }: SearchAnswer): void {
+  #tellAnswer(wire: Wire, connId: number, job: number, { best, met }: SearchAnswer): void {
     if (wire === "cbor") return this.#desk.write(connId, { kind: "answer", job, best, met });
     this.#desk.writeRaw(connId, encodeClassicMessage(classicResult(best)));
   }
 
-  #statusOf(job: SearchJob): Status {
-    const { roster, jobs } = this.#fleet;
-    const { name, done, best } = job.record;
-    // A job that is alone has the whole fleet, also while too little of it is measured.
-    const jobRate = jobs.size === 1 ? roster.fleetRate : (job.rate.value ?? 0);
-    const status: Status = {
-      kind: "status",
-      job: name.number,
-      done: done > UINT64_MAX ? UINT64_MAX : done,
-      jobRate,
-      fleetRate: roster.fleetRate,
-      miners: roster.workers.size,
-    };
-    return best === undefined ? status : { ...status, best };
+  // ---- ends
+
+  #cancel(client: Client, number: number, nowMs: Millis): void {
+    const { asker, attached, connId } = client;
+    const other = attached.get(number);
+    if (other !== undefined) {
+      this.jobOf(other)?.followers.delete(connId);
+      attached.delete(number);
+      return;
+    }
+    const pending = asker.pending.get(number);
+    if (pending !== undefined) pending.isCancelled = true;
+    const job = asker.jobs.get(number);
+    if (job !== undefined) return this.#drop(job, "cancelled", nowMs);
+    // An unknown number is no fault: it was cancelled before.
+    const name = { session: asker.session, number };
+    if (this.#ledger.table.answerOf(name) === undefined) return;
+    this.#ledger.propose([{ kind: "forget", name }], nowMs);
+  }
+
+  #dropOrphans(asker: Asker, why: string, nowMs: Millis): void {
+    const jobs = [...asker.jobs.values()].filter(({ record }) => !record.detached);
+    for (const pending of asker.pending.values()) pending.isCancelled = true;
+    for (const job of jobs) this.#end(job, nowMs);
+    if (jobs.length > 0) {
+      const what = jobs.length === 1 ? "its job is" : `its ${jobs.length} jobs are`;
+      this.#desk.tell("info", `client ${asker.connId} left: ${why}; ${what} dropped`);
+    }
+    for (const job of jobs) this.#fleet.dropJob(job, nowMs);
+    this.#tidy(asker);
+  }
+
+  #drop(job: SearchJob, why: string, nowMs: Millis): void {
+    this.#desk.tell("info", `job ${nameOf(job)} ${why}`);
+    this.#end(job, nowMs);
+    this.#fleet.dropJob(job, nowMs);
+  }
+
+  /** The job lives no longer, here and in the table. */
+  #end(job: SearchJob, nowMs: Millis): void {
+    this.#giveBack(job);
+    this.#ledger.forget(job);
+    const { name } = job.record;
+    if (job.isKept) this.#ledger.propose([{ kind: "forget", name }], nowMs);
+  }
+
+  /** What the job took is free for others. */
+  #giveBack(job: SearchJob): void {
+    const asker = askerOf(job);
+    const { name, spec } = job.record;
+    asker.jobs.delete(name.number);
+    this.#admission.count(asker, spec, -1);
+    this.#tidy(asker);
+  }
+
+  #tidy(asker: Asker): void {
+    if (asker.isIdle && this.#askers.get(asker.session) === asker) {
+      this.#askers.delete(asker.session);
+    }
   }
 
   /** The client behind the connection, a new one if need be; undefined if the house is full. */
@@ -218,7 +372,7 @@ export class Clients {
     const known = this.byConnId.get(connId);
     if (known !== undefined) return known;
     const share = this.#shares.of(connId, this.#desk.addressOf(connId));
-    const reason = this.#whyFull(share);
+    const reason = this.#admission.whyFull(share, this.byConnId.size);
     if (reason !== undefined) {
       this.#desk.tell("warn", `client ${connId} refused: ${reason}`, "stranger");
       if (wire === "cbor") this.#desk.write(connId, { kind: "refused", job, reason });
@@ -228,95 +382,9 @@ export class Clients {
     const asker = this.#askers.get(session) ?? new Asker(session, wire, connId, share);
     this.#shares.enter(connId, share, "clients");
     this.#askers.set(session, asker);
-    const client = { connId, asker, waiting: [], requests: 0 };
+    const client = { connId, asker, waiting: [], requests: 0, attached: new Map() };
     this.byConnId.set(connId, client);
     return client;
-  }
-
-  #whyFull(share: Share): string | undefined {
-    const { maxClients, maxClientsPerAddress } = this.#limits;
-    if (this.byConnId.size >= maxClients) {
-      return `the server has reached its limit of ${maxClients} clients`;
-    }
-    if (share.clients < maxClientsPerAddress) return undefined;
-    return `this address has reached its limit of ${maxClientsPerAddress} clients`;
-  }
-
-  /** The job lives no longer: what it took is free for others. */
-  #giveBack(job: SearchJob): void {
-    const asker = askerOf(job);
-    const { name, spec } = job.record;
-    asker.jobs.delete(name.number);
-    const bytes = subjectBytes(spec.subject);
-    asker.messageBytes -= bytes;
-    this.#shares.countJob(asker.share, bytes, -1);
-  }
-
-  #cancel(connId: number, number: number, nowMs: Millis): void {
-    const asker = this.byConnId.get(connId)?.asker;
-    const job = asker?.jobs.get(number);
-    // An unknown number is no fault: the answer and the Cancel crossed.
-    if (asker === undefined || job === undefined) return;
-    this.#giveBack(job);
-    this.#table.forget(job.record.name);
-    this.#desk.tell("info", `job ${nameOf(job)} cancelled`);
-    this.#fleet.dropJob(job, nowMs);
-  }
-
-  #startWaiting(client: Client, nowMs: Millis): void {
-    if (client.asker.jobs.size > 0) return;
-    const spec = client.waiting.shift();
-    if (spec !== undefined) this.#start(client, ++client.requests, spec, nowMs);
-  }
-
-  #start(client: Client, number: number, spec: SearchSpec, nowMs: Millis): void {
-    const { asker } = client;
-    const reason = this.#objection(asker, spec);
-    if (reason !== undefined) return this.#refuse(client, number, reason, nowMs);
-    const submitted = this.#table.submit({ session: asker.session, number }, spec);
-    if (submitted.kind !== "new") return;
-    const size = spec.upper - spec.lower + 1n;
-    const kind = spec.target === undefined ? "" : `, target ${hexDigits(spec.target)}`;
-    const what = `${readablePlural(size, "nonce")}${kind}`;
-    const address = this.#desk.addressOf(client.connId);
-    const from = address === undefined ? "" : ` from ${address}`;
-    this.#desk.tell("info", `job ${client.connId}/${number} accepted${from}: ${what}`);
-    const seq = this.#fleet.takeSeq();
-    const job = new SearchJob(submitted.record, asker, seq, this.#limits, nowMs);
-    asker.jobs.set(number, job);
-    const bytes = subjectBytes(spec.subject);
-    asker.messageBytes += bytes;
-    this.#shares.countJob(asker.share, bytes, 1);
-    this.#desk.searchLast(job);
-    if (job.isDone) return this.answer(job, nowMs);
-    this.#fleet.addJob(job, nowMs);
-  }
-
-  /** Why the job cannot be done, in one line. */
-  #objection(asker: Asker, spec: SearchSpec): string | undefined {
-    const nonsense = whyNoSearch(spec);
-    if (nonsense !== undefined) return nonsense;
-    const bytes = subjectBytes(spec.subject);
-    if (bytes > MESSAGE_BYTES_MAX) return `the message is longer than ${MESSAGE_BYTES_MAX} bytes`;
-    const { share } = asker;
-    const limits = this.#limits;
-    const reached = (who: string, limit: number, what: string): string =>
-      `${who} has reached its limit of ${limit} ${what}`;
-    for (const [who, jobs, most] of [
-      ["this client", asker.jobs.size, limits.maxJobsPerClient],
-      ["this address", share.jobs, limits.maxJobsPerAddress],
-      ["the server", this.#table.size, limits.maxJobs],
-    ] as const) {
-      if (jobs >= most) return reached(who, most, "jobs");
-    }
-    for (const [who, held, most] of [
-      ["this client", asker.messageBytes, limits.maxMessageBytesPerClient],
-      ["this address", share.messageBytes, limits.maxMessageBytesPerAddress],
-      ["the server", this.#table.subjectBytes, limits.maxMessageBytesTotal],
-    ] as const) {
-      if (held + bytes > most) return reached(who, most, "bytes of messages");
-    }
-    return undefined;
   }
 
   /** Says no in one line; the classic wire has no words for it but to hang up. */
@@ -327,14 +395,4 @@ export class Clients {
     this.leave(connId, "refused", nowMs);
     this.#desk.close(connId);
   }
-}
-
-/** The session that asked for the job. */
-export function askerOf(job: SearchJob): Asker {
-  return job.account as Asker;
-}
-
-/** For people: the connection and the client's number. */
-function nameOf(job: SearchJob): string {
-  return `${askerOf(job).connId}/${job.record.name.number}`;
 }

@@ -10,29 +10,31 @@
  *
  * @module
  */
-import { invariant, type Machine, type Millis, type Wake } from "../base/machine.ts";
+import { earlier, invariant, type Machine, type Millis, type Wake } from "../base/machine.ts";
 import { Outbox } from "../base/outbox.ts";
-import { oneLine } from "../base/text.ts";
 import type { Wire } from "../lsp/mod.ts";
 import { classicRequest, decodeClassicMessage, encodeClassicMessage } from "../work/classic.ts";
 import { Fleet, type FleetPort } from "../work/fleet.ts";
 import type { Interval } from "../work/interval_set.ts";
-import type { Hashing, Join, Message } from "../work/messages.ts";
-import { Worker } from "../work/roster.ts";
+import type { Message } from "../work/messages.ts";
+import type { Worker } from "../work/roster.ts";
 import { hashOf, type Subject } from "../work/subject.ts";
 import type { Task } from "../work/task.ts";
 import { decodeMessage, encodeMessage, headOf } from "../work/wire.ts";
-import { called, described } from "./called.ts";
-import { askerOf, Clients } from "./clients.ts";
+import { askerOf, nameOf } from "./askers.ts";
+import { called } from "./called.ts";
+import { Clients } from "./clients.ts";
 import { type KindFactory, type KindPort, Kinds } from "./kind.ts";
+import { Ledger } from "./ledger.ts";
 import { DEFAULT_SERVER_LIMITS, type ServerLimits } from "./limits.ts";
 import { type LogLimiter, logRooms, type Topic } from "./log_limiter.ts";
+import { Miners } from "./miners.ts";
 import { Searches } from "./search.ts";
 import { type Chunk, SearchJob } from "./search_job.ts";
 import { Reports } from "./reports.ts";
-import { type Share, Shares } from "./shares.ts";
+import { Shares } from "./shares.ts";
 import { type ServerSnapshot, snapshotOf } from "./snapshot.ts";
-import { JobTable } from "./table.ts";
+import { TableMachine } from "./table_machine.ts";
 import type { ServerEffect, ServerInput } from "./types.ts";
 
 /** A range that was accepted as searched just now, for the first time; both ends included. */
@@ -40,6 +42,7 @@ export interface Accepted {
   /** Connection and number of the client's job. */
   readonly client: number;
   readonly job: number;
+  readonly subject: Subject;
   readonly lower: bigint;
   readonly upper: bigint;
   /** Connection of the miner; undefined: the server searched it itself. */
@@ -57,20 +60,30 @@ export interface ServerCoreOptions {
   readonly addressOf?: (connId: number) => string | undefined;
   /** Kinds of work beside nonce search. */
   readonly kinds?: readonly KindFactory[];
+  /**
+   * The table, if it is to outlive this core: then it changes by `propose` effects alone, which
+   * others apply to it, and the core serves nobody before it is told to `lead`.
+   */
+  readonly table?: TableMachine;
+  /** Unix time in milliseconds at `nowMs`; `nowMs` itself if left out. */
+  readonly unixMs?: (nowMs: Millis) => number;
   /** Told of every accepted range, for tests and simulations. */
   readonly onAccept?: (accepted: Accepted) => void;
 }
 
+/** By these a stranger turns out to be a client. */
+const FIRST_WORDS: ReadonlySet<Message["kind"]> = new Set(["submit", "attach", "list", "end"]);
 /** Distinct reasons that are counted apart; more come under "other". */
 const REASONS_MAX = 64;
 
 /** The server as a state machine; see the module. */
 export class ServerCore implements Machine<ServerInput, ServerEffect> {
   readonly limits: ServerLimits;
-  readonly #table: JobTable;
+  readonly #ledger: Ledger;
   readonly #fleet: Fleet;
   readonly #searches: Searches;
   readonly #clients: Clients;
+  readonly #miners: Miners;
   readonly #kinds: Kinds;
   readonly #shares = new Shares();
   readonly #reports: Reports;
@@ -95,18 +108,22 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
       hash: options.hash ?? hashOf,
       accepted: (job, piece, miner) => this.#accepted(job, piece, miner),
       suspected: (job, reason, miner) => {
-        const name = `${askerOf(job).connId}/${job.record.name.number}`;
-        this.#tell("warn", `miner ${miner.connId}: ${reason} in job ${name}`, "doubt");
+        this.#tell("warn", `miner ${miner.connId}: ${reason} in job ${nameOf(job)}`, "doubt");
       },
     });
-    this.#table = new JobTable(this.limits.maxAnswers);
+    const propose = (id: number, command: Uint8Array): void =>
+      this.#effects.push({ kind: "propose", id, command });
+    this.#ledger = new Ledger(options.table ?? new TableMachine(), {
+      propose: options.table === undefined ? undefined : propose,
+      unixMs: options.unixMs ?? ((nowMs) => nowMs),
+    });
     const port: KindPort = {
       write: (connId, message) => this.#write(connId, message),
       tell: (level, text) => this.#tell(level, text),
       addressOf: (connId) => this.#addressOf(connId),
       reject: (reason) => this.#reject(reason),
     };
-    this.#clients = new Clients(this.limits, this.#table, this.#fleet, this.#shares, {
+    this.#clients = new Clients(this.limits, this.#ledger, this.#fleet, this.#shares, {
       ...port,
       writeRaw: (connId, payload) => this.#writeRaw(connId, payload),
       close: (connId) => this.#close(connId),
@@ -114,13 +131,28 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
       tell: (level, text, topic) => this.#tell(level, text, topic),
     });
     this.#kinds = new Kinds(options.kinds ?? [], this.#fleet, port);
+    this.#miners = new Miners(this.limits, this.#fleet, this.#shares, {
+      ...port,
+      close: (connId) => this.#close(connId),
+      tell: (level, text, topic) => this.#tell(level, text, topic),
+      left: (connId, why) => {
+        this.#reports.forget(connId);
+        this.#kinds.gone(connId, why, this.#nowMs);
+      },
+    });
   }
 
   handle(input: ServerInput | Wake, nowMs: Millis): void {
     this.#nowMs = nowMs;
     if (input.kind === "payload") this.#handlePayload(input.connId, input.wire, input.payload);
     else if (input.kind === "gone") this.#handleGone(input.connId, input.why);
+    else if (input.kind === "decided") this.#ledger.decided(input, nowMs);
+    else if (input.kind === "lead") {
+      this.#ledger.retry(nowMs);
+      this.#clients.lead(nowMs);
+    } else if (input.kind === "leave") this.#ledger.flush(0, nowMs);
     else this.#handleWake();
+    this.#ledger.expire(nowMs);
     this.#schedule();
   }
 
@@ -129,7 +161,7 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
   }
 
   wakeAtMs(): Millis | undefined {
-    return this.#tickMs;
+    return earlier(this.#tickMs, this.#ledger.wakeAtMs);
   }
 
   /** The state of everything, as plain data. */
@@ -156,11 +188,11 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
     }
     if (this.#kinds.handle(connId, miner, message, this.#nowMs)) return;
     if (miner !== undefined) return this.#handleReport(miner, message);
-    if (isClient || message.kind === "submit") {
+    if (isClient || FIRST_WORDS.has(message.kind)) {
       return this.#clients.handle(connId, message, this.#nowMs);
     }
     if (message.kind !== "join") return this.#reject(`${message.kind} from a stranger`);
-    this.#join(connId, "cbor", message);
+    this.#miners.join(connId, "cbor", message, this.#nowMs);
   }
 
   #handleReport(miner: Miner, message: Message): void {
@@ -172,15 +204,15 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
     }
     switch (message.kind) {
       case "hashing":
-        return this.#learn(miner, message);
+        return this.#miners.learn(miner, message);
       case "progress":
-        return this.#judge(searches.progress(miner, message, this.#nowMs));
+        return this.#miners.judge(searches.progress(miner, message, this.#nowMs), this.#nowMs);
       case "result":
-        return this.#judge(searches.result(miner, message, this.#nowMs));
+        return this.#miners.judge(searches.result(miner, message, this.#nowMs), this.#nowMs);
       case "shrunk":
-        return this.#judge(searches.shrunk(miner, message, this.#nowMs));
+        return this.#miners.judge(searches.shrunk(miner, message, this.#nowMs), this.#nowMs);
       case "stopped":
-        return this.#judge(searches.stopped(miner, message, this.#nowMs));
+        return this.#miners.judge(searches.stopped(miner, message, this.#nowMs), this.#nowMs);
       default:
         return this.#reject(`${message.kind} from a miner`);
     }
@@ -197,10 +229,18 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
       return this.#clients.handleRequest(connId, message, this.#nowMs);
     }
     if (message.type === 2 && miner !== undefined) {
-      return this.#judge(this.#searches.classicResult(miner, message, this.#nowMs));
+      return this.#miners.judge(
+        this.#searches.classicResult(miner, message, this.#nowMs),
+        this.#nowMs,
+      );
     }
     if (message.type === 0 && miner === undefined && !isClient) {
-      return this.#join(connId, "json", { threads: 0, rate: 0, label: "classic", name: "" });
+      return this.#miners.join(
+        connId,
+        "json",
+        { threads: 0, rate: 0, label: "classic", name: "" },
+        this.#nowMs,
+      );
     }
     const who = miner !== undefined ? "a miner" : isClient ? "a client" : "a stranger";
     this.#reject(`classic ${["Join", "Request", "Result"][message.type]} from ${who}`);
@@ -221,7 +261,7 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
   #handleGone(connId: number, why = "its connection ended"): void {
     this.#closing.delete(connId);
     const miner = this.#fleet.roster.workers.get(connId);
-    if (miner !== undefined) this.#part(miner, why);
+    if (miner !== undefined) this.#miners.part(miner, why, this.#nowMs);
     else {
       this.#kinds.gone(connId, why, this.#nowMs);
       this.#clients.leave(connId, why, this.#nowMs);
@@ -229,88 +269,20 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
   }
 
   #handleWake(): void {
+    const { wakeAtMs } = this.#ledger;
+    if (wakeAtMs !== undefined && this.#nowMs >= wakeAtMs) this.#ledger.retry(this.#nowMs);
     if (this.#tickMs === undefined || this.#nowMs < this.#tickMs) return;
     this.#tickMs = undefined;
     for (const [connId, report] of this.#reports.takeAll()) {
       const miner = this.#fleet.roster.workers.get(connId);
-      if (miner !== undefined) this.#judge(this.#searches.progress(miner, report, this.#nowMs));
+      if (miner !== undefined)
+        this.#miners.judge(this.#searches.progress(miner, report, this.#nowMs), this.#nowMs);
     }
     this.#fleet.tick(this.#nowMs);
     this.#clients.tellStatus(this.#nowMs);
     this.#kinds.tick(this.#nowMs);
-  }
-
-  // ---- miners
-
-  #join(connId: number, wire: Wire, join: Omit<Join, "kind">): void {
-    const address = this.#addressOf(connId);
-    const share = this.#shares.of(connId, address);
-    const reason = this.#whyFull(share);
-    if (reason !== undefined) {
-      if (wire === "cbor") this.#write(connId, { kind: "refused", job: 0, reason });
-      this.#tell("warn", `miner ${connId} refused: ${reason}`, "stranger");
-      return this.#close(connId);
-    }
-    const [label, name] = [oneLine(join.label), oneLine(join.name)];
-    const { threads, rate } = join;
-    const steerable = wire === "cbor";
-    const miner: Miner = new Worker({ connId, steerable, threads, label, name, rate }, this.#nowMs);
-    this.#shares.enter(connId, share, "miners");
-    const from = address === undefined ? "" : ` from ${address}`;
-    this.#tell("info", `${called(miner)} joined${from}: ${described({ ...join, label })}`);
-    this.#fleet.join(miner, this.#nowMs);
-  }
-
-  #whyFull(share: Share): string | undefined {
-    const { maxMiners, maxMinersPerAddress } = this.limits;
-    if (this.#fleet.roster.workers.size >= maxMiners) {
-      return `the server has reached its limit of ${maxMiners} miners`;
-    }
-    if (share.miners < maxMinersPerAddress) return undefined;
-    return `this address has reached its limit of ${maxMinersPerAddress} miners`;
-  }
-
-  /** A miner has measured its kernels, or lost a thread. */
-  #learn(miner: Miner, { threads, rate, label, reason }: Hashing): void {
-    miner.threads = threads;
-    miner.label = oneLine(label);
-    miner.declared = rate;
-    miner.believe(this.limits);
-    this.#fleet.roster.refresh(miner);
-    const does = described({ threads, rate, label: miner.label });
-    this.#tell("info", `${called(miner)} hashes with ${does}: ${oneLine(reason)}`);
-  }
-
-  /** Counts what was not believed, and parts with miners that were at fault too often. */
-  #judge(reason: string | undefined): void {
-    if (reason !== undefined) this.#reject(reason);
-    const { roster, doubts } = this.#fleet;
-    const { maxStrikes } = this.limits;
-    for (let next = doubts.strikes.shift(); next !== undefined; next = doubts.strikes.shift()) {
-      const { worker: miner, reason: fault, count } = next;
-      const { connId } = miner;
-      if (!roster.workers.has(connId)) continue;
-      const strike = `strike ${count} of ${maxStrikes}`;
-      this.#tell("warn", `${called(miner)}: ${fault} (${strike})`, "standing");
-      if (count < maxStrikes) continue;
-      this.#dismiss(miner, `not trusted any more: ${fault}`);
-    }
-  }
-
-  /** Parts with a miner, and says why; the classic wire has no words for it but to hang up. */
-  #dismiss(miner: Miner, reason: string): void {
-    const { connId, steerable } = miner;
-    if (steerable) this.#write(connId, { kind: "refused", job: 0, reason });
-    this.#part(miner, reason, "standing");
-    this.#close(connId);
-  }
-
-  #part(miner: Miner, why: string, topic: Topic = "usual"): void {
-    this.#tell("info", `${called(miner)} left: ${why}`, topic);
-    this.#shares.leave(miner.connId);
-    this.#reports.forget(miner.connId);
-    this.#kinds.gone(miner.connId, why, this.#nowMs);
-    this.#fleet.leave(miner, this.#nowMs);
+    this.#clients.dropOrphans(this.#nowMs);
+    this.#ledger.flush(this.limits.batchMs, this.#nowMs);
   }
 
   // ---- effects
@@ -336,26 +308,34 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
         const text = works ? "works again" : "has stalled: its work goes to others";
         this.#tell(works ? "info" : "warn", `${called(miner)} ${text}`, "standing");
       },
-      letGo: (miner, reason) => this.#dismiss(miner, `let go: ${reason}`),
+      letGo: (miner, reason) => this.#miners.dismiss(miner, `let go: ${reason}`, this.#nowMs),
     };
   }
 
   #assign(chunk: Chunk): void {
     const { connId, steerable } = chunk.worker;
-    const { subject, target } = chunk.search!.record.spec;
+    const { spec, id } = chunk.search!.record;
+    const { subject, target } = spec;
     const [lower, upper] = [chunk.lower, chunk.end - 1n];
     if (steerable) {
       const work = { subject, lower, upper, ...(target !== undefined && { target }) };
-      return this.#write(connId, { kind: "assign", chunk: chunk.id, work });
+      return this.#write(connId, {
+        kind: "assign",
+        chunk: chunk.id,
+        work,
+        ...(id !== 0 && { job: id }),
+      });
     }
     invariant(typeof subject === "string", "a classic miner gets messages only");
     this.#writeRaw(connId, encodeClassicMessage(classicRequest(subject, lower, upper)));
   }
 
   #accepted(job: SearchJob, piece: Interval, miner: Miner | undefined): void {
+    this.#ledger.note(job);
     this.#onAccept?.({
       client: askerOf(job).connId,
       job: job.record.name.number,
+      subject: job.record.spec.subject,
       lower: piece.lower,
       upper: piece.end - 1n,
       miner: miner?.connId,

@@ -24,8 +24,14 @@ export interface ServerLimits extends FleetLimits {
   readonly maxMessageBytesPerClient: number;
   /** Of them, those of the clients of one address. */
   readonly maxMessageBytesPerAddress: number;
-  /** Answers that are kept for the same submit to come again, of all clients together. */
+  /** Answers that are kept, and live jobs, of all clients together; one more job is refused. */
   readonly maxAnswers: number;
+  /** Connections that follow one job. */
+  readonly maxFollowers: number;
+  /** How long a job waits for a client that is gone, unless it is detached, in milliseconds. */
+  readonly orphanMs: number;
+  /** How often progress is put into the table, in milliseconds. */
+  readonly batchMs: number;
   /** Live jobs of one client. */
   readonly maxJobsPerClient: number;
   /** Live jobs of the clients of one address. */
@@ -56,7 +62,10 @@ export const DEFAULT_SERVER_LIMITS: ServerLimits = Object.freeze({
   maxMessageBytesTotal: 64 << 20,
   maxMessageBytesPerClient: 4 << 20,
   maxMessageBytesPerAddress: 16 << 20,
-  maxAnswers: 20_000,
+  maxAnswers: 50_000,
+  maxFollowers: 64,
+  orphanMs: 600_000,
+  batchMs: 250,
   maxJobsPerClient: 1_000,
   maxJobsPerAddress: 5_000,
   statusMs: 250,

@@ -17,7 +17,7 @@ import type { Account } from "../work/scheduler.ts";
 import type { Subject } from "../work/subject.ts";
 import { Job, Task, type TaskOptions } from "../work/task.ts";
 import type { ServerLimits } from "./limits.ts";
-import type { SearchRecord } from "./table.ts";
+import type { SearchNews, SearchRecord } from "./table.ts";
 
 type ClassicLimits = Pick<ServerLimits, "safeClassicBytes" | "maxClassicBytes">;
 
@@ -39,6 +39,12 @@ export class SearchJob extends Job {
   statusMs: Millis;
   statusDone = 0n;
   statusMiners = -1;
+  /** Connections that are told how it goes, with their numbers for it. */
+  readonly followers: Map<number, number> = new Map();
+  /** What was accepted and is not in the table yet; nothing, of a job that is not to be there. */
+  readonly #unsaved = new IntervalSet();
+  #savedLeast: Candidate | undefined;
+  #savedHit: Candidate | undefined;
   readonly #limits: ClassicLimits;
   #classicBytes: number | undefined;
 
@@ -55,6 +61,13 @@ export class SearchJob extends Job {
     for (const { lower, end } of record.uncovered.intervals) this.pending.insert(lower, end);
     this.statusMs = nowMs;
     this.#limits = limits;
+    this.#savedLeast = record.least;
+    this.#savedHit = record.hit;
+  }
+
+  /** Whether it is in the table, and so outlives connections. */
+  get isKept(): boolean {
+    return this.record.id !== 0;
   }
 
   get remaining(): bigint {
@@ -107,7 +120,24 @@ export class SearchJob extends Job {
 
   /** Books `lower <= n < end` as searched and returns what of it is news. */
   accept(lower: bigint, end: bigint): Interval[] {
-    return this.record.accept(lower, end);
+    const news = this.record.accept(lower, end);
+    if (this.isKept) for (const piece of news) this.#unsaved.insert(piece.lower, piece.end);
+    return news;
+  }
+
+  /** What the table does not have yet, in the order of nonces; it has it from now on. */
+  takeNews(): SearchNews {
+    const searched = [...this.#unsaved.intervals];
+    for (const { lower, end } of searched) this.#unsaved.remove(lower, end);
+    const { least, hit } = this.record;
+    const news = {
+      searched,
+      least: least === this.#savedLeast ? undefined : least,
+      hit: hit === this.#savedHit ? undefined : hit,
+    };
+    this.#savedLeast = least;
+    this.#savedHit = hit;
+    return news;
   }
 }
 

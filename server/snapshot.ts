@@ -9,7 +9,7 @@ import type { Fleet } from "../work/fleet.ts";
 import type { Interval } from "../work/interval_set.ts";
 import type { Standing, Worker } from "../work/roster.ts";
 import type { Task } from "../work/task.ts";
-import { askerOf } from "./clients.ts";
+import { askerOf } from "./askers.ts";
 import { Chunk, SearchJob } from "./search_job.ts";
 
 /** A chunk that a miner was sent and has not answered; ranges are half-open. */

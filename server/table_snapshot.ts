@@ -1,59 +1,87 @@
 /**
  * The job table as bytes, and back: what a restart, a copy or a newly elected leader begins with.
  *
- * A snapshot is a sequence of items, each behind its length in four bytes, big-endian. The first is
- * [version]; then every job without an answer is [1, session, number, work, done, least, hit] and
- * after it its uncovered intervals, as many as fit an item: [2, lower, upper, lower, upper ...];
- * then every kept answer, the oldest first, is [3, session, number, digest, best, met].
+ * A snapshot is a sequence of items (server/items.ts). The first is [version, time, submits]; then
+ * every job without an answer is [1, session, number, work, done, least, hit, id, seq, submitted,
+ * detached] and after it its uncovered intervals, as many as fit an item: [2, lower, upper, lower,
+ * upper ...]; then every kept answer is [3, session, number, digest, best, met, id, shown, lower,
+ * upper, target, submitted, answered, fetched]. Times are Unix times in milliseconds.
+ *
+ * Version 1 had neither times nor ids, and of an answer not what was asked. It is read all the
+ * same: its ids are made anew, its times begin when it is first used.
  *
  * @module
  */
 import { decodeCbor, encodeCbor } from "../base/cbor.ts";
 import { FieldReader, FieldWriter } from "../base/fields.ts";
 import type { Candidate } from "../work/candidate.ts";
+import { HEADER_BYTES } from "../work/hash.ts";
 import type { Interval } from "../work/interval_set.ts";
+import { idFor } from "../work/job_id.ts";
+import { SUBJECT_SHOWN_BYTES } from "../work/messages.ts";
 import type { SearchSpec } from "../work/subject.ts";
 import { readBest, readWork, writeBest, writeWork } from "../work/wire.ts";
-import { type JobName, JobTable, type KeptAnswer } from "./table.ts";
+import { joined, readName, separated, writeName } from "./items.ts";
+import { type JobName, JobTable, type KeptAnswer, SearchRecord } from "./table.ts";
 
 /** Version of the format. */
-const VERSION = 1;
+const VERSION = 2;
+const FIRST_VERSION = 1;
 const JOB = 1;
 const INTERVALS = 2;
 const ANSWER = 3;
-const LENGTH_BYTES = 4;
 /** Intervals of one item: two numbers each, well below the items that a CBOR array may have. */
 const INTERVALS_MAX = 100;
 const DIGEST_BYTES_MAX = 64;
+/** A header in hexadecimal is longer than the beginning of a message. */
+const SHOWN_BYTES_MAX = Math.max(SUBJECT_SHOWN_BYTES, 2 * HEADER_BYTES);
 
 /** The whole table. */
 export function snapshotOfTable(table: JobTable): Uint8Array {
-  const items = [new FieldWriter().count(VERSION)];
-  for (const { records } of table.sessions.values()) {
-    for (const { name, spec, done, least, hit, uncovered } of records.values()) {
-      const item = writeName(new FieldWriter().count(JOB), name);
-      item.array((inner) => void writeWork(inner, spec));
-      items.push(item.uint256(done).optional(least, writeBest).optional(hit, writeBest));
-      for (let at = 0; at < uncovered.intervals.length; at += INTERVALS_MAX) {
-        const part = new FieldWriter().count(INTERVALS);
-        for (const { lower, end } of uncovered.intervals.slice(at, at + INTERVALS_MAX)) {
-          part.uint64(lower).uint64(end - 1n);
-        }
-        items.push(part);
-      }
-    }
-  }
-  for (const [name, { digest, best, met }] of table.answered()) {
-    const item = writeName(new FieldWriter().count(ANSWER), name);
-    items.push(writeBest(item.text(digest), best).flag(met));
-  }
+  const items = [new FieldWriter().count(VERSION).uint64(BigInt(table.timeMs))];
+  items[0]!.count(table.submits);
+  // In an order that does not depend on what a table went through: equal tables are equal bytes.
+  const sessions = [...table.sessions];
+  const records = sessions.flatMap(([, session]) => [...session.records.values()]);
+  for (const record of records.sort((a, b) => a.seq - b.seq)) items.push(...itemsOf(record));
+  const answered = sessions.flatMap(([session, { answers }]) =>
+    [...answers].map(([number, answer]) => ({ session, number, answer })),
+  );
+  answered.sort((a, b) => a.answer.id - b.answer.id);
+  for (const { answer, ...name } of answered) items.push(itemOf(name, answer));
   return joined(items.map(({ values }) => encodeCbor(values)));
+}
+
+function itemOf(name: JobName, answer: KeptAnswer): FieldWriter {
+  const { digest, best, met, id, shown, lower, upper, target } = answer;
+  const item = writeName(new FieldWriter().count(ANSWER), name);
+  writeBest(item.text(digest), best).flag(met).count(id).text(shown).uint64(lower).uint64(upper);
+  item.optional(target, (inner, value) => inner.uint256(value));
+  for (const timeMs of [answer.submittedMs, answer.answeredMs, answer.fetchedMs]) {
+    item.uint64(BigInt(timeMs));
+  }
+  return item;
+}
+
+function itemsOf(record: SearchRecord): FieldWriter[] {
+  const { name, spec, done, least, hit, uncovered, id, seq, submittedMs, detached } = record;
+  const item = writeName(new FieldWriter().count(JOB), name);
+  item.array((inner) => void writeWork(inner, spec));
+  item.uint256(done).optional(least, writeBest).optional(hit, writeBest);
+  const items = [item.count(id).count(seq).uint64(BigInt(submittedMs)).flag(detached)];
+  for (let at = 0; at < uncovered.intervals.length; at += INTERVALS_MAX) {
+    const part = new FieldWriter().count(INTERVALS);
+    for (const { lower, end } of uncovered.intervals.slice(at, at + INTERVALS_MAX)) {
+      part.uint64(lower).uint64(end - 1n);
+    }
+    items.push(part);
+  }
+  return items;
 }
 
 /** A job while its intervals are read. */
 interface JobItem {
-  readonly name: JobName;
-  readonly spec: SearchSpec;
+  readonly record: SearchRecord;
   readonly done: bigint;
   readonly least: Candidate | undefined;
   readonly hit: Candidate | undefined;
@@ -61,41 +89,63 @@ interface JobItem {
 }
 
 /**
- * The table that `bytes` say, which keeps `answersMax` answers. Throws an Error of one line when
- * they are no snapshot of this version, damaged ones included.
+ * The table that `bytes` say. Throws an Error of one line when they are no snapshot of a version
+ * that is known here, damaged ones included.
  */
-export function tableFrom(bytes: Uint8Array, answersMax: number): JobTable {
+export function tableFrom(bytes: Uint8Array): JobTable {
   const items = separated(bytes);
-  const version = FieldReader.of(decodeCbor(items.shift() ?? new Uint8Array()))?.count();
-  if (version !== VERSION) {
-    throw new Error(`Cannot read a table of version ${version}: expected version ${VERSION}`);
+  const head = FieldReader.of(decodeCbor(items.shift() ?? new Uint8Array()));
+  const version = head?.count();
+  if (head === undefined || (version !== VERSION && version !== FIRST_VERSION)) {
+    const known = `expected version ${VERSION}`;
+    throw new Error(`Cannot read a table of version ${version}: ${known}`);
   }
+  const isFirst = version === FIRST_VERSION;
+  const taken = new Set<number>();
+  const newId = (name: JobName): number => {
+    const id = idFor(name, (each) => taken.has(each));
+    taken.add(id);
+    return id;
+  };
+  const timeMs = isFirst ? 0 : head.rounded();
+  const submits = isFirst ? items.length : head.count();
   const jobs: JobItem[] = [];
   const answers: (readonly [JobName, KeptAnswer])[] = [];
   for (const [i, item] of items.entries()) {
     const fields = FieldReader.of(decodeCbor(item));
     const kind = fields?.count();
-    if (fields !== undefined && kind === JOB) jobs.push(readJob(fields));
-    else if (fields !== undefined && kind === ANSWER) answers.push(readAnswer(fields));
-    else if (fields !== undefined && kind === INTERVALS) readIntervals(fields, jobs.at(-1));
+    if (fields === undefined) head.reject();
+    else if (kind === JOB) jobs.push(readJob(fields, isFirst ? newId : undefined));
+    else if (kind === ANSWER) answers.push(readAnswer(fields, isFirst ? newId : undefined));
+    else if (kind === INTERVALS) readIntervals(fields, jobs.at(-1));
     if (fields?.isGood !== true) throw new Error(`Cannot read item ${i + 2} of a table: malformed`);
   }
-  const table = new JobTable(answersMax);
-  for (const { name, spec, ...books } of jobs) table.putRecord(name, spec, books);
+  const table = new JobTable();
+  table.timeMs = timeMs;
+  table.submits = submits;
+  for (const { record, ...books } of jobs) {
+    record.restore(books);
+    table.putRecord(record);
+  }
   for (const [name, answer] of answers) table.putAnswer(name, answer);
   return table;
 }
 
-function readJob(f: FieldReader): JobItem {
+type NewId = ((name: JobName) => number) | undefined;
+
+function readJob(f: FieldReader, newId: NewId): JobItem {
   const name = readName(f);
-  const spec = f.array(readWork);
+  const spec: SearchSpec = f.array(readWork);
   const done = f.uint256();
+  const [least, hit] = [f.optional(readBest), f.optional(readBest)];
+  const id = newId?.(name) ?? f.count();
+  const about =
+    newId === undefined ? { seq: f.count(), submittedMs: f.rounded(), detached: f.flag() } : {};
   return {
-    name,
-    spec,
+    record: new SearchRecord(name, spec, { id, ...about }),
     done,
-    least: f.optional(readBest),
-    hit: f.optional(readBest),
+    least,
+    hit,
     uncovered: [],
   };
 }
@@ -109,39 +159,17 @@ function readIntervals(f: FieldReader, job: JobItem | undefined): void {
   }
 }
 
-function readAnswer(f: FieldReader): readonly [JobName, KeptAnswer] {
-  return [readName(f), { digest: f.text(DIGEST_BYTES_MAX), best: readBest(f), met: f.flag() }];
-}
-
-function writeName(f: FieldWriter, { session, number }: JobName): FieldWriter {
-  return f.uint256(session).count(number);
-}
-
-function readName(f: FieldReader): JobName {
-  return { session: f.uint256(), number: f.count() };
-}
-
-function joined(items: readonly Uint8Array[]): Uint8Array {
-  const bytes = new Uint8Array(items.reduce((sum, { length }) => sum + LENGTH_BYTES + length, 0));
-  const view = new DataView(bytes.buffer);
-  let at = 0;
-  for (const item of items) {
-    view.setUint32(at, item.length);
-    bytes.set(item, at + LENGTH_BYTES);
-    at += LENGTH_BYTES + item.length;
+function readAnswer(f: FieldReader, newId: NewId): readonly [JobName, KeptAnswer] {
+  const name = readName(f);
+  const found = { digest: f.text(DIGEST_BYTES_MAX), best: readBest(f), met: f.flag() };
+  if (newId !== undefined) {
+    const asked = { shown: "", lower: 0n, upper: 0n, target: undefined };
+    const times = { submittedMs: 0, answeredMs: 0, fetchedMs: 0 };
+    return [name, { ...found, id: newId(name), ...asked, ...times }];
   }
-  return bytes;
-}
-
-function separated(bytes: Uint8Array): Uint8Array[] {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-  const items: Uint8Array[] = [];
-  for (let at = 0; at < bytes.length;) {
-    const length = at + LENGTH_BYTES <= bytes.length ? view.getUint32(at) : Infinity;
-    const end = at + LENGTH_BYTES + length;
-    if (end > bytes.length) throw new Error(`Cannot read a table: cut off at byte ${at}`);
-    items.push(bytes.subarray(at + LENGTH_BYTES, end));
-    at = end;
-  }
-  return items;
+  const asked = { id: f.count(), shown: f.text(SHOWN_BYTES_MAX) };
+  const range = { lower: f.uint64(), upper: f.uint64() };
+  const target = f.optional((inner) => inner.uint256());
+  const times = { submittedMs: f.rounded(), answeredMs: f.rounded(), fetchedMs: f.rounded() };
+  return [name, { ...found, ...asked, ...range, target, ...times }];
 }

@@ -21,6 +21,12 @@ export const ENCODED_BYTES_MAX: number = MESSAGE_BYTES_MAX + 4_096;
 export const LABEL_BYTES_MAX = 64;
 /** Longest explanation in a {@link Refused} or {@link Hashing}, in bytes of UTF-8. */
 export const REASON_BYTES_MAX = 256;
+/** What is shown of a message in a list of jobs, in bytes of UTF-8. */
+export const SUBJECT_SHOWN_BYTES = 64;
+/** Jobs in one {@link Jobs}. */
+export const ROWS_MAX = 10;
+/** Searches that a miner may bring back, see {@link Resume}. */
+export const HELD_MAX = 8;
 /** Version of the messages below; travels in the native handshake and equal at both ends. */
 export const MESSAGES_VERSION = 3;
 
@@ -94,6 +100,28 @@ export interface Stopped {
   readonly best?: Candidate;
 }
 
+/** A search that a miner has in hand. */
+export interface Held {
+  /** The job's id, as the Assign said. */
+  readonly job: number;
+  readonly lower: bigint;
+  readonly upper: bigint;
+  /** Everything in [lower, next - 1] has been searched; next = upper + 1 is all. */
+  readonly next: bigint;
+  /** As in {@link Progress}. */
+  readonly best?: Candidate;
+}
+
+/**
+ * What a miner that comes back has in hand of an earlier connection, behind its Join; in the order
+ * in which it works on them. Answered by {@link Resumed}.
+ */
+export interface Resume {
+  readonly kind: "resume";
+  /** At most {@link HELD_MAX}. */
+  readonly held: readonly Held[];
+}
+
 // ---- server -> miner
 
 /** Do this; it runs at once, or after the chunks assigned before. */
@@ -102,6 +130,15 @@ export interface Assign {
   /** Number of the chunk, unique on the connection, 1 and up. */
   readonly chunk: number;
   readonly work: SearchSpec;
+  /** The job's id, with which the miner may come back; without, it is not worth keeping. */
+  readonly job?: number;
+}
+
+/** Answer to {@link Resume}: for each search that was held, the number of its chunk from now on. */
+export interface Resumed {
+  readonly kind: "resumed";
+  /** 0: it is not wanted; what was searched of it counts, if it can be. */
+  readonly chunks: readonly number[];
 }
 
 /** End the chunk at `upper` (lower <= upper), or as soon after it as work already begun allows. */
@@ -130,15 +167,94 @@ export interface Submit {
   /** 64 bits picked at random, under which the numbers count; one on a connection. */
   readonly session: bigint;
   readonly work: SearchSpec;
+  /** Set: it goes on although nobody waits for it, until it is cancelled. */
+  readonly detached?: true;
 }
 
-/** Drop the job; no more is heard of it. */
+/** Follow the job that is called `id`, as number `job` of this connection, to its answer. */
+export interface Attach {
+  readonly kind: "attach";
+  readonly job: number;
+  /** See {@link Submit}. */
+  readonly session: bigint;
+  readonly id: number;
+}
+
+/** The answer has come, and is kept for a day more. */
+export interface Fetched {
+  readonly kind: "fetched";
+  readonly job: number;
+}
+
+/** Drop the job, or its answer; no more is heard of it. */
 export interface Cancel {
   readonly kind: "cancel";
   readonly job: number;
 }
 
+/** Which jobs are there? Answered by {@link Jobs}. */
+export interface List {
+  readonly kind: "list";
+  /** Number of the question, which the answer repeats. */
+  readonly job: number;
+  /** The least id that is wanted. */
+  readonly from: number;
+  /** At most so many, and at most {@link ROWS_MAX}. */
+  readonly most: number;
+}
+
+/** End the job that is called `id`. Answered by {@link Ended}, or by {@link Refused}. */
+export interface End {
+  readonly kind: "end";
+  /** Number of the question, which the answer repeats. */
+  readonly job: number;
+  readonly id: number;
+  /** `cancel` one that is not answered, or `forget` the answer of one that is. */
+  readonly what: "cancel" | "forget";
+}
+
 // ---- server -> client
+
+/** The job is taken in, and so safe as the server is told to keep things; see `durable`. */
+export interface Accepted {
+  readonly kind: "accepted";
+  readonly job: number;
+  /** What people call it. */
+  readonly id: number;
+  /** Whether it outlives the server. */
+  readonly durable: boolean;
+}
+
+/** A job, as a list shows it. */
+export interface JobRow {
+  readonly id: number;
+  /** The beginning of its message, or its header in hexadecimal. */
+  readonly shown: string;
+  readonly lower: bigint;
+  readonly upper: bigint;
+  readonly target?: bigint;
+  readonly done: bigint;
+  readonly best?: Candidate;
+  /** Set once it is answered. */
+  readonly met?: boolean;
+  /** Unix times in milliseconds; 0: not yet. */
+  readonly submittedMs: number;
+  readonly answeredMs: number;
+  readonly fetchedMs: number;
+}
+
+/** Answer to {@link List}, in the order of ids; before Accepted, when a job is attached to. */
+export interface Jobs {
+  readonly kind: "jobs";
+  readonly job: number;
+  readonly rows: readonly JobRow[];
+}
+
+/** Answer to {@link End}: it is done. */
+export interface Ended {
+  readonly kind: "ended";
+  readonly job: number;
+}
 
 /** How the job stands, a few times a second. */
 export interface Status {
@@ -173,8 +289,8 @@ export interface Refused {
   readonly reason: string;
 }
 
-export type FromMiner = Join | Hashing | Progress | Result | Shrunk | Stopped;
-export type ToMiner = Assign | Shrink | Stop | Refused;
-export type FromClient = Submit | Cancel;
-export type ToClient = Status | Answer | Refused;
+export type FromMiner = Join | Hashing | Resume | Progress | Result | Shrunk | Stopped;
+export type ToMiner = Assign | Resumed | Shrink | Stop | Refused;
+export type FromClient = Submit | Attach | Fetched | Cancel | List | End;
+export type ToClient = Accepted | Jobs | Ended | Status | Answer | Refused;
 export type Message = FromMiner | ToMiner | FromClient | ToClient | MapReduceMessage;

@@ -9,10 +9,11 @@
 import { decodeCbor, encodeCbor, leadingCounts } from "../base/cbor.ts";
 import { FieldReader, FieldWriter } from "../base/fields.ts";
 import { sha256 } from "../base/sha256.ts";
-import type { Candidate } from "./candidate.ts";
 import type { Form } from "./form.ts";
 import { MAPREDUCE_FORMS } from "./mapreduce_wire.ts";
 import {
+  HELD_MAX,
+  type Held,
   type Join,
   LABEL_BYTES_MAX,
   MESSAGE_BYTES_MAX,
@@ -21,8 +22,12 @@ import {
   type Progress,
 } from "./messages.ts";
 import { type SearchSpec, whyNoSearch } from "./subject.ts";
+import { type Forms, JOB_FORMS, readSome } from "./wire_jobs.ts";
+import { readBest, readFlatBest, readOptionalBest, writeBest, writeFlatBest } from "./wire_best.ts";
 
-const FORMS: { readonly [K in Message["kind"]]: Form<Extract<Message, { kind: K }>> } = {
+export { readBest, writeBest } from "./wire_best.ts";
+
+const FORMS: Forms<Message["kind"]> = {
   join: {
     type: 1,
     write: (f, m) => writeMiner(f, m).text(m.name),
@@ -30,8 +35,16 @@ const FORMS: { readonly [K in Message["kind"]]: Form<Extract<Message, { kind: K 
   },
   assign: {
     type: 2,
-    write: (f, m) => f.count(m.chunk).array((inner) => writeWork(inner, m.work)),
-    read: (f) => ({ kind: "assign", chunk: f.count(), work: f.array(readWork) }),
+    write: (f, m) => {
+      f.count(m.chunk)
+        .array((inner) => writeWork(inner, m.work))
+        .count(m.job ?? 0);
+    },
+    read: (f) => {
+      const order = { kind: "assign", chunk: f.count(), work: f.array(readWork) } as const;
+      const job = f.count();
+      return job === 0 ? order : { ...order, job };
+    },
   },
   shrink: {
     type: 3,
@@ -68,14 +81,37 @@ const FORMS: { readonly [K in Message["kind"]]: Form<Extract<Message, { kind: K 
     write: (f, m) => writeMiner(f, m).text(m.reason),
     read: (f) => ({ kind: "hashing", ...readMiner(f), reason: f.text(REASON_BYTES_MAX) }),
   },
+  resume: {
+    type: 10,
+    write: (f, m) => f.array((inner) => m.held.forEach((held) => writeHeld(inner, held))),
+    read: (f) => ({
+      kind: "resume",
+      held: f.array((inner) => readSome(inner, HELD_MAX, readHeld)),
+    }),
+  },
+  resumed: {
+    type: 11,
+    write: (f, m) => f.array((inner) => m.chunks.forEach((chunk) => inner.count(chunk))),
+    read: (f) => ({
+      kind: "resumed",
+      chunks: f.array((inner) => readSome(inner, HELD_MAX, () => inner.count())),
+    }),
+  },
   submit: {
     type: 16,
     write: (f, m) =>
       f
         .count(m.job)
         .uint64(m.session)
-        .array((inner) => writeWork(inner, m.work)),
-    read: (f) => ({ kind: "submit", job: f.count(), session: f.uint64(), work: f.array(readWork) }),
+        .array((inner) => writeWork(inner, m.work))
+        .flag(m.detached ?? false),
+    read: (f) => ({
+      kind: "submit",
+      job: f.count(),
+      session: f.uint64(),
+      work: f.array(readWork),
+      ...(f.flag() && { detached: true }),
+    }),
   },
   cancel: {
     type: 17,
@@ -109,6 +145,7 @@ const FORMS: { readonly [K in Message["kind"]]: Form<Extract<Message, { kind: K 
     read: (f) => ({ kind: "refused", job: f.count(), reason: f.text(REASON_BYTES_MAX) }),
   },
   ...MAPREDUCE_FORMS,
+  ...JOB_FORMS,
 };
 
 const TYPE_MAX = 255;
@@ -202,17 +239,19 @@ function readProgress(f: FieldReader): ProgressFields {
   return { chunk: f.count(), next: f.uint64(), ...readOptionalBest(f) };
 }
 
-/** A candidate, as the array [hash, nonce]. */
-export function writeBest(f: FieldWriter, best: Candidate): FieldWriter {
-  return f.array((inner) => inner.uint256(best.hash).uint64(best.nonce));
+function writeHeld(f: FieldWriter, { job, lower, upper, next, best }: Held): void {
+  // `next` may lie behind the last nonce there is: how many are searched always fits, but for all.
+  f.array((inner) => {
+    writeFlatBest(inner.count(job).uint64(lower).uint64(upper).uint256(next), best);
+  });
 }
 
-/** See {@link writeBest}. */
-export function readBest(f: FieldReader): Candidate {
-  return f.array((inner) => ({ hash: inner.uint256(), nonce: inner.uint64() }));
-}
-
-function readOptionalBest(f: FieldReader): { best?: Candidate } {
-  const best = f.optional(readBest);
-  return best === undefined ? {} : { best };
+function readHeld(f: FieldReader): Held {
+  return f.array((inner) => ({
+    job: inner.count(),
+    lower: inner.uint64(),
+    upper: inner.uint64(),
+    next: inner.uint256(),
+    ...readFlatBest(inner),
+  }));
 }

@@ -44,13 +44,15 @@ export function demandSound(
   return snapshot;
 }
 
-/** What is kept is kept for somebody who is there, or under way. */
+/** What is kept is kept for somebody who is there, or under way; or it is an answer. */
 function demandTables({ tables, miners, jobs }: ServerSnapshot): void {
   const { clients = 0, askers = 0, sessions = 0, records = 0, shares = 0, reports = 0 } = tables;
+  const { answers = 0 } = tables;
   const isBounded =
     askers <= clients &&
-    sessions <= clients &&
-    records === jobs.length &&
+    sessions <= records + answers &&
+    // Jobs of the classic wire have none.
+    records <= jobs.length &&
     // What a client asked for counts for the connection over which it did so first.
     shares <= clients + askers + miners.length &&
     reports <= miners.length;
@@ -60,9 +62,9 @@ function demandTables({ tables, miners, jobs }: ServerSnapshot): void {
 /** Once nobody is connected but miners, and all is quiet: nothing is kept for anybody else. */
 export function demandRest(core: ServerCore, isHonest: (connId: number) => boolean): void {
   const { tables, counts, jobs, miners } = core.snapshot();
-  const { clients, askers, sessions, records, answers, closing, shares = 0 } = tables;
+  const { clients, askers, records, closing, shares = 0 } = tables;
   const ofNobody = shares - miners.length;
-  const left = { clients, askers, sessions, records, answers, closing, jobs: jobs.length };
+  const left = { clients, askers, records, closing, jobs: jobs.length };
   demand(ofNobody <= 0, () => `all is over, and the server keeps ${shares} shares`);
   const { intervals, doubts } = counts;
   for (const [name, size] of Object.entries({ ...left, intervals, doubts })) {

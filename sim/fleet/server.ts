@@ -12,6 +12,7 @@ import type { ServerSnapshot } from "../../server/snapshot.ts";
 import type { ServerEffect, ServerInput } from "../../server/types.ts";
 import type { Quirks } from "../engine/computer.ts";
 import { Process } from "../engine/process.ts";
+import { demand } from "../engine/trace.ts";
 import type { Host, Program } from "../lsp/host.ts";
 import { demandTablesBounded } from "../lsp/tables.ts";
 import { cheapHash, messageOf } from "./cheap_hash.ts";
@@ -42,6 +43,8 @@ export class ServerMachine implements Program {
     this.#witness = witness;
     const computer = world.computer(SERVER, quirks);
     this.core = new ServerCore({
+      // A client that is gone is gone for good here: what is to be answered is known at once.
+      limits: { orphanMs: 0 },
       hash: (subject, nonce) => cheapHash(messageOf(subject), nonce),
       onAccept: ({ client, job, lower, upper, miner }) => {
         const message = witness.messageOf(client, job);
@@ -113,6 +116,7 @@ export class ServerMachine implements Program {
       this.#world.trace?.(() => `server log: ${effect.text}`);
       return;
     }
+    if (effect.kind === "propose") return demand(false, () => "nothing here is to outlive it");
     const { connId } = effect;
     if (effect.kind === "close") return this.#close(connId);
     if (this.#closing.has(connId)) return;

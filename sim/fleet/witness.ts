@@ -59,16 +59,17 @@ export class Witness {
     if (place !== undefined) this.#places.set(connId, place);
   }
 
-  /** The connection has ended; the server forgets the jobs of its client. */
+  /** The connection has ended; the server forgets its client's jobs, but for those with answers. */
   gone(connId: number): void {
     this.#standings.gone(connId);
     const asker = this.#askers.get(connId);
     this.#askers.delete(connId);
     if (asker?.connId !== connId) return;
-    for (const [session, each] of this.#sessions) {
-      if (each === asker) this.#sessions.delete(session);
+    for (const [number, message] of asker.messages) {
+      if (asker.answered.has(number)) continue;
+      this.#world.oracle.dropped(message);
+      asker.messages.delete(number);
     }
-    this.#drop(asker);
   }
 
   /** The server has crashed, and forgets everything. */

@@ -140,6 +140,7 @@ class MapReduceRun implements Run {
 
   #carryOut(effect: ServerEffect): void {
     if (effect.kind === "log") return this.#trace?.(() => `server: ${effect.text}`);
+    if (effect.kind === "propose") return;
     const link = this.#links.get(effect.connId);
     if (effect.kind === "close") {
       link?.close(1);

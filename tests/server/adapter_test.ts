@@ -44,7 +44,7 @@ test("serve: a native miner and a native client", async () => {
   client.write(encodeMessage({ kind: "submit", job: 1, session: 7n, work: job }));
   let answer: ReturnType<typeof decodeMessage> | undefined;
   const mining = (async () => {
-    while (answer === undefined) {
+    for (;;) {
       const assign = decodeMessage(await miner.read());
       if (typeof assign === "string" || assign.kind !== "assign") continue;
       const best = plainSearch(String(assign.work.subject), assign.work.lower, assign.work.upper);

@@ -1,6 +1,6 @@
 /**
  * A fleet in virtual time for the server core's tests: honest miners of given rates, and clients,
- * over ordered links of a given delay, on the simulator's time. No LSP, no sockets, no threads.
+ * over ordered links of a given delay. No LSP, no sockets, no threads.
  *
  * @module
  */
@@ -29,14 +29,14 @@ interface Peer {
   closed(): void;
 }
 
-/** The server core, a clock, and everybody connected. */
+/** The server core, a clock, and everybody connected. A job whose client is gone is dropped. */
 export class VirtualFleet {
   readonly core: ServerCore;
   readonly puzzle: Puzzle;
   readonly delayMs: number;
   readonly accepted: Accepted[] = [];
   readonly log: string[] = [];
-  /** Called after every input to the core. */
+  /** Called after every input. */
   afterInput: () => void = () => {};
   readonly #loop = new Loop();
   readonly #process: Process<ServerInput, ServerEffect>;
@@ -50,6 +50,7 @@ export class VirtualFleet {
       hash: (subject, nonce) => this.puzzle.hash(String(subject), nonce),
       onAccept: (accepted) => this.accepted.push(accepted),
       ...options,
+      limits: { orphanMs: 0, ...options.limits },
     });
     this.#process = new Process({
       computer: new Computer({ name: "server", loop: this.#loop }),
@@ -115,6 +116,7 @@ export class VirtualFleet {
 
   #carryOut(effect: ServerEffect): void {
     if (effect.kind === "log") return void this.log.push(effect.text);
+    if (effect.kind === "propose") return;
     const { connId } = effect;
     this.#loop.after(this.delayMs, () => {
       const peer = this.#peers.get(connId);
@@ -385,10 +387,7 @@ export class FakeClient implements Peer {
 
   receive(payload: Uint8Array): void {
     if (this.wire === "json") {
-      const result = decodeClassicMessage(payload);
-      if (typeof result === "string") throw new Error(result);
-      this.results.push(result);
-      return;
+      return void this.results.push(decodeClassicMessage(payload) as ClassicMessage);
     }
     const message = decodeMessage(payload);
     if (typeof message === "string") throw new Error(message);

@@ -8,6 +8,8 @@ const stragglers = "work/stragglers.ts";
 const scheduler = "work/scheduler.ts";
 const core = "server/core.ts";
 const clients = "server/clients.ts";
+const miners = "server/miners.ts";
+const admission = "server/admission.ts";
 const search = "server/search.ts";
 
 export const MUTANTS: readonly Mutant[] = [
@@ -102,25 +104,25 @@ export const MUTANTS: readonly Mutant[] = [
     breaks: "a report that waited is read after the end of its chunk",
   },
   {
-    file: core,
+    file: miners,
     line: "this.#shares.leave(miner.connId);",
     becomes: "",
     breaks: "the places of miners that left stay taken",
   },
   {
-    file: clients,
-    line: "this.#shares.countJob(asker.share, bytes, -1);",
-    becomes: "",
+    file: admission,
+    line: "this.#shares.countJob(asker.share, bytes, by);",
+    becomes: "if (by > 0) this.#shares.countJob(asker.share, bytes, by);",
     breaks: "what an address's jobs took stays taken",
   },
   {
-    file: clients,
-    line: "asker.messageBytes -= bytes;",
-    becomes: "",
+    file: admission,
+    line: "asker.messageBytes += by * bytes;",
+    becomes: "asker.messageBytes += bytes;",
     breaks: "what a client's messages took stays taken",
   },
   {
-    file: clients,
+    file: admission,
     line: '["this address", share.jobs, limits.maxJobsPerAddress],',
     becomes: "",
     breaks: "one address takes all jobs",

@@ -2,7 +2,13 @@
 import { describe, test } from "bun:test";
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
-import { type JobName, JobTable, type SearchRecord } from "../../server/table.ts";
+import {
+  ANSWER_KEPT_MS,
+  FETCHED_KEPT_MS,
+  type JobName,
+  JobTable,
+  type SearchRecord,
+} from "../../server/table.ts";
 import { snapshotOfTable, tableFrom } from "../../server/table_snapshot.ts";
 import type { SearchSpec } from "../../work/subject.ts";
 import { mine, serve, submit } from "../../mod.ts";
@@ -21,27 +27,32 @@ function answered(table: JobTable, name: JobName, spec: SearchSpec = SPEC): void
   const record = submitted(table, name, spec);
   record.fold(BEST);
   record.accept(spec.lower, spec.upper + 1n);
-  table.answer(record);
+  answer(table, record);
+}
+
+/** What the leader says of a record of its own, applied to the table. */
+function answer(table: JobTable, { name, seq, best, met }: SearchRecord): void {
+  table.answer({ name, seq, best: best!, met });
 }
 
 describe("JobTable", () => {
   const name = { session: 9n, number: 1 };
 
   test("the same submit joins what is under way, then gets the answer again", () => {
-    const table = new JobTable(10);
+    const table = new JobTable();
     const record = submitted(table, name);
     assertEquals(table.submit(name, { ...SPEC }), { kind: "known", record });
     record.fold(BEST);
     record.accept(0n, 1000n);
-    table.answer(record);
-    assertEquals([table.size, table.answers, table.subjectBytes], [0, 1, 0]);
+    answer(table, record);
+    assertEquals([table.size, table.answers], [0, 1]);
     const again = table.submit(name, { ...SPEC });
     assert(again.kind === "answered");
     assertEquals([again.answer.best, again.answer.met], [BEST, true]);
   });
 
   test("a number stands for one job only, answered or not", () => {
-    const table = new JobTable(10);
+    const table = new JobTable();
     submitted(table, name);
     const other = { ...SPEC, subject: "other" };
     assertEquals(table.submit(name, other), { kind: "taken" });
@@ -52,21 +63,55 @@ describe("JobTable", () => {
     submitted(table, { session: 8n, number: 1 }, header);
   });
 
-  test("keeps the newest answers up to its limit, and nothing of a session that ended", () => {
-    const table = new JobTable(3);
-    for (let number = 1; number <= 5; number++) answered(table, { session: 1n, number });
+  test("keeps an answer a day after it was fetched, and thirty days at most", () => {
+    const table = new JobTable();
+    table.advance(1_000);
+    for (let number = 1; number <= 3; number++) answered(table, { session: 1n, number });
+    table.fetched({ session: 1n, number: 2 });
+    table.advance(1_000 + FETCHED_KEPT_MS - 1);
+    // Fetched again: the day does not begin anew.
+    table.fetched({ session: 1n, number: 2 });
+    table.fetched({ session: 1n, number: 3 });
+    table.expire();
     assertEquals(table.answers, 3);
-    assertEquals(
-      [...table.answered()].map(([{ number }]) => number),
-      [3, 4, 5],
-    );
-    submitted(table, { session: 1n, number: 6 });
-    table.end(1n);
+    table.advance(1_000 + FETCHED_KEPT_MS);
+    table.expire();
+    assertEquals([...table.sessions.get(1n)!.answers.keys()], [1, 3]);
+    table.advance(1_000 + ANSWER_KEPT_MS);
+    table.expire();
     assertEquals([table.size, table.answers, table.sessions.size], [0, 0, 0]);
+    assertEquals(table.idsFrom(0, 10), []);
+  });
+
+  test("what was said of an earlier job of that name changes nothing", () => {
+    const table = new JobTable();
+    const { seq } = submitted(table, name);
+    table.forget(name);
+    const record = submitted(table, name, { ...SPEC, subject: "other" });
+    const [least, hit] = [BEST, undefined];
+    table.progress({ name, seq, searched: [{ lower: 0n, end: 500n }], least, hit });
+    table.answer({ name, seq, best: BEST, met: true });
+    assertEquals([table.answers, record.done, record.best], [0, 0n, undefined]);
+  });
+
+  test("every job has an id of its own, by which it is found", () => {
+    const table = new JobTable();
+    const ids = Array.from({ length: 50 }, (_, i) => {
+      const each = { session: 9n, number: i + 1 };
+      const { id } = submitted(table, each);
+      assertEquals(table.nameOf(id), each);
+      return id;
+    });
+    const sorted = ids.toSorted((a, b) => a - b);
+    assertEquals(table.idsFrom(0, 100), sorted);
+    assertEquals(table.idsFrom(sorted[10]! + 1, 3), sorted.slice(11, 14));
+    table.forget({ session: 9n, number: 1 });
+    assertEquals(table.nameOf(ids[0]!), undefined);
+    assertEquals(table.idsFrom(ids[0]!, 1)[0] === ids[0], false);
   });
 
   test("a target's hit is the lowest known nonce, and cuts what is above it", () => {
-    const record = submitted(new JobTable(1), name, { ...SPEC, target: 50n });
+    const record = submitted(new JobTable(), name, { ...SPEC, target: 50n });
     record.fold({ hash: 3n, nonce: 800n });
     record.fold({ hash: 40n, nonce: 500n });
     record.cutFrom(500n);
@@ -94,7 +139,7 @@ describe("a snapshot of the table", () => {
   test("gives back the very table", () => {
     fc.assert(
       fc.property(fc.array(job, { maxLength: 8 }), (jobs) => {
-        const table = new JobTable(100);
+        const table = new JobTable();
         for (const [i, each] of jobs.entries()) {
           const [a, b] = each.bounds.map((n) =>
             typeof each.subject === "string" ? n : n % 2n ** 32n,
@@ -106,39 +151,38 @@ describe("a snapshot of the table", () => {
           for (const [x, y] of each.done) record.accept(x < y ? x : y, x < y ? y : x);
           if (!each.ends || record.best === undefined) continue;
           record.accept(lower, upper + 1n);
-          table.answer(record);
+          answer(table, record);
         }
         const bytes = snapshotOfTable(table);
-        const copy = tableFrom(bytes, 100);
+        const copy = tableFrom(bytes);
         assertEquals(snapshotOfTable(copy), bytes);
-        assertEquals(
-          [copy.size, copy.answers, copy.subjectBytes],
-          [table.size, table.answers, table.subjectBytes],
-        );
+        assertEquals([copy.size, copy.answers], [table.size, table.answers]);
+        assertEquals(copy.idsFrom(0, 100), table.idsFrom(0, 100));
       }),
       { numRuns: 200 },
     );
   });
 
   test("that is cut off, damaged or of another version is refused in one line", () => {
-    const table = new JobTable(10);
+    const table = new JobTable();
     submitted(table, { session: 1n, number: 1 });
     answered(table, { session: 1n, number: 2 });
     const bytes = snapshotOfTable(table);
     for (let length = 0; length < bytes.length; length++) {
       try {
-        tableFrom(bytes.slice(0, length), 10);
+        tableFrom(bytes.slice(0, length));
       } catch (error) {
         assert(!(error as Error).message.includes("\n"));
       }
     }
-    assertThrows(() => tableFrom(bytes.slice(0, -1), 10), Error, "cut off at byte");
+    assertThrows(() => tableFrom(bytes.slice(0, -1)), Error, "cut off at byte");
     const other = bytes.slice();
     other[5] = 9;
-    assertThrows(() => tableFrom(other, 10), Error, "version 9: expected version 1");
+    assertThrows(() => tableFrom(other), Error, "version 9: expected version 2");
     const damaged = bytes.slice();
-    damaged[7 + 4 + 1] = 0x18;
-    assertThrows(() => tableFrom(damaged, 10), Error, "malformed");
+    // The kind of the first item behind the head.
+    damaged[4 + new DataView(bytes.buffer).getUint32(0) + 4 + 1] = 0x18;
+    assertThrows(() => tableFrom(damaged), Error, "malformed");
   });
 });
 

@@ -3,7 +3,7 @@ import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { encodeCbor } from "../../base/cbor.ts";
 import { HEADER_BYTES } from "../../work/hash.ts";
-import type { Message } from "../../work/messages.ts";
+import { HELD_MAX, type Held, type JobRow, type Message, ROWS_MAX } from "../../work/messages.ts";
 import type { SearchSpec } from "../../work/subject.ts";
 import { decodeMessage, encodeMessage, headOf } from "../../work/wire.ts";
 
@@ -37,18 +37,49 @@ const session = fc.record({ session: uint64 });
 const chunk = fc.record({ chunk: uint32 });
 const job = fc.record({ job: uint32 });
 const best = maybe("best", candidate);
+const timeMs = fc.nat({ max: 2 ** 53 - 1 });
+const held = fc
+  .tuple(fc.record({ job: uint32, next: fc.bigInt({ min: 0n, max: 2n ** 64n }) }), range, best)
+  .map((parts) => Object.assign({}, ...parts) as Held);
+const row = fc
+  .tuple(
+    fc.record({ id: uint32, shown: text, done: fc.bigInt({ min: 0n, max: 2n ** 64n }) }),
+    fc.record({ submittedMs: timeMs, answeredMs: timeMs, fetchedMs: timeMs }),
+    range,
+    maybe("target", uint256),
+    maybe("met", fc.boolean()),
+    best,
+  )
+  .map((parts) => Object.assign({}, ...parts) as JobRow);
 const anyMessage = fc.oneof(
   mixed("join", fc.record({ threads: uint32, rate: fc.nat(), label: text, name: text })),
   mixed("hashing", fc.record({ threads: uint32, rate: fc.nat(), label: text, reason: text })),
-  mixed("assign", chunk, work),
+  mixed(
+    "assign",
+    chunk,
+    work,
+    maybe(
+      "job",
+      fc.nat().map((id) => id + 1),
+    ),
+  ),
+  mixed("resume", fc.record({ held: fc.array(held, { maxLength: HELD_MAX }) })),
+  mixed("resumed", fc.record({ chunks: fc.array(uint32, { maxLength: HELD_MAX }) })),
   mixed("shrink", chunk, fc.record({ upper: uint64 })),
   mixed("shrunk", chunk, fc.record({ upper: uint64 })),
   mixed("stop", chunk),
   mixed("progress", chunk, fc.record({ next: uint64 }), best),
   mixed("stopped", chunk, fc.record({ next: uint64 }), best),
   mixed("result", chunk, fc.record({ best: candidate })),
-  mixed("submit", job, session, work),
+  mixed("submit", job, session, work, maybe("detached", fc.constant(true))),
+  mixed("attach", job, session, fc.record({ id: uint32 })),
+  mixed("fetched", job),
   mixed("cancel", job),
+  mixed("list", job, fc.record({ from: uint32, most: uint32 })),
+  mixed("end", job, fc.record({ id: uint32, what: fc.constantFrom("cancel", "forget") })),
+  mixed("accepted", job, fc.record({ id: uint32, durable: fc.boolean() })),
+  mixed("jobs", job, fc.record({ rows: fc.array(row, { maxLength: ROWS_MAX }) })),
+  mixed("ended", job),
   mixed(
     "status",
     job,
@@ -113,9 +144,10 @@ describe("headOf()", () => {
   test("names the kind and the number of a message that is cut short or broken behind them", () => {
     fc.assert(
       fc.property(anyMessage, fc.nat(), fc.uint8Array({ maxLength: 8 }), (message, at, noise) => {
+        fc.pre(message.kind !== "resume" && message.kind !== "resumed");
         const bytes = encodeMessage(message);
         const fields = message as { job?: number; chunk?: number; threads?: number };
-        const number = fields.job ?? fields.chunk ?? fields.threads!;
+        const number = fields.chunk ?? fields.job ?? fields.threads!;
         // The array's head, the type in one or two bytes, the number in up to five.
         const cut = Math.min(bytes.length, 8 + (at % bytes.length));
         const broken = Uint8Array.of(...bytes.subarray(0, cut), ...noise);
