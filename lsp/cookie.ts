@@ -6,13 +6,11 @@
  * @module
  */
 import type { Millis } from "../base/machine.ts";
-import type { Random } from "../base/random.ts";
 import { sha256Words } from "../base/sha256.ts";
 import type { Address } from "./types.ts";
 
 /** A token is good in the slot of time in which it was made, and in the next. */
 const SLOT_MS = 30_000;
-const SECRET_WORDS = 4;
 
 const utf8 = new TextEncoder();
 
@@ -20,9 +18,8 @@ const utf8 = new TextEncoder();
 export class Cookies {
   private readonly secret: Uint8Array;
 
-  constructor(random: Random, secret?: Uint8Array) {
-    const drawn = new Uint8Array(Uint32Array.from({ length: SECRET_WORDS }, random).buffer);
-    this.secret = secret === undefined ? drawn : new Uint8Array(secret);
+  constructor(secret: Uint8Array) {
+    this.secret = new Uint8Array(secret);
   }
 
   /** The token for `number` (an ISN, or a connection's) claimed from `address` at `nowMs`. */

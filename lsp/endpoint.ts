@@ -221,7 +221,7 @@ export abstract class Endpoint implements EndpointCore, Host {
       senders: senders.length,
       strays: strays.length,
       notices: notices.length,
-      ends: inbox.unreadEnds,
+      ends: inbox.unreadEnds.cbor + inbox.unreadEnds.json,
     };
   }
 

@@ -22,8 +22,8 @@ export type End = Exclude<LspEvent, { kind: "data" }>;
 
 /** First come, first read. Bounded by what each connection's receive buffer lets in. */
 export class Inbox {
-  /** Ends that wait to be read. */
-  unreadEnds = 0;
+  /** Ends of connections of each wire that wait to be read. */
+  readonly unreadEnds: Record<Wire, number> = { cbor: 0, json: 0 };
   private readonly owners = new Queue<Owner>();
   private readonly entries = new Queue<Uint8Array | End>();
 
@@ -35,7 +35,7 @@ export class Inbox {
 
   /** The end of `owner`: its last event. */
   end(owner: Owner, event: End): void {
-    this.unreadEnds++;
+    this.unreadEnds[owner.wire]++;
     this.owners.push(owner);
     this.entries.push(event);
   }
@@ -47,7 +47,7 @@ export class Inbox {
       const entry = this.entries.shift();
       if (owner === undefined || entry === undefined) return undefined;
       if (!(entry instanceof Uint8Array)) {
-        this.unreadEnds--;
+        this.unreadEnds[owner.wire]--;
         return entry;
       }
       owner.receive.noteRead(entry.length);

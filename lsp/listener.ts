@@ -7,6 +7,7 @@ import type { Millis } from "../base/machine.ts";
 import { unitReal } from "../base/random.ts";
 import { passedSize } from "./black_hole.ts";
 import { ClassicConnection } from "./classic_connection.ts";
+import { CLASSIC_ID_MAX, CLASSIC_ID_MIN, ClassicIds } from "./classic_ids.ts";
 import { type ClassicFrame, ClassicType, decodeClassicFrame } from "./classic_frame.ts";
 import type { Connection } from "./connection.ts";
 import { Cookies } from "./cookie.ts";
@@ -32,6 +33,12 @@ import type { Address, RefusalCause } from "./types.ts";
 /** Largest ISN of a classic peer: leaves 2^52 messages before numbers lose their exactness. */
 const CLASSIC_ISN_MAX = 2 ** 52;
 
+/** Of a secret that is drawn. */
+const SECRET_BYTES = 16;
+
+/** What the end of a classic connection tells the program if its place went to another. */
+const UNPROVEN_REASON = "gave its place to a newer one, not having answered";
+
 /**
  * The ticks of native connections fall on multiples of this, or of an eighth of the epoch: a
  * wake-up serves all of a slot. 5,000 idle peers at an epoch of 2 s make 100 slots of 50
@@ -53,8 +60,9 @@ export class Listener extends Endpoint {
   private readonly classicByAddress = new Map<Address, ClassicConnection>();
   /** The last connection, by address and ISN, that has ended. */
   private readonly endedIds = new Map<string, number>();
-  /** Classic connections of which nothing but Connect was heard. */
-  private unprovenCount = 0;
+  private readonly classicIds: () => number;
+  /** Classic connections of which nothing but Connect was heard, the oldest first. */
+  private readonly unproven = new Set<ClassicConnection>();
   private lastId = 0;
   private refusalsSinceMs: Millis = -Infinity;
   private refusals = 0;
@@ -64,7 +72,11 @@ export class Listener extends Endpoint {
     this.nativeParams = fullParams("cbor", options.params);
     this.classicParams = fullParams("json", options.params);
     this.offer = ownOffer(this.limits, options.params);
-    this.cookies = new Cookies(options.random, options.secret);
+    const drawn = Uint32Array.from({ length: SECRET_BYTES / 4 }, options.random);
+    const secret = options.secret ?? new Uint8Array(drawn.buffer);
+    this.cookies = new Cookies(secret);
+    const ids = new ClassicIds(secret);
+    this.classicIds = options.classicIds ?? ((): number => ids.next());
     this.startMs = nowMs;
   }
 
@@ -73,7 +85,7 @@ export class Listener extends Endpoint {
     if (this.nativeByAddress.get(address) === connection) this.nativeByAddress.delete(address);
     if (connection instanceof NativeConnection) this.rememberEnd(connection);
     if (this.classicByAddress.get(address) === connection) this.classicByAddress.delete(address);
-    if (connection instanceof ClassicConnection && !connection.proven) this.unprovenCount--;
+    if (connection instanceof ClassicConnection) this.unproven.delete(connection);
     super.ended(connection);
   }
 
@@ -83,20 +95,26 @@ export class Listener extends Endpoint {
       nativeAddresses: this.nativeByAddress.size,
       classicAddresses: this.classicByAddress.size,
       endedRemembered: this.endedIds.size,
-      unproven: this.unprovenCount,
+      unproven: this.unproven.size,
     };
   }
 
   // ---- classic wire
 
   protected override handleClassic(bytes: Uint8Array, from: Address, nowMs: Millis): void {
+    if (this.options.classic === false) return this.rejections.count("classic");
     const frame = decodeClassicFrame(bytes);
     if (typeof frame === "string") return this.rejections.count(frame);
     if (frame.type === ClassicType.connect) return this.handleClassicConnect(frame, from, nowMs);
     const connection = this.byId.get(frame.connId);
     if (!(connection instanceof ClassicConnection)) return this.rejections.count("unknown");
     if (connection.address !== from) return this.rejections.count("address");
-    if (!connection.proven) this.unprovenCount--;
+    if (!connection.proven) {
+      if (!this.hasClassicRoom(from, nowMs)) {
+        return connection.closeNow("stalled", "limit", "there is no place for it");
+      }
+      this.unproven.delete(connection);
+    }
     connection.handleFrame(frame);
     this.reschedule(connection);
   }
@@ -112,19 +130,30 @@ export class Listener extends Endpoint {
     }
     if (this.isClosing) return this.rejections.count("closing");
     // The classic wire has no word for "no"; the stranger tries again each epoch.
-    if (this.unprovenCount >= this.limits.maxUnproven) return this.rejections.count("unproven");
-    if (!this.hasRoom(from, nowMs)) return;
+    if (!this.hasClassicRoom(from, nowMs)) return;
+    if (this.unproven.size >= this.limits.maxUnproven) {
+      // Those who never answer must not keep out those who will.
+      this.rejections.count("unproven");
+      const [oldest] = this.unproven;
+      oldest!.closeNow("stalled", "limit", UNPROVEN_REASON);
+    }
     const params = this.classicParams;
     const { epochMillis } = params;
     // One free-running tick for the wire, as its other implementations have.
     const ticks = Math.floor((nowMs - this.startMs) / epochMillis) + 1;
     const firstTickMs = this.startMs + ticks * epochMillis;
-    const id = ++this.lastId;
+    const id = this.nextClassicId();
     const connection = new ClassicConnection({ id, address: from, isn, params, firstTickMs }, this);
-    this.unprovenCount++;
+    this.unproven.add(connection);
     this.classicByAddress.set(from, connection);
     this.add(connection);
     connection.handleConnectAgain();
+  }
+
+  private nextClassicId(): number {
+    let id = this.classicIds();
+    while (this.byId.has(id)) id = this.classicIds();
+    return id;
   }
 
   // ---- native wire
@@ -200,7 +229,7 @@ export class Listener extends Endpoint {
   private acceptNative(peer: DatagramReader, from: Address, nowMs: Millis): void {
     const { isn, token } = peer;
     const params = this.nativeParams;
-    const id = ++this.lastId;
+    const id = this.nextNativeId();
     const accept: AcceptFields = { ...this.offer, isn, newConnId: id };
     const connection = new NativeConnection(
       {
@@ -220,6 +249,15 @@ export class Listener extends Endpoint {
     );
     this.nativeByAddress.set(from, connection);
     this.add(connection);
+  }
+
+  private nextNativeId(): number {
+    do {
+      this.lastId++;
+      // The next billion are those of the classic wire.
+      if (this.lastId === CLASSIC_ID_MIN) this.lastId = CLASSIC_ID_MAX + 1;
+    } while (this.byId.has(this.lastId));
+    return this.lastId;
   }
 
   /** A phase of its own for each, in slots, so that the heartbeats spread over the epoch. */
@@ -281,9 +319,20 @@ export class Listener extends Endpoint {
   private hasRoom(from: Address, nowMs: Millis): boolean {
     const { maxConnections } = this.limits;
     // Ends that nobody reads count too, or connecting and leaving again would fill the memory.
-    const taken = this.byId.size + this.inbox.unreadEnds;
+    const connections = this.byId.size - this.classicByAddress.size;
+    const taken = connections + this.inbox.unreadEnds.cbor;
     if (taken < maxConnections && this.lastId < UINT32_MAX) return true;
     this.noteRefusal("full", `${from}: the limit of ${maxConnections} connections`, nowMs);
+    return false;
+  }
+
+  /** The same for one of the classic wire whose address is proved. */
+  private hasClassicRoom(from: Address, nowMs: Millis): boolean {
+    const { maxClassicConnections } = this.limits;
+    const proven = this.classicByAddress.size - this.unproven.size;
+    if (proven + this.inbox.unreadEnds.json < maxClassicConnections) return true;
+    const reason = `${from}: the limit of ${maxClassicConnections} classic connections`;
+    this.noteRefusal("full", reason, nowMs);
     return false;
   }
 

@@ -46,9 +46,11 @@ export const NATIVE_PARAMS: FullParams = {
 
 /** Bounds of an endpoint, each named in the error or the counter that tells it was met. */
 export interface LspLimits {
-  /** Connections of a listener, those that flush after a close included. */
+  /** Native connections of a listener, those that flush after a close included. */
   readonly maxConnections: number;
-  /** Classic connections that have sent nothing but Connect: their address is not proved. */
+  /** Classic ones whose address is proved: they can have spoken only if they received a number. */
+  readonly maxClassicConnections: number;
+  /** Classic ones that have sent nothing but Connect; for one more, the oldest gives way. */
   readonly maxUnproven: number;
   /** Largest message taken, and sent, on the native wire; a peer may take less. */
   readonly maxMessageBytes: number;
@@ -83,10 +85,12 @@ export interface LspLimits {
 /**
  * Unread: 1 MiB holds the 873 largest native messages, about what the default window can bring.
  * Queued: 4 MiB a connection, 80 ms of 400 Mbit/s. Connections: twice the 5,000 that are measured.
+ * Classic ones have places of their own, for they are had without a cookie.
  * docs/memory.md adds up what an endpoint may hold.
  */
 export const DEFAULT_LSP_LIMITS: LspLimits = {
   maxConnections: 10_000,
+  maxClassicConnections: 5_000,
   maxUnproven: 1024,
   maxMessageBytes: 64 << 20,
   maxQueuedBytes: 4 << 20,
@@ -138,10 +142,14 @@ export interface CoreOptions {
   readonly limits?: Partial<LspLimits>;
   /** Initial sequence numbers, phases of the ticks, and (unless given) the secret. */
   readonly random: Random;
-  /** Key of the cookies that prove addresses, 16 bytes or more; unpredictable to strangers. */
+  /** Key of cookies and of classic numbers, 16 bytes or more; unpredictable to strangers. */
   readonly secret?: Uint8Array;
   /** Version of the application's messages, 0..2^32-1; must be equal on both ends. Default 0. */
   readonly appVersion?: number;
+  /** Whether a listener serves the classic wire, too. Default `true`. */
+  readonly classic?: boolean;
+  /** Gives connections of the classic wire their numbers; by default no stranger can guess them. */
+  readonly classicIds?: () => number;
   /** What protects datagrams; by default a checksum in plain TypeScript, which runs everywhere. */
   readonly seal?: Seal;
   /** `false`: one frame a datagram, on the native wire too. Default `true`. */

@@ -27,6 +27,8 @@ export interface ListenOptions extends EndpointOptions {
   readonly host?: string;
   /** 0..65535; 0 takes a free one. */
   readonly port: number;
+  /** Whether the classic wire is served, too. Default `true`; it has no proof of addresses. */
+  readonly classic?: boolean;
   /** Called by the async iterator for lost and closed connections. */
   readonly onLost?: (end: ConnectionEnd) => void;
 }
@@ -100,7 +102,8 @@ export async function listen(options: ListenOptions): Promise<LspServer> {
   try {
     signal?.throwIfAborted();
     const { forbidsFragments: probesMtu } = socket;
-    const given = { ...coreOptions(options), ...unpredictable(), probesMtu };
+    const { classic = true } = options;
+    const given = { ...coreOptions(options), ...unpredictable(), probesMtu, classic };
     const core = createListener(given, performance.now());
     server = new Server(options, (upcalls) => new UdpEndpoint(core, socket, upcalls));
     return server;

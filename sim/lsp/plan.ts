@@ -139,6 +139,7 @@ function withForger(plan: Omit<LspPlan, "forger">, dice: Dice): LspPlan {
   const paceMs = plan.epochMs * dice.scale(0.02, 1, "forger.pace");
   const limits = {
     maxConnections: dice.pick([10_000, 12], "maxConnections"),
+    maxClassicConnections: dice.pick([5000, 8], "maxClassicConnections"),
     maxUnproven: dice.pick([1024, 5], "maxUnproven"),
     maxEndedRemembered: dice.pick([10_000, 10_000, 2], "maxEndedRemembered"),
     maxStrayDatagrams: dice.pick([256, 256, 4], "maxStrayDatagrams"),

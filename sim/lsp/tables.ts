@@ -13,14 +13,15 @@ export function demandTablesBounded(name: string, core: Endpoint): void {
   const sizes = core.tableSizes();
   const { connections = 0, alarms = 0, nativeAddresses = 0, classicAddresses = 0 } = sizes;
   const { endedRemembered = 0, unproven = 0, senders = 0, strays = 0 } = sizes;
-  const { maxConnections, maxEndedRemembered, maxUnproven } = core.limits;
+  const { maxConnections, maxClassicConnections, maxEndedRemembered, maxUnproven } = core.limits;
   const isBounded =
-    connections <= maxConnections &&
+    connections - classicAddresses <= maxConnections &&
+    classicAddresses - unproven <= maxClassicConnections &&
     alarms <= connections &&
     nativeAddresses + classicAddresses <= connections &&
     endedRemembered <= maxEndedRemembered &&
     unproven >= 0 &&
-    unproven <= Math.min(maxUnproven, connections) &&
+    unproven <= Math.min(maxUnproven, classicAddresses) &&
     senders === 0 &&
     strays === 0;
   demand(isBounded, () => `${name}: a table is too large: ${JSON.stringify(sizes)}`);

@@ -42,14 +42,25 @@ for (const [place, make] of worlds) {
         });
       }
 
-      run("ids are 1, 2, 3 and never used again", async (world) => {
+      run("both ends have the same ids, which are never used again", async (world) => {
         const server = await world.listen(params);
         const first = await world.connect(wire, params, 1);
         const second = await world.connect(wire, params, 2);
-        assertEquals([first.connId, second.connId], [1, 2]);
         await first.close();
         const third = await world.connect(wire, params, 3);
-        assertEquals(third.connId, 3);
+        const ids = [first.connId, second.connId, third.connId];
+        assertEquals(new Set(ids).size, 3);
+        if (wire === "cbor") assertEquals(ids, [1, 2, 3]);
+        second.write("second");
+        third.write("third");
+        const [, secondId, thirdId] = ids;
+        const expected = [`data ${secondId} second`, `data ${thirdId} third`];
+        const read: string[] = [];
+        while (read.length < 2) {
+          const line = await server.read();
+          if (line.startsWith("data")) read.push(line);
+        }
+        assertEquals(read.toSorted(), expected.toSorted());
         await second.close();
         await third.close();
         await server.close();
@@ -76,7 +87,7 @@ for (const [place, make] of worlds) {
         for (const text of ["", large, "", large, "end"]) client.write(text);
         const read: string[] = [];
         for (let i = 0; i < 5; i++) read.push(await server.read());
-        const lines = ["", large, "", large, "end"].map((text) => `data 1 ${text}`);
+        const lines = ["", large, "", large, "end"].map((text) => `data ${client.connId} ${text}`);
         assertEquals(read, lines);
       });
 
@@ -120,8 +131,10 @@ for (const [place, make] of worlds) {
         const server = await world.listen(params);
         const client = await world.connect(wire, params, 2 ** 32 - 3);
         for (let i = 0; i < 10; i++) client.write(`${i}`);
-        for (let i = 0; i < 10; i++) assertEquals(await server.read(), `data 1 ${i}`);
-        for (let i = 0; i < 10; i++) server.write(1, `${i}`);
+        for (let i = 0; i < 10; i++) {
+          assertEquals(await server.read(), `data ${client.connId} ${i}`);
+        }
+        for (let i = 0; i < 10; i++) server.write(client.connId, `${i}`);
         for (let i = 0; i < 10; i++) assertEquals(await client.read(), `data ${i}`);
       });
 
@@ -130,10 +143,10 @@ for (const [place, make] of worlds) {
         const quiet = await world.connect(wire, params, 1);
         const crashing = await world.connect(wire, params, 2);
         world.crash(crashing);
-        assertEquals(await server.read(), "lost 2");
+        assertEquals(await server.read(), `lost ${crashing.connId}`);
         // By now the quiet one has been silent for as long as the lost one.
         quiet.write("still here");
-        assertEquals(await server.read(), "data 1 still here");
+        assertEquals(await server.read(), `data ${quiet.connId} still here`);
       });
 
       run("data received before a loss is read first, then the loss, once", async (world) => {
@@ -141,11 +154,11 @@ for (const [place, make] of worlds) {
         const client = await world.connect(wire, params, 1);
         const witness = await world.connect(wire, params, 2);
         client.write("last words");
-        assertEquals(await server.read(), "data 1 last words");
+        assertEquals(await server.read(), `data ${client.connId} last words`);
         world.crash(client);
-        assertEquals(await server.read(), "lost 1");
+        assertEquals(await server.read(), `lost ${client.connId}`);
         witness.write("next");
-        assertEquals(await server.read(), "data 2 next");
+        assertEquals(await server.read(), `data ${witness.connId} next`);
       });
 
       run("close() brings over everything that was written", async (world) => {
@@ -153,8 +166,9 @@ for (const [place, make] of worlds) {
         const client = await world.connect(wire, params);
         for (let i = 0; i < 100; i++) client.write(`${i}`);
         await client.close();
-        for (let i = 0; i < 100; i++) assertEquals(await server.read(), `data 1 ${i}`);
-        assertEquals(await server.read(), wire === "json" ? "lost 1" : "closed 1");
+        const { connId } = client;
+        for (let i = 0; i < 100; i++) assertEquals(await server.read(), `data ${connId} ${i}`);
+        assertEquals(await server.read(), `${wire === "json" ? "lost" : "closed"} ${connId}`);
       });
 
       run("a read in progress ends when we close", async (world) => {
@@ -168,13 +182,14 @@ for (const [place, make] of worlds) {
         const server = await world.listen(params);
         const client = await world.connect(wire, params, 1);
         const other = await world.connect(wire, params, 2);
-        for (let i = 0; i < 20; i++) server.write(1, `${i}`);
-        server.closeConn(1);
-        assertEquals(await server.read(), "closed 1");
+        const { connId } = client;
+        for (let i = 0; i < 20; i++) server.write(connId, `${i}`);
+        server.closeConn(connId);
+        assertEquals(await server.read(), `closed ${connId}`);
         for (let i = 0; i < 20; i++) assertEquals(await client.read(), `data ${i}`);
         assertEquals(await client.read(), wire === "json" ? "lost" : "closed");
         other.write("and on");
-        assertEquals(await server.read(), "data 2 and on");
+        assertEquals(await server.read(), `data ${other.connId} and on`);
       });
 
       run("close() of the server brings over everything, to all", async (world) => {
@@ -196,15 +211,15 @@ for (const [place, make] of worlds) {
       run("garbage from strangers changes nothing", async (world) => {
         const server = await world.listen(params);
         const client = await world.connect(wire, params);
-        const negative = `{"Type":1,"ConnID":1,"SeqNum":8,"Size":-1,"Checksum":0,"Payload":"YQ=="}`;
-        const unknown = `{"Type":9,"ConnID":1,"SeqNum":8,"Size":0,"Checksum":0,"Payload":null}`;
+        const negative = `{"Type":1,"ConnID":${client.connId},"SeqNum":8,"Size":-1,"Checksum":0,"Payload":"YQ=="}`;
+        const unknown = `{"Type":9,"ConnID":${client.connId},"SeqNum":8,"Size":0,"Checksum":0,"Payload":null}`;
         for (const text of ["", "{", "garbage", "{}", negative, unknown, "\u{d1}xx"]) {
           await world.inject(new TextEncoder().encode(text));
         }
         await world.inject(Uint8Array.fromHex("82d9dfff831affffffff81617405da5368726400"));
         client.write("unharmed");
-        assertEquals(await server.read(), "data 1 unharmed");
-        server.write(1, "likewise");
+        assertEquals(await server.read(), `data ${client.connId} unharmed`);
+        server.write(client.connId, "likewise");
         assertEquals(await client.read(), "data likewise");
       });
     });
@@ -219,9 +234,9 @@ describe("conformance, both wires on one port:", () => {
       const native = await world.connect("cbor", params, 1);
       const classic = await world.connect("json", params, 2);
       native.write("native");
-      assertEquals(await server.read(), "data 1 native");
+      assertEquals(await server.read(), `data ${native.connId} native`);
       classic.write("classic");
-      assertEquals(await server.read(), "data 2 classic");
+      assertEquals(await server.read(), `data ${classic.connId} classic`);
       await world.dispose();
     });
   }

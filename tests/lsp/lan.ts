@@ -96,8 +96,11 @@ export class Lan {
     this.#network.heal(calmFaults(latencyMs));
   }
 
+  /** Its connections have the numbers 1, 2, 3, on the classic wire too: they read more easily. */
   listener(options: Partial<CoreOptions> = {}, address = "server 1"): Node<Listener> {
-    return this.add(createListener({ random: seededRandom(1), ...options }, this.nowMs), address);
+    let lastId = 0;
+    const base = { random: seededRandom(1), classicIds: () => ++lastId };
+    return this.add(createListener({ ...base, ...options }, this.nowMs), address);
   }
 
   dialer(options: Partial<DialerOptions> = {}, address = "client 1"): Node<Dialer> {
