@@ -15,7 +15,12 @@ import { openLine, readyLine } from "./run/listening.ts";
 import { logLine } from "./run/log.ts";
 import { printResult } from "./run/output.ts";
 import { onSignal, runScript } from "./run/signals.ts";
-import { LIMIT_FLAGS, serverLimits } from "./server/flags_adapter.ts";
+import {
+  LIMIT_FLAGS,
+  serverLimits,
+  TRANSPORT_FLAGS,
+  transportLimits,
+} from "./server/flags_adapter.ts";
 import { type RunningServer, serve } from "./server/mod.ts";
 
 /** Between two looks at what was turned away. */
@@ -34,6 +39,7 @@ const USAGE: Usage = {
     advertise: { value: "HOST:PORT", help: "what others are to call this server" },
     quiet: { help: "say nothing about miners and jobs" },
     ...LIMIT_FLAGS,
+    ...TRANSPORT_FLAGS,
     ...LSP_FLAGS,
   },
 };
@@ -50,6 +56,8 @@ async function main(): Promise<number> {
     port,
     params: lspParams(line),
     limits: serverLimits(line),
+    transport: transportLimits(line),
+    classic: !line.has("no-classic"),
     kinds: [mapReduceKind],
     log: (text, level) => {
       if (!quiet || level === "warn") logLine(text);

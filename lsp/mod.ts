@@ -32,6 +32,7 @@ export {
   type CoreOptions,
   DATAGRAM_BUFFER_BYTES,
   DEFAULT_LSP_LIMITS,
+  fullLimits,
   type FullParams,
   fullParams,
   type LspLimits,

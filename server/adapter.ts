@@ -7,6 +7,7 @@ import { checkBy, checkPort, checkText, OptionError } from "../base/options.ts";
 import { oneLine } from "../base/text.ts";
 import {
   type EndpointStats,
+  fullLimits,
   fullParams,
   listen,
   LspError,
@@ -21,7 +22,7 @@ import { Drive } from "../run/drive.ts";
 import { ENCODED_BYTES_MAX, MESSAGES_VERSION } from "../work/messages.ts";
 import { ServerCore } from "./core.ts";
 import type { KindFactory } from "./kind.ts";
-import { DEFAULT_SERVER_LIMITS, type ServerLimits } from "./limits.ts";
+import { DEFAULT_SERVER_LIMITS, type ServerLimits, TRANSPORT_LIMITS } from "./limits.ts";
 import { PEER_BYTES_MAX, TableLog } from "./log_adapter.ts";
 import { LogLimiter } from "./log_limiter.ts";
 import type { ServerSnapshot } from "./snapshot.ts";
@@ -39,6 +40,10 @@ export interface ServeOptions {
   /** Told one line for people at a time. */
   readonly log?: (text: string, level: "info" | "warn") => void;
   readonly limits?: Partial<ServerLimits>;
+  /** Limits of LSP, where they are not to be {@link TRANSPORT_LIMITS}. */
+  readonly transport?: Partial<LspLimits>;
+  /** Whether peers of the classic wire are served, too. Default `true`. */
+  readonly classic?: boolean;
   /** Kinds of work beside nonce search. */
   readonly kinds?: readonly KindFactory[];
   /**
@@ -53,13 +58,7 @@ export interface ServeOptions {
 const REFUSALS_AT_ONCE = 10;
 const REFUSALS_PER_SECOND = 1;
 
-/** What LSP takes: no message is longer than a job's, and its message, encoded. */
-const TRANSPORT_LIMITS: Partial<LspLimits> = {
-  maxMessageBytes: ENCODED_BYTES_MAX,
-  maxReassemblyBytes: 64 << 20,
-};
-
-/** The same where other servers speak to it, too. */
+/** What LSP takes where other servers speak to it, too. */
 const PEER_LIMITS: Partial<LspLimits> = {
   maxMessageBytes: Math.max(ENCODED_BYTES_MAX, PEER_BYTES_MAX),
 };
@@ -86,11 +85,14 @@ export interface RunningServer extends AsyncDisposable {
  * be used.
  */
 export async function serve(options: ServeOptions): Promise<RunningServer> {
-  const { host = "127.0.0.1", port, params, limits } = options;
+  const { host = "127.0.0.1", port, params, limits, classic = true } = options;
+  const peers = options.data === undefined ? {} : PEER_LIMITS;
+  const transport = { ...TRANSPORT_LIMITS, ...peers, ...options.transport };
   checkPort(port, 0);
   checkText("host", host);
   checkBy("params", () => fullParams("cbor", params));
   checkLimits(limits ?? {});
+  checkBy("transport", () => fullLimits(transport));
   const addresses = new Map<number, string>();
   const tellRefusal = refusalsTo(options.log ?? (() => {}));
   const onNotice = (notice: LspNotice): void => {
@@ -102,7 +104,8 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
     port,
     appVersion: options.appVersion ?? MESSAGES_VERSION,
     onNotice,
-    limits: { ...TRANSPORT_LIMITS, ...(options.data !== undefined && PEER_LIMITS) },
+    limits: transport,
+    classic,
     ...(params !== undefined && { params }),
   });
   const server = new SocketServer(lsp, addresses, options);

@@ -3,8 +3,9 @@
  *
  * @module
  */
-import { CLASSIC_PAYLOAD_BYTES_MAX } from "../lsp/mod.ts";
+import { CLASSIC_PAYLOAD_BYTES_MAX, DEFAULT_LSP_LIMITS, type LspLimits } from "../lsp/mod.ts";
 import { DEFAULT_FLEET_LIMITS, type FleetLimits } from "../work/limits.ts";
+import { ENCODED_BYTES_MAX } from "../work/messages.ts";
 
 /** Settings of a server core; {@link DEFAULT_SERVER_LIMITS} unless overridden. */
 export interface ServerLimits extends FleetLimits {
@@ -76,4 +77,18 @@ export const DEFAULT_SERVER_LIMITS: ServerLimits = Object.freeze({
   reportsPerSecond: 20,
   logBurst: 50,
   logPerSecond: 10,
+});
+
+/**
+ * What a server's LSP takes. No message is longer than a job's, and its message, encoded. The
+ * client that has most jobs may be away for 16 seconds of their progress.
+ */
+export const TRANSPORT_LIMITS: LspLimits = Object.freeze({
+  ...DEFAULT_LSP_LIMITS,
+  maxMessageBytes: ENCODED_BYTES_MAX,
+  maxReassemblyBytes: 64 << 20,
+  maxQueuedBytes: 2 << 20,
+  maxQueuedMessages: 16_384,
+  maxQueuedBytesTotal: 64 << 20,
+  maxUnreadBytesTotal: 64 << 20,
 });

@@ -119,9 +119,9 @@ test("serve: the log tells a goodbye from a loss, and whom the version turned aw
   const ending = new AbortController();
   const rude = await connect({ ...at, wire: "json", signal: ending.signal });
   rude.write(encodeClassicMessage(CLASSIC_JOIN));
-  await said("miner 2 joined");
+  await said(`miner ${rude.connId} joined`);
   ending.abort();
-  await said("miner 2 left: it fell silent");
+  await said(`miner ${rude.connId} left: it fell silent`);
   const other = connect({ ...at, appVersion: 4711 });
   await expect(other).rejects.toThrow("versions differ");
   await said("messages 4711");

@@ -4,11 +4,16 @@
  * @module
  */
 import { describe, expect, test } from "bun:test";
-import { connect } from "../../lsp/mod.ts";
+import { connect, type LspLimits } from "../../lsp/mod.ts";
 import { readCommandLine } from "../../run/args.ts";
-import { LIMIT_FLAGS, serverLimits } from "../../server/flags_adapter.ts";
+import {
+  LIMIT_FLAGS,
+  serverLimits,
+  TRANSPORT_FLAGS,
+  transportLimits,
+} from "../../server/flags_adapter.ts";
 import type { ServerLimits } from "../../server/limits.ts";
-import { serve } from "../../server/mod.ts";
+import { serve, TRANSPORT_LIMITS } from "../../server/mod.ts";
 import { networkOf, Shares } from "../../server/shares.ts";
 import { ENCODED_BYTES_MAX, MESSAGES_VERSION } from "../../work/messages.ts";
 import { expectAnswer, expectTidy } from "./checks.ts";
@@ -164,6 +169,41 @@ describe("serve()", () => {
     stranger.write(new Uint8Array(ENCODED_BYTES_MAX));
     // It is read, makes no sense, and is refused in words.
     expect((await stranger.read()).length).toBeGreaterThan(10);
+  });
+
+  test("has LSP's limits on its command line, in the documents, and in its LSP", async () => {
+    const page = await Bun.file(new URL("../../docs/memory.md", import.meta.url)).text();
+    const usage = { name: "server", takes: "", count: [0, 0], about: "" } as const;
+    const parse = (...argv: string[]) =>
+      transportLimits(readCommandLine({ ...usage, flags: TRANSPORT_FLAGS }, argv));
+    for (const [flag, { value }] of Object.entries(TRANSPORT_FLAGS)) {
+      expect(page).toContain(`| \`--${flag}\``);
+      if (value === undefined) continue;
+      const key = flag.replace(/-(.)/g, (_, letter: string) => letter.toUpperCase());
+      const most = TRANSPORT_LIMITS[key as keyof LspLimits];
+      const shown = most % 2 ** 20 === 0 ? `${most / 2 ** 20} MiB` : most.toLocaleString("en");
+      expect(page).toMatch(new RegExp(`\\| \`--${flag}\` +\\| +${shown} \\| ${key} `));
+      expect(parse(`--${flag}`, "5000")).toEqual({ [key]: 5000 });
+      expect(() => parse(`--${flag}`, "0")).toThrow(`--${flag} is "0"`);
+    }
+    expect(() => parse("--max-unread-bytes-total", "5")).toThrow("maxUnreadBytesTotal: got 5");
+    await using server = await serve({ port: 0, transport: { maxConnections: 1 } });
+    const { port } = server;
+    await using first = await connect({ host: "127.0.0.1", port, appVersion: MESSAGES_VERSION });
+    const second = connect({ host: "127.0.0.1", port, appVersion: MESSAGES_VERSION });
+    const why = await second.then(String, (error: Error) => error.message);
+    expect([first.connId, why]).toEqual([1, "the server has reached its limit of 1 connections"]);
+    const broken = serve({ port: 0, transport: { maxConnections: 0 } });
+    expect(await broken.then(String, String)).toContain("transport: Cannot use maxConnections");
+  });
+
+  test("leaves out classic peers if it is told to", async () => {
+    const params = { epochMillis: 20, epochLimit: 3 };
+    await using server = await serve({ port: 0, params, classic: false });
+    const { port } = server;
+    const dial = connect({ host: "127.0.0.1", port, params, wire: "json" });
+    expect(await dial.then(String, String)).toContain("no answer");
+    expect(server.transport().rejected["classic"]).toBeGreaterThanOrEqual(3);
   });
 
   test("has each share on its command line, and in the documents", async () => {
