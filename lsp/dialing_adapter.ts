@@ -45,8 +45,7 @@ export interface DialingSocket extends UdpSocket {
 
 /**
  * Opens a socket to dial `hosts` at `port` with; `now` is its clock. Throws LspError `SOCKET` with
- * the system's reason
- * if it has a route to none of them.
+ * the system's reason if it has a route to none of them.
  */
 export async function openDialing(
   hosts: readonly string[],
