@@ -62,7 +62,7 @@ async function serve(line: CommandLine): Promise<number> {
   };
   const ready = line.has("json") ? JSON.stringify({ kind: "listening", ...at }) : readyLine(at);
   await printResult(`${ready}\n`);
-  const open = openLine({ ...at, answersFromAsked: false });
+  const open = openLine(at);
   if (open !== undefined) logLine(open);
   onSignal(() => server.close());
   await server.closed;
