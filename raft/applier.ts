@@ -41,8 +41,7 @@ export class Applier {
   }
 
   /** Makes the state what the newest snapshot says, then calls `then`. */
-  begin(snapshot: SnapshotMeta, entries: readonly Entry[], then: () => void): void {
-    for (const { data } of entries) this.#bytesSinceSnapshot += entryBytes(data.length);
+  begin(snapshot: SnapshotMeta, then: () => void): void {
     if (snapshot.index === 0) return then();
     const restore = (whole: Uint8Array): void => {
       this.state.restore(whole);

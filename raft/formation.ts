@@ -22,6 +22,8 @@ export interface FormationPort {
   /** Keeps who this node is; `then` when that is durable. */
   keep(identity: Identity, then: () => void): void;
   tell(to: NodeId, frame: Frame): void;
+  /** This node has come into a cluster: who knows it as one of none is told. */
+  greetAgain(): void;
   /** The nodes that there is a connection with. */
   readonly connected: readonly NodeId[];
   /** This node takes part from now on. */
@@ -119,6 +121,11 @@ export class Formation {
     return `it is of cluster ${cluster}, this node is of ${own}`;
   }
 
+  /** Whether a node is of this cluster: one that is of none yet has no say. */
+  isFellow({ cluster }: Hello): boolean {
+    return cluster !== "" && cluster === this.#identity.cluster;
+  }
+
   /** Another node has said who it is. */
   greeted(hello: Hello): void {
     if (hello.channel !== "main") return;
@@ -202,6 +209,8 @@ export class Formation {
       if (phase === "running") this.#adopt(cluster);
       return;
     }
+    // This node has been asked to be a member, and is writing that down.
+    if (this.#isFounding) return;
     if (phase === "running" && cluster !== "") {
       this.#tellOnce(
         `node ${from} belongs to cluster ${cluster} already, and this directory is empty: unless ` +
@@ -240,11 +249,11 @@ export class Formation {
     this.#port.keep(identity, () => {
       this.#identity = { ...identity, book: this.#identity.book };
       this.#tellOnce(`founded cluster ${identity.cluster} with members ${voters.join(",")}`);
-      this.#spread();
-      this.#port.start();
       for (const peer of this.#port.connected) {
         if (identity.pending.includes(peer)) this.#tellFound(peer);
       }
+      this.#port.greetAgain();
+      this.#port.start();
     });
   }
 
@@ -266,7 +275,7 @@ export class Formation {
     const identity: Identity = { ...own, cluster, phase: "founded", first };
     this.#port.keep(identity, () => {
       this.#identity = { ...identity, book: this.#identity.book };
-      this.#spread();
+      this.#port.greetAgain();
       this.#port.tell(from, { kind: "founded" });
     });
   }
@@ -287,6 +296,7 @@ export class Formation {
       if (this.#identity.phase === "running") return;
       this.#identity = { ...identity, book: this.#identity.book };
       this.#tellOnce(`is a member of the new cluster ${identity.cluster}`);
+      this.#port.greetAgain();
       this.#port.start();
     });
   }
@@ -297,7 +307,7 @@ export class Formation {
     const identity: Identity = { ...this.#identity, cluster, phase: "running" };
     this.#port.keep(identity, () => {
       this.#identity = { ...identity, book: this.#identity.book };
-      this.#spread();
+      this.#port.greetAgain();
       this.#port.start();
     });
   }

@@ -6,7 +6,7 @@
  * @module
  */
 import type { Millis } from "../base/machine.ts";
-import type { Channel } from "./greeting.ts";
+import type { Channel, Hello } from "./greeting.ts";
 import type { Message, NodeId } from "./messages.ts";
 import { encodeWire } from "./wire.ts";
 
@@ -26,6 +26,8 @@ export class Link {
   readonly peer: NodeId;
   readonly channel: Channel;
   readonly isDialled: boolean;
+  /** What the other end said of itself last. */
+  hello: Hello;
   /** Messages whose place a newer one took. */
   replaced = 0;
   readonly #port: LinkPort;
@@ -36,14 +38,15 @@ export class Link {
   #movedMs: Millis;
 
   constructor(
-    at: { conn: number; peer: NodeId; channel: Channel; isDialled: boolean },
+    { conn, hello, isDialled }: { conn: number; hello: Hello; isDialled: boolean },
     port: LinkPort,
     nowMs: Millis,
   ) {
-    this.conn = at.conn;
-    this.peer = at.peer;
-    this.channel = at.channel;
-    this.isDialled = at.isDialled;
+    this.conn = conn;
+    this.hello = hello;
+    this.peer = hello.from;
+    this.channel = hello.channel;
+    this.isDialled = isDialled;
     this.#port = port;
     this.#movedMs = nowMs;
   }

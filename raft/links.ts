@@ -42,8 +42,10 @@ export interface LinksOwner extends LinkPort {
   hello(to: NodeId, channel: Channel): Hello;
   /** Why a node is none of ours, in words for people; undefined when it is. */
   whyNot(hello: Hello): string | undefined;
-  /** Both ends know each other. */
+  /** Both ends know each other; or the other has news of itself. */
   greeted(hello: Hello): void;
+  /** Whether Raft's messages of a node that greeted so are to be taken. */
+  isFellow(hello: Hello): boolean;
   frame(from: NodeId, frame: Frame): void;
   message(from: NodeId, message: Message): void;
 }
@@ -143,8 +145,10 @@ export class Links {
       this.#reject(decoded, `node ${link.peer} sent what is no message: ${decoded}`);
       return;
     }
-    if ("term" in decoded) this.#owner.message(link.peer, decoded);
-    else if (decoded.kind === "hello") this.#reject("second greeting", undefined);
+    if ("term" in decoded) {
+      if (this.#owner.isFellow(link.hello)) this.#owner.message(link.peer, decoded);
+      else this.#reject("no member's", undefined);
+    } else if (decoded.kind === "hello") this.#greetedAgain(link, decoded);
     else this.#owner.frame(link.peer, decoded);
   }
 
@@ -184,6 +188,13 @@ export class Links {
     }
   }
 
+  /** Says once more who this node is, to everybody: it has news of itself. */
+  greetAgain(): void {
+    for (const { conn, peer, channel } of this.#links.values()) {
+      this.#owner.write(conn, encodeFrame(this.#owner.hello(peer, channel)));
+    }
+  }
+
   /** The time, for everything that is done before the next wake-up. */
   at(nowMs: Millis): void {
     this.#nowMs = nowMs;
@@ -215,7 +226,7 @@ export class Links {
     const isDialled = known !== undefined;
     const key = keyOf(from, channel);
     const older = this.#links.get(key);
-    const link = new Link({ conn, peer: from, channel, isDialled }, this.#owner, this.#nowMs);
+    const link = new Link({ conn, hello, isDialled }, this.#owner, this.#nowMs);
     this.#links.set(key, link);
     this.#conns.set(conn, { key: known?.key ?? key, link });
     this.#dials.get(known?.key ?? "")?.backoff.reset();
@@ -223,6 +234,15 @@ export class Links {
       this.#forget(older.conn);
       this.#owner.drop(older.conn, false);
     }
+    this.#owner.greeted(hello);
+  }
+
+  /** A node that is connected has come into a cluster. */
+  #greetedAgain(link: Link, hello: Hello): void {
+    const isSame = hello.from === link.peer && hello.channel === link.channel;
+    const why = isSame ? this.#whyNot(hello) : "it says that it is another";
+    if (why !== undefined) return this.#refuse(link.conn, why);
+    link.hello = hello;
     this.#owner.greeted(hello);
   }
 

@@ -154,6 +154,7 @@ export class ReplicaCore implements Machine<ReplicaInput, ReplicaEffect> {
     return new Formation(this.#options, recovered?.identity, {
       keep: (identity, then) => this.#storage.keepIdentity(identity, then),
       tell: (to, frame) => links.tell(to, frame),
+      greetAgain: () => links.greetAgain(),
       get connected() {
         return links.connected;
       },
@@ -174,6 +175,7 @@ export class ReplicaCore implements Machine<ReplicaInput, ReplicaEffect> {
       log: (text) => this.#log(`node ${this.#options.node}: ${text}`, "warn"),
       hello: (to, channel) => this.#formation.hello(to, channel),
       whyNot: (hello) => this.#formation.whyNot(hello),
+      isFellow: (hello) => this.#formation.isFellow(hello),
       greeted: (hello) => {
         this.#formation.greeted(hello);
         if (hello.channel === "main") this.#askToJoin(hello.from);
@@ -199,8 +201,7 @@ export class ReplicaCore implements Machine<ReplicaInput, ReplicaEffect> {
 
   /** Takes part from now on, once the state is what the snapshot says. */
   #start(persisted: Persisted): void {
-    const { snapshot, entries } = persisted;
-    this.#applier.begin(snapshot, entries, () => this.#startRaft(persisted));
+    this.#applier.begin(persisted.snapshot, () => this.#startRaft(persisted));
   }
 
   #startRaft(given: Persisted): void {

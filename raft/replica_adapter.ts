@@ -9,6 +9,7 @@ import type { StoredState, StoreEffect, StoreInput } from "../base/store.ts";
 import { listen, type LspServer } from "../lsp/mod.ts";
 import { openDisk, type SystemDisk } from "../run/disk.ts";
 import { DiskError } from "../run/disk_errors.ts";
+import { SEGMENT_BYTES } from "../run/disk_open.ts";
 import { Drive } from "../run/drive.ts";
 import { ReplicaError, SessionError } from "./errors.ts";
 import { plainCommand } from "./group_state.ts";
@@ -359,7 +360,7 @@ function paramsOf({
   params,
   snapshotBytes = SNAPSHOT_BYTES,
 }: OpenReplicaOptions): Partial<RaftParams> {
-  return { logBytesMax: LOG_THRESHOLDS * Math.max(snapshotBytes, SNAPSHOT_BYTES), ...params };
+  return { logBytesMax: Math.max(LOG_THRESHOLDS * snapshotBytes, SEGMENT_BYTES), ...params };
 }
 
 function bytesOf(answer: SessionAnswer | undefined): Uint8Array {

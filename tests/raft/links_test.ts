@@ -16,10 +16,11 @@ import type { Message, NodeId } from "../../raft/mod.ts";
 import { decodeWire, encodeWire } from "../../raft/wire.ts";
 
 const T = 300;
+const CLUSTER = "0123456789abcdef";
 
 function hello(from: NodeId, to: NodeId, channel: Channel = "main", group = "g"): Hello {
   const [named, book] = [[1, 2, 3], new Map()];
-  return { kind: "hello", group, cluster: "", from, to, channel, phase: "empty", named, book };
+  return { kind: "hello", group, cluster: CLUSTER, from, to, channel, phase: "empty", named, book };
 }
 
 function heartbeat(round: number): Message {
@@ -53,6 +54,7 @@ class Rig {
       hello: (to, channel) => hello(2, to, channel),
       whyNot: ({ group }) => (group === "g" ? undefined : `it is of ${group}`),
       greeted: (one) => this.greeted.push(one),
+      isFellow: ({ cluster }) => cluster === CLUSTER,
       frame: (_, frame) => this.frames.push(frame),
       message: (_, message) => this.messages.push(message),
     };
@@ -236,6 +238,19 @@ describe("what comes on a connection", () => {
     assertEquals(rig.links.rejected, { "malformed message": 5 });
     assertEquals(rig.logged.length, 1);
     assertEquals(rig.messages, [heartbeat(4)]);
+  });
+
+  test("of a node that is of no cluster has no say, until it says that it is of this one", () => {
+    const rig = new Rig();
+    rig.links.received(10, encodeFrame({ ...hello(1, 2), cluster: "" }));
+    rig.links.received(10, encodeWire(heartbeat(1)));
+    assertEquals(rig.messages, []);
+    assertEquals(rig.links.rejected, { "no member's": 1 });
+    rig.links.received(10, encodeFrame(hello(1, 2)));
+    rig.links.received(10, encodeWire(heartbeat(2)));
+    assertEquals(rig.messages, [heartbeat(2)]);
+    rig.links.received(10, encodeFrame(hello(3, 2)));
+    assertEquals(rig.dropped, [10]);
   });
 
   test("of nodes without end is refused at a limit", () => {
