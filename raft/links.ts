@@ -59,6 +59,14 @@ interface Dial {
   atMs: Millis;
 }
 
+/** A connection that was dialled, or whose other end has greeted. */
+interface Conn {
+  readonly key: string;
+  readonly link: Link | undefined;
+  /** What this node said of itself first, on one that it dialled. */
+  said: Hello | undefined;
+}
+
 /** See the module. */
 export class Links {
   readonly self: NodeId;
@@ -67,7 +75,7 @@ export class Links {
   readonly #electionMs: Millis;
   readonly #links = new Map<string, Link>();
   /** Connections by number: to whom they are, once that is known. */
-  readonly #conns = new Map<number, { readonly key: string; link: Link | undefined }>();
+  readonly #conns = new Map<number, Conn>();
   readonly #dials = new Map<string, Dial>();
   readonly #told = new Set<string>();
   #lastConn = -1;
@@ -127,8 +135,8 @@ export class Links {
     const known = this.#conns.get(conn);
     if (known === undefined) return this.#owner.drop(conn, false);
     const [peer, channel] = known.key.split(" ") as [string, Channel];
-    const hello = this.#owner.hello(Number(peer), channel);
-    this.#owner.write(conn, encodeFrame(hello));
+    known.said = this.#owner.hello(Number(peer), channel);
+    this.#owner.write(conn, encodeFrame(known.said));
   }
 
   /** Whether this connection is a node's, or becomes one's by its first message. */
@@ -210,7 +218,7 @@ export class Links {
 
   #dial(key: string, dial: Dial): void {
     dial.conn = this.#lastConn += 2;
-    this.#conns.set(dial.conn, { key, link: undefined });
+    this.#conns.set(dial.conn, { key, link: undefined, said: undefined });
     this.#owner.dial(dial.conn, dial.address, key.split(" ")[1] as Channel);
   }
 
@@ -222,13 +230,16 @@ export class Links {
     const hello = frame as Hello;
     const { from, channel } = hello;
     const known = this.#conns.get(conn);
-    if (known === undefined) this.#owner.write(conn, encodeFrame(this.#owner.hello(from, channel)));
+    const own = this.#owner.hello(from, channel);
+    // It may have news of itself by now.
+    const isNews = known?.said?.cluster !== own.cluster || known.said.phase !== own.phase;
+    if (isNews) this.#owner.write(conn, encodeFrame(own));
     const isDialled = known !== undefined;
     const key = keyOf(from, channel);
     const older = this.#links.get(key);
     const link = new Link({ conn, hello, isDialled }, this.#owner, this.#nowMs);
     this.#links.set(key, link);
-    this.#conns.set(conn, { key: known?.key ?? key, link });
+    this.#conns.set(conn, { key: known?.key ?? key, link, said: undefined });
     this.#dials.get(known?.key ?? "")?.backoff.reset();
     if (older !== undefined) {
       this.#forget(older.conn);
