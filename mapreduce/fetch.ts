@@ -9,7 +9,7 @@ import {
   type MrPiece,
   PIECE_BYTES_MAX,
 } from "../work/mapreduce_messages.ts";
-import { WINDOW_PIECES } from "./limits.ts";
+import { ASKING_MAX, WINDOW_PIECES } from "./limits.ts";
 
 /** One item that is fetched. */
 export interface Fetch {
@@ -33,13 +33,19 @@ interface Active extends Fetch {
   isOver: boolean;
 }
 
+/** A piece that was asked for. */
+interface Asked {
+  readonly of: Active;
+  readonly offset: number;
+  readonly length: number;
+}
+
 /** All that one peer fetches over one connection. */
 export class Fetches {
   readonly #write: (get: MrGet) => void;
-  readonly #asked = new Map<
-    number,
-    { readonly of: Active; readonly offset: number; length: number }
-  >();
+  readonly #asked = new Map<number, Asked>();
+  /** Those that could ask for more, but that too much is asked for. */
+  readonly #waiting = new Set<Active>();
   #lastId = 0;
 
   constructor(write: (get: MrGet) => void) {
@@ -77,14 +83,22 @@ export class Fetches {
     const asked = this.#asked.get(id);
     if (asked === undefined) return false;
     this.#asked.delete(id);
-    const { of, offset, length } = asked;
+    this.#take(asked, found, bytes);
+    for (const waiting of this.#waiting) {
+      if (this.#asked.size >= ASKING_MAX) break;
+      this.#waiting.delete(waiting);
+      this.#ask(waiting);
+    }
+    return true;
+  }
+
+  #take({ of, offset, length }: Asked, found: boolean, bytes: Uint8Array): void {
     of.under--;
-    if (of.isOver) return true;
+    if (of.isOver) return;
     const isShort = bytes.length < length;
     if (!found || bytes.length > length || (isShort && of.isBound !== true)) {
       of.isOver = true;
-      of.onFailed();
-      return true;
+      return of.onFailed();
     }
     of.left = isShort ? 0 : of.left - length;
     if (bytes.length > 0) of.onPiece(offset, bytes);
@@ -93,17 +107,18 @@ export class Fetches {
       of.isOver = true;
       of.onDone();
     }
-    return true;
   }
 
   /** The connection is gone: nothing of all this comes any more. */
   clear(): void {
     this.#asked.clear();
+    this.#waiting.clear();
   }
 
   #ask(active: Active): void {
     const { holder, job, item, bytes } = active;
-    while (active.under < WINDOW_PIECES && active.next < bytes) {
+    while (!active.isOver && active.under < WINDOW_PIECES && active.next < bytes) {
+      if (this.#asked.size >= ASKING_MAX) return void this.#waiting.add(active);
       const offset = active.next;
       const length = Math.min(PIECE_BYTES_MAX, bytes - offset);
       active.next += length;

@@ -51,12 +51,13 @@ export const JOBS_MAX = 256;
 export const JOBS_PER_ADDRESS_MAX = 64;
 /** Splits of all jobs of a server: each costs memory. */
 export const SPLITS_TOTAL_MAX = 1_000_000;
-/** Pieces that one peer may have asked for and not got; more are refused. */
-export const ASKED_MAX = 64;
-/** Pieces that a holder is asked for at a time; more wait their turn. */
-export const HELD_MAX = 64;
-/** Pieces that are asked for at a time of one item. */
+/** Pieces that are asked for at a time of one item, and of all: a connection queues 4 MiB. */
 export const WINDOW_PIECES = 16;
+export const ASKING_MAX = 32;
+/** Pieces that one peer may have asked for and not got; more are refused. */
+export const ASKED_MAX: number = ASKING_MAX + 8;
+/** Pieces that a holder is asked for at a time; more wait their turn. */
+export const HELD_MAX = 32;
 /** Partitions that a reduce fetches at a time. */
 export const FETCHES_MAX = 4;
 /** What arrives damaged is fetched again so often. */

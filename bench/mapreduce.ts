@@ -1,0 +1,170 @@
+/**
+ * Word count on a fleet (server, LSP, two miners), on one machine alone (`--local`), and by other
+ * means, on the same text, in turns: MB/s and processor time. And the peak memory of a miner, and
+ * how long a small job takes.
+ *
+ *   bun run bench/mapreduce.ts [--mb 200] [--rounds 3]
+ *
+ * The other means: a single thread of this language on bytes (bench/mapreduce_twin.ts), `tr | sort |
+ * uniq -c`, `tr | mawk`, and GNU parallel with mawk; those that are not installed are left out.
+ *
+ * @module
+ */
+import { mkdtempSync, readFileSync, rmSync, statfsSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { writeText } from "./mapreduce_text.ts";
+import { median } from "./median.ts";
+import { benchOptions, count } from "./options.ts";
+
+const options = benchOptions(import.meta.path, {
+  mb: count(200, "size of the text in MB"),
+  rounds: count(3, "rounds, each with all cases"),
+});
+
+/** What issue 14 asks for. */
+const BARS = [
+  ["fleet", "coreutils", 5],
+  ["fleet", "parallel", 1.5],
+  ["local", "single", 1.2],
+] as const;
+const SMALL_MB = 3;
+const SMALL_FILES = 8;
+
+const root = join(import.meta.dirname, "..");
+const directory = mkdtempSync(join(tmpdir(), "motherlode-bench-"));
+const children: Bun.Subprocess[] = [];
+
+interface Case {
+  readonly name: string;
+  readonly command: readonly string[];
+}
+
+function has(program: string): boolean {
+  return Bun.which(program) !== null;
+}
+
+/** A shell's pipeline. */
+function shell(name: string, script: string): Case {
+  return { name, command: ["sh", "-c", `export LC_ALL=C; ${script}`] };
+}
+
+function bun(...args: string[]): string[] {
+  return [process.execPath, ...args];
+}
+
+/** Starts a program of this project, and waits for a line of its output. */
+async function start(
+  stream: "stdout" | "stderr",
+  mark: RegExp,
+  ...args: string[]
+): Promise<string> {
+  const child = Bun.spawn(bun(...args), { cwd: root, stdio: ["ignore", "pipe", "pipe"] });
+  children.push(child);
+  let text = "";
+  const decoder = new TextDecoder();
+  const reader = (child[stream] as ReadableStream<Uint8Array>).getReader();
+  for (;;) {
+    const { value, done } = await reader.read();
+    if (done) throw new Error(`${args[0]} ended: ${text}`);
+    text += decoder.decode(value);
+    const found = mark.exec(text);
+    if (found === null) continue;
+    void (async () => {
+      while (!(await reader.read()).done);
+    })();
+    return found[1] ?? "";
+  }
+}
+
+/** Runs a command; the seconds that it took. */
+async function timed(command: readonly string[]): Promise<number> {
+  const startMs = performance.now();
+  const child = Bun.spawn([...command], { cwd: root, stdio: ["ignore", "ignore", "pipe"] });
+  const code = await child.exited;
+  if (code !== 0)
+    throw new Error(`${command.join(" ")}: ${await new Response(child.stderr).text()}`);
+  return (performance.now() - startMs) / 1000;
+}
+
+function casesFor(text: string, at: string): Case[] {
+  const words = `tr -cs 'A-Za-z' '\\n' < ${text}`;
+  const mawk = "mawk '{ n[$0]++ } END { for (w in n) print w, n[w] }'";
+  const sum = "mawk '{ n[$1] += $2 } END { for (w in n) print w, n[w] }'";
+  const cases: Case[] = [
+    { name: "fleet", command: bun("mapreduce.ts", "run", at, "wc", text, "--stdout", "--quiet") },
+    {
+      name: "local",
+      command: bun("mapreduce.ts", "run", "--local", "wc", text, "--stdout", "--quiet"),
+    },
+    { name: "single", command: bun("bench/mapreduce_twin.ts", text) },
+    shell("coreutils", `${words} | sort | uniq -c`),
+  ];
+  if (has("mawk")) cases.push(shell("mawk", `${words} | ${mawk} | sort`));
+  if (has("mawk") && has("parallel")) {
+    const part = `tr -cs A-Za-z "\\n" | ${mawk.replaceAll("'", `'"'"'`)}`;
+    cases.push(
+      shell("parallel", `parallel --pipepart -a ${text} --block 16M '${part}' | ${sum} | sort`),
+    );
+  }
+  return cases;
+}
+
+/** The most memory that a process has had, in MiB; Linux only. */
+function peakMib(pid: number): number | undefined {
+  try {
+    const status = readFileSync(`/proc/${pid}/status`, "utf8");
+    return Math.round(Number(/VmHWM:\s+(\d+)/.exec(status)![1]) / 1024);
+  } catch {
+    return undefined;
+  }
+}
+
+async function main(): Promise<void> {
+  const { bavail, bsize } = statfsSync(directory);
+  // The text, what lies between map and reduce, and what sort needs.
+  const mb = Math.min(options.number("mb"), Math.floor((bavail * bsize) / 4e6));
+  const text = join(directory, "text");
+  await writeText(text, mb * 1e6);
+  const at = await start("stdout", /listening on (\S+)/, "server.ts", "0", "--quiet");
+  const miner = ["miner.ts", at, "--threads", "1", "--niceness", "normal"];
+  for (let i = 0; i < 2; i++) await start("stderr", /kernel \w+: ([\d.]+)/, ...miner);
+  const cases = casesFor(text, at);
+  const rates = new Map<string, number[]>(cases.map(({ name }) => [name, []]));
+  for (let round = 0; round < options.number("rounds"); round++) {
+    for (const { name, command } of cases) rates.get(name)!.push(mb / (await timed(command)));
+  }
+  console.log(`words of ${mb} MB, ${options.number("rounds")} rounds, medians`);
+  for (const [name, all] of rates) console.log(`${name.padEnd(10)} ${median(all).toFixed(1)} MB/s`);
+  for (const [mine, other, bar] of BARS) {
+    const others = rates.get(other);
+    if (others === undefined) continue;
+    const ratio = median(rates.get(mine)!.map((rate, i) => rate / others[i]!));
+    const verdict = ratio >= bar ? "met" : "MISSED";
+    console.log(`${mine} / ${other}: ${ratio.toFixed(2)}, bar ${bar}: ${verdict}`);
+  }
+  const [, ...miners] = children;
+  console.log(`peak memory of the miners: ${miners.map(({ pid }) => peakMib(pid)).join(", ")} MiB`);
+  await start("stderr", /kernel \w+: ([\d.]+)/, ...miner);
+  await small(at);
+}
+
+/** A small job on three miners: eight files. */
+async function small(at: string): Promise<void> {
+  const files = Array.from({ length: SMALL_FILES }, (_, i) => join(directory, `small-${i}`));
+  for (const file of files) await writeText(file, (SMALL_MB * 1e6) / SMALL_FILES);
+  const run = bun("mapreduce.ts", "run", at, "wc", ...files, "--stdout", "--quiet");
+  const times: number[] = [];
+  for (let i = 0; i < options.number("rounds"); i++) times.push(await timed(run));
+  const verdict = median(times) <= 1 ? "met" : "MISSED";
+  console.log(
+    `${SMALL_MB} MB in ${SMALL_FILES} files: ${median(times).toFixed(2)} s, bar 1: ${verdict}`,
+  );
+}
+
+try {
+  await main();
+} finally {
+  for (const child of children) child.kill();
+  rmSync(directory, { recursive: true, force: true });
+}
