@@ -244,7 +244,7 @@ export class Coordinator implements WorkKind {
         plan.release(planned, connId);
         const lost = plan.maps[map];
         // It may have been made again elsewhere in the meantime.
-        if (lost?.holder === holder) plan.forget(lost);
+        if (lost?.holder === holder) plan.missed(lost, text);
       }
     });
   }
@@ -283,7 +283,7 @@ export class Coordinator implements WorkKind {
     const planned = job?.plan.reduces[reduce];
     if (job === undefined || planned === undefined) return this.#port.reject("an unknown output");
     if (good) job.plan.finalize(planned);
-    else job.plan.forget(planned);
+    else job.plan.missed(planned, "its output could not be fetched");
     this.#review(job, nowMs);
   }
 

@@ -215,6 +215,20 @@ export class Plan {
     this.#requeue(task);
   }
 
+  /**
+   * A reduce could not get the result from its holder as it was announced: it is made again, and
+   * that counts against the holder, which may lie, and the task, which must end some day.
+   */
+  missed(task: PlannedTask, text: string): void {
+    const { holder } = task;
+    if (holder === undefined) return;
+    this.forget(task);
+    task.failedAt.add(holder);
+    task.deaths++;
+    this.failures++;
+    if (task.deaths >= DEATHS_MAX) this.#fail(task, text);
+  }
+
   #failed(task: PlannedTask, worker: number): void {
     this.failures++;
     task.failedAt.add(worker);
