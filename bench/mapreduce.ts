@@ -5,8 +5,9 @@
  *
  *   bun run bench/mapreduce.ts [--mb 200] [--rounds 3]
  *
- * The other means: a single thread of this language on bytes (bench/mapreduce_twin.ts), `tr | sort |
- * uniq -c`, `tr | mawk`, and GNU parallel with mawk; those that are not installed are left out.
+ * The other means: a single thread of this language on bytes (bench/mapreduce_twin.ts),
+ * `tr | sort | uniq -c`, `tr | mawk`, and GNU parallel with mawk; those that are not installed are
+ * left out.
  *
  * @module
  */

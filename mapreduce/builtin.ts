@@ -102,8 +102,9 @@ function linesOf(
   take: (line: Slice, number: number) => void,
   bad: (why: string) => void,
 ): Mapping {
+  const isCounted = first > 0;
   const tooLong = (number: number): void =>
-    bad(`line ${number} is longer than ${LINE_BYTES_MAX} bytes`);
+    bad(`${isCounted ? `line ${number}` : "a line"} is longer than ${LINE_BYTES_MAX} bytes`);
   const reader = new LineReader(first, take, tooLong);
   return { read: (piece) => reader.read(piece), end: () => reader.end() };
 }

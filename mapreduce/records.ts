@@ -125,7 +125,8 @@ export class RunReader {
   }
 
   #length(): number {
-    let [length, factor] = [0, 1];
+    let length = 0;
+    let factor = 1;
     for (let i = 0; i < LENGTH_BYTES_MAX; i++, factor *= 128) {
       const byte = this.#at < this.#filled ? this.#buffer[this.#at++]! : 255;
       length += (byte & 127) * factor;

@@ -3,35 +3,44 @@
  *
  * @module
  */
-import { compareSlices, type Slice } from "./bytes.ts";
+import type { Slice } from "./bytes.ts";
 import type { SortedRun } from "./merge.ts";
 import type { MovingSlice } from "./records.ts";
 
 /** Records that one buffer holds: their numbers have 24 bits in a sort key. */
 const RECORDS_MAX = 1 << 24;
-/** What a record costs beside its bytes: five numbers, and eight bytes to sort by. */
-const RECORD_OVERHEAD_BYTES = 28;
 /** Bytes of the key that the sort key holds beside the record's number. */
 const PREFIX_BYTES = 5;
+/** So many are sorted by insertion: it makes no garbage. */
+const FEW = 24;
 /** Numbers kept of a record. */
 const FIELDS = 4;
+/** What a record costs beside its bytes, and while it is sorted: its number, and eight bytes. */
+const RECORD_BYTES = 4 * FIELDS;
+const SORTING_BYTES = 12;
 
-/** Collects records up to a number of bytes; then they are read in order, and it is emptied. */
+/**
+ * Collects records up to a number of bytes; then they are read in order, and it is emptied. All of
+ * it is one piece of memory, taken once: the bytes grow from its beginning, the numbers toward
+ * them, and behind is room for sorting. What is not used of it the system does not provide.
+ */
 export class SortBuffer {
-  readonly #mostBytes: number;
   readonly #partitions: number;
   #arena: Uint8Array;
   #used = 0;
-  /** Of each record: partition, where its key begins and ends, where its value ends. */
-  #fields: Uint32Array = new Uint32Array(FIELDS * 1024);
+  /** Of each record: partition, where its key begins and ends, where its value ends; backwards. */
+  #fields: Uint32Array;
   #count = 0;
   #buckets: { readonly records: Uint32Array; readonly ends: Uint32Array } | undefined;
 
-  /** `mostBytes` bounds the memory that it takes, its tables included. */
-  constructor(partitions: number, mostBytes: number) {
+  /** Where the order of the records, and what they are sorted by, is worked out. */
+  #sorting: Sorting;
+
+  /** `memory` is all that it takes, unless one record needs more. */
+  constructor(partitions: number, memory: ArrayBuffer) {
     this.#partitions = partitions;
-    this.#mostBytes = mostBytes;
-    this.#arena = new Uint8Array(Math.min(mostBytes, 1 << 16));
+    const records = Math.floor(memory.byteLength / (RECORD_BYTES + SORTING_BYTES) / 2) * 2;
+    [this.#arena, this.#fields, this.#sorting] = laidOut(memory, records);
   }
 
   get size(): number {
@@ -40,19 +49,15 @@ export class SortBuffer {
 
   /** Whether the record was taken; false: empty the buffer first. An empty one takes any. */
   add(partition: number, key: Slice, value: Slice): boolean {
-    const keyBytes = key.to - key.from;
-    const bytes = keyBytes + value.to - value.from;
-    const needs = this.#used + bytes + (this.#count + 1) * RECORD_OVERHEAD_BYTES;
-    if (this.#count > 0 && (needs > this.#mostBytes || this.#count === RECORDS_MAX)) return false;
-    if (this.#used + bytes > this.#arena.length) this.#growArena(bytes);
-    if ((this.#count + 1) * FIELDS > this.#fields.length) {
-      const larger = new Uint32Array(2 * this.#fields.length);
-      larger.set(this.#fields);
-      this.#fields = larger;
+    const bytes = key.to - key.from + value.to - value.from;
+    const needs = this.#used + bytes + (this.#count + 1) * RECORD_BYTES;
+    if (needs > this.#arena.length || this.#count === RECORDS_MAX) {
+      if (this.#count > 0) return false;
+      this.#enlarge(needs);
     }
     this.#buckets = undefined;
-    const at = this.#count++ * FIELDS;
     const fields = this.#fields;
+    const at = fields.length - ++this.#count * FIELDS;
     fields[at] = partition;
     fields[at + 1] = this.#used;
     this.#copy(key);
@@ -77,13 +82,11 @@ export class SortBuffer {
     this.#buckets = undefined;
   }
 
-  #growArena(bytes: number): void {
-    const least = this.#used + bytes;
-    const larger = new Uint8Array(
-      Math.max(least, Math.min(2 * this.#arena.length, this.#mostBytes)),
-    );
-    larger.set(this.#arena.subarray(0, this.#used));
-    this.#arena = larger;
+  /** Makes room for one record that is larger than all. */
+  #enlarge(bytes: number): void {
+    const records = 2 * Math.ceil(bytes / RECORD_BYTES / 2);
+    const memory = new ArrayBuffer(records * (RECORD_BYTES + SORTING_BYTES));
+    [this.#arena, this.#fields, this.#sorting] = laidOut(memory, records);
   }
 
   #copy({ bytes, from, to }: Slice): void {
@@ -96,14 +99,19 @@ export class SortBuffer {
     this.#used = at;
   }
 
+  /** Where the numbers of a record are. */
+  #at(record: number): number {
+    return this.#fields.length - (record + 1) * FIELDS;
+  }
+
   /** The numbers of all records, partition by partition, and where each partition ends. */
   #bucketed(): { records: Uint32Array; ends: Uint32Array } {
     const fields = this.#fields;
     const ends = new Uint32Array(this.#partitions + 1);
-    for (let i = 0; i < this.#count; i++) ends[fields[i * FIELDS]! + 1]!++;
+    for (let i = 0; i < this.#count; i++) ends[fields[this.#at(i)]! + 1]!++;
     for (let p = 1; p <= this.#partitions; p++) ends[p]! += ends[p - 1]!;
-    const records = new Uint32Array(this.#count);
-    for (let i = 0; i < this.#count; i++) records[ends[fields[i * FIELDS]!]!++] = i;
+    const records = this.#sorting.order;
+    for (let i = 0; i < this.#count; i++) records[ends[fields[this.#at(i)]!]!++] = i;
     return { records, ends };
   }
 
@@ -113,16 +121,18 @@ export class SortBuffer {
    * among keys that begin alike the rest is compared.
    */
   #inOrder(records: Uint32Array): Uint32Array {
-    const keys = new BigUint64Array(records.length);
-    const halves = new Uint32Array(keys.buffer);
+    const keys = this.#sorting.keys.subarray(0, records.length);
+    const halves = new Uint32Array(keys.buffer, keys.byteOffset, 2 * records.length);
     const [arena, fields] = [this.#arena, this.#fields];
     for (let i = 0; i < records.length; i++) {
       const record = records[i]!;
-      const from = fields[record * FIELDS + 1]!;
-      const length = fields[record * FIELDS + 2]! - from;
-      const byte = (at: number): number => (at < length ? arena[from + at]! : 0);
-      halves[2 * i + 1] = (byte(0) << 24) | (byte(1) << 16) | (byte(2) << 8) | byte(3);
-      halves[2 * i] = (byte(4) << 24) | record;
+      const at = fields.length - (record + 1) * FIELDS;
+      const from = fields[at + 1]!;
+      const length = fields[at + 2]! - from;
+      let high = 0;
+      for (let j = 0; j < 4; j++) high = (high << 8) | (j < length ? arena[from + j]! : 0);
+      halves[2 * i + 1] = high;
+      halves[2 * i] = ((length > 4 ? arena[from + 4]! : 0) << 24) | record;
     }
     keys.sort();
     const order = records;
@@ -133,29 +143,63 @@ export class SortBuffer {
     let start = 0;
     for (let i = 1; i <= order.length; i++) {
       if (i < order.length && isAlike(i)) continue;
-      if (i - start > 1) this.#settle(order.subarray(start, i));
+      if (i - start > 1) this.#settle(order, start, i);
       start = i;
     }
     return order;
   }
 
-  /** Sorts those whose keys have the same first bytes. */
-  #settle(order: Uint32Array): void {
-    const [arena, fields] = [this.#arena, this.#fields];
-    order.sort((a, b) => {
-      const [x, y] = [a * FIELDS, b * FIELDS];
-      const left = { bytes: arena, from: fields[x + 1]!, to: fields[x + 2]! };
-      const right = { bytes: arena, from: fields[y + 1]!, to: fields[y + 2]! };
-      left.from += Math.min(PREFIX_BYTES, left.to - left.from);
-      right.from += Math.min(PREFIX_BYTES, right.to - right.from);
-      return compareSlices(left, right) || tail(x, y, fields) || a - b;
-    });
+  /** Sorts those at `from..to-1`, whose keys have the same first bytes; most of them are few. */
+  #settle(order: Uint32Array, from: number, to: number): void {
+    if (to - from > FEW) {
+      order.subarray(from, to).sort((a, b) => this.#compare(a, b));
+      return;
+    }
+    for (let i = from + 1; i < to; i++) {
+      const record = order[i]!;
+      let j = i;
+      for (; j > from && this.#compare(order[j - 1]!, record) > 0; j--) order[j] = order[j - 1]!;
+      order[j] = record;
+    }
+  }
+
+  /** Compares the keys of two records behind the bytes that they share, then their numbers. */
+  #compare(a: number, b: number): number {
+    const arena = this.#arena;
+    const fields = this.#fields;
+    const x = this.#at(a);
+    const y = this.#at(b);
+    const left = fields[x + 1]!;
+    const right = fields[y + 1]!;
+    const leftLength = fields[x + 2]! - left;
+    const rightLength = fields[y + 2]! - right;
+    const length = leftLength < rightLength ? leftLength : rightLength;
+    for (let i = PREFIX_BYTES; i < length; i++) {
+      const difference = arena[left + i]! - arena[right + i]!;
+      if (difference !== 0) return difference;
+    }
+    // Zeros stood for what a short key does not have.
+    return leftLength - rightLength || a - b;
   }
 }
 
-/** Keys of less than the prefix's bytes: a shorter one comes first, for zeros were put behind. */
-function tail(x: number, y: number, fields: Uint32Array): number {
-  return fields[x + 2]! - fields[x + 1]! - (fields[y + 2]! - fields[y + 1]!);
+/** Room for sorting. */
+interface Sorting {
+  readonly keys: BigUint64Array;
+  readonly order: Uint32Array;
+}
+
+/** The parts of the memory of a buffer for at most so many records, an even number. */
+function laidOut(memory: ArrayBuffer, records: number): [Uint8Array, Uint32Array, Sorting] {
+  const bytes = records * RECORD_BYTES;
+  return [
+    new Uint8Array(memory, 0, bytes),
+    new Uint32Array(memory, 0, bytes / 4),
+    {
+      keys: new BigUint64Array(memory, bytes, records),
+      order: new Uint32Array(memory, bytes + 8 * records, records),
+    },
+  ];
 }
 
 /** Records of a {@link SortBuffer} in order, as a sorted run. */
@@ -175,7 +219,7 @@ class SortedRecords implements SortedRun {
 
   advance(): boolean {
     if (this.#next === this.#order.length) return false;
-    const at = this.#order[this.#next++]! * FIELDS;
+    const at = this.#fields.length - (this.#order[this.#next++]! + 1) * FIELDS;
     this.key.from = this.#fields[at + 1]!;
     this.key.to = this.value.from = this.#fields[at + 2]!;
     this.value.to = this.#fields[at + 3]!;

@@ -7,7 +7,7 @@
 import { invariant } from "../base/machine.ts";
 import type { Slice } from "./bytes.ts";
 import { KEY_BYTES_MAX, MERGE_RUNS_MAX, VALUE_BYTES_MAX } from "./limits.ts";
-import { groupsOf, MergedRun, type SortedRun } from "./merge.ts";
+import { Groups, Kept, MergedRun, type SortedRun } from "./merge.ts";
 import { fnv1a, partitionOf } from "./partition.ts";
 import { RecordWriter, RunReader, type Sink, type Source } from "./records.ts";
 import { SortBuffer } from "./sort_buffer.ts";
@@ -86,21 +86,35 @@ export function fewerRuns(
   return { runs: left, places };
 }
 
-/** Writes all records of a run, combined. */
+/** Writes all records of a run, combined. A key with a single value stays as it is. */
 function writeRun(run: SortedRun, writer: RecordWriter, combine: Combiner | undefined): void {
   if (combine === undefined) {
     while (run.advance()) writer.write(run.key, run.value);
     return;
   }
-  for (const { key, values } of groupsOf(run)) {
-    for (const value of combine(key, values)) writer.write(key, value);
+  const groups = new Groups(run);
+  const first = new Kept();
+  while (groups.advance()) {
+    const { key } = groups;
+    first.set(groups.next().value);
+    const second = groups.next();
+    if (second.done) writer.write(key, first);
+    else for (const value of combine(key, both(first, groups))) writer.write(key, value);
   }
+}
+
+/** A value, the one that was read last, and those behind it. */
+function* both(first: Slice, groups: Groups): Iterable<Slice> {
+  yield first;
+  yield groups.present;
+  yield* groups;
 }
 
 /** What a map is to give, and with how much memory. */
 export interface MapOutputOptions {
   readonly reducers: number;
-  readonly sortBytes: number;
+  /** What is collected and sorted in. */
+  readonly memory: ArrayBuffer;
   readonly store: RunStore;
   readonly combine?: Combiner | undefined;
   /** The partition of a key, 0..reducers-1; by its hash if left out. */
@@ -125,7 +139,7 @@ export class MapOutput {
 
   constructor(options: MapOutputOptions) {
     this.#options = options;
-    this.#buffer = new SortBuffer(options.reducers, options.sortBytes);
+    this.#buffer = new SortBuffer(options.reducers, options.memory);
   }
 
   /**
@@ -150,7 +164,8 @@ export class MapOutput {
 
   /** Writes all partitions, one after the other, to `sink`; where each ends in it. */
   finish(sink: Sink, onEnd: (partition: number, end: number) => void): void {
-    const { reducers, sortBytes, store, combine } = this.#options;
+    const { reducers, memory, store, combine } = this.#options;
+    const sortBytes = memory.byteLength;
     const writer = new RecordWriter(sink);
     const end = (partition: number): void => {
       writer.flush();

@@ -59,6 +59,9 @@ export async function runTask(order: TaskOrder, report: Report): Promise<void> {
       return report({ kind: "damaged", text: error.message });
     }
     report({ kind: "threw", text: errorText(error) });
+  } finally {
+    // What one task leaves behind would stand beside what the next one takes.
+    Bun.gc(true);
   }
 }
 
@@ -113,6 +116,14 @@ class BadRecords {
   }
 }
 
+let sortMemory = new ArrayBuffer();
+
+/** Memory for sorting, the same for every map: tasks of a thread run one after the other. */
+function memoryOf(bytes: number): ArrayBuffer {
+  if (sortMemory.byteLength !== bytes) sortMemory = new ArrayBuffer(bytes);
+  return sortMemory;
+}
+
 async function runMap(order: MapOrder, report: Report): Promise<void> {
   const { reducers, sortBytes, name, firstLine, directory } = order;
   const loaded = await load(order.application);
@@ -122,7 +133,7 @@ async function runMap(order: MapOrder, report: Report): Promise<void> {
   const isUser = "user" in loaded;
   const output = new MapOutput({
     reducers,
-    sortBytes,
+    memory: memoryOf(sortBytes),
     store,
     combine: isUser ? userCombiner(loaded.user) : loaded.builtin.combine,
     partition: isUser ? userPartition(loaded.user, reducers) : undefined,
@@ -135,7 +146,7 @@ async function runMap(order: MapOrder, report: Report): Promise<void> {
   };
   let invalid = 0;
   try {
-    const pieces = piecesOf(order.input, report);
+    const pieces = piecesOf(order.input, report, isUser);
     if (isUser) {
       try {
         ({ invalid } = await userMap(loaded.user, pieces, context));
@@ -236,8 +247,15 @@ function heartbeat(report: Report): (bytes: number) => void {
   };
 }
 
-/** The part of a file in pieces that end with a line, where lines are not longer than a piece. */
-function* piecesOf({ path, from, to }: FilePart, report: Report): Iterable<Uint8Array> {
+/**
+ * The part of a file in pieces that end with a line, where lines are not longer than a piece.
+ * `isKept`: the application may keep them, so that each has memory of its own.
+ */
+function* piecesOf(
+  { path, from, to }: FilePart,
+  report: Report,
+  isKept: boolean,
+): Iterable<Uint8Array> {
   const beat = heartbeat(report);
   const fd = openInput(path);
   try {
@@ -254,11 +272,12 @@ function* piecesOf({ path, from, to }: FilePart, report: Report): Iterable<Uint8
       const end = at === to ? filled : buffer.lastIndexOf(NEWLINE, filled - 1) + 1;
       const cut = end === 0 ? filled : end;
       yield buffer.subarray(0, cut);
-      // The application may have kept the piece.
-      const next = new Uint8Array(Math.min(CHUNK_BYTES, filled - cut + to - at));
-      next.set(buffer.subarray(cut, filled));
       rest = filled - cut;
-      buffer = next;
+      if (isKept) {
+        const next = new Uint8Array(Math.min(CHUNK_BYTES, rest + to - at));
+        next.set(buffer.subarray(cut, filled));
+        buffer = next;
+      } else buffer.copyWithin(0, cut, filled);
     }
   } finally {
     closeSync(fd);
@@ -288,6 +307,8 @@ class FileStore implements RunStore {
   }
 
   create(): RunPlace {
+    // Memory is full, or was: what nobody uses any more goes first.
+    Bun.gc(true);
     // Tasks of several threads and processes share the directory.
     const path = join(this.#directory, `run-${crypto.randomUUID()}`);
     this.#made.add(path);

@@ -147,7 +147,7 @@ export async function userReduce(
   bad: (key: string, error: unknown) => void,
 ): Promise<void> {
   for (const { key, values } of groups) {
-    const text = textOf(key.bytes);
+    const text = textOf(viewOf(key));
     let value: unknown;
     try {
       value = application.reduce(text, textsOf(values));

@@ -11,7 +11,7 @@ import { KEY_BYTES_MAX } from "./limits.ts";
 /** Words that a table holds before its owner empties it. */
 const WORDS_MAX = 1 << 20;
 /** Bytes that a word costs beside its letters. */
-const WORD_OVERHEAD_BYTES = 24;
+const WORD_OVERHEAD_BYTES = 56;
 
 /**
  * Counts of words, by their bytes: a hash table with open addressing. Its parts lie open, for
@@ -66,7 +66,9 @@ export class WordTable {
       larger.set(this.arena.subarray(0, this.#used));
       this.arena = larger;
     }
-    this.arena.set(bytes.subarray(from, to), this.#used);
+    const { arena } = this;
+    // A view for each new word would be a lot of garbage.
+    for (let i = from, j = this.#used; i < to; i++, j++) arena[j] = bytes[i]!;
     const word = ++this.#size;
     this.#hashes[word] = hash;
     this.starts[word] = this.#used;

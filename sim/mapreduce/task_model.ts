@@ -67,7 +67,7 @@ export function modelMap(
   const known = builtin(application)!;
   const store = memoryStore();
   const { combine } = known;
-  const output = new MapOutput({ reducers, sortBytes: SORT_BYTES, store, combine });
+  const output = new MapOutput({ reducers, memory: new ArrayBuffer(SORT_BYTES), store, combine });
   const bad = (why: string): void => {
     throw new Error(why);
   };

@@ -1,4 +1,4 @@
-/** Map-reduce at the server against peers that break the rules: counted, refused, never believed. */
+/** Map-reduce at the server against peers that break the rules: counted, and never believed. */
 import { describe, test } from "bun:test";
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { Coordinator } from "../../mapreduce/coordinator.ts";

@@ -224,7 +224,7 @@ describe("sorting", () => {
     const sample = fc.array(fc.tuple(fc.nat(2), short), { maxLength: 300 });
     fc.assert(
       fc.property(sample, (given) => {
-        const buffer = new SortBuffer(3, 1 << 20);
+        const buffer = new SortBuffer(3, new ArrayBuffer(1 << 20));
         for (const [i, [where, name]] of given.entries()) {
           assert(buffer.add(where, whole(utf8(name)), whole(utf8(String(i)))));
         }
@@ -246,13 +246,13 @@ describe("sorting", () => {
     fc.assert(
       fc.property(pairs, memory, fc.integer({ min: 1, max: 5 }), (given, sortBytes, reducers) => {
         const store = new MemoryStore();
-        const output = new MapOutput({ reducers, sortBytes, store });
+        const output = new MapOutput({ reducers, memory: new ArrayBuffer(sortBytes), store });
         for (const [name, value] of given) output.emit(whole(utf8(name)), whole(utf8(value)));
         const { bytes, sink } = collect();
         const ends: number[] = [];
         output.finish(sink, (_, end) => ends.push(end));
         assertEquals(store.live, 0);
-        if (sortBytes === 1 && given.length > 1) assert(store.made > 1);
+        if (sortBytes === 1 && given.length > 8) assert(store.made > 1);
         let from = 0;
         for (const [where, to] of ends.entries()) {
           const reader = new RunReader(sourceOf(bytes()), from, to, 64, 1 << 20);
@@ -295,7 +295,7 @@ describe("merging", () => {
         for (const { key: name, values } of groupsOf(merged)) {
           let left = reads;
           for (const value of values) {
-            got.push(`${textOf(name.bytes)}=${textOf(viewOf(value))}`);
+            got.push(`${textOf(viewOf(name))}=${textOf(viewOf(value))}`);
             if (--left <= 0) break;
           }
         }
