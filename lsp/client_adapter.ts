@@ -15,7 +15,7 @@ import {
   unpredictable,
 } from "./options_adapter.ts";
 import { checkPort, resolveToDial } from "./resolve_adapter.ts";
-import type { LspNotice, Wire } from "./types.ts";
+import type { Closed, LspNotice, Wire } from "./types.ts";
 import { UdpEndpoint, type Upcalls } from "./udp_adapter.ts";
 import { endError, iterate, ReadQueue, type Writer } from "./waiting_adapter.ts";
 
@@ -60,8 +60,12 @@ export interface LspClient extends AsyncIterable<Uint8Array>, AsyncDisposable {
    * Rejects once the connection ended.
    */
   writable(bytes?: number): Promise<void>;
-  /** Resolves when everything written is acknowledged, or the server is lost. */
-  close(): Promise<void>;
+  /**
+   * Resolves when everything written is acknowledged, or the server is lost, or takes too little of
+   * it (docs/memory.md). `lost` is empty if all of it has arrived, whichever side ended the
+   * connection; else it has this connection's number.
+   */
+  close(): Promise<Closed>;
   /** Keeps the process alive while the connection is open: the default. */
   ref(): void;
   /** Lets the process end although the connection is open. */
@@ -106,7 +110,7 @@ class Client implements LspClient, Upcalls {
   private readonly options: EndpointOptions;
   private readonly socket: DialingSocket;
   private readonly connecting = Promise.withResolvers<void>();
-  private readonly closing = Promise.withResolvers<void>();
+  private readonly closing = Promise.withResolvers<Closed>();
   private readonly reads = new ReadQueue(() => this.takeNext());
   private writers: Writer[] = [];
   /** Set once the last event was read. */
@@ -153,7 +157,7 @@ class Client implements LspClient, Upcalls {
     return writer.promise;
   }
 
-  close(): Promise<void> {
+  close(): Promise<Closed> {
     this.udp.core.close(performance.now());
     this.udp.turn();
     return this.closing.promise;
@@ -201,7 +205,7 @@ class Client implements LspClient, Upcalls {
     } else {
       this.options.signal?.removeEventListener("abort", this.onAbort);
       this.udp.retire();
-      this.closing.resolve();
+      this.resolveClosing();
       this.connecting.reject(new ConnectionClosed(undefined, "here", "closed while connecting"));
     }
   }
@@ -241,6 +245,10 @@ class Client implements LspClient, Upcalls {
   private release(): void {
     this.options.signal?.removeEventListener("abort", this.onAbort);
     this.udp.release();
-    this.closing.resolve();
+    this.resolveClosing();
+  }
+
+  private resolveClosing(): void {
+    this.closing.resolve({ lost: [...this.udp.core.undelivered] });
   }
 }

@@ -109,6 +109,8 @@ export abstract class Connection implements Timed {
   lastEvent: End | undefined;
   /** Whether the endpoint has it on its list of those that want to send. */
   listed = false;
+  /** Whether it ended with messages that its peer has not acknowledged. */
+  isUndelivered = false;
   /** Epochs in a row in which messages waited and the peer took next to nothing. */
   stalledEpochs = 0;
   deadlineMs: Millis = Infinity;
@@ -327,6 +329,7 @@ export abstract class Connection implements Timed {
 
   private end(cause: EndCause): void {
     this.phase = "ended";
+    this.isUndelivered = !this.send.isEmpty;
     this.receive.dropHeld();
     this.send.drop();
     this.afterEnd(cause);

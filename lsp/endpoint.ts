@@ -56,6 +56,9 @@ export abstract class Endpoint implements EndpointCore, Host {
   readonly seal: Seal;
   readonly writer: DatagramWriter;
 
+  /** Connections that ended with messages unacknowledged; of too many, the last. */
+  readonly undelivered: Set<number> = new Set();
+
   protected readonly options: CoreOptions;
   protected readonly newCongestion: CongestionFactory;
   protected readonly reader: DatagramReader = new DatagramReader();
@@ -261,7 +264,8 @@ export abstract class Endpoint implements EndpointCore, Host {
     this.senders.push(connection);
   }
 
-  ended(_connection: Connection): void {
+  ended(connection: Connection): void {
+    if (connection.isUndelivered) this.noteUndelivered(connection.id);
     this.liveCount--;
     this.noteIfDrained();
   }
@@ -348,6 +352,13 @@ export abstract class Endpoint implements EndpointCore, Host {
   protected sendStray(to: Address, write: Stray["write"]): void {
     if (this.strays.length >= this.limits.maxStrayDatagrams) return this.rejections.count("flood");
     this.strays.push({ to, write });
+  }
+
+  private noteUndelivered(connId: number): void {
+    this.undelivered.add(connId);
+    if (this.undelivered.size <= this.limits.maxEndedRemembered) return;
+    const [oldest] = this.undelivered;
+    this.undelivered.delete(oldest!);
   }
 
   /** Tells, once, that nothing keeps the endpoint from going. */

@@ -14,7 +14,7 @@ import {
 } from "./options_adapter.ts";
 import { openListening } from "./listening_adapter.ts";
 import { checkPort, resolveToBind } from "./resolve_adapter.ts";
-import type { LspNotice, Wire } from "./types.ts";
+import type { Closed, LspNotice, Wire } from "./types.ts";
 import { UdpEndpoint, type Upcalls } from "./udp_adapter.ts";
 import { endError, iterate, ReadQueue, type Writer } from "./waiting_adapter.ts";
 
@@ -74,8 +74,11 @@ export interface LspServer extends AsyncIterable<Received>, AsyncDisposable {
   writable(connId: number, bytes?: number): Promise<void>;
   /** Ends one connection after what was written on it. Throws UnknownConnection. */
   closeConn(connId: number): void;
-  /** Resolves when everything written is acknowledged, or the peers are lost. */
-  close(): Promise<void>;
+  /**
+   * Resolves when everything written is acknowledged, or the peers are lost, or take too little of
+   * it (docs/memory.md); and says which ones did not get all.
+   */
+  close(): Promise<Closed>;
   /** Keeps the process alive while the server listens: the default. */
   ref(): void;
   /** Lets the process end although the server listens. */
@@ -120,7 +123,7 @@ class Server implements LspServer, Upcalls {
   readonly port: number;
   readonly answersFromAsked: boolean;
   private readonly options: ListenOptions;
-  private readonly closing = Promise.withResolvers<void>();
+  private readonly closing = Promise.withResolvers<Closed>();
   private readonly reads = new ReadQueue(() => this.takeNext());
   private readonly writers = new Map<number, Writer[]>();
   private isClosed = false;
@@ -164,7 +167,7 @@ class Server implements LspServer, Upcalls {
     this.onProgress();
   }
 
-  close(): Promise<void> {
+  close(): Promise<Closed> {
     this.isClosed = true;
     this.udp.core.close(performance.now());
     this.udp.turn();
@@ -218,6 +221,9 @@ class Server implements LspServer, Upcalls {
     if (this.isClosed) throw new ConnectionClosed(undefined, "here", "the server was closed");
     const event = this.udp.pollEvent();
     if (event === undefined || event.kind === "data") return event;
+    // Whoever closed a connection does not know yet whether all arrived.
+    const isOwn = event.kind === "closed" && event.code === "here";
+    if (!isOwn) this.udp.core.undelivered.delete(event.connId);
     throw endError(event);
   }
 
@@ -243,6 +249,6 @@ class Server implements LspServer, Upcalls {
   private release(): void {
     this.options.signal?.removeEventListener("abort", this.onAbort);
     this.udp.release();
-    this.closing.resolve();
+    this.closing.resolve({ lost: [...this.udp.core.undelivered] });
   }
 }

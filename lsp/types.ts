@@ -101,6 +101,16 @@ export type LspNotice =
    */
   | { readonly kind: "drained" };
 
+/** What `close` of a client or a server has come to. */
+export interface Closed {
+  /**
+   * The numbers of connections that ended before all that was written on them was acknowledged. It
+   * may have arrived, or not; of every other connection, all of it has. A server leaves out what
+   * `read` has reported as lost, or as closed by the peer.
+   */
+  readonly lost: readonly number[];
+}
+
 /** One datagram to send: the first `length` bytes of the buffer that was lent. */
 export interface Outgoing {
   readonly to: Address;

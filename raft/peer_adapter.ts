@@ -88,7 +88,10 @@ export class Peers {
     this.#dialled.delete(conn);
     const { client } = dialled ?? {};
     if (!isFlushed || client === undefined) return dialled?.ending.abort();
-    const closed = client.close().catch(() => {});
+    const closed = client.close().then(
+      () => {},
+      () => {},
+    );
     this.#closing.add(closed);
     void closed.then(() => this.#closing.delete(closed));
   }

@@ -6,6 +6,7 @@
  * @module
  */
 import type { Millis } from "../../base/machine.ts";
+import { Endpoint } from "../../lsp/endpoint.ts";
 import type { Dice } from "../engine/dice.ts";
 import type { Loop } from "../engine/loop.ts";
 import type { Network } from "../engine/network.ts";
@@ -103,6 +104,9 @@ export class Finale {
       }
       if (action === "client closes") {
         demand(client.side.drained, () => `${where()}: never drained`);
+        const { core } = client.host;
+        const isLost = core instanceof Endpoint && core.undelivered.has(clientEnd.connId);
+        demand(!isLost, () => `${where()}: says that not all has arrived, but it has`);
         demandTold(listenerEnd, () => `${where()}: the listener`);
       }
       if (action === "listener closes") {

@@ -16,14 +16,14 @@ export interface Client {
   write(text: string): void;
   /** `data TEXT`, `lost` or `closed`. */
   read(): Promise<Line>;
-  close(): Promise<void>;
+  close(): Promise<unknown>;
 }
 
 export interface Server {
   write(connId: number, text: string): void;
   read(): Promise<Line>;
   closeConn(connId: number): void;
-  close(): Promise<void>;
+  close(): Promise<unknown>;
 }
 
 /** A place where servers and clients live. */
