@@ -12,7 +12,7 @@ import { ClientLink } from "./client_link.ts";
 import type { Call, CallFailure, CallOutcome, ClientEffect, ClientInput } from "./client_types.ts";
 import { ClientWatches } from "./client_watches.ts";
 import { encodeCommand } from "./commands.ts";
-import { isInTheWay } from "./footprint.ts";
+import { TouchIndex } from "./footprint.ts";
 import { decodeReply, type Denial, encodeRequest, type Request } from "./messages.ts";
 
 /** Calls under way of one client, answered or given up; the library waits above. */
@@ -36,8 +36,10 @@ export class ClientCore implements Machine<ClientInput, ClientEffect> {
   readonly #watches: ClientWatches;
   /** By call, in the order in which they were made. */
   readonly #calls = new Map<number, Entry>();
-  /** What is to be sent, in that order. */
-  #idle: Entry[] = [];
+  readonly #touched = new TouchIndex<Entry>();
+  /** What is to be sent, in that order: writes, of which none overtakes another; all else. */
+  readonly #idleWrites: Entry[] = [];
+  #idleReads: Entry[] = [];
   /** By the message under way. */
   readonly #sent = new Map<number, Entry>();
   /** Requests of the session, by number, ascending. */
@@ -126,13 +128,13 @@ export class ClientCore implements Machine<ClientInput, ClientEffect> {
 
   #add(id: number, call: Call, deadlineMs: Millis | undefined): void {
     const entry = entryOf(id, call, deadlineMs);
-    for (const other of this.#calls.values()) {
-      if (other.isGhost || !isInTheWay(other.footprint, entry.footprint)) continue;
+    for (const other of this.#touched.inTheWayOf(entry.footprint)) {
       other.blocked.push(entry);
       entry.blockers++;
     }
+    this.#touched.add(entry);
     this.#calls.set(id, entry);
-    this.#idle.push(entry);
+    this.#idleOf(entry).push(entry);
     if (deadlineMs !== undefined) this.#deadlineMs = Math.min(this.#deadlineMs, deadlineMs);
   }
 
@@ -145,11 +147,16 @@ export class ClientCore implements Machine<ClientInput, ClientEffect> {
     this.#calls.delete(entry.id);
     this.#sent.delete(entry.messageId);
     if (entry.number > 0 && entry.session === this.#session) this.#numbered.delete(entry.number);
-    if (entry.messageId === 0) this.#idle = this.#idle.filter((other) => other !== entry);
+    if (entry.messageId === 0) {
+      const idle = this.#idleOf(entry);
+      const at = idle.indexOf(entry);
+      if (at >= 0) idle.splice(at, 1);
+    }
     this.#unblock(entry);
   }
 
   #unblock(entry: Entry): void {
+    this.#touched.delete(entry);
     for (const later of entry.blocked.splice(0)) later.blockers--;
   }
 
@@ -207,12 +214,16 @@ export class ClientCore implements Machine<ClientInput, ClientEffect> {
     }
     if (!this.#link.canSend(nowMs)) return;
     this.#watches.begin();
-    if (this.#idle.length === 0) return;
-    const left: Entry[] = [];
-    for (const entry of this.#idle) {
-      if (!this.#trySend(entry)) left.push(entry);
-    }
-    this.#idle = left;
+    const writes = this.#idleWrites;
+    let sent = 0;
+    while (sent < writes.length && this.#trySend(writes[sent]!)) sent++;
+    if (sent > 0) writes.splice(0, sent);
+    if (this.#idleReads.length === 0) return;
+    this.#idleReads = this.#idleReads.filter((entry) => !this.#trySend(entry));
+  }
+
+  #idleOf({ call }: Entry): Entry[] {
+    return call.kind === "write" ? this.#idleWrites : this.#idleReads;
   }
 
   /** The connection is gone: what was under way is to be sent again, and may have been done. */
@@ -224,7 +235,7 @@ export class ClientCore implements Machine<ClientInput, ClientEffect> {
     for (const entry of this.#sent.values()) {
       entry.messageId = 0;
       entry.isDoubtful = true;
-      this.#idle.push(entry);
+      this.#idleOf(entry).push(entry);
     }
     this.#sent.clear();
     this.#sortIdle();
@@ -232,7 +243,8 @@ export class ClientCore implements Machine<ClientInput, ClientEffect> {
 
   /** In the order of the calls, which is that of their numbers too. */
   #sortIdle(): void {
-    this.#idle.sort((a, b) => a.id - b.id);
+    this.#idleWrites.sort((a, b) => a.id - b.id);
+    this.#idleReads.sort((a, b) => a.id - b.id);
   }
 
   #trySend(entry: Entry): boolean {
@@ -314,7 +326,7 @@ export class ClientCore implements Machine<ClientInput, ClientEffect> {
     entry.messageId = 0;
     entry.number = 0;
     entry.session = 0;
-    this.#idle.push(entry);
+    this.#idleOf(entry).push(entry);
     this.#sortIdle();
   }
 
@@ -330,7 +342,7 @@ export class ClientCore implements Machine<ClientInput, ClientEffect> {
       this.#sent.delete(id);
       entry.messageId = 0;
       if (why === "unsure") entry.isDoubtful = true;
-      this.#idle.push(entry);
+      this.#idleOf(entry).push(entry);
       this.#sortIdle();
     }
     if (why === "unknown session") return this.#sessionLost(entry?.session ?? 0);
@@ -349,7 +361,8 @@ export class ClientCore implements Machine<ClientInput, ClientEffect> {
       this.#session = 0;
       this.#numbered.clear();
     }
-    for (const entry of this.#idle.filter((one) => one.number > 0 && one.session === session)) {
+    const ended = this.#idleWrites.filter((one) => one.number > 0 && one.session === session);
+    for (const entry of ended) {
       if (entry.isGhost) this.#remove(entry);
       else if (entry.isDoubtful) this.#finish(entry, { failure: "unknown" });
       else {
@@ -360,9 +373,10 @@ export class ClientCore implements Machine<ClientInput, ClientEffect> {
   }
 
   #failWrites(failure: CallFailure): void {
-    for (const entry of this.#idle.filter(({ call, number }) => {
+    const unsent = this.#idleWrites.filter(({ call, number }) => {
       return call.kind === "write" && !call.isBare && number === 0;
-    })) {
+    });
+    for (const entry of unsent) {
       this.#finish(entry, { failure });
     }
   }

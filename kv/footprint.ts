@@ -35,6 +35,49 @@ export function footprintOf(call: Call): Footprint {
   }
 }
 
+/** Calls that are not over, by the keys that they touch. */
+export class TouchIndex<T extends { readonly footprint: Footprint }> {
+  readonly #byKey = new Map<string, Set<T>>();
+  /** Those that touch all keys with a prefix. */
+  readonly #wide = new Set<T>();
+  readonly #all = new Set<T>();
+
+  add(call: T): void {
+    const { keys, prefix } = call.footprint;
+    this.#all.add(call);
+    if (prefix !== undefined) this.#wide.add(call);
+    for (const key of keys) {
+      const known = this.#byKey.get(key);
+      if (known === undefined) this.#byKey.set(key, new Set([call]));
+      else known.add(call);
+    }
+  }
+
+  delete(call: T): void {
+    this.#all.delete(call);
+    this.#wide.delete(call);
+    for (const key of call.footprint.keys) {
+      const known = this.#byKey.get(key);
+      known?.delete(call);
+      if (known?.size === 0) this.#byKey.delete(key);
+    }
+  }
+
+  /** Calls that one of this footprint must not overtake. */
+  inTheWayOf(footprint: Footprint): Set<T> {
+    const found = new Set<T>();
+    const look = (calls: Iterable<T>): void => {
+      for (const call of calls) if (isInTheWay(call.footprint, footprint)) found.add(call);
+    };
+    if (footprint.prefix !== undefined) look(this.#all);
+    else {
+      look(this.#wide);
+      for (const key of footprint.keys) look(this.#byKey.get(key) ?? []);
+    }
+    return found;
+  }
+}
+
 /** Whether one reads what the other writes: writes are in order anyway. */
 export function isInTheWay(a: Footprint, b: Footprint): boolean {
   return a.isWrite !== b.isWrite && (touches(a, b) || touches(b, a));
