@@ -97,6 +97,8 @@ class Server implements RunningStore {
   #replica: Replica | undefined;
   /** What the core asked for before there was a node. */
   readonly #early: ServerEffect[] = [];
+  /** Reads of this turn of the event loop. */
+  #reads: number[] = [];
   readonly #end = Promise.withResolvers<void>();
   #closing: Promise<void> | undefined;
 
@@ -221,7 +223,7 @@ class Server implements RunningStore {
       case "submit":
         return void this.#submit(effect.ticket, effect.entry);
       case "read":
-        return void this.#confirm(effect.ticket);
+        return this.#confirm(effect.ticket);
       case "manage":
         return void this.#manage(effect.ticket, effect.deed, effect.node);
     }
@@ -270,14 +272,24 @@ class Server implements RunningStore {
     this.#tell({ kind: "managed", ticket, error });
   }
 
-  async #confirm(ticket: number): Promise<void> {
+  /** Reads that come together are confirmed together. */
+  #confirm(ticket: number): void {
+    if (this.#reads.length === 0) queueMicrotask(() => void this.#confirmAll());
+    this.#reads.push(ticket);
+  }
+
+  async #confirmAll(): Promise<void> {
+    const tickets = this.#reads;
+    this.#reads = [];
     try {
       await this.replica.read();
     } catch (error) {
       if (!(error instanceof ReplicaError)) return this.#fail(error as Error);
-      return this.#tell({ kind: "unreadable", ticket, leader: error.leaderAddress });
+      const { leaderAddress: leader } = error;
+      for (const ticket of tickets) this.#tell({ kind: "unreadable", ticket, leader });
+      return;
     }
-    this.#tell({ kind: "readable", ticket });
+    for (const ticket of tickets) this.#tell({ kind: "readable", ticket });
   }
 }
 
