@@ -1,8 +1,8 @@
 /**
  * `bun run build` makes each program one file that needs nothing but Bun beside it: dist/server.js,
- * dist/miner.js, dist/client.js, dist/textkv.js, dist/mapreduce.js. `bun run compile` makes
- * standalone executables of them in dist/bin/, for this machine, or with `--all` for every platform
- * that Bun compiles for.
+ * dist/miner.js, dist/client.js, dist/kv.js, dist/textkv.js, dist/mapreduce.js. `bun run compile`
+ * makes standalone executables of them in dist/bin/, for this machine, or with `--all` for every
+ * platform that Bun compiles for.
  *
  * What is built holds no path of the machine that built it, and looks for nothing outside of
  * itself: the same sources give the same bytes wherever they are built.
@@ -14,9 +14,9 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { type Inputs, noticeComment, noticesOf, packagesIn, RULE } from "./licences.ts";
 
-const PROGRAMS = ["server", "miner", "client", "textkv", "mapreduce"] as const;
+const PROGRAMS = ["server", "miner", "client", "kv", "textkv", "mapreduce"] as const;
 /** A file that people copy to their machines stays below this. */
-const BUNDLE_BYTES_MAX = 320 * 1024;
+const BUNDLE_BYTES_MAX = 384 * 1024;
 const TARGETS = [
   "bun-linux-x64",
   "bun-linux-x64-musl",
