@@ -15,13 +15,14 @@ import { openLine, readyLine } from "./run/listening.ts";
 import { logLine } from "./run/log.ts";
 import { printResult } from "./run/output.ts";
 import { onSignal, runScript } from "./run/signals.ts";
+import { DATA_FLAGS, serveKept } from "./server/data_adapter.ts";
 import {
   LIMIT_FLAGS,
   serverLimits,
   TRANSPORT_FLAGS,
   transportLimits,
 } from "./server/flags_adapter.ts";
-import { type RunningServer, serve } from "./server/mod.ts";
+import type { RunningServer } from "./server/mod.ts";
 
 /** Between two looks at what was turned away. */
 const LOOK_MS = 60_000;
@@ -38,6 +39,7 @@ const USAGE: Usage = {
     host: { value: "HOST", help: "address to bind (127.0.0.1); 0.0.0.0 or :: for all" },
     advertise: { value: "HOST:PORT", help: "what others are to call this server" },
     quiet: { help: "say nothing about miners and jobs" },
+    ...DATA_FLAGS,
     ...LIMIT_FLAGS,
     ...TRANSPORT_FLAGS,
     ...LSP_FLAGS,
@@ -51,7 +53,7 @@ async function main(): Promise<number> {
   const quiet = line.has("quiet");
   const advertise = line.flag("advertise");
   if (advertise !== undefined) hostAndPort(advertise, undefined, "--advertise");
-  const server = await serve({
+  const { server, kept } = await serveKept(line, {
     host,
     port,
     params: lspParams(line),
@@ -70,6 +72,7 @@ async function main(): Promise<number> {
     ...(advertise !== undefined && { advertise }),
   };
   await printResult(`${readyLine(at)}\n`);
+  logLine(kept);
   const open = openLine(at);
   if (open !== undefined) logLine(open);
   const tell = toldOnce(server, (text) => void (quiet || logLine(text)));

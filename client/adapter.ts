@@ -1,14 +1,17 @@
 /**
- * The client on a real socket: one connection for one job, as an iterable of progress and a promise
- * of the answer.
+ * The client on a real socket: a job, as an iterable of progress and a promise of the answer, over
+ * one connection after the other.
  *
  * @module
  */
 import { checkBy, checkOneOf, checkPort, checkText } from "../base/options.ts";
+import { seededRandom } from "../base/random.ts";
+import { oneLine } from "../base/text.ts";
 import { fullParams, type Params, type Wire } from "../lsp/mod.ts";
 import { Uplink } from "../peer/uplink_adapter.ts";
 import { Drive } from "../run/drive.ts";
-import { MESSAGES_VERSION, type Status } from "../work/messages.ts";
+import { idFrom, idText } from "../work/job_id.ts";
+import { type JobRow, MESSAGES_VERSION, type Status } from "../work/messages.ts";
 import type { Subject } from "../work/subject.ts";
 import { ClientCore, whyNot } from "./core.ts";
 import type { ClientEffect, ClientInput, Job } from "./types.ts";
@@ -22,7 +25,27 @@ export type SubmitOptions = Job & {
   readonly params?: Params;
   /** Cancels the job when aborted. */
   readonly signal?: AbortSignal;
+  /** Told why there is no connection, when it is dialled again after `waitMs`. */
+  readonly onWaiting?: (reason: string, waitMs: number) => void;
+  /** It goes on although nobody waits for it, and its answer is kept. */
+  readonly detached?: boolean;
+  /** Give up when the connection is gone, instead of waiting for the server to come back. */
+  readonly once?: boolean;
 };
+
+/** A job that was submitted before, and the server to ask. */
+export interface AttachOptions {
+  /** As {@link Submission.id} said, or as people type it: `lusab-babad`. */
+  readonly id: string;
+  readonly host?: string;
+  readonly port: number;
+  readonly params?: Params;
+  readonly onWaiting?: (reason: string, waitMs: number) => void;
+  /** Stops waiting when aborted; the job goes on. */
+  readonly signal?: AbortSignal;
+  /** See {@link SubmitOptions}. */
+  readonly once?: boolean;
+}
 
 /** What a job came to. */
 export interface JobAnswer {
@@ -62,8 +85,16 @@ export interface Submission extends AsyncIterable<Status>, AsyncDisposable {
   readonly answer: Promise<JobAnswer>;
   /** Resolves when connected, rejects as `answer` does. */
   readonly connected: Promise<void>;
-  /** Drops the job, here and at the server; resolves when that is said. */
+  /** The job's id, once the server has taken it in; rejects as `answer` does. */
+  readonly id: Promise<string>;
+  /** Whether it outlives the server; undefined until it has an id. */
+  readonly durable: boolean | undefined;
+  /** What it is, of one that was attached to, once that is known. */
+  readonly row: JobRow | undefined;
+  /** Drops the job, here and at the server (one that was attached to: here only). */
   cancel(): Promise<void>;
+  /** Waits for it no longer; the job goes on. Resolves when what was said is known to be heard. */
+  leave(): Promise<void>;
 }
 
 /** The one job of a connection. */
@@ -73,16 +104,37 @@ const JOB = 1;
  * Asks a server for a job. Returns at once; all that can go wrong is told by `answer`.
  */
 export function submit(options: SubmitOptions): Submission {
-  return new RunningJob(options);
+  return new RunningJob(options, undefined);
+}
+
+/**
+ * Follows a job that was submitted before, whoever did it. Returns at once; all that can go wrong
+ * is told by `answer`, that no such job is known, too.
+ */
+export function attach(options: AttachOptions): Submission {
+  const { id, ...where } = options;
+  const number = idFrom(id);
+  // What is searched is not known yet: it stands for nothing.
+  const nothing = { message: "", lower: 0n, upper: 0n } as const;
+  return new RunningJob(
+    { ...where, ...nothing },
+    number ??
+      new SubmitError(
+        "INVALID_JOB",
+        `"${oneLine(id)}" is no job's id, expected one like lusab-babad`,
+      ),
+  );
 }
 
 class RunningJob implements Submission {
   readonly answer: Promise<JobAnswer>;
   readonly connected: Promise<void>;
-  readonly #drive = new Drive<ClientInput, ClientEffect>(
-    new ClientCore({ session: newSession() }),
-    (effect) => this.#do(effect),
-  );
+  readonly id: Promise<string>;
+  durable: boolean | undefined;
+  row: JobRow | undefined;
+  readonly #drive: Drive<ClientInput, ClientEffect>;
+  readonly #onWaiting: SubmitOptions["onWaiting"];
+  readonly #id = Promise.withResolvers<string>();
   readonly #answer = Promise.withResolvers<JobAnswer>();
   readonly #connected = Promise.withResolvers<void>();
   readonly #link: Uplink;
@@ -92,9 +144,19 @@ class RunningJob implements Submission {
   #status: Status | undefined;
   #news = Promise.withResolvers<void>();
 
-  constructor(options: SubmitOptions) {
+  /** `found`: of a job that is attached to, its id; or why it cannot be. */
+  constructor(options: SubmitOptions, found: number | SubmitError | undefined) {
+    const random = seededRandom(crypto.getRandomValues(new Uint32Array(1))[0]!);
+    const core = new ClientCore({
+      session: newSession(),
+      random: options.once === true ? undefined : random,
+    });
+    this.#drive = new Drive<ClientInput, ClientEffect>(core, (effect) => this.#do(effect));
+    this.#onWaiting = options.onWaiting;
     this.answer = this.#answer.promise;
     this.connected = this.#connected.promise;
+    this.id = this.#id.promise;
+    this.id.catch(() => {});
     // Code that looks at only one of the two must not be bothered by the other.
     this.answer.catch(() => {});
     this.connected.catch(() => {});
@@ -113,11 +175,12 @@ class RunningJob implements Submission {
         },
       },
     );
-    this.#start(options);
+    this.#start(options, found);
   }
 
-  #start(options: SubmitOptions): void {
-    const { lower, upper, target, wire = "cbor", signal } = options;
+  #start(options: SubmitOptions, found: number | SubmitError | undefined): void {
+    const { lower, upper, target, wire = "cbor", signal, detached = false } = options;
+    if (found instanceof SubmitError) return this.#fail(found);
     const subject: Subject = options.header ?? options.message;
     const work = { subject, lower, upper, ...(target !== undefined && { target }) };
     const optionError = optionErrorOf(options);
@@ -128,7 +191,8 @@ class RunningJob implements Submission {
     if (signal?.aborted) return cancel();
     signal?.addEventListener("abort", cancel, { once: true });
     void this.answer.catch(() => {}).finally(() => signal?.removeEventListener("abort", cancel));
-    this.#drive.tell({ kind: "submit", job: JOB, work });
+    if (found !== undefined) this.#drive.tell({ kind: "attach", job: JOB, id: found });
+    else this.#drive.tell({ kind: "submit", job: JOB, work, detached });
     this.#link.dial();
   }
 
@@ -154,6 +218,11 @@ class RunningJob implements Submission {
     return this.#link.close();
   }
 
+  leave(): Promise<void> {
+    this.#fail(new SubmitError("CANCELLED", "it is waited for no longer"));
+    return this.#link.close();
+  }
+
   [Symbol.asyncDispose](): Promise<void> {
     return this.cancel();
   }
@@ -162,6 +231,16 @@ class RunningJob implements Submission {
     switch (effect.kind) {
       case "write":
         return this.#link.write(effect.payload);
+      case "dial":
+        return this.#link.dial();
+      case "waiting":
+        return this.#onWaiting?.(effect.reason, effect.waitMs);
+      case "accepted":
+        this.durable = effect.durable;
+        return this.#id.resolve(idText(effect.id));
+      case "found":
+        this.row = effect.row;
+        return;
       case "progress":
         this.#status = effect.status;
         return this.#ring();
@@ -178,6 +257,7 @@ class RunningJob implements Submission {
   #fail(error: SubmitError): void {
     this.#answer.reject(error);
     this.#connected.reject(error);
+    this.#id.reject(error);
     this.#finish();
   }
 

@@ -1,18 +1,28 @@
 /**
- * The client without sockets: a plain state machine that asks a server for jobs over one
- * connection, passes on their progress, and believes no answer that it has not checked.
+ * The client without sockets: a plain state machine that asks a server for jobs, passes on their
+ * progress, and believes no answer that it has not checked. When the connection goes it asks for
+ * another one, and says the same again: same session, same numbers.
  *
  * The classic wire has no job numbers, no progress and no cancel: there the jobs go to the server
  * one after the other, and a cancelled one is waited out.
  *
  * @module
  */
+import { Backoff } from "../base/backoff.ts";
 import { invariant, type Machine, type Millis, type Wake } from "../base/machine.ts";
 import { Outbox } from "../base/outbox.ts";
+import type { Random } from "../base/random.ts";
 import { CLASSIC_PAYLOAD_BYTES_MAX, type Wire } from "../lsp/mod.ts";
 import type { Candidate } from "../work/candidate.ts";
 import { classicRequest, decodeClassicMessage, encodeClassicMessage } from "../work/classic.ts";
-import { type FromClient, MESSAGE_BYTES_MAX } from "../work/messages.ts";
+import {
+  type Answer,
+  type FromClient,
+  MESSAGE_BYTES_MAX,
+  type Refused,
+  type Status,
+  SUBJECT_SHOWN_BYTES,
+} from "../work/messages.ts";
 import { hashOf, type SearchSpec, subjectBytes, whyNoSearch } from "../work/subject.ts";
 import { decodeMessage, encodeMessage, headOf } from "../work/wire.ts";
 import type { ClientEffect, ClientInput } from "./types.ts";
@@ -85,10 +95,23 @@ function requestFor({ subject, lower, upper }: SearchSpec): Uint8Array {
 }
 
 interface Entry {
-  readonly work: SearchSpec;
+  /** What was asked for; or, of a job that is attached to, its id, and what it turned out to be. */
+  work: SearchSpec | undefined;
+  readonly id: number | undefined;
+  readonly detached: boolean;
   sent: boolean;
   cancelled: boolean;
+  /** The most that was seen done: after a server's restart it may be less for a while. */
+  done: bigint;
 }
+
+/** Whether a message that a list shows is all of it, for certain. */
+function isWhole(shown: SearchSpec["subject"]): boolean {
+  return subjectBytes(shown) <= SUBJECT_SHOWN_BYTES - UTF8_BYTES_MAX;
+}
+
+/** Bytes of the longest character in UTF-8. */
+const UTF8_BYTES_MAX = 4;
 
 /** How a client core is made. */
 export interface ClientCoreOptions {
@@ -96,7 +119,17 @@ export interface ClientCoreOptions {
   readonly hash?: typeof hashOf;
   /** The client's session: 64 bits that nobody else has picked. */
   readonly session: bigint;
+  /**
+   * Spreads retries in time. With it, the core goes on over another connection when one is gone,
+   * on the native wire, once there was one; left out, the end of a connection ends all.
+   */
+  readonly random?: Random | undefined;
 }
+
+/** The first retry comes after about this long; each further one takes twice as long ... */
+export const RETRY_MS_MIN = 100;
+/** ... up to this. */
+export const RETRY_MS_MAX = 2_000;
 
 /** The client as a state machine; one core is one connection. See the module's comment. */
 export class ClientCore implements Machine<ClientInput, ClientEffect> {
@@ -107,24 +140,38 @@ export class ClientCore implements Machine<ClientInput, ClientEffect> {
   readonly #jobs = new Map<number, Entry>();
   readonly #hash: typeof hashOf;
   readonly #session: bigint;
+  readonly #backoff: Backoff | undefined;
   #wire: Wire | undefined;
+  /** Whether there ever was a connection. */
+  #wasConnected = false;
+  #retryAtMs: Millis | undefined;
   #gone = false;
 
   constructor(options: ClientCoreOptions) {
     this.#session = options.session;
     this.#hash = options.hash ?? hashOf;
+    const { random } = options;
+    this.#backoff = random && new Backoff(RETRY_MS_MIN, RETRY_MS_MAX, random);
   }
 
-  handle(input: ClientInput | Wake, _nowMs: Millis): void {
+  handle(input: ClientInput | Wake, nowMs: Millis): void {
     switch (input.kind) {
       case "wake":
+        if (this.#retryAtMs === undefined || nowMs < this.#retryAtMs) return;
+        this.#retryAtMs = undefined;
+        this.#effects.push({ kind: "dial" });
         return;
       case "connected":
         if (this.#gone || this.#wire !== undefined) return;
         this.#wire = input.wire;
+        this.#wasConnected = true;
         return this.#sendJobs();
-      case "submit":
-        return this.#submit(input.job, input.work);
+      case "submit": {
+        const { job, work, detached = false } = input;
+        return this.#add(job, { work, id: undefined, detached });
+      }
+      case "attach":
+        return this.#add(input.job, { work: undefined, id: input.id, detached: true });
       case "cancel":
         return this.#cancel(input.job);
       case "payload":
@@ -132,10 +179,7 @@ export class ClientCore implements Machine<ClientInput, ClientEffect> {
         if (this.#wire === "json") return this.#handleClassic(input.payload);
         return this.#handleNative(input.payload);
       case "gone":
-        if (this.#gone) return;
-        this.#gone = true;
-        this.#jobs.clear();
-        this.#effects.push({ kind: "disconnected", reason: input.reason });
+        return this.#handleGone(input.reason, nowMs);
     }
   }
 
@@ -144,10 +188,26 @@ export class ClientCore implements Machine<ClientInput, ClientEffect> {
   }
 
   wakeAtMs(): Millis | undefined {
-    return undefined;
+    return this.#retryAtMs;
   }
 
-  #submit(job: number, work: SearchSpec): void {
+  #handleGone(reason: string, nowMs: Millis): void {
+    if (this.#gone) return;
+    const isLast = this.#wire === "json" || !this.#wasConnected;
+    if (this.#backoff === undefined || isLast) {
+      this.#gone = true;
+      this.#jobs.clear();
+      this.#effects.push({ kind: "disconnected", reason });
+      return;
+    }
+    this.#wire = undefined;
+    for (const entry of this.#jobs.values()) entry.sent = false;
+    const waitMs = this.#backoff.next();
+    this.#retryAtMs = nowMs + waitMs;
+    this.#effects.push({ kind: "waiting", reason, waitMs });
+  }
+
+  #add(job: number, asked: Pick<Entry, "work" | "id" | "detached">): void {
     const reason = this.#jobs.has(job)
       ? `job number ${job} is in use`
       : this.#jobs.size >= JOBS_MAX
@@ -156,7 +216,7 @@ export class ClientCore implements Machine<ClientInput, ClientEffect> {
           ? "the connection is gone"
           : undefined;
     if (reason !== undefined) return this.#refuse(job, reason);
-    this.#jobs.set(job, { work, sent: false, cancelled: false });
+    this.#jobs.set(job, { ...asked, sent: false, cancelled: false, done: 0n });
     this.#sendJobs();
   }
 
@@ -165,19 +225,35 @@ export class ClientCore implements Machine<ClientInput, ClientEffect> {
     if (this.#wire === undefined) return;
     for (const [job, entry] of this.#jobs) {
       if (!entry.sent) {
-        const reason = whyNot(entry.work, this.#wire);
+        const reason = this.#whyNot(entry, this.#wire);
         if (reason !== undefined) {
           this.#jobs.delete(job);
           this.#refuse(job, reason);
           continue;
         }
         entry.sent = true;
-        if (this.#wire === "cbor")
-          this.#write({ kind: "submit", job, session: this.#session, work: entry.work });
-        else this.#effects.push({ kind: "write", payload: requestFor(entry.work) });
+        this.#send(job, entry, this.#wire);
       }
       if (this.#wire === "json") return;
     }
+  }
+
+  #whyNot({ work, detached }: Entry, wire: Wire): string | undefined {
+    if (wire === "json" && detached) return "the classic json wire has no jobs to come back to";
+    return work && whyNot(work, wire);
+  }
+
+  #send(job: number, { work, id, detached }: Entry, wire: Wire): void {
+    const session = this.#session;
+    if (work === undefined || id !== undefined) {
+      return this.#write({ kind: "attach", job, session, id: id! });
+    }
+    if (wire === "json") {
+      this.#effects.push({ kind: "write", payload: requestFor(work) });
+      return;
+    }
+    const submit = { kind: "submit", job, session, work } as const;
+    this.#write(detached ? { ...submit, detached: true } : submit);
   }
 
   #cancel(job: number): void {
@@ -198,19 +274,38 @@ export class ClientCore implements Machine<ClientInput, ClientEffect> {
       for (const job of this.#jobs.keys()) this.#refuse(job, message.reason);
       return this.#jobs.clear();
     }
-    if (message.kind !== "status" && message.kind !== "answer" && message.kind !== "refused") {
-      return this.#reject("unexpected kind");
-    }
+    const { kind } = message;
+    const isOurs = kind === "status" || kind === "answer" || kind === "refused";
+    if (!isOurs && kind !== "accepted" && kind !== "jobs") return this.#reject("unexpected kind");
     const { job } = message;
     const entry = this.#jobs.get(job);
     if (entry === undefined) return this.#reject("unknown job");
+    if (isOurs) return this.#handleNews(job, entry, message);
+    // Only a connection that was good for something makes the next wait short.
+    this.#backoff?.reset();
+    if (kind === "accepted") {
+      const { id, durable } = message;
+      this.#effects.push({ kind: "accepted", job, id, durable });
+    } else if (entry.id !== undefined && message.rows.length === 1) {
+      const row = message.rows[0]!;
+      const { shown: subject, lower, upper, target } = row;
+      entry.work = { subject, lower, upper, ...(target !== undefined && { target }) };
+      this.#effects.push({ kind: "found", job, row });
+    }
+  }
+
+  #handleNews(job: number, entry: Entry, message: Status | Answer | Refused): void {
     if (message.kind === "status") {
-      this.#effects.push({ kind: "progress", job, status: message });
+      if (message.done > entry.done) entry.done = message.done;
+      const status = { ...message, done: entry.done };
+      this.#effects.push({ kind: "progress", job, status });
       return;
     }
     this.#jobs.delete(job);
     if (message.kind === "refused") return this.#refuse(job, message.reason);
-    this.#answer(job, entry.work, message.best, message.met);
+    // Nobody comes back for the answer of a job that its client has waited for.
+    this.#write({ kind: entry.detached ? "fetched" : "cancel", job });
+    this.#answer(job, entry, message.best, message.met);
   }
 
   /** An end of a job that cannot be read is its end all the same. */
@@ -233,13 +328,15 @@ export class ClientCore implements Machine<ClientInput, ClientEffect> {
     this.#jobs.delete(job);
     if (!entry.cancelled) {
       if (typeof result === "string") this.#refuse(job, `${UNREADABLE}: ${result}`);
-      else this.#answer(job, entry.work, { hash: result.hash, nonce: result.nonce }, true);
+      else this.#answer(job, entry, { hash: result.hash, nonce: result.nonce }, true);
     }
     this.#sendJobs();
   }
 
-  #answer(job: number, work: SearchSpec, best: Candidate, met: boolean): void {
-    const wrong = whyWrong(work, best, met, this.#hash);
+  #answer(job: number, { work, id }: Entry, best: Candidate, met: boolean): void {
+    // Of a job that was found by its id only the beginning of its message may be known.
+    const isKnown = id === undefined || (work !== undefined && isWhole(work.subject));
+    const wrong = isKnown ? whyWrong(work!, best, met, this.#hash) : undefined;
     if (wrong !== undefined) return this.#refuse(job, `the server's answer is wrong: ${wrong}`);
     this.#effects.push({ kind: "answer", job, best, met });
   }

@@ -14,7 +14,9 @@
  *
  * @module
  */
-export { type JobAnswer, type Submission, submit } from "./adapter.ts";
+export { attach, type AttachOptions, type JobAnswer } from "./adapter.ts";
+export { type Submission, submit } from "./adapter.ts";
+export { endJob, type InquiryOptions, listJobs, lookUpJob } from "./inquiry_adapter.ts";
 export { SubmitError, type SubmitErrorCode, type SubmitOptions } from "./adapter.ts";
 export { ClientCore, type ClientCoreOptions, type ClientRejection } from "./core.ts";
 export { JOBS_MAX, whyNot, whyWrong } from "./core.ts";

@@ -17,8 +17,10 @@ const WAITING_MS = 1000;
 
 /** What is shown of a job, and where. */
 export interface ShowOptions {
-  readonly lower: bigint;
-  readonly upper: bigint;
+  /** Nonces of the job; undefined while that is not known. */
+  readonly total: () => bigint | undefined;
+  /** Says that the server is gone, or back. */
+  readonly outage: Outage;
   /** The server. */
   readonly where: string;
   /** Progress goes to stdout as JSON. */
@@ -36,8 +38,7 @@ export interface Shown {
 
 /** Shows how the job goes until it ends. */
 export function showProgress(job: Submission, options: ShowOptions): Shown {
-  const { lower, upper, where, json, display } = options;
-  const total = upper - lower + 1n;
+  const { where, json, display, outage } = options;
   let last: Status | undefined;
   let hint: ReturnType<typeof setTimeout> | undefined;
   const over = (async () => {
@@ -50,7 +51,10 @@ export function showProgress(job: Submission, options: ShowOptions): Shown {
     display.line(`connected to ${where}`);
     const waits = waitingLines(display);
     for await (const status of job) {
+      const total = options.total();
+      if (total === undefined) continue;
       last = status;
+      outage.over();
       if (json) process.stdout.write(`${JSON.stringify({ progress: plain(status, total) })}\n`);
       waits(status);
       display.status(progressLine(status, total, display.lineOptions));
@@ -61,12 +65,42 @@ export function showProgress(job: Submission, options: ShowOptions): Shown {
     display.clear();
     if (last === undefined) return;
     const { done, best } = last;
+    const total = options.total() ?? done;
     const found =
       best === undefined ? "" : `; best so far ${hexDigits(best.hash)} at ${best.nonce}`;
     const searched = `searched ${readableCount(done)} of ${readableCount(total)} nonces`;
     display.line(`${searched}${found}`);
   };
   return { over, end };
+}
+
+/** Says once that the server is gone, and once that it is back. */
+export class Outage {
+  readonly #display: Display;
+  readonly #where: string;
+  readonly #json: boolean;
+  #isOut = false;
+
+  constructor(display: Display, where: string, json: boolean) {
+    this.#display = display;
+    this.#where = where;
+    this.#json = json;
+  }
+
+  /** There is no connection, for a reason. */
+  began(reason: string): void {
+    if (this.#isOut) return;
+    this.#isOut = true;
+    this.#display.line(`${reason}; waiting for it to come back`);
+    if (this.#json) process.stdout.write(`${JSON.stringify({ waiting: reason })}\n`);
+  }
+
+  /** The server speaks. */
+  over(): void {
+    if (!this.#isOut) return;
+    this.#isOut = false;
+    this.#display.line(`connected to ${this.#where} again: the job goes on`);
+  }
 }
 
 /** Says once at a time why nothing moves. */

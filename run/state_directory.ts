@@ -1,5 +1,5 @@
 /**
- * Where a program keeps what must outlive it, unless it is told a directory.
+ * Where programs keep what is to outlive them, unless they are told where.
  *
  * @module
  */
@@ -9,8 +9,9 @@ import { isAbsolute, join } from "node:path";
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
- * The user's directory for what the program called `name` keeps; undefined when there is none.
- * Linux: `$XDG_STATE_HOME` or `~/.local/state`; macOS: `~/Library/Application Support`; Windows:
+ * The user's directory for the state of the program that is called `name` (a word of our own, never
+ * a user's); `undefined` when the user has none. `$XDG_STATE_HOME/motherlode/NAME`, by default
+ * `~/.local/state/motherlode/NAME`; on macOS in `~/Library/Application Support`, on Windows in
  * `%LOCALAPPDATA%`.
  */
 export function stateDirectory(
@@ -20,8 +21,7 @@ export function stateDirectory(
   home: string = homedir(),
 ): string | undefined {
   const base = stateBase(environment, platform, home);
-  if (base === undefined || !isAbsolute(base)) return undefined;
-  return join(base, "motherlode", name);
+  return base === undefined || !isAbsolute(base) ? undefined : join(base, "motherlode", name);
 }
 
 function stateBase(environment: Environment, platform: string, home: string): string | undefined {

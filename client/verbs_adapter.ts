@@ -1,0 +1,169 @@
+/**
+ * The client's verbs for jobs that are there already: wait, status, list, cancel, forget.
+ *
+ * @module
+ */
+import { oneLine, readableCount, readablePlural } from "../base/text.ts";
+import { LSP_FLAGS, lspParams } from "../peer/flags.ts";
+import { type CommandLine, readCommandLine, type Usage } from "../run/args.ts";
+import { DEFAULT_PORT, hostAndPort, seconds } from "../run/flags.ts";
+import { printResult } from "../run/output.ts";
+import { idText } from "../work/job_id.ts";
+import type { JobRow } from "../work/messages.ts";
+import { hexDigits } from "../work/readable.ts";
+import { attach, SubmitError } from "./adapter.ts";
+import { fail, follow } from "./follow_adapter.ts";
+import { endJob, type InquiryOptions, listJobs, lookUpJob } from "./inquiry_adapter.ts";
+
+/** A clean "no": there is no such job. */
+const EXIT_NONE = 3;
+
+interface Verb {
+  readonly takes: string;
+  readonly about: string;
+  run(at: InquiryOptions & { readonly host: string }, line: CommandLine): Promise<number>;
+}
+
+const JSON_FLAG = { json: { help: "write JSON, a line each" } };
+
+const VERBS: Readonly<Record<string, Verb>> = {
+  wait: {
+    takes: "HOST[:PORT] ID",
+    about: "Waits for the answer of a job that was submitted before, and writes it.",
+    run: (at, line) => waitFor(at, line),
+  },
+  status: {
+    takes: "HOST[:PORT] ID",
+    about: "Writes how a job stands, on one line.",
+    run: async (at, line) => {
+      const id = line.positionals[1]!;
+      const row = await lookUpJob(at, id);
+      if (row !== undefined) await printResult(rowText(row, line.has("json")));
+      else process.stderr.write(`client: no job is called ${oneLine(id)} there\n`);
+      return row === undefined ? EXIT_NONE : 0;
+    },
+  },
+  list: {
+    takes: "HOST[:PORT]",
+    about: "Writes all jobs that a server knows, a line each, in the order of submission.",
+    run: async (at, line) => {
+      const rows = await listJobs(at);
+      const text = rows.map((row) => rowText(row, line.has("json"))).join("");
+      if (text !== "") await printResult(text);
+      return 0;
+    },
+  },
+  cancel: {
+    takes: "HOST[:PORT] ID",
+    about: "Cancels a job that has no answer yet.",
+    run: (at, line) => end(at, line, "cancel", "cancelled"),
+  },
+  forget: {
+    takes: "HOST[:PORT] ID",
+    about: "Has the server forget the answer of a job.",
+    run: (at, line) => end(at, line, "forget", "forgotten"),
+  },
+};
+
+/** For `--help` of the program. */
+export const VERB_NAMES: string = Object.keys(VERBS).join(", ");
+
+/** Runs the verb that `argv` begins with; its exit code, or undefined if it begins with none. */
+export async function runVerb(argv: readonly string[]): Promise<number | undefined> {
+  const [name = "", ...rest] = argv;
+  const verb = Object.hasOwn(VERBS, name) ? VERBS[name] : undefined;
+  if (verb === undefined) return undefined;
+  const arity = verb.takes.split(" ").length;
+  const usage: Usage = {
+    name: "client",
+    verb: name,
+    takes: verb.takes,
+    count: [arity, arity],
+    about: verb.about,
+    flags: {
+      ...(name === "wait" && {
+        timeout: { value: "SECONDS", help: "give up then, and exit with 4; the job goes on" },
+        once: { help: "give up when the connection is lost" },
+        quiet: { help: "show no progress" },
+      }),
+      ...JSON_FLAG,
+      ...LSP_FLAGS,
+    },
+  };
+  const line = readCommandLine(usage, rest);
+  const at = { ...hostAndPort(line.positionals[0]!, DEFAULT_PORT), params: lspParams(line) };
+  try {
+    return await verb.run(at, line);
+  } catch (error) {
+    if (error instanceof SubmitError) return await fail(error, line.has("json"));
+    throw error;
+  }
+}
+
+function waitFor(
+  at: InquiryOptions & { readonly host: string },
+  line: CommandLine,
+): Promise<number> {
+  const text = line.flag("timeout");
+  const timeout = text === undefined ? undefined : { text, ms: seconds("--timeout", text) };
+  const [json, quiet] = [line.has("json"), line.has("quiet")];
+  const { host, port } = at;
+  return follow({ host, port, json, quiet, timeout, end: "leave" }, ({ onWaiting }) =>
+    attach({ ...at, id: line.positionals[1]!, once: line.has("once"), onWaiting }),
+  );
+}
+
+async function end(
+  at: InquiryOptions,
+  line: CommandLine,
+  what: "cancel" | "forget",
+  done: string,
+): Promise<number> {
+  const id = line.positionals[1]!;
+  await endJob(at, id, what);
+  await printResult(line.has("json") ? `${JSON.stringify({ [done]: id })}\n` : `${done}\n`);
+  return 0;
+}
+
+/** A job as one line. */
+function rowText(row: JobRow, json: boolean): string {
+  const { id, shown, lower, upper, target, done, best, met, fetchedMs } = row;
+  const state = met === undefined ? "running" : fetchedMs > 0 ? "fetched" : "answered";
+  if (json) return `${JSON.stringify(plain(row, state))}\n`;
+  const total = upper - lower + 1n;
+  const percent = (Number((done * 1000n) / total) / 10).toFixed(1);
+  const range = `${readablePlural(total, "nonce")} from ${readableCount(lower)}`;
+  const aim = target === undefined ? "" : `, target ${hexDigits(target)}`;
+  const word = met === undefined ? "best" : "answer";
+  const found = best === undefined ? "" : `, ${word} ${hexDigits(best.hash)} at ${best.nonce}`;
+  const missed = met === false ? " (target not met)" : "";
+  const text = JSON.stringify(oneLine(shown));
+  return `${idText(id)}  ${state} ${percent} %${found}${missed}  ${text}, ${range}${aim}\n`;
+}
+
+/** For programs: 64-bit numbers as decimal text, times as ISO 8601. */
+function plain(row: JobRow, state: string): object {
+  const { id, shown, lower, upper, target, done, best, met } = row;
+  const time = (ms: number): string | undefined => (ms > 0 ? isoTime(ms) : undefined);
+  return {
+    id: idText(id),
+    state,
+    message: shown,
+    lower: `${lower}`,
+    upper: `${upper}`,
+    target: target && hexDigits(target),
+    done: `${done}`,
+    best: best && { hash: hexDigits(best.hash), nonce: `${best.nonce}` },
+    met,
+    submitted: time(row.submittedMs),
+    answered: time(row.answeredMs),
+    fetched: time(row.fetchedMs),
+  };
+}
+
+/** The latest time that a Date can say. */
+const TIME_MS_MAX = 8.64e15;
+
+function isoTime(ms: number): string {
+  return new Date(Math.min(ms, TIME_MS_MAX)).toISOString();
+}
