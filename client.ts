@@ -57,9 +57,9 @@ async function main(): Promise<number> {
     return await detach(submit({ ...asked, detached: true, once: true }), json);
   }
   const total = work.upper - work.lower + 1n;
-  return await follow({ ...at, json, quiet, timeout, total, end: "cancel" }, ({ onWaiting }) =>
-    submit({ ...asked, once, onWaiting }),
-  );
+  const { target } = work;
+  const options = { ...at, json, quiet, timeout, total, target, end: "cancel" } as const;
+  return await follow(options, ({ onWaiting }) => submit({ ...asked, once, onWaiting }));
 }
 
 if (import.meta.main) await runScript(USAGE.name, main);

@@ -27,6 +27,8 @@ export interface FollowOptions {
   readonly timeout?: { readonly text: string; readonly ms: number } | undefined;
   /** Nonces of the job; left out: as the server says. */
   readonly total?: bigint | undefined;
+  /** Of a job that has one. */
+  readonly target?: bigint | undefined;
   /** What becomes of the job when the user, or the time, gives up. */
   readonly end: "cancel" | "leave";
 }
@@ -68,7 +70,7 @@ export async function follow(
     throw error;
   }
   display.clear();
-  return await tell(answer, json, quiet);
+  return await tell(answer, options.target ?? job.row?.target, json, quiet);
 }
 
 /** Has a job taken in, writes its id, and leaves it alone; the exit code. */
@@ -91,6 +93,7 @@ export async function detach(job: Submission, json: boolean): Promise<number> {
 /** Writes the result; its exit code. */
 async function tell(
   { hash, nonce, met }: JobAnswer,
+  target: bigint | undefined,
   json: boolean,
   quiet: boolean,
 ): Promise<number> {
@@ -102,7 +105,8 @@ async function tell(
     process.stderr.write(`hash ${hex}: ${leadingZeroBits(hash)} leading zero bits\n`);
   }
   if (met) return 0;
-  process.stderr.write(`client: no hash meets the target, ${hex} is the least\n`);
+  const aim = target === undefined ? "the target" : `the target ${hexDigits(target)}`;
+  process.stderr.write(`client: no hash meets ${aim}, ${hex} is the least\n`);
   return EXIT_UNMET;
 }
 

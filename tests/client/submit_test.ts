@@ -104,13 +104,13 @@ describe("submit", () => {
     await assertFails(both, "INVALID_JOB", "a message or a header, got both");
   });
 
-  test("is disconnected when nobody answers and when the server goes", async () => {
+  test("is disconnected when nobody answers and, with once, when the server goes", async () => {
     const silent = await Bun.udpSocket({ hostname: "127.0.0.1", port: 0 });
     const job = submit({ port: silent.port, ...WORK, params: QUICK });
     await assertFails(job, "DISCONNECTED", "no answer");
     silent.close();
     const server = await listen({ host: "127.0.0.1", port: 0, appVersion: MESSAGES_VERSION });
-    const other = submit({ port: server.port, ...WORK });
+    const other = submit({ port: server.port, ...WORK, once: true });
     await server.read();
     await server.close();
     await assertFails(other, "DISCONNECTED", "said goodbye");

@@ -22,7 +22,7 @@ leftovers.add(CACHE_DIRECTORY);
 export function scriptEnvironment(
   cacheDirectory: string = CACHE_DIRECTORY,
 ): Record<string, string | undefined> {
-  return { ...process.env, [CACHE_VARIABLE]: cacheDirectory };
+  return { ...process.env, [CACHE_VARIABLE]: cacheDirectory, XDG_STATE_HOME: cacheDirectory };
 }
 
 /** A script that runs, or ran. */
