@@ -45,7 +45,7 @@ export async function crashRounds(rounds: number): Promise<void> {
       const id = left.stdout.trim();
       ids.push(id);
       const client = new Script("client.ts", [at, waits, `${UPPER}`, ...QUICK]);
-      await client.said(/best [0-9a-f]{16}/);
+      await client.said(/ %  ETA /);
       server.kill("SIGKILL");
       await client.said(/waiting for it to come back/);
       server = new Script("server.ts", [port, ...data]);
