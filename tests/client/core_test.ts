@@ -63,6 +63,8 @@ describe("ClientCore on the native wire", () => {
     const status = { kind: "status", job: 2, done: 5n, ...rates, best: BEST } as const;
     assertEquals(rig.say(status), [{ kind: "progress", job: 2, status }]);
     assertEquals(rig.say({ kind: "answer", job: 1, best: BEST, met: true }), [
+      // The server need not keep it for anybody.
+      { kind: "write", payload: encodeMessage({ kind: "cancel", job: 1 }) },
       { kind: "answer", job: 1, best: BEST, met: true },
     ]);
     assertEquals(rig.say({ kind: "answer", job: 1, best: BEST, met: true }), []);
