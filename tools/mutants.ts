@@ -2,7 +2,7 @@
  * Tests the tests: plants the faults that `tests/ROOM/mutants.ts` lists, one at a time, in a copy
  * of the tree, and runs the room's tests on it. A fault that no test notices has survived.
  *
- *   bun run tools/mutants.ts [ROOM ...] [--only TEXT]
+ *   bun run tools/mutants.ts [ROOM ...] [--only TEXT] [--jobs N]
  *
  * Prints a line a fault; exit code 1 if one survived, or if a line to change is not there.
  *
@@ -13,12 +13,15 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { readCommandLine, type Usage } from "../run/args.ts";
 import { Failure, UsageError } from "../run/errors.ts";
+import { wholeNumber } from "../run/flags.ts";
 import { onSignal, runScript } from "../run/signals.ts";
 
 /** A test that takes longer hangs, which is a way to notice. */
 const TEST_SECONDS = 60;
 /** The same of a whole run, for what even the test runner cannot end. */
 const HANG_MS = 300_000;
+/** More than any machine has cores. */
+const JOBS_MAX = 256n;
 /** Not copied. */
 const LEFT_OUT = /^(?:node_modules|dist|\.git)$/;
 
@@ -29,7 +32,10 @@ const USAGE: Usage = {
   takes: "[ROOM ...]",
   count: [0, 100],
   about: "Plants the faults of tests/ROOM/mutants.ts and sees whether the room's tests notice.",
-  flags: { only: { value: "TEXT", help: "only faults that name TEXT" } },
+  flags: {
+    only: { value: "TEXT", help: "only faults that name TEXT" },
+    jobs: { value: "N", help: "faults planted at a time, each in a copy of its own (1)" },
+  },
 };
 
 /** One fault. */
@@ -92,6 +98,36 @@ async function passes(room: string, directory: string): Promise<boolean> {
   return (await child.exited) === 0;
 }
 
+/** A copy of the tree to plant faults in. */
+function copyTree(): string {
+  const directory = mkdtempSync(join(tmpdir(), "motherlode-mutants-"));
+  for (const name of readdirSync(root)) {
+    if (!LEFT_OUT.test(name)) cpSync(join(root, name), join(directory, name), { recursive: true });
+  }
+  symlinkSync(join(root, "node_modules"), join(directory, "node_modules"));
+  return directory;
+}
+
+/** Plants the faults that `only` names, one in each copy at a time; how many were not noticed. */
+async function plantAll(room: string, only: string, copies: readonly string[]): Promise<number> {
+  if (!(await passes(room, copies[0]!))) {
+    throw new Failure(`the tests of ${room} fail with no fault planted`);
+  }
+  const textOf = ({ file, line, becomes }: Mutant): string =>
+    `${file}: ${line} -> ${becomes || "(nothing)"}`;
+  const left = (await mutantsOf(room)).filter((mutant) => textOf(mutant).includes(only));
+  let wrong = 0;
+  const work = async (directory: string): Promise<void> => {
+    for (let mutant = left.shift(); mutant !== undefined; mutant = left.shift()) {
+      const fate = await fateOf(mutant, room, directory);
+      if (fate !== "killed") wrong++;
+      process.stdout.write(`${fate.padEnd(9)} ${textOf(mutant)}\n`);
+    }
+  };
+  await Promise.all(copies.map(work));
+  return wrong;
+}
+
 async function main(): Promise<number> {
   const line = readCommandLine(USAGE, process.argv.slice(2));
   const known = roomsWithMutants();
@@ -100,26 +136,16 @@ async function main(): Promise<number> {
   if (unknown !== undefined) {
     throw new UsageError(`no tests/${unknown}/mutants.ts, expected of ${known.join(", ")}`);
   }
-  const directory = mkdtempSync(join(tmpdir(), "motherlode-mutants-"));
-  onSignal(async () => rmSync(directory, { recursive: true }));
-  for (const name of readdirSync(root)) {
-    if (!LEFT_OUT.test(name)) cpSync(join(root, name), join(directory, name), { recursive: true });
-  }
-  symlinkSync(join(root, "node_modules"), join(directory, "node_modules"));
+  const jobs = Number(wholeNumber("--jobs", line.flag("jobs") ?? "1", 1n, JOBS_MAX));
+  const copies = Array.from({ length: jobs }, copyTree);
+  const remove = (): void => copies.forEach((copy) => rmSync(copy, { recursive: true }));
+  onSignal(async () => remove());
   let wrong = 0;
-  for (const room of rooms) {
-    if (!(await passes(room, directory))) {
-      throw new Failure(`the tests of ${room} fail with no fault planted`);
-    }
-    for (const mutant of await mutantsOf(room)) {
-      const text = `${mutant.file}: ${mutant.line} -> ${mutant.becomes || "(nothing)"}`;
-      if (!text.includes(line.flag("only") ?? "")) continue;
-      const fate = await fateOf(mutant, room, directory);
-      if (fate !== "killed") wrong++;
-      process.stdout.write(`${fate.padEnd(9)} ${text}\n`);
-    }
+  try {
+    for (const room of rooms) wrong += await plantAll(room, line.flag("only") ?? "", copies);
+  } finally {
+    remove();
   }
-  rmSync(directory, { recursive: true });
   return wrong === 0 ? 0 : 1;
 }
 
