@@ -11,7 +11,6 @@
 import { Backoff } from "../base/backoff.ts";
 import { invariant, type Machine, type Millis, type Wake } from "../base/machine.ts";
 import { Outbox } from "../base/outbox.ts";
-import type { Random } from "../base/random.ts";
 import { clipped } from "../base/text.ts";
 import type { Wire } from "../lsp/mod.ts";
 import {
@@ -26,9 +25,16 @@ import {
   LABEL_BYTES_MAX,
   REASON_BYTES_MAX,
 } from "../work/messages.ts";
-import type { SearchSpec } from "../work/subject.ts";
 import { decodeMessage, encodeMessage, headOf } from "../work/wire.ts";
-import type { MinerEffect, MinerInput, MinerRejection, PoolEvent } from "./types.ts";
+import { Failures } from "./failures.ts";
+import { type Chunk, HeldSearches } from "./held.ts";
+import type {
+  MinerCoreOptions,
+  MinerEffect,
+  MinerInput,
+  MinerRejection,
+  PoolEvent,
+} from "./types.ts";
 
 /** A running chunk's progress is told this often at most. */
 export const PROGRESS_MS = 250;
@@ -42,27 +48,6 @@ export const RETRY_MS_MIN = 250;
 export const RETRY_MS_MAX = 10_000;
 /** After a refusal the wait is about as long at first; each further one takes up to this. */
 export const REFUSED_MS_MAX = 300_000;
-
-/** How a miner core is made. */
-export interface MinerCoreOptions {
-  /** Spreads retries in time. */
-  readonly random: Random;
-  /** For people: what its owner calls it. Default none. */
-  readonly name?: string;
-  /** Exit when the server is lost instead of trying again. */
-  readonly once?: boolean;
-}
-
-interface Chunk {
-  /** The pool's number for it. */
-  readonly id: number;
-  /** The server's number for it; 0 on the classic wire, which has none. */
-  readonly number: number;
-  readonly lower: bigint;
-  readonly work: SearchSpec;
-  started: boolean;
-  stopping: boolean;
-}
 
 type LinkState = "fresh" | "dialing" | "up" | "waiting" | "done";
 
@@ -83,11 +68,10 @@ export class MinerCore implements Machine<MinerInput, MinerEffect> {
   #joined = false;
   #connectedAtMs: Millis = 0;
   #retryAtMs: Millis = 0;
-  /** What the last failure was, and how often in a row it was that. */
-  #failure = "";
-  #failures = 0;
+  readonly #failures = new Failures();
   /** Chunks of this connection by the pool's id, in the order of their assignment. */
   readonly #chunks = new Map<number, Chunk>();
+  readonly #held = new HeldSearches();
   #lastId = 0;
   #lastChunkNumber = 0;
   /** The newest untold progress by the pool's id. */
@@ -153,7 +137,7 @@ export class MinerCore implements Machine<MinerInput, MinerEffect> {
     this.#connectedAtMs = nowMs;
     this.#lastChunkNumber = 0;
     // What fails from here on is news, even if it failed the same way before.
-    this.#failure = "";
+    this.#failures.over();
     this.#log("info", "connected to the server");
     this.#joinIfReady();
   }
@@ -187,6 +171,8 @@ export class MinerCore implements Machine<MinerInput, MinerEffect> {
     if (this.#wire === "cbor") {
       this.#write({ kind: "join", threads, rate, label, name: this.#name });
       this.#effects.push({ kind: "joined" });
+      const held = this.#held.offer();
+      if (held.length > 0) this.#write({ kind: "resume", held });
       return this.#tellKernel();
     }
     this.#effects.push({ kind: "write", payload: encodeClassicMessage(CLASSIC_JOIN) });
@@ -199,7 +185,24 @@ export class MinerCore implements Machine<MinerInput, MinerEffect> {
     if (this.#link === "up") this.#refusals.reset();
     // One that goes again at once, again and again, is waited for all the same.
     const waitMs = isThere && heldMs >= RETRY_MS_MIN ? 0 : this.#backoff.next();
+    if (this.#wire === "cbor" && !this.#once) {
+      for (const [id, chunk] of this.#chunks) if (this.#held.add(chunk)) this.#chunks.delete(id);
+    }
     this.#leave(reason, waitMs, nowMs);
+  }
+
+  /** The server says with which of the searches in hand it wants this miner to go on. */
+  #handleResumed(numbers: readonly number[]): void {
+    for (const [chunk, number] of this.#held.take(numbers)) {
+      if (number === 0) {
+        if (chunk.said?.kind !== "finished") this.#effects.push({ kind: "stop", id: chunk.id });
+        continue;
+      }
+      chunk.number = number;
+      this.#lastChunkNumber = Math.max(this.#lastChunkNumber, number);
+      if (chunk.said?.kind === "finished") this.#finish(chunk, chunk.said);
+      else this.#chunks.set(chunk.id, chunk);
+    }
   }
 
   /** Drops all that came over the connection, then waits for the next try or exits. */
@@ -209,6 +212,7 @@ export class MinerCore implements Machine<MinerInput, MinerEffect> {
     }
     this.#chunks.clear();
     this.#untold.clear();
+    this.#held.withdraw();
     if (this.#once) {
       this.#link = "done";
       this.#effects.push({ kind: "exit", reason });
@@ -216,17 +220,8 @@ export class MinerCore implements Machine<MinerInput, MinerEffect> {
     }
     this.#link = "waiting";
     this.#retryAtMs = nowMs + waitMs;
-    this.#logFailure(reason, waitMs);
-  }
-
-  /** The same again is told the 2nd, 4th, 8th ... time only: a night without server is no book. */
-  #logFailure(reason: string, waitMs: Millis): void {
-    this.#failures = reason === this.#failure ? this.#failures + 1 : 1;
-    this.#failure = reason;
-    if (!Number.isInteger(Math.log2(this.#failures))) return;
-    const times = this.#failures === 1 ? "" : ` (${this.#failures} times)`;
-    const when = waitMs === 0 ? "at once" : `in ${(waitMs / 1000).toFixed(1)} s`;
-    this.#log("warn", `${reason}${times}; trying again ${when}`);
+    const line = this.#failures.line(reason, waitMs);
+    if (line !== undefined) this.#log("warn", line);
   }
 
   // ---- what the server says
@@ -239,10 +234,13 @@ export class MinerCore implements Machine<MinerInput, MinerEffect> {
     switch (message.kind) {
       case "assign":
         return this.#handleAssign(message);
+      case "resumed":
+        return this.#handleResumed(message.chunks);
       case "shrink": {
         const chunk = this.#chunkNumbered(message.chunk);
         if (chunk === undefined) return;
         if (message.upper < chunk.lower) return this.#reject("shrink below the chunk");
+        chunk.shrinks++;
         this.#effects.push({ kind: "shrink", id: chunk.id, upper: message.upper });
         return;
       }
@@ -263,10 +261,10 @@ export class MinerCore implements Machine<MinerInput, MinerEffect> {
 
   #handleAssign(assign: Assign): void {
     if (assign.chunk <= this.#lastChunkNumber) return this.#reject("chunk number used before");
-    const { chunk, work } = assign;
+    const { chunk, work, job = 0 } = assign;
     if (this.#roomFor(work.lower, work.upper)) {
       this.#lastChunkNumber = chunk;
-      this.#addChunk(chunk, work);
+      this.#addChunk(chunk, work, job);
       return this.#startChunks(TRACKED_CHUNKS_MAX);
     }
     this.#decline(chunk);
@@ -297,7 +295,7 @@ export class MinerCore implements Machine<MinerInput, MinerEffect> {
     if (request.type !== 1) return this.#reject("unexpected kind");
     if (!this.#roomFor(request.lower, request.upper)) return;
     const { data: subject, lower, upper } = request;
-    this.#addChunk(0, { subject, lower, upper });
+    this.#addChunk(0, { subject, lower, upper }, 0);
     this.#startChunks(1);
   }
 
@@ -311,11 +309,12 @@ export class MinerCore implements Machine<MinerInput, MinerEffect> {
     return false;
   }
 
-  #addChunk(number: number, work: Chunk["work"]): void {
+  #addChunk(number: number, work: Chunk["work"], job: number): void {
     const id = ++this.#lastId;
-    const chunk = { id, number, lower: work.lower, work, started: false, stopping: false };
-    this.#chunks.set(id, chunk);
-    this.#failure = "";
+    const { lower, upper } = work;
+    const state = { started: false, stopping: false, shrinks: 0, said: undefined };
+    this.#chunks.set(id, { id, number, job, lower, upper, work, ...state });
+    this.#failures.over();
   }
 
   /** Passes waiting chunks to the pool while it has fewer than `limit`. */
@@ -338,9 +337,9 @@ export class MinerCore implements Machine<MinerInput, MinerEffect> {
   // ---- what the pool says
 
   #handlePoolEvent(event: Exclude<PoolEvent, { kind: "pool" }>, nowMs: Millis): void {
-    // Searches of an earlier connection were told to stop and are forgotten: ids never come again.
     const chunk = this.#chunks.get(event.id);
-    if (chunk === undefined) return;
+    if (chunk === undefined) return this.#held.heard(event);
+    if (event.kind === "progress") chunk.said = event;
     invariant(this.#link === "up", "chunks are held only while connected");
     if (event.kind === "progress") {
       if (this.#wire === "json" || chunk.stopping) return;
@@ -348,6 +347,8 @@ export class MinerCore implements Machine<MinerInput, MinerEffect> {
       return this.#tellProgress(nowMs);
     }
     if (event.kind === "shrunk") {
+      chunk.shrinks--;
+      chunk.upper = event.upper;
       this.#write({ kind: "shrunk", chunk: chunk.number, upper: event.upper });
       return;
     }

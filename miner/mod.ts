@@ -16,7 +16,7 @@
 export { BundledError, declareGuardedMain } from "./own_worker_adapter.ts";
 export { benchReport, type BenchOptions } from "./bench_adapter.ts";
 export { mine, type MineOptions, type Miner, type MinerStatus } from "./adapter.ts";
-export { MinerCore, type MinerCoreOptions, PROGRESS_MS } from "./core.ts";
+export { MinerCore, PROGRESS_MS } from "./core.ts";
 export { OUTSTANDING_CHUNKS_MAX, RETRY_MS_MAX, RETRY_MS_MIN } from "./core.ts";
 export type { MinerGuest } from "./guest_adapter.ts";
 export type { HeaderSearcher, Kernel, Searcher } from "./kernel.ts";
@@ -33,6 +33,7 @@ export { userCacheDirectory } from "./kernels/record_store_adapter.ts";
 export type { KernelVerdict } from "./kernels/selection.ts";
 export { Pool, type PoolOptions } from "./pool_adapter.ts";
 export type {
+  MinerCoreOptions,
   MinerEffect,
   MinerInput,
   MinerRejection,

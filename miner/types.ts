@@ -4,6 +4,7 @@
  *
  * @module
  */
+import type { Random } from "../base/random.ts";
 import type { Wire } from "../lsp/mod.ts";
 import type { Candidate } from "../work/candidate.ts";
 import type { SearchSpec } from "../work/subject.ts";
@@ -94,3 +95,13 @@ export type MinerRejection =
   | "empty range"
   | "unknown chunk"
   | "shrink below the chunk";
+
+/** How a miner core is made. */
+export interface MinerCoreOptions {
+  /** Spreads retries in time. */
+  readonly random: Random;
+  /** For people: what its owner calls it. Default none. */
+  readonly name?: string;
+  /** Exit when the server is lost instead of trying again. */
+  readonly once?: boolean;
+}

@@ -16,7 +16,7 @@ import type { Wire } from "../lsp/mod.ts";
 import { classicRequest, decodeClassicMessage, encodeClassicMessage } from "../work/classic.ts";
 import { Fleet, type FleetPort } from "../work/fleet.ts";
 import type { Interval } from "../work/interval_set.ts";
-import type { Message } from "../work/messages.ts";
+import type { Message, Resume } from "../work/messages.ts";
 import type { Worker } from "../work/roster.ts";
 import { hashOf, type Subject } from "../work/subject.ts";
 import type { Task } from "../work/task.ts";
@@ -203,6 +203,8 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
       this.#reports.supersede(connId, message.chunk);
     }
     switch (message.kind) {
+      case "resume":
+        return this.#resume(miner, message);
       case "hashing":
         return this.#miners.learn(miner, message);
       case "progress":
@@ -216,6 +218,20 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
       default:
         return this.#reject(`${message.kind} from a miner`);
     }
+  }
+
+  /** A miner says what it has in hand of an earlier connection. */
+  #resume(miner: Miner, { held }: Resume): void {
+    const chunks = held.map((each) => {
+      const name = this.#ledger.table.nameOf(each.job);
+      const job = name && this.#clients.jobOf(name);
+      if (job === undefined || job.isDone) return 0;
+      const taken = this.#searches.resume(miner, job, each, this.#nowMs);
+      if (typeof taken === "number") return taken;
+      this.#reject(taken);
+      return 0;
+    });
+    this.#write(miner.connId, { kind: "resumed", chunks });
   }
 
   #handleClassic(connId: number, miner: Miner | undefined, payload: Uint8Array): void {

@@ -9,10 +9,11 @@ import type { Candidate } from "../work/candidate.ts";
 import type { Fleet } from "../work/fleet.ts";
 import { UINT64_MAX } from "../work/hash.ts";
 import type { Interval } from "../work/interval_set.ts";
-import type { Progress, Result, Shrunk, Stopped } from "../work/messages.ts";
+import type { Held, Progress, Result, Shrunk, Stopped } from "../work/messages.ts";
 import type { Worker } from "../work/roster.ts";
 import type { Subject } from "../work/subject.ts";
 import type { Task } from "../work/task.ts";
+import { takeBack } from "./resume.ts";
 import { Chunk, type SearchJob } from "./search_job.ts";
 
 /** Why a report was not believed: the owner counts these, and watches the miner's strikes. */
@@ -48,6 +49,16 @@ export class Searches {
     job.pending.remove(nonce, nonce + 1n);
     for (const piece of job.accept(nonce, nonce + 1n)) this.#port.accepted(job, piece, undefined);
     job.record.fold({ hash: this.#port.hash(spec.subject, nonce), nonce });
+  }
+
+  /** See server/resume.ts. */
+  resume(
+    miner: Worker<Task>,
+    job: SearchJob,
+    held: Held,
+    nowMs: Millis,
+  ): ReturnType<typeof takeBack> {
+    return takeBack(this.#fleet, this.#port, miner, job, held, nowMs);
   }
 
   progress(miner: Worker<Task>, report: Progress, nowMs: Millis): Rejection {

@@ -13,6 +13,7 @@ import { classicRequest, encodeClassicMessage } from "../work/classic.ts";
 import { UINT64_MAX } from "../work/hash.ts";
 import { type Interval, IntervalSet } from "../work/interval_set.ts";
 import { RateEstimator } from "../work/rate.ts";
+import type { Worker } from "../work/roster.ts";
 import type { Account } from "../work/scheduler.ts";
 import type { Subject } from "../work/subject.ts";
 import { Job, Task, type TaskOptions } from "../work/task.ts";
@@ -26,6 +27,13 @@ function longestRequestBytes(subject: Subject, most: number): number {
   // JSON has a byte or more for each of its characters: what is far too long is not encoded at all.
   if (typeof subject !== "string" || subject.length > most) return Infinity;
   return encodeClassicMessage(classicRequest(subject, UINT64_MAX, UINT64_MAX)).length;
+}
+
+/** A range, and how far it is searched: below `next`. */
+export interface Cursor {
+  readonly lower: bigint;
+  readonly next: bigint;
+  readonly end: bigint;
 }
 
 /** See the module. What is durable of it is its record. */
@@ -103,6 +111,14 @@ export class SearchJob extends Job {
   take(options: Omit<TaskOptions<Job>, "job">): Chunk {
     const { lower, end } = this.pending.takeFront(options.units)!;
     return new Chunk({ ...options, job: this }, lower, end);
+  }
+
+  /** A chunk of `lower <= n < end`, all of which from `next` on is pending, and is so no more. */
+  adopt(worker: Worker<Task>, { lower, next, end }: Cursor, nowMs: Millis): Chunk {
+    this.pending.remove(next, end);
+    const chunk = new Chunk({ worker, job: this, units: end - next, charge: 0, nowMs }, lower, end);
+    chunk.next = next;
+    return chunk;
   }
 
   /** Makes what is still uncovered of `lower <= n < end` available to the scheduler again. */

@@ -106,6 +106,17 @@ export class Fleet {
     this.#dispatcher.feed(nowMs);
   }
 
+  /** The worker came back with a task in hand, and goes on with it. */
+  adopt(task: Task, nowMs: Millis): void {
+    const { worker, job } = task;
+    if (worker.tasks.length === 0) worker.advancedMs = nowMs;
+    if (worker.occupied === 0) worker.markMs = nowMs;
+    worker.tasks.push(task);
+    job?.tasks.add(task);
+    if (job !== undefined) this.scheduler.update(job);
+    this.roster.refresh(worker);
+  }
+
   // ---- what became of tasks
 
   /** The worker reported that `units` more of `task` are done (0: nothing new). */
@@ -225,8 +236,8 @@ export class Fleet {
     this.race(task);
   }
 
-  /** Stops those tasks, except one, in which nothing is left to find out. */
-  spare(tasks: Iterable<Task>, except: Task, nowMs: Millis): void {
+  /** Stops those tasks, except perhaps one, in which nothing is left to find out. */
+  spare(tasks: Iterable<Task>, except: Task | undefined, nowMs: Millis): void {
     for (const task of tasks) if (task !== except && task.isNeedless) this.stop(task, nowMs);
   }
 

@@ -163,7 +163,6 @@ export class FakeMiner implements Peer {
   readonly tasks: Task[] = [];
   /** Milliseconds without a task since it first had one. */
   idleMs = 0;
-  /** Nonces hashed. */
   hashed = 0n;
   isClosed = false;
   /** Changes what it is about to say; undefined to say nothing. */
@@ -347,6 +346,7 @@ export class FakeClient implements Peer {
   readonly answers: Map<number, Answer & { atMs: number }> = new Map();
   readonly statuses: Status[] = [];
   readonly refusals: Refused[] = [];
+  readonly accepted: Extract<Message, { kind: "accepted" }>[] = [];
   readonly results: ClassicMessage[] = [];
   isClosed = false;
   #nextJob = 1;
@@ -395,5 +395,6 @@ export class FakeClient implements Peer {
       this.answers.set(message.job, { ...message, atMs: this.fleet.nowMs });
     } else if (message.kind === "status") this.statuses.push(message);
     else if (message.kind === "refused") this.refusals.push(message);
+    else if (message.kind === "accepted") this.accepted.push(message);
   }
 }
