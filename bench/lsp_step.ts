@@ -21,6 +21,7 @@ class Pair {
   private readonly server;
   private readonly client;
   private readonly buffer = new Uint8Array(DATAGRAM_BUFFER_BYTES);
+  private readonly connId: number;
   private nowMs = 0;
 
   constructor(wire: Wire) {
@@ -29,6 +30,9 @@ class Pair {
     this.server = createListener({ ...common, random: seededRandom(1) });
     this.client = createDialer({ ...common, random: seededRandom(2), to: "server 1", wire });
     for (let i = 0; i < 3; i++) this.exchange();
+    const notice = this.client.pollNotice();
+    if (notice?.kind !== "connected") throw new Error("the two are not connected");
+    this.connId = notice.connId;
   }
 
   /** Every datagram of one end goes to the other, until both are silent. */
@@ -55,7 +59,7 @@ class Pair {
   /** `count` messages from the client, each read and acknowledged. */
   send(count: number): number {
     this.nowMs += 0.1;
-    for (let i = 0; i < count; i++) this.client.write(1, payload);
+    for (let i = 0; i < count; i++) this.client.write(this.connId, payload);
     this.exchange();
     let read = 0;
     while (this.server.pollEvent() !== undefined) read++;

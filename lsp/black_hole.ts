@@ -18,7 +18,7 @@ import type { Outbound } from "./send_window.ts";
 export const PLAIN_SIZES: readonly number[] = [DATAGRAM_BYTES_MAX, 1024, 548];
 
 /** A message that was sent so often, in vain, is suspicious. */
-const SUSPICIOUS_SENDS = 4;
+export const SUSPICIOUS_SENDS = 4;
 /**
  * Small challenges that were answered, with none of the large ones, for us to be certain. Were it
  * chance that loses datagrams, then this would come about once in 3,000 times (e^-8).
@@ -47,20 +47,16 @@ export function passedSize(bytes: number): number {
 export class BlackHole {
   /** The size in question, of a whole datagram; `undefined` while nothing is suspected. */
   bytes: number | undefined;
+  /** When to have a datagram written; Infinity for never. */
+  wakeAtMs: Millis = Infinity;
   private message: Outbound | undefined;
   private pair = 0n;
   private isSmallDue = false;
   private smallSentMs: Millis = 0;
-  private nextAtMs: Millis = Infinity;
   private answered = 0;
   private answeredPair = 0n;
   /** One that was wrong once takes more to come up again. */
   private suspiciousSends = SUSPICIOUS_SENDS;
-
-  /** When to have a datagram written; Infinity for never. */
-  get wakeAtMs(): Millis {
-    return this.nextAtMs;
-  }
 
   /** Whether only small datagrams pass. */
   get isCertain(): boolean {
@@ -73,7 +69,7 @@ export class BlackHole {
     if (smallerSize(bytes) === undefined) return false;
     this.message = message;
     this.bytes = bytes;
-    this.nextAtMs = nowMs;
+    this.wakeAtMs = nowMs;
     return true;
   }
 
@@ -86,7 +82,7 @@ export class BlackHole {
 
   /** Writes a challenge into the empty datagram that `writer` has begun, if it is time for one. */
   writeProbe(writer: DatagramWriter, roundTrip: RoundTrip, nowMs: Millis): void {
-    if (this.bytes === undefined || nowMs < this.nextAtMs) return;
+    if (this.bytes === undefined || nowMs < this.wakeAtMs) return;
     if (!this.isSmallDue) {
       if (!writer.widen(this.bytes)) return;
       writer.pathChallenge(LARGE_TOKENS + ++this.pair);
@@ -94,7 +90,7 @@ export class BlackHole {
     } else {
       writer.pathChallenge(SMALL_TOKENS + this.pair);
       this.smallSentMs = nowMs;
-      this.nextAtMs = nowMs + Math.max(2 * roundTrip.timeoutMs, LEAST_INTERVAL_MS);
+      this.wakeAtMs = nowMs + Math.max(2 * roundTrip.timeoutMs, LEAST_INTERVAL_MS);
     }
     this.isSmallDue = !this.isSmallDue;
   }
@@ -107,7 +103,7 @@ export class BlackHole {
       this.answered++;
       // The large one was sent before it; its answer has as much time again.
       const rttMs = nowMs - this.smallSentMs;
-      this.nextAtMs = Math.min(this.nextAtMs, nowMs + Math.max(rttMs, LEAST_INTERVAL_MS));
+      this.wakeAtMs = Math.min(this.wakeAtMs, nowMs + Math.max(rttMs, LEAST_INTERVAL_MS));
     }
     if (token <= LARGE_TOKENS || token > LARGE_TOKENS + this.pair) return false;
     // It is not the size: the peer takes no more, say.
@@ -121,7 +117,7 @@ export class BlackHole {
     this.bytes = undefined;
     this.answered = 0;
     this.isSmallDue = false;
-    this.nextAtMs = Infinity;
+    this.wakeAtMs = Infinity;
   }
 }
 

@@ -7,6 +7,7 @@
  */
 import type { Millis } from "../base/machine.ts";
 import { Acknowledger } from "./acknowledger.ts";
+import { SUSPICIOUS_SENDS } from "./black_hole.ts";
 import type { CongestionControl } from "./congestion.ts";
 import { Connection, type ConnectionSpec, type EndCause, type Host } from "./connection.ts";
 import type { ConnectionStats } from "./counters.ts";
@@ -174,7 +175,7 @@ export class NativeConnection extends Connection {
     if (this.hasEnded) return this.goodbye?.wakeAtMs ?? Infinity;
     const repairAtMs = this.recovery.wakeAtMs();
     const heartbeatAtMs = this.lastSentMs + this.heartbeatMillis;
-    const { wakeAtMs: pathAtMs } = this.path;
+    const { wakeAtMs: pathAtMs } = this.path.hole;
     return Math.min(this.nextTickMs, repairAtMs, this.pacedUntilMs, heartbeatAtMs, pathAtMs);
   }
 
@@ -195,7 +196,7 @@ export class NativeConnection extends Connection {
     }
     const isPaced = nowMs >= this.pacedUntilMs;
     if (isPaced) this.pacedUntilMs = Infinity;
-    const asksPath = nowMs >= this.path.wakeAtMs;
+    const asksPath = nowMs >= this.path.hole.wakeAtMs;
     if (this.recovery.handleWake(nowMs) || isPaced || asksPath) this.host.wantsToSend(this);
   }
 
@@ -213,8 +214,7 @@ export class NativeConnection extends Connection {
     this.acceptWanted = false;
     const isAckAlone = this.ackWanted && !this.host.packing;
     if (this.ackWanted) this.writeAck(nowMs);
-    for (const answer of this.pathAnswers ?? []) writer.pathResponse(answer);
-    this.pathAnswers = undefined;
+    if (this.pathAnswers !== undefined) this.writePathAnswers(this.pathAnswers);
     if (next !== undefined && !isAckAlone) this.writeMessages(next, number, nowMs);
     if (writer.frames === 0) this.path.writeProbe(writer, this.recovery.roundTrip, nowMs);
     return writer.frames > 0 ? this.finish(nowMs) : 0;
@@ -277,7 +277,7 @@ export class NativeConnection extends Connection {
     for (let i = 0; i < rangeCount; i++) {
       removed += send.ackRange(reader.rangeFirst(i), reader.rangeLast(i));
     }
-    this.path.noteAcked();
+    if (this.path.hole.bytes !== undefined) this.path.noteAcked();
     send.grant(cumulative, reader.windowMessages, reader.windowBytes);
     recovery.handleAcks(removed, queued - send.queuedBytes, inFlight, nowMs);
     this.afterAcks();
@@ -353,12 +353,17 @@ export class NativeConnection extends Connection {
       this.countSent(entry.sends === 0);
       send.markSent(entry, nowMs, number);
       bytes += frameBytes(entry);
-      this.path.noteSent(entry, nowMs);
+      if (entry.sends >= SUSPICIOUS_SENDS) this.path.noteSent(entry, nowMs);
       if (!host.packing) break;
     }
     if (bytes === 0) return;
     recovery.noteSent(number, isFirst, nowMs);
     congestion.onSent(bytes, nowMs);
+  }
+
+  private writePathAnswers(answers: readonly bigint[]): void {
+    for (const answer of answers) this.host.writer.pathResponse(answer);
+    this.pathAnswers = undefined;
   }
 
   private writeAck(nowMs: Millis): void {

@@ -42,7 +42,7 @@ function sealBytes({ seal }: Host): number {
 /** See the module. */
 export class Path {
   readonly mtu: PathMtu;
-  private readonly hole = new BlackHole();
+  readonly hole: BlackHole = new BlackHole();
   private readonly isn: number;
   private readonly host: Host;
   private readonly send: SendWindow;
@@ -61,11 +61,6 @@ export class Path {
     this.plainBytes = plainBytesTo(host, address, passedBytes);
     const baseBytes = this.plainBytes < DATAGRAM_BYTES_MAX ? this.plainBytes : host.mtu;
     this.mtu = new PathMtu(isn, baseBytes, host.probesMtu && host.packing);
-  }
-
-  /** When to have a datagram written although there is nothing else to send. */
-  get wakeAtMs(): Millis {
-    return this.hole.wakeAtMs;
   }
 
   /** The peer is at another address now: nothing is known of that path. */

@@ -12,7 +12,7 @@ import type { LentBufferPoll, Millis } from "../base/machine.ts";
  */
 export type Wire = "cbor" | "json";
 
-/** A peer's network address in canonical text, `HOST PORT`; opaque to cores, equal or not. */
+/** A peer's network address in canonical text, as lsp/address.ts writes it; opaque to cores. */
 export type Address = string;
 
 /** docs/lsp.md, section 2. Whatever is left out takes the default of the wire. */
