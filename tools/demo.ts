@@ -1,11 +1,14 @@
 /**
  * `bun run demo`: a real fleet on this machine. Starts a server and three miners as processes of
  * their own, has them search a range that takes some seconds, kills one of them in the middle of
- * it, shows how it goes, verifies the result, and shuts everything down. Exit code 0 means that all
- * of it worked.
+ * it and later the server, which it starts again, shows how it goes, verifies the result, and shuts
+ * everything down. Exit code 0 means that all of it worked.
  *
  * @module
  */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { oneLine, readableCount, readableDuration } from "../base/text.ts";
 import { type JobAnswer, submit } from "../client/mod.ts";
@@ -32,6 +35,8 @@ const SECOND_SEARCH_TIMES = 2;
 const MEASURE_NONCES_MIN = 2_000_000n;
 /** How much of the job is done when a miner is killed, in percent. */
 const KILL_PERCENT = 30n;
+/** How much of it is done when the server is killed, in percent. */
+const KILL_SERVER_PERCENT = 60n;
 /** A peer that is silent for 10 of these is lost. */
 const EPOCH_MS = 100;
 /** How long to wait for the miners to have chosen their kernels; it is no must. */
@@ -43,13 +48,17 @@ const USAGE: Usage = {
   name: "demo",
   takes: "",
   count: [0, 0],
-  about: `Shows a server and ${MINERS} miners at work, and what happens when one is killed.`,
+  about:
+    `Shows a server and ${MINERS} miners at work, and what happens when a miner is killed, and then\n` +
+    "the server.",
   flags: { seconds: { value: "N", help: `how long the job should take (${JOB_SECONDS})` } },
 };
 
 type Child = Bun.Subprocess<"ignore", "pipe", "pipe">;
 
 const display = new Display({ lineMillis: 1000 });
+/** Where the server keeps its jobs; made at the start, removed at the end. */
+let dataDirectory = "";
 const children: Child[] = [];
 /** Those of them that are meant to end. */
 const expected = new Set<Child>();
@@ -65,6 +74,7 @@ let telling = true;
 async function main(): Promise<number> {
   const given = readCommandLine(USAGE, process.argv.slice(2)).flag("seconds");
   const seconds = Number(wholeNumber("--seconds", given ?? `${JOB_SECONDS}`, 1n, 60n));
+  dataDirectory = mkdtempSync(join(tmpdir(), "motherlode-demo-"));
   onSignal(async () => {
     display.clear();
     await killAll();
@@ -97,10 +107,12 @@ async function demonstrate(jobSeconds: number): Promise<string> {
   const answer = await run(host, port, message, upper, (status) => {
     display.status(progressLine(status, upper + 1n, display.lineOptions));
     if (status.done * 100n > KILL_PERCENT * upper) killOne();
+    if (status.done * 100n > KILL_SERVER_PERCENT * upper) killServer(port);
   });
   const seconds = (performance.now() - startMs) / 1000;
   const speed = readableRate(Number(upper + 1n) / seconds);
-  const despite = killed ? `, although miner ${MINERS} was killed` : "";
+  const both = serverKilled ? ", and the server, too" : "";
+  const despite = killed ? `, although miner ${MINERS} was killed${both}` : "";
   display.line(
     `found nonce ${answer.nonce} in ${readableDuration(seconds)}, at ${speed}${despite}`,
   );
@@ -138,9 +150,30 @@ function killOne(): void {
   display.line(`killed miner ${MINERS} in the middle of its work (kill -9); the others go on`);
 }
 
+let serverKilled = false;
+
+/** What the fleet must bear, too: the server's. It is started again on what its disk kept. */
+function killServer(port: number): void {
+  if (serverKilled) return;
+  serverKilled = true;
+  const victim = children[0]!;
+  expected.add(victim);
+  victim.kill("SIGKILL");
+  display.line("killed the server with the miners at work (kill -9), and start it again");
+  void victim.exited.then(() => {
+    tellLines("server", start("server.ts", serverArguments(port)).stderr);
+    // It takes the place of the first one.
+    children[0] = children.pop()!;
+  });
+}
+
+function serverArguments(port: number): string[] {
+  return [String(port), "--data", dataDirectory, "--epoch-millis", String(EPOCH_MS)];
+}
+
 /** Starts the server on a free port; where it listens. */
 async function startServer(): Promise<{ host: string; port: number }> {
-  const server = start("server.ts", ["0", "--epoch-millis", String(EPOCH_MS)]);
+  const server = start("server.ts", serverArguments(0));
   tellLines("server", server.stderr);
   const first = await within("the server's start", firstLine(server.stdout));
   const where = /^listening on (.+)$/.exec(first)?.[1];
@@ -172,7 +205,8 @@ async function run(
   upper: bigint,
   show: (status: Status) => void = () => {},
 ): Promise<JobAnswer> {
-  const job = submit({ host, port, message, lower: 0n, upper });
+  const params = { epochMillis: EPOCH_MS };
+  const job = submit({ host, port, params, message, lower: 0n, upper });
   const shown = (async () => {
     for await (const status of job) show(status);
     return await job.answer;
@@ -235,13 +269,14 @@ async function shutDown(): Promise<number[]> {
   return codes;
 }
 
-/** Ends by force whatever still runs. */
-function killAll(): Promise<number[]> {
+/** Ends by force whatever still runs, and removes what it kept. */
+async function killAll(): Promise<void> {
   for (const child of children) {
     expected.add(child);
     if (child.exitCode === null) child.kill("SIGKILL");
   }
-  return Promise.all(children.map((child) => child.exited));
+  await Promise.all(children.map((child) => child.exited));
+  rmSync(dataDirectory, { recursive: true, force: true });
 }
 
 async function firstLine(stream: ReadableStream<Uint8Array>): Promise<string> {
