@@ -143,7 +143,9 @@ export class Clients {
   lead(nowMs: Millis): void {
     const sessions = [...this.#ledger.table.sessions.values()];
     const records = sessions.flatMap((session) => [...session.records.values()]);
-    const restored = records.filter(({ name }) => this.jobOf(name) === undefined);
+    const isAtWork = (name: JobName): boolean =>
+      this.jobOf(name) !== undefined || this.#ledger.isLeaving(name);
+    const restored = records.filter(({ name }) => !isAtWork(name));
     for (const record of restored.sort((a, b) => a.seq - b.seq)) {
       const { session, number } = record.name;
       const known = this.#askers.get(session);
@@ -230,7 +232,7 @@ export class Clients {
         return this.#begin(asker, record.copy(), thenMs);
       }
       this.#admission.count(asker, spec, -1);
-      if (pending.isCancelled) this.#ledger.propose([{ kind: "forget", name }], thenMs);
+      if (pending.isCancelled) this.#ledger.drop(name, thenMs);
       this.#tidy(asker);
     };
     const giveUp = (why: string, thenMs: Millis): void => {
@@ -323,7 +325,7 @@ export class Clients {
     // An unknown number is no fault: it was cancelled before.
     const name = { session: asker.session, number };
     if (this.#ledger.table.answerOf(name) === undefined) return;
-    this.#ledger.propose([{ kind: "forget", name }], nowMs);
+    this.#ledger.drop(name, nowMs);
   }
 
   #dropOrphans(asker: Asker, why: string, nowMs: Millis): void {
@@ -349,7 +351,7 @@ export class Clients {
     this.#giveBack(job);
     this.#ledger.forget(job);
     const { name } = job.record;
-    if (job.isKept) this.#ledger.propose([{ kind: "forget", name }], nowMs);
+    if (job.isKept) this.#ledger.drop(name, nowMs);
   }
 
   /** What the job took is free for others. */

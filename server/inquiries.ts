@@ -111,7 +111,7 @@ export class Inquiries {
       }
       this.#port.drop(job, nowMs);
     }
-    this.#ledger.propose([{ kind: "forget", name }], nowMs, then);
+    this.#ledger.drop(name, nowMs, then);
   }
 
   #row(id: number): JobRow | undefined {

@@ -8,7 +8,7 @@
 import type { Millis } from "../base/machine.ts";
 import { encodeCommand, type Operation, SEARCHED_MAX } from "./operations.ts";
 import type { SearchJob } from "./search_job.ts";
-import type { JobTable, SearchNews } from "./table.ts";
+import { type JobName, type JobTable, type SearchNews, textOf } from "./table.ts";
 import type { TableMachine } from "./table_machine.ts";
 import type { ServerInput } from "./types.ts";
 
@@ -53,6 +53,8 @@ export class Ledger {
   #savedMs: Millis = -Infinity;
   #expireMs: Millis = 0;
   #lastId = 0;
+  /** Names that are to be forgotten, and are in the table as yet. */
+  readonly #leaving = new Set<string>();
   /** Why the newest proposal was refused; "" when it was not. */
   trouble = "";
 
@@ -92,6 +94,21 @@ export class Ledger {
     giveUp?: GiveUp,
   ): void {
     this.#propose({ operations, done: then, giveUp }, nowMs);
+  }
+
+  /** Has the job forgotten, whatever the table knows of it. */
+  drop(name: JobName, nowMs: Millis, then: Then = () => {}): void {
+    const text = textOf(name);
+    this.#leaving.add(text);
+    this.propose([{ kind: "forget", name }], nowMs, (thenMs) => {
+      this.#leaving.delete(text);
+      then(thenMs);
+    });
+  }
+
+  /** Whether a job that the table has is as good as forgotten. */
+  isLeaving(name: JobName): boolean {
+    return this.#leaving.has(textOf(name));
   }
 
   /** Something was accepted of the job. */

@@ -380,3 +380,8 @@ export interface SearchNews {
   readonly least: Candidate | undefined;
   readonly hit: Candidate | undefined;
 }
+
+/** A job's name as one word. */
+export function textOf({ session, number }: JobName): string {
+  return `${session.toString(36)}/${number}`;
+}

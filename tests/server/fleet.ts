@@ -36,8 +36,8 @@ export class VirtualFleet {
   readonly delayMs: number;
   readonly accepted: Accepted[] = [];
   readonly log: string[] = [];
-  /** Called after every input. */
   afterInput: () => void = () => {};
+  onPropose: (effect: Extract<ServerEffect, { kind: "propose" }>) => void = () => {};
   readonly #loop = new Loop();
   readonly #process: Process<ServerInput, ServerEffect>;
   #nextConn = 1;
@@ -116,7 +116,7 @@ export class VirtualFleet {
 
   #carryOut(effect: ServerEffect): void {
     if (effect.kind === "log") return void this.log.push(effect.text);
-    if (effect.kind === "propose") return;
+    if (effect.kind === "propose") return this.onPropose(effect);
     const { connId } = effect;
     this.#loop.after(this.delayMs, () => {
       const peer = this.#peers.get(connId);

@@ -1,0 +1,195 @@
+/** What is told to clients only once it is kept, and a server that goes on with its table. */
+import { describe, test } from "bun:test";
+import { assert, assertEquals } from "@std/assert";
+import { decodeCommand } from "../../server/operations.ts";
+import { TableMachine } from "../../server/table_machine.ts";
+import { expectSoundBooks } from "./checks.ts";
+import { VirtualFleet } from "./fleet.ts";
+
+const work = { subject: "500000", lower: 0n, upper: 999_999n };
+const SUBMIT = { kind: "submit", job: 1, session: 77n, work } as const;
+
+/** A fleet on a log that commits when it is told to. */
+class KeptFleet extends VirtualFleet {
+  readonly machine: TableMachine;
+  /** Commands that are committed, in order. */
+  readonly commands: Uint8Array[];
+  /** Proposals that wait. */
+  readonly waiting: { readonly id: number; readonly command: Uint8Array }[] = [];
+  /** Whether the disk takes what is proposed; a reason: it does not. */
+  disk: "works" | "waits" | string = "works";
+
+  constructor(commands: Uint8Array[] = [], limits: { orphanMs?: number } = {}) {
+    const machine = new TableMachine();
+    for (const command of commands) machine.apply(command);
+    super({ table: machine, limits: { orphanMs: 10_000, ...limits } });
+    this.machine = machine;
+    this.commands = commands;
+    this.onPropose = (proposal) => {
+      this.waiting.push(proposal);
+      if (this.disk !== "waits") this.at(this.nowMs + 1, () => this.settle());
+    };
+    this.feed({ kind: "lead" });
+  }
+
+  /** Commits what waits, or says why not. */
+  settle(): void {
+    for (const { id, command } of this.waiting.splice(0)) {
+      if (this.disk !== "works" && this.disk !== "waits") {
+        this.feed({ kind: "decided", id, refusal: { reason: this.disk, isSure: true } });
+        continue;
+      }
+      this.commands.push(command);
+      this.machine.apply(command);
+      this.feed({ kind: "decided", id });
+    }
+  }
+
+  /** Kinds of the operations that are committed. */
+  get kinds(): string[] {
+    return this.commands.flatMap((command) => {
+      const read = decodeCommand(command);
+      assert(typeof read !== "string");
+      return read.operations.map(({ kind }) => kind);
+    });
+  }
+}
+
+describe("a server whose table is kept", () => {
+  test("says accepted, and begins, only when the job is committed", () => {
+    const fleet = new KeptFleet();
+    fleet.miner({ rate: 1e6 });
+    const client = fleet.client();
+    fleet.disk = "waits";
+    client.say(SUBMIT);
+    fleet.run(100);
+    // The same again changes nothing while it waits.
+    client.say(SUBMIT);
+    fleet.run(100);
+    assertEquals([client.accepted, fleet.core.snapshot().jobs], [[], []]);
+    assertEquals(fleet.waiting.length, 1);
+    fleet.settle();
+    fleet.run(50);
+    assertEquals([client.accepted.length, client.accepted[0]!.durable], [1, true]);
+    assertEquals(fleet.core.snapshot().jobs.length, 1);
+  });
+
+  test("tells nobody an answer that is not committed", () => {
+    const fleet = new KeptFleet();
+    fleet.miner({ rate: 1e7 });
+    const client = fleet.client();
+    client.say(SUBMIT);
+    assert(fleet.run(5_000, () => client.accepted.length > 0));
+    fleet.disk = "waits";
+    assert(fleet.run(20_000, () => fleet.core.snapshot().jobs.length === 0));
+    fleet.run(1_000);
+    assertEquals(client.answers.size, 0);
+    fleet.settle();
+    fleet.run(50);
+    assertEquals(client.answer().best, { hash: 0n, nonce: 500_000n });
+    assertEquals(fleet.kinds.at(-1), "answer");
+  });
+
+  test("with a full disk refuses new jobs, goes on with the others, holds answers back", () => {
+    const fleet = new KeptFleet();
+    fleet.miner({ rate: 1e6 });
+    const client = fleet.client();
+    client.say(SUBMIT);
+    assert(fleet.run(5_000, () => client.accepted.length > 0));
+    fleet.disk = "the disk of this node is full";
+    client.say({ ...SUBMIT, job: 2 });
+    assert(fleet.run(5_000, () => client.refusals.length > 0));
+    const reason = "the server cannot keep new jobs now: the disk of this node is full";
+    assertEquals(client.refusals, [{ kind: "refused", job: 2, reason }]);
+    assert(fleet.run(20_000, () => fleet.core.snapshot().jobs.length === 0));
+    fleet.run(3_000);
+    assertEquals(client.answers.size, 0);
+    fleet.disk = "works";
+    assert(fleet.run(2_000, () => client.answers.size > 0));
+    client.say({ ...SUBMIT, job: 2 });
+    assert(fleet.run(20_000, () => client.answers.size > 1));
+  });
+
+  test("does not go on with a job that was cancelled while the disk was full", () => {
+    const fleet = new KeptFleet();
+    const client = fleet.client();
+    client.say(SUBMIT);
+    assert(fleet.run(5_000, () => client.accepted.length > 0));
+    fleet.disk = "full";
+    client.say({ kind: "cancel", job: 1 });
+    fleet.run(100);
+    fleet.disk = "works";
+    fleet.feed({ kind: "lead" });
+    fleet.run(2_000);
+    assertEquals([fleet.core.snapshot().jobs, fleet.machine.table.size], [[], 0]);
+  });
+});
+
+describe("a server that was killed", () => {
+  test("goes on where its table ends, and its client gets the answer under the same id", () => {
+    const first = new KeptFleet();
+    const before = first.miner({ rate: 200_000, declared: 200_000 });
+    const client = first.client();
+    client.say(SUBMIT);
+    first.run(2_500);
+    assertEquals(client.answers.size, 0);
+    const { id } = client.accepted[0]!;
+
+    const second = new KeptFleet(first.commands);
+    const after = second.miner({ rate: 200_000, declared: 200_000 });
+    const again = second.client();
+    again.say(SUBMIT);
+    second.afterInput = () => expectSoundBooks(second);
+    assert(second.run(30_000, () => again.answers.size > 0));
+    assertEquals(again.accepted[0]!.id, id);
+    assertEquals(again.answer().best, { hash: 0n, nonce: 500_000n });
+    // Again is done what was reported since the last batch, and what was under way: a second each.
+    const twice = before.hashed + after.hashed - 1_000_000n;
+    assert(twice >= 0n && twice <= 450_000n, `${twice} nonces were hashed again`);
+    assertEquals(second.machine.table.answers, 1);
+  });
+
+  test("drops a job whose client does not come back, but not a detached one", () => {
+    const first = new KeptFleet();
+    const client = first.client();
+    client.say(SUBMIT);
+    client.say({ ...SUBMIT, job: 2, detached: true });
+    first.run(100);
+    const second = new KeptFleet(first.commands, { orphanMs: 5_000 });
+    second.run(4_000);
+    assertEquals(second.core.snapshot().jobs.length, 2);
+    second.run(2_000);
+    assertEquals(
+      second.core.snapshot().jobs.map(({ job }) => job),
+      [2],
+    );
+    assertEquals(second.machine.table.size, 1);
+  });
+
+  test("gives the kept answer to whoever has the id, and ends jobs by it", () => {
+    const first = new KeptFleet();
+    first.miner({ rate: 1e7 });
+    const client = first.client();
+    client.say({ ...SUBMIT, detached: true });
+    assert(first.run(5_000, () => client.answers.size > 0));
+    const { id } = client.accepted[0]!;
+    const second = new KeptFleet(first.commands);
+    const other = second.client();
+    other.say({ kind: "attach", job: 5, session: 1n, id });
+    second.run(50);
+    assertEquals(other.answer(5).best, client.answer().best);
+    other.say({ kind: "fetched", job: 5 });
+    other.say({ kind: "end", job: 6, id, what: "cancel" });
+    other.say({ kind: "attach", job: 7, session: 1n, id: id ^ 1 });
+    second.run(50);
+    const reasons = other.refusals.map(({ reason }) => reason.replace(/\w+-\w+/, "ID"));
+    assertEquals(reasons, [
+      "job ID is answered already: wait for it, or forget it",
+      "no job is called ID here: it was never accepted, was cancelled, or is forgotten",
+    ]);
+    assert([...second.machine.table.sessions.values()][0]!.answers.get(1)!.fetchedMs > 0);
+    other.say({ kind: "end", job: 8, id, what: "forget" });
+    second.run(50);
+    assertEquals(second.machine.table.answers, 0);
+  });
+});
