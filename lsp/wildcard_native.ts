@@ -129,8 +129,11 @@ export class WildcardSocket {
     return setReuse(this.#fd, isOn);
   }
 
-  /** The next datagram that has come; `undefined` for none. Its bytes are good until the next. */
-  receive(): Asked | undefined {
+  /**
+   * The next datagram that has come; `undefined` for none, "odd" for one that the system does not
+   * tell all of. Its bytes are good until the next.
+   */
+  receive(): Asked | "odd" | undefined {
     const message = this.#message;
     message[0] = BigInt(ptr(this.#name));
     message[1] = BigInt(NAME_BYTES);
@@ -143,7 +146,7 @@ export class WildcardSocket {
     if (length < 0) return undefined;
     const local = this.#local(Number(message[5]));
     const from = addressAt(this.#name);
-    if (local === undefined || from === undefined) return this.receive();
+    if (local === undefined || from === undefined) return "odd";
     return { bytes: this.#bytes.subarray(0, length), ...from, local };
   }
 
