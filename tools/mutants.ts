@@ -1,10 +1,11 @@
 /**
  * Tests the tests: plants the faults that `tests/ROOM/mutants.ts` lists, one at a time, in a copy
- * of the tree, and runs the room's tests on it. A fault that no test notices has survived.
+ * of the tree, and runs the room's tests on it, and then 300 seeds where the simulator runs the
+ * room. A fault that neither notices has survived.
  *
- *   bun run tools/mutants.ts [ROOM ...] [--only TEXT] [--jobs N]
+ *   bun run mutants [ROOM ...] [--only TEXT] [--jobs N]
  *
- * Prints a line a fault; exit code 1 if one survived, or if a line to change is not there.
+ * Prints a line a fault, and a room's sum; exit code 1 if one survived, or if a line to change is not there.
  *
  * @module
  */
@@ -22,6 +23,15 @@ const TEST_SECONDS = 60;
 const HANG_MS = 300_000;
 /** More than any machine has cores. */
 const JOBS_MAX = 256n;
+/** The harness of the simulator that runs a room, and how many of its seeds are run. */
+const SIMULATED: Readonly<Record<string, string>> = {
+  lsp: "lsp",
+  server: "fleet",
+  miner: "fleet",
+  client: "fleet",
+  raft: "raft-messages",
+};
+const SEEDS = 300;
 /** Not copied. */
 const LEFT_OUT = /^(?:node_modules|dist|\.git)$/;
 
@@ -86,9 +96,18 @@ async function fateOf(mutant: Mutant, room: string, directory: string): Promise<
   return passed ? "SURVIVED" : "killed";
 }
 
-/** Whether the room's tests pass in the copy. */
+/** Whether the room's tests, and its seeds, pass in the copy. */
 async function passes(room: string, directory: string): Promise<boolean> {
-  const child = Bun.spawn([process.execPath, "test", "--bail", `tests/${room}/`], {
+  const isGood = await succeeds(["test", "--bail", `tests/${room}/`], directory);
+  const harness = SIMULATED[room];
+  if (!isGood || harness === undefined) return isGood;
+  const seeds = ["--seed", "1", "--seeds", String(SEEDS), "--bail"];
+  return succeeds(["run", "sim.ts", "--only", harness, ...seeds], directory);
+}
+
+/** Whether Bun ends well with `argv`, in the copy. */
+async function succeeds(argv: readonly string[], directory: string): Promise<boolean> {
+  const child = Bun.spawn([process.execPath, ...argv], {
     cwd: directory,
     env: { ...process.env, MOTHERLODE_TEST_SECONDS: String(TEST_SECONDS) },
     stdio: ["ignore", "ignore", "ignore"],
@@ -124,7 +143,9 @@ async function plantAll(room: string, only: string, copies: readonly string[]): 
       process.stdout.write(`${fate.padEnd(9)} ${textOf(mutant)}\n`);
     }
   };
+  const planted = left.length;
   await Promise.all(copies.map(work));
+  process.stdout.write(`${room}: killed ${planted - wrong} of ${planted}\n`);
   return wrong;
 }
 

@@ -1,5 +1,6 @@
 /** Faults that the tests of lsp/ must notice; `bun run tools/mutants.ts lsp`. */
 import type { Mutant } from "../../tools/mutants.ts";
+import { STRANGERS } from "./strangers_mutants.ts";
 
 const blackHole = "lsp/black_hole.ts";
 const candidates = "lsp/candidates.ts";
@@ -12,6 +13,7 @@ const resolve = "lsp/resolve_adapter.ts";
 const wildcard = "lsp/wildcard_adapter.ts";
 
 export const MUTANTS: readonly Mutant[] = [
+  ...STRANGERS,
   {
     file: blackHole,
     line: "return this.answered >= ANSWERS_MIN;",
