@@ -54,6 +54,20 @@ describe("ClientCore on the native wire", () => {
     ]);
   });
 
+  test("is connected once, and not after it was gone", () => {
+    const rig = new Rig();
+    rig.tell({ kind: "connected", wire: "cbor" });
+    rig.submit(1);
+    assertEquals(rig.tell({ kind: "connected", wire: "json" }), []);
+    const answer = { kind: "answer", job: 1, best: BEST, met: true } as const;
+    assertEquals(rig.say(answer), [answer], "the first wire counts");
+    const late = new Rig();
+    late.tell({ kind: "gone", reason: "no answer" });
+    late.tell({ kind: "connected", wire: "cbor" });
+    assertEquals(late.say(answer), []);
+    assertEquals(late.core.rejected.get("not connected"), 1);
+  });
+
   test("passes on progress and checked answers by job", () => {
     const rig = new Rig();
     rig.tell({ kind: "connected", wire: "cbor" });
@@ -105,6 +119,8 @@ describe("ClientCore on the native wire", () => {
     const refused = (job: number) => ({ kind: "refused", job, reason: "full" }) as const;
     assertEquals(rig.say(refused(2)), [refused(2)]);
     assertEquals(rig.say(refused(0)), [refused(1), refused(3)]);
+    assertEquals(rig.say(refused(0)), [], "they are gone");
+    assertEquals(messages(rig.submit(1)).length, 1, "their numbers are free");
   });
 
   test("garbage and messages of other kinds are counted and ignored", () => {
@@ -166,7 +182,8 @@ describe("ClientCore on the classic wire", () => {
     assertEquals(rig.submit(3), []);
     assertEquals(rig.tell({ kind: "cancel", job: 1 }), []);
     assertEquals(rig.tell({ kind: "cancel", job: 2 }), []);
-    assertEquals(classic(rig.tell(result(BEST))), [request], "job 3's turn, nothing of job 1");
+    const next = rig.tell(result(BEST));
+    assertEquals([classic(next), next.length], [[request], 1], "job 3's turn, nothing of job 1");
     assertEquals(rig.tell(result(BEST)), [{ kind: "answer", job: 3, best: BEST, met: true }]);
   });
 
