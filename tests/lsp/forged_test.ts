@@ -7,6 +7,7 @@ import { assert, assertEquals } from "@std/assert";
 import {
   CloseCode,
   type ConnectionKey,
+  DatagramReader,
   type DatagramWriter,
   keyOf,
   LSP_VERSION,
@@ -187,6 +188,26 @@ describe("a dial", () => {
     assertEquals(client.core.stats().rejected, { number: 198, unknown: 198 });
     link.listener();
     link.run(2000);
+    assertEquals(
+      client.notices.map(({ kind }) => kind),
+      ["connected"],
+    );
+  });
+
+  test("is not granted by one who knows all of it but the cookie", () => {
+    const link = new Lan();
+    const server = link.listener();
+    link.passes = ({ from }) => from === S || packetsBetween(link, C, S).length === 1;
+    const client = link.dialer({ isn: ISN });
+    link.run(100);
+    // It has its cookie; the Connect that bears it was lost.
+    assertEquals(server.core.stats().connections, 0);
+    const reader = new DatagramReader();
+    assert(reader.open(packetsBetween(link, S, C)[0]!.bytes) && reader.next());
+    const accept = nativeDatagram(1, 1, (w) => w.accept({ ...offer, isn: ISN, newConnId: 1 }));
+    for (const key of wrongKeys(keyOf(reader.token))) link.inject(withKey(accept, key), C, S);
+    assertEquals(client.notices, []);
+    link.inject(withKey(accept, keyOf(reader.token)), C, S);
     assertEquals(
       client.notices.map(({ kind }) => kind),
       ["connected"],

@@ -107,6 +107,20 @@ describe("MinerCore on the native wire", () => {
     assertEquals(rig.core.wakeAtMs(), undefined);
   });
 
+  test("Progress that was not told yet is dropped with the end of its chunk", () => {
+    for (const kind of ["finished", "stopped"] as const) {
+      const rig = new Rig();
+      rig.up();
+      rig.say(assign(1));
+      rig.tell({ kind: "progress", id: 1, next: 10n, best: BEST });
+      assertEquals(rig.tell({ kind: "progress", id: 1, next: 20n }, 50), []);
+      const told = rig.tell({ kind, id: 1, next: 30n, best: BEST }, 50);
+      assertEquals(written(told).length, 1);
+      assertEquals(rig.core.wakeAtMs(), undefined);
+      assertEquals(rig.tell({ kind: "wake" }, PROGRESS_MS), []);
+    }
+  });
+
   test("Shrink is passed on and its confirmation told", () => {
     const rig = new Rig();
     rig.up();
@@ -275,6 +289,9 @@ describe("MinerCore losing its server", () => {
     }
     rig.tell({ kind: "gone", reason: "lost" });
     assert(rig.core.wakeAtMs()! - rig.nowMs <= RETRY_MS_MIN);
+    rig.upAgain();
+    rig.say({ kind: "refused", job: 0, reason: "full" });
+    assert(rig.core.wakeAtMs()! - rig.nowMs <= RETRY_MS_MAX, "and then begin anew");
   });
 
   test("inputs in an order that makes no sense do nothing", () => {
