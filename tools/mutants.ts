@@ -5,7 +5,8 @@
  *
  *   bun run mutants [ROOM ...] [--only TEXT] [--jobs N]
  *
- * Prints a line a fault, and a room's sum; exit code 1 if one survived, or if a line to change is not there.
+ * Prints a line a fault, and a room's sum; exit code 1 if one survived, or if a line to change is
+ * not there.
  *
  * @module
  */

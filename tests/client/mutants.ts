@@ -54,7 +54,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     file: core,
-    line: 'this.#effects.push({ kind: "disconnected", reason: input.reason });',
+    line: 'this.#effects.push({ kind: "disconnected", reason });',
     becomes: "",
     breaks: "nobody learns that the server is gone",
   },
@@ -120,8 +120,8 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     file: core,
-    line: "const wrong = whyWrong(work, best, met, this.#hash);",
-    becomes: "const wrong = undefined;",
+    line: "const wrong = isKnown ? whyWrong(work!, best, met, this.#hash) : undefined;",
+    becomes: "const wrong: string | undefined = undefined;",
     breaks: "any answer is believed",
   },
 ];

@@ -43,7 +43,7 @@ function narrow(seed: number): {
   ask(isn: number): void;
 } {
   const socket = new Narrow();
-  const core = createListener({ random: seededRandom(seed) }, performance.now());
+  const core = createListener({ random: seededRandom(seed) });
   const udp = new UdpEndpoint(core, socket, { onNotice() {}, onProgress() {} });
   const offer = { windowMessages: 9, windowBytes: 9999, epochMillis: 500, maxMessageBytes: 9999 };
   const ask = (isn: number): void => {

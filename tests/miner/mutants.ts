@@ -24,8 +24,8 @@ export const MUTANTS: readonly Mutant[] = [
     breaks: "a miner that was let go is back at once",
   },
   {
-    file: core,
-    line: "if (!Number.isInteger(Math.log2(this.#failures))) return;",
+    file: "miner/failures.ts",
+    line: "if (!Number.isInteger(Math.log2(this.#count))) return undefined;",
     becomes: "",
     breaks: "a night without server fills the log",
   },
