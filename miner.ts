@@ -82,7 +82,7 @@ async function main(): Promise<number> {
   const allowCode = line.has("allow-code");
   if (allowCode) log("runs code of users, with the rights of this miner (--allow-code)", "info");
   const miner = mine({
-    guest: mapReduceGuest({ allowCode, log }),
+    guest: mapReduceGuest({ allowCode, tasks: Number(threads ?? usableCores()), log }),
     host,
     port,
     wire: wireFlag(line),

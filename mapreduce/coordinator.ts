@@ -25,7 +25,7 @@ import type { Job, Task } from "../work/task.ts";
 import { isCode } from "./code_name.ts";
 import { MapReduceJob, MapReduceTask } from "./fleet_job.ts";
 import { Intake } from "./intake.ts";
-import { STATUS_MS } from "./limits.ts";
+import { STATUS_MS, WORKER_TASKS_MAX } from "./limits.ts";
 import { Relay } from "./relay.ts";
 
 type Sender = Worker<Task>;
@@ -138,9 +138,8 @@ export class Coordinator implements WorkKind {
     this.#tellStatus(job, nowMs);
     this.#port.write(job.origin.connId, { kind: "mr-done", job: job.origin.number });
     const took = readableDuration((nowMs - job.arrivedMs) / 1000);
-    const { maps, reduces, failures } = job.plan;
-    const what = `${readablePlural(maps.length, "map")}, ${readablePlural(reduces.length, "reduce")}`;
-    this.#port.tell("info", `job ${nameOf(job)} done after ${took}: ${what}, ${failures} failed`);
+    const failed = readablePlural(job.plan.failures, "failed task");
+    this.#port.tell("info", `job ${nameOf(job)} done after ${took}, ${failed}`);
     this.#forget(job);
     return true;
   }
@@ -158,6 +157,7 @@ export class Coordinator implements WorkKind {
     switch (message.kind) {
       case "mr-offer":
         this.#offers.set(worker.connId, message.code);
+        worker.capacity = Math.max(1, Math.min(message.tasks, WORKER_TASKS_MAX));
         for (const job of this.#jobs.values()) this.#review(job, nowMs);
         return true;
       case "mr-progress":

@@ -100,9 +100,10 @@ export class MapReduceJob extends Job {
     this.#failedMs.set(planned, nowMs);
   }
 
-  #nextFor({ connId }: Worker<Task>): PlannedTask | undefined {
+  #nextFor(worker: Worker<Task>): PlannedTask | undefined {
+    const { connId } = worker;
     const capable = [...this.#capable(this)];
-    if (!capable.includes(connId)) return undefined;
+    if (!capable.includes(connId) || worker.count(true) > worker.capacity) return undefined;
     return this.plan.next(connId, (task) => {
       const isRecent = this.nowMs - (this.#failedMs.get(task) ?? -Infinity) < ELSEWHERE_MS;
       return isRecent && capable.some((id) => !task.failedAt.has(id));

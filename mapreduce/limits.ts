@@ -51,13 +51,13 @@ export const JOBS_MAX = 256;
 export const JOBS_PER_ADDRESS_MAX = 64;
 /** Splits of all jobs of a server: each costs memory. */
 export const SPLITS_TOTAL_MAX = 1_000_000;
-/** Pieces that are asked for at a time of one item, and of all: a connection queues 4 MiB. */
-export const WINDOW_PIECES = 16;
-export const ASKING_MAX = 32;
+/** Pieces that are asked for at a time of one item, and of all: a connection queues 2 MiB. */
+export const WINDOW_PIECES = 12;
+export const ASKING_MAX = 20;
 /** Pieces that one peer may have asked for and not got; more are refused. */
-export const ASKED_MAX: number = ASKING_MAX + 8;
+export const ASKED_MAX: number = ASKING_MAX + 4;
 /** Pieces that a holder is asked for at a time; more wait their turn. */
-export const HELD_MAX = 32;
+export const HELD_MAX = 20;
 /** Partitions that a reduce fetches at a time. */
 export const FETCHES_MAX = 4;
 /** What arrives damaged is fetched again so often. */
@@ -66,5 +66,5 @@ export const FETCH_TRIES_MAX = 3;
 export const CODE_BYTES_MAX: number = 16 << 20;
 /** What `about` says of a split is not longer. */
 export const ABOUT_BYTES_MAX = 16_384;
-/** Jobs of which a worker keeps files. */
-export const WORKER_JOBS_MAX = 256;
+/** Tasks that a worker runs at a time, however many threads it has: each takes memory. */
+export const WORKER_TASKS_MAX = 7;

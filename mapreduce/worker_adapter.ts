@@ -8,6 +8,7 @@ import { Drive } from "../run/drive.ts";
 import type { MinerGuest } from "../miner/mod.ts";
 import { hashOfPart, JobFiles } from "./files_adapter.ts";
 import type { ApplicationChoice, FilePart, TaskOrder } from "./job_types.ts";
+import { WORKER_TASKS_MAX } from "./limits.ts";
 import { Runner } from "./runner_adapter.ts";
 import { removeScratch, scratchDirectory } from "./scratch_adapter.ts";
 import { WorkerCore } from "./worker_core.ts";
@@ -17,6 +18,8 @@ import type { JobFilePart, RunOrder, WorkerEffect, WorkerInput } from "./worker_
 export interface WorkerOptions {
   /** Runs code of users, with this program's rights, in a process that is watched. */
   readonly allowCode?: boolean;
+  /** Tasks that it runs at a time, one by default; more than WORKER_TASKS_MAX count as that. */
+  readonly tasks?: number;
   /** Where its files go: a directory of its own; one in the system's place if left out. */
   readonly directory?: string;
   /** Told one line for people at a time. */
@@ -24,6 +27,11 @@ export interface WorkerOptions {
 }
 
 const MIB = 2 ** 20;
+
+interface KeyedRunner {
+  readonly key: string;
+  readonly runner: Runner;
+}
 
 /** What a miner is given to map and reduce as well. */
 export function mapReduceGuest(options: WorkerOptions = {}): MinerGuest {
@@ -37,13 +45,14 @@ class Guest implements MinerGuest {
   #directory: string | undefined;
   #files: JobFiles | undefined;
   #write: (payload: Uint8Array) => void = () => {};
-  /** The runner at work, and what it was made for. */
-  #runner: { readonly key: string; readonly runner: Runner } | undefined;
-  #run = 0;
+  /** Runners at work by run, and those without, with what they were made for. */
+  readonly #runners = new Map<number, KeyedRunner>();
+  #idle: KeyedRunner[] = [];
 
   constructor(options: WorkerOptions) {
     this.#options = options;
-    this.#core = new WorkerCore({ allowCode: options.allowCode ?? false });
+    const { allowCode = false, tasks = 1 } = options;
+    this.#core = new WorkerCore({ allowCode, tasks: Math.min(tasks, WORKER_TASKS_MAX) });
     this.#drive = new Drive(this.#core, (effect) => this.#do(effect));
   }
 
@@ -65,7 +74,7 @@ class Guest implements MinerGuest {
 
   async close(): Promise<void> {
     this.#drive.stop();
-    this.#runner?.runner.close();
+    for (const { runner } of [...this.#runners.values(), ...this.#idle]) runner.close();
     if (this.#directory !== undefined) removeScratch(this.#directory);
     await Promise.resolve();
   }
@@ -99,8 +108,7 @@ class Guest implements MinerGuest {
       case "run":
         return this.#start(effect.run, effect.order);
       case "kill":
-        if (this.#run === effect.run) this.#runner?.runner.stop();
-        return;
+        return this.#runners.get(effect.run)?.runner.stop();
       case "remove":
         return this.#files?.remove(effect.file);
       case "wipe":
@@ -120,7 +128,6 @@ class Guest implements MinerGuest {
   }
 
   #start(run: number, order: RunOrder): void {
-    this.#run = run;
     let taskOrder: TaskOrder;
     try {
       taskOrder = this.#taskOrder(order);
@@ -128,23 +135,27 @@ class Guest implements MinerGuest {
       const text = `the disk: ${(error as Error).message}`;
       return this.#drive.tell({ kind: "ended", run, end: { kind: "died", text } });
     }
-    const runner = this.#runnerFor(order);
+    const keyed = this.#runnerFor(order);
+    this.#runners.set(run, keyed);
     const progress = (bytes: number): void => this.#drive.tell({ kind: "progress", run, bytes });
-    void runner.run(taskOrder, progress).then((end) => {
+    void keyed.runner.run(taskOrder, progress).then((end) => {
+      this.#runners.delete(run);
+      this.#idle.push(keyed);
       this.#drive.tell({ kind: "ended", run, end });
     });
   }
 
   /** Code of one job never runs in a process in which that of another did. */
-  #runnerFor({ uid, terms, code }: RunOrder): Runner {
+  #runnerFor({ uid, terms, code }: RunOrder): KeyedRunner {
     const { timeoutMs, memoryMib } = terms;
     const key = code === undefined ? `built in ${timeoutMs}` : `job ${uid}`;
-    if (this.#runner?.key === key) return this.#runner.runner;
-    this.#runner?.runner.close();
+    const known = this.#idle.find((idle) => idle.key === key);
+    for (const idle of this.#idle) if (idle.key !== key) idle.runner.close();
+    this.#idle = this.#idle.filter((idle) => idle.key === key && idle !== known);
+    if (known !== undefined) return known;
     const memoryBytes = memoryMib * MIB;
     const runner = new Runner({ isolated: code !== undefined, timeoutMs, memoryBytes });
-    this.#runner = { key, runner };
-    return runner;
+    return { key, runner };
   }
 
   #taskOrder(order: RunOrder): TaskOrder {

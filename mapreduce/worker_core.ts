@@ -2,8 +2,8 @@
  * A miner that maps and reduces, without sockets, files and threads: fetches what a task reads,
  * has it run, keeps the result and serves it to those who need it.
  *
- * Tasks run one at a time, in the order in which they were assigned; the next one's input is
- * fetched meanwhile.
+ * Tasks run in the order in which they were assigned, one or several at a time; the next one's
+ * input is fetched meanwhile.
  *
  * @module
  */
@@ -36,6 +36,8 @@ import type { JobFilePart, WorkerEffect, WorkerInput } from "./worker_types.ts";
 export interface WorkerCoreOptions {
   /** Whether it runs code of users. */
   readonly allowCode: boolean;
+  /** Tasks that it runs at a time, 1..WORKER_TASKS_MAX; 1 if left out. */
+  readonly tasks?: number;
 }
 
 /** See the module. */
@@ -50,15 +52,17 @@ export class WorkerCore implements Machine<WorkerInput, WorkerEffect> {
   /** What waits for an answer of the disk. */
   readonly #reads = new Map<number, (bytes: Uint8Array | undefined) => void>();
   readonly #verifying = new Map<number, (good: boolean) => void>();
-  #running: WorkerTask | undefined;
-  /** The run that was killed and has not ended. */
-  #dying = 0;
+  readonly #running = new Map<number, WorkerTask>();
+  /** Runs that were killed and have not ended. */
+  readonly #dying = new Set<number>();
+  readonly #most: number;
   #lastRun = 0;
   #lastId = 0;
   #aliveAtMs: Millis = 0;
 
   constructor(options: WorkerCoreOptions) {
     this.#allowCode = options.allowCode;
+    this.#most = options.tasks ?? 1;
   }
 
   /** Whether the payload is for this core, and not for nonce search. */
@@ -72,7 +76,7 @@ export class WorkerCore implements Machine<WorkerInput, WorkerEffect> {
       case "wake":
         break;
       case "joined":
-        this.#write({ kind: "mr-offer", code: this.#allowCode });
+        this.#write({ kind: "mr-offer", code: this.#allowCode, tasks: this.#most });
         break;
       case "payload": {
         const message = decodeMessage(input.payload);
@@ -82,9 +86,11 @@ export class WorkerCore implements Machine<WorkerInput, WorkerEffect> {
       case "gone":
         this.#handleGone();
         break;
-      case "progress":
-        if (this.#running?.run === input.run) this.#running.bytes = input.bytes;
+      case "progress": {
+        const task = this.#running.get(input.run);
+        if (task !== undefined) task.bytes = input.bytes;
         break;
+      }
       case "ended":
         this.#handleEnded(input.run, input.end);
         break;
@@ -191,31 +197,26 @@ export class WorkerCore implements Machine<WorkerInput, WorkerEffect> {
 
   // ---- running
 
-  /** Runs the first task that has all it needs. */
+  /** Runs the first tasks that have all they need. */
   #runNext(): void {
-    if (this.#running !== undefined || this.#dying !== 0) return;
     for (const task of this.#tasks.values()) {
+      if (this.#running.size + this.#dying.size >= this.#most) return;
       if (task.state !== "fetching" || !task.hasAll) continue;
       const isCode = codeHash(task.terms.application) !== undefined;
       const { code } = this.#jobs.of(task.uid);
       if (isCode && typeof code === "string") continue;
       task.state = "running";
-      this.#running = task;
+      this.#running.set(task.run, task);
       const order = task.runOrder(typeof code === "string" ? undefined : code);
       this.#effects.push({ kind: "run", run: task.run, order });
-      return this.#tellProgress(task);
+      this.#tellProgress(task);
     }
   }
 
   #handleEnded(run: number, end: TaskEnd): void {
-    if (run === this.#dying) {
-      this.#dying = 0;
-      return this.#runNext();
-    }
-    const task = this.#running;
-    if (task === undefined || task.run !== run) return;
-    this.#running = undefined;
-    this.#finish(task, end);
+    const task = this.#running.get(run);
+    this.#dying.delete(run);
+    if (this.#running.delete(run)) this.#finish(task!, end);
     this.#runNext();
   }
 
@@ -257,9 +258,8 @@ export class WorkerCore implements Machine<WorkerInput, WorkerEffect> {
     for (const cancel of task.cancels) cancel();
     this.#tasks.delete(task.number);
     if (task.order.kind === "mr-map") this.#effects.push({ kind: "remove", file: task.split });
-    if (this.#running !== task) return;
-    this.#running = undefined;
-    this.#dying = task.run;
+    if (!this.#running.delete(task.run)) return;
+    this.#dying.add(task.run);
     this.#effects.push({ kind: "kill", run: task.run });
   }
 
@@ -295,7 +295,7 @@ export class WorkerCore implements Machine<WorkerInput, WorkerEffect> {
 
   #handleGone(): void {
     for (const task of this.#tasks.values()) this.#close(task);
-    invariant(this.#running === undefined, "no task is left");
+    invariant(this.#running.size === 0, "no task is left");
     this.#fetches.clear();
     this.#reads.clear();
     this.#verifying.clear();

@@ -43,7 +43,8 @@ export class Dispatcher {
     const hasBlindWork = (): boolean => this.#scheduler.hasBlindWork(steerable > 0);
     this.#feedAll(idle, nowMs);
     if (idleBlind.size > 0 && hasBlindWork()) this.#feedAll(idleBlind, nowMs);
-    this.#feedAll(thirsty, nowMs);
+    // One that does several at a time gets one after the other, in turn with its like.
+    while (this.#feedAll(thirsty, nowMs));
     this.#feedAll(unproven, nowMs);
     if (unprovenBlind.size > 0 && hasBlindWork()) this.#feedAll(unprovenBlind, nowMs);
   }
@@ -62,6 +63,8 @@ export class Dispatcher {
       const live = worker.tasks.filter((task) => !task.stopping);
       const task = live[1];
       if (task?.job === undefined || task.charge < 0 || !precedes(job, task.job)) continue;
+      // A whole task may run beside the first: what it has done would be lost.
+      if (task.isWhole && !task.isUntouched) continue;
       found.push({ task, startsIn: Number(live[0]!.left) / worker.speed(this.#limits) });
     }
     found.sort((a, b) => a.startsIn - b.startsIn);
@@ -99,17 +102,23 @@ export class Dispatcher {
     return true;
   }
 
-  /** Gives work to these; those who find none do not make the others wait for ever. */
-  #feedAll(workers: Set<Worker<Task>>, nowMs: Millis): void {
+  /**
+   * Gives work to these; those who find none do not make the others wait for ever. Whether one of
+   * those who got some could take more.
+   */
+  #feedAll(workers: Set<Worker<Task>>, nowMs: Millis): boolean {
     const missed: Worker<Task>[] = [];
+    let isMoreWanted = false;
     for (const worker of workers) {
       if (!this.#scheduler.hasWork || missed.length >= this.#limits.missesMax) break;
       if (!this.assign(worker, nowMs)) missed.push(worker);
+      else if (workers.has(worker)) isMoreWanted = true;
     }
     for (const worker of missed) {
       workers.delete(worker);
       workers.add(worker);
     }
+    return isMoreWanted && this.#scheduler.hasWork;
   }
 
   /**

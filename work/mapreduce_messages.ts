@@ -121,10 +121,11 @@ export interface MrNote {
 
 // ---- worker -> server
 
-/** This miner maps and reduces, too; `code`: it runs code of users. */
+/** This miner maps and reduces, too: so many tasks at a time; `code`: it runs code of users. */
 export interface MrOffer {
   readonly kind: "mr-offer";
   readonly code: boolean;
+  readonly tasks: number;
 }
 
 /** It works on the task, once a second at least. */

@@ -109,7 +109,7 @@ export const MAPREDUCE_FORMS: {
   "mr-done": form("mr-done", 37, { job: COUNT }),
   "mr-failed": form("mr-failed", 38, { job: COUNT, reason: TEXT }),
   "mr-note": form("mr-note", 39, { job: COUNT, text: TEXT }),
-  "mr-offer": form("mr-offer", 40, { code: FLAG }),
+  "mr-offer": form("mr-offer", 40, { code: FLAG, tasks: COUNT }),
   "mr-progress": form("mr-progress", 41, { task: COUNT, bytes: SIZE, runs: FLAG }),
   "mr-mapped": form("mr-mapped", 42, { task: COUNT, parts: PARTS, note: TEXT }),
   "mr-reduced": form("mr-reduced", 43, { task: COUNT, output: PART, note: TEXT }),

@@ -17,6 +17,8 @@ export interface HeldTask {
   readonly held: bigint;
   /** The worker was told to drop it. */
   readonly stopping: boolean;
+  /** It is done whole, or not at all: no part of it can ever be taken away. */
+  readonly isWhole: boolean;
 }
 
 /** What is known of a worker when it joins. */
@@ -70,6 +72,8 @@ export class Worker<T extends HeldTask> {
   /** Others took work over from it: nothing more is queued until it is through with the rest. */
   relieved = false;
   strikes = 0;
+  /** Whole tasks that it does at the same time; parts of searches it does one after the other. */
+  capacity = 1;
   #nextTask = 1;
 
   constructor(options: WorkerOptions, nowMs: Millis) {
@@ -85,7 +89,14 @@ export class Worker<T extends HeldTask> {
 
   /** Tasks it may have, running and queued: one not proved or not steerable has no queue. */
   get slots(): number {
-    return this.steerable && this.standing === "proven" ? 2 : 1;
+    return this.steerable && this.standing === "proven" ? this.capacity + 1 : 1;
+  }
+
+  /** How many of its live tasks are whole, or are not. */
+  count(isWhole: boolean): number {
+    let count = 0;
+    for (const task of this.tasks) if (!task.stopping && task.isWhole === isWhole) count++;
+    return count;
   }
 
   /** Tasks that occupy a slot: those not being stopped. */
@@ -221,6 +232,11 @@ export class Roster<T extends HeldTask> {
   /** Whether a worker is idle that can take over the work of others. */
   get hasHelper(): boolean {
     return this.hasProven ? this.idle.size + this.idleBlind.size > 0 : this.idleCount > 0;
+  }
+
+  /** Whether a worker that can be steered has nothing to do, whatever it has shown so far. */
+  get hasIdle(): boolean {
+    return this.idle.size + this.unproven.size > 0;
   }
 
   /** Those who can take over the work of others: the proven, and of the new ones the first. */

@@ -104,7 +104,7 @@ export function watchConfirmations(fleet: Hands, nowMs: Millis): void {
       else if (task.backupAtMs !== undefined) {
         // What is pending does not suit those who are idle, or they would have it.
         const isSlower = slowest === undefined || task.backupAtMs < slowest.backupAtMs!;
-        if (roster.hasHelper && nowMs >= task.backupAtMs && isSlower) slowest = task;
+        if (roster.hasIdle && nowMs >= task.backupAtMs && isSlower) slowest = task;
       } else if (!spare) continue;
       else if (worker.steerable) {
         if (nowMs - worker.advancedMs >= limits.lateMs) fleet.doubt(task, nowMs);

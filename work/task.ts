@@ -102,9 +102,9 @@ export abstract class Job implements ScheduledJob {
   abstract get pendingUnits(): bigint;
   abstract get isDone(): boolean;
   abstract fitsBlind(others: boolean): boolean;
-  /** Whether the worker may have what is pending. */
-  suits(_worker: Worker<Task>): boolean {
-    return true;
+  /** Whether the worker may have what is pending; of what is no whole task, two at a time. */
+  suits(worker: Worker<Task>): boolean {
+    return worker.capacity === 1 || worker.count(false) < 2;
   }
   /**
    * Units of the next task of a worker that it `suits` if `most` (1 or more) are asked for; 1 or

@@ -18,6 +18,8 @@ export interface WorkerMishap {
 export interface WorkerPlan {
   readonly name: string;
   readonly startMs: Millis;
+  /** Tasks that it runs at a time. */
+  readonly tasks: number;
   /** Bytes that it maps or reduces a millisecond. */
   readonly speed: number;
   /** How often a run takes much longer. */
@@ -79,6 +81,7 @@ function drawWorker(dice: Dice, name: string, healMs: Millis, isCalm: boolean): 
   return {
     name,
     startMs: dice.sometimes(0.5, 0, 3_000),
+    tasks: dice.pick([1, 1, 2, 4]),
     // Nothing that is calm runs so long that it is done twice.
     speed: dice.scale(isCalm ? 0.5 : 0.02, 2),
     slowShare: share(0.2),

@@ -19,7 +19,7 @@ import { encodeMessage } from "../../work/wire.ts";
 import { Computer } from "../engine/computer.ts";
 import type { Loop } from "../engine/loop.ts";
 import { Process } from "../engine/process.ts";
-import type { TraceLine } from "../engine/trace.ts";
+import { demand, type TraceLine } from "../engine/trace.ts";
 import type { Link } from "./link.ts";
 import type { Oracle } from "./oracle.ts";
 import type { WorkerPlan } from "./plan.ts";
@@ -53,15 +53,16 @@ export class WorkerMachine {
   readonly computer: Computer;
   readonly #world: WorkerWorld;
   readonly #process: Process<WorkerInput, WorkerEffect>;
-  readonly #core = new WorkerCore({ allowCode: false });
+  readonly #core: WorkerCore;
   readonly #files = new Map<string, Uint8Array>();
   #link: Link | undefined;
-  #run = 0;
+  readonly #runs = new Set<number>();
 
   constructor(plan: WorkerPlan, world: WorkerWorld) {
     this.plan = plan;
     this.#world = world;
     this.computer = new Computer({ name: plan.name, loop: world.loop });
+    this.#core = new WorkerCore({ allowCode: false, tasks: plan.tasks });
     this.#process = new Process({
       computer: this.computer,
       core: this.#core,
@@ -161,8 +162,7 @@ export class WorkerMachine {
   }
 
   #kill(run: number): void {
-    if (this.#run !== run) return;
-    this.#run = 0;
+    if (!this.#runs.delete(run)) return;
     // The process takes a moment to die.
     this.#later(1, () => this.#process.tell({ kind: "ended", run, end: { kind: "stopped" } }));
   }
@@ -172,7 +172,8 @@ export class WorkerMachine {
   }
 
   #start(run: number, order: RunOrder): void {
-    this.#run = run;
+    this.#runs.add(run);
+    demand(this.#runs.size <= this.plan.tasks, () => `${this.plan.name} runs too many tasks`);
     const { random, trace } = this.#world;
     const isFaulty = !this.#world.isHealed();
     const { speed, slowShare, deathShare, throwShare, name } = this.plan;
@@ -189,8 +190,7 @@ export class WorkerMachine {
     if (end !== undefined) lastsMs *= unitReal(random);
     this.#report(run, bytes, lastsMs, 0);
     this.#later(lastsMs, () => {
-      if (this.#run !== run) return;
-      this.#run = 0;
+      if (!this.#runs.delete(run)) return;
       this.#process.tell({ kind: "ended", run, end: end ?? this.#carryOut(order) });
     });
   }
@@ -200,7 +200,7 @@ export class WorkerMachine {
     const atMs = sinceMs + PROGRESS_MS;
     if (atMs >= lastsMs) return;
     this.#later(PROGRESS_MS, () => {
-      if (this.#run !== run) return;
+      if (!this.#runs.has(run)) return;
       this.#process.tell({ kind: "progress", run, bytes: Math.floor((bytes * atMs) / lastsMs) });
       this.#report(run, bytes, lastsMs, atMs);
     });

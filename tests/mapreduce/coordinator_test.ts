@@ -64,7 +64,7 @@ class Desk {
 
   worker(connId: number, code = false): void {
     this.say(connId, { kind: "join", threads: 1, rate: 0, label: "x", name: "" });
-    this.say(connId, { kind: "mr-offer", code });
+    this.say(connId, { kind: "mr-offer", code, tasks: 1 });
   }
 
   submit(connId: number, terms: Partial<JobTerms> = {}, maps = 1): void {
@@ -206,7 +206,7 @@ describe("workers", () => {
     desk.worker(1);
     desk.submit(7);
     desk.say(1, { kind: "mr-final", job: 1, reduce: 0, good: true });
-    desk.say(7, { kind: "mr-offer", code: true });
+    desk.say(7, { kind: "mr-offer", code: true, tasks: 1 });
     desk.say(7, { kind: "mr-final", job: 1, reduce: 99, good: true });
     desk.say(9, { kind: "mr-done", job: 1 });
     assertEquals(desk.rejected, {

@@ -19,14 +19,14 @@ const TERMS = {
   memoryMib: 100,
 };
 
-/** A fleet of two workers, 1 and 2, that were seen to work. */
+/** A fleet of two workers, 1 and 2, of which the first, or both, were seen to work. */
 class World {
   readonly assigned: MapReduceTask[] = [];
   readonly stopped: Task[] = [];
   readonly fleet: Fleet;
   readonly workers: Worker<Task>[];
 
-  constructor() {
+  constructor(isSecondNew = false) {
     this.fleet = new Fleet(DEFAULT_FLEET_LIMITS, {
       assign: (task) => void this.assigned.push(task as MapReduceTask),
       shrink: () => assert(false, "a map is never cut"),
@@ -39,7 +39,7 @@ class World {
     this.workers = [1, 2].map((connId) => {
       const options = { connId, steerable: true, threads: 1, label: "", name: "", rate: 0 };
       const worker = new Worker<Task>(options, 0);
-      worker.prove(0, DEFAULT_FLEET_LIMITS);
+      if (connId === 1 || !isSecondNew) worker.prove(0, DEFAULT_FLEET_LIMITS);
       this.fleet.join(worker, 0);
       return worker;
     });
@@ -110,6 +110,27 @@ describe("maps on a fleet", () => {
     );
     assert(job.plan.done(first!.planned, 1, [{ bytes: 1, hash: "" }]));
     assertEquals(job.plan.done(first!.planned, 2, [{ bytes: 1, hash: "" }]), false);
+  });
+
+  test("so does one that has not been seen to work yet", () => {
+    const world = new World(true);
+    world.job([100]);
+    world.assigned[0]!.startedMs = 0;
+    world.run(0, BACKUP_MS + 200);
+    assertEquals(
+      world.assigned.map(({ worker }) => worker.connId),
+      [1, 2],
+    );
+  });
+
+  test("a worker of several threads gets as many as it runs, and one to wait", () => {
+    const world = new World();
+    world.workers[0]!.capacity = 3;
+    world.job(Array.from({ length: 20 }, () => 100));
+    assertEquals(
+      world.workers.map((worker) => worker.tasks.length),
+      [4, 2],
+    );
   });
 
   test("a task that failed goes to another worker", () => {

@@ -157,6 +157,36 @@ describe("on a fleet", () => {
     for (const of of [...miners, revived]) of.kill("SIGKILL");
   });
 
+  test("tasks that end their process, or sleep, as they like change nothing", async () => {
+    const names = ["red", "green", "blue"];
+    const miners = names.map((name) => codeMiner(at, name));
+    await Promise.all(names.map((name) => joined(server, name)));
+    const app = desk.file(
+      "crash.ts",
+      `import { setTimeout as sleep } from "node:timers/promises";
+       const maybe = async (): Promise<void> => {
+         const luck = Math.random();
+         if (luck < 1 / 3) process.exit(1);
+         if (luck < 2 / 3) await sleep(300 * Math.random());
+       };
+       let isFirst = true;
+       export async function map(_: string, contents: string): Promise<[string, string][]> {
+         await maybe();
+         return [...contents.matchAll(/\\p{L}+/gu)].map(([word]) => [word, "1"]);
+       }
+       export async function reduce(_: string, values: Iterable<string>): Promise<string> {
+         if (isFirst) await maybe();
+         isFirst = false;
+         return String([...values].length);
+       }`,
+    );
+    const out = desk.out();
+    const { code, stderr } = await mapreduce(at, app, ...BOOKS, "--reducers", "4", "--out", out);
+    assertEquals(code, 0, stderr);
+    assertEquals(outputsIn(out), EXPECTED);
+    for (const miner of miners) miner.kill("SIGKILL");
+  });
+
   test("a partition that its disk has damaged is never used", async () => {
     const { server: other, at: where } = await startServer(...SOON_LOST);
     const miners = ["left", "right"].map((name) => codeMiner(where, name));

@@ -21,7 +21,7 @@ describe("map-reduce under simulated faults", () => {
     }
     const { done = 0, failed = 0, assigned = 0, again = 0, lost = 0 } = sums;
     const text = JSON.stringify(sums);
-    assert(done > 80 && failed > 2 && assigned > 800 && again > 150 && lost > 50, text);
+    assert(done > 80 && failed > 0 && assigned > 800 && again > 150 && lost > 50, text);
   });
 
   for (const plant of Object.keys(MAPREDUCE.plants)) {

@@ -56,7 +56,7 @@ const message = fc.oneof(
   kind("mr-done", { job: count }),
   kind("mr-failed", { job: count, reason: text }),
   kind("mr-note", { job: count, text }),
-  kind("mr-offer", { code: flag }),
+  kind("mr-offer", { code: flag, tasks: count }),
   kind("mr-progress", { task: count, bytes: size, runs: flag }),
   kind("mr-mapped", { task: count, parts: fc.array(part, { maxLength: 40 }), note: text }),
   kind("mr-reduced", { task: count, output: part, note: text }),

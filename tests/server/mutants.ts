@@ -69,8 +69,8 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     file: roster,
-    line: 'return this.steerable && this.standing === "proven" ? 2 : 1;',
-    becomes: "return this.steerable ? 2 : 1;",
+    line: 'return this.steerable && this.standing === "proven" ? this.capacity + 1 : 1;',
+    becomes: "return this.steerable ? this.capacity + 1 : 1;",
     breaks: "a miner that has shown nothing has a queue",
   },
   {
