@@ -172,3 +172,23 @@ describe("a directory that cannot be used gets one line:", () => {
     await third.start({ port: 0 });
   });
 });
+
+test("close() is done when what was known is on disk, shown or not", async () => {
+  const data = newDirectory();
+  for (let life = 0; life < 5; life++) {
+    const server = new TextServer({ data });
+    await server.start({ port: 0 });
+    const client = await TcpClient.connect(server.port);
+    client.send(`Put:k:${life}\n`);
+    // The first turn in which the server knows of it: nothing can be on disk yet.
+    while (server.counts().requests === 0) await new Promise((resolve) => setImmediate(resolve));
+    await server.close();
+  }
+  const server = new TextServer({ data });
+  await server.start({ port: 0 });
+  const client = await TcpClient.connect(server.port);
+  client.send("Get:k\n");
+  await client.until("five values", () => client.lines.length >= 5);
+  assertEquals(client.lines.slice(0, 5), ["k:0", "k:1", "k:2", "k:3", "k:4"]);
+  await server.close();
+});

@@ -261,6 +261,20 @@ test("through crashes and power cuts whatever a Get has shown stays, and nothing
   assert(snapshots > 3, `only ${snapshots} disks had a snapshot: nothing was tried`);
 });
 
+test("of a key that a snapshot has twice, the later list is the true one", () => {
+  const bytesOf = (...values: string[]): Uint8Array => {
+    const lists = new Lists(Infinity);
+    for (const value of values) lists.put("k", value, values.length);
+    return new SnapshotWriter(lists, 1000).next().bytes;
+  };
+  const restored = new Lists(Infinity);
+  const reader = new SnapshotReader(restored);
+  reader.read(bytesOf("old", "older"));
+  reader.read(bytesOf("new", "newer", "newest").subarray(1));
+  reader.end();
+  assertEquals([...restored.get("k")!], ["new", "newer", "newest"]);
+});
+
 test("a part of a snapshot that says less than a list is not taken for one", () => {
   const lists = new Lists(Infinity);
   lists.put("k", "v", 1);

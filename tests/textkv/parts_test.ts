@@ -204,6 +204,17 @@ describe("List", () => {
     },
   );
 
+  test("finds what was appended after it began to keep an index", () => {
+    const list = new List();
+    for (let i = 0; i < 100; i++) list.append(`v${i}`);
+    // A list so long is searched by an index from its first removal on.
+    assert(list.remove("v99"));
+    list.append("young");
+    assert(list.remove("young"));
+    assert(!list.remove("young"));
+    assertEquals(list.length, 99);
+  });
+
   test("keeps what was taken out only as long as somebody sees it", () => {
     const list = new List();
     for (let i = 0; i < 100; i++) list.append("x".repeat(50));
