@@ -98,3 +98,18 @@ describe("the package, installed from a tarball,", () => {
     assertStringIncludes(out, " true");
   });
 });
+
+test("every package is named in one exact version, and locked in it", async () => {
+  const manifest = await Bun.file(join(root, "package.json")).json();
+  const lock = await Bun.file(join(root, "bun.lock")).text();
+  const { dependencies, devDependencies, optionalDependencies } = manifest;
+  const all = { ...dependencies, ...devDependencies, ...optionalDependencies };
+  assert(Object.keys(all).length > 3);
+  for (const [name, range] of Object.entries<string>(all)) {
+    const version = range.replace(/^npm:.+@/, "");
+    assert(/^\d+\.\d+\.\d+$/.test(version), `${name} is ${range}, expected an exact version`);
+    assertStringIncludes(lock, `"${name}": "${range}"`);
+    // What comes from JSR is left out of a lock that is made without JSR (CONTRIBUTING.md).
+    if (!range.startsWith("npm:@jsr/")) assertStringIncludes(lock, `["${name}@${version}"`);
+  }
+});
