@@ -27,7 +27,7 @@ export interface Stage {
 }
 
 /** What can be played, and what it holds the fleet to. */
-const ACTS = ["alone", "share", "accounts", "cancel", "straggler"] as const;
+const ACTS = ["alone", "share", "accounts", "cancel", "straggler", "freeze", "slow"] as const;
 
 /** docs/scheduling.md: the oldest job's share, and a full chunk. */
 const OLDEST_SHARE = 0.25;
@@ -36,8 +36,14 @@ const CHUNK_S = 1;
 const SHORT_JOB_S = CHUNK_S + 2 * OLDEST_SHARE * CHUNK_S;
 /** Round trips, reports that come now and then, and the last chunks of a job. */
 const SLACK_S = 0.5;
+/** The same of a job that is alone; and of a short one that may revoke what waits in queues. */
+const ALONE_SLACK_S = 0.35;
+const FIRST_SLACK_S = 0.9;
+const SHARE_SLACK_S = 0.15;
 /** A new or blind miner that is late may cost so much more, once. */
 const LATE_S = 2.5;
+/** A slow miner may hold so many seconds of its own work. */
+const OVERSIZED_S = 16;
 const LOOK_MS = 10;
 const PATIENCE_S = 60;
 const REPAIR_MS = 1000;
@@ -66,7 +72,9 @@ export class Epilogue {
     else if (act === "share") this.#share();
     else if (act === "accounts") this.#accounts();
     else if (act === "cancel") this.#cancel();
-    else this.#straggler();
+    else if (act === "straggler") this.#straggler();
+    else if (act === "freeze") this.#freeze();
+    else this.#slow();
   }
 
   /** Nonces a second of the miners that the server has seen to work, and that do. */
@@ -126,19 +134,19 @@ export class Epilogue {
   #alone(): void {
     const seconds = this.#dice.real(0.5, 3);
     const client = this.#ask("alone", [{ seconds }]);
-    const most = seconds * 1.1 + SLACK_S + this.#lateS;
+    const most = seconds + ALONE_SLACK_S + this.#lateS;
     this.#expectAnswer(client, most, `${seconds.toFixed(2)} s alone`);
     this.#demandNothingTwice(client);
   }
 
   /** A job that is older and longer keeps its share, and the short one is not held up. */
   #share(): void {
-    const seconds = this.#dice.real(2, 3);
+    const seconds = this.#dice.real(4, 5);
     const rate = this.#rate;
-    this.#ask("elder", [{ seconds: 8 }]);
+    this.#ask("elder", [{ seconds: 12 }]);
     this.#stage.runFor(this.#dice.real(300, 1200));
     const young = this.#ask("young", [{ seconds }]);
-    const most = SHORT_JOB_S + seconds / (1 - OLDEST_SHARE) + SLACK_S + this.#lateS;
+    const most = SHORT_JOB_S + seconds / (1 - OLDEST_SHARE) + SHARE_SLACK_S + this.#lateS;
     this.#expectAnswer(young, most, `${seconds.toFixed(2)} s beside a longer one`);
     if (!this.#isSound) return;
     const [record] = this.#records(young);
@@ -160,8 +168,12 @@ export class Epilogue {
     const many = Array.from({ length: 10 }, () => ({ seconds: 0.4 }));
     this.#ask("many", many);
     const seconds = this.#dice.real(0.8, 1);
-    const one = this.#ask("one", [{ seconds }]);
-    const most = SHORT_JOB_S + seconds / (1 - OLDEST_SHARE) + SLACK_S + this.#lateS;
+    // What it has cancelled weighs nothing.
+    const one = this.#ask("one", [
+      { seconds: 20, cancelAfterMs: 50 },
+      { seconds, afterMs: 100 },
+    ]);
+    const most = seconds / (1 - OLDEST_SHARE) + FIRST_SLACK_S + this.#lateS;
     this.#expectAnswer(one, most, `${seconds.toFixed(2)} s beside ten of another client`);
   }
 
@@ -200,14 +212,68 @@ export class Epilogue {
     slow.pool.slowDown(1);
   }
 
+  /** The threads of one miner stand in the midst of a job: it is late, and others do its part. */
+  #freeze(): void {
+    const frozen = this.#pickMiner();
+    const rate = this.#rate;
+    const left = rate - (frozen?.plan.noncesPerSecond ?? rate);
+    // Beside one that does nearly everything the others would take for ever.
+    if (frozen === undefined || left < rate / 3 || !this.#isSound) return this.#alone();
+    const isBlind = frozen.plan.kind !== "native";
+    const client = this.#ask("cold", [{ seconds: 2 }]);
+    this.#stage.runFor(700);
+    frozen.stand(15_000);
+    // A classic one is late at twice its time and a half second; what it held is at most a chunk.
+    const lateS = isBlind ? 2 * CHUNK_S + 0.5 : 1;
+    const held = CHUNK_S * frozen.plan.noncesPerSecond;
+    const most = (1.3 * rate + held) / left + lateS + SLACK_S;
+    this.#expectAnswer(client, most, `2 s with a miner that stands from 0.7 s on`);
+  }
+
+  /** A miner that becomes slow does not keep what it took when it was quick. */
+  #slow(): void {
+    const slow = this.#pickMiner();
+    if (!(slow instanceof MinerMachine) || slow.plan.kind !== "native" || !this.#isSound) {
+      return this.#alone();
+    }
+    const factor = 50;
+    this.#ask("long", [{ seconds: 30 }]);
+    this.#stage.runFor(1500);
+    slow.pool.slowDown(factor);
+    this.#stage.runFor(9000);
+    const known = this.#stage.server.snapshot().miners.find(({ connId }) => {
+      return this.#minerOn(connId) === slow;
+    });
+    const held = (known?.chunks ?? []).reduce((sum, { next, heldEnd, stopping }) => {
+      return stopping ? sum : sum + Number(heldEnd - next);
+    }, 0);
+    const most = (slow.plan.noncesPerSecond / factor) * OVERSIZED_S;
+    slow.pool.slowDown(1);
+    demand(
+      held <= most,
+      () => `${slow.plan.name} is slow, and holds ${held} nonces, ${most.toFixed(0)} may be`,
+    );
+  }
+
+  /** One that works, of several. */
+  #pickMiner(): MinerMachine | StrangerMiner | undefined {
+    const working = [...this.#stage.miners.values()].filter((miner) => miner.connected);
+    if (working.length < 2) return undefined;
+    return working[this.#dice.integer(0, working.length - 1)];
+  }
+
   #ask(
     name: string,
-    jobs: readonly { readonly seconds: number; readonly cancelAfterMs?: Millis }[],
+    jobs: readonly {
+      readonly seconds: number;
+      readonly cancelAfterMs?: Millis;
+      readonly afterMs?: Millis;
+    }[],
     rate = this.#rate,
   ): ClientMachine {
     const { world } = this.#stage;
-    const atMs = world.loop.nowMs;
-    const plans = jobs.map(({ seconds, cancelAfterMs = Infinity }): JobPlan => {
+    const plans = jobs.map(({ seconds, cancelAfterMs = Infinity, afterMs = 0 }): JobPlan => {
+      const atMs = world.loop.nowMs + afterMs;
       const units = BigInt(Math.max(1, Math.round(seconds * rate)));
       return { atMs, cancelAfterMs, lower: 1n, upper: units, hits: undefined };
     });

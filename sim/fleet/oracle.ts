@@ -26,6 +26,8 @@ export interface JobRecord {
   hashedAgain: bigint;
   /** Accepted by the server. */
   accepted: Intervals;
+  /** So many nonces. */
+  acceptedCount: bigint;
   /** The client waits for it no longer: answered, cancelled, or the client is gone. */
   state: "open" | "answered" | "cancelled" | "gone";
   /** Whether nobody waits for it, or the server has answered it. */
@@ -85,6 +87,7 @@ export class FleetOracle {
       hashed: new Intervals(),
       hashedAgain: 0n,
       accepted: new Intervals(),
+      acceptedCount: 0n,
       state: "open",
       isOver: false,
       overAtMs: Infinity,
@@ -117,6 +120,7 @@ export class FleetOracle {
     const record = this.jobs.get(message);
     if (record === undefined) return;
     record.accepted = new Intervals();
+    record.acceptedCount = 0n;
     record.drops++;
     record.serverOverAtMs = this.#loop.nowMs;
     if (record.state !== "open") return;
@@ -174,10 +178,20 @@ export class FleetOracle {
       () => `${message}: accepted ${lower}..${upper}, the job is ${rangeText(work)}`,
     );
     const known = record.accepted.add(lower, upper);
+    record.acceptedCount += upper - lower + 1n;
     demand(known === 0n, () => `${message}: ${known} nonces of ${lower}..${upper} accepted twice`);
     demand(
       record.hashed.covers(lower, upper),
       () => `${message}: accepted ${lower}..${upper}, which nobody has hashed`,
+    );
+  }
+
+  /** The server says how the job stands. */
+  serverTells(message: string, done: bigint): void {
+    const { acceptedCount } = this.jobs.get(message)!;
+    demand(
+      done === acceptedCount,
+      () => `${message}: said to be ${done} nonces far, accepted are ${acceptedCount}`,
     );
   }
 

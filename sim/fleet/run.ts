@@ -104,6 +104,7 @@ class FleetRun implements Run {
       trace,
       plant,
     );
+    this.#world.isClassicServed = this.plan.hasClassicServer;
     this.#server = this.#newServer();
   }
 
@@ -166,7 +167,12 @@ class FleetRun implements Run {
     }
     if (forger !== undefined) {
       const dice = new Dice(this.#seed, FORGER_STREAM);
-      this.#strangers.push(new Forger(loop, network, dice, forger, SERVER_ADDRESS, trace));
+      const { miners, clients } = this.plan;
+      const all = [...miners, ...clients].filter(({ kind }) => kind === "stranger");
+      const strangers = new Set(all.map(({ name }) => name));
+      const isOurs = (place = ""): boolean => !strangers.has(place);
+      const listener = SERVER_ADDRESS;
+      this.#strangers.push(new Forger(loop, network, dice, forger, listener, trace, isOurs));
     }
   }
 

@@ -8,6 +8,7 @@ import type { Millis } from "../../base/machine.ts";
 import type { Random } from "../../base/random.ts";
 import type { LspEvent, LspNotice } from "../../lsp/mod.ts";
 import type { Candidate } from "../../work/candidate.ts";
+import { UINT64_MAX } from "../../work/hash.ts";
 import type { Computer } from "../engine/computer.ts";
 import { demand } from "../engine/trace.ts";
 import type { Host, Program } from "../lsp/host.ts";
@@ -149,6 +150,8 @@ export class StrangerMiner extends StrangerProgram {
     demand(type === 1, () => `${this.plan.name}: got a classic message of type ${type}`);
     demand(this.pool.idle, () => `${this.plan.name}: got a request while one is under way`);
     this.#task = { message: data, lower, upper };
+    // A loop that counts up to its range's end in 64 bits does not end there.
+    if (upper === UINT64_MAX && !this.world.isClassicServed) return;
     if (this.plan.conduct === "boasts") return this.send({ type: 2, ...madeUp(this.#task) });
     const search = { id: ++this.#searches, subject: data, lower, upper };
     this.pool.handle({ kind: "start", search });

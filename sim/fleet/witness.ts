@@ -194,6 +194,8 @@ export class Witness {
     if (message.kind === "answer") {
       oracle.serverAnswers(this.messageOf(connId, message.job), message);
       this.#askers.get(connId)!.answered.add(message.job);
+    } else if (message.kind === "status") {
+      oracle.serverTells(this.messageOf(connId, message.job), message.done);
     } else if (message.kind === "refused") this.#refused(connId, message.reason);
     else if (message.kind === "assign") {
       const { chunk, work } = message;

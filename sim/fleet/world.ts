@@ -32,6 +32,8 @@ export class FleetWorld {
   readonly params: FullParams;
   readonly trace: TraceLine | undefined;
   readonly plant: FleetPlant | undefined;
+  /** The server is a classic one, which gives the last of all nonces to anybody. */
+  isClassicServed = false;
   readonly #seed: number;
   readonly #computers = new Map<string, Computer>();
   readonly #conducts = new Map<string, Conduct>();

@@ -84,6 +84,13 @@ export class ClassicConduct {
       acked <= came,
       () => `${where()}: message ${seq - known.isn} came ${came} times, acknowledged ${acked}`,
     );
+    if (!this.#end.isOpen(connId)) return;
+    const kept = known.acked.size - this.#end.readOf(connId);
+    const { maxUnreadMessages } = this.#end.limits;
+    demand(
+      kept <= maxUnreadMessages,
+      () => `${where()}: keeps ${kept} messages unread, the limit is ${maxUnreadMessages}`,
+    );
   }
 
   turnOver(): void {

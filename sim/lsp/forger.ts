@@ -56,6 +56,7 @@ export class Forger implements Tap {
   readonly #listener: Address;
   readonly #trace: TraceLine | undefined;
   readonly #socket: Socket;
+  readonly #isOurs: (place: string | undefined) => boolean;
   readonly #seen: Seen[] = [];
   #isOver = false;
   #fakes = 0;
@@ -67,7 +68,9 @@ export class Forger implements Tap {
     plan: ForgerPlan,
     listener: Address,
     trace: TraceLine | undefined,
+    isOurs: (place: string | undefined) => boolean,
   ) {
+    this.#isOurs = isOurs;
     this.#loop = loop;
     this.#network = network;
     this.#dice = dice;
@@ -228,10 +231,14 @@ export class Forger implements Tap {
       else this.#inject(to, from, classic(2, 66, seq + 1));
       return;
     }
-    switch (this.#dice.integer(0, 2)) {
+    switch (this.#dice.integer(0, 3)) {
       case 0:
         return this.#inject(from, to, classic(2, connId, seq + BEYOND));
       case 1:
+        // Another implementation may well believe it.
+        if (!this.#isOurs(this.#network.placeOf(to))) return;
+        return this.#inject(from, to, classic(3, connId, seq + BEYOND));
+      case 2:
         return this.#inject(own, to, classic(2, connId, seq));
       default:
         // A listener that knows no connection with that address would make one of it.

@@ -17,8 +17,8 @@ import { demandTablesBounded } from "./tables.ts";
 
 export const LONGEST_PAYLOAD_BYTES = 1000;
 const PAYLOAD_LENGTHS = [0, 1, 2, 7, 12, 12, 40, 100, 200, 200, 699, LONGEST_PAYLOAD_BYTES];
-/** Tables are looked at every so many turns. */
-const LOOK_TURNS = 8;
+/** Tables and buffers are looked at every so many turns. */
+const LOOK_TURNS = 4;
 /** Above this a classic Go peer need not read it (docs/lsp.md, section 8). */
 const CLASSIC_LENGTH_MAX = 700;
 
@@ -80,6 +80,11 @@ export class Party implements Program {
       const size = event.kind === "data" ? ` ${event.payload.length} bytes` : "";
       return `${this.side.name} read ${event.kind}${size} on ${event.connId}`;
     });
+    const isClosed = this.closing || this.#closed.has(event.connId);
+    demand(
+      event.kind !== "data" || !isClosed,
+      () => `${this.side.name}: reads data of connection ${event.connId}, which it has closed`,
+    );
     this.#ledger.read(this.side, event, this.host.computer.loop.nowMs);
   }
 
@@ -107,11 +112,12 @@ export class Party implements Program {
     return end !== undefined && end.ended === undefined;
   }
 
-  /** No buffer of one of our endpoints is ever larger than its limit. */
+  /** No table and no buffer of one of our endpoints is larger than its limit. */
   afterTurn(): void {
     const { core } = this.host;
     if (!(core instanceof Endpoint)) return;
-    if (++this.#turns % LOOK_TURNS === 0) demandTablesBounded(this.side.name, core);
+    if (++this.#turns % LOOK_TURNS !== 0) return;
+    demandTablesBounded(this.side.name, core);
     const { maxQueuedBytes, maxUnreadBytes, maxUnreadBytesTotal } = core.limits;
     const { maxMessageBytes, maxReassemblyBytes } = core.limits;
     const { bytes: unreadBytes, reassemblyBytes } = core.budget;

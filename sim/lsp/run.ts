@@ -43,7 +43,7 @@ const COMPUTER_STREAM = 50;
 const FORGER_STREAM = 49;
 const HAUL_STREAM = 47;
 /** Share of the runs that have a haul. */
-const HAUL_SHARE = 0.08;
+const HAUL_SHARE = 0.04;
 /** To so many of its newest connections a listener writes; the rest may be a flood's. */
 const WRITTEN_TO_MAX = 8;
 /** Initial sequence numbers near the places where 31- and 32-bit arithmetic breaks. */
@@ -180,7 +180,13 @@ class LspRun implements Run {
   #startForger(plan: ForgerPlan): void {
     const dice = new Dice(this.#seed, FORGER_STREAM);
     const [loop, network, trace] = [this.#loop, this.#network, this.#trace];
-    this.#forger = new Forger(loop, network, dice, plan, LISTENER_ADDRESS, trace);
+    const { clients, listenerKind } = this.plan;
+    const strangers = clients.flatMap(({ kind }, i) =>
+      kind === "stranger" ? [clientName(i)] : [],
+    );
+    if (listenerKind === "stranger") strangers.push(LISTENER);
+    const isOurs = (place = ""): boolean => !strangers.includes(place);
+    this.#forger = new Forger(loop, network, dice, plan, LISTENER_ADDRESS, trace, isOurs);
   }
 
   #startListener(): void {

@@ -5,7 +5,7 @@ import { FLEET } from "../../sim/fleet/run.ts";
 import { expectAllGood, runSim } from "./shards.ts";
 
 /** Part of the acceptance of the simulator: at least 300. */
-const SEEDS = 600;
+const SEEDS = 300;
 const FIRST_SEED = 2_000_000;
 
 describe("the fleet under simulated faults", () => {
