@@ -5,9 +5,11 @@ import { Budget } from "../../lsp/budget.ts";
 import { ClassicType } from "../../lsp/classic_frame.ts";
 import {
   type AckFields,
+  DatagramReader,
   type DatagramWriter,
   ACK_RANGES_MAX,
   DATA_BYTES_MAX,
+  FrameType,
 } from "../../lsp/frame.ts";
 import { DEFAULT_LSP_LIMITS, type FullParams } from "../../lsp/params.ts";
 import { SendWindow } from "../../lsp/send_window.ts";
@@ -276,5 +278,32 @@ describe("lsp §4 native acknowledgements:", () => {
     }
     assert(link.runUntil(() => server.texts.length === expected.length));
     assertEquals(server.texts, expected);
+  });
+});
+
+describe("lsp the native window:", () => {
+  test("lets as many bytes through as there is room for, and is opened by reading", () => {
+    const limits = { maxUnreadBytes: 10_000 };
+    const { link, server, client } = connectedPair({}, { limits });
+    server.reading = false;
+    const windowBytes = (): number => {
+      const reader = new DatagramReader();
+      assert(reader.open(packetsBetween(link, S, C).at(-1)!.bytes));
+      while (reader.next()) if (reader.type === FrameType.ack) return reader.windowBytes;
+      return NaN;
+    };
+    for (const left of [9000, 8000, 7000]) {
+      client.core.write(1, new Uint8Array(1000));
+      link.run(link.nowMs + 100);
+      assertEquals(windowBytes(), left);
+    }
+    for (let n = 0; n < 20; n++) client.core.write(1, new Uint8Array(1000));
+    link.run(link.nowMs + 3000);
+    assertEquals(windowBytes(), 0);
+    const { retransmits, sentMessages } = client.core.connectionStats(1)!;
+    assertEquals([retransmits, sentMessages], [0, 10], "nothing was sent that finds no room");
+    server.reading = true;
+    link.run(link.nowMs + 3000);
+    assertEquals([server.events.length, windowBytes()], [23, 10_000]);
   });
 });

@@ -44,6 +44,17 @@ describe.each(wires)("close() of a server (%s)", (wire) => {
     await well.close();
   });
 
+  test("names one that it had closed itself, also if it reads of that only later", async () => {
+    const server = await listen({ port: 0, params });
+    const dead = await connect({ host, port: server.port, params, wire });
+    crash(dead);
+    server.write(dead.connId, text("farewell"));
+    server.closeConn(dead.connId);
+    await until("it is given up", () => server.stats(dead.connId) === undefined);
+    await server.read().catch(() => {});
+    assertEquals(await within("the close", server.close()), { lost: [dead.connId] });
+  });
+
   test("leaves out what read() has reported", async () => {
     const server = await listen({ port: 0, params });
     const at = { host, port: server.port, params, wire };

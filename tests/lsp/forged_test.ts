@@ -194,6 +194,33 @@ describe("a dial", () => {
     );
   });
 
+  test("is not answered by one who guesses the number of a Connect to come", () => {
+    const link = new Lan();
+    const client = link.dialer({ isn: ISN });
+    const reader = new DatagramReader();
+    assert(reader.open(packetsBetween(link, C, S)[0]!.bytes));
+    const { number } = reader;
+    for (const wrong of [number + 1, number + 2, number + 100, number - 1, number - 100]) {
+      link.inject(
+        nativeDatagram(0, wrong, (w) => w.refuse(no)),
+        C,
+        S,
+      );
+      link.inject(
+        nativeDatagram(0, wrong, (w) => w.challenge(ISN, 5n)),
+        C,
+        S,
+      );
+    }
+    assertEquals([client.notices, packetsBetween(link, C, S).length], [[], 1]);
+    link.inject(
+      nativeDatagram(0, number, (w) => w.challenge(ISN, 5n)),
+      C,
+      S,
+    );
+    assertEquals(packetsBetween(link, C, S).length, 2);
+  });
+
   test("is not granted by one who knows all of it but the cookie", () => {
     const link = new Lan();
     const server = link.listener();
