@@ -1,5 +1,6 @@
 /** Faults that the tests of raft/ must notice; `bun run tools/mutants.ts raft`. */
 import type { Mutant } from "../../tools/mutants.ts";
+import { NODE_MUTANTS } from "./node_mutants.ts";
 
 const core = "raft/core.ts";
 const election = "raft/election.ts";
@@ -352,6 +353,8 @@ const ROWS: readonly Row[] = [
   ],
 ];
 
-export const MUTANTS: readonly Mutant[] = ROWS.map(([file, line, becomes, breaks]) => {
+const CORE_MUTANTS: readonly Mutant[] = ROWS.map(([file, line, becomes, breaks]) => {
   return { file, line, becomes, breaks };
 });
+
+export const MUTANTS: readonly Mutant[] = [...CORE_MUTANTS, ...NODE_MUTANTS];
