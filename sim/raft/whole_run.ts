@@ -24,9 +24,9 @@ const LEADER_MS: Millis = 30 * ELECTION_MS;
 const CLIENTS_MS: Millis = 40 * ELECTION_MS;
 const AGREE_MS: Millis = 20 * ELECTION_MS;
 /** How long nothing may disturb a healed cluster. */
-const PEACE_MS: Millis = 10 * ELECTION_MS;
+const PEACE_MS: Millis = 5 * ELECTION_MS;
 const CALM_LATENCY_MS = 1;
-const LATE_MS: Millis = 4 * ELECTION_MS;
+const LATE_MS: Millis = 3 * ELECTION_MS;
 /** The scale of what a link does to datagrams. */
 const LINK_MS = 60;
 
@@ -105,7 +105,7 @@ function drawPlan(seed: number): Plan {
     disks,
     snapshotBytes: dice.pick([500, 3000, 1 << 20], "snapshotBytes"),
     trailingEntries: dice.pick([0, 0, 5, 50], "trailingEntries"),
-    healAtMs: dice.real(2500, 5000, "healAtMs"),
+    healAtMs: dice.real(1500, 3500, "healAtMs"),
     paceMs: dice.scale(50, 800, "paceMs"),
   };
 }
@@ -155,7 +155,7 @@ class WholeRun implements Run {
   run(): void {
     const world = this.#world;
     const { healAtMs, paceMs } = this.plan;
-    for (const id of world.ids) world.loop.after(this.#dice.scale(1, 1500), () => this.#start(id));
+    for (const id of world.ids) world.loop.after(this.#dice.scale(1, 1000), () => this.#start(id));
     for (const client of this.#clients) client.start();
     while (world.loop.nowMs < healAtMs) {
       world.run(this.#dice.real(0, 2 * paceMs));

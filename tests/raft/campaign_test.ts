@@ -78,7 +78,7 @@ describe("whole nodes over LSP, on disks, under simulated faults", () => {
         sums[name] = (sums[name] ?? 0) + value;
       }
     }
-    const least = { told: 600, reads: 100, elections: 60, crashes: 100, "with snapshots": 10 };
+    const least = { told: 400, reads: 80, elections: 40, crashes: 60, "with snapshots": 10 };
     for (const [name, value] of Object.entries({ ...least, "grown or shrunk": 1 })) {
       assert(sums[name]! >= value, `${name}: ${sums[name]}, expected at least ${value}`);
     }
