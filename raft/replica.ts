@@ -13,6 +13,7 @@ import { isMember, isVoter, NO_CONFIG } from "./config.ts";
 import { RaftCore } from "./core.ts";
 import { Formation } from "./formation.ts";
 import type { Identity } from "./identity.ts";
+import { Grace } from "./grace.ts";
 import type { Frame } from "./greeting.ts";
 import { Links } from "./links.ts";
 import type { Config, Entry, Message, NodeId } from "./messages.ts";
@@ -49,6 +50,7 @@ export class ReplicaCore implements Machine<ReplicaInput, ReplicaEffect> {
   readonly #requests: Requests;
   readonly #applier: Applier;
   readonly #persisted: Persisted;
+  readonly #grace: Grace;
   #raft: RaftCore | undefined;
   #nowMs: Millis;
   /** When to ask again to be taken in; undefined when there is no need. */
@@ -60,6 +62,7 @@ export class ReplicaCore implements Machine<ReplicaInput, ReplicaEffect> {
     this.#options = options;
     const { node, params, stored, nowMs, random } = options;
     this.#nowMs = nowMs;
+    this.#grace = new Grace(params.electionMs);
     const recovered = recoverState(stored);
     checkFit(options, recovered);
     this.#persisted = recovered?.persisted ?? NOTHING;
@@ -131,7 +134,8 @@ export class ReplicaCore implements Machine<ReplicaInput, ReplicaEffect> {
 
   wakeAtMs(): Millis | undefined {
     const own = earlier(this.#joinAtMs, this.#applier.expiry.wakeAtMs);
-    return earlier(earlier(this.#raft?.wakeAtMs(), this.links.wakeAtMs), own);
+    const raftAtMs = this.#grace.wakeAtMs(this.#raft?.wakeAtMs());
+    return earlier(earlier(raftAtMs, this.links.wakeAtMs), own);
   }
 
   get leader(): { readonly node: NodeId; readonly address: string } {
@@ -235,7 +239,8 @@ export class ReplicaCore implements Machine<ReplicaInput, ReplicaEffect> {
   #wake(): void {
     const nowMs = this.#nowMs;
     this.links.wake(nowMs);
-    this.#raft?.handle({ kind: "wake" }, nowMs);
+    const isHeld = this.#grace.isHeld(this.#raft?.wakeAtMs(), nowMs);
+    if (!isHeld) this.#raft?.handle({ kind: "wake" }, nowMs);
     const ending = this.#applier.lookForIdle(nowMs);
     if (ending !== undefined) {
       this.#requests.submit(this.#raft, [{ id: NOBODY, command: ending }], nowMs);
