@@ -19,12 +19,15 @@ const SOON_LOST = ["--epoch-millis", "200"];
 let at = "";
 let server: Script;
 
-/** A miner that runs code of users, with its files in a directory of its own. */
-function codeMiner(where: string, name: string): Script & { readonly directory?: string } {
+/** A miner that runs code of users. */
+const codeMiner = (where: string, name: string): Script => ownMiner(where, name, "--allow-code");
+
+/** A miner with its files in a directory of its own: one that is killed leaves them. */
+function ownMiner(where: string, name: string, ...flags: string[]): Script {
   const before = process.env["TMPDIR"];
   process.env["TMPDIR"] = join(desk.file(`${name}/keep`, ""), "..");
   try {
-    return startMiner(where, "--allow-code", "--name", name);
+    return startMiner(where, "--name", name, ...flags);
   } finally {
     if (before === undefined) delete process.env["TMPDIR"];
     else process.env["TMPDIR"] = before;
@@ -63,7 +66,7 @@ function gated(phase: "map" | "reduce", gate: string): string {
 
 describe("on a fleet", () => {
   test("wc and indexer give what the twin gives, on miners that know nothing else", async () => {
-    const miners = ["a", "b", "c"].map((name) => startMiner(at, "--name", name));
+    const miners = ["a", "b", "c"].map((name) => ownMiner(at, name));
     await Promise.all(["a", "b", "c"].map((name) => joined(server, name)));
     const [wc, index] = [desk.out(), desk.out()];
     const [counted, indexed] = await Promise.all([
@@ -86,7 +89,7 @@ describe("on a fleet", () => {
   });
 
   test("code of users runs only where that is allowed; its errors harm nobody", async () => {
-    const miner = startMiner(at, "--name", "plain");
+    const miner = ownMiner(at, "plain");
     await joined(server, "plain");
     const app = gated("map", desk.file("open-gate", ""));
     const out = desk.out();
