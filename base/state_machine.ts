@@ -19,6 +19,11 @@ export interface StateMachine<Answer = Uint8Array> {
   /** The whole state as bytes that `restore` takes. */
   snapshot(): Uint8Array;
   /**
+   * What `snapshot` would give now, behind `prefix`, in steps of a few milliseconds: commands may be
+   * applied between them. A state that may become large has it, so that nobody waits for the whole.
+   */
+  snapshotSteps?(prefix: Uint8Array): Iterator<void, Uint8Array>;
+  /**
    * Replaces the whole state by that of a snapshot. Throws an Error of one line, with the state
    * unchanged, when the bytes are no snapshot of this machine or of a version that it knows.
    */

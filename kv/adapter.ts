@@ -58,6 +58,8 @@ export interface RunningStore extends AsyncDisposable {
   close(): Promise<void>;
 }
 
+/** Answers that wait for all clients that read slowly; the one that asks for more is hung up on. */
+const UNSENT_BYTES_MAX: number = 256 << 20;
 /** What a client and a node may send at once, and what waits for a slow one. */
 const LSP_LIMITS = {
   maxMessageBytes: Math.max(REQUEST_BYTES_MAX, REPLY_BYTES_MAX),
@@ -97,6 +99,9 @@ class Server implements RunningStore {
   #replica: Replica | undefined;
   /** What the core asked for before there was a node. */
   readonly #early: ServerEffect[] = [];
+  /** Answers that connections do not take yet, and their bytes. */
+  readonly #unsent = new Map<number, Uint8Array[]>();
+  #unsentBytes = 0;
   /** Reads of this turn of the event loop. */
   #reads: number[] = [];
   readonly #end = Promise.withResolvers<void>();
@@ -230,12 +235,41 @@ class Server implements RunningStore {
   }
 
   #send(client: number, bytes: Uint8Array): void {
-    try {
-      this.#lsp.write(client, bytes);
-    } catch (error) {
-      // A client that asks and does not read begins anew; one that is gone is told nothing.
-      if (error instanceof QueueFull) this.#hangUp(client);
+    const unsent = this.#unsent.get(client);
+    if (unsent === undefined) {
+      try {
+        return this.#lsp.write(client, bytes);
+      } catch (error) {
+        // One that is gone is told nothing.
+        if (!(error instanceof QueueFull)) return;
+      }
     }
+    this.#unsentBytes += bytes.length;
+    if (unsent !== undefined) unsent.push(bytes);
+    else {
+      this.#unsent.set(client, [bytes]);
+      void this.#sendLater(client);
+    }
+    // A client that asks and does not read begins anew.
+    if (this.#unsentBytes > UNSENT_BYTES_MAX) this.#hangUp(client);
+  }
+
+  /** Writes what waits as the client takes it. */
+  async #sendLater(client: number): Promise<void> {
+    const unsent = this.#unsent.get(client)!;
+    for (let next = unsent[0]; next !== undefined; next = unsent[0]) {
+      try {
+        await this.#lsp.writable(client, next.length);
+        this.#lsp.write(client, next);
+      } catch (error) {
+        if (error instanceof QueueFull) continue;
+        break;
+      }
+      unsent.shift();
+      this.#unsentBytes -= next.length;
+    }
+    for (const { length } of unsent) this.#unsentBytes -= length;
+    this.#unsent.delete(client);
   }
 
   #hangUp(client: number): void {

@@ -43,6 +43,11 @@ export class ByteWriter {
     return this.#at === this.#bytes.length ? this.#bytes : this.#bytes.slice(0, this.#at);
   }
 
+  /** What was written, in the writer's own bytes: the end of it. */
+  whole(): Uint8Array {
+    return this.#bytes.subarray(0, this.#at);
+  }
+
   byte(value: number): this {
     this.#need(1);
     this.#bytes[this.#at++] = value;

@@ -11,6 +11,7 @@ import { type Entry, entryOf, FINAL, isCertain, isIncomplete } from "./client_en
 import { ClientLink } from "./client_link.ts";
 import type { Call, CallFailure, CallOutcome, ClientEffect, ClientInput } from "./client_types.ts";
 import { ClientWatches } from "./client_watches.ts";
+import { ClientWindow } from "./client_window.ts";
 import { encodeCommand } from "./commands.ts";
 import { TouchIndex } from "./footprint.ts";
 import { decodeReply, type Denial, encodeRequest, type Request } from "./messages.ts";
@@ -44,6 +45,7 @@ export class ClientCore implements Machine<ClientInput, ClientEffect> {
   readonly #sent = new Map<number, Entry>();
   /** Requests of the session, by number, ascending. */
   readonly #numbered = new Map<number, Entry>();
+  readonly #window = new ClientWindow();
   #messageIds = 0;
   #session = 0;
   #nextNumber = 1;
@@ -144,10 +146,11 @@ export class ClientCore implements Machine<ClientInput, ClientEffect> {
   }
 
   #remove(entry: Entry): void {
+    const isIdle = entry.messageId === 0;
     this.#calls.delete(entry.id);
-    this.#sent.delete(entry.messageId);
+    this.#unsend(entry);
     if (entry.number > 0 && entry.session === this.#session) this.#numbered.delete(entry.number);
-    if (entry.messageId === 0) {
+    if (isIdle) {
       const idle = this.#idleOf(entry);
       const at = idle.indexOf(entry);
       if (at >= 0) idle.splice(at, 1);
@@ -233,11 +236,10 @@ export class ClientCore implements Machine<ClientInput, ClientEffect> {
     this.#watches.lost();
     if (this.#sent.size === 0) return;
     for (const entry of this.#sent.values()) {
-      entry.messageId = 0;
+      this.#unsend(entry);
       entry.isDoubtful = true;
       this.#idleOf(entry).push(entry);
     }
-    this.#sent.clear();
     this.#sortIdle();
   }
 
@@ -250,6 +252,7 @@ export class ClientCore implements Machine<ClientInput, ClientEffect> {
   #trySend(entry: Entry): boolean {
     if (entry.blockers > 0) return false;
     const { call } = entry;
+    if (!this.#window.hasRoomFor(entry.command)) return false;
     if (call.kind !== "write") {
       this.#sendEntry(entry, { ...call, id: this.#messageIds + 1 });
       return true;
@@ -288,7 +291,15 @@ export class ClientCore implements Machine<ClientInput, ClientEffect> {
   #sendEntry(entry: Entry, request: Request): void {
     entry.messageId = ++this.#messageIds;
     this.#sent.set(entry.messageId, entry);
+    this.#window.sent(entry.command);
     this.#send(request);
+  }
+
+  /** It is not under way any more. */
+  #unsend(entry: Entry): void {
+    if (!this.#sent.delete(entry.messageId)) return;
+    entry.messageId = 0;
+    this.#window.ended(entry.command);
   }
 
   #send(request: Request): void {
@@ -315,15 +326,15 @@ export class ClientCore implements Machine<ClientInput, ClientEffect> {
     const entry = this.#sent.get(reply.id);
     if (entry === undefined) return;
     this.#link.wentWell();
+    if (entry.command === undefined) this.#window.answered(bytes.length);
     if (isIncomplete(reply) && !entry.isGhost) return this.#beginAgain(entry);
     this.#finish(entry, { reply, isDoubtful: entry.isDoubtful });
   }
 
   /** Parts of a large command did not come into the log: it goes as one that was never sent. */
   #beginAgain(entry: Entry): void {
-    this.#sent.delete(entry.messageId);
+    this.#unsend(entry);
     if (entry.number > 0) this.#numbered.delete(entry.number);
-    entry.messageId = 0;
     entry.number = 0;
     entry.session = 0;
     this.#idleOf(entry).push(entry);
@@ -339,8 +350,7 @@ export class ClientCore implements Machine<ClientInput, ClientEffect> {
     if (entry !== undefined) {
       const final = FINAL[why];
       if (final !== undefined) return this.#finish(entry, { failure: final });
-      this.#sent.delete(id);
-      entry.messageId = 0;
+      this.#unsend(entry);
       if (why === "unsure") entry.isDoubtful = true;
       this.#idleOf(entry).push(entry);
       this.#sortIdle();

@@ -40,23 +40,23 @@ export async function takeLock(store: KvStore, name: string, options: LockOption
   const late = timeoutMs === undefined ? undefined : AbortSignal.timeout(timeoutMs);
   const given = [late, signal].filter((one) => one !== undefined);
   const over = AbortSignal.any(given);
-  const lease = await store.lease(ttlMs, { signal: over });
+  let lease: Lease | undefined;
   try {
+    lease = await store.lease(ttlMs, { signal: over });
+    const { lost, release } = releaseOf(lease);
     const key = `${LOCK_PREFIX}${name}`;
     const token = await takeKey(store, key, value, lease, over);
-    return {
-      key,
-      token,
-      lost: lease.lost,
-      release: (how) => lease.release(how),
-      [Symbol.asyncDispose]: () => lease.release(),
-    };
+    return { key, token, lost, release, [Symbol.asyncDispose]: () => release() };
   } catch (error) {
-    void lease.release().catch(() => {});
-    const isLate = late?.aborted === true && signal?.aborted !== true;
-    if (!isLate || (error as StoreError).code === "UNKNOWN") throw error;
-    throw new StoreError("TIMED_OUT", `${name} is locked by somebody else`, { cause: error });
+    // Whatever was made goes with it.
+    void lease?.release().catch(() => {});
+    if (late?.aborted !== true || signal?.aborted === true) throw error;
+    throw new StoreError("TIMED_OUT", `the lock ${name} was not free in time`, { cause: error });
   }
+}
+
+function releaseOf(lease: Lease): Pick<Lock, "lost" | "release"> {
+  return { lost: lease.lost, release: (how) => lease.release(how) };
 }
 
 /** Makes the key as soon as nobody else has it; the revision of that. */

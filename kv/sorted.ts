@@ -14,58 +14,84 @@ export interface Keyed {
 /** A chunk of more is cut in two. */
 const CHUNK_MAX = 256;
 
+/** Items in order. It is copied before it is changed, if it is a part of what was frozen. */
+interface Chunk<Item> {
+  items: Item[];
+  /** The freeze behind which it was made or copied. */
+  freeze: number;
+}
+
 /** See the module. */
 export class Sorted<Item extends Keyed> {
   /** None is empty, but the only one. */
-  #chunks: Item[][] = [[]];
+  readonly #chunks: Chunk<Item>[] = [{ items: [], freeze: 0 }];
   #size = 0;
+  #freezes = 0;
 
   get size(): number {
     return this.#size;
   }
 
   get(key: ByteString): Item | undefined {
-    const chunk = this.#chunks[this.#chunkOf(key)]!;
-    const item = chunk[placeIn(chunk, key)];
+    const { items } = this.#chunks[this.#chunkOf(key)]!;
+    const item = items[placeIn(items, key)];
     return item?.key === key ? item : undefined;
   }
 
   /** Puts an item in, in the place of one with its key. */
   set(item: Item): void {
     const at = this.#chunkOf(item.key);
-    const chunk = this.#chunks[at]!;
-    const place = placeIn(chunk, item.key);
-    if (chunk[place]?.key === item.key) {
-      chunk[place] = item;
+    const items = this.#own(at);
+    const place = placeIn(items, item.key);
+    if (items[place]?.key === item.key) {
+      items[place] = item;
       return;
     }
-    chunk.splice(place, 0, item);
+    items.splice(place, 0, item);
     this.#size++;
-    if (chunk.length <= CHUNK_MAX) return;
+    if (items.length <= CHUNK_MAX) return;
     // At the end keys often come in order: then chunks are left full.
-    const isLast = at === this.#chunks.length - 1 && place === chunk.length - 1;
-    this.#chunks.splice(at + 1, 0, chunk.splice(isLast ? CHUNK_MAX : CHUNK_MAX / 2));
+    const isLast = at === this.#chunks.length - 1 && place === items.length - 1;
+    const behind = items.splice(isLast ? CHUNK_MAX : CHUNK_MAX / 2);
+    this.#chunks.splice(at + 1, 0, { items: behind, freeze: this.#freezes });
   }
 
   delete(key: ByteString): void {
     const at = this.#chunkOf(key);
-    const chunk = this.#chunks[at]!;
-    const place = placeIn(chunk, key);
-    if (chunk[place]?.key !== key) return;
-    chunk.splice(place, 1);
+    const { items: known } = this.#chunks[at]!;
+    const place = placeIn(known, key);
+    if (known[place]?.key !== key) return;
+    const items = this.#own(at);
+    items.splice(place, 1);
     this.#size--;
-    if (chunk.length === 0 && this.#chunks.length > 1) this.#chunks.splice(at, 1);
+    if (items.length === 0 && this.#chunks.length > 1) this.#chunks.splice(at, 1);
   }
 
   /** Items from `key` on, in order. What changes meanwhile is seen or not. */
   *from(key: ByteString): Iterable<Item> {
     let place = -1;
     for (let at = this.#chunkOf(key); at < this.#chunks.length; at++) {
-      const chunk = this.#chunks[at]!;
-      for (place = place === -1 ? placeIn(chunk, key) : 0; place < chunk.length; place++) {
-        yield chunk[place]!;
+      const { items } = this.#chunks[at]!;
+      for (place = place === -1 ? placeIn(items, key) : 0; place < items.length; place++) {
+        yield items[place]!;
       }
     }
+  }
+
+  /** All items as they are now, chunk by chunk, whatever changes from now on. */
+  frozen(): readonly (readonly Item[])[] {
+    this.#freezes++;
+    return this.#chunks.map(({ items }) => items);
+  }
+
+  /** The items of a chunk, to be changed. */
+  #own(at: number): Item[] {
+    const chunk = this.#chunks[at]!;
+    if (chunk.freeze < this.#freezes) {
+      chunk.items = chunk.items.slice();
+      chunk.freeze = this.#freezes;
+    }
+    return chunk.items;
   }
 
   /** The chunk that has `key`, if any has. */
@@ -74,7 +100,7 @@ export class Sorted<Item extends Keyed> {
     let high = this.#chunks.length - 1;
     while (low < high) {
       const middle = (low + high + 1) >>> 1;
-      if (this.#chunks[middle]![0]!.key <= key) low = middle;
+      if (this.#chunks[middle]!.items[0]!.key <= key) low = middle;
       else high = middle - 1;
     }
     return low;

@@ -58,6 +58,8 @@ export interface Page {
 }
 
 const SNAPSHOT_VERSION = 1;
+/** Bytes of a snapshot that are made at a time: some milliseconds' work. */
+const STEP_BYTES: number = 1 << 19;
 
 /** See the module. */
 export class Store implements StateMachine {
@@ -264,19 +266,26 @@ export class Store implements StateMachine {
   }
 
   snapshot(): Uint8Array {
-    const writer = new ByteWriter(1024 + this.#bytes).byte(SNAPSHOT_VERSION).uint(this.#revision);
+    const steps = this.snapshotSteps(new Uint8Array(0));
+    for (;;) {
+      const step = steps.next();
+      if (step.done === true) return step.value;
+    }
+  }
+
+  snapshotSteps(prefix: Uint8Array): Iterator<void, Uint8Array> {
+    const size = prefix.length + 1024 + this.#bytes;
+    const writer = new ByteWriter(size).raw(prefix).byte(SNAPSHOT_VERSION).uint(this.#revision);
     writer.uint(this.#leases.size);
     for (const [name, { ttlMs }] of this.#leases) writer.uint(name).uint(ttlMs);
-    writer.uint(this.#items.size);
-    for (const { key, value, version, lease } of this.#items.from("")) {
-      writer.text(key).blob(value).uint(version).uint(lease);
-    }
-    writer.uint(this.#tombstones.size);
+    const { size: count } = this.#items;
+    const behind = new ByteWriter().uint(this.#tombstones.size);
     for (const [key, { version, revision }] of this.#tombstones) {
-      writer.text(key).uint(version).uint(revision);
+      behind.text(key).uint(version).uint(revision);
     }
-    this.#staging.write(writer);
-    return writer.taken();
+    this.#staging.write(behind);
+    // From here on the state may change.
+    return stepsOf(writer.uint(count), this.#items.frozen(), behind);
   }
 
   restore(bytes: Uint8Array): void {
@@ -318,6 +327,24 @@ export class Store implements StateMachine {
     }
     this.#staging.read(reader);
   }
+}
+
+/** Writes items in steps; then what comes behind them. */
+function* stepsOf(
+  writer: ByteWriter,
+  chunks: readonly (readonly Item[])[],
+  behind: ByteWriter,
+): Generator<void, Uint8Array, void> {
+  let stepAt = writer.length;
+  for (const chunk of chunks) {
+    for (const { key, value, version, lease } of chunk) {
+      writer.text(key).blob(value).uint(version).uint(lease);
+      if (writer.length - stepAt < STEP_BYTES) continue;
+      stepAt = writer.length;
+      yield;
+    }
+  }
+  return writer.raw(behind.whole()).whole();
 }
 
 const failed = (why: CommandFailure): Answer => ({ kind: "failed", why });

@@ -38,6 +38,11 @@ export class GroupState implements StateMachine<SessionAnswer> {
     return this.sessions.snapshot();
   }
 
+  /** The same in steps, where the machine within has them. */
+  stepwiseSnapshot(): Iterator<void, Uint8Array> | undefined {
+    return this.sessions.stepwiseSnapshot();
+  }
+
   restore(bytes: Uint8Array): void {
     this.sessions.restore(bytes);
   }

@@ -135,7 +135,8 @@ export class ReplicaCore implements Machine<ReplicaInput, ReplicaEffect> {
   wakeAtMs(): Millis | undefined {
     const own = earlier(this.#joinAtMs, this.#applier.expiry.wakeAtMs);
     const raftAtMs = this.#grace.wakeAtMs(this.#raft?.wakeAtMs());
-    return earlier(earlier(raftAtMs, this.links.wakeAtMs), own);
+    const making = earlier(own, this.#applier.stepAtMs);
+    return earlier(earlier(raftAtMs, this.links.wakeAtMs), making);
   }
 
   get leader(): { readonly node: NodeId; readonly address: string } {
@@ -241,6 +242,7 @@ export class ReplicaCore implements Machine<ReplicaInput, ReplicaEffect> {
     this.links.wake(nowMs);
     const isHeld = this.#grace.isHeld(this.#raft?.wakeAtMs(), nowMs);
     if (!isHeld) this.#raft?.handle({ kind: "wake" }, nowMs);
+    this.#applier.makeSnapshot(nowMs);
     const ending = this.#applier.lookForIdle(nowMs);
     if (ending !== undefined) {
       this.#requests.submit(this.#raft, [{ id: NOBODY, command: ending }], nowMs);
@@ -323,7 +325,8 @@ export class ReplicaCore implements Machine<ReplicaInput, ReplicaEffect> {
   }
 
   #takeSnapshot(isWanted: boolean): void {
-    if (this.#raft !== undefined) this.#applier.takeSnapshot(this.#raft.node, isWanted);
+    if (this.#raft !== undefined)
+      this.#applier.takeSnapshot(this.#raft.node, isWanted, this.#nowMs);
   }
 
   /** A snapshot is written but for its end, which the core's next step brings. */

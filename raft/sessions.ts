@@ -125,7 +125,21 @@ export class Sessions implements StateMachine<SessionAnswer> {
 
   snapshot(): Uint8Array {
     const inner = this.#machine.snapshot();
-    let length = 5 + inner.length;
+    const head = this.#snapshotHead();
+    const bytes = new Uint8Array(head.length + inner.length);
+    bytes.set(head);
+    bytes.set(inner, head.length);
+    return bytes;
+  }
+
+  /** The same in steps; undefined where the machine within has none. */
+  stepwiseSnapshot(): Iterator<void, Uint8Array> | undefined {
+    return this.#machine.snapshotSteps?.(this.#snapshotHead());
+  }
+
+  /** What comes before the snapshot of the machine within. */
+  #snapshotHead(): Uint8Array {
+    let length = 5;
     for (const { answers } of this.#sessions.values()) {
       length += 14;
       for (const answer of answers.values()) length += 8 + answer.length;
@@ -147,7 +161,6 @@ export class Sessions implements StateMachine<SessionAnswer> {
         at += 8 + answer.length;
       }
     }
-    bytes.set(inner, at);
     return bytes;
   }
 

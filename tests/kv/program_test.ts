@@ -129,7 +129,7 @@ describe("kv.ts lock", () => {
     await holder.said(/held/, "stdout");
     const late = await kv("lock", at, "a", "--timeout", "0.1", "--", "true");
     assertEquals(late.code, 4);
-    assertStringIncludes(late.stderr, "a is locked by somebody else");
+    assertStringIncludes(late.stderr, "the lock a was not free in time");
     const next = new Script("kv.ts", ["lock", at, "a", "--", "sh", "-c", "echo mine"]);
     holder.kill("SIGTERM");
     assertEquals(await holder.exit(), 143);

@@ -82,6 +82,16 @@ describe("openStore", () => {
     assertEquals((await seen)!.text, Array.from({ length: 500 }, (_, i) => `${i};`).join(""));
   });
 
+  test("makes many large calls at once, more than a connection takes", async () => {
+    const { store } = await opened();
+    const value = new Uint8Array(300_000).fill(9);
+    const keys = Array.from({ length: 60 }, (_, i) => `large ${i}`);
+    await Promise.all(keys.map((key) => store.put(key, value)));
+    const found = await Promise.all(keys.map((key) => store.get(key)));
+    assert(found.every((one) => Buffer.compare(one!.value, value) === 0));
+    assertEquals((await Array.fromAsync(store.list("large"))).length, 60);
+  });
+
   test("watches from now on, or from a revision, in order", async () => {
     const { store } = await opened();
     await store.put("a1", "1");
@@ -116,7 +126,7 @@ describe("openStore", () => {
     const late = await assertRejects(
       () => other.lock("job", { timeoutMs: 50 }),
       StoreError,
-      "job is locked by somebody else",
+      "the lock job was not free in time",
     );
     assertEquals(late.code, "TIMED_OUT");
     const next = other.lock("job");

@@ -215,6 +215,31 @@ describe("a store", () => {
     assertEquals(apply(store, { kind: "whole", upload: 12 }), incomplete);
   });
 
+  test("makes a snapshot in steps of what it was, whatever is changed between them", () => {
+    for (let seed = 1; seed <= 10; seed++) {
+      const random = seededRandom(seed, 5);
+      const store = new Store();
+      const value = new Uint8Array(20_000);
+      for (let i = 0; i < 1200; i++) {
+        const key = `${integerBetween(random, 0, 99)} ${i % 600}`;
+        apply(store, { kind: "put", change: { key, at: undefined, value, lease: 0 } }, i + 1);
+      }
+      const expected = store.snapshot();
+      const steps = store.snapshotSteps(new Uint8Array([1, 2]));
+      for (let count = 0; ; count++) {
+        for (let i = 0; i < 20; i++) apply(store, drawnCommand(random, store, count * 20 + i));
+        const keys = store.list("", "").items.map(({ key }) => key);
+        for (const key of keys.filter(() => chance(random, 0.02))) apply(store, del(key));
+        const step = steps.next();
+        if (step.done !== true) continue;
+        assert(count > 10, `it took ${count} steps`);
+        assert(Buffer.compare(step.value.subarray(2), expected) === 0, `seed ${seed}`);
+        break;
+      }
+      assert(Buffer.compare(store.snapshot(), expected) !== 0, "the store has changed");
+    }
+  });
+
   test("does not change when a snapshot cannot be read", () => {
     const store = new Store();
     apply(store, put("x", "1"));
