@@ -342,7 +342,11 @@ export class ClientCore implements Machine<ClientInput, ClientEffect> {
   }
 
   #denied(id: number, why: Denial, leader: string, nowMs: Millis): void {
-    if (this.#watches.has(id)) return this.#watches.denied(id, why);
+    if (this.#watches.has(id)) {
+      if (why === "no leader") this.#goTo ??= leader;
+      else this.#watches.denied(id, why);
+      return;
+    }
     const isOpening = id === this.#opening && id !== 0;
     const entry = this.#sent.get(id);
     if (entry === undefined && !isOpening) return;

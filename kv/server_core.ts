@@ -40,6 +40,9 @@ type Waiting =
   | "start"
   | "beat";
 
+/** A server that could not confirm so many beats sends its watches elsewhere. */
+const BEATS_LOST_MAX = 2;
+
 /** See the module. */
 export class ServerCore implements Machine<ServerInput, ServerEffect> {
   readonly #store: Store;
@@ -57,6 +60,8 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
   #leader = "";
   /** When it is asked again whether this new leader's state has all that there was before. */
   #startAtMs: Millis | undefined;
+  /** Beats for watches, one after the other, that could not be confirmed. */
+  #beatsLost = 0;
   /** Messages that made no sense. */
   malformed = 0;
 
@@ -255,6 +260,10 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
   #failed(ticket: number, why: Denial, leader: string, nowMs: Millis): void {
     const waiting = this.#take(ticket);
     if (leader !== "") this.#leader = leader;
+    if (waiting === "beat" && ++this.#beatsLost >= BEATS_LOST_MAX) {
+      // It may be cut off, or belong to the cluster no more: others can serve them.
+      this.#watches.turnAway((client, id) => this.#deny(client, id, "no leader"));
+    }
     if (waiting === "keeper") this.#keeper.retry(nowMs);
     if (waiting === "start" && this.#isLeader) this.#startAtMs = nowMs + LOOK_MS;
     if (typeof waiting === "object") this.#deny(waiting.client, waiting.request.id, why);
@@ -262,7 +271,10 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
 
   #readable(ticket: number, nowMs: Millis): void {
     const waiting = this.#take(ticket);
-    if (waiting === "beat") return this.#watches.beat();
+    if (waiting === "beat") {
+      this.#beatsLost = 0;
+      return this.#watches.beat();
+    }
     if (waiting === "start") {
       if (this.#isLeader) this.#keeper.start(nowMs);
       return;

@@ -65,6 +65,14 @@ export class Watches {
     this.#clients.delete(client);
   }
 
+  /** Lets go of all watches; `tell` is called for each. */
+  turnAway(tell: (client: ClientId, id: number) => void): void {
+    for (const [client, watches] of this.#clients) {
+      for (const id of watches.keys()) tell(client, id);
+    }
+    this.#clients.clear();
+  }
+
   /** The client takes another message. */
   seen(client: ClientId, id: number): void {
     const watch = this.#clients.get(client)?.get(id);

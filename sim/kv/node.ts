@@ -191,6 +191,12 @@ export class KvNode {
     this.#tellRaft({ kind: "transfer", id: 0, to });
   }
 
+  /** Asks it to make these the members. */
+  change(voters: readonly NodeId[]): void {
+    if (voters.length === 0) return;
+    this.#tellRaft({ kind: "change", id: 0, voters, learners: [] });
+  }
+
   receive(from: NodeId, message: Message): void {
     this.#tellRaft({ kind: "message", from, message });
   }

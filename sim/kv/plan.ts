@@ -26,7 +26,8 @@ export type KvDeed =
   | "mend"
   | "diskFull"
   | "diskFails"
-  | "transfer";
+  | "transfer"
+  | "change";
 
 /** Everything that a run is told. */
 export interface KvPlan {
@@ -62,6 +63,7 @@ const WEIGHTS: Readonly<Record<KvDeed, number>> = {
   diskFull: 1,
   diskFails: 1,
   transfer: 2,
+  change: 2,
 };
 
 /** Draws the plan of a seed. */

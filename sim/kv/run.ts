@@ -21,7 +21,7 @@ const SETTLE_MS = 12_000;
 const LEASE_SLACK_MS = 1000;
 const SLOWEST_CLOCK = 0.8;
 /** A watch has seen everything within this, after healing. */
-const WATCH_MS = 5000;
+const WATCH_MS = 8000;
 
 /** The store, message by message. */
 export const KV: Harness = {
@@ -171,6 +171,8 @@ class KvRun implements Run {
         return;
       case "transfer":
         return world.node(leader).transfer(dice.chance(0.3) ? 0 : id);
+      case "change":
+        return world.node(leader).change(world.ids.filter(() => dice.chance(0.7)));
     }
   }
 

@@ -1,0 +1,99 @@
+/** Faults that the tests of kv/ must notice; `bun run tools/mutants.ts kv`. */
+import type { Mutant } from "../../tools/mutants.ts";
+
+const client = "kv/client_core.ts";
+const entry = "kv/client_entry.ts";
+const keeper = "kv/keeper.ts";
+const linearize = "kv/linearize.ts";
+const model = "kv/kv_model.ts";
+const server = "kv/server_core.ts";
+const sorted = "kv/sorted.ts";
+const store = "kv/store.ts";
+const watches = "kv/watches.ts";
+
+export const MUTANTS: readonly Mutant[] = [
+  {
+    file: linearize,
+    line: "if (one.from === from && this.#isSet(one) && this.#model.equal(one.state, state)) {",
+    becomes: "if (one.from === from && this.#isSet(one)) {",
+    breaks: "the checker gives up a set of operations after one of the states that they lead to",
+  },
+  {
+    file: linearize,
+    line: "entries.sort((a, b) => a.atMs - b.atMs || a.entry - b.entry);",
+    becomes: "entries.sort((a, b) => a.atMs - b.atMs || b.entry - a.entry);",
+    breaks: "operations that touch do not overlap",
+  },
+  {
+    file: model,
+    line: 'if (op.kind === "delete") return { value: null, version: cell.version };',
+    becomes: 'if (op.kind === "delete") return { value: null, version: 0 };',
+    breaks: "the model forgets the version of what is deleted",
+  },
+  {
+    file: sorted,
+    line: "chunk.items = chunk.items.slice();",
+    becomes: "",
+    breaks: "what changes while a snapshot is made gets into it",
+  },
+  {
+    file: store,
+    line: "this.#tombstones.set(key, { version: last, revision });",
+    becomes: "",
+    breaks: "a key that is made again begins anew",
+  },
+  {
+    file: store,
+    line: "for (const key of [...lease.keys].sort()) {",
+    becomes: "for (const key of lease.keys) {",
+    breaks: "nodes end a lease's keys in different orders, once one has restored a snapshot",
+  },
+  {
+    file: store,
+    line: "this.changes.restart(this.#revision);",
+    becomes: "",
+    breaks: "a watch skips what came by a snapshot",
+  },
+  {
+    file: keeper,
+    line: "this.#leases.set(lease, nowMs + ttlMs);",
+    becomes: "",
+    breaks: "leases of before live for ever under a new leader",
+  },
+  {
+    file: keeper,
+    line: "if (atMs === Infinity) this.#leases.set(lease, nowMs);",
+    becomes: "",
+    breaks: "a lease whose end was not replicated lives for ever",
+  },
+  {
+    file: server,
+    line: "if (isLeader === this.#isLeader) return;",
+    becomes: "this.#isLeader = isLeader; return;",
+    breaks: "a new leader looks after no leases",
+  },
+  {
+    file: watches,
+    line: "if (watch === undefined || watch.ahead === 0) return;",
+    becomes: "return;",
+    breaks: "a watch stalls behind 16 messages",
+  },
+  {
+    file: client,
+    line: 'if (why === "unsure") entry.isDoubtful = true;',
+    becomes: "",
+    breaks: "what may have been done is said not to have been",
+  },
+  {
+    file: client,
+    line: "this.#sortIdle();",
+    becomes: "",
+    breaks: "what is sent again is sent out of order",
+  },
+  {
+    file: entry,
+    line: 'return call.kind !== "write" || (!isDoubtful && messageId === 0);',
+    becomes: 'return call.kind !== "write" || !isDoubtful;',
+    breaks: "a write that is under way is said not to have been done",
+  },
+];
