@@ -19,8 +19,9 @@ export interface StateMachine<Answer = Uint8Array> {
   /** The whole state as bytes that `restore` takes. */
   snapshot(): Uint8Array;
   /**
-   * What `snapshot` would give now, behind `prefix`, in steps of a few milliseconds: commands may be
-   * applied between them. A state that may become large has it, so that nobody waits for the whole.
+   * What `snapshot` would give now, behind `prefix`, in steps of a few milliseconds: commands may
+   * be applied between them. A state that may become large has it, so that nobody waits for the
+   * whole.
    */
   snapshotSteps?(prefix: Uint8Array): Iterator<void, Uint8Array>;
   /**
