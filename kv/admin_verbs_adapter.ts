@@ -4,7 +4,7 @@
  * @module
  */
 import { UsageError } from "../run/errors.ts";
-import { wholeNumber } from "../run/flags.ts";
+import { seconds, wholeNumber } from "../run/flags.ts";
 import { printResult } from "../run/output.ts";
 import { openStore } from "./open_adapter.ts";
 import {
@@ -57,7 +57,7 @@ it keeps. Exit 4: no server answered.`,
   },
   run: async (line) => {
     const text = line.flag("timeout");
-    const timeoutMs = text === undefined ? STATUS_MS : Number(text) * 1000;
+    const timeoutMs = text === undefined ? STATUS_MS : seconds("--timeout", text);
     const asked = serversOf(line.positionals[0]!);
     const found = await Promise.all(asked.map((server) => statusOf(server, timeoutMs)));
     const known = new Map<string, Status | undefined>(asked.map((server, i) => [server, found[i]]));

@@ -6,7 +6,7 @@
 import { readablePlural } from "../base/text.ts";
 import type { CommandLine, Usage } from "../run/args.ts";
 import { UsageError } from "../run/errors.ts";
-import { wholeNumber } from "../run/flags.ts";
+import { seconds, wholeNumber } from "../run/flags.ts";
 import { printResult } from "../run/output.ts";
 import { onSignal } from "../run/signals.ts";
 import { PAGE_KEYS_MAX } from "./limits.ts";
@@ -225,7 +225,7 @@ REVISION put VERSION KEY, or REVISION delete VERSION KEY; with --json values too
     const timeout = line.flag("timeout");
     const over = new AbortController();
     onSignal(async () => over.abort());
-    if (timeout !== undefined) setTimeout(() => over.abort(), Number(timeout) * 1000);
+    if (timeout !== undefined) setTimeout(() => over.abort(), seconds("--timeout", timeout));
     return await withStore(line, async (store) => {
       const changes = store.watch(line.positionals[1] ?? "", { after: from, signal: over.signal });
       for await (const { revision, keyBytes, value, version } of changes) {

@@ -22,6 +22,8 @@ export const EXIT_NO = 3;
 /** It may have been done, or the time is over. */
 export const EXIT_UNKNOWN = 4;
 
+/** A store that cannot be reached for so long is worth a line. */
+const WAITING_MS = 2000;
 /** How long a goodbye may take. */
 const GOODBYE_MS = 300;
 
@@ -58,11 +60,16 @@ export async function withStore(
     servers: serversOf(line.positionals[0]!),
     ...(timeoutMs !== undefined && { timeoutMs }),
   });
+  // Without a time limit it goes on trying; a person should know why nothing happens.
+  const waiting = setTimeout(() => {
+    if (store.client.trouble !== "") say(`waiting: ${store.client.trouble}`);
+  }, WAITING_MS);
   try {
     return await work(store);
   } catch (error) {
     return endOf(error);
   } finally {
+    clearTimeout(waiting);
     // A server that is gone does not say goodbye.
     await Promise.race([store.close(), Bun.sleep(GOODBYE_MS)]);
   }
