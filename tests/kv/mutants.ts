@@ -86,7 +86,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     file: client,
-    line: "this.#sortIdle();",
+    line: "this.#idleWrites.sort((a, b) => a.id - b.id);",
     becomes: "",
     breaks: "what is sent again is sent out of order",
   },
