@@ -206,6 +206,13 @@ describe("checkHistory", () => {
     assertEquals(checkHistory(twice).verdict, "not linearizable");
   });
 
+  test("takes operations that touch for overlapping", () => {
+    const touching = [put(1, "x", "a", 0, 5), get(2, "x", null, 5), get(3, "x", "a", 6)];
+    assertEquals(checkHistory(touching).verdict, "linearizable");
+    const apart = [put(1, "x", "a", 0, 5), get(2, "x", null, 5.1)];
+    assertEquals(checkHistory(apart).verdict, "not linearizable");
+  });
+
   test("lets a deleted key go on above its last version", () => {
     const at = (op: KvOp, callMs: number) => ({ client: 1, op, callMs, returnMs: callMs + 1 });
     const made = (version: number): KvOp => {

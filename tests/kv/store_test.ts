@@ -172,6 +172,23 @@ describe("a store", () => {
     assertEquals(fill("last").kind, "done");
   });
 
+  test("ends a lease's keys in one order on every node, whatever it restored", () => {
+    const store = new Store();
+    const { lease } = apply(store, { kind: "lease", ttlMs: 1000 }, 7) as { lease: number };
+    for (const key of ["z", "m", "a"]) apply(store, put(key, "v", undefined, lease));
+    const other = new Store();
+    other.restore(store.snapshot());
+    const { revision } = store;
+    for (const one of [store, other]) {
+      apply(one, { kind: "expire", leases: [lease] });
+      const { events } = one.changes.after(revision, "", 9, Infinity)!;
+      assertEquals(
+        events.map(({ key }) => key),
+        ["a", "m", "z"],
+      );
+    }
+  });
+
   test("puts parts together, through snapshots, and refuses what is not whole", () => {
     const large = encodeCommand(put("x", "v".repeat(250)));
     const size = large.length;

@@ -1,0 +1,94 @@
+/** What a client's core says of calls that are given up. */
+import { describe, test } from "bun:test";
+import { assertEquals } from "@std/assert";
+import { seededRandom } from "../../base/random.ts";
+import { ClientCore } from "../../kv/client_core.ts";
+import type { CallOutcome, ClientInput } from "../../kv/client_types.ts";
+import { decodeRequest, type Denial, encodeReply, type Request } from "../../kv/messages.ts";
+
+/** A core whose server is the test. */
+class Desk {
+  readonly core = new ClientCore({ servers: ["a", "b"], random: seededRandom(1) });
+  readonly requests: Request[] = [];
+  readonly outcomes: CallOutcome[] = [];
+  nowMs = 0;
+
+  tell(input: ClientInput | { kind: "wake" }): void {
+    this.core.handle(input, this.nowMs);
+    for (let effect = this.core.poll(); effect; effect = this.core.poll()) {
+      if (effect.kind === "dial") this.tell({ kind: "connected" });
+      if (effect.kind === "done") this.outcomes.push(effect.outcome);
+      if (effect.kind !== "send") continue;
+      const request = decodeRequest(effect.bytes)!;
+      this.requests.push(request);
+      if (request.kind === "open") this.reply({ kind: "opened", id: request.id, session: 5 });
+    }
+  }
+
+  reply(reply: Parameters<typeof encodeReply>[0]): void {
+    this.tell({ kind: "payload", bytes: encodeReply(reply) });
+  }
+
+  /** Denies the last request. */
+  deny(why: Denial): void {
+    const { id } = this.requests.at(-1) as Request & { readonly id: number };
+    this.reply({ kind: "denied", id, why, leader: "" });
+  }
+
+  put(id: number, deadlineMs?: number): void {
+    const change = { key: "x", at: undefined, value: new Uint8Array(1), lease: 0 };
+    const call = { kind: "write", isBare: false, command: { kind: "put", change } } as const;
+    this.tell({ kind: "call", id, call, deadlineMs });
+  }
+
+  /** Time passes, up to `ms`. */
+  until(ms: number): void {
+    for (; this.nowMs <= ms; this.nowMs += 10) this.tell({ kind: "wake" });
+  }
+}
+
+describe("a write that is given up", () => {
+  test("is unknown while it is under way", () => {
+    const desk = new Desk();
+    desk.put(1, 100);
+    desk.until(150);
+    assertEquals(desk.outcomes, [{ failure: "unknown" }]);
+  });
+
+  test("is unknown when a server was not sure of it", () => {
+    const desk = new Desk();
+    desk.put(1, 100);
+    desk.deny("unsure");
+    // Before it is sent again.
+    desk.nowMs = 101;
+    desk.tell({ kind: "abort", id: 1 });
+    assertEquals(desk.outcomes, [{ failure: "unknown" }]);
+  });
+
+  test("was not done when a server certainly did not; its number is used up by nothing", () => {
+    const desk = new Desk();
+    desk.put(1);
+    desk.deny("overloaded");
+    desk.tell({ kind: "abort", id: 1 });
+    assertEquals(desk.outcomes, [{ failure: "aborted" }]);
+    desk.until(1000);
+    const last = desk.requests.at(-1) as Request & { readonly kind: "write" };
+    assertEquals([last.number, last.command.length < 5], [1, true]);
+    desk.put(2);
+    const next = desk.requests.at(-1) as Request & { readonly kind: "write" };
+    assertEquals([next.number, next.lowest], [2, 1]);
+  });
+
+  test("goes into a new session when the old one ended before it was done, else is unknown", () => {
+    const desk = new Desk();
+    desk.put(1);
+    desk.deny("unknown session");
+    desk.until(500);
+    const kinds = desk.requests.map(({ kind }) => kind);
+    assertEquals(kinds, ["open", "write", "open", "write"]);
+    desk.tell({ kind: "gone" });
+    desk.until(1000);
+    desk.deny("unknown session");
+    assertEquals(desk.outcomes, [{ failure: "unknown" }]);
+  });
+});
