@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { COORDINATOR } from "./coordinator/run.ts";
 import type { Harness } from "./engine/harness.ts";
 import { FLEET } from "./fleet/run.ts";
 import { KV } from "./kv/run.ts";
@@ -13,7 +14,15 @@ import { RAFT } from "./raft/run.ts";
 import { RAFT_NODES } from "./raft/whole_run.ts";
 
 /** All of them, in the order in which they run. */
-export const HARNESSES: readonly Harness[] = [LSP, FLEET, RAFT, RAFT_NODES, KV, MAPREDUCE];
+export const HARNESSES: readonly Harness[] = [
+  LSP,
+  FLEET,
+  RAFT,
+  RAFT_NODES,
+  KV,
+  MAPREDUCE,
+  COORDINATOR,
+];
 
 /** The harness of that name; or all whose names begin with it: `raft` has two. */
 export function harnessesNamed(name: string): readonly Harness[] {

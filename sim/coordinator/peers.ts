@@ -1,0 +1,206 @@
+/**
+ * Miners and clients of the coordinator's simulation: the real cores on connections that end when
+ * the server does.
+ *
+ * @module
+ */
+import type { Millis } from "../../base/machine.ts";
+import { seededRandom } from "../../base/random.ts";
+import { ClientCore } from "../../client/core.ts";
+import type { ClientEffect, ClientInput } from "../../client/types.ts";
+import { MinerCore } from "../../miner/core.ts";
+import type { MinerEffect, MinerInput } from "../../miner/types.ts";
+import { decodeMessage, encodeMessage } from "../../work/wire.ts";
+import { Computer } from "../engine/computer.ts";
+import { Process } from "../engine/process.ts";
+import { demand } from "../engine/trace.ts";
+import { cheapHash, messageOf } from "../fleet/cheap_hash.ts";
+import { PoolModel } from "../fleet/pool_model.ts";
+import type { Errand } from "./oracle.ts";
+import type { JobPlan } from "./plan.ts";
+import type { CoordinatorWorld, Peer } from "./world.ts";
+
+/** A miner's process, until it crashes. */
+export class MinerPeer implements Peer {
+  readonly #world: CoordinatorWorld;
+  readonly #process: Process<MinerInput, MinerEffect>;
+  readonly #pool: PoolModel;
+  readonly #computer: Computer;
+  #connId: number | undefined;
+
+  constructor(world: CoordinatorWorld, name: string, rate: number, stream: number) {
+    this.#world = world;
+    this.#computer = new Computer({ name, loop: world.loop });
+    this.#process = new Process({
+      computer: this.#computer,
+      core: new MinerCore({ random: seededRandom(world.seed, stream), name }),
+      carryOut: (effect) => this.#carryOut(effect),
+    });
+    const hashed = (message: string, lower: bigint, upper: bigint): void =>
+      world.oracle.hashed(message, lower, upper);
+    this.#pool = new PoolModel(world.loop, rate, (event) => this.#process.tell(event), hashed);
+    this.#process.tell({ kind: "wake" });
+    this.#process.tell({ kind: "pool", threads: 1, rate, label: name });
+  }
+
+  crash(): void {
+    this.#pool.crash();
+    this.#computer.crash();
+    if (this.#connId !== undefined) this.#world.left(this.#connId);
+    this.#connId = undefined;
+  }
+
+  connected(connId: number): void {
+    this.#connId = connId;
+    this.#process.tell({ kind: "connected", wire: "cbor" });
+  }
+
+  received(payload: Uint8Array): void {
+    this.#process.tell({ kind: "payload", payload });
+  }
+
+  gone(): void {
+    this.#connId = undefined;
+    this.#process.tell({ kind: "gone", reason: "the server fell silent" });
+  }
+
+  #carryOut(effect: MinerEffect): void {
+    switch (effect.kind) {
+      case "dial":
+        return this.#world.dial(this);
+      case "write":
+        if (this.#connId !== undefined) this.#world.hear(this.#connId, effect.payload);
+        return;
+      case "start":
+      case "shrink":
+      case "stop":
+        return this.#pool.handle(effect);
+      default:
+    }
+  }
+}
+
+/** A client with one job, which waits for it, or leaves and comes back for the answer. */
+export class ClientPeer implements Peer {
+  readonly errand: Errand;
+  readonly #world: CoordinatorWorld;
+  readonly #computer: Computer;
+  readonly #plan: JobPlan;
+  readonly #stream: number;
+  #process: Process<ClientInput, ClientEffect> | undefined;
+  #connId: number | undefined;
+  #submits = 0;
+  #lives = 0;
+  #hasLeft = false;
+
+  constructor(world: CoordinatorWorld, name: string, plan: JobPlan, stream: number) {
+    this.#world = world;
+    this.#plan = plan;
+    this.#stream = stream;
+    this.#computer = new Computer({ name, loop: world.loop });
+    const { lower, upper, backAfterMs } = plan;
+    this.errand = world.oracle.add(name, lower, upper, backAfterMs !== undefined);
+    world.loop.at(plan.atMs, () => this.#begin());
+  }
+
+  connected(connId: number): void {
+    this.#connId = connId;
+    this.#process?.tell({ kind: "connected", wire: "cbor" });
+  }
+
+  received(payload: Uint8Array): void {
+    this.#process?.tell({ kind: "payload", payload });
+  }
+
+  gone(): void {
+    this.#connId = undefined;
+    this.#process?.tell({ kind: "gone", reason: "the server fell silent" });
+  }
+
+  overheard(payload: Uint8Array): void {
+    const message = decodeMessage(payload);
+    demand(typeof message !== "string", () => `the server said what nobody understands`);
+    if (message.kind === "answer") this.#world.oracle.answered(this.errand, message.best);
+    else if (message.kind === "accepted") this.#world.oracle.told(this.errand, message.id);
+  }
+
+  /** A process of its own, with a session of its own: the first submits, one after it attaches. */
+  #begin(): void {
+    const { world, errand } = { world: this.#world, errand: this.errand };
+    const random = seededRandom(world.seed, this.#stream + this.#lives++);
+    const session = (BigInt(random()) << 32n) | BigInt(random());
+    const hash: typeof cheapHashOf = cheapHashOf;
+    this.#process = new Process({
+      computer: this.#computer,
+      core: new ClientCore({ session, random, hash }),
+      carryOut: (effect) => this.#carryOut(effect),
+    });
+    const { lower, upper, message: subject } = errand;
+    const detached = errand.isKept;
+    if (this.#hasLeft) this.#process.tell({ kind: "attach", job: 1, id: errand.id });
+    else {
+      const work = { subject, lower, upper };
+      this.#process.tell({ kind: "submit", job: 1, work, detached });
+    }
+    world.dial(this);
+  }
+
+  #carryOut(effect: ClientEffect): void {
+    switch (effect.kind) {
+      case "dial":
+        return this.#world.dial(this);
+      case "write":
+        return this.#write(effect.payload);
+      case "accepted":
+        if (this.errand.isKept && !this.#hasLeft) this.#leave();
+        return;
+      case "answer":
+        this.errand.isOver = true;
+        return;
+      case "refused":
+        return this.#refused(effect.reason);
+      case "disconnected":
+        // It never had a connection: somebody starts it again.
+        this.#world.loop.after(200, () => this.#begin());
+        return;
+      default:
+    }
+  }
+
+  #write(payload: Uint8Array): void {
+    if (this.#connId === undefined) return;
+    const message = decodeMessage(payload);
+    if (typeof message !== "string" && message.kind === "submit") {
+      const isAgain = this.#submits++ > 0;
+      if (isAgain && this.#world.plant === "second-run") {
+        const job = message.job + this.#submits;
+        return this.#world.hear(this.#connId, encodeMessage({ ...message, job }));
+      }
+    }
+    this.#world.hear(this.#connId, payload);
+  }
+
+  /** Its process ends, without a word; another one comes later. */
+  #leave(): void {
+    this.#hasLeft = true;
+    this.#process?.crash();
+    this.#process = undefined;
+    if (this.#connId !== undefined) this.#world.left(this.#connId);
+    this.#connId = undefined;
+    this.#world.loop.after(this.#plan.backAfterMs ?? 0, () => this.#begin());
+  }
+
+  /** A full disk takes no new jobs: it asks again. Nothing else is refused. */
+  #refused(reason: string): void {
+    demand(reason.includes("cannot keep new jobs now"), () => `${this.errand.message}: ${reason}`);
+    const againMs: Millis = 500;
+    this.#world.loop.after(againMs, () => {
+      if (this.#connId !== undefined) this.#world.left(this.#connId);
+      this.#connId = undefined;
+      this.#begin();
+    });
+  }
+}
+
+const cheapHashOf = (subject: string | Uint8Array, nonce: bigint): bigint =>
+  cheapHash(messageOf(subject), nonce);

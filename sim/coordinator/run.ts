@@ -1,0 +1,142 @@
+/**
+ * One seed of the coordinator's simulation: the real server core with its table on a real node's
+ * log, on a simulated disk, with real miner and client cores. The server crashes and comes back, its
+ * disk is slow, fails and runs full. No accepted job is lost, none is answered twice differently or
+ * runs twice, every answer is true, nothing is kept as searched that was not, and after healing
+ * every job is answered within a bound.
+ *
+ * @module
+ */
+import type { Millis } from "../../base/machine.ts";
+import { CALM_DISK } from "../engine/disk.ts";
+import type { Harness, Run } from "../engine/harness.ts";
+import { demand, type Transcript } from "../engine/trace.ts";
+import { ClientPeer, MinerPeer } from "./peers.ts";
+import { COORDINATOR_PLANTS, type CoordinatorPlant } from "./plants.ts";
+import type { CoordinatorPlan } from "./plan.ts";
+import { CoordinatorWorld } from "./world.ts";
+
+const STEPS_MAX = 3_000_000;
+const LOOK_MS = 10;
+/** Miners wait up to 10 s before they dial again; clients up to 2 s. */
+const SETTLE_MS = 15_000;
+/** How often the server may have to work a job's part again, by count of its crashes. */
+const AGAIN_SECONDS = 1.5;
+
+/** The coordinator. */
+export const COORDINATOR: Harness = {
+  name: "coordinator",
+  about: "a server that crashes and keeps its jobs, on a simulated disk",
+  plants: COORDINATOR_PLANTS,
+  prepare: (seed, plant, transcript) =>
+    new CoordinatorRun(seed, plant as CoordinatorPlant | undefined, transcript),
+};
+
+class CoordinatorRun implements Run {
+  readonly #world: CoordinatorWorld;
+  readonly #clients: ClientPeer[];
+  #answeredMs = 0;
+
+  constructor(
+    seed: number,
+    plant: CoordinatorPlant | undefined,
+    transcript: Transcript | undefined,
+  ) {
+    this.#world = new CoordinatorWorld(seed, plant, transcript);
+    const jobs = this.plan.clients.flat();
+    this.#clients = jobs.map(
+      (job, i) => new ClientPeer(this.#world, `job ${i} of seed ${seed}`, job, 10_000 + i * 1000),
+    );
+  }
+
+  get plan(): CoordinatorPlan {
+    return this.#world.plan;
+  }
+
+  run(): void {
+    const world = this.#world;
+    const { miners, crashes, fullMs, fullForMs, faultyMs } = this.plan;
+    world.start();
+    for (const [i, { noncesPerSecond, crashMs }] of miners.entries()) {
+      const miner = new MinerPeer(world, `miner${i}`, noncesPerSecond, 2000 + i);
+      if (crashMs === Infinity) continue;
+      world.loop.at(crashMs, () => {
+        miner.crash();
+        world.loop.after(500, () => void new MinerPeer(world, `m${i}`, noncesPerSecond, 3000 + i));
+      });
+    }
+    for (const { atMs, downMs, isPowerCut } of crashes) {
+      world.loop.at(atMs, () => world.crash(downMs, isPowerCut));
+    }
+    if (fullMs < Infinity) this.#fill(fullMs, fullForMs);
+    this.#runFor(faultyMs);
+    world.disk.faults = CALM_DISK;
+    world.start();
+    this.#finish();
+  }
+
+  counts(): Record<string, number> {
+    const errands = [...this.#world.oracle.errands.values()];
+    return {
+      events: this.#world.loop.steps,
+      jobs: errands.length,
+      answered: errands.filter(({ isOver }) => isOver).length,
+      crashes: this.#world.crashes,
+      lives: this.#world.lives,
+      virtualSeconds: Math.round(this.#world.loop.nowMs / 1000),
+      answeredSeconds: Math.round(this.#answeredMs / 1000),
+    };
+  }
+
+  /** For a while now and then a write finds no space. */
+  #fill(fromMs: Millis, forMs: Millis): void {
+    const { loop, disk } = this.#world;
+    for (let atMs = fromMs; atMs < fromMs + forMs; atMs += 100) {
+      loop.at(atMs, () => (disk.failNext = { op: "zeros", file: "spare", isFull: true }));
+    }
+    loop.at(fromMs + forMs, () => (disk.failNext = undefined));
+  }
+
+  #runFor(ms: Millis): void {
+    this.#world.loop.runUntil(this.#world.loop.nowMs + ms, () => {}, STEPS_MAX);
+  }
+
+  #finish(): void {
+    const { loop } = this.#world;
+    const beganMs = loop.nowMs;
+    const boundMs = this.#boundMs();
+    while (this.#clients.some(({ errand }) => !errand.isOver)) {
+      this.#answeredMs = loop.nowMs - beganMs;
+      const late = this.#clients.find(({ errand }) => !errand.isOver)!;
+      demand(
+        this.#answeredMs <= boundMs,
+        () => `${late.errand.message}: not answered ${(boundMs / 1000).toFixed(1)} s after healing`,
+      );
+      this.#runFor(LOOK_MS);
+    }
+    this.#demandLittleAgain();
+  }
+
+  #boundMs(): Millis {
+    const { miners, clients } = this.plan;
+    const rate = miners.reduce((sum, { noncesPerSecond }) => sum + noncesPerSecond, 0);
+    const nonces = clients.flat().reduce((sum, { lower, upper }) => sum + Number(upper - lower), 0);
+    return SETTLE_MS + (2000 * nonces) / rate;
+  }
+
+  /**
+   * What was searched again: of each crash, what was reported since the last batch was durable and
+   * what was under way; of each miner's crash and of probes, what that costs without any.
+   */
+  #demandLittleAgain(): void {
+    const { miners, isDiskCalm } = this.plan;
+    if (!isDiskCalm) return;
+    const rate = miners.reduce((sum, { noncesPerSecond }) => sum + noncesPerSecond, 0);
+    const lost = miners.filter(({ crashMs }) => crashMs < Infinity).length;
+    const mostSeconds = AGAIN_SECONDS * (this.#world.crashes + lost);
+    const errands = [...this.#world.oracle.errands.values()];
+    const again = errands.reduce((sum, { hashedAgain }) => sum + Number(hashedAgain), 0);
+    const most = mostSeconds * rate + 200_000 * (1 + this.#world.crashes) * miners.length;
+    demand(again <= most, () => `${again} nonces were hashed again, at most ${most} are to be`);
+  }
+}

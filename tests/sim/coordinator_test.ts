@@ -1,0 +1,35 @@
+/** A server that crashes and keeps its jobs, with a simulated disk. */
+import { describe, test } from "bun:test";
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { runSeed } from "../../sim/engine/harness.ts";
+import { COORDINATOR } from "../../sim/coordinator/run.ts";
+import { expectAllGood, runSim } from "./shards.ts";
+
+const SEEDS = 300;
+const FIRST_SEED = 4_000_000;
+
+describe("the coordinator under crashes", () => {
+  test(`${SEEDS} seeds: no job is lost, runs twice or is answered wrongly`, () =>
+    expectAllGood(COORDINATOR.name, FIRST_SEED, SEEDS));
+
+  test("the runs do something: servers crash, and jobs are answered", () => {
+    const sums: Record<string, number> = {};
+    for (let seed = 1; seed <= 20; seed++) {
+      for (const [name, value] of Object.entries(runSeed(COORDINATOR, seed).counts)) {
+        sums[name] = (sums[name] ?? 0) + value;
+      }
+    }
+    assert(sums["crashes"]! > 15);
+    assert(sums["answered"]! > 50);
+  });
+
+  for (const plant of Object.keys(COORDINATOR.plants)) {
+    test(`a planted fault is caught: ${plant}`, async () => {
+      const args = ["--seed", "1", "--seeds", "40", "--only", "coordinator", "--plant", plant];
+      const { code, output } = await runSim(args);
+      assertEquals(code, 1);
+      assertStringIncludes(output, "replay: bun run sim.ts --only coordinator --seed");
+      assert(!output.includes("NOT DETERMINISTIC"));
+    });
+  }
+});
