@@ -163,6 +163,31 @@ describe("a snapshot of the table", () => {
     );
   });
 
+  test("of version 1 is read: a job and an answer, with ids, and times that begin now", async () => {
+    const file = new URL("../data/table-v1.bin", import.meta.url);
+    const table = tableFrom(await Bun.file(file).bytes());
+    const [job, answer] = [1, 2].map((number) => ({ session: 5n, number })) as [JobName, JobName];
+    const record = table.record(job)!;
+    assertEquals(
+      [record.spec.subject, record.done, record.best],
+      ["first", 100n, { hash: 7n, nonce: 3n }],
+    );
+    assertEquals(record.uncovered.intervals, [
+      { lower: 0n, end: 100n },
+      { lower: 200n, end: 1_000n },
+    ]);
+    assertEquals(table.nameOf(record.id), job);
+    const spec = { subject: "second", lower: 10n, upper: 19n, target: 9n };
+    const found = table.find(answer, spec);
+    assert(found?.kind === "answered");
+    assertEquals([found.answer.best, found.answer.met], [{ hash: 8n, nonce: 12n }, true]);
+    table.advance(1e12);
+    table.expire();
+    assertEquals(table.answerOf(answer)!.answeredMs, 1e12);
+    const again = tableFrom(snapshotOfTable(table));
+    assertEquals(snapshotOfTable(again), snapshotOfTable(table));
+  });
+
   test("that is cut off, damaged or of another version is refused in one line", () => {
     const table = new JobTable();
     submitted(table, { session: 1n, number: 1 });
