@@ -20,7 +20,7 @@ export interface JobPlan {
   readonly atMs: Millis;
   readonly lower: bigint;
   readonly upper: bigint;
-  /** Its client leaves at once, and comes back for the answer after so long; undefined: it waits. */
+  /** Its client leaves at once, and comes back after so long; undefined: it waits. */
   readonly backAfterMs: Millis | undefined;
 }
 

@@ -1,9 +1,9 @@
 /**
  * One seed of the coordinator's simulation: the real server core with its table on a real node's
- * log, on a simulated disk, with real miner and client cores. The server crashes and comes back, its
- * disk is slow, fails and runs full. No accepted job is lost, none is answered twice differently or
- * runs twice, every answer is true, nothing is kept as searched that was not, and after healing
- * every job is answered within a bound.
+ * log, on a simulated disk, with real miner and client cores. The server crashes and comes back;
+ * its disk is slow, fails and runs full. No accepted job is lost, none is answered twice
+ * differently or runs twice, every answer is true, nothing is kept as searched that was not, and
+ * after healing every job is answered within a bound.
  *
  * @module
  */

@@ -163,7 +163,7 @@ describe("a snapshot of the table", () => {
     );
   });
 
-  test("of version 1 is read: a job and an answer, with ids, and times that begin now", async () => {
+  test("of version 1 is read: with ids, and times that begin now", async () => {
     const file = new URL("../data/table-v1.bin", import.meta.url);
     const table = tableFrom(await Bun.file(file).bytes());
     const [job, answer] = [1, 2].map((number) => ({ session: 5n, number })) as [JobName, JobName];
