@@ -182,6 +182,7 @@ export const SCHEDULER_FAULTS: readonly Mutant[] = [
     "if (chunk.next >= nonce) this.#fleet.stop(chunk, nowMs);",
     "",
     "chunks above a hit go on",
+    "they are stopped with the job, when what lies below the hit is searched",
   ),
   fault(
     search,
