@@ -119,6 +119,7 @@ export const PROTOCOL_FAULTS: readonly Mutant[] = [
     "this.unproven.delete(connection);",
     "",
     "connections that are proved keep their place among the unproved",
+    "the oldest makes room, and while faults last any end may be told of a close",
   ),
   fault(
     listener,
