@@ -26,7 +26,17 @@ describe("map-reduce under simulated faults", () => {
 
   for (const plant of Object.keys(MAPREDUCE.plants)) {
     test(`a planted fault is caught: ${plant}`, async () => {
-      const args = ["--seed", "1", "--seeds", "30", "--only", "mapreduce", "--plant", plant];
+      const args = [
+        "--seed",
+        "1",
+        "--seeds",
+        "30",
+        "--only",
+        "mapreduce",
+        "--bail",
+        "--plant",
+        plant,
+      ];
       const { code, output } = await runSim(args);
       assertEquals(code, 1);
       assertStringIncludes(output, "replay: bun run sim.ts --only mapreduce --seed");

@@ -25,7 +25,17 @@ describe("the coordinator under crashes", () => {
 
   for (const plant of Object.keys(COORDINATOR.plants)) {
     test(`a planted fault is caught: ${plant}`, async () => {
-      const args = ["--seed", "1", "--seeds", "40", "--only", "coordinator", "--plant", plant];
+      const args = [
+        "--seed",
+        "1",
+        "--seeds",
+        "40",
+        "--only",
+        "coordinator",
+        "--bail",
+        "--plant",
+        plant,
+      ];
       const { code, output } = await runSim(args);
       assertEquals(code, 1);
       assertStringIncludes(output, "replay: bun run sim.ts --only coordinator --seed");
