@@ -76,8 +76,7 @@ export async function runVerb(argv: readonly string[]): Promise<number | undefin
   const arity = verb.takes.split(" ").length;
   const usage: Usage = {
     name: "client",
-    verb: name,
-    takes: verb.takes,
+    takes: `${name} ${verb.takes}`,
     count: [arity, arity],
     about: verb.about,
     flags: {
