@@ -30,10 +30,16 @@ const USAGE: Usage = {
   name: "kv",
   takes: "VERB …",
   count: [0, Infinity],
-  about: `VERB is one of ${NAMES};
-\`VERB --help\` says what it takes. \`serve\` may be left out.`,
-  flags: Object.assign({}, ...Object.values(VERBS).map(({ usage }) => usage.flags)),
+  about:
+    "A linearizable store. `VERB --help` says more of each verb; `serve`, whose flags these\n" +
+    `are, may be left out. SERVERS is HOST[:PORT][,HOST[:PORT]…].\n\n${Object.values(VERBS).map(summary).join("\n")}`,
+  flags: SERVE_VERB.usage.flags,
 };
+
+/** A line on a verb for the help: what it takes. */
+function summary({ usage: { takes } }: Verb): string {
+  return `  ${takes.replace("HOST[:PORT][,HOST[:PORT]…]", "SERVERS")}`;
+}
 
 async function main(): Promise<number> {
   const argv = process.argv.slice(2);
@@ -43,6 +49,8 @@ async function main(): Promise<number> {
   const { positionals } = readCommandLine(USAGE, argv);
   const isServe = positionals.every((word) => /^\d+$/.test(word));
   if (isServe) return await SERVE_VERB.run(readCommandLine(SERVE_VERB.usage, argv));
+  const late = positionals.find((word) => Object.hasOwn(VERBS, word));
+  if (late !== undefined) throw new UsageError(`"${late}" must be the first argument`);
   throw new UsageError(`"${positionals[0]}" is no verb, expected one of ${NAMES}`);
 }
 

@@ -235,6 +235,12 @@ function fileStarted(target: string): string | undefined {
   return /\b[\w/]+\.ts\b/.exec(scripts[target] ?? "")?.[0];
 }
 
+async function helpOf(file: string, ...verb: string[]): Promise<string> {
+  const help = new Script(file, [...verb, "--help"]);
+  assertEquals([await help.exit(), help.stderr], [0, ""], `${file} ${verb.join()} --help`);
+  return help.stdout;
+}
+
 describe("commands", () => {
   test("name scripts that are there", () => {
     assert(commands.length > 60, `${commands.length} commands`);
@@ -254,9 +260,10 @@ describe("commands", () => {
       // A tool without --help says in its source what it takes.
       helps.set(file, source.replaceAll(/^\s+"?([a-z][\w-]*)"?: \{ type: /gm, "--$1 "));
       if (!source.includes("readCommandLine(")) continue;
-      const help = new Script(file, ["--help"]);
-      assertEquals([await help.exit(), help.stderr], [0, ""], `${file} --help`);
-      helps.set(file, help.stdout);
+      const help = await helpOf(file);
+      const verbs = / VERB /.test(help) ? help.matchAll(/^ {2}([a-z]+)(?: .*)?$/gm) : [];
+      const more = await Promise.all([...verbs].map(([, verb]) => helpOf(file, verb!)));
+      helps.set(file, [help, ...more].join("\n"));
     }
     assert(helps.has("server.ts") && helps.has("bench/fleet.ts"), [...helps.keys()].join());
     const wrong = commands.flatMap(({ at, target, flags }) => {
