@@ -6,22 +6,13 @@
  */
 import { join } from "node:path";
 import { connect, listen } from "../lsp/mod.ts";
+import { linesOf } from "./processes.ts";
 import { type Goodput, jainIndex, MESSAGE_BYTES, PATH } from "./virtual_runs.ts";
 
 const WARM_UP_MS = 2000;
 const [self, relay] = ["goodput_real.ts", "relay.ts"].map((name) =>
   join(import.meta.dirname, name),
 ) as [string, string];
-
-async function* linesOf(stream: ReadableStream<Uint8Array>): AsyncIterableIterator<string> {
-  let text = "";
-  const decoder = new TextDecoder();
-  for await (const bytes of stream) {
-    const lines = (text + decoder.decode(bytes)).split("\n");
-    text = lines.pop()!;
-    yield* lines;
-  }
-}
 
 /** Runs a script; answers with its process and what it prints, line by line. */
 function start(script: string, args: readonly string[]) {

@@ -11,12 +11,13 @@
  *
  * @module
  */
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Load, LoadReport, Mode, Peer } from "./kv_load.ts";
 import { median } from "./median.ts";
 import { benchOptions, count } from "./options.ts";
+import { endAll, freePort, LoadProcess, pinned } from "./processes.ts";
 
 const CASES: readonly (readonly [Mode, number])[] = [
   ["put", 1],
@@ -32,7 +33,6 @@ const CASES: readonly (readonly [Mode, number])[] = [
   ["C", 64],
   ["F", 64],
 ];
-const TICKS_PER_SECOND = 100;
 
 const options = benchOptions(import.meta.path, {
   rounds: count(2, "rounds, each with all cases"),
@@ -40,27 +40,7 @@ const options = benchOptions(import.meta.path, {
   json: { help: "all figures as JSON" },
 });
 
-type Child = Bun.Subprocess<"pipe", "pipe", "ignore">;
-const children: Child[] = [];
 const directory = mkdtempSync(join(tmpdir(), "motherlode-bench-kv-"));
-
-function pinned(core: number, command: readonly string[]): Child {
-  const taskset = Bun.which("taskset");
-  const pin = taskset === null ? [] : [taskset, "-c", String(core)];
-  const child = Bun.spawn([...pin, ...command], {
-    stdin: "pipe",
-    stdout: "pipe",
-    stderr: "ignore",
-  });
-  children.push(child);
-  return child;
-}
-
-function freePort(): number {
-  const listener = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
-  listener.stop();
-  return listener.port;
-}
 
 interface Server {
   readonly peer: Peer;
@@ -74,7 +54,7 @@ function startServer(peer: Peer): Server | undefined {
   if (peer === "kv") {
     const source = join(import.meta.dir, "../kv.ts");
     const command = [process.execPath, source, "serve", String(port), "--data", data];
-    return { peer, port, pid: pinned(0, command).pid };
+    return { peer, port, pid: pinned(0, command, "ignore").pid };
   }
   const etcd = Bun.which("etcd");
   if (etcd === null) return undefined;
@@ -89,31 +69,11 @@ function startServer(peer: Peer): Server | undefined {
     "initial-cluster": `default=${peerUrl}`,
   };
   const words = Object.entries(flags).flatMap(([name, value]) => [`--${name}`, value]);
-  const { pid } = pinned(0, [etcd, ...words]);
+  const { pid } = pinned(0, [etcd, ...words], "ignore");
   return { peer, port, pid };
 }
 
-/** Processor time of a process so far, in seconds; NaN where /proc is not. */
-function cpuSeconds(pid: number): number {
-  try {
-    const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]!.split(" ");
-    return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
-  } catch {
-    return NaN;
-  }
-}
-
-const loader = pinned(1, [process.execPath, join(import.meta.dir, "kv_load.ts")]);
-const reports = (async function* (): AsyncGenerator<LoadReport, void, void> {
-  let text = "";
-  const decoder = new TextDecoder();
-  for await (const part of loader.stdout) {
-    text += decoder.decode(part, { stream: true });
-    const lines = text.split("\n");
-    text = lines.pop()!;
-    for (const line of lines) yield JSON.parse(line) as LoadReport;
-  }
-})();
+const loader = new LoadProcess<Load, LoadReport>(join(import.meta.dir, "kv_load.ts"), "ignore");
 
 interface Run extends LoadReport {
   readonly rate: number;
@@ -123,14 +83,9 @@ interface Run extends LoadReport {
 
 async function measured({ peer, port, pid }: Server, mode: Mode, callers: number): Promise<Run> {
   const load: Load = { peer, mode, port, callers, ms: options.number("ms") };
-  const before = cpuSeconds(pid);
-  loader.stdin.write(`${JSON.stringify(load)}\n`);
-  await loader.stdin.flush();
-  const { value: report } = await reports.next();
-  if (report === undefined) throw new Error("the callers' process has ended");
+  const { report, cpu } = await loader.run(load, pid);
   const { operations, seconds } = report;
-  const cpuMicros = ((cpuSeconds(pid) - before) / operations) * 1e6;
-  return { ...report, rate: operations / seconds, cpuMicros };
+  return { ...report, rate: operations / seconds, cpuMicros: (cpu * 1e6) / operations };
 }
 
 const servers: Server[] = [];
@@ -171,7 +126,6 @@ try {
   if (options.has("json")) for (const row of rows) console.log(JSON.stringify(row));
   else console.log(Bun.inspect.table(rows));
 } finally {
-  for (const child of children) child.kill("SIGKILL");
-  await Promise.all(children.map(({ exited }) => exited));
+  await endAll();
   rmSync(directory, { recursive: true, force: true });
 }

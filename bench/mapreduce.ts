@@ -18,6 +18,7 @@ import { join } from "node:path";
 import { writeText } from "./mapreduce_text.ts";
 import { median } from "./median.ts";
 import { benchOptions, count } from "./options.ts";
+import { cpuSeconds } from "./processes.ts";
 
 const options = benchOptions(import.meta.path, {
   mb: count(200, "size of the text in MB"),
@@ -30,8 +31,6 @@ const BARS = [
   ["fleet", "parallel", 1.5],
   ["local", "single", 1.2],
 ] as const;
-/** The unit of times in /proc on Linux. */
-const TICKS_PER_SECOND = 100;
 const SMALL_MB = 3;
 const SMALL_FILES = 8;
 
@@ -89,12 +88,7 @@ interface Took {
 
 /** Processor time of the server and the miners so far, in seconds; Linux only. */
 function fleetCpu(): number {
-  let ticks = 0;
-  for (const { pid } of children) {
-    const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(" ");
-    ticks += Number(fields[13]) + Number(fields[14]);
-  }
-  return ticks / TICKS_PER_SECOND;
+  return children.reduce((sum, { pid }) => sum + cpuSeconds(pid), 0);
 }
 
 /** Runs a command; `ofFleet`: what the fleet did meanwhile was for it. */

@@ -6,13 +6,14 @@
 import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { type CborValue, decodeCbor, encodeCbor } from "../base/mod.ts";
-import { connect, listen, type LspClient } from "../lsp/mod.ts";
+import { connect, type LspClient } from "../lsp/mod.ts";
+import { cpuSeconds, freePorts, linesOf } from "./processes.ts";
 import { NodeRequest } from "./raft_node.ts";
 
+/** A connection to a node is given up when it is silent for so long: it was killed. */
 const LOST = { epochMillis: 100, epochLimit: 6 };
 const NODE = join(import.meta.dir, "raft_node.ts");
 const LOADER = join(import.meta.dir, "etcd_load.go");
-const TICKS_PER_SECOND = 100;
 
 type Child = Bun.Subprocess<"ignore", "pipe", "pipe">;
 const children = new Set<Child>();
@@ -31,12 +32,6 @@ function spawn(command: string[], env: Record<string, string> = {}): Child {
   });
   children.add(child);
   return child;
-}
-
-async function freePorts(count: number): Promise<number[]> {
-  const listeners = await Promise.all(Array.from({ length: count }, () => listen({ port: 0 })));
-  await Promise.all(listeners.map((listener) => listener.close()));
-  return listeners.map(({ port }) => port);
 }
 
 /** A node as a process. */
@@ -61,11 +56,10 @@ export class NodeProcess {
 
   /** Processor seconds so far, and resident megabytes; Linux alone tells. */
   usage(): { cpuSeconds: number; megabytes: number } {
-    const stat = readFileSync(`/proc/${this.child.pid}/stat`, "utf8").split(") ")[1]!.split(" ");
-    const status = readFileSync(`/proc/${this.child.pid}/status`, "utf8");
+    const { pid } = this.child;
+    const status = readFileSync(`/proc/${pid}/status`, "utf8");
     const kilobytes = Number(/VmRSS:\s+(\d+)/.exec(status)![1]);
-    const ticks = Number(stat[11]) + Number(stat[12]);
-    return { cpuSeconds: ticks / TICKS_PER_SECOND, megabytes: kilobytes / 1024 };
+    return { cpuSeconds: cpuSeconds(pid), megabytes: kilobytes / 1024 };
   }
 
   async kill(): Promise<void> {
@@ -75,13 +69,7 @@ export class NodeProcess {
   }
 
   async #watch(stream: ReadableStream<Uint8Array>, tell: (line: string) => void): Promise<void> {
-    const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
-    let rest = "";
-    for await (const part of stream) {
-      const lines = (rest + decoder.decode(part, { stream: true })).split("\n");
-      rest = lines.pop()!;
-      for (const line of lines) tell(line);
-    }
+    for await (const line of linesOf(stream)) tell(line);
   }
 }
 

@@ -16,7 +16,8 @@
 import { median } from "./median.ts";
 import { benchOptions, count } from "./options.ts";
 import type { Mode, Peer } from "./textkv_load.ts";
-import { endAll, Loader, type Run, type Server, startServer } from "./textkv_servers.ts";
+import { endAll } from "./processes.ts";
+import { Loader, type Run, type Server, startServer } from "./textkv_servers.ts";
 
 const CLIENTS = [1, 10, 100];
 const MODES: readonly Mode[] = ["mix", "get", "pipelined mix"];
@@ -101,7 +102,7 @@ for (let round = 0; round < options.number("rounds"); round++) {
   const after = await loader.measure(textkv, "mix", 10);
   costs.push(beside.rate / ((before.rate + after.rate) / 2));
 }
-endAll();
+await endAll();
 
 const of = (peer: Peer, { mode, clients }: (typeof cases)[number]): Run[] =>
   runs.get(nameOf(peer, mode, clients)) ?? [];

@@ -14,7 +14,8 @@ import { readFileSync } from "node:fs";
 import { setPriority } from "node:os";
 import { median } from "./median.ts";
 import { benchOptions, count } from "./options.ts";
-import { endAll, Loader, pinned, type Server, startServer } from "./textkv_servers.ts";
+import { endAll, pinned } from "./processes.ts";
+import { Loader, type Server, startServer } from "./textkv_servers.ts";
 
 const KINDS = [
   "lines without end",
@@ -125,7 +126,7 @@ async function measureAll(rounds: number, ms: number): Promise<object[]> {
       shares.get(kind)!.push((2 * beside.rate) / (before.rate + after.rate));
     }
   }
-  endAll();
+  await endAll();
   return KINDS.map((kind) => ({
     "beside clients that are": kind,
     "others' rate": median(shares.get(kind)!).toFixed(2),

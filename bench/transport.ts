@@ -13,6 +13,7 @@
 import { join } from "node:path";
 import { median } from "./median.ts";
 import { benchOptions, count } from "./options.ts";
+import { linesOf, nextLine } from "./processes.ts";
 import type { Report } from "./transport_roles.ts";
 
 interface Case {
@@ -63,26 +64,15 @@ function start(core: number, args: string[], env: Record<string, string>) {
   });
 }
 
-async function* linesOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<string, string> {
-  let rest = "";
-  const decoder = new TextDecoder();
-  for await (const bytes of stream) {
-    const lines = (rest + decoder.decode(bytes)).split("\n");
-    rest = lines.pop()!;
-    yield* lines;
-  }
-  return "";
-}
-
 async function measure({ role, env = {} }: Case, ms: string): Promise<Run> {
   const all = { ...env, BENCH_MS: ms };
   const server = start(0, [`${role}-server`], all);
   const fromServer = linesOf(server.stdout);
-  const port = (await fromServer.next()).value.split(" ").at(-1)!;
+  const port = (await nextLine(fromServer)).split(" ").at(-1)!;
   const client = start(1, [`${role}-client`, port], all);
-  const atClient = JSON.parse((await linesOf(client.stdout).next()).value) as Report;
+  const atClient = JSON.parse(await nextLine(linesOf(client.stdout))) as Report;
   server.kill("SIGTERM");
-  const atServer = JSON.parse((await fromServer.next()).value) as Report;
+  const atServer = JSON.parse(await nextLine(fromServer)) as Report;
   await Promise.all([server.exited, client.exited]);
   return {
     // One way, what counts is what arrived.

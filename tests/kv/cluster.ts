@@ -8,6 +8,7 @@ import { assert, assertEquals } from "@std/assert";
 import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { freePorts } from "../../bench/processes.ts";
 import { integerBetween, type Random, seededRandom } from "../../base/random.ts";
 import {
   checkHistory,
@@ -23,16 +24,6 @@ import { leftovers } from "../support/leftovers.ts";
 import { Script } from "../support/processes.ts";
 
 const NODES = [1, 2, 3];
-
-/** Ports that are free now. */
-async function freePorts(count: number): Promise<number[]> {
-  const sockets = await Promise.all(
-    Array.from({ length: count }, () => Bun.udpSocket({ hostname: "127.0.0.1" })),
-  );
-  const ports = sockets.map(({ port }) => port);
-  for (const socket of sockets) socket.close();
-  return ports;
-}
 
 /** See the module. */
 export class Cluster {

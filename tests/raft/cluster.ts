@@ -4,7 +4,7 @@ import { assert } from "@std/assert";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import type { StateMachine } from "../../base/mod.ts";
-import { listen } from "../../lsp/mod.ts";
+import { freePorts } from "../../bench/processes.ts";
 import {
   type NodeId,
   openReplica,
@@ -40,13 +40,6 @@ export class Counter implements StateMachine {
 /** The sum in an answer. */
 export function sumIn(answer: Uint8Array): number {
   return new Float64Array(answer.slice().buffer)[0]!;
-}
-
-/** So many ports that nobody had a moment ago. */
-export async function freePorts(count: number): Promise<number[]> {
-  const listeners = await Promise.all(Array.from({ length: count }, () => listen({ port: 0 })));
-  await Promise.all(listeners.map((listener) => listener.close()));
-  return listeners.map(({ port }) => port);
 }
 
 const open = new Set<Replica>();

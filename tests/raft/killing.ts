@@ -5,38 +5,21 @@
  * @module
  */
 import { assert } from "@std/assert";
-import {
-  type CborValue,
-  decodeCbor,
-  encodeCbor,
-  integerBetween,
-  type Random,
-} from "../../base/mod.ts";
+import { type CborValue, integerBetween, type Random } from "../../base/mod.ts";
+import { freePorts } from "../../bench/processes.ts";
+import { NodeLine, type Reply } from "../../bench/raft_cluster.ts";
 import { NodeRequest } from "../../bench/raft_node.ts";
-import { connect, type LspClient } from "../../lsp/mod.ts";
 import { ledgerCommand, ledgerKey, placeIn } from "../../sim/raft/ledger.ts";
 import { Account } from "../../sim/raft/whole_clients.ts";
 import { Script } from "../support/processes.ts";
 import { until, within } from "../support/waiting.ts";
-import { freePorts } from "./cluster.ts";
 
-/** A connection to a node is given up when it is silent for so long: it was killed. */
-const LSP = { epochMillis: 100, epochLimit: 6 };
 const CLIENTS = 6;
-
-/** What a node said. */
-interface Reply {
-  readonly isOk: boolean;
-  readonly value: CborValue;
-  readonly leader: number;
-}
 
 /** A client's connection with one node, made anew when it is gone. */
 class Line {
   readonly #port: number;
-  #client: LspClient | undefined;
-  readonly #waiting = new Map<number, (reply: Reply | undefined) => void>();
-  #lastId = 0;
+  #line: NodeLine | undefined;
 
   constructor(port: number) {
     this.#port = port;
@@ -45,55 +28,15 @@ class Line {
   /** Asks a node; nothing when it cannot be reached, or is gone before it answers. */
   async ask(kind: number, ...rest: CborValue[]): Promise<Reply | undefined> {
     try {
-      this.#client ??= await this.#connect();
+      if (this.#line?.isGone !== false) this.#line = await NodeLine.open(this.#port);
     } catch {
       return undefined;
     }
-    const id = ++this.#lastId;
-    const { promise, resolve } = Promise.withResolvers<Reply | undefined>();
-    this.#waiting.set(id, resolve);
-    try {
-      this.#client.write(encodeCbor([kind, id, ...rest]));
-    } catch {
-      this.#gone();
-    }
-    return promise;
+    return await this.#line.ask(kind, ...rest);
   }
 
   async close(): Promise<void> {
-    const client = this.#client;
-    this.#gone();
-    await client?.close();
-  }
-
-  async #connect(): Promise<LspClient> {
-    const client = await connect({ host: "127.0.0.1", port: this.#port, params: LSP });
-    void this.#read(client);
-    return client;
-  }
-
-  async #read(client: LspClient): Promise<void> {
-    try {
-      for (;;) {
-        const [id, isOk, value, leader] = decodeCbor(await client.read()) as [
-          number,
-          number,
-          CborValue,
-          number,
-        ];
-        const resolve = this.#waiting.get(id);
-        this.#waiting.delete(id);
-        resolve?.({ isOk: isOk === 1, value, leader });
-      }
-    } catch {
-      if (this.#client === client) this.#gone();
-    }
-  }
-
-  #gone(): void {
-    this.#client = undefined;
-    for (const resolve of this.#waiting.values()) resolve(undefined);
-    this.#waiting.clear();
+    await this.#line?.close();
   }
 }
 

@@ -1,11 +1,12 @@
 /** Nodes on real sockets: commands, reads, sessions, and what outlives a restart. */
 import { describe, test } from "bun:test";
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { freePorts } from "../../bench/processes.ts";
 import { connect, listen } from "../../lsp/mod.ts";
 import { decodeFrame } from "../../raft/greeting.ts";
 import { openReplica, ReplicaError, SessionError } from "../../raft/mod.ts";
 import { until, within } from "../support/waiting.ts";
-import { Cluster, Counter, freePorts, sumIn } from "./cluster.ts";
+import { Cluster, Counter, sumIn } from "./cluster.ts";
 
 for (const isDurable of [false, true]) {
   const where = isDurable ? "on disks" : "in memory";
