@@ -1,5 +1,6 @@
 /** Faults of the protocol, for the LSP harness to notice; see mutants.ts. */
 import type { Mutant } from "../../tools/mutants.ts";
+import { faultsFor } from "./fault.ts";
 
 const nativeConnection = "lsp/native_connection.ts";
 const listener = "lsp/listener.ts";
@@ -16,17 +17,7 @@ const budget = "lsp/budget.ts";
 const fragments = "lsp/fragments.ts";
 const bottleneck = "lsp/bottleneck.ts";
 
-/** A fault: the line of a file, what it becomes, what that breaks, and why it survives, if so. */
-function fault(
-  file: string,
-  line: string,
-  becomes: string,
-  breaks: string,
-  survives?: string,
-): Mutant {
-  const planted = { file, line, becomes, breaks, harness: "lsp" };
-  return survives === undefined ? planted : { ...planted, survives };
-}
+const fault = faultsFor("lsp");
 
 export const PROTOCOL_FAULTS: readonly Mutant[] = [
   fault(

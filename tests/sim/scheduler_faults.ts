@@ -1,5 +1,6 @@
 /** Faults of the scheduler and the server, for the fleet harness to notice; see mutants.ts. */
 import type { Mutant } from "../../tools/mutants.ts";
+import { faultsFor } from "./fault.ts";
 
 const fleet = "work/fleet.ts";
 const stragglers = "work/stragglers.ts";
@@ -16,17 +17,7 @@ const shares = "server/shares.ts";
 const table = "server/table.ts";
 const minerCore = "miner/core.ts";
 
-/** A fault: the line of a file, what it becomes, what that breaks, and why it survives, if so. */
-function fault(
-  file: string,
-  line: string,
-  becomes: string,
-  breaks: string,
-  survives?: string,
-): Mutant {
-  const planted = { file, line, becomes, breaks, harness: "fleet" };
-  return survives === undefined ? planted : { ...planted, survives };
-}
+const fault = faultsFor("fleet");
 
 export const SCHEDULER_FAULTS: readonly Mutant[] = [
   fault(fleet, "this.#port.stop(task);", "", "chunks of cancelled jobs go on"),
