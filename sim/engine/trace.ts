@@ -4,6 +4,7 @@
  *
  * @module
  */
+import type { Millis } from "../../base/machine.ts";
 import type { Loop } from "./loop.ts";
 
 /** Takes a line, as a function so that an unread line is never put together. */
@@ -17,6 +18,21 @@ export class Violation extends Error {
 /** Throws {@link Violation} unless `condition` holds. */
 export function demand(condition: unknown, message: () => string): asserts condition {
   if (!condition) throw new Violation(message());
+}
+
+/** Repeats `run`, which lets time pass, until `isDone`; a {@link Violation} after `withinMs`. */
+export function runTill(
+  loop: Loop,
+  isDone: () => boolean,
+  withinMs: Millis,
+  what: () => string,
+  run: () => void,
+): void {
+  const untilMs = loop.nowMs + withinMs;
+  while (!isDone()) {
+    demand(loop.nowMs < untilMs, () => `${what()}: not within ${withinMs} ms`);
+    run();
+  }
 }
 
 /** Where a run's transcript goes. */

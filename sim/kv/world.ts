@@ -10,7 +10,7 @@ import { PART_BYTES } from "../../kv/limits.ts";
 import { type Config, type NodeId, type RaftParams, raftParams } from "../../raft/mod.ts";
 import { type ClockQuirks, PERFECT_CLOCK } from "../engine/clock.ts";
 import { Loop } from "../engine/loop.ts";
-import { demand, tracer, type TraceLine, type Transcript } from "../engine/trace.ts";
+import { demand, runTill, tracer, type TraceLine, type Transcript } from "../engine/trace.ts";
 import { SimDisk } from "../raft/disk.ts";
 import { calmLink, type LinkFaults, RaftNetwork } from "../raft/net.ts";
 import { SimClient } from "./client.ts";
@@ -133,11 +133,13 @@ export class KvWorld {
 
   /** Runs until `isDone`, and fails with `what` if that takes longer than `withinMs`. */
   runUntil(isDone: () => boolean, withinMs: Millis, what: string): void {
-    const untilMs = this.loop.nowMs + withinMs;
-    while (!isDone()) {
-      demand(this.loop.nowMs < untilMs, () => `${what}: not within ${withinMs} ms`);
-      this.run(1);
-    }
+    runTill(
+      this.loop,
+      isDone,
+      withinMs,
+      () => what,
+      () => this.run(1),
+    );
   }
 
   /** Servers are on sides, and reach their own alone; clients reach those of side `clients`. */

@@ -18,7 +18,7 @@ import { Computer, PLAIN } from "../engine/computer.ts";
 import { type DiskFaults, SimulatedDisk } from "../engine/disk.ts";
 import { Loop } from "../engine/loop.ts";
 import { Network } from "../engine/network.ts";
-import { demand, tracer, type Transcript } from "../engine/trace.ts";
+import { demand, runTill, tracer, type Transcript } from "../engine/trace.ts";
 import type { Ledger } from "./ledger.ts";
 import { RaftOracle } from "./oracle.ts";
 import { addressOf, WholeNode } from "./whole_node.ts";
@@ -121,11 +121,7 @@ export class WholeWorld {
 
   /** Runs until `isDone`, and fails with `what` if that takes longer than `withinMs`. */
   runUntil(isDone: () => boolean, withinMs: Millis, what: () => string): void {
-    const untilMs = this.loop.nowMs + withinMs;
-    while (!isDone()) {
-      demand(this.loop.nowMs < untilMs, () => `not within ${withinMs} ms: ${what()}`);
-      this.run(5);
-    }
+    runTill(this.loop, isDone, withinMs, what, () => this.run(5));
   }
 
   /** Cuts every link of a node, both ways. */

@@ -20,7 +20,7 @@ import {
 } from "../../raft/mod.ts";
 import { type ClockQuirks, PERFECT_CLOCK } from "../engine/clock.ts";
 import { Loop } from "../engine/loop.ts";
-import { demand, tracer, type Transcript } from "../engine/trace.ts";
+import { demand, runTill, tracer, type Transcript } from "../engine/trace.ts";
 import { type DiskPlant, SimDisk } from "./disk.ts";
 import { RaftMachine, type StateFaults } from "./machine.ts";
 import { RaftNetwork } from "./net.ts";
@@ -159,11 +159,13 @@ export class RaftWorld {
 
   /** Runs until `isDone`, and fails with `what` if that takes longer than `withinMs`. */
   runUntil(isDone: () => boolean, withinMs: Millis, what: string): void {
-    const untilMs = this.loop.nowMs + withinMs;
-    while (!isDone()) {
-      demand(this.loop.nowMs < untilMs, () => `${what}: not within ${withinMs} ms`);
-      this.run(1);
-    }
+    runTill(
+      this.loop,
+      isDone,
+      withinMs,
+      () => what,
+      () => this.run(1),
+    );
   }
 
   crash(id: NodeId): void {
