@@ -5,14 +5,13 @@
  */
 import { LSP_FLAGS, lspParams } from "../peer/flags.ts";
 import type { CommandLine } from "../run/args.ts";
-import { DiskError } from "../run/disk_errors.ts";
+import { dataPlace, openKept } from "../run/data_place.ts";
 import { UsageError } from "../run/errors.ts";
 import { hostAndPort, port as portOf, wholeNumber } from "../run/flags.ts";
 import { openLine, readyLine } from "../run/listening.ts";
 import { logLine } from "../run/log.ts";
 import { printResult } from "../run/output.ts";
 import { onSignal } from "../run/signals.ts";
-import { stateDirectory } from "../run/state_directory.ts";
 import { type RunningStore, serveStore, type ServeStoreOptions } from "./adapter.ts";
 import { KV_PORT } from "./client_adapter.ts";
 import type { Verb } from "./verb_adapter.ts";
@@ -53,7 +52,7 @@ async function serve(line: CommandLine): Promise<number> {
     if (!quiet || level === "warn") logLine(text);
   };
   const options = { ...optionsOf(line), host, port, log };
-  const server = await opened(options, directoryOf(line, port), line.has("memory"));
+  const server = await opened(line, options);
   const { advertise } = options;
   const at = {
     host: server.host,
@@ -115,41 +114,23 @@ function membersOf(text: string): Map<number, string> {
   return members;
 }
 
-/** The directory that keeps everything; undefined: none. */
-function directoryOf(line: CommandLine, port: number): string | undefined {
-  const data = line.flag("data");
-  if (line.has("memory")) {
-    if (data === undefined) return undefined;
-    throw new UsageError("got --data and --memory, expected one of the two");
-  }
-  if (data !== undefined) return data;
-  const isCluster = line.flag("cluster") !== undefined || line.flag("join") !== undefined;
-  // A port that the system picks is another one the next time.
-  if (port === 0 && !isCluster) return undefined;
-  if (port === 0) throw new UsageError("--data is missing: a cluster on port 0 has no default");
-  return stateDirectory(`kv-${port}`);
-}
-
 /** Opens the server; where the default directory cannot be used, in memory, with a line. */
-async function opened(
-  options: ServeStoreOptions,
-  directory: string | undefined,
-  isAsked: boolean,
-): Promise<RunningStore> {
-  if (directory === undefined) {
-    if (!isAsked) logLine("keeping everything in memory only, until the server ends");
-    return await serveStore(options);
+async function opened(line: CommandLine, options: ServeStoreOptions): Promise<RunningStore> {
+  const isCluster = options.members !== undefined || options.join !== undefined;
+  const place = dataPlace(line, "kv", options.port ?? KV_PORT);
+  if (isCluster && place.directory === undefined) {
+    const why = place.why === "port" ? "a cluster on port 0" : "this user";
+    throw new UsageError(`--data is missing: ${why} has no default`);
   }
-  try {
-    const server = await serveStore({ ...options, directory });
-    logLine(`keeping everything in ${directory}`);
-    return server;
-  } catch (error) {
-    const isOwn = directory !== stateDirectory(`kv-${options.port}`);
-    const isAlone = options.members === undefined && options.join === undefined;
-    const isUnusable = error instanceof DiskError && error.code === "UNUSABLE";
-    if (isOwn || !isAlone || !isUnusable) throw error;
-    logLine(`${error.message}; keeping everything in memory only, until the server ends`);
-    return await serveStore(options);
+  // A cluster keeps its word on disks: there, memory never has to do.
+  const strict = isCluster && "isDefault" in place ? { ...place, isDefault: false } : place;
+  const kept = await openKept(strict, (directory) =>
+    serveStore({ ...options, ...(directory !== undefined && { directory }) }),
+  );
+  if (kept.directory !== undefined) logLine(`keeping everything in ${kept.directory}`);
+  else if (!line.has("memory")) {
+    const because = kept.failure === undefined ? "" : `${kept.failure.message}; `;
+    logLine(`${because}keeping everything in memory only, until the server ends`);
   }
+  return kept.opened;
 }

@@ -4,10 +4,8 @@
  * @module
  */
 import type { CommandLine, Flag } from "../run/args.ts";
+import { dataPlace, openKept } from "../run/data_place.ts";
 import { DURABILITY_CAVEAT } from "../run/disk.ts";
-import { DiskError } from "../run/disk_errors.ts";
-import { UsageError } from "../run/errors.ts";
-import { stateDirectory } from "../run/state_directory.ts";
 import { type RunningServer, serve, type ServeOptions } from "./adapter.ts";
 
 /** The flags that say where. */
@@ -27,30 +25,23 @@ export interface StartedServer {
  * Where that cannot be written, and for port 0, memory has to do. Rejects as `serve`.
  */
 export async function serveKept(line: CommandLine, options: ServeOptions): Promise<StartedServer> {
-  const data = line.flag("data");
-  if (data !== undefined && line.has("memory")) {
-    throw new UsageError("got --data and --memory, expected one of them");
+  const place = dataPlace(line, "server", options.port);
+  const {
+    opened: server,
+    directory,
+    failure,
+  } = await openKept(place, (data) => serve({ ...options, ...(data !== undefined && { data }) }));
+  if (directory === undefined) {
+    const why = failure?.message ?? ("why" in place ? WHY_MEMORY[place.why] : "");
+    const because = why === "" ? "" : `: ${why}`;
+    return { server, kept: `jobs are kept in memory, until the server ends${because}` };
   }
-  if (data === "") throw new UsageError(`--data is "", expected a directory`);
-  const inMemory = async (why: string): Promise<StartedServer> => ({
-    server: await serve(options),
-    kept: `jobs are kept in memory, until the server ends${why}`,
-  });
-  if (line.has("memory")) return inMemory("");
-  if (data !== undefined) return keptIn(data, options);
-  if (options.port === 0) return inMemory(": a port that is picked has no directory (--data DIR)");
-  const home = stateDirectory(`server-${options.port}`);
-  if (home === undefined) return inMemory(": this user has no directory for them (--data DIR)");
-  try {
-    return await keptIn(home, options);
-  } catch (error) {
-    if (!(error instanceof DiskError) || error.code !== "UNUSABLE") throw error;
-    return inMemory(`: ${error.message}`);
-  }
+  const caveat = DURABILITY_CAVEAT === undefined ? "" : ` (${DURABILITY_CAVEAT})`;
+  return { server, kept: `jobs are kept in ${directory}${caveat}` };
 }
 
-async function keptIn(data: string, options: ServeOptions): Promise<StartedServer> {
-  const server = await serve({ ...options, data });
-  const caveat = DURABILITY_CAVEAT === undefined ? "" : ` (${DURABILITY_CAVEAT})`;
-  return { server, kept: `jobs are kept in ${data}${caveat}` };
-}
+const WHY_MEMORY = {
+  asked: "",
+  port: "a port that is picked has no directory (--data DIR)",
+  user: "this user has no directory for them (--data DIR)",
+} as const;
