@@ -9,12 +9,13 @@
 import { jobAsked } from "./client/asked_adapter.ts";
 import { detach, follow } from "./client/follow_adapter.ts";
 import { submit } from "./client/mod.ts";
-import { runVerb, VERB_NAMES } from "./client/verbs_adapter.ts";
+import { JOB_VERBS } from "./client/verbs_adapter.ts";
 import { LSP_FLAGS, lspParams, WIRE_FLAG, wireFlag } from "./peer/flags.ts";
 import { readCommandLine, type Usage } from "./run/args.ts";
 import { UsageError } from "./run/errors.ts";
 import { DEFAULT_PORT, hostAndPort, seconds } from "./run/flags.ts";
 import { runScript } from "./run/signals.ts";
+import { runVerb, verbNames } from "./run/verbs.ts";
 
 const USAGE: Usage = {
   name: "client",
@@ -25,7 +26,7 @@ const USAGE: Usage = {
     "Finds the nonce in 0..MAXNONCE whose hash with MESSAGE is least: the first 64 bits of\n" +
     "SHA-256 over MESSAGE, one blank and the decimal nonce. Numbers may be 2^40 or 1e9.\n" +
     "When the server goes, it waits for it. Other verbs, each with a --help of its own:\n" +
-    `${VERB_NAMES}.`,
+    `${verbNames(JOB_VERBS)}.`,
   flags: {
     zeros: { value: "N", help: "end at the lowest nonce with N leading zero bits in its hash" },
     target: { value: "HEX", help: "end at the lowest nonce with a hash <= 16 hex digits" },
@@ -43,7 +44,7 @@ const USAGE: Usage = {
 
 async function main(): Promise<number> {
   const argv = process.argv.slice(2);
-  const done = await runVerb(argv);
+  const done = await runVerb(JOB_VERBS, argv);
   if (done !== undefined) return done;
   const line = readCommandLine(USAGE, argv);
   const at = hostAndPort(line.positionals[0]!, DEFAULT_PORT);

@@ -11,12 +11,12 @@ import { COPY_VERBS } from "./kv/copy_verbs_adapter.ts";
 import { KEY_VERBS } from "./kv/key_verbs_adapter.ts";
 import { LOCK_VERB } from "./kv/lock_verb_adapter.ts";
 import { SERVE_VERB } from "./kv/serve_verb_adapter.ts";
-import type { Verb } from "./kv/verb_adapter.ts";
 import { readCommandLine, type Usage } from "./run/args.ts";
 import { UsageError } from "./run/errors.ts";
 import { runScript } from "./run/signals.ts";
+import { runVerb, type Verb, verbNames, type Verbs } from "./run/verbs.ts";
 
-const VERBS: Readonly<Record<string, Verb>> = {
+const VERBS: Verbs = {
   serve: SERVE_VERB,
   ...KEY_VERBS,
   lock: LOCK_VERB,
@@ -24,7 +24,6 @@ const VERBS: Readonly<Record<string, Verb>> = {
   ...ADMIN_VERBS,
   check: { usage: CHECK_USAGE, run: runCheck },
 };
-const NAMES = Object.keys(VERBS).join(", ");
 
 const USAGE: Usage = {
   name: "kv",
@@ -43,15 +42,14 @@ function summary({ usage: { takes } }: Verb): string {
 
 async function main(): Promise<number> {
   const argv = process.argv.slice(2);
-  const [first = "", ...rest] = argv;
-  const verb = Object.hasOwn(VERBS, first) ? VERBS[first] : undefined;
-  if (verb !== undefined) return await verb.run(readCommandLine(verb.usage, rest));
+  const done = await runVerb(VERBS, argv);
+  if (done !== undefined) return done;
   const { positionals } = readCommandLine(USAGE, argv);
   const isServe = positionals.every((word) => /^\d+$/.test(word));
   if (isServe) return await SERVE_VERB.run(readCommandLine(SERVE_VERB.usage, argv));
   const late = positionals.find((word) => Object.hasOwn(VERBS, word));
   if (late !== undefined) throw new UsageError(`"${late}" must be the first argument`);
-  throw new UsageError(`"${positionals[0]}" is no verb, expected one of ${NAMES}`);
+  throw new UsageError(`"${positionals[0]}" is no verb, expected one of ${verbNames(VERBS)}`);
 }
 
 if (import.meta.main) await runScript(USAGE.name, main);

@@ -6,6 +6,7 @@
  */
 export { Backoff } from "./backoff.ts";
 export { type CborValue, decodeCbor, encodeCbor, CBOR_DEPTH_MAX, CBOR_ITEMS_MAX } from "./cbor.ts";
+export { CodedError } from "./coded_error.ts";
 export { readExactObject } from "./exact_json.ts";
 export { crc32c } from "./crc.ts";
 export { COUNT_MAX, FieldReader, FieldWriter } from "./fields.ts";

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { CodedError } from "../base/coded_error.ts";
 import { checkBy, checkOneOf, checkPort, checkText } from "../base/options.ts";
 import { seededRandom } from "../base/random.ts";
 import { oneLine } from "../base/text.ts";
@@ -68,15 +69,8 @@ export type SubmitErrorCode =
   | "CANCELLED";
 
 /** Rejects the answer of a job that has none. */
-export class SubmitError extends Error {
+export class SubmitError extends CodedError<SubmitErrorCode> {
   override name = "SubmitError";
-  /** The kind of failure. */
-  readonly code: SubmitErrorCode;
-
-  constructor(code: SubmitErrorCode, message: string, options?: ErrorOptions) {
-    super(message, options);
-    this.code = code;
-  }
 }
 
 /** A job under way. Iterating gives its progress; a late reader sees the newest. */

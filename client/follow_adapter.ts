@@ -8,14 +8,10 @@ import { Failure, UsageError } from "../run/errors.ts";
 import { printResult } from "../run/output.ts";
 import { Display } from "../run/progress.ts";
 import { onSignal } from "../run/signals.ts";
+import { EXIT_NO, EXIT_UNKNOWN } from "../run/verbs.ts";
 import { hexDigits, leadingZeroBits } from "../work/readable.ts";
 import { type JobAnswer, type Submission, SubmitError } from "./adapter.ts";
 import { Outage, showProgress } from "./show_adapter.ts";
-
-/** A target that no nonce of the range met. */
-const EXIT_UNMET = 3;
-/** The time that was given is over. */
-const EXIT_TIMED_OUT = 4;
 
 /** How a job is followed. */
 export interface FollowOptions {
@@ -65,7 +61,7 @@ export async function follow(
     if (late) shown.end();
     else display.clear();
     if (late) process.stderr.write(`client: no answer within ${timeout!.text} s\n`);
-    if (late) return EXIT_TIMED_OUT;
+    if (late) return EXIT_UNKNOWN;
     if (error instanceof SubmitError) return await fail(error, json);
     throw error;
   }
@@ -107,7 +103,7 @@ async function tell(
   if (met) return 0;
   const aim = target === undefined ? "the target" : `the target ${hexDigits(target)}`;
   process.stderr.write(`client: no hash meets ${aim}, ${hex} is the least\n`);
-  return EXIT_UNMET;
+  return EXIT_NO;
 }
 
 /** The exit code of a job without an answer; it also says what there is to say. */

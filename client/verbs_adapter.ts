@@ -5,9 +5,10 @@
  */
 import { oneLine, readableCount, readablePlural } from "../base/text.ts";
 import { LSP_FLAGS, lspParams } from "../peer/flags.ts";
-import { type CommandLine, readCommandLine, type Usage } from "../run/args.ts";
+import type { CommandLine, Flag } from "../run/args.ts";
 import { DEFAULT_PORT, hostAndPort, seconds } from "../run/flags.ts";
 import { printResult } from "../run/output.ts";
+import { EXIT_NO, type Verb, type Verbs } from "../run/verbs.ts";
 import { idText } from "../work/job_id.ts";
 import type { JobRow } from "../work/messages.ts";
 import { hexDigits } from "../work/readable.ts";
@@ -15,94 +16,78 @@ import { attach, SubmitError } from "./adapter.ts";
 import { fail, follow } from "./follow_adapter.ts";
 import { endJob, type InquiryOptions, listJobs, lookUpJob } from "./inquiry_adapter.ts";
 
-/** A clean "no": there is no such job. */
-const EXIT_NONE = 3;
+type At = InquiryOptions & { readonly host: string };
 
-interface Verb {
-  readonly takes: string;
-  readonly about: string;
-  run(at: InquiryOptions & { readonly host: string }, line: CommandLine): Promise<number>;
+const SERVER = "HOST[:PORT]";
+const WAIT_FLAGS: Readonly<Record<string, Flag>> = {
+  timeout: { value: "SECONDS", help: "give up then, and exit with 4; the job goes on" },
+  once: { help: "give up when the connection is lost" },
+  quiet: { help: "show no progress" },
+};
+
+/** A verb that takes so many arguments, the first of them the server. */
+function verb(
+  takes: string,
+  about: string,
+  work: (at: At, line: CommandLine) => Promise<number>,
+  flags: Readonly<Record<string, Flag>> = {},
+): Verb {
+  const arity = takes.split(" ").length - 1;
+  const json = { json: { help: "write JSON, a line each" } };
+  return {
+    usage: {
+      name: "client",
+      takes,
+      count: [arity, arity],
+      about,
+      flags: { ...flags, ...json, ...LSP_FLAGS },
+    },
+    run: async (line) => {
+      const at = { ...hostAndPort(line.positionals[0]!, DEFAULT_PORT), params: lspParams(line) };
+      try {
+        return await work(at, line);
+      } catch (error) {
+        if (error instanceof SubmitError) return await fail(error, line.has("json"));
+        throw error;
+      }
+    },
+  };
 }
 
-const JSON_FLAG = { json: { help: "write JSON, a line each" } };
-
-const VERBS: Readonly<Record<string, Verb>> = {
-  wait: {
-    takes: "HOST[:PORT] ID",
-    about: "Waits for the answer of a job that was submitted before, and writes it.",
-    run: (at, line) => waitFor(at, line),
-  },
-  status: {
-    takes: "HOST[:PORT] ID",
-    about: "Writes how a job stands, on one line.",
-    run: async (at, line) => {
-      const id = line.positionals[1]!;
-      const row = await lookUpJob(at, id);
-      if (row !== undefined) await printResult(rowText(row, line.has("json")));
-      else process.stderr.write(`client: no job is called ${oneLine(id)} there\n`);
-      return row === undefined ? EXIT_NONE : 0;
-    },
-  },
-  list: {
-    takes: "HOST[:PORT]",
-    about: "Writes all jobs that a server knows, a line each, in the order of submission.",
-    run: async (at, line) => {
+/** The verbs of client.ts for jobs that are there already. */
+export const JOB_VERBS: Verbs = {
+  wait: verb(
+    `wait ${SERVER} ID`,
+    "Waits for the answer of a job that was submitted before, and writes it.",
+    (at, line) => waitFor(at, line),
+    WAIT_FLAGS,
+  ),
+  status: verb(`status ${SERVER} ID`, "Writes how a job stands, on one line.", async (at, line) => {
+    const id = line.positionals[1]!;
+    const row = await lookUpJob(at, id);
+    if (row !== undefined) await printResult(rowText(row, line.has("json")));
+    else process.stderr.write(`client: no job is called ${oneLine(id)} there\n`);
+    return row === undefined ? EXIT_NO : 0;
+  }),
+  list: verb(
+    `list ${SERVER}`,
+    "Writes all jobs that a server knows, a line each, in the order of submission.",
+    async (at, line) => {
       const rows = await listJobs(at);
       const text = rows.map((row) => rowText(row, line.has("json"))).join("");
       if (text !== "") await printResult(text);
       return 0;
     },
-  },
-  cancel: {
-    takes: "HOST[:PORT] ID",
-    about: "Cancels a job that has no answer yet.",
-    run: (at, line) => end(at, line, "cancel", "cancelled"),
-  },
-  forget: {
-    takes: "HOST[:PORT] ID",
-    about: "Has the server forget the answer of a job.",
-    run: (at, line) => end(at, line, "forget", "forgotten"),
-  },
+  ),
+  cancel: verb(`cancel ${SERVER} ID`, "Cancels a job that has no answer yet.", (at, line) =>
+    end(at, line, "cancel", "cancelled"),
+  ),
+  forget: verb(`forget ${SERVER} ID`, "Has the server forget the answer of a job.", (at, line) =>
+    end(at, line, "forget", "forgotten"),
+  ),
 };
 
-/** For `--help` of the program. */
-export const VERB_NAMES: string = Object.keys(VERBS).join(", ");
-
-/** Runs the verb that `argv` begins with; its exit code, or undefined if it begins with none. */
-export async function runVerb(argv: readonly string[]): Promise<number | undefined> {
-  const [name = "", ...rest] = argv;
-  const verb = Object.hasOwn(VERBS, name) ? VERBS[name] : undefined;
-  if (verb === undefined) return undefined;
-  const arity = verb.takes.split(" ").length;
-  const usage: Usage = {
-    name: "client",
-    takes: `${name} ${verb.takes}`,
-    count: [arity, arity],
-    about: verb.about,
-    flags: {
-      ...(name === "wait" && {
-        timeout: { value: "SECONDS", help: "give up then, and exit with 4; the job goes on" },
-        once: { help: "give up when the connection is lost" },
-        quiet: { help: "show no progress" },
-      }),
-      ...JSON_FLAG,
-      ...LSP_FLAGS,
-    },
-  };
-  const line = readCommandLine(usage, rest);
-  const at = { ...hostAndPort(line.positionals[0]!, DEFAULT_PORT), params: lspParams(line) };
-  try {
-    return await verb.run(at, line);
-  } catch (error) {
-    if (error instanceof SubmitError) return await fail(error, line.has("json"));
-    throw error;
-  }
-}
-
-function waitFor(
-  at: InquiryOptions & { readonly host: string },
-  line: CommandLine,
-): Promise<number> {
+function waitFor(at: At, line: CommandLine): Promise<number> {
   const text = line.flag("timeout");
   const timeout = text === undefined ? undefined : { text, ms: seconds("--timeout", text) };
   const [json, quiet] = [line.has("json"), line.has("quiet")];

@@ -6,15 +6,9 @@
 import { UsageError } from "../run/errors.ts";
 import { seconds, wholeNumber } from "../run/flags.ts";
 import { printResult } from "../run/output.ts";
+import { EXIT_UNKNOWN, type Verb, type Verbs } from "../run/verbs.ts";
 import { openStore } from "./open_adapter.ts";
-import {
-  CLIENT_FLAGS,
-  EXIT_UNKNOWN,
-  say,
-  serversOf,
-  type Verb,
-  withStore,
-} from "./verb_adapter.ts";
+import { CLIENT_FLAGS, say, serversOf, withStore } from "./verb_adapter.ts";
 
 const SERVERS = "HOST[:PORT][,HOST[:PORT]…]";
 /** A server that says nothing for this long is called silent. */
@@ -175,4 +169,4 @@ const transfer: Verb = {
   },
 };
 
-export const ADMIN_VERBS: Readonly<Record<string, Verb>> = { status, member, transfer };
+export const ADMIN_VERBS: Verbs = { status, member, transfer };

@@ -7,17 +7,10 @@ import { open } from "node:fs/promises";
 import { readablePlural } from "../base/text.ts";
 import { Failure, UsageError } from "../run/errors.ts";
 import { printResult } from "../run/output.ts";
+import type { Verb, Verbs } from "../run/verbs.ts";
 import { StoreError } from "./errors.ts";
 import type { KvStore } from "./open_adapter.ts";
-import {
-  CLIENT_FLAGS,
-  contentOf,
-  say,
-  bytesOfJson,
-  jsonOf,
-  type Verb,
-  withStore,
-} from "./verb_adapter.ts";
+import { CLIENT_FLAGS, contentOf, say, bytesOfJson, jsonOf, withStore } from "./verb_adapter.ts";
 
 const FORMAT = "motherlode-kv";
 const FORMAT_VERSION = 1;
@@ -160,7 +153,7 @@ function parsed(line: string, where: string): Record<string, unknown> {
   }
 }
 
-export const COPY_VERBS: Readonly<Record<string, Verb>> = {
+export const COPY_VERBS: Verbs = {
   export: exportVerb,
   import: importVerb,
 };

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { CodedError } from "../base/coded_error.ts";
 
 /** The kind of failure. */
 export type StoreErrorCode =
@@ -33,14 +34,8 @@ export type StoreErrorCode =
   | "NOT_DONE";
 
 /** The base of all errors of the store. */
-export class StoreError extends Error {
+export class StoreError extends CodedError<StoreErrorCode> {
   override name = "StoreError";
-  readonly code: StoreErrorCode;
-
-  constructor(code: StoreErrorCode, message: string, options?: ErrorOptions) {
-    super(message, options);
-    this.code = code;
-  }
 }
 
 /** Nobody knows whether a write was done: it may have been, or may yet be. */

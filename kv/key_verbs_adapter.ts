@@ -9,6 +9,7 @@ import { UsageError } from "../run/errors.ts";
 import { seconds, wholeNumber } from "../run/flags.ts";
 import { printResult } from "../run/output.ts";
 import { onSignal } from "../run/signals.ts";
+import { EXIT_NO, type Verb, type Verbs } from "../run/verbs.ts";
 import { PAGE_KEYS_MAX } from "./limits.ts";
 import type { StoreSet, Written } from "./open_adapter.ts";
 import {
@@ -17,13 +18,11 @@ import {
   bytesOfJson,
   CLIENT_FLAGS,
   contentOf,
-  EXIT_NO,
   FILE_FLAG,
   jsonOf,
   say,
   STALE_FLAG,
   valueOf,
-  type Verb,
   versionOf,
   withStore,
 } from "./verb_adapter.ts";
@@ -266,7 +265,7 @@ async function printBytes(bytes: Uint8Array): Promise<void> {
 }
 
 /** Verbs on keys. */
-export const KEY_VERBS: Readonly<Record<string, Verb>> = {
+export const KEY_VERBS: Verbs = {
   get,
   put,
   append,

@@ -5,7 +5,8 @@
  */
 import { UsageError } from "../run/errors.ts";
 import { seconds } from "../run/flags.ts";
-import { CLIENT_FLAGS, EXIT_UNKNOWN, say, type Verb, withStore } from "./verb_adapter.ts";
+import { EXIT_UNKNOWN, type Verb } from "../run/verbs.ts";
+import { CLIENT_FLAGS, say, withStore } from "./verb_adapter.ts";
 
 const TTL_SECONDS = "10";
 /** How long the command has to end when its lock is lost. */

@@ -12,9 +12,9 @@ import { openLine, readyLine } from "../run/listening.ts";
 import { logLine } from "../run/log.ts";
 import { printResult } from "../run/output.ts";
 import { onSignal } from "../run/signals.ts";
+import type { Verb } from "../run/verbs.ts";
 import { type RunningStore, serveStore, type ServeStoreOptions } from "./adapter.ts";
 import { KV_PORT } from "./client_adapter.ts";
-import type { Verb } from "./verb_adapter.ts";
 
 const NODE_MAX = 2n ** 32n - 1n;
 

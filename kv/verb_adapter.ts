@@ -4,23 +4,13 @@
  * @module
  */
 import { readFile } from "node:fs/promises";
-import type { CommandLine, Flag, Usage } from "../run/args.ts";
+import type { CommandLine, Flag } from "../run/args.ts";
 import { Failure, UsageError } from "../run/errors.ts";
 import { hostAndPort, seconds, wholeNumber } from "../run/flags.ts";
+import { EXIT_UNKNOWN } from "../run/verbs.ts";
 import { KV_PORT } from "./client_adapter.ts";
 import { StoreError } from "./errors.ts";
 import { type KvStore, openStore } from "./open_adapter.ts";
-
-/** A verb of kv.ts. */
-export interface Verb {
-  readonly usage: Usage;
-  readonly run: (line: CommandLine) => Promise<number>;
-}
-
-/** A clean "no": no such key, a condition that is not met. */
-export const EXIT_NO = 3;
-/** It may have been done, or the time is over. */
-export const EXIT_UNKNOWN = 4;
 
 /** A store that cannot be reached for so long is worth a line. */
 const WAITING_MS = 2000;

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { CodedError } from "../base/coded_error.ts";
 import { atPort } from "../base/text.ts";
 import type { ClosureCause, RefusalCause } from "./types.ts";
 
@@ -20,16 +21,13 @@ export type LspErrorCode =
   | "SOCKET";
 
 /** The base of all of them; itself thrown only with the code `SOCKET`. */
-export class LspError extends Error {
+export class LspError extends CodedError<LspErrorCode> {
   override name = "LspError";
-  /** The kind of failure. */
-  readonly code: LspErrorCode;
   /** The connection it is about; `undefined` when it is about none. */
   readonly connId: number | undefined;
 
   constructor(code: LspErrorCode, message: string, connId?: number, options?: ErrorOptions) {
-    super(message, options);
-    this.code = code;
+    super(code, message, options);
     this.connId = connId;
   }
 }

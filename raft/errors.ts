@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { CodedError } from "../base/coded_error.ts";
 import type { NodeId } from "./messages.ts";
 import type { ReplicaRefusal } from "./replica_types.ts";
 import { leaderText } from "./requests.ts";
@@ -23,14 +24,13 @@ const TEXTS: Readonly<Record<ReplicaRefusal, string>> = {
   unknown: "the lead was lost meanwhile: it may have been carried out, or may yet be",
 };
 
-/** Thrown, or rejected with, when a command, a read or a change did not come about. */
-export class ReplicaError extends Error {
+/**
+ * Thrown, or rejected with, when a command, a read or a change did not come about. Only with the
+ * code `unknown` may the command have been carried out, or may be yet; with every other one it was
+ * not and will not be.
+ */
+export class ReplicaError extends CodedError<ReplicaRefusal> {
   override name = "ReplicaError";
-  /**
-   * The reason. Only after `unknown` may the command have been carried out, or may be yet; after
-   * everything else it was not and will not be.
-   */
-  readonly code: ReplicaRefusal;
   /** Who leads, perhaps; 0 when nobody is known to. */
   readonly leader: NodeId;
   /** Where the leader is, `HOST:PORT`; "" when that is not known. */
@@ -38,20 +38,17 @@ export class ReplicaError extends Error {
 
   constructor(code: ReplicaRefusal, leader: NodeId, leaderAddress: string) {
     const hint = code === "not leader" ? ` (${leaderText(leader, leaderAddress)})` : "";
-    super(`${TEXTS[code]}${hint}`);
-    this.code = code;
+    super(code, `${TEXTS[code]}${hint}`);
     this.leader = leader;
     this.leaderAddress = leaderAddress;
   }
 }
 
 /** Thrown, or rejected with, when a session does not carry out a request; see `SessionRefusal`. */
-export class SessionError extends Error {
+export class SessionError extends CodedError<SessionRefusal> {
   override name = "SessionError";
-  readonly code: SessionRefusal;
 
   constructor(code: SessionRefusal) {
-    super(`the session refuses the request: ${code}`);
-    this.code = code;
+    super(code, `the session refuses the request: ${code}`);
   }
 }

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { CodedError } from "../base/coded_error.ts";
 
 /** The kind of failure, for programs. */
 export type DiskErrorCode =
@@ -20,15 +21,8 @@ export type DiskErrorCode =
   | "UNUSABLE";
 
 /** Thrown when a directory cannot be opened as a disk. */
-export class DiskError extends Error {
+export class DiskError extends CodedError<DiskErrorCode> {
   override name = "DiskError";
-  /** The kind of failure. */
-  readonly code: DiskErrorCode;
-
-  constructor(code: DiskErrorCode, message: string, options?: ErrorOptions) {
-    super(message, options);
-    this.code = code;
-  }
 }
 
 /** A {@link DiskError} for `file` of `directory`, which is wrong from `offset` on. */

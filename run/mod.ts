@@ -16,4 +16,5 @@ export { type Listening, openLine, readyLine } from "./listening.ts";
 export { printResult } from "./output.ts";
 export { Display, type DisplayOptions } from "./progress.ts";
 export { onSignal, runScript } from "./signals.ts";
+export { EXIT_NO, EXIT_UNKNOWN, runVerb, type Verb, verbNames, type Verbs } from "./verbs.ts";
 export { VERSION } from "./version.ts";

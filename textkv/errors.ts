@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { CodedError } from "../base/coded_error.ts";
 
 /** The kind of failure, for programs. */
 export type TextServerErrorCode =
@@ -20,13 +21,6 @@ export type TextServerErrorCode =
   | "DISK_FAILED";
 
 /** Thrown by `start`, or by `closed`; its message is one line for people. */
-export class TextServerError extends Error {
+export class TextServerError extends CodedError<TextServerErrorCode> {
   override name = "TextServerError";
-  /** The kind of failure. */
-  readonly code: TextServerErrorCode;
-
-  constructor(code: TextServerErrorCode, message: string, options?: ErrorOptions) {
-    super(message, options);
-    this.code = code;
-  }
 }

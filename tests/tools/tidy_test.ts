@@ -301,6 +301,16 @@ describe("the house rules hold:", () => {
     assertEquals(offences(check), []);
   });
 
+  test("an error with a code is a CodedError, so that users find the same on all", () => {
+    function* check(path: string, lines: string[]): Iterable<[number, string]> {
+      if (NO_ROOM.includes(partOf(path)) || path === "base/coded_error.ts") return;
+      const at = lines.findIndex((line) => /\bclass \w+ extends Error\b/.test(codeOf(line)));
+      const code = lines.findIndex((line, i) => i > at && /^ {2}readonly code\b/.test(line));
+      if (at >= 0 && code >= 0) yield [code + 1, lines[code]!.trim()];
+    }
+    assertEquals(offences(check), []);
+  });
+
   test("tests wait for events, and have no time limit but the common one", () => {
     function* check(path: string, lines: string[]): Iterable<[number, string]> {
       if (!path.startsWith("tests/") || path.startsWith("tests/support/")) return;
