@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { homedir } from "node:os";
 import { isAbsolute, join } from "node:path";
+import { homeDirectory } from "./home.ts";
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -18,7 +18,7 @@ export function stateDirectory(
   name: string,
   environment: Environment = process.env,
   platform: string = process.platform,
-  home: string = homedir(),
+  home: string = homeDirectory(),
 ): string | undefined {
   const base = stateBase(environment, platform, home);
   return base === undefined || !isAbsolute(base) ? undefined : join(base, "motherlode", name);

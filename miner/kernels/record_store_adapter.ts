@@ -19,8 +19,8 @@ import {
   statSync,
   writeFileSync,
 } from "node:fs";
-import { homedir } from "node:os";
 import { isAbsolute, join } from "node:path";
+import { homeDirectory } from "../../run/home.ts";
 import { VERSION } from "../../run/version.ts";
 import {
   formatRecords,
@@ -44,7 +44,7 @@ type Environment = Readonly<Record<string, string | undefined>>;
 export function userCacheDirectory(
   environment: Environment = process.env,
   platform: string = process.platform,
-  home: string = homedir(),
+  home: string = homeDirectory(),
 ): string | undefined {
   const own = environment[CACHE_VARIABLE];
   if (own !== undefined && own !== "") return isAbsolute(own) ? own : undefined;

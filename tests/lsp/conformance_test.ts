@@ -5,13 +5,14 @@
 import { describe, test } from "bun:test";
 import { assertEquals } from "@std/assert";
 import type { Params, Wire } from "../../lsp/types.ts";
+import { HAS_IPV6 } from "../support/ipv6.ts";
 import { memoryWorld, udpWorld, type World } from "./worlds.ts";
 
 const worlds: [string, () => World][] = [
   ["in memory", memoryWorld],
   ["UDP on 127.0.0.1", () => udpWorld("127.0.0.1")],
-  ["UDP on ::1", () => udpWorld("::1")],
 ];
+if (HAS_IPV6) worlds.push(["UDP on ::1", () => udpWorld("::1")]);
 const wires: Wire[] = ["cbor", "json"];
 /** Short epochs, so that real time need not be long; wide enough that a busy machine keeps up. */
 const params: Params = { epochMillis: 50, epochLimit: 6, windowSize: 8, maxUnackedMessages: 8 };

@@ -15,6 +15,7 @@ import {
   UnknownConnection,
   UnresolvedHost,
 } from "../../lsp/mod.ts";
+import { HAS_IPV6 } from "../support/ipv6.ts";
 import { within } from "../support/waiting.ts";
 
 const host = "127.0.0.1";
@@ -95,12 +96,13 @@ describe("lsp library:", () => {
     await using server = await listen({ host: "localhost", port: 0 });
     await using client = await connect({ host: "localhost", port: server.port });
     assertEquals(client.connId, 1);
+    if (!HAS_IPV6) return;
     await using six = await listen({ host: "[::1]", port: 0 });
     await using other = await connect({ host: "[::1]", port: six.port });
     assertEquals(other.connId, 1);
   });
 
-  test("a socket for both families serves both", async () => {
+  test.if(HAS_IPV6)("a socket for both families serves both", async () => {
     const from: string[] = [];
     const onNotice = (notice: LspNotice): void => {
       if (notice.kind === "connected") from.push(notice.from.split(" ")[0]!);

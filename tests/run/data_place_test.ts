@@ -3,6 +3,8 @@ import { afterEach, describe, test } from "bun:test";
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { type CommandLine, readCommandLine } from "../../run/args.ts";
 import { dataPlace, openKept } from "../../run/data_place.ts";
+import { homeDirectory } from "../../run/home.ts";
+import { stateDirectory } from "../../run/state_directory.ts";
 import { DiskError } from "../../run/disk_errors.ts";
 import { UsageError } from "../../run/errors.ts";
 
@@ -36,6 +38,18 @@ describe("dataPlace()", () => {
     );
     assertThrows(() => dataPlace(line("--data", ""), "kv", 7), UsageError, "a directory");
   });
+});
+
+test("a user that the system does not know, without $HOME, has no directories", () => {
+  const home = homeDirectory(() => {
+    throw new Error("ENOENT: no such file or directory, uv_os_homedir");
+  });
+  assertEquals(home, "");
+  assertEquals(stateDirectory("kv-7", {}, "linux", home), undefined);
+  assertEquals(
+    homeDirectory(() => "/home/me"),
+    "/home/me",
+  );
 });
 
 describe("openKept()", () => {
