@@ -27,6 +27,7 @@ export { mine } from "./miner/mod.ts";
 export { serve } from "./server/mod.ts";
 export { hashNonce } from "./work/mod.ts";
 
+export * as actors from "./actors/mod.ts";
 export * as base from "./base/mod.ts";
 export * as channels from "./channels/mod.ts";
 export * as client from "./client/mod.ts";

@@ -11,14 +11,14 @@ import type { Random } from "../base/random.ts";
  * Whom a message is for: an actor, a mailbox or a reply. Plain data, which can be sent in messages
  * and written down.
  */
-export interface ActorRef {
+export type ActorRef = {
   /** `HOST:PORT` of its system, as that calls itself. */
   readonly address: string;
   /** The life of that system: 1..2^53-1; 0 for "whichever runs there", see {@link actorAt}. */
   readonly incarnation: number;
   /** Its number there, counted from 1 in the order in which they were started. */
   readonly counter: number;
-}
+};
 
 /**
  * What can be told: copied as if through CBOR, and given on as the same types. Numbers (also NaN
@@ -205,7 +205,7 @@ export interface SystemLimits {
   readonly watchesMax: number;
 }
 
-/** A well-known actor: number `counter` of whichever system runs at `address` when a message comes. */
+/** A well-known actor: number `counter` of whichever system runs at `address`. */
 export function actorAt(address: string, counter: number): ActorRef {
   return { address, incarnation: 0, counter };
 }
