@@ -33,6 +33,11 @@ export class Deadlines<T extends Timed> {
     return this.#heap.top?.deadlineMs ?? Infinity;
   }
 
+  /** What is due first. */
+  get first(): T | undefined {
+    return this.#heap.top;
+  }
+
   /** Sets or changes the deadline of `item`; Infinity removes it. */
   set(item: T, atMs: Millis): void {
     if (atMs === Infinity) return this.remove(item);

@@ -35,6 +35,8 @@ import type { Address, EndpointCore, LspEvent, LspNotice, Outgoing } from "./typ
 
 /** Notices kept for a caller who does not ask for them; the oldest go first. */
 const NOTICES_MAX = 65_536;
+/** Alarms that are looked at, at a time, whether they would ring in vain. */
+const ALARMS_PUT_OFF = 8;
 
 /** A datagram that belongs to no connection, to be written when its turn comes. */
 interface Stray {
@@ -330,6 +332,20 @@ export abstract class Endpoint implements EndpointCore, Host {
    */
   protected reschedule(connection: Connection): void {
     if (!connection.listed) this.setAlarm(connection);
+  }
+
+  /**
+   * Puts off alarms that would ring in vain, a few at most: for an endpoint with little to do, that
+   * costs less than a wake-up.
+   */
+  putOffAlarms(): void {
+    const { deadlines } = this;
+    for (let left = ALARMS_PUT_OFF; left > 0; left--) {
+      const first = deadlines.first;
+      const atMs = first?.wakeAtMs() ?? 0;
+      if (first === undefined || atMs <= first.deadlineMs) return;
+      deadlines.set(first, atMs);
+    }
   }
 
   private rescheduleListed(): void {

@@ -94,6 +94,7 @@ export class NativeConnection extends Connection {
   private acceptWanted: boolean;
   private readonly granted: AcceptFields | undefined;
   private ackWanted = true;
+  private ackedSinceTick = false;
   /** Answers to PathChallenges that are to be sent; created when needed. */
   private pathAnswers: bigint[] | undefined;
   /** Once it has ended, and the peer does not know. */
@@ -214,7 +215,8 @@ export class NativeConnection extends Connection {
     this.acceptWanted = false;
     const isAckAlone = this.ackWanted && !this.host.packing;
     if (this.ackWanted) this.writeAck(nowMs);
-    if (this.pathAnswers !== undefined) this.writePathAnswers(this.pathAnswers);
+    for (const answer of this.pathAnswers ?? []) writer.pathResponse(answer);
+    this.pathAnswers = undefined;
     if (next !== undefined && !isAckAlone) this.writeMessages(next, number, nowMs);
     if (writer.frames === 0) this.path.writeProbe(writer, this.recovery.roundTrip, nowMs);
     return writer.frames > 0 ? this.finish(nowMs) : 0;
@@ -250,8 +252,9 @@ export class NativeConnection extends Connection {
   protected override resendAtTick(nowMs: Millis): boolean {
     const { recovery, send } = this;
     send.tick(nowMs - recovery.roundTrip.timeoutMs, (entry) => recovery.giveUp(entry));
-    // The window is advertised every epoch, should the update that opened it be lost.
-    this.acknowledge();
+    // Should the update that opened the window be lost, silence would last: so every epoch ends it.
+    if (!this.ackedSinceTick) this.acknowledge();
+    this.ackedSinceTick = false;
     return recovery.nextLost() !== undefined;
   }
 
@@ -361,14 +364,10 @@ export class NativeConnection extends Connection {
     congestion.onSent(bytes, nowMs);
   }
 
-  private writePathAnswers(answers: readonly bigint[]): void {
-    for (const answer of answers) this.host.writer.pathResponse(answer);
-    this.pathAnswers = undefined;
-  }
-
   private writeAck(nowMs: Millis): void {
     this.acks.write(this.host.writer, nowMs);
     this.ackWanted = false;
+    this.ackedSinceTick = true;
   }
 
   private finish(nowMs: Millis): number {

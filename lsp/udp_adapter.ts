@@ -29,6 +29,9 @@ const DATAGRAMS_PER_LOOK = 8;
  */
 const PROMPT_PER_TURN = 4;
 
+/** Least time between two looks at whether a timer would ring in vain. */
+const PUT_OFF_MS = 25;
+
 /** Sending is synchronous: one set of buffers serves all sockets. */
 const slab = Array.from({ length: BATCH }, () => new Uint8Array(LARGEST_DATAGRAM_BYTES));
 
@@ -58,6 +61,8 @@ export class UdpEndpoint<Core extends Endpoint> implements SocketHandlers {
   private readonly socket: UdpSocket;
   private timer: ReturnType<typeof setTimeout> | undefined;
   private timerAtMs = Infinity;
+  /** When to look again whether the timer would ring in vain. */
+  private putOffAtMs = 0;
   private immediate: ReturnType<typeof setImmediate> | undefined;
   /** How many are reported, and leave, promptly in this turn; how many left. */
   private prompt = PROMPT_PER_TURN;
@@ -164,6 +169,7 @@ export class UdpEndpoint<Core extends Endpoint> implements SocketHandlers {
     if (datagrams <= this.prompt) this.upcalls.onProgress();
     // A heartbeat, say, asks for nothing: then there is no turn to end.
     if (this.wantsTurn || datagrams > this.prompt) this.kick();
+    else this.putOffTimer(this.dataMs);
   }
 
   drain(): void {
@@ -261,8 +267,22 @@ export class UdpEndpoint<Core extends Endpoint> implements SocketHandlers {
     if (this.isReleased) return;
     const atMs = this.core.wakeAtMs() ?? Infinity;
     // A timer that rings too early costs one look; setting it anew each time would cost more.
-    if (this.timerAtMs <= atMs) return;
+    if (this.timerAtMs <= atMs) return this.putOffTimer(performance.now());
+    this.setTimer(atMs);
+  }
+
+  /** Now and then, and so always when little happens: a timer must not ring in vain. */
+  private putOffTimer(nowMs: number): void {
+    if (nowMs < this.putOffAtMs || this.timerAtMs === Infinity) return;
+    this.putOffAtMs = nowMs + PUT_OFF_MS;
+    this.core.putOffAlarms();
+    const atMs = this.core.wakeAtMs() ?? Infinity;
+    if (atMs > this.timerAtMs) this.setTimer(atMs);
+  }
+
+  private setTimer(atMs: number): void {
     this.disarm();
+    if (atMs === Infinity) return;
     this.timerAtMs = atMs;
     this.timer = setTimeout(
       () => {

@@ -81,6 +81,8 @@ export class Links {
   #lastConn = -1;
   /** When to look after connections that may stand still; undefined while nothing is under way. */
   #checkAtMs: Millis | undefined;
+  /** When to look, if something happens, whether there is need for that at all. */
+  #lookAtMs: Millis = -Infinity;
   #nowMs: Millis;
   /** Messages that came and were not understood, or not for us, by reason. */
   readonly rejected: Record<string, number> = {};
@@ -206,6 +208,14 @@ export class Links {
   /** The time, for everything that is done before the next wake-up. */
   at(nowMs: Millis): void {
     this.#nowMs = nowMs;
+    if (this.#checkAtMs === undefined || nowMs < this.#lookAtMs) return;
+    this.#lookAtMs = nowMs + this.#electionMs / 4;
+    // What was sent has arrived, as nearly always: nobody need be woken to see that.
+    for (const link of this.#links.values()) {
+      link.stalledForMs(nowMs);
+      if (link.isUnderWay) return;
+    }
+    this.#checkAtMs = undefined;
   }
 
   /** Ends all connections, behind what was written. */
