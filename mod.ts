@@ -20,6 +20,7 @@
  *
  * @module
  */
+export { openSystem } from "./actors/mod.ts";
 export { submit } from "./client/mod.ts";
 export { openStore } from "./kv/mod.ts";
 export { connect, listen } from "./lsp/mod.ts";

@@ -4,6 +4,13 @@
  *
  * @module
  */
+export {
+  type ConnectionEvents,
+  type ConnectionOptions,
+  type ConnectionPayload,
+  Connections,
+  incomingConn,
+} from "./connections_adapter.ts";
 export { isServerThere, whyEnded } from "./endings.ts";
 export { Uplink, type UplinkEvents, type UplinkOptions } from "./uplink_adapter.ts";
 export { LSP_FLAGS, lspParams, WIRE_FLAG, wireFlag } from "./flags.ts";

@@ -7,16 +7,22 @@ import { checkBy, checkInteger, checkText } from "../base/options.ts";
 import { seededRandom } from "../base/random.ts";
 import type { StoredState, StoreEffect, StoreInput } from "../base/store.ts";
 import { listen, type LspServer } from "../lsp/mod.ts";
+import {
+  type ConnectionOptions,
+  type ConnectionPayload,
+  Connections,
+  incomingConn,
+} from "../peer/connections_adapter.ts";
 import { openDisk, type SystemDisk } from "../run/disk.ts";
 import { DiskError } from "../run/disk_errors.ts";
 import { SEGMENT_BYTES } from "../run/disk_open.ts";
 import { Drive } from "../run/drive.ts";
 import { ReplicaError, SessionError } from "./errors.ts";
+import type { Channel } from "./greeting.ts";
 import { plainCommand } from "./group_state.ts";
 import { MemoryDisk, NOTHING_STORED } from "./memory_disk.ts";
 import type { NodeId } from "./messages.ts";
 import { type RaftParams, raftParams } from "./params.ts";
-import { incomingConn, type PeerPayload, Peers } from "./peer_adapter.ts";
 import { ReplicaCore } from "./replica.ts";
 import type { OpenReplicaOptions, Replica } from "./replica_face_adapter.ts";
 import {
@@ -32,6 +38,8 @@ import { endCommand, openCommand, requestCommand, type SessionAnswer } from "./s
 const SNAPSHOT_BYTES = 16 << 20;
 const SESSION_IDLE_MS = 3_600_000;
 const NAME_BYTES = 8;
+/** A peer that answers nothing for so many epochs is dialled anew. */
+const EPOCH_LIMIT = 8;
 /** How long the end of the connections is waited for. */
 const GOODBYE_MS = 300;
 /** Live bytes of the log, in snapshots' thresholds, above which commands are refused. */
@@ -69,7 +77,8 @@ class RunningReplica implements Replica {
   readonly closed: Promise<void>;
   readonly #options: OpenReplicaOptions;
   readonly #listener: LspServer;
-  readonly #peers: Peers;
+  readonly #peers: Connections;
+  readonly #mainOptions: ConnectionOptions;
   readonly #core: ReplicaCore;
   readonly #drive: Drive<ReplicaInput, ReplicaEffect>;
   readonly #disk: { handle(effect: StoreEffect): void };
@@ -80,7 +89,7 @@ class RunningReplica implements Replica {
   /** Commands of this turn of the event loop. */
   #batch: Request[] = [];
   /** Payloads of the shared listener that came in this job. */
-  #taken: PeerPayload[] = [];
+  #taken: ConnectionPayload[] = [];
   #closing: Promise<void> | undefined;
 
   constructor(
@@ -100,17 +109,20 @@ class RunningReplica implements Replica {
     const params = raftParams(paramsOf(options));
     const events = {
       opened: (conn: number) => this.#tell({ kind: "opened", conn }),
-      received: (messages: readonly PeerPayload[]) => this.#tell({ kind: "received", messages }),
+      received: (messages: readonly ConnectionPayload[]) =>
+        this.#tell({ kind: "received", messages }),
       gone: (conn: number) => this.#tell({ kind: "gone", conn }),
     };
-    this.#peers = new Peers(listener, events, appVersion, params.electionMs);
+    this.#peers = new Connections(listener, events);
+    const epochMillis = Math.max(1, Math.round(params.electionMs / 2));
+    this.#mainOptions = { appVersion, params: { epochMillis, epochLimit: EPOCH_LIMIT } };
     this.#core = this.#createCore(params, opened);
     this.#drive = new Drive(this.#core, (effect) => this.#carryOut(effect));
     const tell = (input: StoreInput): void => this.#tell(input);
     this.#systemDisk = opened?.disk;
     this.#disk = opened?.disk ?? new MemoryDisk(tell);
     opened?.disk.start(tell);
-    if (options.listener === undefined) void this.#listen();
+    if (options.listener === undefined) void this.#peers.serve();
     this.#tell({ kind: "wake" });
   }
 
@@ -238,28 +250,6 @@ class RunningReplica implements Replica {
     }
   }
 
-  /** Reads the node's own listener until it is closed. */
-  async #listen(): Promise<void> {
-    const listener = this.#listener;
-    for (;;) {
-      const messages: PeerPayload[] = [];
-      let end: number | undefined;
-      try {
-        for (let more = await listener.read(); ;) {
-          messages.push({ conn: incomingConn(more.connId), payload: more.payload });
-          const next = listener.tryRead();
-          if (next === undefined) break;
-          more = next;
-        }
-      } catch (error) {
-        end = (error as { connId?: number }).connId;
-        if (end === undefined) return;
-      }
-      if (messages.length > 0) this.#tell({ kind: "received", messages });
-      if (end !== undefined) this.#tell({ kind: "gone", conn: incomingConn(end) });
-    }
-  }
-
   #tell(input: ReplicaInput | { readonly kind: "wake" }): void {
     this.#drive.tell(input);
   }
@@ -319,7 +309,7 @@ class RunningReplica implements Replica {
       case "applied":
         return onApplied?.(effect.index);
       case "dial":
-        return this.#peers.dial(effect.conn, effect.address, effect.channel);
+        return this.#dial(effect.conn, effect.address, effect.channel);
       case "drop":
         return this.#peers.drop(effect.conn, effect.isFlushed);
       case "role":
@@ -331,6 +321,12 @@ class RunningReplica implements Replica {
       case "stop":
         return this.#stop(effect.reason);
     }
+  }
+
+  #dial(conn: number, address: string, channel: Channel): void {
+    const { appVersion = 0 } = this.#options;
+    // What is mostly idle need not say so more often than any other connection of LSP.
+    this.#peers.dial(conn, address, channel === "main" ? this.#mainOptions : { appVersion });
   }
 
   /** The node cannot go on. What waits is told so. */

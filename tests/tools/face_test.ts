@@ -14,6 +14,7 @@ test("mod.ts exports verbs, and rooms as namespaces", () => {
     "listen",
     "mine",
     "openStore",
+    "openSystem",
     "serve",
     "submit",
   ]);

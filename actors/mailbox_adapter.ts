@@ -1,0 +1,82 @@
+/**
+ * A mailbox with promises, for those who are no actors.
+ *
+ * @module
+ */
+import { Queue } from "../base/queue.ts";
+import type { ActorRef, Message } from "./types.ts";
+
+/** What `pop` gives: the next message, or that none will come. */
+export type Popped = IteratorResult<Message, undefined>;
+
+/** What a mailbox does its work with. */
+export interface MailboxOwner {
+  take(counter: number): { readonly message: Message } | undefined;
+  push(to: ActorRef, message: Message): void;
+  close(ref: ActorRef): void;
+}
+
+const DONE: Popped = { done: true, value: undefined };
+
+/** See the module; made by `openMailbox` of a system. */
+export class Mailbox implements AsyncIterable<Message, undefined> {
+  /** Tell it this, from anywhere. */
+  readonly ref: ActorRef;
+  readonly #owner: MailboxOwner;
+  readonly #waiting = new Queue<(popped: Popped) => void>();
+  #isClosed = false;
+
+  constructor(ref: ActorRef, owner: MailboxOwner) {
+    this.ref = ref;
+    this.#owner = owner;
+  }
+
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
+  /** Puts a copy behind what waits; never waits. Ignored after `close`. Throws MessageError. */
+  push(message: Message): void {
+    this.#owner.push(this.ref, message);
+  }
+
+  /**
+   * The next message, as soon as there is one; who asked first gets it first. Once the mailbox, or
+   * its system, is closed: `done`, at once, even if messages wait.
+   */
+  pop(): Promise<Popped> {
+    if (this.#isClosed) return Promise.resolve(DONE);
+    const taken = this.#owner.take(this.ref.counter);
+    if (taken !== undefined) return Promise.resolve({ done: false, value: taken.message });
+    const { promise, resolve } = Promise.withResolvers<Popped>();
+    this.#waiting.push(resolve);
+    return promise;
+  }
+
+  /** Ends it: nothing comes out any more. Again changes nothing. */
+  close(): void {
+    if (this.#isClosed) return;
+    this.#owner.close(this.ref);
+    this.end();
+  }
+
+  /** Messages until it is closed. Ending the loop closes nothing. */
+  [Symbol.asyncIterator](): AsyncIterator<Message, undefined> {
+    return { next: () => this.pop() };
+  }
+
+  /** There are messages: for its system. */
+  serve(): void {
+    while (this.#waiting.length > 0) {
+      const taken = this.#owner.take(this.ref.counter);
+      if (taken === undefined) return;
+      this.#waiting.shift()!({ done: false, value: taken.message });
+    }
+  }
+
+  /** It is no more: for its system. */
+  end(): void {
+    this.#isClosed = true;
+    for (let next = this.#waiting.shift(); next; next = this.#waiting.shift()) next(DONE);
+  }
+}
