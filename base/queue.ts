@@ -6,40 +6,40 @@
 
 /** Values leave in the order in which they came. */
 export class Queue<T> {
-  private items: (T | undefined)[] = [];
-  private head = 0;
+  #items: (T | undefined)[] = [];
+  #head = 0;
 
   /** How many wait. */
   get length(): number {
-    return this.items.length - this.head;
+    return this.#items.length - this.#head;
   }
 
   push(item: T): void {
-    this.items.push(item);
+    this.#items.push(item);
   }
 
   /** Takes the first; `undefined` when there is none. */
   shift(): T | undefined {
-    if (this.head === this.items.length) return undefined;
-    const item = this.items[this.head];
-    this.items[this.head++] = undefined;
-    if (this.head === this.items.length) this.clear();
-    else if (this.head >= 1024 && this.head * 2 >= this.items.length) this.compact();
+    if (this.#head === this.#items.length) return undefined;
+    const item = this.#items[this.#head];
+    this.#items[this.#head++] = undefined;
+    if (this.#head === this.#items.length) this.clear();
+    else if (this.#head >= 1024 && this.#head * 2 >= this.#items.length) this.#compact();
     return item;
   }
 
   /** The `index`-th from the front, without taking it. */
   at(index: number): T | undefined {
-    return this.items[this.head + index];
+    return this.#items[this.#head + index];
   }
 
   clear(): void {
-    this.items.length = 0;
-    this.head = 0;
+    this.#items.length = 0;
+    this.#head = 0;
   }
 
-  private compact(): void {
-    this.items = this.items.slice(this.head);
-    this.head = 0;
+  #compact(): void {
+    this.#items = this.#items.slice(this.#head);
+    this.#head = 0;
   }
 }

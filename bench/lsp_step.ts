@@ -18,51 +18,51 @@ const BURST = 16;
 const payload = new Uint8Array(200);
 
 class Pair {
-  private readonly server;
-  private readonly client;
-  private readonly buffer = new Uint8Array(DATAGRAM_BUFFER_BYTES);
-  private readonly connId: number;
-  private nowMs = 0;
+  readonly #server;
+  readonly #client;
+  readonly #buffer = new Uint8Array(DATAGRAM_BUFFER_BYTES);
+  readonly #connId: number;
+  #nowMs = 0;
 
   constructor(wire: Wire) {
     const params: Params = { windowSize: 64, maxUnackedMessages: 64 };
     const common = { params, seal: new ChecksumSeal(crc32Native) };
-    this.server = createListener({ ...common, random: seededRandom(1) });
-    this.client = createDialer({ ...common, random: seededRandom(2), to: "server 1", wire });
-    for (let i = 0; i < 3; i++) this.exchange();
-    const notice = this.client.pollNotice();
+    this.#server = createListener({ ...common, random: seededRandom(1) });
+    this.#client = createDialer({ ...common, random: seededRandom(2), to: "server 1", wire });
+    for (let i = 0; i < 3; i++) this.#exchange();
+    const notice = this.#client.pollNotice();
     if (notice?.kind !== "connected") throw new Error("the two are not connected");
-    this.connId = notice.connId;
+    this.#connId = notice.connId;
   }
 
   /** Every datagram of one end goes to the other, until both are silent. */
-  private exchange(): void {
-    while (this.carry(this.client, this.server, "client 1")) this.nowMs += 0.01;
+  #exchange(): void {
+    while (this.#carry(this.#client, this.#server, "client 1")) this.#nowMs += 0.01;
   }
 
-  private carry(from: EndpointCore, to: EndpointCore, address: string): boolean {
-    const { buffer } = this;
-    let carried = this.pass(from, to, address, buffer);
-    carried = this.pass(to, from, "server 1", buffer) || carried;
+  #carry(from: EndpointCore, to: EndpointCore, address: string): boolean {
+    const buffer = this.#buffer;
+    let carried = this.#pass(from, to, address, buffer);
+    carried = this.#pass(to, from, "server 1", buffer) || carried;
     return carried;
   }
 
-  private pass(from: EndpointCore, to: EndpointCore, name: string, into: Uint8Array): boolean {
+  #pass(from: EndpointCore, to: EndpointCore, name: string, into: Uint8Array): boolean {
     let any = false;
-    for (let out = from.pollDatagram(into, this.nowMs); out; any = true) {
-      to.handleDatagram(into.subarray(0, out.length), name, this.nowMs);
-      out = from.pollDatagram(into, this.nowMs);
+    for (let out = from.pollDatagram(into, this.#nowMs); out; any = true) {
+      to.handleDatagram(into.subarray(0, out.length), name, this.#nowMs);
+      out = from.pollDatagram(into, this.#nowMs);
     }
     return any;
   }
 
   /** `count` messages from the client, each read and acknowledged. */
   send(count: number): number {
-    this.nowMs += 0.1;
-    for (let i = 0; i < count; i++) this.client.write(this.connId, payload);
-    this.exchange();
+    this.#nowMs += 0.1;
+    for (let i = 0; i < count; i++) this.#client.write(this.#connId, payload);
+    this.#exchange();
     let read = 0;
-    while (this.server.pollEvent() !== undefined) read++;
+    while (this.#server.pollEvent() !== undefined) read++;
     if (read !== count) throw new Error(`${read} of ${count} messages came`);
     return read;
   }

@@ -57,54 +57,55 @@ interface Sample {
  * the clock as it counts: a timer would starve in a flood, as Bun empties a socket first.
  */
 class Meter {
-  private count = 0;
-  private lookAt = MESSAGES_PER_LOOK;
-  private nextMs = 0;
-  private first: Sample | undefined;
-  private last: Sample | undefined;
-  private readonly roundTrips: number[] = [];
+  #count = 0;
+  #lookAt = MESSAGES_PER_LOOK;
+  #nextMs = 0;
+  #first: Sample | undefined;
+  #last: Sample | undefined;
+  readonly #roundTrips: number[] = [];
 
   add(n: number): void {
-    if (this.count === 0) this.nextMs = performance.now() + WARM_UP_MS;
-    this.count += n;
-    if (this.count >= this.lookAt) this.look();
+    if (this.#count === 0) this.#nextMs = performance.now() + WARM_UP_MS;
+    this.#count += n;
+    if (this.#count >= this.#lookAt) this.#look();
   }
 
   addRoundTrip(ms: number): void {
     this.add(1);
-    this.roundTrips.push(ms);
+    this.#roundTrips.push(ms);
   }
 
   /** Prints what was measured when `MEASURE_MS` are over, and ends the process. */
   endByClock(): void {
-    setTimeout(() => this.end(), WARM_UP_MS + MEASURE_MS + 2 * SAMPLE_MS);
+    setTimeout(() => this.#end(), WARM_UP_MS + MEASURE_MS + 2 * SAMPLE_MS);
   }
 
   /** Prints what was measured on SIGTERM, and ends the process. */
   endBySignal(): void {
-    process.on("SIGTERM", () => this.end());
+    process.on("SIGTERM", () => this.#end());
   }
 
-  private look(): void {
-    this.lookAt = this.count + MESSAGES_PER_LOOK;
+  #look(): void {
+    this.#lookAt = this.#count + MESSAGES_PER_LOOK;
     const ms = performance.now();
-    if (ms < this.nextMs) return;
-    this.nextMs = ms + SAMPLE_MS;
-    this.last = { ms, count: this.count, cpu: cpuMicros() };
-    this.first ??= this.last;
+    if (ms < this.#nextMs) return;
+    this.#nextMs = ms + SAMPLE_MS;
+    this.#last = { ms, count: this.#count, cpu: cpuMicros() };
+    this.#first ??= this.#last;
   }
 
-  private end(): void {
-    const { first, last } = this;
+  #end(): void {
+    const first = this.#first;
+    const last = this.#last;
     if (first === undefined || last === undefined || first === last) {
-      throw new Error(`nothing to measure: ${this.count} messages`);
+      throw new Error(`nothing to measure: ${this.#count} messages`);
     }
     const count = last.count - first.count;
     const report: Report = {
       rate: (count * 1000) / (last.ms - first.ms),
       cpuMicros: (last.cpu - first.cpu) / count,
     };
-    const { roundTrips } = this;
+    const roundTrips = this.#roundTrips;
     const half = roundTrips.slice(roundTrips.length >> 1).toSorted((a, b) => a - b);
     const p50Micros = (half[half.length >> 1] ?? 0) * 1000;
     console.log(JSON.stringify(half.length === 0 ? report : { ...report, p50Micros }));
@@ -120,31 +121,31 @@ type RawSocket = Bun.udp.ConnectedSocket<"uint8array">;
 
 /** Collects datagrams of one loop turn and sends them with as few calls as can be. */
 class Batch {
-  private readonly socket: RawSocket;
-  private pending = 0;
-  private scheduled = false;
-  private readonly full: Uint8Array[] = Array<Uint8Array>(RAW_BATCH).fill(message);
+  readonly #socket: RawSocket;
+  #pending = 0;
+  #scheduled = false;
+  readonly #full: Uint8Array[] = Array<Uint8Array>(RAW_BATCH).fill(message);
 
   constructor(socket: RawSocket) {
-    this.socket = socket;
+    this.#socket = socket;
   }
 
   send(n: number): void {
-    this.pending += n;
-    if (this.pending >= RAW_BATCH) return this.flush();
-    if (this.scheduled) return;
-    this.scheduled = true;
+    this.#pending += n;
+    if (this.#pending >= RAW_BATCH) return this.#flush();
+    if (this.#scheduled) return;
+    this.#scheduled = true;
     setImmediate(() => {
-      this.scheduled = false;
-      this.flush();
+      this.#scheduled = false;
+      this.#flush();
     });
   }
 
-  private flush(): void {
-    while (this.pending > 0) {
-      const n = Math.min(RAW_BATCH, this.pending);
-      const sent = this.socket.sendMany(n === RAW_BATCH ? this.full : this.full.slice(0, n));
-      this.pending -= n;
+  #flush(): void {
+    while (this.#pending > 0) {
+      const n = Math.min(RAW_BATCH, this.#pending);
+      const sent = this.#socket.sendMany(n === RAW_BATCH ? this.#full : this.#full.slice(0, n));
+      this.#pending -= n;
       if (sent < n) break;
     }
   }

@@ -50,14 +50,14 @@ export class VirtualLink {
   /** Whether a datagram reaches the pipe; for tests that drop a chosen one. */
   passes: (bytes: Uint8Array, from: string) => boolean = () => true;
 
-  private readonly nodes: Node[] = [];
-  private readonly byAddress = new Map<string, Node>();
-  private readonly timerStepMs: number;
-  private readonly buffer = new Uint8Array(DATAGRAM_BUFFER_BYTES);
+  readonly #nodes: Node[] = [];
+  readonly #byAddress = new Map<string, Node>();
+  readonly #timerStepMs: number;
+  readonly #buffer = new Uint8Array(DATAGRAM_BUFFER_BYTES);
 
   constructor(options: VirtualLinkOptions) {
     const { rttMs, loss, bitsPerSecond, queueBytes, seed, flows, params, congestion } = options;
-    this.timerStepMs = options.timerStepMs ?? 1;
+    this.#timerStepMs = options.timerStepMs ?? 1;
     const pipe = (stream: number): Pipe =>
       new Pipe({
         delayMs: rttMs / 2,
@@ -70,7 +70,7 @@ export class VirtualLink {
     this.down = pipe(2);
     const shared = { ...(params && { params }), ...(congestion && { congestion }) };
     this.listener = createListener({ random: seededRandom(seed, 3), ...shared });
-    this.add({ core: this.listener, address: "server 1", out: this.down });
+    this.#add({ core: this.listener, address: "server 1", out: this.down });
     for (let i = 0; i < flows; i++) {
       const dialer = createDialer({
         random: seededRandom(seed, 10 + i),
@@ -78,14 +78,14 @@ export class VirtualLink {
         ...shared,
       });
       this.dialers.push(dialer);
-      this.add({ core: dialer, address: `client ${i}`, out: this.up });
+      this.#add({ core: dialer, address: `client ${i}`, out: this.up });
     }
   }
 
   /** Advances to the next thing that happens, at `untilMs` at the latest; false when there. */
   step(untilMs: number): boolean {
-    for (const node of this.nodes) this.flush(node);
-    const nextMs = this.nextMs();
+    for (const node of this.#nodes) this.#flush(node);
+    const nextMs = this.#nextMs();
     if (nextMs > untilMs) {
       this.nowMs = untilMs;
       return false;
@@ -93,44 +93,44 @@ export class VirtualLink {
     this.nowMs = Math.max(this.nowMs, nextMs);
     this.up.release(this.nowMs);
     this.down.release(this.nowMs);
-    for (const { core } of this.nodes) {
-      if (this.ringsAtMs(core) <= this.nowMs) core.handleWake(this.nowMs);
+    for (const { core } of this.#nodes) {
+      if (this.#ringsAtMs(core) <= this.nowMs) core.handleWake(this.nowMs);
     }
     return true;
   }
 
-  private add(node: Node): void {
-    this.nodes.push(node);
-    this.byAddress.set(node.address, node);
+  #add(node: Node): void {
+    this.#nodes.push(node);
+    this.#byAddress.set(node.address, node);
   }
 
-  private nextMs(): number {
+  #nextMs(): number {
     let nextMs = Math.min(this.up.nextMs, this.down.nextMs);
-    for (const { core } of this.nodes) nextMs = Math.min(nextMs, this.ringsAtMs(core));
+    for (const { core } of this.#nodes) nextMs = Math.min(nextMs, this.#ringsAtMs(core));
     return nextMs;
   }
 
-  private ringsAtMs(core: Endpoint): number {
+  #ringsAtMs(core: Endpoint): number {
     const atMs = core.wakeAtMs() ?? Infinity;
-    return Math.ceil(atMs / this.timerStepMs) * this.timerStepMs;
+    return Math.ceil(atMs / this.#timerStepMs) * this.#timerStepMs;
   }
 
-  private flush(node: Node): void {
+  #flush(node: Node): void {
     const { core, address, out } = node;
-    if (core === this.listener) this.read();
-    for (let next = core.pollDatagram(this.buffer, this.nowMs); next;) {
-      const bytes = this.buffer.subarray(0, next.length);
-      const to = this.byAddress.get(next.to)!;
+    if (core === this.listener) this.#read();
+    for (let next = core.pollDatagram(this.#buffer, this.nowMs); next;) {
+      const bytes = this.#buffer.subarray(0, next.length);
+      const to = this.#byAddress.get(next.to)!;
       if (this.passes(bytes, address)) {
         out.take(bytes, this.nowMs, (arrived) =>
           to.core.handleDatagram(arrived, address, this.nowMs),
         );
       }
-      next = core.pollDatagram(this.buffer, this.nowMs);
+      next = core.pollDatagram(this.#buffer, this.nowMs);
     }
   }
 
-  private read(): void {
+  #read(): void {
     const { listener } = this;
     for (let event = listener.pollEvent(); event; event = listener.pollEvent()) {
       this.onEvent(event);

@@ -59,28 +59,28 @@ class Flow {
   connId = 0;
   read = 0;
   readAtMark = 0;
-  private written = 0;
-  private readonly link: VirtualLink;
-  private readonly index: number;
-  private readonly payload = new Uint8Array(MESSAGE_BYTES);
+  #written = 0;
+  readonly #link: VirtualLink;
+  readonly #index: number;
+  readonly #payload = new Uint8Array(MESSAGE_BYTES);
 
   constructor(link: VirtualLink, index: number) {
-    this.link = link;
-    this.index = index;
+    this.#link = link;
+    this.#index = index;
   }
 
   /** Learns of the connection, once there is one, and keeps the backlog full. */
   write(): void {
-    const dialer = this.link.dialers[this.index]!;
+    const dialer = this.#link.dialers[this.#index]!;
     for (let notice = dialer.pollNotice(); notice; notice = dialer.pollNotice()) {
-      if (notice.kind !== "connected") throw new Error(`flow ${this.index}: ${notice.kind}`);
+      if (notice.kind !== "connected") throw new Error(`flow ${this.#index}: ${notice.kind}`);
       this.connId = notice.connId;
     }
     const end = dialer.pollEvent();
-    if (end !== undefined) throw new Error(`flow ${this.index}: ${end.kind}`);
+    if (end !== undefined) throw new Error(`flow ${this.#index}: ${end.kind}`);
     if (this.connId === 0) return;
-    for (; this.written - this.read < BACKLOG_MESSAGES; this.written++) {
-      dialer.write(this.connId, this.payload);
+    for (; this.#written - this.read < BACKLOG_MESSAGES; this.#written++) {
+      dialer.write(this.connId, this.#payload);
     }
   }
 }

@@ -22,49 +22,49 @@ const fields: AckFields = {
 
 /** See the module. */
 export class Acknowledger {
-  private readonly receive: ReceiveBuffer;
-  private readonly limits: LspLimits;
+  readonly #receive: ReceiveBuffer;
+  readonly #limits: LspLimits;
   /** The newest datagram with data, and when it came. */
-  private echo = 0;
-  private echoAtMs: Millis = 0;
+  #echo = 0;
+  #echoAtMs: Millis = 0;
   /** What the last Ack let the peer send: a sequence number, and an offset in bytes. */
-  private toldSeq = 0;
-  private toldOffset = 0;
+  #toldSeq = 0;
+  #toldOffset = 0;
 
   constructor(receive: ReceiveBuffer, limits: LspLimits) {
-    this.receive = receive;
-    this.limits = limits;
+    this.#receive = receive;
+    this.#limits = limits;
   }
 
   /** Datagram `number`, with data, came. */
   noteData(number: number, nowMs: Millis): void {
-    if (number <= this.echo) return;
-    this.echo = number;
-    this.echoAtMs = nowMs;
+    if (number <= this.#echo) return;
+    this.#echo = number;
+    this.#echoAtMs = nowMs;
   }
 
   /** Whether so much more may be sent than the peer knows that it is to be told. */
   get hasNews(): boolean {
-    const { receive } = this;
-    const seq = receive.expected - 1 + receive.creditMessages - this.toldSeq;
-    const bytes = receive.handedOnBytes + receive.creditBytes - this.toldOffset;
-    const { maxReorder, maxUnreadMessages, maxUnreadBytes } = this.limits;
+    const receive = this.#receive;
+    const seq = receive.expected - 1 + receive.creditMessages - this.#toldSeq;
+    const bytes = receive.handedOnBytes + receive.creditBytes - this.#toldOffset;
+    const { maxReorder, maxUnreadMessages, maxUnreadBytes } = this.#limits;
     const most = Math.min(maxReorder, maxUnreadMessages);
     return seq >= most / 4 || bytes >= maxUnreadBytes / 4;
   }
 
   /** Writes an Ack. */
   write(writer: DatagramWriter, nowMs: Millis): void {
-    const { receive } = this;
-    const delayMicros = Math.round((nowMs - this.echoAtMs) * 1000);
+    const receive = this.#receive;
+    const delayMicros = Math.round((nowMs - this.#echoAtMs) * 1000);
     fields.cumulative = receive.expected - 1;
-    fields.echo = this.echo;
+    fields.echo = this.#echo;
     fields.echoDelayMicros = Math.min(Math.max(0, delayMicros), UINT32_MAX);
     fields.windowMessages = receive.creditMessages;
     fields.windowBytes = receive.creditBytes;
     fields.rangeCount = receive.writeRuns(fields.ranges, ACK_RANGES_MAX);
     writer.ack(fields);
-    this.toldSeq = fields.cumulative + fields.windowMessages;
-    this.toldOffset = receive.handedOnBytes + fields.windowBytes;
+    this.#toldSeq = fields.cumulative + fields.windowMessages;
+    this.#toldOffset = receive.handedOnBytes + fields.windowBytes;
   }
 }

@@ -49,25 +49,25 @@ export class BlackHole {
   bytes: number | undefined;
   /** When to have a datagram written; Infinity for never. */
   wakeAtMs: Millis = Infinity;
-  private message: Outbound | undefined;
-  private pair = 0n;
-  private isSmallDue = false;
-  private smallSentMs: Millis = 0;
-  private answered = 0;
-  private answeredPair = 0n;
+  #message: Outbound | undefined;
+  #pair = 0n;
+  #isSmallDue = false;
+  #smallSentMs: Millis = 0;
+  #answered = 0;
+  #answeredPair = 0n;
   /** One that was wrong once takes more to come up again. */
-  private suspiciousSends = SUSPICIOUS_SENDS;
+  #suspiciousSends = SUSPICIOUS_SENDS;
 
   /** Whether only small datagrams pass. */
   get isCertain(): boolean {
-    return this.answered >= ANSWERS_MIN;
+    return this.#answered >= ANSWERS_MIN;
   }
 
   /** `message` left once more, and needs a datagram of `bytes`. True: a suspicion begins. */
   noteSent(message: Outbound, bytes: number, nowMs: Millis): boolean {
-    if (message.sends < this.suspiciousSends || this.message !== undefined) return false;
+    if (message.sends < this.#suspiciousSends || this.#message !== undefined) return false;
     if (smallerSize(bytes) === undefined) return false;
-    this.message = message;
+    this.#message = message;
     this.bytes = bytes;
     this.wakeAtMs = nowMs;
     return true;
@@ -75,48 +75,48 @@ export class BlackHole {
 
   /** Something was acknowledged. True: what was suspected has arrived after all. */
   noteAcked(): boolean {
-    if (this.message?.state !== "acked") return false;
-    this.clear();
+    if (this.#message?.state !== "acked") return false;
+    this.#clear();
     return true;
   }
 
   /** Writes a challenge into the empty datagram that `writer` has begun, if it is time for one. */
   writeProbe(writer: DatagramWriter, roundTrip: RoundTrip, nowMs: Millis): void {
     if (this.bytes === undefined || nowMs < this.wakeAtMs) return;
-    if (!this.isSmallDue) {
+    if (!this.#isSmallDue) {
       if (!writer.widen(this.bytes)) return;
-      writer.pathChallenge(LARGE_TOKENS + ++this.pair);
+      writer.pathChallenge(LARGE_TOKENS + ++this.#pair);
       writer.padding(writer.remaining);
     } else {
-      writer.pathChallenge(SMALL_TOKENS + this.pair);
-      this.smallSentMs = nowMs;
+      writer.pathChallenge(SMALL_TOKENS + this.#pair);
+      this.#smallSentMs = nowMs;
       this.wakeAtMs = nowMs + Math.max(2 * roundTrip.timeoutMs, LEAST_INTERVAL_MS);
     }
-    this.isSmallDue = !this.isSmallDue;
+    this.#isSmallDue = !this.#isSmallDue;
   }
 
   /** A PathResponse came, of the challenge `token`. True: the suspicion is over. */
   handleAnswer(token: bigint, nowMs: Millis): boolean {
     if (this.bytes === undefined) return false;
-    if (token === SMALL_TOKENS + this.pair && this.answeredPair !== this.pair) {
-      this.answeredPair = this.pair;
-      this.answered++;
+    if (token === SMALL_TOKENS + this.#pair && this.#answeredPair !== this.#pair) {
+      this.#answeredPair = this.#pair;
+      this.#answered++;
       // The large one was sent before it; its answer has as much time again.
-      const rttMs = nowMs - this.smallSentMs;
+      const rttMs = nowMs - this.#smallSentMs;
       this.wakeAtMs = Math.min(this.wakeAtMs, nowMs + Math.max(rttMs, LEAST_INTERVAL_MS));
     }
-    if (token <= LARGE_TOKENS || token > LARGE_TOKENS + this.pair) return false;
+    if (token <= LARGE_TOKENS || token > LARGE_TOKENS + this.#pair) return false;
     // It is not the size: the peer takes no more, say.
-    this.suspiciousSends = 2 * this.message!.sends;
-    this.clear();
+    this.#suspiciousSends = 2 * this.#message!.sends;
+    this.#clear();
     return true;
   }
 
-  private clear(): void {
-    this.message = undefined;
+  #clear(): void {
+    this.#message = undefined;
     this.bytes = undefined;
-    this.answered = 0;
-    this.isSmallDue = false;
+    this.#answered = 0;
+    this.#isSmallDue = false;
     this.wakeAtMs = Infinity;
   }
 }

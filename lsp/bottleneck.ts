@@ -98,66 +98,66 @@ export class Bottleneck implements CongestionControl {
   /** The round trip without a queue. */
   leastRttMs: Millis = Infinity;
 
-  private readonly random: Random;
-  private readonly loss = new PathLoss();
-  private readonly rates: number[] = [];
-  private sentBytes = 0;
-  private nextSendMs: Millis = -Infinity;
+  readonly #random: Random;
+  readonly #loss = new PathLoss();
+  readonly #rates: number[] = [];
+  #sentBytes = 0;
+  #nextSendMs: Millis = -Infinity;
 
-  private round = 0;
-  private roundEndBytes = 0;
-  private roundLostBytes = 0;
-  private roundAckedBytes = 0;
+  #round = 0;
+  #roundEndBytes = 0;
+  #roundLostBytes = 0;
+  #roundAckedBytes = 0;
   /** Least round trip of this round, and of the last. */
-  private roundRttMs: Millis = Infinity;
-  private lastRoundRttMs: Millis = Infinity;
+  #roundRttMs: Millis = Infinity;
+  #lastRoundRttMs: Millis = Infinity;
   /** The last round lost more than chance explains, the queue being long. */
-  private isCrowded = false;
+  #isCrowded = false;
 
   /** The application lacked data when the newest datagram that arrived had left. */
-  private isAppLimited = false;
+  #isAppLimited = false;
 
-  private phaseRound = 0;
-  private phaseSinceMs: Millis = 0;
-  private flatRate = 0;
-  private flatRounds = 0;
-  private easeRound = 0;
-  private easedRound = 0;
-  private cycleRounds = 0;
+  #phaseRound = 0;
+  #phaseSinceMs: Millis = 0;
+  #flatRate = 0;
+  #flatRounds = 0;
+  #easeRound = 0;
+  #easedRound = 0;
+  #cycleRounds = 0;
 
-  private leastRttAtMs: Millis = 0;
-  private mostRttMs: Millis = 0;
-  private refreshedRttMs: Millis = Infinity;
+  #leastRttAtMs: Millis = 0;
+  #mostRttMs: Millis = 0;
+  #refreshedRttMs: Millis = Infinity;
 
   /** `random` draws the lengths of cycles. */
   constructor(random: Random) {
-    this.random = random;
+    this.#random = random;
   }
 
   /** Rate at which to send, bytes a millisecond: what shall arrive, and what chance will take. */
   get rate(): number {
-    const rate = this.deliveryRate / (1 - this.loss.share);
+    const rate = this.deliveryRate / (1 - this.#loss.share);
     // What an application with little to say has shown is no reason to hold back its next message.
     const least =
-      this.phase === "startup" && this.isAppLimited ? INITIAL_WINDOW_BYTES / this.leastRttMs : 0;
+      this.phase === "startup" && this.#isAppLimited ? INITIAL_WINDOW_BYTES / this.leastRttMs : 0;
     return Math.max(rate, least);
   }
 
   sendAtMs(nowMs: Millis): Millis {
     if (this.deliveryRate === 0 || this.leastRttMs < LEAST_PACED_RTT_MS) return nowMs;
-    return this.nextSendMs <= nowMs + EARLY_MS ? nowMs : this.nextSendMs;
+    return this.#nextSendMs <= nowMs + EARLY_MS ? nowMs : this.#nextSendMs;
   }
 
   onSent(bytes: number, nowMs: Millis): void {
-    this.sentBytes += bytes;
+    this.#sentBytes += bytes;
     if (this.deliveryRate === 0) return;
     const rate = GAINS[this.phase].pacing * this.rate;
-    this.nextSendMs = Math.max(this.nextSendMs, nowMs - LATE_MS) + bytes / rate;
+    this.#nextSendMs = Math.max(this.#nextSendMs, nowMs - LATE_MS) + bytes / rate;
   }
 
   onLost(bytes: number, sentAtMs: Millis): void {
-    this.roundLostBytes += bytes;
-    this.loss.noteLost(bytes, sentAtMs);
+    this.#roundLostBytes += bytes;
+    this.#loss.noteLost(bytes, sentAtMs);
   }
 
   /** The model is kept: the first acknowledgement brings its window back. */
@@ -166,17 +166,17 @@ export class Bottleneck implements CongestionControl {
   }
 
   onAcked(ack: AckSample, nowMs: Millis): void {
-    this.roundAckedBytes += ack.ackedBytes;
-    this.isAppLimited = ack.isAppLimited;
-    if (ack.rttMs > 0) this.noteRtt(ack.rttMs, nowMs);
-    const isNewRound = ack.deliveredAtSendBytes >= this.roundEndBytes;
-    if (isNewRound) this.endRound(ack);
-    this.step(ack, isNewRound, nowMs);
-    this.setWindow(ack.ackedBytes);
+    this.#roundAckedBytes += ack.ackedBytes;
+    this.#isAppLimited = ack.isAppLimited;
+    if (ack.rttMs > 0) this.#noteRtt(ack.rttMs, nowMs);
+    const isNewRound = ack.deliveredAtSendBytes >= this.#roundEndBytes;
+    if (isNewRound) this.#endRound(ack);
+    this.#step(ack, isNewRound, nowMs);
+    this.#setWindow(ack.ackedBytes);
   }
 
   /** Bytes that the path holds without a queue. */
-  private get productBytes(): number {
+  get #productBytes(): number {
     return this.leastRttMs === Infinity ? 0 : this.rate * this.leastRttMs;
   }
 
@@ -184,134 +184,134 @@ export class Bottleneck implements CongestionControl {
    * Bytes that we keep waiting at the bottleneck. The square root makes it grow more slowly than
    * the flow: of two flows the smaller gains on the other.
    */
-  private get queueBytes(): number {
-    if (this.isCrowded && this.phase !== "startup") return 0;
-    const product = this.productBytes;
+  get #queueBytes(): number {
+    if (this.#isCrowded && this.phase !== "startup") return 0;
+    const product = this.#productBytes;
     const even = QUEUE_FACTOR * Math.sqrt(product * DATAGRAM_BYTES_MAX);
     return Math.max(even, Math.min(this.rate * TURN_MS, BURST_BYTES_MAX - product));
   }
 
-  private noteRtt(rttMs: Millis, nowMs: Millis): void {
-    this.roundRttMs = Math.min(this.roundRttMs, rttMs);
-    this.mostRttMs = Math.max(this.mostRttMs, rttMs);
-    if (this.round === this.easedRound) this.loss.noteRtt(rttMs);
-    if (this.phase === "refresh") this.refreshedRttMs = Math.min(this.refreshedRttMs, rttMs);
-    if (rttMs <= this.leastRttMs * RTT_SEEN) this.leastRttAtMs = nowMs;
+  #noteRtt(rttMs: Millis, nowMs: Millis): void {
+    this.#roundRttMs = Math.min(this.#roundRttMs, rttMs);
+    this.#mostRttMs = Math.max(this.#mostRttMs, rttMs);
+    if (this.#round === this.#easedRound) this.#loss.noteRtt(rttMs);
+    if (this.phase === "refresh") this.#refreshedRttMs = Math.min(this.#refreshedRttMs, rttMs);
+    if (rttMs <= this.leastRttMs * RTT_SEEN) this.#leastRttAtMs = nowMs;
     this.leastRttMs = Math.min(this.leastRttMs, rttMs);
   }
 
   /** What was sent when the last round ended has arrived: a round trip is over. */
-  private endRound(ack: AckSample): void {
-    this.round++;
-    this.roundEndBytes = ack.deliveredBytes;
-    this.noteCrowding();
-    this.lastRoundRttMs = this.roundRttMs;
-    this.roundRttMs = Infinity;
-    this.mostRttMs -= MOST_RTT_DECAY * (this.mostRttMs - this.leastRttMs);
+  #endRound(ack: AckSample): void {
+    this.#round++;
+    this.#roundEndBytes = ack.deliveredBytes;
+    this.#noteCrowding();
+    this.#lastRoundRttMs = this.#roundRttMs;
+    this.#roundRttMs = Infinity;
+    this.#mostRttMs -= MOST_RTT_DECAY * (this.#mostRttMs - this.leastRttMs);
     if (ack.rate === 0 || (ack.isAppLimited && ack.rate < this.deliveryRate)) return;
-    this.rates.push(ack.rate);
-    if (this.rates.length > RATE_ROUNDS) this.rates.shift();
-    this.deliveryRate = Math.max(...this.rates);
+    this.#rates.push(ack.rate);
+    if (this.#rates.length > RATE_ROUNDS) this.#rates.shift();
+    this.deliveryRate = Math.max(...this.#rates);
   }
 
-  private noteCrowding(): void {
-    const share = this.loss.share;
-    const bytes = this.roundLostBytes + this.roundAckedBytes;
+  #noteCrowding(): void {
+    const share = this.#loss.share;
+    const bytes = this.#roundLostBytes + this.#roundAckedBytes;
     const sigma = Math.sqrt((bytes / DATAGRAM_BYTES_MAX) * share * (1 - share));
     const chance = DATAGRAM_BYTES_MAX * (1 + CROWDED_SIGMAS * sigma);
-    const isLossy = this.roundLostBytes > (share + CROWDED_SHARE) * bytes + chance;
-    const isLong = this.roundRttMs > (this.leastRttMs + this.mostRttMs) / 2;
-    this.isCrowded = isLossy && isLong;
-    this.roundLostBytes = this.roundAckedBytes = 0;
+    const isLossy = this.#roundLostBytes > (share + CROWDED_SHARE) * bytes + chance;
+    const isLong = this.#roundRttMs > (this.leastRttMs + this.#mostRttMs) / 2;
+    this.#isCrowded = isLossy && isLong;
+    this.#roundLostBytes = this.#roundAckedBytes = 0;
   }
 
-  private enter(phase: Phase, nowMs: Millis): void {
+  #enter(phase: Phase, nowMs: Millis): void {
     this.phase = phase;
-    this.phaseSinceMs = nowMs;
-    this.phaseRound = this.round;
+    this.#phaseSinceMs = nowMs;
+    this.#phaseRound = this.#round;
   }
 
-  private step(ack: AckSample, isNewRound: boolean, nowMs: Millis): void {
+  #step(ack: AckSample, isNewRound: boolean, nowMs: Millis): void {
     const { phase } = this;
     if (phase === "startup") {
-      if (isNewRound) this.stepStartup(ack, nowMs);
+      if (isNewRound) this.#stepStartup(ack, nowMs);
     } else if (phase === "drain") {
-      if (ack.inFlightBytes <= this.productBytes) this.ease(nowMs);
+      if (ack.inFlightBytes <= this.#productBytes) this.#ease(nowMs);
     } else if (phase === "ease") {
-      if (this.round > this.phaseRound) this.endEase(nowMs);
-    } else if (phase === "refresh") this.stepRefresh(ack, nowMs);
-    else if (isNewRound) this.stepCycle(nowMs);
+      if (this.#round > this.#phaseRound) this.#endEase(nowMs);
+    } else if (phase === "refresh") this.#stepRefresh(ack, nowMs);
+    else if (isNewRound) this.#stepCycle(nowMs);
   }
 
-  private stepStartup(ack: AckSample, nowMs: Millis): void {
+  #stepStartup(ack: AckSample, nowMs: Millis): void {
     // A sender that lacked data, or room, proves nothing, unless it had more than enough under way.
-    if (ack.isAppLimited && ack.inFlightBeforeBytes <= this.productBytes) return;
-    if (this.deliveryRate >= this.flatRate * STARTUP_GROWTH) {
-      this.flatRate = this.deliveryRate;
-      this.flatRounds = 0;
-    } else if (++this.flatRounds >= STARTUP_FLAT_ROUNDS) this.enter("drain", nowMs);
+    if (ack.isAppLimited && ack.inFlightBeforeBytes <= this.#productBytes) return;
+    if (this.deliveryRate >= this.#flatRate * STARTUP_GROWTH) {
+      this.#flatRate = this.deliveryRate;
+      this.#flatRounds = 0;
+    } else if (++this.#flatRounds >= STARTUP_FLAT_ROUNDS) this.#enter("drain", nowMs);
   }
 
-  private ease(nowMs: Millis): void {
-    this.enter("ease", nowMs);
-    this.easeRound = this.round;
-    this.cycleRounds = integerBetween(this.random, CYCLE_ROUNDS_MIN, CYCLE_ROUNDS_MAX);
-    this.loss.begin(this.sentBytes, nowMs);
+  #ease(nowMs: Millis): void {
+    this.#enter("ease", nowMs);
+    this.#easeRound = this.#round;
+    this.#cycleRounds = integerBetween(this.#random, CYCLE_ROUNDS_MIN, CYCLE_ROUNDS_MAX);
+    this.#loss.begin(this.#sentBytes, nowMs);
   }
 
-  private endEase(nowMs: Millis): void {
-    this.loss.end(this.sentBytes, nowMs);
-    this.enter("cruise", nowMs);
-    this.easedRound = this.round;
+  #endEase(nowMs: Millis): void {
+    this.#loss.end(this.#sentBytes, nowMs);
+    this.#enter("cruise", nowMs);
+    this.#easedRound = this.#round;
   }
 
   /** A round of cruise or probe is over. */
-  private stepCycle(nowMs: Millis): void {
-    const rounds = this.round - this.easeRound;
-    if (rounds >= LOSS_KNOWN_ROUNDS) this.learnLoss();
-    if (nowMs - this.leastRttAtMs > LEAST_RTT_MS) return this.enter("refresh", nowMs);
-    if (rounds >= this.cycleRounds) return this.ease(nowMs);
-    this.enter(this.hasNoQueue() ? "probe" : "cruise", nowMs);
+  #stepCycle(nowMs: Millis): void {
+    const rounds = this.#round - this.#easeRound;
+    if (rounds >= LOSS_KNOWN_ROUNDS) this.#learnLoss();
+    if (nowMs - this.#leastRttAtMs > LEAST_RTT_MS) return this.#enter("refresh", nowMs);
+    if (rounds >= this.#cycleRounds) return this.#ease(nowMs);
+    this.#enter(this.#hasNoQueue() ? "probe" : "cruise", nowMs);
   }
 
-  private hasNoQueue(): boolean {
-    if (this.isCrowded) return false;
+  #hasNoQueue(): boolean {
+    if (this.#isCrowded) return false;
     const { leastRttMs } = this;
-    const own = (NO_QUEUE_SHARE * this.queueBytes) / this.rate;
+    const own = (NO_QUEUE_SHARE * this.#queueBytes) / this.rate;
     const longest = Math.min(own, NO_QUEUE_MOST * leastRttMs) + NO_QUEUE_RTT * leastRttMs;
-    return this.lastRoundRttMs - leastRttMs < longest;
+    return this.#lastRoundRttMs - leastRttMs < longest;
   }
 
-  private learnLoss(): void {
-    const longestMs = this.mostRttMs - this.leastRttMs;
+  #learnLoss(): void {
+    const longestMs = this.#mostRttMs - this.leastRttMs;
     const isEven = longestMs <= this.leastRttMs * EVEN_RTT + EVEN_MS;
-    this.loss.learn(isEven ? Infinity : this.leastRttMs + NOT_FULL_SHARE * longestMs);
+    this.#loss.learn(isEven ? Infinity : this.leastRttMs + NOT_FULL_SHARE * longestMs);
   }
 
-  private stepRefresh(ack: AckSample, nowMs: Millis): void {
-    if (ack.inFlightBytes > this.productBytes / 2 + LEAST_WINDOW_BYTES) {
+  #stepRefresh(ack: AckSample, nowMs: Millis): void {
+    if (ack.inFlightBytes > this.#productBytes / 2 + LEAST_WINDOW_BYTES) {
       // Still emptying: what this sees is not the least.
-      this.phaseSinceMs = nowMs;
-      this.refreshedRttMs = Infinity;
+      this.#phaseSinceMs = nowMs;
+      this.#refreshedRttMs = Infinity;
       return;
     }
-    if (nowMs - this.phaseSinceMs <= REFRESH_MS || this.round === this.phaseRound) return;
-    this.leastRttAtMs = nowMs;
+    if (nowMs - this.#phaseSinceMs <= REFRESH_MS || this.#round === this.#phaseRound) return;
+    this.#leastRttAtMs = nowMs;
     // Others may have kept the queue full: then that is no round trip without a queue.
-    if (!this.isCrowded) this.leastRttMs = this.refreshedRttMs;
-    this.enter("cruise", nowMs);
+    if (!this.#isCrowded) this.leastRttMs = this.#refreshedRttMs;
+    this.#enter("cruise", nowMs);
   }
 
-  private setWindow(ackedBytes: number): void {
+  #setWindow(ackedBytes: number): void {
     if (this.deliveryRate === 0) {
       this.windowBytes = Math.min(this.windowBytes + ackedBytes, BURST_BYTES_MAX);
       return;
     }
     const { window, queue } = GAINS[this.phase];
-    const bytes = window * this.productBytes + queue * this.queueBytes;
+    const bytes = window * this.#productBytes + queue * this.#queueBytes;
     // What is not paced arrives as a burst.
     const isPaced = this.leastRttMs >= LEAST_PACED_RTT_MS;
-    const most = Math.max(BURST_BYTES_MAX, this.productBytes + this.queueBytes);
+    const most = Math.max(BURST_BYTES_MAX, this.#productBytes + this.#queueBytes);
     this.windowBytes = Math.max(isPaced ? bytes : Math.min(bytes, most), LEAST_WINDOW_BYTES);
   }
 }

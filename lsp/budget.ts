@@ -37,36 +37,36 @@ export class Budget {
   /** Payload bytes of written messages that are not wholly acknowledged. */
   queuedBytes = 0;
 
-  private readonly poolBytes: number;
-  private pooled = 0;
-  private holder: Reservation | undefined;
-  private readonly waiting = new Set<Reservation>();
-  private isGranting = false;
+  readonly #poolBytes: number;
+  #pooled = 0;
+  #holder: Reservation | undefined;
+  readonly #waiting = new Set<Reservation>();
+  #isGranting = false;
 
   constructor(limits: Pick<LspLimits, "maxReassemblyBytes" | "maxMessageBytes">) {
-    this.poolBytes = limits.maxReassemblyBytes - limits.maxMessageBytes;
+    this.#poolBytes = limits.maxReassemblyBytes - limits.maxMessageBytes;
   }
 
   /** Bytes granted for large messages, unread ones included. */
   get reassemblyBytes(): number {
-    return this.pooled + (this.holder?.ticketed ?? 0);
+    return this.#pooled + (this.#holder?.ticketed ?? 0);
   }
 
   /** Whether somebody waits for room. */
   get isContended(): boolean {
-    return this.waiting.size > 0;
+    return this.#waiting.size > 0;
   }
 
   isWaiting(reservation: Reservation): boolean {
-    return this.waiting.has(reservation);
+    return this.#waiting.has(reservation);
   }
 
   /** Raises `reservation` to `bytes` in all. False: there is no room yet; it will be told. */
   raise(reservation: Reservation, bytes: number): boolean {
     if (bytes <= reservation.charged) return true;
     reservation.wanted = bytes;
-    if (this.grant(reservation)) return true;
-    this.waiting.add(reservation);
+    if (this.#grant(reservation)) return true;
+    this.#waiting.add(reservation);
     return false;
   }
 
@@ -79,55 +79,55 @@ export class Budget {
   /** The message is complete and waits to be read. */
   finish(reservation: Reservation): void {
     reservation.isWhole = true;
-    this.waiting.delete(reservation);
-    this.grantMore();
+    this.#waiting.delete(reservation);
+    this.#grantMore();
   }
 
   /** The message was read, or dropped. */
   release(reservation: Reservation): void {
-    this.waiting.delete(reservation);
-    this.pooled -= reservation.charged - reservation.ticketed;
-    if (this.holder === reservation) this.holder = undefined;
+    this.#waiting.delete(reservation);
+    this.#pooled -= reservation.charged - reservation.ticketed;
+    if (this.#holder === reservation) this.#holder = undefined;
     reservation.charged = reservation.ticketed = 0;
     this.borrow(reservation, 0);
-    this.grantMore();
+    this.#grantMore();
   }
 
-  private grant(reservation: Reservation): boolean {
+  #grant(reservation: Reservation): boolean {
     const more = reservation.wanted - reservation.charged;
-    const isHolder = this.holder === reservation;
-    if (!isHolder && this.pooled + more <= this.poolBytes) this.pooled += more;
-    else if (!isHolder && this.holder !== undefined) return false;
+    const isHolder = this.#holder === reservation;
+    if (!isHolder && this.#pooled + more <= this.#poolBytes) this.#pooled += more;
+    else if (!isHolder && this.#holder !== undefined) return false;
     else {
-      this.holder = reservation;
+      this.#holder = reservation;
       reservation.ticketed += more;
     }
     reservation.charged = reservation.wanted;
-    this.waiting.delete(reservation);
+    this.#waiting.delete(reservation);
     this.borrow(reservation, 0);
     return true;
   }
 
   /** Grants what can be granted, first come, first served. */
-  private grantMore(): void {
+  #grantMore(): void {
     // A callback may release something in turn: the loop below sees to that.
-    if (this.isGranting) return;
-    this.isGranting = true;
+    if (this.#isGranting) return;
+    this.#isGranting = true;
     for (;;) {
-      this.freeTicket();
-      const [next] = this.waiting;
-      if (next === undefined || !this.grant(next)) break;
+      this.#freeTicket();
+      const [next] = this.#waiting;
+      if (next === undefined || !this.#grant(next)) break;
       next.onGrant();
     }
-    this.isGranting = false;
+    this.#isGranting = false;
   }
 
   /** A complete message moves into the pool as soon as it fits: the ticket is for the next. */
-  private freeTicket(): void {
-    const { holder } = this;
-    if (!holder?.isWhole || this.pooled + holder.ticketed > this.poolBytes) return;
-    this.pooled += holder.ticketed;
+  #freeTicket(): void {
+    const holder = this.#holder;
+    if (!holder?.isWhole || this.#pooled + holder.ticketed > this.#poolBytes) return;
+    this.#pooled += holder.ticketed;
     holder.ticketed = 0;
-    this.holder = undefined;
+    this.#holder = undefined;
   }
 }

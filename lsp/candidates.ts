@@ -22,83 +22,83 @@ export interface Candidate {
 
 /** See the module. */
 export class Candidates {
-  private readonly all: Candidate[];
+  readonly #all: Candidate[];
   /** How many of them are asked by now. */
-  private joined = 1;
-  private nextAtMs: Millis;
-  private answering: Candidate | undefined;
-  private silentTicks = 0;
+  #joined = 1;
+  #nextAtMs: Millis;
+  #answering: Candidate | undefined;
+  #silentTicks = 0;
 
   /** Starts with the first of `addresses`. */
   constructor(addresses: readonly Address[], nowMs: Millis) {
-    this.all = addresses.map((to, i) => ({ to, isDue: i === 0 }));
-    this.nextAtMs = nowMs + DELAY_MS;
+    this.#all = addresses.map((to, i) => ({ to, isDue: i === 0 }));
+    this.#nextAtMs = nowMs + DELAY_MS;
   }
 
   /** Whether somebody is to be asked now. */
   get areDue(): boolean {
-    return this.asked.some(({ isDue }) => isDue);
+    return this.#asked.some(({ isDue }) => isDue);
   }
 
   /** When the next joins in; Infinity for never. */
   get wakeAtMs(): Millis {
-    const waits = this.answering === undefined && this.joined < this.all.length;
-    return waits ? this.nextAtMs : Infinity;
+    const waits = this.#answering === undefined && this.#joined < this.#all.length;
+    return waits ? this.#nextAtMs : Infinity;
   }
 
   /** The addresses that were asked so far, those that said no left out. */
   get addresses(): Address[] {
-    return this.all.slice(0, this.joined).map(({ to }) => to);
+    return this.#all.slice(0, this.#joined).map(({ to }) => to);
   }
 
   /** The next that is to be asked now; it counts as asked. */
   takeDue(): Candidate | undefined {
-    const due = this.asked.find(({ isDue }) => isDue);
+    const due = this.#asked.find(({ isDue }) => isDue);
     if (due !== undefined) due.isDue = false;
     return due;
   }
 
   /** Lets the next join in if it is time. */
   handleWake(nowMs: Millis): void {
-    if (nowMs >= this.wakeAtMs) this.join(nowMs);
+    if (nowMs >= this.wakeAtMs) this.#join(nowMs);
   }
 
   /** An epoch is over: ask again. */
   tick(): void {
-    if (this.answering !== undefined && ++this.silentTicks > PATIENCE_TICKS) {
-      this.answering = undefined;
+    if (this.#answering !== undefined && ++this.#silentTicks > PATIENCE_TICKS) {
+      this.#answering = undefined;
     }
-    for (const candidate of this.asked) candidate.isDue = true;
+    for (const candidate of this.#asked) candidate.isDue = true;
   }
 
   /** `candidate` asks for a cookie: ask it again, with that, and nobody else. */
   noteAnswer(candidate: Candidate): void {
-    this.answering ??= candidate;
-    if (this.answering !== candidate) return;
-    this.silentTicks = 0;
+    this.#answering ??= candidate;
+    if (this.#answering !== candidate) return;
+    this.#silentTicks = 0;
     candidate.isDue = true;
   }
 
   /** `candidate` said no. False: there is no other. */
   noteRefusal(candidate: Candidate, nowMs: Millis): boolean {
-    const at = this.all.indexOf(candidate);
-    if (this.all.length === 1 || at < 0) return this.all.length > 1;
-    this.all.splice(at, 1);
-    if (at < this.joined) this.joined--;
-    if (this.answering === candidate) this.answering = undefined;
-    this.join(nowMs);
+    const at = this.#all.indexOf(candidate);
+    if (this.#all.length === 1 || at < 0) return this.#all.length > 1;
+    this.#all.splice(at, 1);
+    if (at < this.#joined) this.#joined--;
+    if (this.#answering === candidate) this.#answering = undefined;
+    this.#join(nowMs);
     return true;
   }
 
-  private get asked(): readonly Candidate[] {
-    if (this.answering !== undefined) return [this.answering];
-    return this.joined === this.all.length ? this.all : this.all.slice(0, this.joined);
+  get #asked(): readonly Candidate[] {
+    if (this.#answering !== undefined) return [this.#answering];
+    return this.#joined === this.#all.length ? this.#all : this.#all.slice(0, this.#joined);
   }
 
-  private join(nowMs: Millis): void {
-    this.nextAtMs = nowMs + DELAY_MS;
-    if (this.joined === this.all.length) return;
-    this.all[this.joined]!.isDue = true;
-    this.joined++;
+  #join(nowMs: Millis): void {
+    this.#nextAtMs = nowMs + DELAY_MS;
+    if (this.#joined === this.#all.length) return;
+    this.#all[this.#joined]!.isDue = true;
+    this.#joined++;
   }
 }

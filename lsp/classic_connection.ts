@@ -29,8 +29,8 @@ export class ClassicConnection extends Connection {
   proven = false;
 
   /** Sequence numbers to acknowledge; 0 is a heartbeat. */
-  private readonly acks = new Queue<number>();
-  private readonly resends = new Queue<Outbound>();
+  readonly #acks = new Queue<number>();
+  readonly #resends = new Queue<Outbound>();
 
   constructor(spec: ConnectionSpec, host: Host) {
     super(spec, host, Infinity);
@@ -59,11 +59,11 @@ export class ClassicConnection extends Connection {
 
   override fill(into: Uint8Array, nowMs: Millis): number {
     const { id } = this;
-    const seq = this.acks.shift();
+    const seq = this.#acks.shift();
     if (seq !== undefined) {
       return encodeClassicFrame(into, { type: ClassicType.ack, connId: id, seq, payload: noBytes });
     }
-    const entry = this.nextMessage();
+    const entry = this.#nextMessage();
     if (entry === undefined) return 0;
     this.countSent(entry.sends === 0);
     this.send.markSent(entry, nowMs);
@@ -77,7 +77,7 @@ export class ClassicConnection extends Connection {
   }
 
   protected override acknowledge(seq: number): void {
-    if (this.acks.length < PENDING_ACKS_MAX) this.acks.push(seq);
+    if (this.#acks.length < PENDING_ACKS_MAX) this.#acks.push(seq);
     this.host.wantsToSend(this);
   }
 
@@ -86,20 +86,20 @@ export class ClassicConnection extends Connection {
   }
 
   protected override resendAtTick(nowMs: Millis): boolean {
-    this.send.tick(nowMs, (entry) => this.resends.push(entry));
-    if (this.resends.length === 0) return false;
+    this.send.tick(nowMs, (entry) => this.#resends.push(entry));
+    if (this.#resends.length === 0) return false;
     this.host.wantsToSend(this);
     return true;
   }
 
   protected override afterEnd(): void {
-    this.resends.clear();
+    this.#resends.clear();
     this.host.forget(this);
   }
 
-  private nextMessage(): Outbound | undefined {
+  #nextMessage(): Outbound | undefined {
     if (this.phase === "ended") return undefined;
-    for (let entry = this.resends.shift(); entry; entry = this.resends.shift()) {
+    for (let entry = this.#resends.shift(); entry; entry = this.#resends.shift()) {
       if (entry.state === "sent") return entry;
     }
     return this.send.peekFresh();

@@ -17,30 +17,30 @@ const ROUNDS = 4;
 
 /** See the module. */
 export class ClassicIds {
-  private readonly secret: Uint8Array;
-  private count = 0;
+  readonly #secret: Uint8Array;
+  #count = 0;
 
   /** `secret` decides on the order of the numbers; it may be that of the cookies. */
   constructor(secret: Uint8Array) {
-    this.secret = new Uint8Array(secret);
+    this.#secret = new Uint8Array(secret);
   }
 
   /** The next, {@link CLASSIC_ID_MIN} to {@link CLASSIC_ID_MAX}: none comes twice in 2^30. */
   next(): number {
-    const input = this.count++;
+    const input = this.#count++;
     let left = (input >>> HALF_BITS) & HALF_MASK;
     let right = input & HALF_MASK;
     for (let round = 0; round < ROUNDS; round++) {
-      [left, right] = [right, left ^ this.mix(round, right)];
+      [left, right] = [right, left ^ this.#mix(round, right)];
     }
     return CLASSIC_ID_MIN + left * 2 ** HALF_BITS + right;
   }
 
-  private mix(round: number, half: number): number {
-    const keyed = new Uint8Array(this.secret.length + 4);
-    keyed.set(this.secret);
+  #mix(round: number, half: number): number {
+    const keyed = new Uint8Array(this.#secret.length + 4);
+    keyed.set(this.#secret);
     // No text begins so: a cookie is a hash of the secret and of one.
-    keyed.set([0xff, round, half >>> 8, half & 0xff], this.secret.length);
+    keyed.set([0xff, round, half >>> 8, half & 0xff], this.#secret.length);
     return sha256Words(keyed)[0]! & HALF_MASK;
   }
 }

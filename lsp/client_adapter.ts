@@ -107,15 +107,15 @@ class Client implements LspClient, Upcalls {
   connId = 0;
   readonly wire: Wire;
   readonly udp: UdpEndpoint<Dialer>;
-  private readonly options: EndpointOptions;
-  private readonly socket: DialingSocket;
-  private readonly connecting = Promise.withResolvers<void>();
-  private readonly closing = Promise.withResolvers<Closed>();
-  private readonly reads = new ReadQueue(() => this.takeNext());
-  private writers: Writer[] = [];
+  readonly #options: EndpointOptions;
+  readonly #socket: DialingSocket;
+  readonly #connecting = Promise.withResolvers<void>();
+  readonly #closing = Promise.withResolvers<Closed>();
+  readonly #reads = new ReadQueue(() => this.#takeNext());
+  #writers: Writer[] = [];
   /** Set once the last event was read. */
-  private end: LspError | undefined;
-  private readonly onAbort = (): void => this.abort();
+  #end: LspError | undefined;
+  readonly #onAbort = (): void => this.#abort();
 
   constructor(
     core: Dialer,
@@ -125,34 +125,34 @@ class Client implements LspClient, Upcalls {
     open: (upcalls: Upcalls) => UdpEndpoint<Dialer>,
   ) {
     this.wire = wire;
-    this.options = options;
-    this.socket = socket;
+    this.#options = options;
+    this.#socket = socket;
     this.udp = open(this);
-    options.signal?.addEventListener("abort", this.onAbort);
+    options.signal?.addEventListener("abort", this.#onAbort);
   }
 
   get connected(): Promise<void> {
-    return this.connecting.promise;
+    return this.#connecting.promise;
   }
 
   read(): Promise<Uint8Array> {
-    return this.reads.read();
+    return this.#reads.read();
   }
 
   tryRead(): Uint8Array | undefined {
-    return this.reads.tryRead();
+    return this.#reads.tryRead();
   }
 
   write(payload: Uint8Array): void {
-    if (this.end !== undefined) throw this.end;
+    if (this.#end !== undefined) throw this.#end;
     this.udp.core.write(this.connId, payload);
     this.udp.kickPromptly();
   }
 
   writable(bytes?: number): Promise<void> {
-    if (this.end !== undefined) return Promise.reject(this.end);
+    if (this.#end !== undefined) return Promise.reject(this.#end);
     const writer = { bytes, ...Promise.withResolvers<void>() };
-    this.writers.push(writer);
+    this.#writers.push(writer);
     this.onProgress();
     return writer.promise;
   }
@@ -160,7 +160,7 @@ class Client implements LspClient, Upcalls {
   close(): Promise<Closed> {
     this.udp.core.close(performance.now());
     this.udp.turn();
-    return this.closing.promise;
+    return this.#closing.promise;
   }
 
   ref(): void {
@@ -191,64 +191,64 @@ class Client implements LspClient, Upcalls {
   // ---- Upcalls
 
   onNotice(notice: LspNotice): void {
-    this.options.onNotice?.(notice);
+    this.#options.onNotice?.(notice);
     if (notice.kind === "connected") {
       this.connId = notice.connId;
       const { answeringAddress, epochMillis } = this.udp.core;
       // A classic server knows a connection by its address, which must stay.
       const patienceMs = this.wire === "cbor" ? SILENT_EPOCHS * epochMillis : Infinity;
-      if (answeringAddress !== undefined) this.socket.settle(answeringAddress, patienceMs);
-      this.connecting.resolve();
+      if (answeringAddress !== undefined) this.#socket.settle(answeringAddress, patienceMs);
+      this.#connecting.resolve();
     } else if (notice.kind === "refused") {
-      this.release();
-      this.connecting.reject(new ConnectRefused(notice.code, notice.reason));
+      this.#release();
+      this.#connecting.reject(new ConnectRefused(notice.code, notice.reason));
     } else {
-      this.options.signal?.removeEventListener("abort", this.onAbort);
+      this.#options.signal?.removeEventListener("abort", this.#onAbort);
       this.udp.retire();
-      this.resolveClosing();
-      this.connecting.reject(new ConnectionClosed(undefined, "here", "closed while connecting"));
+      this.#resolveClosing();
+      this.#connecting.reject(new ConnectionClosed(undefined, "here", "closed while connecting"));
     }
   }
 
   onProgress(): void {
-    this.reads.serve();
-    this.wakeWriters();
+    this.#reads.serve();
+    this.#wakeWriters();
   }
 
   /** The next message, if it is here; throws once the last event was read. */
-  private takeNext(): Uint8Array | undefined {
-    if (this.end !== undefined) throw this.end;
+  #takeNext(): Uint8Array | undefined {
+    if (this.#end !== undefined) throw this.#end;
     const event = this.udp.pollEvent();
     if (event === undefined) return undefined;
     if (event.kind === "data") return event.payload;
-    this.end = endError(event);
-    this.wakeWriters();
-    throw this.end;
+    this.#end = endError(event);
+    this.#wakeWriters();
+    throw this.#end;
   }
 
-  private wakeWriters(): void {
-    if (this.writers.length === 0) return;
-    this.writers = this.writers.filter((writer) => {
+  #wakeWriters(): void {
+    if (this.#writers.length === 0) return;
+    this.#writers = this.#writers.filter((writer) => {
       const may = this.udp.core.mayWrite(this.connId, writer.bytes);
-      if (may === undefined) writer.reject(this.end ?? new ConnectionLost(this.connId));
+      if (may === undefined) writer.reject(this.#end ?? new ConnectionLost(this.connId));
       else if (may) writer.resolve();
       return may === false;
     });
   }
 
-  private abort(): void {
+  #abort(): void {
     this.udp.core.abort();
-    this.connecting.reject(this.options.signal!.reason);
+    this.#connecting.reject(this.#options.signal!.reason);
     this.udp.turn();
   }
 
-  private release(): void {
-    this.options.signal?.removeEventListener("abort", this.onAbort);
+  #release(): void {
+    this.#options.signal?.removeEventListener("abort", this.#onAbort);
     this.udp.release();
-    this.resolveClosing();
+    this.#resolveClosing();
   }
 
-  private resolveClosing(): void {
-    this.closing.resolve({ lost: [...this.udp.core.undelivered] });
+  #resolveClosing(): void {
+    this.#closing.resolve({ lost: [...this.udp.core.undelivered] });
   }
 }

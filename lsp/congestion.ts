@@ -58,8 +58,8 @@ const LEAST_WINDOW_BYTES = 2 * DATAGRAM_BYTES_MAX;
 /** NewReno as in RFC 9002, section 7: doubles a round trip, halves on loss, then creeps. */
 export class NewReno implements CongestionControl {
   windowBytes: number = INITIAL_WINDOW_BYTES;
-  private thresholdBytes = Infinity;
-  private recoverySinceMs: Millis = -Infinity;
+  #thresholdBytes = Infinity;
+  #recoverySinceMs: Millis = -Infinity;
 
   sendAtMs(nowMs: Millis): Millis {
     return nowMs;
@@ -70,20 +70,20 @@ export class NewReno implements CongestionControl {
   onAcked({ ackedBytes, inFlightBeforeBytes }: AckSample): void {
     // A window that is not used says nothing about the path.
     if (inFlightBeforeBytes < this.windowBytes / 2) return;
-    const slow = this.windowBytes < this.thresholdBytes;
+    const slow = this.windowBytes < this.#thresholdBytes;
     const growth = slow ? ackedBytes : (DATAGRAM_BYTES_MAX * ackedBytes) / this.windowBytes;
     this.windowBytes = Math.min(this.windowBytes + growth, BURST_BYTES_MAX);
   }
 
   onLost(_bytes: number, sentAtMs: Millis, nowMs: Millis): void {
-    if (sentAtMs <= this.recoverySinceMs) return;
-    this.recoverySinceMs = nowMs;
+    if (sentAtMs <= this.#recoverySinceMs) return;
+    this.#recoverySinceMs = nowMs;
     this.windowBytes = Math.max(this.windowBytes / 2, LEAST_WINDOW_BYTES);
-    this.thresholdBytes = this.windowBytes;
+    this.#thresholdBytes = this.windowBytes;
   }
 
   onSilence(): void {
-    this.thresholdBytes = Math.max(this.windowBytes / 2, LEAST_WINDOW_BYTES);
+    this.#thresholdBytes = Math.max(this.windowBytes / 2, LEAST_WINDOW_BYTES);
     this.windowBytes = LEAST_WINDOW_BYTES;
   }
 }

@@ -120,15 +120,15 @@ export abstract class Connection implements Timed {
   protected nextTickMs: Millis;
   protected sentMessages = 0;
   protected retransmits = 0;
-  private receivedMessages = 0;
-  private duplicates = 0;
-  private dropped = 0;
-  private heard = true;
-  private silentEpochs = 0;
-  private sentSinceTick = false;
-  private settledBefore = 0;
+  #receivedMessages = 0;
+  #duplicates = 0;
+  #dropped = 0;
+  #heard = true;
+  #silentEpochs = 0;
+  #sentSinceTick = false;
+  #settledBefore = 0;
   /** While it flushes. */
-  private flush: FlushWatch | undefined;
+  #flush: FlushWatch | undefined;
 
   /** Messages larger than `wholeBytes` are sent in pieces. */
   constructor(spec: ConnectionSpec, host: Host, wholeBytes: number, key: ConnectionKey = NO_KEY) {
@@ -168,7 +168,7 @@ export abstract class Connection implements Timed {
 
   /** Does what is due. */
   handleWake(nowMs: Millis): void {
-    if (this.phase !== "ended" && nowMs >= this.nextTickMs) this.tick(nowMs);
+    if (this.phase !== "ended" && nowMs >= this.nextTickMs) this.#tick(nowMs);
   }
 
   /** Queues a copy of `payload`. Throws {@link PayloadTooLarge} and {@link QueueFull}. */
@@ -209,17 +209,17 @@ export abstract class Connection implements Timed {
   close(reason: string): void {
     if (this.phase !== "open") return;
     this.phase = "flushing";
-    this.flush = new FlushWatch(this.send, this.params, this.wire);
+    this.#flush = new FlushWatch(this.send, this.params, this.wire);
     this.receive.discard();
-    this.tellEnd({ kind: "closed", connId: this.id, code: "here", reason });
-    this.endIfFlushed();
+    this.#tellEnd({ kind: "closed", connId: this.id, code: "here", reason });
+    this.#endIfFlushed();
   }
 
   /** The connection ends here and now, unflushed; the reader is told `code` and `reason`. */
   closeNow(cause: EndCause, code: ClosureCause, reason: string): void {
     if (this.phase === "ended") return;
-    if (this.phase === "open") this.tellEnd({ kind: "closed", connId: this.id, code, reason });
-    this.end(cause);
+    if (this.phase === "open") this.#tellEnd({ kind: "closed", connId: this.id, code, reason });
+    this.#end(cause);
   }
 
   /** Whether it takes no more part in LSP. */
@@ -240,9 +240,9 @@ export abstract class Connection implements Timed {
       sentMessages: this.sentMessages,
       retransmits: this.retransmits,
       lost: 0,
-      receivedMessages: this.receivedMessages,
-      duplicates: this.duplicates,
-      dropped: this.dropped,
+      receivedMessages: this.#receivedMessages,
+      duplicates: this.#duplicates,
+      dropped: this.#dropped,
       queuedBytes: this.send.queuedBytes,
       inFlightBytes: this.send.inFlightBytes,
       unreadBytes: this.receive.unreadBytes,
@@ -254,7 +254,7 @@ export abstract class Connection implements Timed {
 
   /** A valid packet of this connection came: a sign of life. */
   protected noteHeard(): void {
-    this.heard = true;
+    this.#heard = true;
   }
 
   /** Takes a Data frame's message, whose bytes must stay unchanged from now on; or a piece. */
@@ -266,10 +266,10 @@ export abstract class Connection implements Timed {
       const reason = `the peer broke the protocol: ${this.receive.breach}`;
       return this.closeNow("breach", "protocol", reason);
     }
-    if (arrival === "new") this.receivedMessages++;
-    else if (arrival === "duplicate") this.duplicates++;
+    if (arrival === "new") this.#receivedMessages++;
+    else if (arrival === "duplicate") this.#duplicates++;
     else {
-      this.dropped++;
+      this.#dropped++;
       return this.host.rejections.count("unreadable");
     }
     this.acknowledge(seq);
@@ -278,7 +278,7 @@ export abstract class Connection implements Timed {
   /** Acknowledgements may have opened the window, or have finished a flush. */
   protected afterAcks(): void {
     this.host.wantsToSend(this);
-    this.endIfFlushed();
+    this.#endIfFlushed();
   }
 
   /** Counts a message that went out; the first time it keeps a heartbeat from being needed. */
@@ -286,48 +286,48 @@ export abstract class Connection implements Timed {
     if (!isFirst) this.retransmits++;
     else {
       this.sentMessages++;
-      this.sentSinceTick = true;
+      this.#sentSinceTick = true;
     }
   }
 
-  private endIfFlushed(): void {
-    if (this.phase === "flushing" && this.send.isEmpty) this.end("flushed");
+  #endIfFlushed(): void {
+    if (this.phase === "flushing" && this.send.isEmpty) this.#end("flushed");
   }
 
   /** One epoch is over, or several while nobody woke us: they count as one. */
-  private tick(nowMs: Millis): void {
+  #tick(nowMs: Millis): void {
     const { epochMillis, epochLimit } = this.params;
     const passed = Math.floor((nowMs - this.nextTickMs) / epochMillis) + 1;
     this.nextTickMs += passed * epochMillis;
-    this.silentEpochs = this.heard ? 0 : this.silentEpochs + 1;
-    this.heard = false;
-    if (this.silentEpochs >= epochLimit) return this.lose();
-    if (this.flush?.isOver(nowMs)) return this.end("stalled");
-    this.noteProgress();
+    this.#silentEpochs = this.#heard ? 0 : this.#silentEpochs + 1;
+    this.#heard = false;
+    if (this.#silentEpochs >= epochLimit) return this.#lose();
+    if (this.#flush?.isOver(nowMs)) return this.#end("stalled");
+    this.#noteProgress();
     const resent = this.resendAtTick(nowMs);
-    if (!resent && !this.sentSinceTick) this.heartbeat();
-    this.sentSinceTick = false;
+    if (!resent && !this.#sentSinceTick) this.heartbeat();
+    this.#sentSinceTick = false;
   }
 
-  private noteProgress(): void {
+  #noteProgress(): void {
     const { send } = this;
-    const taken = send.settledBytes - this.settledBefore;
+    const taken = send.settledBytes - this.#settledBefore;
     const isStalled = !send.isEmpty && taken < leastProgress(send, this.wire);
     this.stalledEpochs = isStalled ? this.stalledEpochs + 1 : 0;
-    this.settledBefore = send.settledBytes;
+    this.#settledBefore = send.settledBytes;
   }
 
-  private lose(): void {
-    if (this.phase === "open") this.tellEnd({ kind: "lost", connId: this.id });
-    this.end("lost");
+  #lose(): void {
+    if (this.phase === "open") this.#tellEnd({ kind: "lost", connId: this.id });
+    this.#end("lost");
   }
 
-  private tellEnd(event: End): void {
+  #tellEnd(event: End): void {
     this.lastEvent = event;
     this.host.inbox.end(this, event);
   }
 
-  private end(cause: EndCause): void {
+  #end(cause: EndCause): void {
     this.phase = "ended";
     this.isUndelivered = !this.send.isEmpty;
     this.receive.dropHeld();

@@ -16,31 +16,31 @@ const utf8 = new TextEncoder();
 
 /** See the module. */
 export class Cookies {
-  private readonly secret: Uint8Array;
+  readonly #secret: Uint8Array;
 
   constructor(secret: Uint8Array) {
-    this.secret = new Uint8Array(secret);
+    this.#secret = new Uint8Array(secret);
   }
 
   /** The token for `number` (an ISN, or a connection's) claimed from `address` at `nowMs`. */
   make(purpose: string, address: Address, number: number, nowMs: Millis): bigint {
-    return this.at(purpose, address, number, Math.floor(nowMs / SLOT_MS));
+    return this.#at(purpose, address, number, Math.floor(nowMs / SLOT_MS));
   }
 
   /** Whether `token` was made for these a short while ago. */
   check(token: bigint, purpose: string, address: Address, number: number, nowMs: Millis): boolean {
     const slot = Math.floor(nowMs / SLOT_MS);
     return (
-      token === this.at(purpose, address, number, slot) ||
-      token === this.at(purpose, address, number, slot - 1)
+      token === this.#at(purpose, address, number, slot) ||
+      token === this.#at(purpose, address, number, slot - 1)
     );
   }
 
-  private at(purpose: string, address: Address, number: number, slot: number): bigint {
+  #at(purpose: string, address: Address, number: number, slot: number): bigint {
     const claim = utf8.encode(`${purpose} ${address} ${number} ${slot}`);
-    const keyed = new Uint8Array(this.secret.length + claim.length);
-    keyed.set(this.secret);
-    keyed.set(claim, this.secret.length);
+    const keyed = new Uint8Array(this.#secret.length + claim.length);
+    keyed.set(this.#secret);
+    keyed.set(claim, this.#secret.length);
     const words = sha256Words(keyed);
     // 0 stands for "no token" on the wire.
     return (BigInt(words[0]! >>> 0) << 32n) | BigInt(words[1]! >>> 0) || 1n;

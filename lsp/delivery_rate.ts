@@ -28,17 +28,17 @@ const REMEMBERED_MAX = 4096;
 
 /** The measurement on one connection. */
 export class DeliveryRate {
-  private readonly sent = new Queue<SentDatagram>();
-  private deliveredBytes = 0;
-  private deliveredAtMs: Millis = 0;
-  private firstSentMs: Millis = 0;
+  readonly #sent = new Queue<SentDatagram>();
+  #deliveredBytes = 0;
+  #deliveredAtMs: Millis = 0;
+  #firstSentMs: Millis = 0;
   /** Samples are limited by the application until this much is delivered. */
-  private limitedUntilBytes = 0;
+  #limitedUntilBytes = 0;
   /** Whether the newest acknowledgement reported everything that had arrived. */
   isTrusted = true;
   /** The newest datagram that arrived, until its sample is made. */
-  private arrived: SentDatagram | undefined;
-  private readonly ack: AckSample = {
+  #arrived: SentDatagram | undefined;
+  readonly #ack: AckSample = {
     ackedBytes: 0,
     inFlightBeforeBytes: 0,
     inFlightBytes: 0,
@@ -51,33 +51,33 @@ export class DeliveryRate {
 
   /** Datagram `number` leaves with data; `isFirst`: nothing was under way before it. */
   noteSent(number: number, isFirst: boolean, nowMs: Millis): void {
-    if (isFirst) this.firstSentMs = this.deliveredAtMs = nowMs;
-    if (this.sent.length === REMEMBERED_MAX) this.sent.shift();
-    this.sent.push({
+    if (isFirst) this.#firstSentMs = this.#deliveredAtMs = nowMs;
+    if (this.#sent.length === REMEMBERED_MAX) this.#sent.shift();
+    this.#sent.push({
       number,
       sentAtMs: nowMs,
-      deliveredBytes: this.deliveredBytes,
-      deliveredAtMs: this.deliveredAtMs,
-      firstSentMs: this.firstSentMs,
-      isAppLimited: this.limitedUntilBytes > 0,
+      deliveredBytes: this.#deliveredBytes,
+      deliveredAtMs: this.#deliveredAtMs,
+      firstSentMs: this.#firstSentMs,
+      isAppLimited: this.#limitedUntilBytes > 0,
       isTrusted: this.isTrusted,
     });
   }
 
   /** The sender runs out of things to send while `inFlightBytes` are under way. */
   noteAppLimited(inFlightBytes: number): void {
-    this.limitedUntilBytes = this.deliveredBytes + Math.max(inFlightBytes, 1);
+    this.#limitedUntilBytes = this.#deliveredBytes + Math.max(inFlightBytes, 1);
   }
 
   /** Datagram `number`, newer than all before, is known to have arrived; when it left. */
   noteArrived(number: number): Millis | undefined {
-    const { sent } = this;
-    this.arrived = undefined;
+    const sent = this.#sent;
+    this.#arrived = undefined;
     for (let next = sent.at(0); next && next.number <= number; next = sent.at(0)) {
       sent.shift();
-      if (next.number === number) this.arrived = next;
+      if (next.number === number) this.#arrived = next;
     }
-    return this.arrived?.sentAtMs;
+    return this.#arrived?.sentAtMs;
   }
 
   /**
@@ -85,18 +85,19 @@ export class DeliveryRate {
    * datagram that `noteArrived` reported; the answer is only lent.
    */
   take(ackedBytes: number, rttMs: Millis, nowMs: Millis): AckSample {
-    const { arrived, ack } = this;
-    this.deliveredBytes += ackedBytes;
-    this.deliveredAtMs = nowMs;
-    if (this.deliveredBytes > this.limitedUntilBytes) this.limitedUntilBytes = 0;
+    const arrived = this.#arrived;
+    const ack = this.#ack;
+    this.#deliveredBytes += ackedBytes;
+    this.#deliveredAtMs = nowMs;
+    if (this.#deliveredBytes > this.#limitedUntilBytes) this.#limitedUntilBytes = 0;
     ack.ackedBytes = ackedBytes;
-    ack.deliveredBytes = this.deliveredBytes;
+    ack.deliveredBytes = this.#deliveredBytes;
     ack.deliveredAtSendBytes = -1;
     ack.rttMs = 0;
     ack.rate = 0;
     if (arrived === undefined) return ack;
-    this.arrived = undefined;
-    this.firstSentMs = arrived.sentAtMs;
+    this.#arrived = undefined;
+    this.#firstSentMs = arrived.sentAtMs;
     const sendMs = arrived.sentAtMs - arrived.firstSentMs;
     const ackMs = nowMs - arrived.deliveredAtMs;
     const elapsedMs = Math.max(sendMs, ackMs);
@@ -105,7 +106,7 @@ export class DeliveryRate {
     ack.rttMs = rttMs;
     ack.rate =
       elapsedMs > 0 && arrived.isTrusted
-        ? (this.deliveredBytes - arrived.deliveredBytes) / elapsedMs
+        ? (this.#deliveredBytes - arrived.deliveredBytes) / elapsedMs
         : 0;
     return ack;
   }

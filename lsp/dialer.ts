@@ -52,102 +52,102 @@ interface Given {
 
 /** See the module; made by {@link createDialer}. */
 export class Dialer extends Endpoint {
-  private readonly candidates: Candidates;
-  private readonly wire: Wire;
-  private readonly isn: number;
-  private readonly params: FullParams;
-  private isConnecting = true;
+  readonly #candidates: Candidates;
+  readonly #wire: Wire;
+  readonly #isn: number;
+  readonly #params: FullParams;
+  #isConnecting = true;
   /**
    * The numbers of Connects begin anywhere, and their answers repeat them: those who do not see
    * them cannot answer in the server's name.
    */
-  private readonly connectsFrom: number;
-  private connects = 0;
+  readonly #connectsFrom: number;
+  #connects = 0;
   /** Whom the last of them went to. */
-  private readonly asked: Candidate[] = [];
+  readonly #asked: Candidate[] = [];
   /** The cookies that we were given, the newest first; a connection has its own for its key. */
-  private cookies: readonly Given[] = [];
+  #cookies: readonly Given[] = [];
   /**
    * Connects with a cookie so far. The first is as large as datagrams of messages are, to show that
    * these pass; should it be lost, then the next ones are small, and messages are cut smaller.
    */
-  private returns = 0;
-  private passedBytes: number = DATAGRAM_BYTES_MAX;
+  #returns = 0;
+  #passedBytes: number = DATAGRAM_BYTES_MAX;
   /** Ticks passed while connecting, and when the next one is. */
-  private ticks = 0;
-  private nextTickMs: Millis;
-  private connection: Connection | undefined;
+  #ticks = 0;
+  #nextTickMs: Millis;
+  #connection: Connection | undefined;
   /** Where the server answers from: perhaps not the address that was dialled. */
-  private alias: Address | undefined;
+  #alias: Address | undefined;
   /** Asks, beside a connection that the server says it does not know, whether there is a server. */
-  private doubt: { readonly isn: number; isDue: boolean } | undefined;
+  #doubt: { readonly isn: number; isDue: boolean } | undefined;
 
   constructor(options: DialerOptions, nowMs: Millis) {
     super(options);
     const addresses = typeof options.to === "string" ? [options.to] : options.to;
     if (addresses.length === 0) throw new RangeError("Cannot dial: there is no address");
-    this.candidates = new Candidates(addresses, nowMs);
-    this.wire = options.wire ?? "cbor";
-    this.isn = options.isn ?? options.random();
-    if (!Number.isInteger(this.isn) || this.isn < 0 || this.isn > UINT32_MAX) {
-      throw new RangeError(`Cannot use isn: got ${this.isn}, expected 0..${UINT32_MAX}`);
+    this.#candidates = new Candidates(addresses, nowMs);
+    this.#wire = options.wire ?? "cbor";
+    this.#isn = options.isn ?? options.random();
+    if (!Number.isInteger(this.#isn) || this.#isn < 0 || this.#isn > UINT32_MAX) {
+      throw new RangeError(`Cannot use isn: got ${this.#isn}, expected 0..${UINT32_MAX}`);
     }
-    this.params = fullParams(this.wire, options.params);
-    this.connectsFrom = (options.random() >>> CONNECT_BITS_LESS) * 2 ** 32 + options.random();
-    this.nextTickMs = nowMs + this.params.epochMillis;
+    this.#params = fullParams(this.#wire, options.params);
+    this.#connectsFrom = (options.random() >>> CONNECT_BITS_LESS) * 2 ** 32 + options.random();
+    this.#nextTickMs = nowMs + this.#params.epochMillis;
   }
 
   override handleWake(nowMs: Millis): void {
-    if (this.isConnecting) {
-      this.candidates.handleWake(nowMs);
-      if (nowMs >= this.nextTickMs) this.connectTick(nowMs);
+    if (this.#isConnecting) {
+      this.#candidates.handleWake(nowMs);
+      if (nowMs >= this.#nextTickMs) this.#connectTick(nowMs);
     }
     super.handleWake(nowMs);
   }
 
   override wakeAtMs(): Millis | undefined {
-    if (!this.isConnecting) return super.wakeAtMs();
-    return Math.min(this.nextTickMs, this.candidates.wakeAtMs);
+    if (!this.#isConnecting) return super.wakeAtMs();
+    return Math.min(this.#nextTickMs, this.#candidates.wakeAtMs);
   }
 
   protected override get wantsHandshake(): boolean {
-    return this.isConnecting ? this.candidates.areDue : this.doubt?.isDue === true;
+    return this.#isConnecting ? this.#candidates.areDue : this.#doubt?.isDue === true;
   }
 
   protected override pollHandshake(into: Uint8Array): Outgoing | undefined {
-    if (!this.isConnecting) return this.pollDoubt(into);
-    const candidate = this.candidates.takeDue();
+    if (!this.#isConnecting) return this.#pollDoubt(into);
+    const candidate = this.#candidates.takeDue();
     if (candidate === undefined) return undefined;
-    const isClassic = this.wire === "json";
-    const length = isClassic ? this.classicConnect(into) : this.nativeConnect(into, candidate);
+    const isClassic = this.#wire === "json";
+    const length = isClassic ? this.#classicConnect(into) : this.#nativeConnect(into, candidate);
     return this.sent(candidate.to, length);
   }
 
   /** Where the server is, if it answers from the address that was dialled. */
   get answeringAddress(): Address | undefined {
-    const address = this.connection?.address;
-    return address === this.alias ? address : undefined;
+    const address = this.#connection?.address;
+    return address === this.#alias ? address : undefined;
   }
 
   get epochMillis(): Millis {
-    return this.params.epochMillis;
+    return this.#params.epochMillis;
   }
 
   /** As in the base; but after the end it says which end that was. */
   override write(connId: number, payload: Uint8Array): void {
-    const end = this.connection?.id === connId ? this.connection.lastEvent : undefined;
+    const end = this.#connection?.id === connId ? this.#connection.lastEvent : undefined;
     if (end?.kind === "lost") throw new ConnectionLost(connId);
     if (end?.kind === "closed") throw new ConnectionClosed(connId, end.code, end.reason);
     super.write(connId, payload);
   }
 
   override close(nowMs: Millis): void {
-    this.isConnecting = false;
+    this.#isConnecting = false;
     super.close(nowMs);
   }
 
   override abort(): void {
-    this.isConnecting = false;
+    this.#isConnecting = false;
     super.abort();
   }
 
@@ -163,32 +163,32 @@ export class Dialer extends Endpoint {
     nowMs: Millis,
   ): void {
     const { reader } = this;
-    const isOurs = this.connection === undefined ? this.answers(from) : this.isPeer(from);
-    if (!isOurs || this.wire !== "cbor") return this.rejections.count("address");
+    const isOurs = this.#connection === undefined ? this.#answers(from) : this.#isPeer(from);
+    if (!isOurs || this.#wire !== "cbor") return this.rejections.count("address");
     if (reader.connId === 0) {
-      while (reader.next()) this.handleRefusalOrChallenge(nowMs);
+      while (reader.next()) this.#handleRefusalOrChallenge(nowMs);
       return;
     }
-    const connection = known ?? this.handleAccept(from, nowMs);
+    const connection = known ?? this.#handleAccept(from, nowMs);
     if (!(connection instanceof NativeConnection)) return this.handleUnknown(from);
     connection.handleDatagram(reader, nowMs);
-    if (connection.isDoubted) this.handleDoubt(connection);
+    if (connection.isDoubted) this.#handleDoubt(connection);
     this.reschedule(connection);
   }
 
   protected override handleClassic(bytes: Uint8Array, from: Address, nowMs: Millis): void {
-    const isOurs = this.connection === undefined ? this.answers(from) : this.isPeer(from);
-    if (!isOurs || this.wire !== "json") return this.rejections.count("address");
+    const isOurs = this.#connection === undefined ? this.#answers(from) : this.#isPeer(from);
+    if (!isOurs || this.#wire !== "json") return this.rejections.count("address");
     const frame = decodeClassicFrame(bytes);
     if (typeof frame === "string") return this.rejections.count(frame);
     const { connId, seq } = frame;
-    if (this.isConnecting) {
-      if (frame.type !== ClassicType.ack || seq !== this.isn || connId === 0) return;
-      const address = this.answers(from)!;
-      this.alias = from;
-      const spec = { id: connId, address, isn: seq, params: this.params };
-      const firstTickMs = this.tickAfter(nowMs);
-      return this.connected(new ClassicConnection({ ...spec, firstTickMs }, this));
+    if (this.#isConnecting) {
+      if (frame.type !== ClassicType.ack || seq !== this.#isn || connId === 0) return;
+      const address = this.#answers(from)!;
+      this.#alias = from;
+      const spec = { id: connId, address, isn: seq, params: this.#params };
+      const firstTickMs = this.#tickAfter(nowMs);
+      return this.#connected(new ClassicConnection({ ...spec, firstTickMs }, this));
     }
     const connection = this.byId.get(connId);
     if (!(connection instanceof ClassicConnection)) return this.rejections.count("unknown");
@@ -202,116 +202,119 @@ export class Dialer extends Endpoint {
    * wildcard address may answer from another one than was asked. What it says must prove that it
    * was asked: by the number of our Connect, or by the ISN on the classic wire.
    */
-  private answers(from: Address): Address | undefined {
-    const { addresses } = this.candidates;
+  #answers(from: Address): Address | undefined {
+    const { addresses } = this.#candidates;
     if (addresses.includes(from)) return from;
-    if (this.isn === 0 && this.wire === "json") return undefined;
+    if (this.#isn === 0 && this.#wire === "json") return undefined;
     return addresses.findLast((to) => portOf(to) === portOf(from));
   }
 
   /** Whether the connection's peer is at `from`. */
-  private isPeer(from: Address): boolean {
-    return from === this.alias || from === this.connection?.address;
+  #isPeer(from: Address): boolean {
+    return from === this.#alias || from === this.#connection?.address;
   }
 
-  private handleRefusalOrChallenge(nowMs: Millis): void {
-    const { reader, doubt } = this;
+  #handleRefusalOrChallenge(nowMs: Millis): void {
+    const { reader } = this;
+    const doubt = this.#doubt;
     if (reader.type === FrameType.padding) return;
-    if (!this.isConnecting && doubt === undefined) return;
-    if (reader.isn !== (doubt?.isn ?? this.isn)) return this.rejections.count("isn");
-    const ordinal = reader.number - this.connectsFrom;
-    const isAnswer = ordinal >= 1 && ordinal <= this.connects;
-    if (!isAnswer || ordinal <= this.connects - CONNECTS_MAX) {
+    if (!this.#isConnecting && doubt === undefined) return;
+    if (reader.isn !== (doubt?.isn ?? this.#isn)) return this.rejections.count("isn");
+    const ordinal = reader.number - this.#connectsFrom;
+    const isAnswer = ordinal >= 1 && ordinal <= this.#connects;
+    if (!isAnswer || ordinal <= this.#connects - CONNECTS_MAX) {
       return this.rejections.count("number");
     }
-    if (doubt !== undefined) return this.endDoubt();
-    const candidate = this.asked[ordinal % CONNECTS_MAX]!;
-    if (reader.type === FrameType.refuse) return this.handleRefuse(candidate, nowMs);
+    if (doubt !== undefined) return this.#endDoubt();
+    const candidate = this.#asked[ordinal % CONNECTS_MAX]!;
+    if (reader.type === FrameType.refuse) return this.#handleRefuse(candidate, nowMs);
     if (reader.type !== FrameType.challenge) return this.rejections.count("context");
     // A Challenge that was under way for long may be older than the one before it.
-    const others = this.cookies.filter(({ cookie }) => cookie !== reader.token);
+    const others = this.#cookies.filter(({ cookie }) => cookie !== reader.token);
     const given = { cookie: reader.token, by: candidate };
-    this.cookies = [given, ...others.slice(0, COOKIES_MAX - 1)];
-    this.candidates.noteAnswer(candidate);
+    this.#cookies = [given, ...others.slice(0, COOKIES_MAX - 1)];
+    this.#candidates.noteAnswer(candidate);
   }
 
   /** An Accept opens its datagram; messages may follow it in there. */
-  private handleAccept(from: Address, nowMs: Millis): NativeConnection | undefined {
-    const { reader, isn, params } = this;
+  #handleAccept(from: Address, nowMs: Millis): NativeConnection | undefined {
+    const { reader } = this;
+    const isn = this.#isn;
+    const params = this.#params;
     const { connId: id } = reader;
     // It is for us if it bears a cookie that we were given, and our number.
-    const given = this.cookies.find(({ cookie }) => reader.bears(keyOf(cookie)));
-    if (!this.isConnecting || given === undefined) return undefined;
+    const given = this.#cookies.find(({ cookie }) => reader.bears(keyOf(cookie)));
+    if (!this.#isConnecting || given === undefined) return undefined;
     if (!reader.next() || reader.type !== FrameType.accept || reader.isn !== isn) return undefined;
-    this.alias = from;
+    this.#alias = from;
     const key = keyOf(given.cookie);
     const address = given.by.to;
-    const { passedBytes } = this;
+    const passedBytes = this.#passedBytes;
     const spec = { id, key, address, isn, params, nowMs, passedBytes, peer: reader };
-    const firstTickMs = this.tickAfter(nowMs);
+    const firstTickMs = this.#tickAfter(nowMs);
     const congestion = this.newCongestion(this.options.random);
     const connection = new NativeConnection({ ...spec, firstTickMs, congestion }, this);
-    this.connected(connection);
+    this.#connected(connection);
     return connection;
   }
 
-  private connected(connection: Connection): void {
-    this.isConnecting = false;
-    this.connection = connection;
+  #connected(connection: Connection): void {
+    this.#isConnecting = false;
+    this.#connection = connection;
     this.add(connection);
   }
 
-  private handleRefuse(candidate: Candidate, nowMs: Millis): void {
-    if (this.candidates.noteRefusal(candidate, nowMs)) return;
+  #handleRefuse(candidate: Candidate, nowMs: Millis): void {
+    if (this.#candidates.noteRefusal(candidate, nowMs)) return;
     const { code, reason, lspVersion, appVersion } = this.reader;
-    if (code === RefuseCode.full) return this.fail("full", reason);
-    if (code !== RefuseCode.version) return this.fail("closed", reason);
+    if (code === RefuseCode.full) return this.#fail("full", reason);
+    if (code !== RefuseCode.version) return this.#fail("closed", reason);
     const own = `LSP ${LSP_VERSION}, messages ${this.options.appVersion ?? 0}`;
     const theirs = `LSP ${lspVersion}, messages ${appVersion}`;
-    this.fail("version", `versions differ: the server has ${theirs}; we have ${own}`);
+    this.#fail("version", `versions differ: the server has ${theirs}; we have ${own}`);
   }
 
-  private connectTick(nowMs: Millis): void {
-    this.nextTickMs = this.tickAfter(nowMs);
-    this.ticks++;
-    const { epochLimit, epochMillis } = this.params;
-    if (this.ticks < epochLimit) return this.candidates.tick();
+  #connectTick(nowMs: Millis): void {
+    this.#nextTickMs = this.#tickAfter(nowMs);
+    this.#ticks++;
+    const { epochLimit, epochMillis } = this.#params;
+    if (this.#ticks < epochLimit) return this.#candidates.tick();
     const seconds = (epochLimit * epochMillis) / 1000;
-    const who = this.candidates.addresses.map(readableAddress).join(" or ");
-    this.fail("timeout", `no answer from ${who} in ${epochLimit} epochs (${seconds} s)`);
+    const who = this.#candidates.addresses.map(readableAddress).join(" or ");
+    this.#fail("timeout", `no answer from ${who} in ${epochLimit} epochs (${seconds} s)`);
   }
 
-  private fail(code: RefusalCause, reason: string): void {
-    this.isConnecting = false;
+  #fail(code: RefusalCause, reason: string): void {
+    this.#isConnecting = false;
     this.notify({ kind: "refused", code, reason });
   }
 
   /** The first tick after `nowMs` of the rhythm that began with the first Connect. */
-  private tickAfter(nowMs: Millis): Millis {
-    if (nowMs < this.nextTickMs) return this.nextTickMs;
-    const { epochMillis } = this.params;
-    const passed = Math.floor((nowMs - this.nextTickMs) / epochMillis) + 1;
-    return this.nextTickMs + passed * epochMillis;
+  #tickAfter(nowMs: Millis): Millis {
+    if (nowMs < this.#nextTickMs) return this.#nextTickMs;
+    const { epochMillis } = this.#params;
+    const passed = Math.floor((nowMs - this.#nextTickMs) / epochMillis) + 1;
+    return this.#nextTickMs + passed * epochMillis;
   }
 
-  private classicConnect(into: Uint8Array): number {
-    const frame = { type: ClassicType.connect, connId: 0, seq: this.isn, payload: noBytes };
+  #classicConnect(into: Uint8Array): number {
+    const frame = { type: ClassicType.connect, connId: 0, seq: this.#isn, payload: noBytes };
     return encodeClassicFrame(into, frame);
   }
 
-  private nativeConnect(into: Uint8Array, candidate: Candidate): number {
-    const cookie = this.cookies.find(({ by }) => by === candidate)?.cookie;
-    this.asked[(this.connects + 1) % CONNECTS_MAX] = candidate;
-    if (cookie === undefined) return this.writeConnect(into, this.isn);
+  #nativeConnect(into: Uint8Array, candidate: Candidate): number {
+    const cookie = this.#cookies.find(({ by }) => by === candidate)?.cookie;
+    this.#asked[(this.#connects + 1) % CONNECTS_MAX] = candidate;
+    if (cookie === undefined) return this.#writeConnect(into, this.#isn);
     const size = this.paths.plainBytes(hostOf(candidate.to));
-    const isFirst = this.returns++ === 0;
-    this.passedBytes = isFirst ? size : (smallerSize(size) ?? size);
-    return this.writeConnect(into, this.isn, cookie, isFirst ? size : 0);
+    const isFirst = this.#returns++ === 0;
+    this.#passedBytes = isFirst ? size : (smallerSize(size) ?? size);
+    return this.#writeConnect(into, this.#isn, cookie, isFirst ? size : 0);
   }
 
-  private writeConnect(into: Uint8Array, isn: number, cookie = 0n, padToBytes = 0): number {
+  #writeConnect(into: Uint8Array, isn: number, cookie = 0n, padToBytes = 0): number {
     const { writer } = this;
-    writer.begin(into, 0, NO_KEY, this.connectsFrom + ++this.connects);
+    writer.begin(into, 0, NO_KEY, this.#connectsFrom + ++this.#connects);
     writer.connect({
       ...ownOffer(this.limits, this.options.params),
       isn,
@@ -326,25 +329,26 @@ export class Dialer extends Endpoint {
   // ---- a server that does not know our connection
 
   /** It says so; but it may be about to go. So ask, beside the connection, for another. */
-  private handleDoubt(connection: NativeConnection): void {
+  #handleDoubt(connection: NativeConnection): void {
     connection.isDoubted = false;
     if (connection.hasEnded) return;
-    this.doubt ??= { isn: this.options.random(), isDue: true };
-    this.doubt.isDue = true;
+    this.#doubt ??= { isn: this.options.random(), isDue: true };
+    this.#doubt.isDue = true;
   }
 
-  private pollDoubt(into: Uint8Array): Outgoing | undefined {
-    const { doubt, connection } = this;
+  #pollDoubt(into: Uint8Array): Outgoing | undefined {
+    const doubt = this.#doubt;
+    const connection = this.#connection;
     if (doubt?.isDue !== true || connection === undefined) return undefined;
     doubt.isDue = false;
-    return this.sent(connection.address, this.writeConnect(into, doubt.isn));
+    return this.sent(connection.address, this.#writeConnect(into, doubt.isn));
   }
 
   /** A server is there that would make a connection with us; and it does not know this one. */
-  private endDoubt(): void {
-    this.doubt = undefined;
+  #endDoubt(): void {
+    this.#doubt = undefined;
     const reason = "the server does not know the connection any more: it was restarted";
-    this.connection?.closeNow("forgotten", "forgotten", reason);
+    this.#connection?.closeNow("forgotten", "forgotten", reason);
   }
 }
 

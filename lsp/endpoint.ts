@@ -68,24 +68,24 @@ export abstract class Endpoint implements EndpointCore, Host {
   protected readonly byId: Map<number, Connection> = new Map();
   protected isClosing = false;
 
-  private readonly hogs: Hogs;
-  private readonly deadlines = new Deadlines<Connection>();
-  private readonly senders = new Queue<Connection>();
-  private readonly strays = new Queue<Stray>();
-  private readonly notices = new Queue<LspNotice>();
-  private isDrained = false;
+  readonly #hogs: Hogs;
+  readonly #deadlines = new Deadlines<Connection>();
+  readonly #senders = new Queue<Connection>();
+  readonly #strays = new Queue<Stray>();
+  readonly #notices = new Queue<LspNotice>();
+  #isDrained = false;
   /** Connections that have not ended. */
-  private liveCount = 0;
-  private sentDatagrams = 0;
-  private sentBytes = 0;
-  private receivedDatagrams = 0;
-  private receivedBytes = 0;
+  #liveCount = 0;
+  #sentDatagrams = 0;
+  #sentBytes = 0;
+  #receivedDatagrams = 0;
+  #receivedBytes = 0;
 
   constructor(options: CoreOptions) {
     this.options = options;
     this.limits = fullLimits(options.limits);
     this.budget = new Budget(this.limits);
-    this.hogs = new Hogs(this.byId, this.budget, this.limits);
+    this.#hogs = new Hogs(this.byId, this.budget, this.limits);
     this.packing = options.packing ?? true;
     this.mtu = checkMtu(options.mtu);
     this.probesMtu = options.mtu === undefined && options.probesMtu === true;
@@ -98,8 +98,8 @@ export abstract class Endpoint implements EndpointCore, Host {
   // ---- EndpointCore
 
   handleDatagram(bytes: Uint8Array, from: Address, nowMs: Millis): void {
-    this.receivedDatagrams++;
-    this.receivedBytes += bytes.length;
+    this.#receivedDatagrams++;
+    this.#receivedBytes += bytes.length;
     // The classic wire's datagrams are JSON objects; the native magic byte is not "{".
     if (bytes[0] === 0x7b) return this.handleClassic(bytes, from, nowMs);
     const { reader } = this;
@@ -114,8 +114,8 @@ export abstract class Endpoint implements EndpointCore, Host {
   }
 
   handleWake(nowMs: Millis): void {
-    this.rescheduleListed();
-    for (let due = this.deadlines.takeDue(nowMs); due; due = this.deadlines.takeDue(nowMs)) {
+    this.#rescheduleListed();
+    for (let due = this.#deadlines.takeDue(nowMs); due; due = this.#deadlines.takeDue(nowMs)) {
       due.handleWake(nowMs);
       this.reschedule(due);
     }
@@ -162,16 +162,16 @@ export abstract class Endpoint implements EndpointCore, Host {
     invariant(into.length >= DATAGRAM_BUFFER_BYTES, "the lent buffer holds any datagram");
     const handshake = this.pollHandshake(into);
     if (handshake !== undefined) return handshake;
-    const stray = this.strays.shift();
+    const stray = this.#strays.shift();
     if (stray !== undefined) {
       stray.write(this.writer, into);
       return this.sent(stray.to, this.writer.finish());
     }
-    for (let next = this.senders.shift(); next; next = this.senders.shift()) {
+    for (let next = this.#senders.shift(); next; next = this.#senders.shift()) {
       const length = next.fill(into, nowMs);
       if (length > 0) {
         // Behind the others: a connection with much to say must not hold them up.
-        this.senders.push(next);
+        this.#senders.push(next);
         return this.sent(next.address, length);
       }
       next.listed = false;
@@ -185,18 +185,18 @@ export abstract class Endpoint implements EndpointCore, Host {
   }
 
   pollNotice(): LspNotice | undefined {
-    return this.notices.shift();
+    return this.#notices.shift();
   }
 
   /** Whether there may be datagrams to poll, or notices. */
   get wantsTurn(): boolean {
-    if (this.senders.length > 0 || this.strays.length > 0) return true;
-    return this.notices.length > 0 || this.wantsHandshake;
+    if (this.#senders.length > 0 || this.#strays.length > 0) return true;
+    return this.#notices.length > 0 || this.wantsHandshake;
   }
 
   wakeAtMs(): Millis | undefined {
-    this.rescheduleListed();
-    const { earliestMs } = this.deadlines;
+    this.#rescheduleListed();
+    const { earliestMs } = this.#deadlines;
     return earliestMs === Infinity ? undefined : earliestMs;
   }
 
@@ -205,10 +205,10 @@ export abstract class Endpoint implements EndpointCore, Host {
   /** What this endpoint counted, as plain data. */
   stats(): EndpointStats {
     return {
-      sentDatagrams: this.sentDatagrams,
-      sentBytes: this.sentBytes,
-      receivedDatagrams: this.receivedDatagrams,
-      receivedBytes: this.receivedBytes,
+      sentDatagrams: this.#sentDatagrams,
+      sentBytes: this.#sentBytes,
+      receivedDatagrams: this.#receivedDatagrams,
+      receivedBytes: this.#receivedBytes,
       rejected: { ...this.rejections.byReason },
       connections: this.byId.size,
       unreadBytes: this.budget.bytes,
@@ -219,7 +219,11 @@ export abstract class Endpoint implements EndpointCore, Host {
 
   /** How many things each table holds now, by name, to see that none grows for ever. */
   tableSizes(): Record<string, number> {
-    const { byId, deadlines, senders, strays, notices, inbox } = this;
+    const { byId, inbox } = this;
+    const deadlines = this.#deadlines;
+    const senders = this.#senders;
+    const strays = this.#strays;
+    const notices = this.#notices;
     return {
       connections: byId.size,
       alarms: deadlines.size,
@@ -247,12 +251,12 @@ export abstract class Endpoint implements EndpointCore, Host {
   // ---- Host
 
   canQueue(connection: Connection, bytes: number): boolean {
-    return this.hogs.fits(connection, bytes) || this.hogs.find(connection, bytes) !== undefined;
+    return this.#hogs.fits(connection, bytes) || this.#hogs.find(connection, bytes) !== undefined;
   }
 
   makeRoom(connection: Connection, bytes: number): boolean {
-    while (!this.hogs.fits(connection, bytes)) {
-      const hog = this.hogs.find(connection, bytes);
+    while (!this.#hogs.fits(connection, bytes)) {
+      const hog = this.#hogs.find(connection, bytes);
       if (hog === undefined) return false;
       hog.closeNow("stalled", "limit", HOG_REASON);
       this.reschedule(hog);
@@ -263,12 +267,12 @@ export abstract class Endpoint implements EndpointCore, Host {
   wantsToSend(connection: Connection): void {
     if (connection.listed) return;
     connection.listed = true;
-    this.senders.push(connection);
+    this.#senders.push(connection);
   }
 
   ended(connection: Connection): void {
-    if (connection.isUndelivered) this.noteUndelivered(connection.id);
-    this.liveCount--;
+    if (connection.isUndelivered) this.#noteUndelivered(connection.id);
+    this.#liveCount--;
     this.noteIfDrained();
   }
 
@@ -281,7 +285,7 @@ export abstract class Endpoint implements EndpointCore, Host {
 
   forget(connection: Connection): void {
     this.byId.delete(connection.id);
-    this.deadlines.remove(connection);
+    this.#deadlines.remove(connection);
   }
 
   // ---- for listeners and dialers
@@ -319,7 +323,7 @@ export abstract class Endpoint implements EndpointCore, Host {
 
   protected add(connection: Connection): void {
     this.byId.set(connection.id, connection);
-    this.liveCount++;
+    this.#liveCount++;
     this.reschedule(connection);
     const { id: connId, wire, address: from } = connection;
     this.notify({ kind: "connected", connId, wire, from });
@@ -331,7 +335,7 @@ export abstract class Endpoint implements EndpointCore, Host {
    * to send gets its alarm when that is sent, or when somebody asks: not with every datagram.
    */
   protected reschedule(connection: Connection): void {
-    if (!connection.listed) this.setAlarm(connection);
+    if (!connection.listed) this.#setAlarm(connection);
   }
 
   /**
@@ -339,7 +343,7 @@ export abstract class Endpoint implements EndpointCore, Host {
    * costs less than a wake-up.
    */
   putOffAlarms(): void {
-    const { deadlines } = this;
+    const deadlines = this.#deadlines;
     for (let left = ALARMS_PUT_OFF; left > 0; left--) {
       const first = deadlines.first;
       const atMs = first?.wakeAtMs() ?? 0;
@@ -348,29 +352,29 @@ export abstract class Endpoint implements EndpointCore, Host {
     }
   }
 
-  private rescheduleListed(): void {
-    const { senders } = this;
-    for (let i = 0; i < senders.length; i++) this.setAlarm(senders.at(i)!);
+  #rescheduleListed(): void {
+    const senders = this.#senders;
+    for (let i = 0; i < senders.length; i++) this.#setAlarm(senders.at(i)!);
   }
 
-  private setAlarm(connection: Connection): void {
+  #setAlarm(connection: Connection): void {
     if (!this.byId.has(connection.id)) return;
     const atMs = connection.wakeAtMs();
-    if (atMs < connection.deadlineMs) this.deadlines.set(connection, atMs);
+    if (atMs < connection.deadlineMs) this.#deadlines.set(connection, atMs);
   }
 
   protected notify(notice: LspNotice): void {
-    if (this.notices.length >= NOTICES_MAX) this.notices.shift();
-    this.notices.push(notice);
+    if (this.#notices.length >= NOTICES_MAX) this.#notices.shift();
+    this.#notices.push(notice);
   }
 
   /** Has a datagram outside of all connections sent; beyond a bound it is dropped and counted. */
   protected sendStray(to: Address, write: Stray["write"]): void {
-    if (this.strays.length >= this.limits.maxStrayDatagrams) return this.rejections.count("flood");
-    this.strays.push({ to, write });
+    if (this.#strays.length >= this.limits.maxStrayDatagrams) return this.rejections.count("flood");
+    this.#strays.push({ to, write });
   }
 
-  private noteUndelivered(connId: number): void {
+  #noteUndelivered(connId: number): void {
     this.undelivered.add(connId);
     if (this.undelivered.size <= this.limits.maxEndedRemembered) return;
     const [oldest] = this.undelivered;
@@ -379,14 +383,14 @@ export abstract class Endpoint implements EndpointCore, Host {
 
   /** Tells, once, that nothing keeps the endpoint from going. */
   protected noteIfDrained(): void {
-    if (!this.isClosing || this.isDrained || this.liveCount > 0) return;
-    this.isDrained = true;
+    if (!this.isClosing || this.#isDrained || this.#liveCount > 0) return;
+    this.#isDrained = true;
     this.notify({ kind: "drained" });
   }
 
   protected sent(to: Address, length: number): Outgoing {
-    this.sentDatagrams++;
-    this.sentBytes += length;
+    this.#sentDatagrams++;
+    this.#sentBytes += length;
     return { to, length };
   }
 }

@@ -26,30 +26,30 @@ export function leastProgress({ queuedBytes, queuedMessages }: SendWindow, wire:
 
 /** See the module. */
 export class FlushWatch {
-  private readonly send: SendWindow;
-  private readonly periodMs: Millis;
-  private readonly leastBytes: number;
-  private sinceMs: Millis | undefined;
-  private settledBefore = 0;
+  readonly #send: SendWindow;
+  readonly #periodMs: Millis;
+  readonly #leastBytes: number;
+  #sinceMs: Millis | undefined;
+  #settledBefore = 0;
 
   /** Begins with the flush. */
   constructor(send: SendWindow, params: FullParams, wire: Wire) {
     const { epochLimit, epochMillis, maxBackOffInterval } = params;
-    this.send = send;
+    this.#send = send;
     // What is lost on the classic wire waits for its back-off, and may be lost once more.
     const repairEpochs = wire === "json" ? 2 * (maxBackOffInterval + 1) + 1 : 0;
     const epochs = Math.max(epochLimit + 2, repairEpochs);
-    this.periodMs = Math.max(LEAST_PERIOD_MS, epochs * epochMillis);
-    this.leastBytes = leastProgress(send, wire);
+    this.#periodMs = Math.max(LEAST_PERIOD_MS, epochs * epochMillis);
+    this.#leastBytes = leastProgress(send, wire);
   }
 
   /** Whether to give up. Ask at every tick. */
   isOver(nowMs: Millis): boolean {
-    const { settledBytes } = this.send;
-    if (this.sinceMs === undefined || settledBytes - this.settledBefore >= this.leastBytes) {
-      this.sinceMs = nowMs;
-      this.settledBefore = settledBytes;
+    const { settledBytes } = this.#send;
+    if (this.#sinceMs === undefined || settledBytes - this.#settledBefore >= this.#leastBytes) {
+      this.#sinceMs = nowMs;
+      this.#settledBefore = settledBytes;
     }
-    return nowMs - this.sinceMs >= this.periodMs;
+    return nowMs - this.#sinceMs >= this.#periodMs;
   }
 }

@@ -14,11 +14,11 @@ const FIRST_ROOM_BYTES = 4096;
 
 /** Written messages, each cut only when the next piece of it is asked for. */
 export class Cutter {
-  private readonly messages = new Queue<Uint8Array>();
+  readonly #messages = new Queue<Uint8Array>();
   /** Bytes of the first message that were handed out. */
-  private cutBytes = 0;
-  private wholeBytes = Infinity;
-  private pieceBytes = Infinity;
+  #cutBytes = 0;
+  #wholeBytes = Infinity;
+  #pieceBytes = Infinity;
 
   /** A message of up to `wholeBytes` bytes is never cut; a piece takes no more of a datagram. */
   constructor(wholeBytes: number) {
@@ -27,42 +27,42 @@ export class Cutter {
 
   /** From now on messages, and what is left of the first, are cut to this. */
   cutTo(wholeBytes: number): void {
-    this.wholeBytes = wholeBytes;
-    this.pieceBytes = wholeBytes + DATA_OVERHEAD_BYTES - FRAGMENT_OVERHEAD_BYTES;
+    this.#wholeBytes = wholeBytes;
+    this.#pieceBytes = wholeBytes + DATA_OVERHEAD_BYTES - FRAGMENT_OVERHEAD_BYTES;
   }
 
   get isEmpty(): boolean {
-    return this.messages.length === 0;
+    return this.#messages.length === 0;
   }
 
   /** Appends a message; the bytes are kept, not copied. */
   push(message: Uint8Array): void {
-    this.messages.push(message);
+    this.#messages.push(message);
   }
 
   /** The next piece, a view of its message; or a whole message. */
   next(): Piece | undefined {
-    const message = this.messages.at(0);
+    const message = this.#messages.at(0);
     if (message === undefined) return undefined;
     const { length } = message;
-    if (length <= this.wholeBytes && this.cutBytes === 0) {
-      this.messages.shift();
+    if (length <= this.#wholeBytes && this.#cutBytes === 0) {
+      this.#messages.shift();
       return { bytes: message, marks: Marks.whole, remaining: 0 };
     }
-    const start = this.cutBytes;
-    const bytes = message.subarray(start, start + this.pieceBytes);
+    const start = this.#cutBytes;
+    const bytes = message.subarray(start, start + this.#pieceBytes);
     const remaining = length - start - bytes.length;
-    this.cutBytes += bytes.length;
+    this.#cutBytes += bytes.length;
     if (remaining > 0)
       return { bytes, marks: start === 0 ? Marks.first : Marks.between, remaining };
-    this.messages.shift();
-    this.cutBytes = 0;
+    this.#messages.shift();
+    this.#cutBytes = 0;
     return { bytes, marks: Marks.last, remaining };
   }
 
   clear(): void {
-    this.messages.clear();
-    this.cutBytes = 0;
+    this.#messages.clear();
+    this.#cutBytes = 0;
   }
 }
 
@@ -75,20 +75,20 @@ export interface Whole {
 
 /** Puts one connection's large messages together, one after the other. */
 export class Reassembly {
-  private readonly budget: Budget;
-  private readonly maxMessageBytes: number;
-  private readonly onRoom: () => void;
-  private reservation: Reservation | undefined;
-  private buffer = new Uint8Array(0);
-  private total = 0;
+  readonly #budget: Budget;
+  readonly #maxMessageBytes: number;
+  readonly #onRoom: () => void;
+  #reservation: Reservation | undefined;
+  #buffer = new Uint8Array(0);
+  #total = 0;
   /** Bytes of the message that have arrived. */
   filledBytes = 0;
 
   /** `onRoom` is told when there is room for a piece for which there was none. */
   constructor(budget: Budget, maxMessageBytes: number, onRoom: () => void) {
-    this.budget = budget;
-    this.maxMessageBytes = maxMessageBytes;
-    this.onRoom = onRoom;
+    this.#budget = budget;
+    this.#maxMessageBytes = maxMessageBytes;
+    this.#onRoom = onRoom;
   }
 
   /** Whether a message has begun and not ended. */
@@ -98,17 +98,17 @@ export class Reassembly {
 
   /** Whether a piece found no room, and none was made since. */
   get isWaiting(): boolean {
-    return this.reservation !== undefined && this.budget.isWaiting(this.reservation);
+    return this.#reservation !== undefined && this.#budget.isWaiting(this.#reservation);
   }
 
   /** Whether a message has room, or waits for it. */
   get hasReservation(): boolean {
-    return this.reservation !== undefined;
+    return this.#reservation !== undefined;
   }
 
   /** Bytes that are counted with the unread ones. */
   get borrowedBytes(): number {
-    return this.reservation?.borrowed ?? 0;
+    return this.#reservation?.borrowed ?? 0;
   }
 
   /** Why `piece` cannot come next; `undefined` when it can. */
@@ -118,9 +118,9 @@ export class Reassembly {
       return this.isPartial ? "a message began inside another" : "a message without its beginning";
     }
     const total = this.filledBytes + bytes.length + remaining;
-    if (this.isPartial && total !== this.total) return "pieces that do not add up";
-    if (total <= this.maxMessageBytes) return undefined;
-    return `a message of ${total} bytes, the limit is ${this.maxMessageBytes} (maxMessageBytes)`;
+    if (this.isPartial && total !== this.#total) return "pieces that do not add up";
+    if (total <= this.#maxMessageBytes) return undefined;
+    return `a message of ${total} bytes, the limit is ${this.#maxMessageBytes} (maxMessageBytes)`;
   }
 
   /**
@@ -128,47 +128,48 @@ export class Reassembly {
    * `isForced`: those bytes are kept already, and are borrowed where there is none.
    */
   makeRoom(piece: Piece, bytes: number, isForced: boolean): boolean {
-    const total = this.isPartial ? this.total : piece.bytes.length + piece.remaining;
+    const total = this.isPartial ? this.#total : piece.bytes.length + piece.remaining;
     const need = Math.min(total, this.filledBytes + bytes);
-    const room = this.buffer.length;
+    const room = this.#buffer.length;
     if (need <= room) return true;
-    this.reservation ??= new Reservation(() => this.onRoom());
+    this.#reservation ??= new Reservation(() => this.#onRoom());
     const wanted = Math.min(total, Math.max(need, 2 * room, FIRST_ROOM_BYTES));
-    const isGranted = this.budget.raise(this.reservation, wanted);
+    const isGranted = this.#budget.raise(this.#reservation, wanted);
     if (!isGranted && !isForced) return false;
     const length = isGranted ? wanted : need;
-    if (!isGranted) this.budget.borrow(this.reservation, length - this.reservation.charged);
+    if (!isGranted) this.#budget.borrow(this.#reservation, length - this.#reservation.charged);
     // `transfer` frees the old room at once; zeroed pages cost nothing until they are written.
-    this.buffer = new Uint8Array(this.buffer.buffer.transfer(length));
+    this.#buffer = new Uint8Array(this.#buffer.buffer.transfer(length));
     return true;
   }
 
   /** Takes the next piece, for which there is room; the message when it was the last. */
   add(piece: Piece): Whole | undefined {
     const { bytes, remaining } = piece;
-    if (!this.isPartial) this.total = bytes.length + remaining;
-    this.buffer.set(bytes, this.filledBytes);
+    if (!this.isPartial) this.#total = bytes.length + remaining;
+    this.#buffer.set(bytes, this.filledBytes);
     this.filledBytes += bytes.length;
     if (remaining > 0) return undefined;
-    const { buffer: payload, reservation } = this;
-    invariant(reservation !== undefined && this.filledBytes === this.total, "the pieces add up");
-    invariant(payload.length === this.total, "the room is as large as the message");
-    this.reset();
-    this.budget.finish(reservation);
+    const payload = this.#buffer;
+    const reservation = this.#reservation;
+    invariant(reservation !== undefined && this.filledBytes === this.#total, "the pieces add up");
+    invariant(payload.length === this.#total, "the room is as large as the message");
+    this.#reset();
+    this.#budget.finish(reservation);
     return { payload, reservation };
   }
 
   /** Forgets the message that has begun. */
   drop(): void {
-    const { reservation } = this;
-    this.reset();
-    if (reservation !== undefined) this.budget.release(reservation);
+    const reservation = this.#reservation;
+    this.#reset();
+    if (reservation !== undefined) this.#budget.release(reservation);
   }
 
-  private reset(): void {
-    this.reservation = undefined;
-    this.buffer = new Uint8Array(0);
+  #reset(): void {
+    this.#reservation = undefined;
+    this.#buffer = new Uint8Array(0);
     this.filledBytes = 0;
-    this.total = 0;
+    this.#total = 0;
   }
 }

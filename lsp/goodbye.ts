@@ -19,40 +19,40 @@ export class Goodbye {
   readonly reason: string;
   /** Whether to send the Close now. */
   isWanted = true;
-  private readonly isRepeated: boolean;
-  private intervalMs: Millis = 0;
-  private repeatAtMs: Millis = Infinity;
-  private untilMs: Millis = Infinity;
+  readonly #isRepeated: boolean;
+  #intervalMs: Millis = 0;
+  #repeatAtMs: Millis = Infinity;
+  #untilMs: Millis = Infinity;
 
   constructor(code: number, reason: string) {
     this.code = code;
     this.reason = reason;
     // A peer that was silent for so long most likely hears nothing: once is enough.
-    this.isRepeated = code !== CloseCode.lost;
+    this.#isRepeated = code !== CloseCode.lost;
   }
 
   /** When to ask `isDue`. */
   get wakeAtMs(): Millis {
-    return Math.min(this.repeatAtMs, this.untilMs);
+    return Math.min(this.#repeatAtMs, this.#untilMs);
   }
 
   /** It left: `timeoutMs` is the time for an answer, and `mostMs` that after which to give up. */
   noteSent(nowMs: Millis, timeoutMs: Millis, mostMs: Millis): void {
-    if (this.untilMs === Infinity) {
-      this.untilMs = nowMs + mostMs;
+    if (this.#untilMs === Infinity) {
+      this.#untilMs = nowMs + mostMs;
       // Also where no round trip was measured, there shall be time for several.
-      this.intervalMs = Math.min(timeoutMs, mostMs / LEAST_INTERVALS);
+      this.#intervalMs = Math.min(timeoutMs, mostMs / LEAST_INTERVALS);
     }
     this.isWanted = false;
-    if (this.isRepeated) this.repeatAtMs = nowMs + this.intervalMs;
-    this.intervalMs *= 2;
+    if (this.#isRepeated) this.#repeatAtMs = nowMs + this.#intervalMs;
+    this.#intervalMs *= 2;
   }
 
   /** Wants the Close again if it is time; false once it is time to give up. */
   handleWake(nowMs: Millis): boolean {
-    if (nowMs >= this.untilMs) return false;
-    if (nowMs < this.repeatAtMs) return true;
-    this.repeatAtMs = Infinity;
+    if (nowMs >= this.#untilMs) return false;
+    if (nowMs < this.#repeatAtMs) return true;
+    this.#repeatAtMs = Infinity;
     this.isWanted = true;
     return true;
   }

@@ -25,46 +25,46 @@ function weightOf({ send, stalledEpochs }: Connection, more = 0): number {
 
 /** See the module. */
 export class Hogs {
-  private readonly connections: ReadonlyMap<number, Connection>;
-  private readonly budget: Budget;
-  private readonly mostBytes: number;
+  readonly #connections: ReadonlyMap<number, Connection>;
+  readonly #budget: Budget;
+  readonly #mostBytes: number;
   /** The heaviest when so many bytes were queued: found once for all who ask meanwhile. */
-  private heaviest: Connection | undefined;
-  private foundAtBytes = -1;
+  #heaviest: Connection | undefined;
+  #foundAtBytes = -1;
 
   constructor(connections: ReadonlyMap<number, Connection>, budget: Budget, limits: LspLimits) {
-    this.connections = connections;
-    this.budget = budget;
-    this.mostBytes = limits.maxQueuedBytesTotal;
+    this.#connections = connections;
+    this.#budget = budget;
+    this.#mostBytes = limits.maxQueuedBytesTotal;
   }
 
   /** Whether `writer` can queue `bytes` more now. A message above the limit may wait alone. */
   fits(writer: Connection, bytes: number): boolean {
-    const { mostBytes } = this;
-    const { queuedBytes } = this.budget;
+    const mostBytes = this.#mostBytes;
+    const { queuedBytes } = this.#budget;
     const total = queuedBytes + bytes;
     if (queuedBytes === 0 || total <= mostBytes * FREE_FOR_ALL) return true;
-    const share = (mostBytes * (1 - FREE_FOR_ALL)) / this.connections.size;
+    const share = (mostBytes * (1 - FREE_FOR_ALL)) / this.#connections.size;
     return total <= mostBytes && writer.send.pinnedBytes + bytes <= share;
   }
 
   /** The connection to end so that `writer` can queue `bytes`; it is heavier than that one then. */
   find(writer: Connection, bytes: number): Connection | undefined {
-    if (bytes > this.mostBytes) return undefined;
-    const { queuedBytes } = this.budget;
-    if (this.foundAtBytes !== queuedBytes || this.heaviest?.hasEnded) {
-      this.heaviest = this.findHeaviest();
-      this.foundAtBytes = queuedBytes;
+    if (bytes > this.#mostBytes) return undefined;
+    const { queuedBytes } = this.#budget;
+    if (this.#foundAtBytes !== queuedBytes || this.#heaviest?.hasEnded) {
+      this.#heaviest = this.#findHeaviest();
+      this.#foundAtBytes = queuedBytes;
     }
-    const { heaviest } = this;
+    const heaviest = this.#heaviest;
     if (heaviest === undefined || heaviest === writer) return undefined;
     return weightOf(heaviest) > weightOf(writer, bytes) ? heaviest : undefined;
   }
 
-  private findHeaviest(): Connection | undefined {
+  #findHeaviest(): Connection | undefined {
     let heaviest: Connection | undefined;
     let most = 0;
-    for (const connection of this.connections.values()) {
+    for (const connection of this.#connections.values()) {
       if (connection.stalledEpochs < STALLED_EPOCHS) continue;
       const weight = weightOf(connection);
       if (weight <= most) continue;

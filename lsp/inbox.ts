@@ -24,27 +24,27 @@ export type End = Exclude<LspEvent, { kind: "data" }>;
 export class Inbox {
   /** Ends of connections of each wire that wait to be read. */
   readonly unreadEnds: Record<Wire, number> = { cbor: 0, json: 0 };
-  private readonly owners = new Queue<Owner>();
-  private readonly entries = new Queue<Uint8Array | End>();
+  readonly #owners = new Queue<Owner>();
+  readonly #entries = new Queue<Uint8Array | End>();
 
   /** A message of `owner`. */
   data(owner: Owner, payload: Uint8Array): void {
-    this.owners.push(owner);
-    this.entries.push(payload);
+    this.#owners.push(owner);
+    this.#entries.push(payload);
   }
 
   /** The end of `owner`: its last event. */
   end(owner: Owner, event: End): void {
     this.unreadEnds[owner.wire]++;
-    this.owners.push(owner);
-    this.entries.push(event);
+    this.#owners.push(owner);
+    this.#entries.push(event);
   }
 
   /** The next event; data of connections that the application closed is passed over. */
   poll(): LspEvent | undefined {
     for (;;) {
-      const owner = this.owners.shift();
-      const entry = this.entries.shift();
+      const owner = this.#owners.shift();
+      const entry = this.#entries.shift();
       if (owner === undefined || entry === undefined) return undefined;
       if (!(entry instanceof Uint8Array)) {
         this.unreadEnds[owner.wire]--;

@@ -51,51 +51,51 @@ type Refusal = Exclude<RefusalCause, "timeout">;
 
 /** See the module; made by {@link createListener}. */
 export class Listener extends Endpoint {
-  private readonly nativeParams: FullParams;
-  private readonly classicParams: FullParams;
-  private readonly offer: Offer;
-  private readonly cookies: Cookies;
-  private readonly startMs: Millis;
-  private readonly nativeByAddress = new Map<Address, NativeConnection>();
-  private readonly classicByAddress = new Map<Address, ClassicConnection>();
+  readonly #nativeParams: FullParams;
+  readonly #classicParams: FullParams;
+  readonly #offer: Offer;
+  readonly #cookies: Cookies;
+  readonly #startMs: Millis;
+  readonly #nativeByAddress = new Map<Address, NativeConnection>();
+  readonly #classicByAddress = new Map<Address, ClassicConnection>();
   /** The last connection, by address and ISN, that has ended. */
-  private readonly endedIds = new Map<string, number>();
-  private readonly classicIds: () => number;
+  readonly #endedIds = new Map<string, number>();
+  readonly #classicIds: () => number;
   /** Classic connections of which nothing but Connect was heard, the oldest first. */
-  private readonly unproven = new Set<ClassicConnection>();
-  private lastId = 0;
-  private refusalsSinceMs: Millis = -Infinity;
-  private refusals = 0;
+  readonly #unproven = new Set<ClassicConnection>();
+  #lastId = 0;
+  #refusalsSinceMs: Millis = -Infinity;
+  #refusals = 0;
 
   constructor(options: CoreOptions, nowMs: Millis) {
     super(options);
-    this.nativeParams = fullParams("cbor", options.params);
-    this.classicParams = fullParams("json", options.params);
-    this.offer = ownOffer(this.limits, options.params);
+    this.#nativeParams = fullParams("cbor", options.params);
+    this.#classicParams = fullParams("json", options.params);
+    this.#offer = ownOffer(this.limits, options.params);
     const drawn = Uint32Array.from({ length: SECRET_BYTES / 4 }, options.random);
     const secret = options.secret ?? new Uint8Array(drawn.buffer);
-    this.cookies = new Cookies(secret);
+    this.#cookies = new Cookies(secret);
     const ids = new ClassicIds(secret);
-    this.classicIds = options.classicIds ?? ((): number => ids.next());
-    this.startMs = nowMs;
+    this.#classicIds = options.classicIds ?? ((): number => ids.next());
+    this.#startMs = nowMs;
   }
 
   override ended(connection: Connection): void {
     const { address } = connection;
-    if (this.nativeByAddress.get(address) === connection) this.nativeByAddress.delete(address);
-    if (connection instanceof NativeConnection) this.rememberEnd(connection);
-    if (this.classicByAddress.get(address) === connection) this.classicByAddress.delete(address);
-    if (connection instanceof ClassicConnection) this.unproven.delete(connection);
+    if (this.#nativeByAddress.get(address) === connection) this.#nativeByAddress.delete(address);
+    if (connection instanceof NativeConnection) this.#rememberEnd(connection);
+    if (this.#classicByAddress.get(address) === connection) this.#classicByAddress.delete(address);
+    if (connection instanceof ClassicConnection) this.#unproven.delete(connection);
     super.ended(connection);
   }
 
   override tableSizes(): Record<string, number> {
     return {
       ...super.tableSizes(),
-      nativeAddresses: this.nativeByAddress.size,
-      classicAddresses: this.classicByAddress.size,
-      endedRemembered: this.endedIds.size,
-      unproven: this.unproven.size,
+      nativeAddresses: this.#nativeByAddress.size,
+      classicAddresses: this.#classicByAddress.size,
+      endedRemembered: this.#endedIds.size,
+      unproven: this.#unproven.size,
     };
   }
 
@@ -105,24 +105,24 @@ export class Listener extends Endpoint {
     if (this.options.classic === false) return this.rejections.count("classic");
     const frame = decodeClassicFrame(bytes);
     if (typeof frame === "string") return this.rejections.count(frame);
-    if (frame.type === ClassicType.connect) return this.handleClassicConnect(frame, from, nowMs);
+    if (frame.type === ClassicType.connect) return this.#handleClassicConnect(frame, from, nowMs);
     const connection = this.byId.get(frame.connId);
     if (!(connection instanceof ClassicConnection)) return this.rejections.count("unknown");
     if (connection.address !== from) return this.rejections.count("address");
     if (!connection.proven) {
-      if (!this.hasClassicRoom(from, nowMs)) {
+      if (!this.#hasClassicRoom(from, nowMs)) {
         return connection.closeNow("stalled", "limit", "there is no place for it");
       }
-      this.unproven.delete(connection);
+      this.#unproven.delete(connection);
     }
     connection.handleFrame(frame);
     this.reschedule(connection);
   }
 
-  private handleClassicConnect(frame: ClassicFrame, from: Address, nowMs: Millis): void {
+  #handleClassicConnect(frame: ClassicFrame, from: Address, nowMs: Millis): void {
     const isn = frame.seq;
     if (isn > CLASSIC_ISN_MAX || frame.connId !== 0) return this.rejections.count("number");
-    const known = this.classicByAddress.get(from);
+    const known = this.#classicByAddress.get(from);
     if (known !== undefined) {
       if (known.isn === isn) known.handleConnectAgain();
       else this.rejections.count("isn");
@@ -130,29 +130,29 @@ export class Listener extends Endpoint {
     }
     if (this.isClosing) return this.rejections.count("closing");
     // The classic wire has no word for "no"; the stranger tries again each epoch.
-    if (!this.hasClassicRoom(from, nowMs)) return;
-    if (this.unproven.size >= this.limits.maxUnproven) {
+    if (!this.#hasClassicRoom(from, nowMs)) return;
+    if (this.#unproven.size >= this.limits.maxUnproven) {
       // Those who never answer must not keep out those who will.
       this.rejections.count("unproven");
-      const [oldest] = this.unproven;
+      const [oldest] = this.#unproven;
       oldest!.closeNow("stalled", "limit", UNPROVEN_REASON);
     }
-    const params = this.classicParams;
+    const params = this.#classicParams;
     const { epochMillis } = params;
     // One free-running tick for the wire, as its other implementations have.
-    const ticks = Math.floor((nowMs - this.startMs) / epochMillis) + 1;
-    const firstTickMs = this.startMs + ticks * epochMillis;
-    const id = this.nextClassicId();
+    const ticks = Math.floor((nowMs - this.#startMs) / epochMillis) + 1;
+    const firstTickMs = this.#startMs + ticks * epochMillis;
+    const id = this.#nextClassicId();
     const connection = new ClassicConnection({ id, address: from, isn, params, firstTickMs }, this);
-    this.unproven.add(connection);
-    this.classicByAddress.set(from, connection);
+    this.#unproven.add(connection);
+    this.#classicByAddress.set(from, connection);
     this.add(connection);
     connection.handleConnectAgain();
   }
 
-  private nextClassicId(): number {
-    let id = this.classicIds();
-    while (this.byId.has(id)) id = this.classicIds();
+  #nextClassicId(): number {
+    let id = this.#classicIds();
+    while (this.byId.has(id)) id = this.#classicIds();
     return id;
   }
 
@@ -164,10 +164,10 @@ export class Listener extends Endpoint {
     nowMs: Millis,
   ): void {
     const { reader } = this;
-    if (reader.connId === 0) return this.handleHandshake(from, nowMs);
+    if (reader.connId === 0) return this.#handleHandshake(from, nowMs);
     if (!(connection instanceof NativeConnection)) return this.handleUnknown(from);
     if (connection.address === from) connection.handleDatagram(reader, nowMs);
-    else this.handleMoved(connection, from, nowMs);
+    else this.#handleMoved(connection, from, nowMs);
     this.reschedule(connection);
   }
 
@@ -191,53 +191,53 @@ export class Listener extends Endpoint {
     });
   }
 
-  private handleHandshake(from: Address, nowMs: Millis): void {
+  #handleHandshake(from: Address, nowMs: Millis): void {
     const { reader } = this;
     while (reader.next()) {
-      if (reader.type === FrameType.connect) this.handleConnect(reader, from, nowMs);
+      if (reader.type === FrameType.connect) this.#handleConnect(reader, from, nowMs);
       else if (reader.type !== FrameType.padding) this.rejections.count("context");
     }
   }
 
-  private handleConnect(reader: DatagramReader, from: Address, nowMs: Millis): void {
+  #handleConnect(reader: DatagramReader, from: Address, nowMs: Millis): void {
     const { isn, token, number } = reader;
-    const known = this.nativeByAddress.get(from);
+    const known = this.#nativeByAddress.get(from);
     if (known?.isn === isn) return known.handleConnectAgain(token);
     // A late copy of the Connect of a connection that is over would make a ghost of it: so that one
     // has used its cookie up, and a client that really connects again is asked for a new one.
-    const purpose = `connect ${this.endedIds.get(`${from} ${isn}`) ?? 0}`;
-    if (!this.cookies.check(token, purpose, from, isn, nowMs)) {
-      const cookie = this.cookies.make(purpose, from, isn, nowMs);
+    const purpose = `connect ${this.#endedIds.get(`${from} ${isn}`) ?? 0}`;
+    if (!this.#cookies.check(token, purpose, from, isn, nowMs)) {
+      const cookie = this.#cookies.make(purpose, from, isn, nowMs);
       return this.sendStray(from, (writer, into) => {
         writer.begin(into, 0, NO_KEY, number);
         writer.challenge(isn, cookie);
       });
     }
-    const reason = this.versionMismatch(reader);
-    if (reason !== undefined) return this.refuse("version", reason, from, nowMs);
-    if (this.isClosing) return this.refuse("closed", "the server is closing", from, nowMs);
+    const reason = this.#versionMismatch(reader);
+    if (reason !== undefined) return this.#refuse("version", reason, from, nowMs);
+    if (this.isClosing) return this.#refuse("closed", "the server is closing", from, nowMs);
     // The address is proved: its former owner is gone, and must not live on by these packets.
     known?.closeNow("replaced", "replaced", closeText(CloseCode.replaced));
-    if (!this.hasRoom(from, nowMs)) {
+    if (!this.#hasRoom(from, nowMs)) {
       const { maxConnections } = this.limits;
       const text = `the server has reached its limit of ${maxConnections} connections`;
-      return this.sendRefuse("full", text, from);
+      return this.#sendRefuse("full", text, from);
     }
-    this.acceptNative(reader, from, nowMs);
+    this.#acceptNative(reader, from, nowMs);
   }
 
-  private acceptNative(peer: DatagramReader, from: Address, nowMs: Millis): void {
+  #acceptNative(peer: DatagramReader, from: Address, nowMs: Millis): void {
     const { isn, token } = peer;
-    const params = this.nativeParams;
-    const id = this.nextNativeId();
-    const accept: AcceptFields = { ...this.offer, isn, newConnId: id };
+    const params = this.#nativeParams;
+    const id = this.#nextNativeId();
+    const accept: AcceptFields = { ...this.#offer, isn, newConnId: id };
     const connection = new NativeConnection(
       {
         id,
         address: from,
         isn,
         params,
-        firstTickMs: this.firstTickMs(nowMs),
+        firstTickMs: this.#firstTickMs(nowMs),
         nowMs,
         peer,
         key: keyOf(token),
@@ -247,29 +247,29 @@ export class Listener extends Endpoint {
       },
       this,
     );
-    this.nativeByAddress.set(from, connection);
+    this.#nativeByAddress.set(from, connection);
     this.add(connection);
   }
 
-  private nextNativeId(): number {
+  #nextNativeId(): number {
     do {
-      this.lastId++;
+      this.#lastId++;
       // The next billion are those of the classic wire.
-      if (this.lastId === CLASSIC_ID_MIN) this.lastId = CLASSIC_ID_MAX + 1;
-    } while (this.byId.has(this.lastId));
-    return this.lastId;
+      if (this.#lastId === CLASSIC_ID_MIN) this.#lastId = CLASSIC_ID_MAX + 1;
+    } while (this.byId.has(this.#lastId));
+    return this.#lastId;
   }
 
   /** A phase of its own for each, in slots, so that the heartbeats spread over the epoch. */
-  private firstTickMs(nowMs: Millis): Millis {
-    const { epochMillis } = this.nativeParams;
+  #firstTickMs(nowMs: Millis): Millis {
+    const { epochMillis } = this.#nativeParams;
     const slotMs = Math.min(TICK_SLOT_MS, epochMillis / 8);
     const atMs = nowMs + epochMillis * (1 - unitReal(this.options.random));
-    return this.startMs + Math.ceil((atMs - this.startMs) / slotMs) * slotMs;
+    return this.#startMs + Math.ceil((atMs - this.#startMs) / slotMs) * slotMs;
   }
 
-  private rememberEnd({ address, isn, id }: NativeConnection): void {
-    const { endedIds } = this;
+  #rememberEnd({ address, isn, id }: NativeConnection): void {
+    const endedIds = this.#endedIds;
     endedIds.set(`${address} ${isn}`, id);
     if (endedIds.size <= this.limits.maxEndedRemembered) return;
     const [oldest] = endedIds.keys();
@@ -277,8 +277,9 @@ export class Listener extends Endpoint {
   }
 
   /** A datagram with a connection's number from another address: it must prove itself first. */
-  private handleMoved(connection: NativeConnection, from: Address, nowMs: Millis): void {
-    const { reader, cookies } = this;
+  #handleMoved(connection: NativeConnection, from: Address, nowMs: Millis): void {
+    const { reader } = this;
+    const cookies = this.#cookies;
     const { id, isn, key } = connection;
     let answered = false;
     while (reader.next()) {
@@ -286,7 +287,7 @@ export class Listener extends Endpoint {
       const token = pathAnswer(reader.token, isn);
       answered = true;
       if (!cookies.check(token, "path", from, id, nowMs)) this.rejections.count("path");
-      else if (connection.phase !== "ended") this.move(connection, from);
+      else if (connection.phase !== "ended") this.#move(connection, from);
     }
     // An answer is not answered, or two that mistake each other would never stop.
     if (answered) return;
@@ -299,15 +300,15 @@ export class Listener extends Endpoint {
     });
   }
 
-  private move(connection: NativeConnection, to: Address): void {
-    this.nativeByAddress.delete(connection.address);
-    this.nativeByAddress.set(to, connection);
+  #move(connection: NativeConnection, to: Address): void {
+    this.#nativeByAddress.delete(connection.address);
+    this.#nativeByAddress.set(to, connection);
     connection.moveTo(to);
   }
 
   // ---- turning away
 
-  private versionMismatch(peer: DatagramReader): string | undefined {
+  #versionMismatch(peer: DatagramReader): string | undefined {
     const app = this.options.appVersion ?? 0;
     if (peer.lspVersion === LSP_VERSION && peer.appVersion === app) return undefined;
     return (
@@ -316,33 +317,33 @@ export class Listener extends Endpoint {
     );
   }
 
-  private hasRoom(from: Address, nowMs: Millis): boolean {
+  #hasRoom(from: Address, nowMs: Millis): boolean {
     const { maxConnections } = this.limits;
     // Ends that nobody reads count too, or connecting and leaving again would fill the memory.
-    const connections = this.byId.size - this.classicByAddress.size;
+    const connections = this.byId.size - this.#classicByAddress.size;
     const taken = connections + this.inbox.unreadEnds.cbor;
-    if (taken < maxConnections && this.lastId < UINT32_MAX) return true;
-    this.noteRefusal("full", `${from}: the limit of ${maxConnections} connections`, nowMs);
+    if (taken < maxConnections && this.#lastId < UINT32_MAX) return true;
+    this.#noteRefusal("full", `${from}: the limit of ${maxConnections} connections`, nowMs);
     return false;
   }
 
   /** The same for one of the classic wire whose address is proved. */
-  private hasClassicRoom(from: Address, nowMs: Millis): boolean {
+  #hasClassicRoom(from: Address, nowMs: Millis): boolean {
     const { maxClassicConnections } = this.limits;
-    const proven = this.classicByAddress.size - this.unproven.size;
+    const proven = this.#classicByAddress.size - this.#unproven.size;
     if (proven + this.inbox.unreadEnds.json < maxClassicConnections) return true;
     const reason = `${from}: the limit of ${maxClassicConnections} classic connections`;
-    this.noteRefusal("full", reason, nowMs);
+    this.#noteRefusal("full", reason, nowMs);
     return false;
   }
 
-  private refuse(code: Refusal, reason: string, from: Address, nowMs: Millis): void {
-    this.noteRefusal(code, `${from}: ${reason}`, nowMs);
-    this.sendRefuse(code, reason, from);
+  #refuse(code: Refusal, reason: string, from: Address, nowMs: Millis): void {
+    this.#noteRefusal(code, `${from}: ${reason}`, nowMs);
+    this.#sendRefuse(code, reason, from);
   }
 
   /** Refuses the Connect that is in the reader. */
-  private sendRefuse(refusal: Refusal, reason: string, from: Address): void {
+  #sendRefuse(refusal: Refusal, reason: string, from: Address): void {
     const { isn, number } = this.reader;
     const appVersion = this.options.appVersion ?? 0;
     const code = refusal === "closed" ? RefuseCode.closing : RefuseCode[refusal];
@@ -353,13 +354,13 @@ export class Listener extends Endpoint {
   }
 
   /** Reports to the observer, but not without end. */
-  private noteRefusal(code: Refusal, reason: string, nowMs: Millis): void {
+  #noteRefusal(code: Refusal, reason: string, nowMs: Millis): void {
     this.rejections.count(`refused ${code}`);
-    if (nowMs >= this.refusalsSinceMs + 1000) {
-      this.refusalsSinceMs = nowMs;
-      this.refusals = 0;
+    if (nowMs >= this.#refusalsSinceMs + 1000) {
+      this.#refusalsSinceMs = nowMs;
+      this.#refusals = 0;
     }
-    if (this.refusals++ < this.limits.maxRefusalsPerSecond) {
+    if (this.#refusals++ < this.limits.maxRefusalsPerSecond) {
       this.notify({ kind: "refused", code, reason });
     }
   }

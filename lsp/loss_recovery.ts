@@ -30,19 +30,19 @@ export class LossRecovery {
   /** Times that a message was found to be lost. */
   lostCount = 0;
 
-  private readonly send: SendWindow;
-  private readonly congestion: CongestionControl;
+  readonly #send: SendWindow;
+  readonly #congestion: CongestionControl;
   /** Longest time between two probes. */
-  private readonly mostSilenceMs: Millis;
-  private readonly mtu: PathMtu;
-  private readonly lost = new Queue<Outbound>();
+  readonly #mostSilenceMs: Millis;
+  readonly #mtu: PathMtu;
+  readonly #lost = new Queue<Outbound>();
   /** The newest datagram known to have arrived. */
-  private newestArrived = 0;
+  #newestArrived = 0;
   /** Up to here the newest acknowledgement reported all that had arrived; beyond, perhaps not. */
-  private reportedSeq = Infinity;
-  private lastDataSentMs: Millis = -Infinity;
-  private timeouts = 0;
-  private overtakenAtMs: Millis = Infinity;
+  #reportedSeq = Infinity;
+  #lastDataSentMs: Millis = -Infinity;
+  #timeouts = 0;
+  #overtakenAtMs: Millis = Infinity;
 
   constructor(
     send: SendWindow,
@@ -50,29 +50,29 @@ export class LossRecovery {
     mostSilenceMs: Millis,
     mtu: PathMtu,
   ) {
-    this.mtu = mtu;
-    this.send = send;
-    this.congestion = congestion;
-    this.mostSilenceMs = mostSilenceMs;
+    this.#mtu = mtu;
+    this.#send = send;
+    this.#congestion = congestion;
+    this.#mostSilenceMs = mostSilenceMs;
   }
 
   /** When `handleWake` has something to do; Infinity for never. */
   wakeAtMs(): Millis {
-    return Math.min(this.overtakenAtMs, this.probeAtMs());
+    return Math.min(this.#overtakenAtMs, this.#probeAtMs());
   }
 
   /** Notes that datagram `number` left with messages; `isFirst`: nothing was under way. */
   noteSent(number: number, isFirst: boolean, nowMs: Millis): void {
-    this.lastDataSentMs = nowMs;
+    this.#lastDataSentMs = nowMs;
     this.probes = 0;
     this.delivery.noteSent(number, isFirst, nowMs);
   }
 
   /** The next message to send again. */
   nextLost(): Outbound | undefined {
-    for (let entry = this.lost.at(0); entry; entry = this.lost.at(0)) {
+    for (let entry = this.#lost.at(0); entry; entry = this.#lost.at(0)) {
       if (entry.state === "lost") return entry;
-      this.lost.shift();
+      this.#lost.shift();
     }
     return undefined;
   }
@@ -82,13 +82,13 @@ export class LossRecovery {
    * that it has up to message `reportedSeq`.
    */
   handleEcho(echo: number, reportedSeq: number, delayMs: Millis, nowMs: Millis): void {
-    if (echo >= this.newestArrived) {
-      this.reportedSeq = reportedSeq;
+    if (echo >= this.#newestArrived) {
+      this.#reportedSeq = reportedSeq;
       this.delivery.isTrusted = reportedSeq === Infinity;
     }
-    if (echo <= this.newestArrived) return;
-    this.newestArrived = echo;
-    this.mtu.noteArrived(echo);
+    if (echo <= this.#newestArrived) return;
+    this.#newestArrived = echo;
+    this.#mtu.noteArrived(echo);
     const sentAtMs = this.delivery.noteArrived(echo);
     if (sentAtMs === undefined) return;
     this.roundTrip.sample(nowMs - sentAtMs, delayMs);
@@ -99,26 +99,26 @@ export class LossRecovery {
    * arrived is lost, and the congestion controller learns of both.
    */
   handleAcks(messages: number, bytes: number, inFlightBeforeBytes: number, nowMs: Millis): void {
-    if (messages > 0) this.timeouts = 0;
-    this.detect(nowMs);
+    if (messages > 0) this.#timeouts = 0;
+    this.#detect(nowMs);
     if (messages === 0) return;
     const ackedBytes = bytes + messages * DATA_OVERHEAD_BYTES;
     const ack = this.delivery.take(ackedBytes, this.roundTrip.latestMs, nowMs);
     ack.inFlightBeforeBytes = inFlightBeforeBytes;
-    ack.inFlightBytes = this.send.inFlightBytes;
-    this.congestion.onAcked(ack, nowMs);
+    ack.inFlightBytes = this.#send.inFlightBytes;
+    this.#congestion.onAcked(ack, nowMs);
   }
 
   /** Does what is due; whether there is something to send. */
   handleWake(nowMs: Millis): boolean {
-    if (nowMs >= this.overtakenAtMs) this.detect(nowMs);
-    if (nowMs >= this.probeAtMs()) {
-      if (++this.timeouts === SILENT_PROBES) {
-        this.congestion.onSilence();
-        this.mtu.fallBack();
+    if (nowMs >= this.#overtakenAtMs) this.#detect(nowMs);
+    if (nowMs >= this.#probeAtMs()) {
+      if (++this.#timeouts === SILENT_PROBES) {
+        this.#congestion.onSilence();
+        this.#mtu.fallBack();
       }
       // The probe leaves in this turn; from now on its answer is waited for.
-      this.lastDataSentMs = nowMs;
+      this.#lastDataSentMs = nowMs;
       this.probe();
     }
     return this.nextLost() !== undefined;
@@ -127,7 +127,7 @@ export class LossRecovery {
   /** Sends the oldest messages again, and lets them pass the congestion window. */
   probe(): void {
     let left = PROBE_MESSAGES;
-    this.send.eachSent((entry) => {
+    this.#send.eachSent((entry) => {
       this.giveUp(entry);
       return --left > 0;
     });
@@ -136,38 +136,38 @@ export class LossRecovery {
 
   /** Sends `entry` again although nothing says that the path is to blame. */
   giveUp(entry: Outbound): void {
-    this.send.markLost(entry);
-    this.lost.push(entry);
+    this.#send.markLost(entry);
+    this.#lost.push(entry);
   }
 
   /** RFC 9002's probe timeout, doubling with each in vain, at most an epoch: the floor. */
-  private probeAtMs(): Millis {
-    if (this.send.inFlightCount === 0) return Infinity;
-    const backedOff = this.roundTrip.timeoutMs * 2 ** Math.min(this.timeouts, 16);
-    return this.lastDataSentMs + Math.min(backedOff, this.mostSilenceMs);
+  #probeAtMs(): Millis {
+    if (this.#send.inFlightCount === 0) return Infinity;
+    const backedOff = this.roundTrip.timeoutMs * 2 ** Math.min(this.#timeouts, 16);
+    return this.#lastDataSentMs + Math.min(backedOff, this.#mostSilenceMs);
   }
 
-  private detect(nowMs: Millis): void {
-    const { newestArrived } = this;
+  #detect(nowMs: Millis): void {
+    const newestArrived = this.#newestArrived;
     const { reorderingMs, timeoutMs } = this.roundTrip;
-    this.overtakenAtMs = Infinity;
-    this.send.eachSent((entry) => {
+    this.#overtakenAtMs = Infinity;
+    this.#send.eachSent((entry) => {
       // Messages first go out in order: behind one sent after `newestArrived` none is overtaken,
       // except such as were sent again, and those left even later.
       if (entry.datagram >= newestArrived) return entry.sends > 1;
       // What no acknowledgement can report may have arrived; yet it must not fill the window.
-      const isReported = entry.seq <= this.reportedSeq;
+      const isReported = entry.seq <= this.#reportedSeq;
       const isOvertaken = isReported && entry.datagram <= newestArrived - REORDERING_DATAGRAMS;
       const dueMs = entry.sentAtMs + (isReported ? reorderingMs : timeoutMs);
       if (!isOvertaken && nowMs < dueMs) {
-        this.overtakenAtMs = Math.min(this.overtakenAtMs, dueMs);
+        this.#overtakenAtMs = Math.min(this.#overtakenAtMs, dueMs);
         return true;
       }
       this.giveUp(entry);
       if (!isReported) return true;
-      this.mtu.noteLost(entry.datagram);
+      this.#mtu.noteLost(entry.datagram);
       this.lostCount++;
-      this.congestion.onLost(frameBytes(entry), entry.sentAtMs, nowMs);
+      this.#congestion.onLost(frameBytes(entry), entry.sentAtMs, nowMs);
       return true;
     });
   }

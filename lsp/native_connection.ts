@@ -74,82 +74,82 @@ export class NativeConnection extends Connection {
 
   /** The peer says that it does not know this connection. */
   isDoubted = false;
-  private readonly congestion: CongestionControl;
-  private readonly recovery: LossRecovery;
-  private readonly acks: Acknowledger;
-  private readonly stall: StallWatch;
-  private readonly path: Path;
+  readonly #congestion: CongestionControl;
+  readonly #recovery: LossRecovery;
+  readonly #acks: Acknowledger;
+  readonly #stall: StallWatch;
+  readonly #path: Path;
   /** How often a peer whose epoch is shorter must hear us; Infinity: our ticks will do. */
-  private readonly heartbeatMillis: number;
+  readonly #heartbeatMillis: number;
   /** Datagrams sent on this connection. */
-  private datagrams = 0;
-  private lastSentMs: Millis;
+  #datagrams = 0;
+  #lastSentMs: Millis;
   /** The newest datagram of the peer. */
-  private newestNumber = 0;
+  #newestNumber = 0;
   /** When a datagram that waits for its turn may leave; Infinity when none waits. */
-  private pacedUntilMs: Millis = Infinity;
+  #pacedUntilMs: Millis = Infinity;
 
   /** Goes along with messages until the peer shows that it has it. */
-  private accept: AcceptFields | undefined;
-  private acceptWanted: boolean;
-  private readonly granted: AcceptFields | undefined;
-  private ackWanted = true;
-  private ackedSinceTick = false;
+  #accept: AcceptFields | undefined;
+  #acceptWanted: boolean;
+  readonly #granted: AcceptFields | undefined;
+  #ackWanted = true;
+  #ackedSinceTick = false;
   /** Answers to PathChallenges that are to be sent; created when needed. */
-  private pathAnswers: bigint[] | undefined;
+  #pathAnswers: bigint[] | undefined;
   /** Once it has ended, and the peer does not know. */
-  private goodbye: Goodbye | undefined;
+  #goodbye: Goodbye | undefined;
 
   constructor(spec: NativeSpec, host: Host) {
     super(spec, host, wholeBytes(host, spec.address, spec.passedBytes), spec.key);
     this.maxPayloadBytes = Math.min(host.limits.maxMessageBytes, spec.peer.maxMessageBytes);
-    this.acks = new Acknowledger(this.receive, host.limits);
-    this.stall = new StallWatch(this.receive, this.params);
-    this.congestion = spec.congestion;
-    this.path = new Path(this.isn, this.address, spec.passedBytes, host, this.send);
-    const { mtu } = this.path;
-    this.recovery = new LossRecovery(this.send, spec.congestion, this.params.epochMillis, mtu);
+    this.#acks = new Acknowledger(this.receive, host.limits);
+    this.#stall = new StallWatch(this.receive, this.params);
+    this.#congestion = spec.congestion;
+    this.#path = new Path(this.isn, this.address, spec.passedBytes, host, this.send);
+    const { mtu } = this.#path;
+    this.#recovery = new LossRecovery(this.send, spec.congestion, this.params.epochMillis, mtu);
     this.send.grant(this.isn, spec.peer.windowMessages, spec.peer.windowBytes);
     const peerEpoch = Math.max(spec.peer.epochMillis, LEAST_HEARTBEAT_MS);
-    this.heartbeatMillis = peerEpoch < this.params.epochMillis ? peerEpoch : Infinity;
-    this.lastSentMs = spec.nowMs;
-    this.granted = spec.accept;
-    this.accept = spec.accept;
-    this.acceptWanted = spec.accept !== undefined;
+    this.#heartbeatMillis = peerEpoch < this.params.epochMillis ? peerEpoch : Infinity;
+    this.#lastSentMs = spec.nowMs;
+    this.#granted = spec.accept;
+    this.#accept = spec.accept;
+    this.#acceptWanted = spec.accept !== undefined;
     host.wantsToSend(this);
   }
 
   /** Whether datagram `number` is newer than any from our peer's address. */
   isNews(number: number): boolean {
-    return number > this.newestNumber;
+    return number > this.#newestNumber;
   }
 
   /** A datagram with our number from our address: `reader` is at its start. */
   handleDatagram(reader: DatagramReader, nowMs: Millis): void {
-    if (this.hasEnded) return this.handleAfterEnd(reader);
-    this.newestNumber = Math.max(this.newestNumber, reader.number);
-    this.accept = undefined;
-    this.acceptWanted = false;
+    if (this.hasEnded) return this.#handleAfterEnd(reader);
+    this.#newestNumber = Math.max(this.#newestNumber, reader.number);
+    this.#accept = undefined;
+    this.#acceptWanted = false;
     while (reader.next()) {
       // No sign of life: a restarted server, which gave our number to another, challenges us.
       if (reader.type === FrameType.pathChallenge) {
-        this.handlePathChallenge(reader.token);
+        this.#handlePathChallenge(reader.token);
         continue;
       }
       if (reader.type === FrameType.unknown) {
-        this.isDoubted = reader.echo <= this.datagrams;
+        this.isDoubted = reader.echo <= this.#datagrams;
         continue;
       }
       this.noteHeard();
       if (reader.type === FrameType.data) {
-        this.acks.noteData(reader.number, nowMs);
+        this.#acks.noteData(reader.number, nowMs);
         this.takeData(reader.seq, reader.copyPayload());
       } else if (reader.type === FrameType.fragment) {
-        this.acks.noteData(reader.number, nowMs);
+        this.#acks.noteData(reader.number, nowMs);
         this.takeData(reader.seq, reader.payload, reader.marks, reader.remaining);
-      } else if (reader.type === FrameType.ack) this.handleAck(reader, nowMs);
-      else if (reader.type === FrameType.pathResponse) this.handlePathAnswer(reader.token, nowMs);
-      else if (reader.type === FrameType.close) return this.handleClose(reader);
+      } else if (reader.type === FrameType.ack) this.#handleAck(reader, nowMs);
+      else if (reader.type === FrameType.pathResponse) this.#handlePathAnswer(reader.token, nowMs);
+      else if (reader.type === FrameType.close) return this.#handleClose(reader);
       if (this.hasEnded) return;
     }
   }
@@ -158,77 +158,76 @@ export class NativeConnection extends Connection {
   handleConnectAgain(token: bigint): void {
     const { high, low } = keyOf(token);
     if (high === this.key.high && low === this.key.low) this.noteHeard();
-    this.accept = this.granted;
-    this.acceptWanted = this.accept !== undefined;
+    this.#accept = this.#granted;
+    this.#acceptWanted = this.#accept !== undefined;
     this.host.wantsToSend(this);
   }
 
   /** The peer proved that it is at another address now. */
   moveTo(address: string): void {
     this.address = address;
-    this.path.moveTo(address);
+    this.#path.moveTo(address);
     this.noteHeard();
-    this.ackWanted = true;
+    this.#ackWanted = true;
     this.host.wantsToSend(this);
   }
 
   override wakeAtMs(): Millis {
-    if (this.hasEnded) return this.goodbye?.wakeAtMs ?? Infinity;
-    const repairAtMs = this.recovery.wakeAtMs();
-    const heartbeatAtMs = this.lastSentMs + this.heartbeatMillis;
-    const { wakeAtMs: pathAtMs } = this.path.hole;
-    return Math.min(this.nextTickMs, repairAtMs, this.pacedUntilMs, heartbeatAtMs, pathAtMs);
+    if (this.hasEnded) return this.#goodbye?.wakeAtMs ?? Infinity;
+    const repairAtMs = this.#recovery.wakeAtMs();
+    const heartbeatAtMs = this.#lastSentMs + this.#heartbeatMillis;
+    const { wakeAtMs: pathAtMs } = this.#path.hole;
+    return Math.min(this.nextTickMs, repairAtMs, this.#pacedUntilMs, heartbeatAtMs, pathAtMs);
   }
 
   override handleWake(nowMs: Millis): void {
     if (this.hasEnded) {
-      if (this.goodbye?.handleWake(nowMs)) this.host.wantsToSend(this);
+      if (this.#goodbye?.handleWake(nowMs)) this.host.wantsToSend(this);
       else this.host.forget(this);
       return;
     }
     super.handleWake(nowMs);
-    if (this.stall.isOver(nowMs)) {
+    if (this.#stall.isOver(nowMs)) {
       const reason = "too slow with a message while others waited for memory";
       return this.closeNow("stalled", "limit", reason);
     }
-    if (nowMs >= this.lastSentMs + this.heartbeatMillis) {
-      this.lastSentMs = nowMs;
+    if (nowMs >= this.#lastSentMs + this.#heartbeatMillis) {
+      this.#lastSentMs = nowMs;
       this.heartbeat();
     }
-    const isPaced = nowMs >= this.pacedUntilMs;
-    if (isPaced) this.pacedUntilMs = Infinity;
-    const asksPath = nowMs >= this.path.hole.wakeAtMs;
-    if (this.recovery.handleWake(nowMs) || isPaced || asksPath) this.host.wantsToSend(this);
+    const isPaced = nowMs >= this.#pacedUntilMs;
+    if (isPaced) this.#pacedUntilMs = Infinity;
+    const asksPath = nowMs >= this.#path.hole.wakeAtMs;
+    if (this.#recovery.handleWake(nowMs) || isPaced || asksPath) this.host.wantsToSend(this);
   }
 
   override fill(into: Uint8Array, nowMs: Millis): number {
-    if (this.hasEnded) return this.fillClose(into, nowMs);
+    if (this.hasEnded) return this.#fillClose(into, nowMs);
     const { writer } = this.host;
-    const number = this.datagrams + 1;
-    const next = this.firstMessage(nowMs);
-    const maxBytes = this.path.bytesFor(next, this.recovery.probes > 0);
+    const number = this.#datagrams + 1;
+    const next = this.#firstMessage(nowMs);
+    const maxBytes = this.#path.bytesFor(next, this.#recovery.probes > 0);
     writer.begin(into, this.id, this.key, number, maxBytes, this.seal);
-    const { accept } = this;
     // Beside a message that leaves no room, the Accept has to wait until it is asked for.
     const rides = next !== undefined && writer.fits(ACCEPT_BYTES + frameBytes(next));
-    if (accept !== undefined && (rides || this.acceptWanted)) writer.accept(accept);
-    this.acceptWanted = false;
-    const isAckAlone = this.ackWanted && !this.host.packing;
-    if (this.ackWanted) this.writeAck(nowMs);
-    for (const answer of this.pathAnswers ?? []) writer.pathResponse(answer);
-    this.pathAnswers = undefined;
-    if (next !== undefined && !isAckAlone) this.writeMessages(next, number, nowMs);
-    if (writer.frames === 0) this.path.writeProbe(writer, this.recovery.roundTrip, nowMs);
-    return writer.frames > 0 ? this.finish(nowMs) : 0;
+    if (this.#accept && (rides || this.#acceptWanted)) writer.accept(this.#accept);
+    this.#acceptWanted = false;
+    const isAckAlone = this.#ackWanted && !this.host.packing;
+    if (this.#ackWanted) this.#writeAck(nowMs);
+    for (const answer of this.#pathAnswers ?? []) writer.pathResponse(answer);
+    this.#pathAnswers = undefined;
+    if (next !== undefined && !isAckAlone) this.#writeMessages(next, number, nowMs);
+    if (writer.frames === 0) this.#path.writeProbe(writer, this.#recovery.roundTrip, nowMs);
+    return writer.frames > 0 ? this.#finish(nowMs) : 0;
   }
 
   override noteRead(): void {
-    if (this.phase === "open" && this.acks.hasNews) this.acknowledge();
+    if (this.phase === "open" && this.#acks.hasNews) this.acknowledge();
   }
 
   override stats(): ConnectionStats {
-    const { roundTrip, lostCount: lost } = this.recovery;
-    const { windowBytes: congestionWindow } = this.congestion;
+    const { roundTrip, lostCount: lost } = this.#recovery;
+    const { windowBytes: congestionWindow } = this.#congestion;
     return { ...super.stats(), lost, rttMs: roundTrip.smoothedMs, congestionWindow };
   }
 
@@ -237,7 +236,7 @@ export class NativeConnection extends Connection {
   }
 
   protected override acknowledge(): void {
-    this.ackWanted = true;
+    this.#ackWanted = true;
     this.host.wantsToSend(this);
   }
 
@@ -250,95 +249,97 @@ export class NativeConnection extends Connection {
    * within the last round trip. (The probe of each epoch is LossRecovery's, by its own timer.)
    */
   protected override resendAtTick(nowMs: Millis): boolean {
-    const { recovery, send } = this;
+    const { send } = this;
+    const recovery = this.#recovery;
     send.tick(nowMs - recovery.roundTrip.timeoutMs, (entry) => recovery.giveUp(entry));
     // Should the update that opened the window be lost, silence would last: so every epoch ends it.
-    if (!this.ackedSinceTick) this.acknowledge();
-    this.ackedSinceTick = false;
+    if (!this.#ackedSinceTick) this.acknowledge();
+    this.#ackedSinceTick = false;
     return recovery.nextLost() !== undefined;
   }
 
   protected override afterEnd(cause: EndCause): void {
-    this.goodbye = goodbyeFor(cause, this.receive.breach);
-    if (this.goodbye === undefined) this.host.forget(this);
+    this.#goodbye = goodbyeFor(cause, this.receive.breach);
+    if (this.#goodbye === undefined) this.host.forget(this);
     else this.host.wantsToSend(this);
   }
 
   // ---- receiving
 
-  private handleAck(reader: DatagramReader, nowMs: Millis): void {
-    const { send, recovery } = this;
+  #handleAck(reader: DatagramReader, nowMs: Millis): void {
+    const { send } = this;
+    const recovery = this.#recovery;
     const { cumulative, rangeCount, echo } = reader;
     const last = rangeCount > 0 ? reader.rangeLast(rangeCount - 1) : cumulative;
-    const isForged = last > send.highestSent || cumulative < this.isn || echo > this.datagrams;
+    const isForged = last > send.highestSent || cumulative < this.isn || echo > this.#datagrams;
     if (isForged) return this.host.rejections.count("ack");
     const reported = rangeCount < ACK_RANGES_MAX ? Infinity : last;
     recovery.handleEcho(echo, reported, reader.echoDelayMicros / 1000, nowMs);
-    const inFlight = send.inFlightBytes;
-    const queued = send.queuedBytes;
+    const { inFlightBytes: inFlight, queuedBytes: queued } = send;
     let removed = send.ackThrough(cumulative);
     for (let i = 0; i < rangeCount; i++) {
       removed += send.ackRange(reader.rangeFirst(i), reader.rangeLast(i));
     }
-    if (this.path.hole.bytes !== undefined) this.path.noteAcked();
+    if (this.#path.hole.bytes !== undefined) this.#path.noteAcked();
     send.grant(cumulative, reader.windowMessages, reader.windowBytes);
     recovery.handleAcks(removed, queued - send.queuedBytes, inFlight, nowMs);
     this.afterAcks();
   }
 
-  private handlePathAnswer(answer: bigint, nowMs: Millis): void {
-    const reason = this.path.handleAnswer(answer, nowMs);
+  #handlePathAnswer(answer: bigint, nowMs: Millis): void {
+    const reason = this.#path.handleAnswer(answer, nowMs);
     if (reason !== undefined) this.closeNow("path", "path", reason);
   }
 
-  private handlePathChallenge(token: bigint): void {
-    this.pathAnswers ??= [];
-    if (this.pathAnswers.length >= PATH_ANSWERS_MAX) this.pathAnswers.shift();
-    this.pathAnswers.push(pathAnswer(token, this.isn));
+  #handlePathChallenge(token: bigint): void {
+    this.#pathAnswers ??= [];
+    if (this.#pathAnswers.length >= PATH_ANSWERS_MAX) this.#pathAnswers.shift();
+    this.#pathAnswers.push(pathAnswer(token, this.isn));
     this.host.wantsToSend(this);
   }
 
-  private handleClose(reader: DatagramReader): void {
+  #handleClose(reader: DatagramReader): void {
     const { code, reason } = reader;
     if (code === CloseCode.answer) return this.host.rejections.count("answer");
-    if (code === CloseCode.path) this.path.noteTooLarge();
+    if (code === CloseCode.path) this.#path.noteTooLarge();
     this.closeNow("peer", closureOf(code), reason === "" ? closeText(code) : reason);
     this.host.answerClose(this.id, this.key, this.address);
   }
 
   /** The peer took leave, or answers ours; or it missed it, and shall hear it again. */
-  private handleAfterEnd(reader: DatagramReader): void {
+  #handleAfterEnd(reader: DatagramReader): void {
     while (reader.next()) {
       if (reader.type !== FrameType.close) continue;
       // Not once more, though it may be its turn to send.
-      this.goodbye = undefined;
+      this.#goodbye = undefined;
       return this.host.forget(this);
     }
-    if (this.goodbye === undefined) return;
-    this.goodbye.isWanted = true;
+    if (this.#goodbye === undefined) return;
+    this.#goodbye.isWanted = true;
     this.host.wantsToSend(this);
   }
 
   // ---- sending
 
-  private nextMessage(): Outbound | undefined {
-    return this.recovery.nextLost() ?? this.send.peekFresh();
+  #nextMessage(): Outbound | undefined {
+    return this.#recovery.nextLost() ?? this.send.peekFresh();
   }
 
   /** The next message, if there is one, and one more datagram with some may leave. */
-  private firstMessage(nowMs: Millis): Outbound | undefined {
-    const { recovery, send, congestion } = this;
-    this.pacedUntilMs = Infinity;
-    const next = this.nextMessage();
+  #firstMessage(nowMs: Millis): Outbound | undefined {
+    const { send } = this;
+    const congestion = this.#congestion;
+    this.#pacedUntilMs = Infinity;
+    const next = this.#nextMessage();
     if (next === undefined) {
-      recovery.delivery.noteAppLimited(send.inFlightBytes);
+      this.#recovery.delivery.noteAppLimited(send.inFlightBytes);
       return undefined;
     }
-    if (recovery.probes > 0) return next;
+    if (this.#recovery.probes > 0) return next;
     if (send.inFlightCount > 0 && send.inFlightBytes >= congestion.windowBytes) return undefined;
     const atMs = congestion.sendAtMs(nowMs);
     if (atMs <= nowMs) return next;
-    this.pacedUntilMs = atMs;
+    this.#pacedUntilMs = atMs;
     return undefined;
   }
 
@@ -346,49 +347,49 @@ export class NativeConnection extends Connection {
    * Writes messages, `first` and what follows, until the datagram is full; a large one may have to
    * wait for the next.
    */
-  private writeMessages(first: Outbound, number: number, nowMs: Millis): void {
-    const { recovery, send, congestion, host } = this;
+  #writeMessages(first: Outbound, number: number, nowMs: Millis): void {
+    const { send, host } = this;
     const isFirst = send.inFlightCount === 0;
     let bytes = 0;
-    let entry: Outbound | undefined = first;
-    for (; entry !== undefined; entry = this.nextMessage()) {
+    for (let entry: Outbound | undefined = first; entry; entry = this.#nextMessage()) {
       if (!writeMessage(host.writer, entry)) break;
       this.countSent(entry.sends === 0);
       send.markSent(entry, nowMs, number);
       bytes += frameBytes(entry);
-      if (entry.sends >= SUSPICIOUS_SENDS) this.path.noteSent(entry, nowMs);
+      if (entry.sends >= SUSPICIOUS_SENDS) this.#path.noteSent(entry, nowMs);
       if (!host.packing) break;
     }
     if (bytes === 0) return;
-    recovery.noteSent(number, isFirst, nowMs);
-    congestion.onSent(bytes, nowMs);
+    this.#recovery.noteSent(number, isFirst, nowMs);
+    this.#congestion.onSent(bytes, nowMs);
   }
 
-  private writeAck(nowMs: Millis): void {
-    this.acks.write(this.host.writer, nowMs);
-    this.ackWanted = false;
-    this.ackedSinceTick = true;
+  #writeAck(nowMs: Millis): void {
+    this.#acks.write(this.host.writer, nowMs);
+    this.#ackWanted = false;
+    this.#ackedSinceTick = true;
   }
 
-  private finish(nowMs: Millis): number {
-    this.datagrams++;
-    this.lastSentMs = nowMs;
+  #finish(nowMs: Millis): number {
+    this.#datagrams++;
+    this.#lastSentMs = nowMs;
     const bytes = this.host.writer.finish();
-    this.path.mtu.noteSent(this.datagrams, bytes);
+    this.#path.mtu.noteSent(this.#datagrams, bytes);
     return bytes;
   }
 
-  private fillClose(into: Uint8Array, nowMs: Millis): number {
-    const { goodbye, host } = this;
+  #fillClose(into: Uint8Array, nowMs: Millis): number {
+    const { host } = this;
+    const goodbye = this.#goodbye;
     if (!goodbye?.isWanted) return 0;
     const lingerMs = LINGER_EPOCHS * this.params.epochMillis;
-    goodbye.noteSent(nowMs, this.recovery.roundTrip.timeoutMs, lingerMs);
-    const number = this.datagrams + 1;
+    goodbye.noteSent(nowMs, this.#recovery.roundTrip.timeoutMs, lingerMs);
+    const number = this.#datagrams + 1;
     host.writer.begin(into, this.id, this.key, number, DATAGRAM_BYTES_MAX, this.seal);
     // The peer may lack our last acknowledgement; behind a Close nobody would repeat it.
-    this.writeAck(nowMs);
+    this.#writeAck(nowMs);
     host.writer.close(goodbye.code, this.send.highestSent, goodbye.reason);
-    return this.finish(nowMs);
+    return this.#finish(nowMs);
   }
 }
 

@@ -43,29 +43,29 @@ function sealBytes({ seal }: Host): number {
 export class Path {
   readonly mtu: PathMtu;
   readonly hole: BlackHole = new BlackHole();
-  private readonly isn: number;
-  private readonly host: Host;
-  private readonly send: SendWindow;
-  private readonly sealBytes: number;
+  readonly #isn: number;
+  readonly #host: Host;
+  readonly #send: SendWindow;
+  readonly #sealBytes: number;
   /** Datagrams that messages are cut to. */
-  private readonly plainBytes: number;
-  private address: Address;
+  readonly #plainBytes: number;
+  #address: Address;
 
   /** The path to `address`, which `send` uses, and which passed datagrams of `passedBytes`. */
   constructor(isn: number, address: Address, passedBytes: number, host: Host, send: SendWindow) {
-    this.isn = isn;
-    this.address = address;
-    this.host = host;
-    this.send = send;
-    this.sealBytes = sealBytes(host);
-    this.plainBytes = plainBytesTo(host, address, passedBytes);
-    const baseBytes = this.plainBytes < DATAGRAM_BYTES_MAX ? this.plainBytes : host.mtu;
+    this.#isn = isn;
+    this.#address = address;
+    this.#host = host;
+    this.#send = send;
+    this.#sealBytes = sealBytes(host);
+    this.#plainBytes = plainBytesTo(host, address, passedBytes);
+    const baseBytes = this.#plainBytes < DATAGRAM_BYTES_MAX ? this.#plainBytes : host.mtu;
     this.mtu = new PathMtu(isn, baseBytes, host.probesMtu && host.packing);
   }
 
   /** The peer is at another address now: nothing is known of that path. */
   moveTo(address: Address): void {
-    this.address = address;
+    this.#address = address;
     this.mtu.fallBack();
   }
 
@@ -73,20 +73,20 @@ export class Path {
   bytesFor(next: Outbound | undefined, isProbe: boolean): number {
     const { bytes } = this.hole;
     // A probe of the path for lost messages must not fail for its size.
-    if (bytes === undefined) return isProbe ? this.plainBytes : this.mtu.bytes;
-    return Math.max(smallerSize(bytes)!, next === undefined ? 0 : this.aloneBytes(next));
+    if (bytes === undefined) return isProbe ? this.#plainBytes : this.mtu.bytes;
+    return Math.max(smallerSize(bytes)!, next === undefined ? 0 : this.#aloneBytes(next));
   }
 
   /** `entry` left. One that leaves again and again makes its size suspicious. */
   noteSent(entry: Outbound, nowMs: Millis): void {
-    const bytes = this.aloneBytes(entry);
+    const bytes = this.#aloneBytes(entry);
     // What is not cut yet need not suffer from it.
-    if (this.hole.noteSent(entry, bytes, nowMs)) this.cutTo(smallerSize(bytes)!);
+    if (this.hole.noteSent(entry, bytes, nowMs)) this.#cutTo(smallerSize(bytes)!);
   }
 
   /** Something was acknowledged. */
   noteAcked(): void {
-    if (this.hole.noteAcked()) this.cutTo(this.plainBytes);
+    if (this.hole.noteAcked()) this.#cutTo(this.#plainBytes);
   }
 
   /** Writes a question into the empty datagram that `writer` has begun, if it is time for one. */
@@ -97,30 +97,31 @@ export class Path {
 
   /** A PathResponse came. If now it is certain that the path is too small: that, for people. */
   handleAnswer(answer: bigint, nowMs: Millis): string | undefined {
-    const { mtu, hole, host } = this;
+    const { mtu, hole } = this;
+    const host = this.#host;
     mtu.handleAnswer(answer);
-    if (mtu.bytes >= DATAGRAM_BYTES_MAX) host.paths.forget(hostOf(this.address));
-    if (hole.handleAnswer(pathAnswer(answer, this.isn), nowMs)) this.cutTo(this.plainBytes);
+    if (mtu.bytes >= DATAGRAM_BYTES_MAX) host.paths.forget(hostOf(this.#address));
+    if (hole.handleAnswer(pathAnswer(answer, this.#isn), nowMs)) this.#cutTo(this.#plainBytes);
     if (!hole.isCertain) return undefined;
     const bytes = hole.bytes!;
-    host.paths.note(hostOf(this.address), bytes);
+    host.paths.note(hostOf(this.#address), bytes);
     return (
-      `datagrams of ${bytes} bytes are lost on the way to ${readableAddress(this.address)}, ` +
+      `datagrams of ${bytes} bytes are lost on the way to ${readableAddress(this.#address)}, ` +
       `smaller ones arrive; the next connection keeps to ${smallerSize(bytes)} bytes`
     );
   }
 
   /** The peer says that its datagrams do not get here; so ours may not get there either. */
   noteTooLarge(): void {
-    this.host.paths.note(hostOf(this.address), this.plainBytes);
+    this.#host.paths.note(hostOf(this.#address), this.#plainBytes);
   }
 
   /** The size of a datagram that has nothing in it but `entry`. */
-  private aloneBytes(entry: Outbound): number {
-    return DATAGRAM_OVERHEAD_BYTES + this.sealBytes + frameBytes(entry);
+  #aloneBytes(entry: Outbound): number {
+    return DATAGRAM_OVERHEAD_BYTES + this.#sealBytes + frameBytes(entry);
   }
 
-  private cutTo(datagramBytes: number): void {
-    this.send.cutTo(wholeIn(datagramBytes, this.sealBytes));
+  #cutTo(datagramBytes: number): void {
+    this.#send.cutTo(wholeIn(datagramBytes, this.#sealBytes));
   }
 }

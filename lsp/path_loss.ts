@@ -29,36 +29,36 @@ interface Measurement {
 
 /** The measurement on one connection. */
 export class PathLoss {
-  private lostMean = 0;
-  private sentMean = 0;
-  private startMs: Millis = Infinity;
-  private startBytes = 0;
+  #lostMean = 0;
+  #sentMean = 0;
+  #startMs: Millis = Infinity;
+  #startBytes = 0;
   /** Lost already while the calm time goes on. */
-  private earlyBytes = 0;
+  #earlyBytes = 0;
   /** Once it is over. */
-  private ended: Measurement | undefined;
+  #ended: Measurement | undefined;
 
   /** Share of bytes that the path loses whatever the load, 0..{@link MOST_LOSS}. */
   get share(): number {
-    if (this.sentMean === 0) return 0;
-    return Math.min((BELIEVED * this.lostMean) / this.sentMean, MOST_LOSS);
+    if (this.#sentMean === 0) return 0;
+    return Math.min((BELIEVED * this.#lostMean) / this.#sentMean, MOST_LOSS);
   }
 
   /** A calm time begins, with `sentBytes` sent so far. */
   begin(sentBytes: number, nowMs: Millis): void {
-    this.startMs = nowMs;
-    this.startBytes = sentBytes;
-    this.ended = undefined;
-    this.earlyBytes = 0;
+    this.#startMs = nowMs;
+    this.#startBytes = sentBytes;
+    this.#ended = undefined;
+    this.#earlyBytes = 0;
   }
 
   /** It ends; report its losses and round trips for at least one more round. */
   end(sentBytes: number, nowMs: Millis): void {
-    this.ended = {
-      fromMs: this.startMs,
+    this.#ended = {
+      fromMs: this.#startMs,
       toMs: nowMs,
-      sentBytes: sentBytes - this.startBytes,
-      lostBytes: this.earlyBytes,
+      sentBytes: sentBytes - this.#startBytes,
+      lostBytes: this.#earlyBytes,
       rttSumMs: 0,
       rttCount: 0,
     };
@@ -66,17 +66,17 @@ export class PathLoss {
 
   /** `bytes` that left at `sentAtMs` are lost. */
   noteLost(bytes: number, sentAtMs: Millis): void {
-    const { ended } = this;
+    const ended = this.#ended;
     if (ended === undefined) {
-      if (sentAtMs >= this.startMs) this.earlyBytes += bytes;
+      if (sentAtMs >= this.#startMs) this.#earlyBytes += bytes;
     } else if (sentAtMs >= ended.fromMs && sentAtMs < ended.toMs) ended.lostBytes += bytes;
   }
 
   /** A round-trip time of something that was sent in the calm time. */
   noteRtt(rttMs: Millis): void {
-    if (this.ended === undefined) return;
-    this.ended.rttSumMs += rttMs;
-    this.ended.rttCount++;
+    if (this.#ended === undefined) return;
+    this.#ended.rttSumMs += rttMs;
+    this.#ended.rttCount++;
   }
 
   /**
@@ -84,13 +84,13 @@ export class PathLoss {
    * `calmRttMs`; otherwise the queue may have been full.
    */
   learn(calmRttMs: Millis): void {
-    const { ended } = this;
+    const ended = this.#ended;
     if (ended === undefined) return;
-    this.ended = undefined;
-    this.startMs = Infinity;
+    this.#ended = undefined;
+    this.#startMs = Infinity;
     if (ended.rttCount > 0 && ended.rttSumMs / ended.rttCount <= calmRttMs) {
-      this.sentMean += (ended.sentBytes - this.sentMean) * NEW_SHARE;
-      this.lostMean += (ended.lostBytes - this.lostMean) * NEW_SHARE;
-    } else this.lostMean *= DOUBT;
+      this.#sentMean += (ended.sentBytes - this.#sentMean) * NEW_SHARE;
+      this.#lostMean += (ended.lostBytes - this.#lostMean) * NEW_SHARE;
+    } else this.#lostMean *= DOUBT;
   }
 }

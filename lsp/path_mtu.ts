@@ -45,25 +45,25 @@ export class PathMtu {
   /** The largest datagram to send now, in bytes. */
   bytes: number = DATAGRAM_BYTES_MAX;
 
-  private readonly isn: number;
-  private readonly base: number;
+  readonly #isn: number;
+  readonly #base: number;
   /** Index into {@link STEPS}; at its end there is nothing left to try. */
-  private step: number;
-  private fullDatagrams = 0;
-  private tries = 0;
-  private probeUntilMs: Millis = -Infinity;
+  #step: number;
+  #fullDatagrams = 0;
+  #tries = 0;
+  #probeUntilMs: Millis = -Infinity;
   /** Sizes of the last datagrams by number, once some were larger than the base. */
-  private sizes: Uint16Array | undefined;
-  private lossesInRow = 0;
-  private newestLost = 0;
+  #sizes: Uint16Array | undefined;
+  #lossesInRow = 0;
+  #newestLost = 0;
 
   /** Of the connection with this `isn`; `base` is where it starts, and ends unless it `probes`. */
   constructor(isn: number, base: number, probes: boolean) {
-    this.isn = isn;
-    this.base = base;
+    this.#isn = isn;
+    this.#base = base;
     this.bytes = base;
-    this.step = probes ? STEPS.findIndex((bytes) => bytes > base) : -1;
-    if (this.step < 0) this.step = STEPS.length;
+    this.#step = probes ? STEPS.findIndex((bytes) => bytes > base) : -1;
+    if (this.#step < 0) this.#step = STEPS.length;
   }
 
   /** Writes a probe into the empty datagram that `writer` has begun, if it is time for one. */
@@ -76,56 +76,56 @@ export class PathMtu {
 
   /** Size of a probe to send now; `undefined` for none. */
   probeBytes(roundTrip: RoundTrip, nowMs: Millis): number | undefined {
-    const bytes = STEPS[this.step];
-    if (bytes === undefined || this.fullDatagrams < FULL_DATAGRAMS_MIN) return undefined;
-    if (nowMs < this.probeUntilMs) return undefined;
+    const bytes = STEPS[this.#step];
+    if (bytes === undefined || this.#fullDatagrams < FULL_DATAGRAMS_MIN) return undefined;
+    if (nowMs < this.#probeUntilMs) return undefined;
     if (bytes > ETHERNET_BYTES && roundTrip.leastMs > SHORT_ROUND_TRIP_MS) return undefined;
-    if (this.tries++ >= TRIES_MAX) {
-      this.step = STEPS.length;
+    if (this.#tries++ >= TRIES_MAX) {
+      this.#step = STEPS.length;
       return undefined;
     }
-    this.probeUntilMs = nowMs + Math.max(2 * roundTrip.timeoutMs, LEAST_PATIENCE_MS);
+    this.#probeUntilMs = nowMs + Math.max(2 * roundTrip.timeoutMs, LEAST_PATIENCE_MS);
     return bytes;
   }
 
   /** A PathResponse came from the peer's known address. */
   handleAnswer(token: bigint): void {
-    const bytes = STEPS[this.step];
-    if (bytes === undefined || token !== pathAnswer(BigInt(bytes), this.isn)) return;
+    const bytes = STEPS[this.#step];
+    if (bytes === undefined || token !== pathAnswer(BigInt(bytes), this.#isn)) return;
     this.bytes = bytes;
-    this.step++;
-    this.tries = 0;
-    this.fullDatagrams = 0;
-    this.probeUntilMs = -Infinity;
-    this.sizes ??= new Uint16Array(REMEMBERED);
+    this.#step++;
+    this.#tries = 0;
+    this.#fullDatagrams = 0;
+    this.#probeUntilMs = -Infinity;
+    this.#sizes ??= new Uint16Array(REMEMBERED);
   }
 
   /** Datagram `number` left with `bytes` bytes. */
   noteSent(number: number, bytes: number): void {
-    if (2 * bytes > this.bytes) this.fullDatagrams++;
-    if (this.sizes !== undefined) this.sizes[number % REMEMBERED] = bytes;
+    if (2 * bytes > this.bytes) this.#fullDatagrams++;
+    if (this.#sizes !== undefined) this.#sizes[number % REMEMBERED] = bytes;
   }
 
   /** Datagram `number`, one of the last, arrived. */
   noteArrived(number: number): void {
-    if (this.isLarge(number)) this.lossesInRow = 0;
+    if (this.#isLarge(number)) this.#lossesInRow = 0;
   }
 
   /** Datagram `number` is believed lost; told once or more. */
   noteLost(number: number): void {
-    if (number <= this.newestLost || !this.isLarge(number)) return;
-    this.newestLost = number;
-    if (++this.lossesInRow >= BLACK_HOLE_LOSSES) this.fallBack();
+    if (number <= this.#newestLost || !this.#isLarge(number)) return;
+    this.#newestLost = number;
+    if (++this.#lossesInRow >= BLACK_HOLE_LOSSES) this.fallBack();
   }
 
   /** The path has changed, or goes silent: large datagrams may be why. */
   fallBack(): void {
-    if (this.bytes === this.base) return;
-    this.bytes = this.base;
-    this.step = STEPS.length;
+    if (this.bytes === this.#base) return;
+    this.bytes = this.#base;
+    this.#step = STEPS.length;
   }
 
-  private isLarge(number: number): boolean {
-    return this.sizes !== undefined && this.sizes[number % REMEMBERED]! > this.base;
+  #isLarge(number: number): boolean {
+    return this.#sizes !== undefined && this.#sizes[number % REMEMBERED]! > this.#base;
   }
 }

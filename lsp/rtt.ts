@@ -22,7 +22,7 @@ export class RoundTrip {
   smoothedMs: Millis | undefined;
   latestMs: Millis = 0;
   leastMs: Millis = Infinity;
-  private variationMs: Millis = 0;
+  #variationMs: Millis = 0;
 
   /** A sample, and how long the peer says that it kept the acknowledgement. */
   sample(elapsedMs: Millis, delayMs: Millis): void {
@@ -32,17 +32,17 @@ export class RoundTrip {
     this.latestMs = rtt;
     if (this.smoothedMs === undefined) {
       this.smoothedMs = rtt;
-      this.variationMs = rtt / 2;
+      this.#variationMs = rtt / 2;
       return;
     }
-    this.variationMs += (Math.abs(this.smoothedMs - rtt) - this.variationMs) / 4;
+    this.#variationMs += (Math.abs(this.smoothedMs - rtt) - this.#variationMs) / 4;
     this.smoothedMs += (rtt - this.smoothedMs) / 8;
   }
 
   /** After how long without an acknowledgement a probe is due (RFC 6298's RTO). */
   get timeoutMs(): Millis {
     if (this.smoothedMs === undefined) return INITIAL_TIMEOUT_MS;
-    return this.smoothedMs + Math.max(4 * this.variationMs, LEAST_SLACK_MS);
+    return this.smoothedMs + Math.max(4 * this.#variationMs, LEAST_SLACK_MS);
   }
 
   /**

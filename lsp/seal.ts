@@ -35,21 +35,21 @@ export interface Seal {
 export class ChecksumSeal implements Seal {
   readonly headBytes = 0;
   readonly tailBytes = 0;
-  private readonly checksum: Checksum;
+  readonly #checksum: Checksum;
 
   /** `checksum` may be a faster CRC-32 with the same results. */
   constructor(checksum: Checksum = crc32) {
-    this.checksum = checksum;
+    this.#checksum = checksum;
   }
 
   seal(into: Uint8Array, _at: number, end: number): number {
-    putUint32(into, CHECKSUM_AT, this.checksum(into, HEADER_BYTES, end, START_CRC));
+    putUint32(into, CHECKSUM_AT, this.#checksum(into, HEADER_BYTES, end, START_CRC));
     return end;
   }
 
   unseal(bytes: Uint8Array): boolean {
     return (
-      uint32At(bytes, CHECKSUM_AT) === this.checksum(bytes, HEADER_BYTES, bytes.length, START_CRC)
+      uint32At(bytes, CHECKSUM_AT) === this.#checksum(bytes, HEADER_BYTES, bytes.length, START_CRC)
     );
   }
 }

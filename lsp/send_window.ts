@@ -57,90 +57,90 @@ export class SendWindow {
   /** The highest sequence number sent; ISN when nothing was. */
   highestSent: number;
 
-  private readonly params: FullParams;
-  private readonly budget: Budget;
+  readonly #params: FullParams;
+  readonly #budget: Budget;
   /** Written, and not looked at yet. */
-  private readonly cutter: Cutter;
+  readonly #cutter: Cutter;
   /** From the oldest that is not acknowledged on; those before `head` are gone. */
-  private entries: Outbound[] = [];
-  private head = 0;
+  #entries: Outbound[] = [];
+  #head = 0;
   /** Index in `entries` of the first that was never sent. */
-  private fresh = 0;
-  private nextSeq: number;
+  #fresh = 0;
+  #nextSeq: number;
   /** Payload bytes up to the last message in `entries`. */
-  private cutBytes = 0;
+  #cutBytes = 0;
   /** Payload bytes up to the last message before `head`. */
-  private doneBytes = 0;
+  #doneBytes = 0;
   /** Payload bytes up to the last message all of which is before `head`. */
-  private freedBytes = 0;
+  #freedBytes = 0;
   /** Bytes in memory: payload, and what each message takes beside it. */
-  private pinned = 0;
+  #pinned = 0;
   /** What the peer lets us send: a sequence number, and an offset in payload bytes. */
-  private grantedSeq = Infinity;
-  private grantedOffset = Infinity;
+  #grantedSeq = Infinity;
+  #grantedOffset = Infinity;
 
   /** Messages larger than `wholeBytes` are cut into pieces. */
   constructor(isn: number, params: FullParams, budget: Budget, wholeBytes: number) {
-    this.params = params;
-    this.budget = budget;
-    this.cutter = new Cutter(wholeBytes);
-    this.nextSeq = isn + 1;
+    this.#params = params;
+    this.#budget = budget;
+    this.#cutter = new Cutter(wholeBytes);
+    this.#nextSeq = isn + 1;
     this.highestSent = isn;
   }
 
   /** Whether everything written is acknowledged. */
   get isEmpty(): boolean {
-    return this.head === this.entries.length && this.cutter.isEmpty;
+    return this.#head === this.#entries.length && this.#cutter.isEmpty;
   }
 
   /** Bytes in memory: payload, and what each message takes beside it. */
   get pinnedBytes(): number {
-    return this.pinned;
+    return this.#pinned;
   }
 
   /** Appends a message; the bytes are kept, not copied. */
   push(payload: Uint8Array): void {
     this.queuedBytes += payload.length;
     this.queuedMessages++;
-    this.pin(payload.length + MESSAGE_OVERHEAD_BYTES);
-    this.cutter.push(payload);
+    this.#pin(payload.length + MESSAGE_OVERHEAD_BYTES);
+    this.#cutter.push(payload);
   }
 
   /** What is not cut yet will be, to pieces that take no more than a message of `wholeBytes`. */
   cutTo(wholeBytes: number): void {
-    this.cutter.cutTo(wholeBytes);
+    this.#cutter.cutTo(wholeBytes);
   }
 
   /** Forgets everything: nobody acknowledges any more. */
   drop(): void {
-    this.pin(-this.pinned);
+    this.#pin(-this.#pinned);
     this.queuedMessages =
       this.queuedBytes =
       this.inFlightBytes =
       this.inFlightCount =
       this.unackedCount =
         0;
-    this.cutter.clear();
-    this.fresh = this.head;
-    this.rebase([]);
+    this.#cutter.clear();
+    this.#fresh = this.#head;
+    this.#rebase([]);
   }
 
   /** The next message to send for the first time, if W, M and the peer's grant allow it. */
   peekFresh(): Outbound | undefined {
-    const entry = this.entries[this.fresh] ?? this.cut();
+    const entry = this.#entries[this.#fresh] ?? this.#cut();
     if (entry === undefined) return undefined;
-    const { windowSize, maxUnackedMessages } = this.params;
-    if (entry.seq > this.entries[this.head]!.seq + windowSize - 1) return undefined;
+    const { windowSize, maxUnackedMessages } = this.#params;
+    if (entry.seq > this.#entries[this.#head]!.seq + windowSize - 1) return undefined;
     if (this.unackedCount >= maxUnackedMessages) return undefined;
-    if (entry.seq > this.grantedSeq || entry.endOffset > this.grantedOffset) return undefined;
+    if (entry.seq > this.#grantedSeq || entry.endOffset > this.#grantedOffset) return undefined;
     return entry;
   }
 
   /** Notes that `entry`, which `peekFresh` gave or which was sent before, went out. */
   markSent(entry: Outbound, nowMs: Millis, datagram = 0): void {
     if (entry.state === "queued") {
-      invariant(entry === this.entries[this.fresh], "messages are first sent in order");
-      this.fresh++;
+      invariant(entry === this.#entries[this.#fresh], "messages are first sent in order");
+      this.#fresh++;
       this.unackedCount++;
       this.highestSent = entry.seq;
     }
@@ -169,20 +169,20 @@ export class SendWindow {
 
   /** Acknowledges all up to `seq`; the number of messages that this removed. */
   ackThrough(seq: number): number {
-    const first = this.entries[this.head]?.seq;
+    const first = this.#entries[this.#head]?.seq;
     return first === undefined ? 0 : this.ackRange(first, seq);
   }
 
   /** Acknowledges `first..last`; the number of messages that this removed. */
   ackRange(first: number, last: number): number {
-    const { head } = this;
-    const base = this.entries[head]?.seq;
+    const head = this.#head;
+    const base = this.#entries[head]?.seq;
     if (base === undefined) return 0;
     const from = Math.max(head, head + first - base);
-    const to = Math.min(this.fresh - 1, head + last - base);
+    const to = Math.min(this.#fresh - 1, head + last - base);
     let removed = 0;
-    for (let i = from; i <= to; i++) if (this.settle(this.entries[i]!)) removed++;
-    if (removed > 0) this.dropSettled();
+    for (let i = from; i <= to; i++) if (this.#settle(this.#entries[i]!)) removed++;
+    if (removed > 0) this.#dropSettled();
     return removed;
   }
 
@@ -191,12 +191,12 @@ export class SendWindow {
    * stale; a grant once given is never taken back.
    */
   grant(cumulative: number, messages: number, bytes: number): void {
-    if (cumulative !== (this.entries[this.head]?.seq ?? this.nextSeq) - 1) return;
-    const before = this.grantedSeq === Infinity;
+    if (cumulative !== (this.#entries[this.#head]?.seq ?? this.#nextSeq) - 1) return;
+    const before = this.#grantedSeq === Infinity;
     const seq = cumulative + messages;
-    const offset = this.doneBytes + bytes;
-    this.grantedSeq = before ? seq : Math.max(this.grantedSeq, seq);
-    this.grantedOffset = before ? offset : Math.max(this.grantedOffset, offset);
+    const offset = this.#doneBytes + bytes;
+    this.#grantedSeq = before ? seq : Math.max(this.#grantedSeq, seq);
+    this.#grantedOffset = before ? offset : Math.max(this.#grantedOffset, offset);
   }
 
   /**
@@ -204,15 +204,15 @@ export class SendWindow {
    * are due and were last sent at `sentBeforeMs` or earlier; the others are left alone.
    */
   tick(sentBeforeMs: Millis, resend: (entry: Outbound) => void): void {
-    for (let i = this.head; i < this.fresh; i++) {
-      const entry = this.entries[i]!;
+    for (let i = this.#head; i < this.#fresh; i++) {
+      const entry = this.#entries[i]!;
       if (entry.state !== "sent" || entry.sentAtMs > sentBeforeMs) continue;
       if (entry.wait > 0) {
         entry.wait--;
         continue;
       }
       const doubled = entry.backOff === 0 ? 1 : 2 * entry.backOff;
-      entry.backOff = Math.min(doubled, this.params.maxBackOffInterval);
+      entry.backOff = Math.min(doubled, this.#params.maxBackOffInterval);
       entry.wait = entry.backOff;
       resend(entry);
     }
@@ -220,13 +220,13 @@ export class SendWindow {
 
   /** Calls `visit` with the messages under way, oldest first, until it answers false. */
   eachSent(visit: (entry: Outbound) => boolean): void {
-    for (let i = this.head; i < this.fresh; i++) {
-      const entry = this.entries[i]!;
+    for (let i = this.#head; i < this.#fresh; i++) {
+      const entry = this.#entries[i]!;
       if (entry.state === "sent" && !visit(entry)) return;
     }
   }
 
-  private settle(entry: Outbound): boolean {
+  #settle(entry: Outbound): boolean {
     if (entry.state === "acked") return false;
     if (entry.state === "sent") {
       this.inFlightBytes -= frameBytes(entry);
@@ -240,22 +240,22 @@ export class SendWindow {
   }
 
   /** The memory of `bytes` more bytes is in use; a message's is until all of it is acknowledged. */
-  private pin(bytes: number): void {
-    this.pinned += bytes;
-    this.budget.queuedBytes += bytes;
+  #pin(bytes: number): void {
+    this.#pinned += bytes;
+    this.#budget.queuedBytes += bytes;
   }
 
   /** Gives the next message, or piece, its number: only now, so that few of many pieces exist. */
-  private cut(): Outbound | undefined {
-    const piece = this.cutter.next();
+  #cut(): Outbound | undefined {
+    const piece = this.#cutter.next();
     if (piece === undefined) return undefined;
-    this.cutBytes += piece.bytes.length;
+    this.#cutBytes += piece.bytes.length;
     const entry: Outbound = {
-      seq: this.nextSeq++,
+      seq: this.#nextSeq++,
       payload: piece.bytes,
       marks: piece.marks,
       remaining: piece.remaining,
-      endOffset: this.cutBytes,
+      endOffset: this.#cutBytes,
       state: "queued",
       sends: 0,
       sentAtMs: 0,
@@ -263,31 +263,31 @@ export class SendWindow {
       backOff: 0,
       wait: 0,
     };
-    this.entries.push(entry);
+    this.#entries.push(entry);
     return entry;
   }
 
-  private dropSettled(): void {
-    const { entries } = this;
-    while (this.head < this.fresh && entries[this.head]!.state === "acked") {
-      const { endOffset, marks } = entries[this.head]!;
+  #dropSettled(): void {
+    const entries = this.#entries;
+    while (this.#head < this.#fresh && entries[this.#head]!.state === "acked") {
+      const { endOffset, marks } = entries[this.#head]!;
       if (marks === Marks.whole || marks === Marks.last) {
-        this.pin(this.freedBytes - endOffset - MESSAGE_OVERHEAD_BYTES);
+        this.#pin(this.#freedBytes - endOffset - MESSAGE_OVERHEAD_BYTES);
         this.queuedMessages--;
-        this.freedBytes = endOffset;
+        this.#freedBytes = endOffset;
       }
-      this.doneBytes = endOffset;
-      this.head++;
+      this.#doneBytes = endOffset;
+      this.#head++;
     }
-    if (this.head === entries.length) this.rebase([]);
-    else if (this.head >= 256 && this.head * 2 >= entries.length) {
-      this.rebase(entries.slice(this.head));
+    if (this.#head === entries.length) this.#rebase([]);
+    else if (this.#head >= 256 && this.#head * 2 >= entries.length) {
+      this.#rebase(entries.slice(this.#head));
     }
   }
 
-  private rebase(entries: Outbound[]): void {
-    this.fresh -= this.head;
-    this.head = 0;
-    this.entries = entries;
+  #rebase(entries: Outbound[]): void {
+    this.#fresh -= this.#head;
+    this.#head = 0;
+    this.#entries = entries;
   }
 }

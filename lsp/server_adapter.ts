@@ -122,28 +122,28 @@ class Server implements LspServer, Upcalls {
   readonly host: string;
   readonly port: number;
   readonly answersFromAsked: boolean;
-  private readonly options: ListenOptions;
-  private readonly closing = Promise.withResolvers<Closed>();
-  private readonly reads = new ReadQueue(() => this.takeNext());
-  private readonly writers = new Map<number, Writer[]>();
-  private isClosed = false;
-  private readonly onAbort = (): void => this.abort();
+  readonly #options: ListenOptions;
+  readonly #closing = Promise.withResolvers<Closed>();
+  readonly #reads = new ReadQueue(() => this.#takeNext());
+  readonly #writers = new Map<number, Writer[]>();
+  #isClosed = false;
+  readonly #onAbort = (): void => this.#abort();
 
   constructor(options: ListenOptions, open: (upcalls: Upcalls) => UdpEndpoint<Listener>) {
-    this.options = options;
+    this.#options = options;
     this.udp = open(this);
     this.host = this.udp.host;
     this.port = this.udp.port;
     this.answersFromAsked = this.udp.answersFromAsked;
-    options.signal?.addEventListener("abort", this.onAbort);
+    options.signal?.addEventListener("abort", this.#onAbort);
   }
 
   read(): Promise<Received> {
-    return this.reads.read();
+    return this.#reads.read();
   }
 
   tryRead(): Received | undefined {
-    return this.reads.tryRead();
+    return this.#reads.tryRead();
   }
 
   write(connId: number, payload: Uint8Array): void {
@@ -156,8 +156,8 @@ class Server implements LspServer, Upcalls {
       return Promise.reject(new UnknownConnection(connId));
     }
     const writer = { bytes, ...Promise.withResolvers<void>() };
-    this.writers.set(connId, [...(this.writers.get(connId) ?? []), writer]);
-    this.wakeWriters();
+    this.#writers.set(connId, [...(this.#writers.get(connId) ?? []), writer]);
+    this.#wakeWriters();
     return writer.promise;
   }
 
@@ -168,11 +168,11 @@ class Server implements LspServer, Upcalls {
   }
 
   close(): Promise<Closed> {
-    this.isClosed = true;
+    this.#isClosed = true;
     this.udp.core.close(performance.now());
     this.udp.turn();
     this.onProgress();
-    return this.closing.promise;
+    return this.#closing.promise;
   }
 
   ref(): void {
@@ -195,7 +195,7 @@ class Server implements LspServer, Upcalls {
     return iterate(this, (error) => {
       const isEnd = error instanceof ConnectionLost || error instanceof ConnectionClosed;
       if (!isEnd) throw error;
-      if (error.connId !== undefined) this.options.onLost?.(error);
+      if (error.connId !== undefined) this.#options.onLost?.(error);
       return error.connId === undefined;
     });
   }
@@ -207,18 +207,18 @@ class Server implements LspServer, Upcalls {
   // ---- Upcalls
 
   onNotice(notice: LspNotice): void {
-    this.options.onNotice?.(notice);
-    if (notice.kind === "drained") this.release();
+    this.#options.onNotice?.(notice);
+    if (notice.kind === "drained") this.#release();
   }
 
   onProgress(): void {
-    this.reads.serve();
-    if (this.writers.size > 0) this.wakeWriters();
+    this.#reads.serve();
+    if (this.#writers.size > 0) this.#wakeWriters();
   }
 
   /** The next message, if it is here; throws the end of a connection, or of the server. */
-  private takeNext(): Received | undefined {
-    if (this.isClosed) throw new ConnectionClosed(undefined, "here", "the server was closed");
+  #takeNext(): Received | undefined {
+    if (this.#isClosed) throw new ConnectionClosed(undefined, "here", "the server was closed");
     const event = this.udp.pollEvent();
     if (event === undefined || event.kind === "data") return event;
     // Whoever closed a connection does not know yet whether all arrived.
@@ -227,28 +227,28 @@ class Server implements LspServer, Upcalls {
     throw endError(event);
   }
 
-  private wakeWriters(): void {
-    for (const [connId, writers] of this.writers) {
+  #wakeWriters(): void {
+    for (const [connId, writers] of this.#writers) {
       const waiting = writers.filter(({ bytes, resolve }) => {
         const may = this.udp.core.mayWrite(connId, bytes) ?? true;
         if (may) resolve();
         return !may;
       });
-      if (waiting.length > 0) this.writers.set(connId, waiting);
-      else this.writers.delete(connId);
+      if (waiting.length > 0) this.#writers.set(connId, waiting);
+      else this.#writers.delete(connId);
     }
   }
 
-  private abort(): void {
-    this.isClosed = true;
+  #abort(): void {
+    this.#isClosed = true;
     this.udp.core.abort();
     this.udp.turn();
     this.onProgress();
   }
 
-  private release(): void {
-    this.options.signal?.removeEventListener("abort", this.onAbort);
+  #release(): void {
+    this.#options.signal?.removeEventListener("abort", this.#onAbort);
     this.udp.release();
-    this.closing.resolve({ lost: [...this.udp.core.undelivered] });
+    this.#closing.resolve({ lost: [...this.udp.core.undelivered] });
   }
 }

@@ -15,30 +15,30 @@ const LEAST_BYTES = 16 << 10;
 
 /** See the module. */
 export class StallWatch {
-  private readonly receive: ReceiveBuffer;
-  private readonly periodMs: Millis;
+  readonly #receive: ReceiveBuffer;
+  readonly #periodMs: Millis;
   /** Start of the period; `undefined` while nobody waits for this peer. */
-  private sinceMs: Millis | undefined;
-  private bytesBefore = 0;
+  #sinceMs: Millis | undefined;
+  #bytesBefore = 0;
 
   constructor(receive: ReceiveBuffer, { epochLimit, epochMillis }: FullParams) {
-    this.receive = receive;
-    this.periodMs = Math.max(LEAST_PERIOD_MS, (epochLimit + 2) * epochMillis);
+    this.#receive = receive;
+    this.#periodMs = Math.max(LEAST_PERIOD_MS, (epochLimit + 2) * epochMillis);
   }
 
   /** Whether to give up the peer. Ask at every tick. */
   isOver(nowMs: Millis): boolean {
-    const { receive } = this;
+    const receive = this.#receive;
     if (!receive.keepsOthersWaiting) {
-      this.sinceMs = undefined;
+      this.#sinceMs = undefined;
       return false;
     }
-    const bytes = receive.handedOnBytes - this.bytesBefore;
-    if (this.sinceMs === undefined || bytes >= LEAST_BYTES) {
-      this.sinceMs = nowMs;
-      this.bytesBefore = receive.handedOnBytes;
+    const bytes = receive.handedOnBytes - this.#bytesBefore;
+    if (this.#sinceMs === undefined || bytes >= LEAST_BYTES) {
+      this.#sinceMs = nowMs;
+      this.#bytesBefore = receive.handedOnBytes;
       return false;
     }
-    return nowMs - this.sinceMs >= this.periodMs;
+    return nowMs - this.#sinceMs >= this.#periodMs;
   }
 }

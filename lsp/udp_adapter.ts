@@ -57,64 +57,65 @@ export class UdpEndpoint<Core extends Endpoint> implements SocketHandlers {
   readonly core: Core;
   /** Sends that the system refused, twice in a row. */
   sendErrors = 0;
-  private readonly upcalls: Upcalls;
-  private readonly socket: UdpSocket;
-  private timer: ReturnType<typeof setTimeout> | undefined;
-  private timerAtMs = Infinity;
+  readonly #upcalls: Upcalls;
+  readonly #socket: UdpSocket;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #timerAtMs = Infinity;
   /** When to look again whether the timer would ring in vain. */
-  private putOffAtMs = 0;
-  private immediate: ReturnType<typeof setImmediate> | undefined;
+  #putOffAtMs = 0;
+  #immediate: ReturnType<typeof setImmediate> | undefined;
   /** How many are reported, and leave, promptly in this turn; how many left. */
-  private prompt = PROMPT_PER_TURN;
-  private promptFlushes = 0;
-  private isPrompt = false;
-  private sinceTurn = 0;
-  private bytesSinceTurn = 0;
+  #prompt = PROMPT_PER_TURN;
+  #promptFlushes = 0;
+  #isPrompt = false;
+  #sinceTurn = 0;
+  #bytesSinceTurn = 0;
   /** When the newest datagram came. */
-  private dataMs = 0;
-  private unsent: Uint8Array[] = [];
-  private unsentTo: Address[] = [];
-  private isReleased = false;
-  private isRetiring = false;
-  private isRef = true;
+  #dataMs = 0;
+  #unsent: Uint8Array[] = [];
+  #unsentTo: Address[] = [];
+  /** Whether socket and timer are closed. */
+  isReleased = false;
+  #isRetiring = false;
+  #isRef = true;
   /** The text of an address by its port: it is asked for with every datagram. */
-  private readonly texts = new Map<number, KnownText>();
+  readonly #texts = new Map<number, KnownText>();
 
   constructor(core: Core, socket: UdpSocket, upcalls: Upcalls) {
     this.core = core;
-    this.socket = socket;
-    this.upcalls = upcalls;
+    this.#socket = socket;
+    this.#upcalls = upcalls;
     this.kick();
   }
 
   /** The port bound. */
   get port(): number {
-    return this.socket.port;
+    return this.#socket.port;
   }
 
   /** The address bound. */
   get host(): string {
-    return this.socket.host;
+    return this.#socket.host;
   }
 
   /** Whether answers leave from the address that was asked. */
   get answersFromAsked(): boolean {
-    return this.socket.answersFromAsked;
+    return this.#socket.answersFromAsked;
   }
 
   /** Has this turn of the event loop end with a look at what the core wants. */
   kick(): void {
-    if (this.isReleased || this.immediate !== undefined) return;
-    this.immediate = setImmediate(this.endTurn);
+    if (this.isReleased || this.#immediate !== undefined) return;
+    this.#immediate = setImmediate(this.#endTurn);
   }
 
   /** Has what is written in this job leave at the job's end, or else at the turn's. */
   kickPromptly(): void {
     this.kick();
-    if (this.isPrompt || this.promptFlushes >= this.prompt) return;
-    this.isPrompt = true;
-    this.promptFlushes++;
-    queueMicrotask(this.flushPromptly);
+    if (this.#isPrompt || this.#promptFlushes >= this.#prompt) return;
+    this.#isPrompt = true;
+    this.#promptFlushes++;
+    queueMicrotask(this.#flushPromptly);
   }
 
   /** The next thing to read. */
@@ -130,7 +131,7 @@ export class UdpEndpoint<Core extends Endpoint> implements SocketHandlers {
    * long enough did not. The process may end meanwhile.
    */
   retire(): void {
-    this.isRetiring = true;
+    this.#isRetiring = true;
     this.setRef(false);
     this.kick();
   }
@@ -139,37 +140,37 @@ export class UdpEndpoint<Core extends Endpoint> implements SocketHandlers {
   release(): void {
     if (this.isReleased) return;
     this.isReleased = true;
-    this.disarm();
-    if (this.immediate !== undefined) clearImmediate(this.immediate);
-    this.immediate = undefined;
-    this.socket.close();
+    this.#disarm();
+    if (this.#immediate !== undefined) clearImmediate(this.#immediate);
+    this.#immediate = undefined;
+    this.#socket.close();
   }
 
   /** Keeps the process alive (the default), or not. */
   setRef(isRef: boolean): void {
-    this.isRef = isRef;
+    this.#isRef = isRef;
     if (this.isReleased) return;
-    if (isRef) this.socket.ref();
-    else this.socket.unref();
-    this.disarm();
-    this.arm();
+    if (isRef) this.#socket.ref();
+    else this.#socket.unref();
+    this.#disarm();
+    this.#arm();
   }
 
   data(bytes: Uint8Array, host: string, port: number, local?: string): void {
     if (this.isReleased) return;
-    this.bytesSinceTurn += bytes.length;
-    const datagrams = ++this.sinceTurn;
+    this.#bytesSinceTurn += bytes.length;
+    const datagrams = ++this.#sinceTurn;
     // Nobody reads between datagrams that are read together: no time to speak of goes by.
-    const isTogether = datagrams > this.prompt + 1 && datagrams % DATAGRAMS_PER_LOOK !== 0;
-    if (!isTogether) this.dataMs = performance.now();
-    this.core.handleDatagram(bytes, this.addressOf(host, port, local), this.dataMs);
-    if (datagrams >= DATAGRAMS_PER_TURN || this.bytesSinceTurn >= BYTES_PER_TURN) {
-      return this.endTurn();
+    const isTogether = datagrams > this.#prompt + 1 && datagrams % DATAGRAMS_PER_LOOK !== 0;
+    if (!isTogether) this.#dataMs = performance.now();
+    this.core.handleDatagram(bytes, this.#addressOf(host, port, local), this.#dataMs);
+    if (datagrams >= DATAGRAMS_PER_TURN || this.#bytesSinceTurn >= BYTES_PER_TURN) {
+      return this.#endTurn();
     }
-    if (datagrams <= this.prompt) this.upcalls.onProgress();
+    if (datagrams <= this.#prompt) this.#upcalls.onProgress();
     // A heartbeat, say, asks for nothing: then there is no turn to end.
-    if (this.wantsTurn || datagrams > this.prompt) this.kick();
-    else this.putOffTimer(this.dataMs);
+    if (this.#wantsTurn || datagrams > this.#prompt) this.kick();
+    else this.#putOffTimer(this.#dataMs);
   }
 
   drain(): void {
@@ -181,43 +182,44 @@ export class UdpEndpoint<Core extends Endpoint> implements SocketHandlers {
     if (this.isReleased) return;
     const { core } = this;
     const nowMs = performance.now();
-    this.prompt = this.sinceTurn > PROMPT_PER_TURN ? 0 : PROMPT_PER_TURN;
-    this.sinceTurn = 0;
-    this.bytesSinceTurn = 0;
-    this.promptFlushes = 0;
+    this.#prompt = this.#sinceTurn > PROMPT_PER_TURN ? 0 : PROMPT_PER_TURN;
+    this.#sinceTurn = 0;
+    this.#bytesSinceTurn = 0;
+    this.#promptFlushes = 0;
     if ((core.wakeAtMs() ?? Infinity) <= nowMs) core.handleWake(nowMs);
-    this.flush(nowMs);
+    this.#flush(nowMs);
     for (let notice = core.pollNotice(); notice; notice = core.pollNotice()) {
-      this.upcalls.onNotice(notice);
+      this.#upcalls.onNotice(notice);
     }
-    this.upcalls.onProgress();
-    if (this.isRetiring && core.wakeAtMs() === undefined) this.release();
-    this.arm();
+    this.#upcalls.onProgress();
+    if (this.#isRetiring && core.wakeAtMs() === undefined) this.release();
+    this.#arm();
   }
 
-  private get wantsTurn(): boolean {
-    const { core, timerAtMs } = this;
-    return this.isRetiring || core.wantsTurn || (core.wakeAtMs() ?? Infinity) < timerAtMs;
+  get #wantsTurn(): boolean {
+    const { core } = this;
+    const timerAtMs = this.#timerAtMs;
+    return this.#isRetiring || core.wantsTurn || (core.wakeAtMs() ?? Infinity) < timerAtMs;
   }
 
   /** Readers go first, so that acknowledgements ride on what they write. */
-  private readonly endTurn = (): void => {
-    if (this.immediate !== undefined) clearImmediate(this.immediate);
-    this.immediate = undefined;
-    this.upcalls.onProgress();
-    queueMicrotask(this.turnLater);
+  readonly #endTurn = (): void => {
+    if (this.#immediate !== undefined) clearImmediate(this.#immediate);
+    this.#immediate = undefined;
+    this.#upcalls.onProgress();
+    queueMicrotask(this.#turnLater);
   };
 
-  private readonly turnLater = (): void => this.turn();
+  readonly #turnLater = (): void => this.turn();
 
-  private readonly flushPromptly = (): void => {
-    this.isPrompt = false;
-    if (!this.isReleased) this.flush(performance.now());
+  readonly #flushPromptly = (): void => {
+    this.#isPrompt = false;
+    if (!this.isReleased) this.#flush(performance.now());
   };
 
-  private flush(nowMs: number): void {
-    if (this.unsent.length > 0) this.sendAll(this.unsent, this.unsentTo);
-    while (this.unsent.length === 0) {
+  #flush(nowMs: number): void {
+    if (this.#unsent.length > 0) this.#sendAll(this.#unsent, this.#unsentTo);
+    while (this.#unsent.length === 0) {
       const packets: Uint8Array[] = [];
       const to: Address[] = [];
       while (packets.length < BATCH) {
@@ -233,19 +235,19 @@ export class UdpEndpoint<Core extends Endpoint> implements SocketHandlers {
         to.push(out.to);
       }
       if (packets.length === 0) return;
-      this.sendAll(packets, to);
+      this.#sendAll(packets, to);
       if (packets.length < BATCH) return;
     }
   }
 
   /** Sends in order; what finds no room in the kernel is kept for the next turn. */
-  private sendAll(packets: Uint8Array[], to: Address[]): void {
+  #sendAll(packets: Uint8Array[], to: Address[]): void {
     let done = 0;
     let failures = 0;
     while (done < packets.length) {
       try {
         const rest = done === 0 ? packets : packets.slice(done);
-        const sent = this.socket.sendMany(rest, done === 0 ? to : to.slice(done));
+        const sent = this.#socket.sendMany(rest, done === 0 ? to : to.slice(done));
         if (sent <= 0) break;
         done += sent;
         failures = 0;
@@ -259,53 +261,53 @@ export class UdpEndpoint<Core extends Endpoint> implements SocketHandlers {
       }
     }
     const isAll = done >= packets.length;
-    this.unsent = isAll ? [] : packets.slice(done).map((packet) => new Uint8Array(packet));
-    this.unsentTo = isAll ? [] : to.slice(done);
+    this.#unsent = isAll ? [] : packets.slice(done).map((packet) => new Uint8Array(packet));
+    this.#unsentTo = isAll ? [] : to.slice(done);
   }
 
-  private arm(): void {
+  #arm(): void {
     if (this.isReleased) return;
     const atMs = this.core.wakeAtMs() ?? Infinity;
     // A timer that rings too early costs one look; setting it anew each time would cost more.
-    if (this.timerAtMs <= atMs) return this.putOffTimer(performance.now());
-    this.setTimer(atMs);
+    if (this.#timerAtMs <= atMs) return this.#putOffTimer(performance.now());
+    this.#setTimer(atMs);
   }
 
   /** Now and then, and so always when little happens: a timer must not ring in vain. */
-  private putOffTimer(nowMs: number): void {
-    if (nowMs < this.putOffAtMs || this.timerAtMs === Infinity) return;
-    this.putOffAtMs = nowMs + PUT_OFF_MS;
+  #putOffTimer(nowMs: number): void {
+    if (nowMs < this.#putOffAtMs || this.#timerAtMs === Infinity) return;
+    this.#putOffAtMs = nowMs + PUT_OFF_MS;
     this.core.putOffAlarms();
     const atMs = this.core.wakeAtMs() ?? Infinity;
-    if (atMs > this.timerAtMs) this.setTimer(atMs);
+    if (atMs > this.#timerAtMs) this.#setTimer(atMs);
   }
 
-  private setTimer(atMs: number): void {
-    this.disarm();
+  #setTimer(atMs: number): void {
+    this.#disarm();
     if (atMs === Infinity) return;
-    this.timerAtMs = atMs;
-    this.timer = setTimeout(
+    this.#timerAtMs = atMs;
+    this.#timer = setTimeout(
       () => {
-        this.timer = undefined;
-        this.timerAtMs = Infinity;
+        this.#timer = undefined;
+        this.#timerAtMs = Infinity;
         this.turn();
       },
       Math.min(Math.max(0, Math.ceil(atMs - performance.now())), TIMEOUT_MS_MAX),
     );
-    if (!this.isRef) this.timer.unref();
+    if (!this.#isRef) this.#timer.unref();
   }
 
-  private disarm(): void {
-    if (this.timer !== undefined) clearTimeout(this.timer);
-    this.timer = undefined;
-    this.timerAtMs = Infinity;
+  #disarm(): void {
+    if (this.#timer !== undefined) clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#timerAtMs = Infinity;
   }
 
-  private addressOf(host: string, port: number, local?: string): Address {
-    const known = this.texts.get(port);
+  #addressOf(host: string, port: number, local?: string): Address {
+    const known = this.#texts.get(port);
     if (known?.host === host && known.local === local) return known.text;
     const text = addressText(host, port, local);
-    this.texts.set(port, { host, local, text });
+    this.#texts.set(port, { host, local, text });
     return text;
   }
 }

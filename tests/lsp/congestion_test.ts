@@ -101,20 +101,20 @@ describe("PathLoss", () => {
 class Rounds {
   readonly control = new Bottleneck(seededRandom(1));
   nowMs = 0;
-  private delivered = 0;
+  #delivered = 0;
 
   round(rate: number, rttMs: number, fields: Partial<AckSample> = {}): void {
     this.nowMs += rttMs;
     const ackedBytes = rate * rttMs;
-    const before = this.delivered;
-    this.delivered += ackedBytes;
+    const before = this.#delivered;
+    this.#delivered += ackedBytes;
     this.control.onSent(ackedBytes, this.nowMs);
     this.control.onAcked(
       {
         ackedBytes,
         inFlightBeforeBytes: ackedBytes,
         inFlightBytes: 0,
-        deliveredBytes: this.delivered,
+        deliveredBytes: this.#delivered,
         deliveredAtSendBytes: before,
         rttMs,
         rate,

@@ -158,7 +158,6 @@ describe("lsp ghosts:", () => {
       node.core.close(link.nowMs);
       link.run(link.nowMs + 10);
     }
-    const { endedIds } = server.core as unknown as { endedIds: Map<string, number> };
-    assertEquals([...endedIds.values()], [5, 6, 7]);
+    assertEquals(server.core.tableSizes()["endedRemembered"], 3);
   });
 });

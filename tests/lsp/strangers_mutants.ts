@@ -27,14 +27,14 @@ export const STRANGERS: readonly Mutant[] = [
   },
   {
     file: dialer,
-    line: "const isAnswer = ordinal >= 1 && ordinal <= this.connects;",
+    line: "const isAnswer = ordinal >= 1 && ordinal <= this.#connects;",
     becomes: "const isAnswer = true;",
     breaks: "those who do not see a dial can refuse it",
   },
   {
     file: dialer,
-    line: "const given = this.cookies.find(({ cookie }) => reader.bears(keyOf(cookie)));",
-    becomes: "const given = this.cookies[0];",
+    line: "const given = this.#cookies.find(({ cookie }) => reader.bears(keyOf(cookie)));",
+    becomes: "const given = this.#cookies[0];",
     breaks: "those who do not see a dial can grant it",
   },
   {
@@ -51,7 +51,7 @@ export const STRANGERS: readonly Mutant[] = [
   },
   {
     file: classicIds,
-    line: "[left, right] = [right, left ^ this.mix(round, right)];",
+    line: "[left, right] = [right, left ^ this.#mix(round, right)];",
     becomes: "[left, right] = [right, left];",
     breaks: "the next classic number follows from one's own",
   },
@@ -63,7 +63,7 @@ export const STRANGERS: readonly Mutant[] = [
   },
   {
     file: listener,
-    line: "const connections = this.byId.size - this.classicByAddress.size;",
+    line: "const connections = this.byId.size - this.#classicByAddress.size;",
     becomes: "const connections = this.byId.size;",
     breaks: "classic strangers take the places of native peers",
   },
@@ -105,14 +105,14 @@ export const STRANGERS: readonly Mutant[] = [
   },
   {
     file: flush,
-    line: "return nowMs - this.sinceMs >= this.periodMs;",
+    line: "return nowMs - this.#sinceMs >= this.#periodMs;",
     becomes: "return false;",
     breaks: "a closed connection keeps its memory while its peer heartbeats",
   },
   {
     file: send,
-    line: "this.pin(payload.length + MESSAGE_OVERHEAD_BYTES);",
-    becomes: "this.pin(payload.length);",
+    line: "this.#pin(payload.length + MESSAGE_OVERHEAD_BYTES);",
+    becomes: "this.#pin(payload.length);",
     breaks: "empty messages fill the memory uncounted",
   },
   {
@@ -129,8 +129,8 @@ export const STRANGERS: readonly Mutant[] = [
   },
   {
     file: udp,
-    line: "this.unsent = isAll ? [] : packets.slice(done).map((packet) => new Uint8Array(packet));",
-    becomes: "this.unsent = isAll ? [] : packets.slice(done);",
+    line: "this.#unsent = isAll ? [] : packets.slice(done).map((packet) => new Uint8Array(packet));",
+    becomes: "this.#unsent = isAll ? [] : packets.slice(done);",
     breaks: "unsent datagrams are overwritten before the next turn",
   },
   {
@@ -147,26 +147,26 @@ export const STRANGERS: readonly Mutant[] = [
   },
   {
     file: send,
-    line: "if (entry.seq > this.grantedSeq || entry.endOffset > this.grantedOffset) return undefined;",
+    line: "if (entry.seq > this.#grantedSeq || entry.endOffset > this.#grantedOffset) return undefined;",
     becomes: "",
     breaks: "a closed window does not hold the sender",
   },
   {
     file: connection,
-    line: "this.silentEpochs = this.heard ? 0 : this.silentEpochs + 1;",
-    becomes: "this.silentEpochs++;",
+    line: "this.#silentEpochs = this.#heard ? 0 : this.#silentEpochs + 1;",
+    becomes: "this.#silentEpochs++;",
     breaks: "a living peer is lost after K epochs",
   },
   {
     file: goodbye,
-    line: "this.isRepeated = code !== CloseCode.lost;",
-    becomes: "this.isRepeated = false;",
+    line: "this.#isRepeated = code !== CloseCode.lost;",
+    becomes: "this.#isRepeated = false;",
     breaks: "a Close that is lost on the way is not said again",
   },
   {
     file: acknowledger,
     line: "fields.windowBytes = receive.creditBytes;",
-    becomes: "fields.windowBytes = this.limits.maxUnreadBytes;",
+    becomes: "fields.windowBytes = this.#limits.maxUnreadBytes;",
     breaks: "a peer is told to send what finds no room",
   },
 ];

@@ -301,6 +301,15 @@ describe("the house rules hold:", () => {
     assertEquals(offences(check), []);
   });
 
+  test("what is private is so at run time too: #name, in constructors excepted", () => {
+    function* check(_path: string, lines: string[]): Iterable<[number, string]> {
+      for (const [i, line] of lines.entries()) {
+        if (/^\s+private (?!constructor\b)/.test(codeOf(line))) yield [i + 1, line.trim()];
+      }
+    }
+    assertEquals(offences(check), []);
+  });
+
   test("an error with a code is a CodedError, so that users find the same on all", () => {
     function* check(path: string, lines: string[]): Iterable<[number, string]> {
       if (NO_ROOM.includes(partOf(path)) || path === "base/coded_error.ts") return;
