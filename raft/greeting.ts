@@ -29,6 +29,10 @@ export const PEER_VERSION = 1;
 const GROUP_BYTES_MAX = 32;
 const REASON_BYTES_MAX = 200;
 const HELLO = 240;
+/** First bytes from here on are of arrays that say their length in further bytes (RFC 8949, 3). */
+const LONG_ARRAY = 0x98;
+/** Numbers from here on have further bytes. */
+const LONG_NUMBER = 24;
 
 /** Ordinary messages go over `main`; pieces of snapshots, which are many, over `bulk`. */
 export type Channel = "main" | "bulk";
@@ -139,6 +143,8 @@ for (const form of Object.values(FORMS)) byType.set(form.type, form as Form<Fram
 
 /** Whether a connection whose first message is `payload` is a node's, of whatever version. */
 export function isPeerGreeting(payload: Uint8Array): boolean {
+  // A shared listener asks this of every message. One byte that is the whole number settles it.
+  if (payload[0]! < LONG_ARRAY && payload[1]! < LONG_NUMBER) return false;
   return leadingCounts(payload, 1)[0] === HELLO;
 }
 
