@@ -60,7 +60,12 @@ function busyFleet(minerCount: number, clients: number): BusyFleet {
     const options = { connId: i + 1, steerable: true, threads: 8, label: "bench", name: "", rate };
     fleet.join(new Worker<Task>(options, 0), 0);
   }
-  const searches = new Searches(fleet, { hash: () => 0n, accepted: nothing, suspected: nothing });
+  const searches = new Searches(fleet, {
+    hash: () => 0n,
+    ageMs: () => 0,
+    accepted: nothing,
+    suspected: nothing,
+  });
   const miners = [...fleet.roster.workers.values()];
   // Each has shown that it works, so that it has a queue.
   for (const miner of miners) {

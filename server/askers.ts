@@ -5,6 +5,7 @@
  */
 import type { Millis } from "../base/machine.ts";
 import type { Wire } from "../lsp/mod.ts";
+import { idText } from "../work/job_id.ts";
 import { Account } from "../work/scheduler.ts";
 import type { SearchSpec } from "../work/subject.ts";
 import type { SearchJob } from "./search_job.ts";
@@ -73,7 +74,9 @@ export function askerOf(job: SearchJob): Asker {
   return job.account as Asker;
 }
 
-/** For people: the connection and the client's number. */
+/** For people: the connection and the client's number; the job's id while its client is away. */
 export function nameOf(job: SearchJob): string {
-  return `${askerOf(job).connId}/${job.record.name.number}`;
+  const { connId } = askerOf(job);
+  const { name, id } = job.record;
+  return connId === 0 ? idText(id) : `${connId}/${name.number}`;
 }

@@ -106,6 +106,7 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
     this.#fleet = new Fleet(this.limits, this.#fleetPort());
     this.#searches = new Searches(this.#fleet, {
       hash: options.hash ?? hashOf,
+      ageMs: (record) => this.#ledger.ageMs(record, this.#nowMs),
       accepted: (job, piece, miner) => this.#accepted(job, piece, miner),
       suspected: (job, reason, miner) => {
         this.#tell("warn", `miner ${miner.connId}: ${reason} in job ${nameOf(job)}`, "doubt");
@@ -222,6 +223,8 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
 
   /** A miner says what it has in hand of an earlier connection. */
   #resume(miner: Miner, { held }: Resume): void {
+    if (miner.hasResumed) return this.#reject("resume for the second time");
+    miner.hasResumed = true;
     const chunks = held.map((each) => {
       const name = this.#ledger.table.nameOf(each.job);
       const job = name && this.#clients.jobOf(name);
@@ -285,8 +288,7 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
   }
 
   #handleWake(): void {
-    const { wakeAtMs } = this.#ledger;
-    if (wakeAtMs !== undefined && this.#nowMs >= wakeAtMs) this.#ledger.retry(this.#nowMs);
+    this.#ledger.wake(this.#nowMs);
     if (this.#tickMs === undefined || this.#nowMs < this.#tickMs) return;
     this.#tickMs = undefined;
     for (const [connId, report] of this.#reports.takeAll()) {

@@ -18,6 +18,7 @@ const HELP = {
   maxJobs: "live jobs of all clients",
   maxJobsPerAddress: "of them of one address",
   maxJobsPerClient: "of them of one client",
+  maxAnswers: "answers kept, and live jobs",
   maxMessageBytesTotal: "bytes of messages of all live jobs",
   maxMessageBytesPerAddress: "of them of one address",
   maxMessageBytesPerClient: "of them of one client",

@@ -5,10 +5,16 @@
  *
  * @module
  */
-import type { Millis } from "../base/machine.ts";
+import { earlier, type Millis } from "../base/machine.ts";
 import { encodeCommand, type Operation, SEARCHED_MAX } from "./operations.ts";
 import type { SearchJob } from "./search_job.ts";
-import { type JobName, type JobTable, type SearchNews, textOf } from "./table.ts";
+import {
+  type JobName,
+  type JobTable,
+  type SearchNews,
+  type SearchRecord,
+  textOf,
+} from "./table.ts";
 import type { TableMachine } from "./table_machine.ts";
 import type { ServerInput } from "./types.ts";
 
@@ -75,7 +81,7 @@ export class Ledger {
 
   /** When to be woken. */
   get wakeAtMs(): Millis | undefined {
-    return this.#againMs;
+    return earlier(this.#againMs, this.table.answers > 0 ? this.#expireMs : undefined);
   }
 
   /** Whether a job has news that the table does not have. */
@@ -109,6 +115,11 @@ export class Ledger {
   /** Whether a job that the table has is as good as forgotten. */
   isLeaving(name: JobName): boolean {
     return this.#leaving.has(textOf(name));
+  }
+
+  /** How long ago the search was submitted, by this server's clock. */
+  ageMs({ submittedMs }: SearchRecord, nowMs: Millis): Millis {
+    return this.#port.unixMs(nowMs) - submittedMs;
   }
 
   /** Something was accepted of the job. */
@@ -153,6 +164,11 @@ export class Ledger {
       return proposal.giveUp(refusal.reason, nowMs);
     this.#again.push(proposal);
     this.#againMs ??= nowMs + AGAIN_MS;
+  }
+
+  /** Proposes again what failed some time ago. */
+  wake(nowMs: Millis): void {
+    if (this.#againMs !== undefined && nowMs >= this.#againMs) this.retry(nowMs);
   }
 
   /** Proposes again what failed: this server leads (again), or some time has passed. */

@@ -3,29 +3,35 @@
  * it has searched counts, and it goes on with the rest if nobody else has that by now.
  *
  * It is believed no more than a report: the best candidate is hashed again, and must lie in the
- * range. Which range it was given only the server before knew; no chunk is larger than the largest.
+ * range. Which range it was given, and when, only the server before knew. But no chunk is older than
+ * its job, or is to keep a miner busy for long; so what it can have searched is bounded by its rate.
  *
  * @module
  */
 import type { Millis } from "../base/machine.ts";
 import type { Fleet } from "../work/fleet.ts";
+import type { FleetLimits } from "../work/limits.ts";
 import type { Held } from "../work/messages.ts";
 import type { Worker } from "../work/roster.ts";
-import type { Subject } from "../work/subject.ts";
 import type { Task } from "../work/task.ts";
 import type { SearchPort } from "./search.ts";
 import type { SearchJob } from "./search_job.ts";
 
+/** A miner's rate is known to this factor. */
+const RATE_SLACK = 2;
+/** Clocks of servers differ by less: one of them said when a job was submitted. */
+const CLOCKS_MS = 1_000;
+
 /** Takes one search back in; the number of its chunk, 0: none, or, as a string, what is wrong. */
 export function takeBack(
   fleet: Fleet,
-  port: Pick<SearchPort, "hash" | "accepted">,
+  port: Pick<SearchPort, "hash" | "accepted" | "ageMs">,
   miner: Worker<Task>,
   job: SearchJob,
   held: Held,
   nowMs: Millis,
 ): number | string {
-  const wrong = whyNot(fleet, port, job, held);
+  const wrong = whyNot(fleet, port, miner, job, held);
   if (wrong !== undefined) return wrong;
   const { lower, next, best } = held;
   const { record, pending } = job;
@@ -59,7 +65,8 @@ export function takeBack(
 /** Why what it says of the search cannot be, if so. */
 function whyNot(
   { limits }: Fleet,
-  port: { hash(subject: Subject, nonce: bigint): bigint },
+  port: Pick<SearchPort, "hash" | "ageMs">,
+  miner: Worker<Task>,
   { record }: SearchJob,
   { lower, upper, next, best }: Held,
 ): string | undefined {
@@ -67,7 +74,19 @@ function whyNot(
   if (lower < spec.lower || upper > spec.upper || lower > upper) return "held outside its job";
   if (upper - lower >= limits.maxTaskUnits) return "held more than a chunk";
   if (next < lower || next > upper + 1n) return "held with its cursor outside";
+  const most = unitsAtMost(limits, miner, port.ageMs(record));
+  if (next - lower > most) return "held more than its rate allows";
   if (best === undefined) return next > lower ? "held without a candidate" : undefined;
   if (best.nonce < lower || best.nonce > upper) return "held with its candidate outside";
   return port.hash(spec.subject, best.nonce) === best.hash ? undefined : "held with a wrong hash";
+}
+
+/** What a miner can have searched of one chunk of a job that was submitted `ageMs` ago. */
+function unitsAtMost(limits: FleetLimits, { rate, declared }: Worker<Task>, ageMs: Millis): bigint {
+  const { assumedRate, oversizedTasks, taskSeconds, maxTaskUnits } = limits;
+  const perSecond = Math.max(assumedRate, declared, rate.value ?? 0);
+  const ageSeconds = (Math.max(0, ageMs) + CLOCKS_MS) / 1000;
+  const seconds = Math.min(ageSeconds, oversizedTasks * taskSeconds);
+  const units = Math.ceil(RATE_SLACK * perSecond * seconds);
+  return units < Number(maxTaskUnits) ? BigInt(units) : maxTaskUnits;
 }

@@ -15,6 +15,7 @@ import type { Subject } from "../work/subject.ts";
 import type { Task } from "../work/task.ts";
 import { takeBack } from "./resume.ts";
 import { Chunk, type SearchJob } from "./search_job.ts";
+import type { SearchRecord } from "./table.ts";
 
 /** Why a report was not believed: the owner counts these, and watches the miner's strikes. */
 export type Rejection = string | undefined;
@@ -23,6 +24,8 @@ export type Rejection = string | undefined;
 export interface SearchPort {
   /** The plain hash of a nonce. */
   hash(subject: Subject, nonce: bigint): bigint;
+  /** How long ago the search was submitted. */
+  ageMs(record: SearchRecord): Millis;
   /** By `miner`; undefined: by this server itself. */
   accepted(job: SearchJob, piece: Interval, miner: Worker<Task> | undefined): void;
   /** The miner told a falsehood about the job; it is not known yet whose fault that is. */

@@ -72,6 +72,8 @@ export class Worker<T extends HeldTask> {
   /** Others took work over from it: nothing more is queued until it is through with the rest. */
   relieved = false;
   strikes = 0;
+  /** It has said what it brings back of an earlier connection: that can be said once. */
+  hasResumed = false;
   /** Whole tasks that it does at the same time; parts of searches it does one after the other. */
   capacity = 1;
   #nextTask = 1;

@@ -1,13 +1,18 @@
 /** What is told to clients only once it is kept, and a server that goes on with its table. */
 import { describe, test } from "bun:test";
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { decodeCommand } from "../../server/operations.ts";
 import { TableMachine } from "../../server/table_machine.ts";
+import { idText } from "../../work/job_id.ts";
 import { expectSoundBooks } from "./checks.ts";
 import { VirtualFleet } from "./fleet.ts";
 
 const work = { subject: "500000", lower: 0n, upper: 999_999n };
 const SUBMIT = { kind: "submit", job: 1, session: 77n, work } as const;
+
+/** When virtual fleets begin: some day of 2026. */
+const BEGAN_MS = 1_790_000_000_000;
+const DAY_MS = 24 * 3_600_000;
 
 /** A fleet on a log that commits when it is told to. */
 class KeptFleet extends VirtualFleet {
@@ -22,7 +27,8 @@ class KeptFleet extends VirtualFleet {
   constructor(commands: Uint8Array[] = [], limits: { orphanMs?: number } = {}) {
     const machine = new TableMachine();
     for (const command of commands) machine.apply(command);
-    super({ table: machine, limits: { orphanMs: 10_000, ...limits } });
+    const unixMs = (nowMs: number): number => BEGAN_MS + nowMs;
+    super({ table: machine, limits: { orphanMs: 10_000, ...limits }, unixMs });
     this.machine = machine;
     this.commands = commands;
     this.onPropose = (proposal) => {
@@ -125,6 +131,51 @@ describe("a server whose table is kept", () => {
   });
 });
 
+describe("an answer", () => {
+  /** A server that has answered a detached job, whose client was told so and has left. */
+  function answered(): { fleet: KeptFleet; id: number } {
+    const fleet = new KeptFleet();
+    const miner = fleet.miner({ rate: 1e7 });
+    const client = fleet.client();
+    client.say({ ...SUBMIT, detached: true });
+    assert(fleet.run(5_000, () => client.answers.size > 0));
+    const { id } = client.accepted[0]!;
+    fleet.drop(client.connId);
+    fleet.drop(miner.connId);
+    fleet.run(100);
+    return { fleet, id };
+  }
+
+  test("that nobody fetches is kept for thirty days, and no minute longer", () => {
+    const { fleet, id } = answered();
+    fleet.run(30 * DAY_MS - 10_000);
+    const asker = fleet.client();
+    asker.say({ kind: "attach", job: 1, session: 5n, id });
+    fleet.run(100);
+    assertEquals(asker.answer(1).best, { hash: 0n, nonce: 500_000n });
+    fleet.run(70_000);
+    assertEquals([fleet.machine.table.answers, fleet.kinds.at(-1)], [0, "expire"]);
+    asker.say({ kind: "attach", job: 2, session: 5n, id });
+    fleet.run(100);
+    assertEquals(asker.refusals.length, 1);
+  });
+
+  test("that was fetched is kept for a day, although nobody speaks to the server", () => {
+    const { fleet, id } = answered();
+    fleet.run(5 * DAY_MS);
+    const asker = fleet.client();
+    asker.say({ kind: "attach", job: 1, session: 5n, id });
+    fleet.run(100);
+    asker.say({ kind: "fetched", job: 1 });
+    fleet.run(100);
+    fleet.drop(asker.connId);
+    fleet.run(DAY_MS - 10_000);
+    assertEquals(fleet.machine.table.answers, 1);
+    fleet.run(70_000);
+    assertEquals(fleet.machine.table.answers, 0);
+  });
+});
+
 describe("a server that was killed", () => {
   test("goes on where its table ends, and its client gets the answer under the same id", () => {
     const first = new KeptFleet();
@@ -164,6 +215,20 @@ describe("a server that was killed", () => {
       [2],
     );
     assertEquals(second.machine.table.size, 1);
+  });
+
+  test("calls a job whose client is away by its id in the log", () => {
+    const first = new KeptFleet();
+    const client = first.client();
+    client.say({ ...SUBMIT, detached: true });
+    first.run(100);
+    const { id } = client.accepted[0]!;
+    const second = new KeptFleet(first.commands);
+    second.miner({ rate: 1e7 });
+    assert(second.run(5_000, () => second.machine.table.answers > 0));
+    second.run(50);
+    const line = second.log.find((text) => text.includes(" answered after "));
+    assertStringIncludes(line ?? "", `job ${idText(id)} answered after `);
   });
 
   test("gives the kept answer to whoever has the id, and ends jobs by it", () => {

@@ -139,4 +139,22 @@ export const MUTANTS: readonly Mutant[] = [
     becomes: "",
     breaks: "the last nonce is given away although it is searched",
   },
+  {
+    file: "server/resume.ts",
+    line: 'if (next - lower > most) return "held more than its rate allows";',
+    becomes: "",
+    breaks: "a miner that comes back is believed whatever it says that it has searched",
+  },
+  {
+    file: core,
+    line: 'if (miner.hasResumed) return this.#reject("resume for the second time");',
+    becomes: "",
+    breaks: "a miner brings back more and more of an earlier connection",
+  },
+  {
+    file: "server/ledger.ts",
+    line: "return earlier(this.#againMs, this.table.answers > 0 ? this.#expireMs : undefined);",
+    becomes: "return this.#againMs;",
+    breaks: "answers are kept for ever by a server that nobody speaks to",
+  },
 ];

@@ -6,13 +6,17 @@ import { expectSoundBooks } from "./checks.ts";
 import { type FakeMiner, VirtualFleet } from "./fleet.ts";
 
 /** A fleet with one job of a million nonces and a miner that says what it holds of it. */
-function resumed(held: (id: number) => Omit<Held, "job">[], target?: bigint) {
+function resumed(
+  held: (id: number) => Omit<Held, "job">[],
+  target?: bigint,
+  { upper = 999_999n, declared = 0, ageMs = 50 } = {},
+) {
   const fleet = new VirtualFleet();
   const client = fleet.client();
-  client.submit({ upper: 999_999n, message: "5000", ...(target !== undefined && { target }) });
-  fleet.run(50);
+  client.submit({ upper, message: "5000", ...(target !== undefined && { target }) });
+  fleet.run(ageMs);
   const id = client.accepted[0]!.id;
-  const miner = fleet.miner({ rate: 1e-9 });
+  const miner = fleet.miner({ rate: 1e-9, ...(declared > 0 && { declared }) });
   miner.twist = (message) => (message.kind === "progress" ? undefined : message);
   miner.say({ kind: "resume", held: held(id).map((each) => ({ job: id, ...each })) });
   fleet.run(50);
@@ -70,6 +74,39 @@ describe("a miner that comes back", () => {
       assertEquals([job!.done, fleet.core.snapshot().rejected[reason]], [0n, 1]);
       expectSoundBooks(fleet);
     }
+  });
+
+  test("is believed no more than its rate allows since the job began, or for a chunk's time", () => {
+    const found = best(new VirtualFleet(), 7n);
+    const held = (next: bigint) => ({ lower: 0n, upper: 99_999_999n, next, best: found });
+    const large = { upper: 199_999_999n };
+    for (const [next, about, isBelieved] of [
+      // What is assumed of one that declares nothing is 100,000 a second; clocks may differ by 1 s.
+      [200_000n, {}, true],
+      [220_000n, {}, false],
+      [800_000n, { ageMs: 60_000 }, true],
+      [800_001n, { ageMs: 60_000 }, false],
+      [20_000_000n, { declared: 1e7 }, true],
+      [22_000_000n, { declared: 1e7 }, false],
+      [80_000_000n, { declared: 1e7, ageMs: 60_000 }, true],
+      [80_000_001n, { declared: 1e7, ageMs: 60_000 }, false],
+    ] as const) {
+      const { fleet, job } = resumed(() => [held(next)], undefined, { ...large, ...about });
+      assertEquals(job!.done, isBelieved ? next : 0n, `${next}`);
+      const refused = isBelieved ? undefined : 1;
+      assertEquals(fleet.core.snapshot().rejected["held more than its rate allows"], refused);
+      expectSoundBooks(fleet);
+    }
+  });
+
+  test("says once what it brings back", () => {
+    const held = { lower: 0n, upper: 99n, next: 50n, best: best(new VirtualFleet(), 7n) };
+    const { fleet, client, miner, job } = resumed(() => [held]);
+    const more = { ...held, next: 90n, job: client.accepted[0]!.id };
+    miner.say({ kind: "resume", held: [more] });
+    fleet.run(50);
+    assertEquals(fleet.core.snapshot().jobs[0]!.done, job!.done);
+    assertEquals(fleet.core.snapshot().rejected, { "resume for the second time": 1 });
   });
 
   test("with a hit cuts the job there, and the part below is searched again", () => {
