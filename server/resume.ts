@@ -3,8 +3,8 @@
  * it has searched counts, and it goes on with the rest if nobody else has that by now.
  *
  * It is believed no more than a report: the best candidate is hashed again, and must lie in the
- * range. Which range it was given, and when, only the server before knew. But no chunk is older than
- * its job, or is to keep a miner busy for long; so what it can have searched is bounded by its rate.
+ * range. Which range it was given, and when, only the server before knew. But no chunk is older
+ * than its job, or is to keep a miner busy for long; so its rate bounds what it can have searched.
  *
  * @module
  */

@@ -76,7 +76,7 @@ describe("a miner that comes back", () => {
     }
   });
 
-  test("is believed no more than its rate allows since the job began, or for a chunk's time", () => {
+  test("is believed what its rate allows since the job began, or for a chunk's time", () => {
     const found = best(new VirtualFleet(), 7n);
     const held = (next: bigint) => ({ lower: 0n, upper: 99_999_999n, next, best: found });
     const large = { upper: 199_999_999n };
