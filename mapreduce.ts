@@ -8,6 +8,7 @@
  */
 import { BUILTIN_NAMES } from "./mapreduce/builtin.ts";
 import { isTaskProcess, runOnFleet, serveTasks } from "./mapreduce/mod.ts";
+import { peerHost } from "./mapreduce/peers_adapter.ts";
 import { JOB_FLAGS, runJob } from "./mapreduce/script_adapter.ts";
 import { LSP_FLAGS, lspParams } from "./peer/flags.ts";
 import { readCommandLine, type Usage } from "./run/args.ts";
@@ -38,7 +39,9 @@ async function main(): Promise<number> {
   }
   if (isLocal) return await runJob(line, application, inputs);
   const at = { ...hostAndPort(rest[0]!, DEFAULT_PORT), params: lspParams(line) };
-  return await runJob(line, application, inputs, (options) => runOnFleet({ ...options, ...at }));
+  return await runJob(line, application, inputs, (options) =>
+    runOnFleet({ ...options, ...at, peerHost: peerHost(at.host, options.peerHost) }),
+  );
 }
 
 if (import.meta.main && Bun.isMainThread) {

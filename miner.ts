@@ -8,6 +8,8 @@
  */
 import { oneLine } from "./base/text.ts";
 import { isTaskProcess, serveTasks } from "./mapreduce/runner_worker.ts";
+import { peerHost } from "./mapreduce/peers_adapter.ts";
+import { Share } from "./mapreduce/share_adapter.ts";
 import { mapReduceGuest } from "./mapreduce/worker_adapter.ts";
 import {
   benchReport,
@@ -45,6 +47,11 @@ const USAGE: Usage = {
     "allow-code": {
       help: "map and reduce with code of users, which gets the rights of this miner",
     },
+    shared: {
+      value: "DIR",
+      help: "let clients with the same --shared have files in DIR read and written",
+    },
+    host: { value: "HOST", help: "where others fetch what it maps (loopback, else not)" },
     once: { help: "exit with 1 when the server is lost or does not answer" },
     quiet: { help: "say nothing but warnings" },
     wire: WIRE_FLAG,
@@ -81,8 +88,18 @@ async function main(): Promise<number> {
   };
   const allowCode = line.has("allow-code");
   if (allowCode) log("runs code of users, with the rights of this miner (--allow-code)", "info");
+  const shared = line.flag("shared");
+  const share = shared === undefined ? undefined : new Share(shared);
+  if (shared !== undefined) log(`clients may have files in ${shared} read and written`, "info");
+  const peers = peerHost(host, line.flag("host"));
   const miner = mine({
-    guest: mapReduceGuest({ allowCode, tasks: Number(threads ?? usableCores()), log }),
+    guest: mapReduceGuest({
+      allowCode,
+      tasks: Number(threads ?? usableCores()),
+      log,
+      ...(share !== undefined && { share }),
+      ...(peers !== undefined && { host: peers }),
+    }),
     host,
     port,
     wire: wireFlag(line),

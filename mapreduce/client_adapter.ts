@@ -3,11 +3,21 @@
  *
  * @module
  */
-import { closeSync, openSync, readSync, truncateSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  openSync,
+  readSync,
+  renameSync,
+  statSync,
+  truncateSync,
+  writeSync,
+} from "node:fs";
+import { join } from "node:path";
 import { Failure } from "../run/errors.ts";
 import type { Params } from "../lsp/mod.ts";
 import { Uplink } from "../peer/uplink_adapter.ts";
 import { Drive } from "../run/drive.ts";
+import { SHARE_BYTES } from "../work/mapreduce_messages.ts";
 import { MESSAGES_VERSION } from "../work/messages.ts";
 import { ClientCore, type ClientEffect, type ClientInput } from "./client_core.ts";
 import { codeName } from "./code_name.ts";
@@ -15,12 +25,20 @@ import { hashOfPart } from "./files_adapter.ts";
 import { checkUnchanged } from "./inputs_adapter.ts";
 import { TASK_BYTES, TASK_TIMEOUT_MS } from "./limits.ts";
 import type { JobOptions } from "./local_adapter.ts";
+import { isOfPeerSockets, PeerSockets } from "./peers_adapter.ts";
+import { type Share, sharedOutputName } from "./share_adapter.ts";
 
 /** Where the server is. */
 export interface FleetOptions extends JobOptions {
   readonly host: string;
   readonly port: number;
   readonly params?: Params | undefined;
+  /** The address on which workers can fetch splits; left out: through the server alone. */
+  readonly peerHost?: string | undefined;
+  /** A directory that workers share. */
+  readonly share?: Share | undefined;
+  /** The directory of the outputs, if that is shared too. */
+  readonly out?: string | undefined;
 }
 
 const MIB = 2 ** 20;
@@ -37,6 +55,7 @@ class FleetJob {
   readonly #link: Uplink;
   readonly #end = Promise.withResolvers<void>();
   readonly #bytes: number;
+  readonly #peers: PeerSockets;
   /** Files that are open: splits' by path, outputs by number. */
   readonly #inputs = new Map<string, number>();
   readonly #outputs = new Map<number, number>();
@@ -54,19 +73,31 @@ class FleetJob {
         onGone: (reason) => this.#drive.tell({ kind: "gone", reason }),
       },
     );
+    this.#peers = new PeerSockets((input) => this.#drive.tell(input));
     const cancel = (): void => this.#drive.tell({ kind: "cancel" });
     signal?.addEventListener("abort", cancel, { once: true });
     this.over = this.#end.promise.finally(async () => {
       signal?.removeEventListener("abort", cancel);
       this.#drive.stop();
       for (const fd of [...this.#inputs.values(), ...this.#outputs.values()]) closeSync(fd);
-      await this.#link.close();
+      await Promise.all([this.#link.close(), this.#peers.close()]);
     });
     if (signal?.aborted) cancel();
-    else this.#link.dial();
+    else void this.#begin();
+  }
+
+  async #begin(): Promise<void> {
+    const { peerHost, log } = this.#options;
+    try {
+      if (peerHost !== undefined) await this.#peers.listen(peerHost);
+    } catch (error) {
+      log(`the input goes through the server: ${(error as Error).message}`);
+    }
+    if (!this.#drive.isStopped) this.#link.dial();
   }
 
   #do(effect: ClientEffect): void {
+    if (isOfPeerSockets(effect)) return this.#peers.carryOut(effect);
     switch (effect.kind) {
       case "write":
         return this.#link.write(effect.payload);
@@ -77,6 +108,8 @@ class FleetJob {
           const { reduce, offset, bytes } = effect;
           writeSync(this.#output(reduce), bytes, 0, bytes.length, offset);
         });
+      case "adopt":
+        return this.#attempt(() => this.#adopt(effect));
       case "verify":
         return this.#attempt(() => this.#verify(effect));
       case "status":
@@ -134,6 +167,18 @@ class FleetJob {
     return fd;
   }
 
+  /** Takes over an output that a worker wrote where it can be seen. */
+  #adopt({ reduce, bytes, hash }: Extract<ClientEffect, { kind: "adopt" }>): void {
+    const { out, outputPath } = this.#options;
+    const path = join(out!, sharedOutputName(reduce, hash));
+    const isThere = statSync(path, { throwIfNoEntry: false })?.size === bytes;
+    if (!isThere || hashOfPart(path, 0, bytes) !== hash) {
+      return this.#drive.tell({ kind: "absent", reduce });
+    }
+    renameSync(path, outputPath(reduce));
+    this.#drive.tell({ kind: "verified", reduce, good: true });
+  }
+
   #verify({ reduce, bytes, hash }: Extract<ClientEffect, { kind: "verify" }>): void {
     const fd = this.#output(reduce);
     const path = this.#options.outputPath(reduce);
@@ -168,6 +213,7 @@ function jobOf({
   ...options
 }: FleetOptions): ConstructorParameters<typeof ClientCore>[0] {
   const { choice } = chosen;
+  const { share, out } = options;
   const code = chosen.code === undefined ? undefined : new TextEncoder().encode(chosen.code);
   const hash = code === undefined ? "" : new Bun.CryptoHasher("sha256").update(code).digest("hex");
   return {
@@ -179,9 +225,16 @@ function jobOf({
       sortMib: Math.round(options.sortBytes / MIB),
       timeoutMs: options.timeoutMs ?? TASK_TIMEOUT_MS,
       memoryMib: Math.round((options.memoryBytes ?? TASK_BYTES) / MIB),
+      share: share?.id ?? "",
+      out: out === undefined ? "" : (share?.pathOf(out) ?? ""),
     },
+    key: Buffer.from(crypto.getRandomValues(new Uint8Array(SHARE_BYTES))).toString("hex"),
     splits: splits.map(({ file, from, to, firstLine }) => {
-      return { name: file.path, firstLine, bytes: to - from };
+      const about = { name: file.path, firstLine, bytes: to - from };
+      const path = share?.pathOf(file.path) ?? "";
+      if (path === "") return about;
+      const modifiedMs = Math.round(file.modifiedMs);
+      return { ...about, shared: { path, from, fileBytes: file.bytes, modifiedMs } };
     }),
     ...(code !== undefined && { code }),
   };

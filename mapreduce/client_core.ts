@@ -15,21 +15,24 @@ import {
   SPLITS_ROWS_MAX,
 } from "../work/mapreduce_messages.ts";
 import { decodeMessage, encodeMessage } from "../work/wire.ts";
-import { encodeAbout } from "./about.ts";
-import type { Split } from "./application.ts";
-import { Fetches } from "./fetch.ts";
+import { type About, encodeAbout } from "./about.ts";
 import { FETCHES_MAX } from "./limits.ts";
+import type { PeerEffect, PeerInput } from "./peer_types.ts";
+import { isOfPeers, Peers } from "./peers.ts";
 
 /** What a client asks for. */
 export interface ClientJob {
   readonly terms: JobTerms;
   /** The splits, as the user named them, and their sizes in bytes. */
-  readonly splits: readonly (Split & { readonly bytes: number })[];
+  readonly splits: readonly (About & { readonly bytes: number })[];
   /** The code of the application, unless it is built in. */
   readonly code?: Uint8Array;
+  /** What those must know who ask directly; see {@link MrWant}. */
+  readonly key: string;
 }
 
 export type ClientInput =
+  | PeerInput
   | { readonly kind: "connected" }
   | { readonly kind: "payload"; readonly payload: Uint8Array }
   | { readonly kind: "gone"; readonly reason: string }
@@ -37,10 +40,22 @@ export type ClientInput =
   | { readonly kind: "cancel" }
   /** Answers `read`; undefined: it cannot be read, which is the end of the job. */
   | { readonly kind: "read"; readonly id: number; readonly bytes: Uint8Array | undefined }
-  /** Answers `verify`. */
+  /** Answers `adopt`: the output is not in the shared directory. */
+  | { readonly kind: "absent"; readonly reduce: number }
+  /** Answers `verify`, or `adopt`: it is there, and is what it is to be. */
   | { readonly kind: "verified"; readonly reduce: number; readonly good: boolean };
 
+/** Which output, and what it is to be. */
+interface OutputPart {
+  readonly reduce: number;
+  readonly bytes: number;
+  readonly hash: string;
+}
+
 export type ClientEffect =
+  | PeerEffect
+  /** Takes over an output that a worker has put into the shared directory. */
+  | ({ readonly kind: "adopt" } & OutputPart)
   | { readonly kind: "write"; readonly payload: Uint8Array }
   /** Takes `length` bytes of a split. */
   | {
@@ -58,12 +73,7 @@ export type ClientEffect =
       readonly bytes: Uint8Array;
     }
   /** Whether the output is of that size, and has that SHA-256. */
-  | {
-      readonly kind: "verify";
-      readonly reduce: number;
-      readonly bytes: number;
-      readonly hash: string;
-    }
+  | ({ readonly kind: "verify" } & OutputPart)
   | { readonly kind: "status"; readonly status: MrStatus }
   | { readonly kind: "note"; readonly text: string }
   | { readonly kind: "done" }
@@ -73,12 +83,16 @@ export type ClientEffect =
 const JOB = 1;
 const NOTHING = new Uint8Array();
 
+/** Takes what was asked for; undefined: it cannot be had. */
+type Answer = (bytes: Uint8Array | undefined) => void;
+
 /** See the module. */
 export class ClientCore implements Machine<ClientInput, ClientEffect> {
   readonly #job: ClientJob;
   readonly #effects = new Outbox<ClientEffect>();
-  readonly #fetches = new Fetches((get) => this.#write(get));
-  readonly #reads = new Map<number, number>();
+  readonly #peers: Peers = this.#connected();
+  /** What waits for bytes of a split. */
+  readonly #reads = new Map<number, Answer>();
   /** Outputs that are to be fetched, by reduce; the newest word on each. */
   readonly #wanted = new Map<number, MrOutput>();
   readonly #fetching = new Map<number, MrOutput>();
@@ -90,8 +104,14 @@ export class ClientCore implements Machine<ClientInput, ClientEffect> {
     this.#job = job;
   }
 
-  handle(input: ClientInput | Wake, _nowMs: Millis): void {
+  handle(input: ClientInput | Wake, nowMs: Millis): void {
     if (this.#isOver) return;
+    this.#peers.routes.at(nowMs);
+    if (isOfPeers(input)) this.#peers.handle(input);
+    else this.#handleOwn(input);
+  }
+
+  #handleOwn(input: Exclude<ClientInput, PeerInput> | Wake): void {
     switch (input.kind) {
       case "wake":
         return;
@@ -104,8 +124,15 @@ export class ClientCore implements Machine<ClientInput, ClientEffect> {
       case "cancel":
         this.#effects.push({ kind: "write", payload: encodeMessage({ kind: "cancel", job: JOB }) });
         return this.#end({ kind: "failed", reason: "it was cancelled" });
-      case "read":
-        return this.#handleRead(input.id, input.bytes);
+      case "read": {
+        const answer = this.#reads.get(input.id);
+        this.#reads.delete(input.id);
+        return answer?.(input.bytes);
+      }
+      case "absent": {
+        const output = this.#fetching.get(input.reduce);
+        return output && this.#fetchOutput(output);
+      }
       case "verified":
         return this.#handleVerified(input.reduce, input.good);
     }
@@ -119,9 +146,22 @@ export class ClientCore implements Machine<ClientInput, ClientEffect> {
     return undefined;
   }
 
+  #connected(): Peers {
+    return new Peers({
+      write: (message) => this.#write(message),
+      push: (effect) => this.#effects.push(effect),
+      give: (want, answer) => {
+        const { key } = this.#job;
+        if (key !== "" && want.name === key) this.#give(want, answer);
+        else answer(undefined);
+      },
+    });
+  }
+
   #submit(): void {
-    const { terms, splits } = this.#job;
-    this.#write({ kind: "mr-submit", job: JOB, terms, maps: splits.length });
+    const { terms, splits, key } = this.#job;
+    const { port } = this.#peers;
+    this.#write({ kind: "mr-submit", job: JOB, terms, maps: splits.length, port, key });
     for (let first = 0; first < splits.length; first += SPLITS_ROWS_MAX) {
       const sizes = splits.slice(first, first + SPLITS_ROWS_MAX).map(({ bytes }) => bytes);
       this.#write({ kind: "mr-splits", job: JOB, first, sizes });
@@ -132,7 +172,7 @@ export class ClientCore implements Machine<ClientInput, ClientEffect> {
     const message = decodeMessage(payload);
     // What cannot be read, or is not for a client, changes nothing.
     if (typeof message === "string") return;
-    if (message.kind === "mr-piece") return void this.#fetches.handle(message);
+    if (message.kind === "mr-piece") return this.#peers.routes.piece(message);
     if (message.kind === "mr-asked") return this.#handleAsked(message);
     if (!("job" in message) || (message.job !== JOB && message.job !== 0)) return;
     switch (message.kind) {
@@ -155,30 +195,25 @@ export class ClientCore implements Machine<ClientInput, ClientEffect> {
 
   // ---- splits
 
-  #handleAsked({ id, item, offset, length }: MrAsked): void {
+  #handleAsked(asked: MrAsked): void {
+    const { id } = asked;
+    this.#give(asked, (bytes) => {
+      this.#write({ kind: "mr-piece", id, found: bytes !== undefined, bytes: bytes ?? NOTHING });
+    });
+  }
+
+  #give({ item, offset, length }: Pick<MrAsked, "item" | "offset" | "length">, to: Answer): void {
     const { splits, code } = this.#job;
-    if (item.kind === "code") return this.#answer(id, code?.slice(offset, offset + length));
-    if (item.kind !== "about" && item.kind !== "split") return this.#answer(id, undefined);
+    if (item.kind === "code") return to(code?.slice(offset, offset + length));
+    if (item.kind !== "about" && item.kind !== "split") return to(undefined);
     const split = splits[item.index];
-    if (split === undefined) return this.#answer(id, undefined);
-    if (item.kind === "about") {
-      return this.#answer(id, encodeAbout(split).slice(offset, offset + length));
-    }
+    if (split === undefined) return to(undefined);
+    if (item.kind === "about") return to(encodeAbout(split).slice(offset, offset + length));
     const most = Math.min(length, split.bytes - offset);
-    if (most < 0) return this.#answer(id, undefined);
+    if (most < 0) return to(undefined);
     const read = ++this.#lastRead;
-    this.#reads.set(read, id);
+    this.#reads.set(read, to);
     this.#effects.push({ kind: "read", id: read, split: item.index, offset, length: most });
-  }
-
-  #handleRead(read: number, bytes: Uint8Array | undefined): void {
-    const id = this.#reads.get(read);
-    this.#reads.delete(read);
-    if (id !== undefined) this.#answer(id, bytes);
-  }
-
-  #answer(id: number, bytes: Uint8Array | undefined): void {
-    this.#write({ kind: "mr-piece", id, found: bytes !== undefined, bytes: bytes ?? NOTHING });
   }
 
   // ---- outputs
@@ -196,15 +231,19 @@ export class ClientCore implements Machine<ClientInput, ClientEffect> {
       if (this.#fetching.has(reduce)) continue;
       this.#wanted.delete(reduce);
       this.#fetching.set(reduce, output);
-      this.#fetchOutput(output);
+      const { bytes, hash } = output.source;
+      if (this.#job.terms.out === "") this.#fetchOutput(output);
+      else this.#effects.push({ kind: "adopt", reduce, bytes, hash });
     }
   }
 
-  #fetchOutput({ reduce, source }: MrOutput): void {
+  #fetchOutput({ reduce, source, at }: MrOutput): void {
     const { holder, bytes, hash } = source;
-    this.#fetches.start({
+    this.#peers.routes.start({
       holder,
       job: JOB,
+      at,
+      name: hash,
       item: { kind: "output", index: reduce },
       bytes,
       onPiece: (offset, piece) => this.#effects.push({ kind: "put", reduce, offset, bytes: piece }),

@@ -5,34 +5,34 @@
  * @module
  */
 import type { Millis } from "../base/machine.ts";
-import { clipped, oneLine, readableDuration, readablePlural } from "../base/text.ts";
+import { oneLine, readableDuration, readablePlural } from "../base/text.ts";
 import type { KindPort, WorkKind } from "../server/mod.ts";
 import type { Fleet } from "../work/fleet.ts";
-import {
-  type MrEnded,
-  type MrFinal,
-  type MrGet,
-  type MrMapped,
-  type MrProgress,
-  type MrReduced,
-  SOURCES_ROWS_MAX,
-  TROUBLE_BYTES_MAX,
-  type WirePart,
+import type {
+  MrEnded,
+  MrFinal,
+  MrMapped,
+  MrProgress,
+  MrReduced,
+  WirePart,
 } from "../work/mapreduce_messages.ts";
 import type { Message } from "../work/messages.ts";
 import type { Worker } from "../work/roster.ts";
 import type { Job, Task } from "../work/task.ts";
 import { isCode } from "./code_name.ts";
+import { Exchange } from "./exchange.ts";
 import { MapReduceJob, MapReduceTask } from "./fleet_job.ts";
 import { Intake } from "./intake.ts";
 import { STATUS_MS, WORKER_TASKS_MAX } from "./limits.ts";
-import { Relay } from "./relay.ts";
+import type { Relay } from "./relay.ts";
+import { Teller } from "./teller.ts";
 
 type Sender = Worker<Task>;
 
 /** See the module. */
 export class Coordinator implements WorkKind {
-  readonly relay: Relay;
+  readonly #exchange: Exchange;
+  readonly #teller: Teller;
   readonly #fleet: Fleet;
   readonly #port: KindPort;
   readonly #intake: Intake;
@@ -44,7 +44,12 @@ export class Coordinator implements WorkKind {
   constructor(fleet: Fleet, port: KindPort) {
     this.#fleet = fleet;
     this.#port = port;
-    this.relay = new Relay({ write: (connId, message) => port.write(connId, message) });
+    this.#exchange = new Exchange(port, {
+      jobOfClient: (connId, number) => this.#jobOf(connId, number),
+      jobOf: (uid) => this.#jobs.get(uid),
+      isWorker: (connId) => this.#offers.has(connId),
+    });
+    this.#teller = new Teller(port, this.#exchange.addresses);
     this.#intake = new Intake(fleet, port, {
       capable: (job) => this.#capable(job),
       begin: (job, nowMs) => this.#begin(job, nowMs),
@@ -56,22 +61,27 @@ export class Coordinator implements WorkKind {
     return this.#jobs.values();
   }
 
+  get relay(): Relay {
+    return this.#exchange.relay;
+  }
+
   get isBusy(): boolean {
     return this.#jobs.size > 0;
   }
 
   handle(connId: number, worker: Sender | undefined, message: Message, nowMs: Millis): boolean {
     if (message.kind === "mr-piece") {
-      if (!this.relay.answer(connId, message)) this.#port.reject("a piece that nobody asked for");
+      this.#exchange.piece(connId, message);
       return true;
     }
     if (message.kind === "mr-get") {
-      this.#get(connId, worker, message);
+      this.#exchange.get(connId, worker, message);
       return true;
     }
     if (worker !== undefined) return this.#handleWorker(worker, message, nowMs);
     switch (message.kind) {
       case "mr-submit":
+        this.#exchange.addresses.set(connId, message.port);
         this.#intake.submit(connId, message, nowMs);
         return true;
       case "mr-splits":
@@ -90,7 +100,7 @@ export class Coordinator implements WorkKind {
   }
 
   gone(connId: number, why: string, nowMs: Millis): void {
-    this.relay.gone(connId);
+    this.#exchange.gone(connId);
     this.#offers.delete(connId);
     for (const job of this.#jobs.values()) {
       if (job.origin.connId === connId) this.#drop(job, `its client left: ${why}`, nowMs);
@@ -113,30 +123,14 @@ export class Coordinator implements WorkKind {
 
   assign(task: Task): boolean {
     if (!(task instanceof MapReduceTask)) return false;
-    const { origin, plan } = task.owner!;
-    const { uid, terms, connId: holder } = origin;
-    const { connId } = task.worker;
-    const { kind, index, bytes } = task.planned;
-    const common = { task: task.id, uid, terms, index, holder };
-    if (kind === "map") {
-      this.#port.write(connId, { kind: "mr-map", ...common, bytes });
-      return true;
-    }
-    this.#port.write(connId, { kind: "mr-reduce", ...common, maps: plan.maps.length });
-    for (let first = 0; first < plan.maps.length; first += SOURCES_ROWS_MAX) {
-      const sources = plan.maps.slice(first, first + SOURCES_ROWS_MAX).map((map) => ({
-        holder: map.holder!,
-        ...map.parts[index]!,
-      }));
-      this.#port.write(connId, { kind: "mr-sources", task: task.id, first, sources });
-    }
+    this.#exchange.assign(task);
     return true;
   }
 
   done(job: Job, nowMs: Millis): boolean {
     if (!(job instanceof MapReduceJob)) return false;
     this.#tellStatus(job, nowMs);
-    this.#port.write(job.origin.connId, { kind: "mr-done", job: job.origin.number });
+    this.#teller.done(job);
     const took = readableDuration((nowMs - job.arrivedMs) / 1000);
     const failed = readablePlural(job.plan.failures, "failed task");
     this.#port.tell("info", `job ${nameOf(job)} done after ${took}, ${failed}`);
@@ -157,6 +151,7 @@ export class Coordinator implements WorkKind {
     switch (message.kind) {
       case "mr-offer":
         this.#offers.set(worker.connId, message.code);
+        this.#exchange.addresses.set(worker.connId, message.port);
         worker.capacity = Math.max(1, Math.min(message.tasks, WORKER_TASKS_MAX));
         for (const job of this.#jobs.values()) this.#review(job, nowMs);
         return true;
@@ -222,9 +217,9 @@ export class Coordinator implements WorkKind {
     this.#advance(task, task.units, nowMs);
     this.#close(task, nowMs, () => {
       if (job === undefined || !job.plan.done(planned, worker.connId, parts)) return;
-      if (note !== "") this.#note(job, note);
+      if (note !== "") this.#teller.note(job, note);
       this.#fleet.spare(job.tasks, task, nowMs);
-      if (planned.kind === "reduce") this.#tellOutput(job, planned.index);
+      if (planned.kind === "reduce") this.#teller.output(job, planned.index);
     });
   }
 
@@ -275,7 +270,7 @@ export class Coordinator implements WorkKind {
     this.#tellStatus(job, nowMs);
     if ([...this.#capable(job)].length > 0) return;
     const why = isCode(job.origin.terms.application) ? "runs code of users (--allow-code)" : "maps";
-    this.#note(job, `no miner of this server ${why}: the job waits for one`);
+    this.#teller.note(job, `no miner of this server ${why}: the job waits for one`);
   }
 
   #final(connId: number, { job: number, reduce, good }: MrFinal, nowMs: Millis): void {
@@ -308,9 +303,7 @@ export class Coordinator implements WorkKind {
   #failIfNeeded(job: MapReduceJob, nowMs: Millis): boolean {
     const { failure } = job.plan;
     if (failure === undefined || !this.#jobs.has(job.origin.uid)) return false;
-    const { connId, number } = job.origin;
-    const reason = clipped(failure, TROUBLE_BYTES_MAX);
-    this.#port.write(connId, { kind: "mr-failed", job: number, reason });
+    this.#teller.failed(job, failure);
     this.#drop(job, `it failed: ${oneLine(failure.split("\n")[0]!)}`, nowMs);
     return true;
   }
@@ -329,58 +322,7 @@ export class Coordinator implements WorkKind {
   }
 
   #tellStatus(job: MapReduceJob, nowMs: Millis): void {
-    job.statusMs = nowMs;
-    const { plan, origin } = job;
-    let bytesDone = 0;
-    for (const map of plan.maps) if (map.isDone) bytesDone += map.bytes;
-    for (const task of job.tasks as Set<MapReduceTask>) {
-      if (task.planned.kind === "map" && !task.planned.isDone) bytesDone += Number(task.done);
-    }
-    this.#port.write(origin.connId, {
-      kind: "mr-status",
-      job: origin.number,
-      mapsDone: plan.mapsDone,
-      reducesDone: plan.reducesDone,
-      bytesDone,
-      failures: plan.failures,
-      workers: [...this.#capable(job)].length,
-    });
-  }
-
-  #tellOutput({ origin, plan }: MapReduceJob, reduce: number): void {
-    const { holder, parts } = plan.reduces[reduce]!;
-    const source = { holder: holder!, ...parts[0]! };
-    const { connId, number } = origin;
-    this.#port.write(connId, { kind: "mr-output", job: number, reduce, source });
-  }
-
-  #note({ origin }: MapReduceJob, text: string): void {
-    const { connId, number } = origin;
-    this.#port.write(connId, {
-      kind: "mr-note",
-      job: number,
-      text: clipped(text, TROUBLE_BYTES_MAX),
-    });
-  }
-
-  // ---- data
-
-  /** Only those who work on a job, or asked for it, get its data, from those who have it. */
-  #get(connId: number, worker: Sender | undefined, get: MrGet): void {
-    const { id, holder, item, offset, length } = get;
-    const job = worker === undefined ? this.#jobOf(connId, get.job) : this.#jobs.get(get.job);
-    const request = { asker: connId, id, holder, item, offset, length };
-    const isWorking = worker?.tasks.some((task) => task.job === job) ?? true;
-    if (job === undefined || !isWorking) return this.relay.refuse(request);
-    const { origin } = job;
-    const isClients = item.kind === "about" || item.kind === "split" || item.kind === "code";
-    const has = isClients ? holder === origin.connId : this.#offers.has(holder);
-    if (!has) return this.relay.refuse(request);
-    const number = isClients ? origin.number : origin.uid;
-    if (!this.relay.ask({ ...request, job: number })) {
-      this.#port.reject("too many pieces asked for");
-      this.relay.refuse(request);
-    }
+    this.#teller.status(job, [...this.#capable(job)].length, nowMs);
   }
 }
 

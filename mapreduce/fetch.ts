@@ -27,6 +27,7 @@ export interface Fetch {
 }
 
 interface Active extends Fetch {
+  readonly of: Fetch;
   next: number;
   left: number;
   under: number;
@@ -42,13 +43,14 @@ interface Asked {
 
 /** All that one peer fetches over one connection. */
 export class Fetches {
-  readonly #write: (get: MrGet) => void;
+  readonly #write: (get: MrGet, of: Fetch) => void;
   readonly #asked = new Map<number, Asked>();
   /** Those that could ask for more, but that too much is asked for. */
   readonly #waiting = new Set<Active>();
   #lastId = 0;
 
-  constructor(write: (get: MrGet) => void) {
+  /** `write` asks for a piece of a fetch. */
+  constructor(write: (get: MrGet, of: Fetch) => void) {
     this.#write = write;
   }
 
@@ -61,6 +63,7 @@ export class Fetches {
   start(fetch: Fetch): () => void {
     const active: Active = {
       ...fetch,
+      of: fetch,
       onPiece: (offset, bytes) => fetch.onPiece(offset, bytes),
       onDone: () => fetch.onDone(),
       onFailed: () => fetch.onFailed(),
@@ -125,7 +128,7 @@ export class Fetches {
       active.under++;
       const id = ++this.#lastId;
       this.#asked.set(id, { of: active, offset, length });
-      this.#write({ kind: "mr-get", id, holder, job, item, offset, length });
+      this.#write({ kind: "mr-get", id, holder, job, item, offset, length }, active.of);
     }
   }
 }

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { closeSync, mkdirSync, openSync, readSync, rmSync, writeSync } from "node:fs";
+import { closeSync, mkdirSync, openSync, readdirSync, readSync, rmSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { invariant } from "../base/machine.ts";
 import { CHUNK_BYTES } from "./limits.ts";
@@ -17,6 +17,8 @@ const OPEN_MAX = 64;
 export class JobFiles {
   readonly #directory: string;
   readonly #open = new Map<string, number>();
+  /** Files that lie in the shared directory, by the paths that they would have here. */
+  readonly #elsewhere = new Map<string, string>();
 
   constructor(directory: string) {
     this.#directory = directory;
@@ -30,7 +32,17 @@ export class JobFiles {
     return path;
   }
 
-  path({ uid, kind, number }: JobFile): string {
+  path(file: JobFile): string {
+    const path = this.#ownPath(file);
+    return this.#elsewhere.get(path) ?? path;
+  }
+
+  /** The file lies at `path`, and is ours all the same. */
+  place(file: JobFile, path: string): void {
+    this.#elsewhere.set(this.#ownPath(file), path);
+  }
+
+  #ownPath({ uid, kind, number }: JobFile): string {
     invariant(Number.isInteger(number), "a file has a number");
     const suffix = kind === "code" ? ".mjs" : "";
     return join(this.directory(uid), `${kind}-${number}${suffix}`);
@@ -59,15 +71,29 @@ export class JobFiles {
     const path = this.path(file);
     this.#close(path);
     rmSync(path, { force: true });
+    this.#elsewhere.delete(this.#ownPath(file));
   }
 
   /** Removes all files of a job, or of all. */
   wipe(uid: number | undefined): void {
     const prefix = uid === undefined ? this.#directory : this.directory(uid);
-    for (const path of this.#open.keys()) {
-      if (path.startsWith(`${prefix}/`) || path.startsWith(`${prefix}\\`)) this.#close(path);
+    const isOf = (path: string): boolean =>
+      path.startsWith(`${prefix}/`) || path.startsWith(`${prefix}\\`);
+    for (const [path, place] of this.#elsewhere) {
+      if (!isOf(path)) continue;
+      this.#close(place);
+      rmSync(place, { force: true });
+      this.#elsewhere.delete(path);
     }
-    rmSync(prefix, { recursive: true, force: true });
+    for (const path of this.#open.keys()) if (isOf(path)) this.#close(path);
+    // The directory itself stays: its lock lies in it.
+    const left = uid === undefined ? this.#jobs() : [prefix];
+    for (const path of left) rmSync(path, { recursive: true, force: true });
+  }
+
+  #jobs(): string[] {
+    const names = readdirSync(this.#directory).filter((name) => name.startsWith("job-"));
+    return names.map((name) => join(this.#directory, name));
   }
 
   #fd(path: string, writes: boolean): number {

@@ -21,6 +21,8 @@ export interface JobOrigin {
   /** The server's number for it. */
   readonly uid: number;
   readonly terms: JobTerms;
+  /** What those must know who ask the client directly. */
+  readonly key: string;
 }
 
 /** See the module. */

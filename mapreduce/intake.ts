@@ -114,8 +114,8 @@ export class Intake {
     const { draft } = client;
     if (draft === undefined || draft.sizes.length < draft.submit.maps) return;
     client.draft = undefined;
-    const { job: number, terms } = draft.submit;
-    const origin = { connId, number, uid: ++this.#lastUid, terms };
+    const { job: number, terms, key } = draft.submit;
+    const origin = { connId, number, uid: ++this.#lastUid, terms, key };
     const base = { account: client.account, seq: this.#fleet.takeSeq(), nowMs };
     const job = new MapReduceJob(origin, draft.sizes, base, (of) => this.#owner.capable(of));
     client.job = job;

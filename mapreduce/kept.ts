@@ -15,11 +15,17 @@ export interface KeptMap {
   readonly ends: readonly number[];
 }
 
+/** The result of a reduce. */
+export interface KeptOutput {
+  readonly file: JobFile;
+  readonly hash: string;
+}
+
 /** What a worker keeps of a job. */
 export interface KeptJob {
   /** Results by index. */
   readonly maps: Map<number, KeptMap>;
-  readonly outputs: Map<number, JobFile>;
+  readonly outputs: Map<number, KeptOutput>;
   /** Partitions that were fetched, by map and reduce: a reduce that comes again finds them. */
   readonly fetched: Map<string, Fetched>;
   code: "none" | "fetching" | JobFile;
@@ -45,12 +51,25 @@ export class KeptJobs {
     this.#jobs.clear();
   }
 
+  /** The same for one who must know what it asks for: its SHA-256. */
+  findNamed(uid: number, item: Item, name: string): JobFilePart | undefined {
+    const job = this.#jobs.get(uid);
+    if (job === undefined || name === "") return undefined;
+    const hash =
+      item.kind === "part"
+        ? job.maps.get(item.index)?.parts[item.reduce]?.hash
+        : item.kind === "output"
+          ? job.outputs.get(item.index)?.hash
+          : undefined;
+    return hash === name ? this.find(uid, item) : undefined;
+  }
+
   /** Where an item lies, if it is here. */
   find(uid: number, item: Item): JobFilePart | undefined {
     const job = this.#jobs.get(uid);
     if (job === undefined) return undefined;
     if (item.kind === "part") return partOf(job.maps.get(item.index), item.reduce);
-    const file = item.kind === "output" ? job.outputs.get(item.index) : undefined;
+    const file = item.kind === "output" ? job.outputs.get(item.index)?.file : undefined;
     // Its size is the disk's affair: a piece at the end is shorter.
     return file === undefined ? undefined : { file, from: 0, to: Number.MAX_SAFE_INTEGER };
   }

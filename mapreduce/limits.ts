@@ -68,3 +68,15 @@ export const CODE_BYTES_MAX: number = 16 << 20;
 export const ABOUT_BYTES_MAX = 16_384;
 /** Tasks that a worker runs at a time, however many threads it has: each takes memory. */
 export const WORKER_TASKS_MAX = 7;
+
+// ---- from peer to peer
+
+/** Peers that one connects to at a time; what others have comes through the server. */
+export const DIALLED_MAX = 64;
+/** A peer that could not be reached is not looked for again so soon. */
+export const UNREACHABLE_MS = 60_000;
+/** A dial that is not answered is given up after so long. */
+export const DIAL_MS = 3_000;
+/** Connections that a peer takes of others, and pieces that it reads at a time for one. */
+export const VISITORS_MAX = 256;
+export const VISITOR_PIECES_MAX: number = ASKING_MAX + 4;

@@ -5,6 +5,7 @@
  */
 import {
   closeSync,
+  existsSync,
   fsyncSync,
   mkdirSync,
   openSync,
@@ -23,6 +24,9 @@ import { mergedRun } from "./spill.ts";
 
 /** Less than this is not enough for any job. */
 const FREE_BYTES_MIN: number = 16 << 20;
+
+/** Outputs that are not final: the client's own, and those of workers. */
+const TEMPORARY = /^\.mr-out-\d+(-[0-9a-f-]+)?\.part$/;
 
 /** A directory of outputs that are not final yet. */
 export class OutputDirectory {
@@ -55,12 +59,13 @@ export class OutputDirectory {
       throw new Failure(`cannot write the outputs to ${this.path}: ${(error as Error).message}`);
     }
     this.#isCommitted = true;
+    sweep(this.path);
   }
 
   /** The job failed or was given up: nothing stays. */
   discard(): void {
     if (this.#isCommitted) return;
-    for (let r = 0; r < this.#reducers; r++) rmSync(this.temporary(r), { force: true });
+    sweep(this.path);
     if (this.#isOurs) removeEmpty(this.path);
   }
 }
@@ -91,6 +96,14 @@ function removeEmpty(path: string): void {
     rmdirSync(path);
   } catch {
     // Somebody has put something there: it is not ours to remove.
+  }
+}
+
+/** Removes what is not final; workers that share the directory may have left some of it, too. */
+function sweep(directory: string): void {
+  if (!existsSync(directory)) return;
+  for (const name of readdirSync(directory)) {
+    if (TEMPORARY.test(name)) rmSync(join(directory, name), { force: true });
   }
 }
 

@@ -23,6 +23,7 @@ import {
   TASK_TIMEOUT_MS,
 } from "./limits.ts";
 import { type JobOptions, type JobProgress, runLocal } from "./local_adapter.ts";
+import { Share } from "./share_adapter.ts";
 import { checkRoom, OutputDirectory, printMerged } from "./outputs_adapter.ts";
 
 const MIB = 2 ** 20;
@@ -35,6 +36,8 @@ export const JOB_FLAGS: Readonly<Record<string, Flag>> = {
   out: { value: "DIR", help: "where they go: a directory that is new or empty" },
   stdout: { help: "write one merged result to stdout instead" },
   local: { help: "run here alone, on all cores, without a server" },
+  shared: { value: "DIR", help: "miners started with the same --shared read and write in DIR" },
+  host: { value: "HOST", help: "where miners fetch from this program (loopback, else not)" },
   workers: { value: "N", help: "with --local: tasks at a time (one a core)" },
   "skip-bad": { help: "skip records that an application throws at, and report them" },
   "sort-memory": { value: "MIB", help: `memory of a task for sorting (${SORT_BYTES / MIB})` },
@@ -53,6 +56,8 @@ interface Asked {
   readonly memoryBytes: number;
   readonly skipBad: boolean;
   readonly workers: number | undefined;
+  readonly share: Share | undefined;
+  readonly peerHost: string | undefined;
 }
 
 function numberFlag(
@@ -76,6 +81,12 @@ function asked(line: CommandLine): Asked {
   }
   const workers = numberFlag(line, "workers", 1, 256);
   if (workers !== undefined && !line.has("local")) throw new UsageError("--workers needs --local");
+  for (const name of ["shared", "host"]) {
+    if (line.has("local") && line.flag(name) !== undefined) {
+      throw new UsageError(`--${name} and --local: name one of them`);
+    }
+  }
+  const shared = line.flag("shared");
   const sort = numberFlag(line, "sort-memory", SORT_BYTES_MIN / MIB, SORT_BYTES_MAX / MIB);
   const timeout = line.flag("task-timeout");
   return {
@@ -86,11 +97,20 @@ function asked(line: CommandLine): Asked {
     memoryBytes: (numberFlag(line, "task-memory", 64, 1 << 20) ?? TASK_BYTES / MIB) * MIB,
     skipBad: line.has("skip-bad"),
     workers,
+    share: shared === undefined ? undefined : new Share(shared),
+    peerHost: line.flag("host"),
   };
 }
 
 /** How a job is carried out, once all about it is known. */
-export type Carrier = (options: JobOptions, directory: string) => Promise<void>;
+export type Carrier = (options: CarriedJob, directory: string) => Promise<void>;
+
+/** A job, and what of it is for a fleet only. */
+export interface CarriedJob extends JobOptions {
+  readonly share: Share | undefined;
+  readonly out: string | undefined;
+  readonly peerHost: string | undefined;
+}
 
 /** Runs the job of the command line; `carry` sends it to a server, if it is not `--local`. */
 export async function runJob(

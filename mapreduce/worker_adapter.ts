@@ -10,9 +10,18 @@ import { hashOfPart, JobFiles } from "./files_adapter.ts";
 import type { ApplicationChoice, FilePart, TaskOrder } from "./job_types.ts";
 import { WORKER_TASKS_MAX } from "./limits.ts";
 import { Runner } from "./runner_adapter.ts";
-import { removeScratch, scratchDirectory } from "./scratch_adapter.ts";
+import { isOfPeerSockets, PeerSockets } from "./peers_adapter.ts";
+import { removeLeftovers, removeScratch, scratchDirectory } from "./scratch_adapter.ts";
+import { type Share, SharedOutputs } from "./share_adapter.ts";
+import type { TaskEnd } from "./task_end.ts";
 import { WorkerCore } from "./worker_core.ts";
-import type { JobFilePart, RunOrder, WorkerEffect, WorkerInput } from "./worker_types.ts";
+import type {
+  JobFilePart,
+  RunOrder,
+  SharedPart,
+  WorkerEffect,
+  WorkerInput,
+} from "./worker_types.ts";
 
 /** How a worker is made. */
 export interface WorkerOptions {
@@ -22,6 +31,10 @@ export interface WorkerOptions {
   readonly tasks?: number;
   /** Where its files go: a directory of its own; one in the system's place if left out. */
   readonly directory?: string;
+  /** A directory that it shares with clients, to read inputs and to write outputs there. */
+  readonly share?: Share;
+  /** The address on which others can fetch what it made; left out: through the server alone. */
+  readonly host?: string;
   /** Told one line for people at a time. */
   readonly log?: (text: string, level: "info" | "warn") => void;
 }
@@ -48,12 +61,27 @@ class Guest implements MinerGuest {
   /** Runners at work by run, and those without, with what they were made for. */
   readonly #runners = new Map<number, KeyedRunner>();
   #idle: KeyedRunner[] = [];
+  readonly #peers: PeerSockets;
+  readonly #outputs: SharedOutputs | undefined;
 
   constructor(options: WorkerOptions) {
     this.#options = options;
     const { allowCode = false, tasks = 1 } = options;
     this.#core = new WorkerCore({ allowCode, tasks: Math.min(tasks, WORKER_TASKS_MAX) });
     this.#drive = new Drive(this.#core, (effect) => this.#do(effect));
+    this.#peers = new PeerSockets((input) => this.#drive.tell(input));
+    this.#outputs = options.share && new SharedOutputs(options.share);
+    removeLeftovers();
+    if (options.host !== undefined) void this.#listen(options.host);
+  }
+
+  async #listen(host: string): Promise<void> {
+    try {
+      await this.#peers.listen(host);
+    } catch (error) {
+      const why = (error as Error).message;
+      this.#options.log?.(`what it maps goes through the server: ${why}`, "warn");
+    }
   }
 
   joined(write: (payload: Uint8Array) => void): void {
@@ -75,8 +103,9 @@ class Guest implements MinerGuest {
   async close(): Promise<void> {
     this.#drive.stop();
     for (const { runner } of [...this.#runners.values(), ...this.#idle]) runner.close();
+    this.#files?.wipe(undefined);
     if (this.#directory !== undefined) removeScratch(this.#directory);
-    await Promise.resolve();
+    await this.#peers.close();
   }
 
   /** The files, in a directory that is made when the first is needed. */
@@ -90,6 +119,7 @@ class Guest implements MinerGuest {
   }
 
   #do(effect: WorkerEffect): void {
+    if (isOfPeerSockets(effect)) return this.#peers.carryOut(effect);
     switch (effect.kind) {
       case "write":
         return this.#write(effect.payload);
@@ -104,6 +134,12 @@ class Guest implements MinerGuest {
         const { id, part, hash } = effect;
         const good = hashOfPart(this.#disk.path(part.file), part.from, part.to) === hash;
         return this.#drive.tell({ kind: "verified", id, good });
+      }
+      case "open": {
+        const { id, share, part } = effect;
+        const known = this.#options.share;
+        const good = known?.id === share && known.fileOf(part) !== undefined;
+        return this.#drive.tell({ kind: "opened", id, good });
       }
       case "run":
         return this.#start(effect.run, effect.order);
@@ -141,8 +177,21 @@ class Guest implements MinerGuest {
     void keyed.runner.run(taskOrder, progress).then((end) => {
       this.#runners.delete(run);
       this.#idle.push(keyed);
-      this.#drive.tell({ kind: "ended", run, end });
+      this.#drive.tell({ kind: "ended", run, end: this.#settled(order, end) });
     });
+  }
+
+  /** What a task in the shared directory came to. */
+  #settled(order: RunOrder, end: TaskEnd): TaskEnd {
+    if (order.kind === "reduce") {
+      const path = this.#outputs?.end(order, end);
+      if (path !== undefined) this.#disk.place(order.output, path);
+    } else if (end.kind === "mapped" && "shared" in order.input) {
+      if (this.#options.share?.fileOf(order.input) === undefined) {
+        return { kind: "died", text: `the input ${order.name} changed while it was read` };
+      }
+    }
+    return end;
   }
 
   /** Code of one job never runs in a process in which that of another did. */
@@ -166,15 +215,24 @@ class Guest implements MinerGuest {
       code === undefined ? { builtin } : { module: disk.path(code) };
     const directory = disk.directory(uid);
     const common = { application, skipBad, sortBytes: sortMib * MIB, directory };
-    const output = disk.path(order.output);
     const part = ({ file, from, to }: JobFilePart): FilePart => {
       return { path: disk.path(file), from, to };
     };
     if (order.kind === "reduce") {
       const inputs = order.inputs.map(part);
+      const output = this.#outputs?.begin(order) ?? disk.path(order.output);
       return { kind: "reduce", ...common, inputs, output, asRecords };
     }
     const { name, firstLine } = order;
-    return { kind: "map", ...common, reducers, name, firstLine, input: part(order.input), output };
+    const output = disk.path(order.output);
+    const input = "shared" in order.input ? this.#sharedPart(order.input) : part(order.input);
+    return { kind: "map", ...common, reducers, name, firstLine, input, output };
+  }
+
+  #sharedPart(part: SharedPart): FilePart {
+    const path = this.#options.share?.fileOf(part);
+    if (path === undefined) throw new Error(`${part.shared.path} is not what it was`);
+    const { from } = part.shared;
+    return { path, from, to: from + part.bytes };
   }
 }

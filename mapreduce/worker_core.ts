@@ -15,6 +15,7 @@ import {
   type MapReduceMessage,
   type MrAsked,
   type MrMap,
+  type MrPeers,
   type MrReduce,
   type MrSources,
   TROUBLE_BYTES_MAX,
@@ -22,11 +23,12 @@ import {
 import type { Message } from "../work/messages.ts";
 import { decodeMessage, encodeMessage } from "../work/wire.ts";
 import { codeHash } from "./code_name.ts";
-import { Fetches } from "./fetch.ts";
 import { KeptJobs } from "./kept.ts";
+import { isOfPeers, Peers } from "./peers.ts";
 import { ALIVE_MS } from "./limits.ts";
 import { invalidText, skippedText } from "./notes.ts";
 import type { TaskEnd } from "./task_end.ts";
+import type { PeerInput } from "./peer_types.ts";
 import { type InputsPort, TaskInputs } from "./worker_inputs.ts";
 import { isToWorker, type ToWorker } from "./worker_messages.ts";
 import { WorkerTask } from "./worker_task.ts";
@@ -44,18 +46,19 @@ export interface WorkerCoreOptions {
 export class WorkerCore implements Machine<WorkerInput, WorkerEffect> {
   readonly #allowCode: boolean;
   readonly #effects = new Outbox<WorkerEffect>();
-  readonly #fetches = new Fetches((get) => this.#write(get));
+  readonly #peers: Peers = this.#connected();
   /** Tasks by the server's number, in the order of their assignment. */
   readonly #tasks = new Map<number, WorkerTask>();
   readonly #jobs = new KeptJobs();
   readonly #inputs: TaskInputs = new TaskInputs(this.#inputsPort());
   /** What waits for an answer of the disk. */
   readonly #reads = new Map<number, (bytes: Uint8Array | undefined) => void>();
-  readonly #verifying = new Map<number, (good: boolean) => void>();
+  readonly #checking = new Map<number, (good: boolean) => void>();
   readonly #running = new Map<number, WorkerTask>();
   /** Runs that were killed and have not ended. */
   readonly #dying = new Set<number>();
   readonly #most: number;
+  #isJoined = false;
   #lastRun = 0;
   #lastId = 0;
   #aliveAtMs: Millis = 0;
@@ -72,11 +75,25 @@ export class WorkerCore implements Machine<WorkerInput, WorkerEffect> {
   }
 
   handle(input: WorkerInput | Wake, nowMs: Millis): void {
+    this.#peers.routes.at(nowMs);
+    if (isOfPeers(input)) this.#handlePeer(input);
+    else this.#handleOwn(input);
+    if (this.#tasks.size === 0) this.#peers.routes.rest();
+    this.#tellAlive(nowMs);
+  }
+
+  #handlePeer(input: PeerInput): void {
+    this.#peers.handle(input);
+    if (input.kind === "listening" && this.#isJoined) this.#offer();
+  }
+
+  #handleOwn(input: Exclude<WorkerInput, PeerInput> | Wake): void {
     switch (input.kind) {
       case "wake":
         break;
       case "joined":
-        this.#write({ kind: "mr-offer", code: this.#allowCode, tasks: this.#most });
+        this.#isJoined = true;
+        this.#offer();
         break;
       case "payload": {
         const message = decodeMessage(input.payload);
@@ -98,9 +115,14 @@ export class WorkerCore implements Machine<WorkerInput, WorkerEffect> {
         take(this.#reads, input.id)?.(input.bytes);
         break;
       case "verified":
-        take(this.#verifying, input.id)?.(input.good);
+      case "opened":
+        take(this.#checking, input.id)?.(input.good);
     }
-    this.#tellAlive(nowMs);
+  }
+
+  #offer(): void {
+    const { port } = this.#peers;
+    this.#write({ kind: "mr-offer", code: this.#allowCode, tasks: this.#most, port });
   }
 
   poll(): WorkerEffect | undefined {
@@ -137,6 +159,8 @@ export class WorkerCore implements Machine<WorkerInput, WorkerEffect> {
         this.#accept(message);
         // One of a job without maps has all it needs.
         return this.#runNext();
+      case "mr-peers":
+        return this.#handlePeers(message);
       case "mr-sources":
         return this.#handleSources(message);
       case "stop":
@@ -146,7 +170,7 @@ export class WorkerCore implements Machine<WorkerInput, WorkerEffect> {
       case "mr-asked":
         return this.#handleAsked(message);
       case "mr-piece":
-        return void this.#fetches.handle(message);
+        return this.#peers.routes.piece(message);
     }
   }
 
@@ -165,13 +189,27 @@ export class WorkerCore implements Machine<WorkerInput, WorkerEffect> {
     return task;
   }
 
+  #connected(): Peers {
+    return new Peers({
+      write: (message) => this.#write(message),
+      push: (effect) => this.#effects.push(effect),
+      give: ({ job, item, name, offset, length }, answer) =>
+        this.#read(this.#jobs.findNamed(job, item, name), offset, length, answer),
+    });
+  }
+
   #inputsPort(): InputsPort {
     return {
       jobs: this.#jobs,
-      fetches: this.#fetches,
+      routes: this.#peers.routes,
       newNumber: () => ++this.#lastId,
       put: (file, offset, bytes) => this.#effects.push({ kind: "put", file, offset, bytes }),
       remove: (file) => this.#effects.push({ kind: "remove", file }),
+      open: (share, part, then) => {
+        const id = ++this.#lastId;
+        this.#checking.set(id, then);
+        this.#effects.push({ kind: "open", id, share, part });
+      },
       verify: (part, hash, then) => this.#verify(part, hash, then),
       isLive: (task) => this.#tasks.get(task.number) === task,
       waiting: (uid) =>
@@ -183,8 +221,13 @@ export class WorkerCore implements Machine<WorkerInput, WorkerEffect> {
 
   #verify(part: JobFilePart, hash: string, then: (good: boolean) => void): void {
     const id = ++this.#lastId;
-    this.#verifying.set(id, then);
+    this.#checking.set(id, then);
     this.#effects.push({ kind: "verify", id, part, hash });
+  }
+
+  #handlePeers({ task: number, peers }: MrPeers): void {
+    const task = this.#tasks.get(number);
+    for (const { holder, at } of peers) task?.peers.set(holder, at);
   }
 
   #handleSources({ task: number, first, sources }: MrSources): void {
@@ -235,7 +278,7 @@ export class WorkerCore implements Machine<WorkerInput, WorkerEffect> {
       return this.#write({ kind: "mr-mapped", task: number, parts, note });
     }
     if (end.kind === "reduced" && order.kind === "mr-reduce") {
-      job.outputs.set(order.index, output);
+      job.outputs.set(order.index, { file: output, hash: end.output.hash });
       const note = end.bad > 0 ? clipped(skippedText(end.bad, end.skipped), TROUBLE_BYTES_MAX) : "";
       this.#close(task);
       return this.#write({ kind: "mr-reduced", task: number, output: end.output, note });
@@ -273,11 +316,19 @@ export class WorkerCore implements Machine<WorkerInput, WorkerEffect> {
   // ---- what is kept
 
   #handleAsked({ id, job: uid, item, offset, length }: MrAsked): void {
-    const part = this.#jobs.find(uid, item);
-    const answer = (bytes: Uint8Array | undefined): void => {
+    this.#read(this.#jobs.find(uid, item), offset, length, (bytes) => {
       const found = bytes !== undefined;
       this.#write({ kind: "mr-piece", id, found, bytes: bytes ?? new Uint8Array() });
-    };
+    });
+  }
+
+  /** Reads from a part of a file, if there is such a part. */
+  #read(
+    part: JobFilePart | undefined,
+    offset: number,
+    length: number,
+    answer: (bytes: Uint8Array | undefined) => void,
+  ): void {
     if (part === undefined || offset > part.to - part.from) return answer(undefined);
     const read = ++this.#lastId;
     this.#reads.set(read, answer);
@@ -296,9 +347,10 @@ export class WorkerCore implements Machine<WorkerInput, WorkerEffect> {
   #handleGone(): void {
     for (const task of this.#tasks.values()) this.#close(task);
     invariant(this.#running.size === 0, "no task is left");
-    this.#fetches.clear();
+    this.#isJoined = false;
+    this.#peers.routes.clear();
     this.#reads.clear();
-    this.#verifying.clear();
+    this.#checking.clear();
     this.#jobs.clear();
     this.#effects.push({ kind: "wipe", uid: undefined });
   }

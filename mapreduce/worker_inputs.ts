@@ -4,21 +4,23 @@
  * @module
  */
 import type { EndReason, MrMap } from "../work/mapreduce_messages.ts";
-import { decodeAbout } from "./about.ts";
-import type { Fetches } from "./fetch.ts";
+import { decodeAbout, type SharedSplit } from "./about.ts";
 import { type KeptJob, type KeptJobs, partOf } from "./kept.ts";
 import { ABOUT_BYTES_MAX, CODE_BYTES_MAX, FETCH_TRIES_MAX, FETCHES_MAX } from "./limits.ts";
+import type { RoutedFetch, Routes } from "./routes.ts";
 import type { WorkerTask } from "./worker_task.ts";
-import type { JobFile, JobFilePart } from "./worker_types.ts";
+import type { JobFile, JobFilePart, SharedPart } from "./worker_types.ts";
 
 /** What is needed of the worker's core. */
 export interface InputsPort {
   readonly jobs: KeptJobs;
-  readonly fetches: Fetches;
+  readonly routes: Routes;
   /** A number that no other file has. */
   newNumber(): number;
   put(file: JobFile, offset: number, bytes: Uint8Array): void;
   remove(file: JobFile): void;
+  /** Whether this machine has that part of a shared file. */
+  open(share: string, part: SharedPart, then: (good: boolean) => void): void;
   verify(part: JobFilePart, hash: string, then: (good: boolean) => void): void;
   /** Whether the task is not over. */
   isLive(task: WorkerTask): boolean;
@@ -37,30 +39,55 @@ export class TaskInputs {
     this.#port = port;
   }
 
-  /** Fetches what a map reads. */
+  /** Fetches what a map reads, unless it lies in a directory that is shared. */
   map(task: WorkerTask, order: MrMap): void {
-    const { holder, uid: job, index, bytes } = order;
-    const onFailed = (): void => this.#port.end(task, "died", "its split cannot be had");
+    const { holder, uid: job, index, at, key: name } = order;
     let about = new Uint8Array();
     this.#fetch(task, {
       holder,
       job,
+      at,
+      name,
       item: { kind: "about", index },
       bytes: ABOUT_BYTES_MAX,
       isBound: true,
       onPiece: (_offset, piece) => (about = piece.slice()),
       onDone: () => {
         const split = decodeAbout(about);
-        if (split === undefined) return onFailed();
+        if (split === undefined) return this.#noSplit(task);
         task.name = split.name;
         task.firstLine = split.firstLine;
+        if (order.terms.share !== "") this.#open(task, order, split.shared);
         this.#port.ready();
       },
-      onFailed,
+      onFailed: () => this.#noSplit(task),
     });
+    if (order.terms.share === "") this.#split(task, order);
+  }
+
+  #noSplit(task: WorkerTask): void {
+    this.#port.end(task, "died", "its split cannot be had");
+  }
+
+  /** Reads the split where it lies, if it lies here, too. */
+  #open(task: WorkerTask, order: MrMap, shared: SharedSplit | undefined): void {
+    if (shared === undefined) return this.#split(task, order);
+    const part = { shared, bytes: order.bytes };
+    this.#port.open(order.terms.share, part, (good) => {
+      if (!this.#port.isLive(task)) return;
+      if (!good) return this.#split(task, order);
+      task.shared = part;
+      task.hasInput = true;
+      this.#port.ready();
+    });
+  }
+
+  #split(task: WorkerTask, { holder, uid: job, index, bytes, at, key: name }: MrMap): void {
     this.#fetch(task, {
       holder,
       job,
+      at,
+      name,
       item: { kind: "split", index },
       bytes,
       onPiece: (offset, piece) => this.#port.put(task.split, offset, piece),
@@ -69,23 +96,25 @@ export class TaskInputs {
         task.hasInput = true;
         this.#port.ready();
       },
-      onFailed,
+      onFailed: () => this.#noSplit(task),
     });
   }
 
   /** The first task of a job that needs its code fetches it for all. */
   code({ order }: WorkerTask, job: KeptJob, hash: string): void {
     job.code = "fetching";
-    const { holder, uid } = order;
+    const { holder, uid, at, key: name } = order;
     const file: JobFile = { uid, kind: "code", number: 0 };
     const failed = (text: string): void => {
       job.code = "none";
       for (const task of this.#port.waiting(uid)) this.#port.end(task, "died", text);
     };
     let bytes = 0;
-    this.#port.fetches.start({
+    this.#port.routes.start({
       holder,
       job: uid,
+      at,
+      name,
       item: { kind: "code" },
       bytes: CODE_BYTES_MAX,
       isBound: true,
@@ -144,9 +173,13 @@ export class TaskInputs {
       if (tries > 1) return this.#fetchSource(task, map, tries - 1);
       this.#port.end(task, "missing", `the partition of map ${map} cannot be had`, map, holder);
     };
+    // What came damaged directly is fetched through the server.
+    const at = tries === FETCH_TRIES_MAX ? (task.peers.get(holder) ?? "") : "";
     this.#fetch(task, {
       holder,
       job: uid,
+      at,
+      name: hash,
       item: { kind: "part", index: map, reduce },
       bytes,
       onPiece: (offset, piece) => this.#port.put(file, offset, piece),
@@ -155,7 +188,7 @@ export class TaskInputs {
     });
   }
 
-  #fetch(task: WorkerTask, fetch: Parameters<Fetches["start"]>[0]): void {
-    task.cancels.push(this.#port.fetches.start(fetch));
+  #fetch(task: WorkerTask, fetch: RoutedFetch): void {
+    task.cancels.push(this.#port.routes.start(fetch));
   }
 }

@@ -11,7 +11,16 @@ export type ToWorker =
   | Stop
   | Extract<
       MapReduceMessage,
-      { kind: "mr-map" | "mr-reduce" | "mr-sources" | "mr-forget" | "mr-asked" | "mr-piece" }
+      {
+        kind:
+          | "mr-map"
+          | "mr-reduce"
+          | "mr-peers"
+          | "mr-sources"
+          | "mr-forget"
+          | "mr-asked"
+          | "mr-piece";
+      }
     >;
 
 /** Whether the message is one of these; `knows` says whether a task is known by its number. */
@@ -22,6 +31,7 @@ export function isToWorker(
   switch (message.kind) {
     case "mr-map":
     case "mr-reduce":
+    case "mr-peers":
     case "mr-sources":
     case "mr-forget":
     case "mr-asked":

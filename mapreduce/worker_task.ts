@@ -4,7 +4,7 @@
  * @module
  */
 import type { JobTerms, MrMap, MrReduce, WireSource } from "../work/mapreduce_messages.ts";
-import type { JobFile, JobFilePart, RunOrder } from "./worker_types.ts";
+import type { JobFile, JobFilePart, RunOrder, SharedPart } from "./worker_types.ts";
 
 /** Where a partition that was fetched, or is this worker's own, lies. */
 export interface Fetched {
@@ -26,8 +26,12 @@ export class WorkerTask {
   name: string | undefined;
   firstLine = 0;
   hasInput = false;
+  /** Where its split lies, if it need not be fetched. */
+  shared: SharedPart | undefined;
   // ---- of a reduce
   readonly sources: WireSource[] = [];
+  /** Where their holders can be asked directly. */
+  readonly peers: Map<number, string> = new Map();
   readonly parts: JobFilePart[] = [];
   /** How many of these are there. */
   fetched = 0;
@@ -74,9 +78,9 @@ export class WorkerTask {
     const { uid, terms, output } = this;
     const common = { uid, terms, code, output };
     if (this.order.kind === "mr-reduce") {
-      return { kind: "reduce", ...common, inputs: this.parts };
+      return { kind: "reduce", ...common, index: this.order.index, inputs: this.parts };
     }
-    const input = { file: this.split, from: 0, to: this.order.bytes };
+    const input = this.shared ?? { file: this.split, from: 0, to: this.order.bytes };
     return { kind: "map", ...common, name: this.name!, firstLine: this.firstLine, input };
   }
 }

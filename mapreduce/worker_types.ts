@@ -5,6 +5,8 @@
  * @module
  */
 import type { JobTerms } from "../work/mapreduce_messages.ts";
+import type { SharedSplit } from "./about.ts";
+import type { PeerEffect, PeerInput } from "./peer_types.ts";
 import type { TaskEnd } from "./task_end.ts";
 
 /** A file of a job. */
@@ -22,6 +24,12 @@ export interface JobFilePart {
   readonly to: number;
 }
 
+/** A part of a file in the shared directory; it was looked at, and is what it was. */
+export interface SharedPart {
+  readonly shared: SharedSplit;
+  readonly bytes: number;
+}
+
 /** A task, ready to run. */
 export type RunOrder = {
   readonly uid: number;
@@ -34,17 +42,20 @@ export type RunOrder = {
       /** The input as the user named it. */
       readonly name: string;
       readonly firstLine: number;
-      readonly input: JobFilePart;
+      /** Its file, or where it lies in the shared directory. */
+      readonly input: JobFilePart | SharedPart;
       readonly output: JobFile;
     }
   | {
       readonly kind: "reduce";
+      readonly index: number;
       readonly inputs: readonly JobFilePart[];
       readonly output: JobFile;
     }
 );
 
 export type WorkerInput =
+  | PeerInput
   /** The server knows this miner. */
   | { readonly kind: "joined" }
   | { readonly kind: "payload"; readonly payload: Uint8Array }
@@ -55,9 +66,19 @@ export type WorkerInput =
   /** Answers `read`; undefined: it cannot be read. */
   | { readonly kind: "read"; readonly id: number; readonly bytes: Uint8Array | undefined }
   /** Answers `verify`. */
-  | { readonly kind: "verified"; readonly id: number; readonly good: boolean };
+  | { readonly kind: "verified"; readonly id: number; readonly good: boolean }
+  /** Answers `open`. */
+  | { readonly kind: "opened"; readonly id: number; readonly good: boolean };
 
 export type WorkerEffect =
+  | PeerEffect
+  /** Whether this machine has that part of a file in the directory of that name. */
+  | {
+      readonly kind: "open";
+      readonly id: number;
+      readonly share: string;
+      readonly part: SharedPart;
+    }
   | { readonly kind: "write"; readonly payload: Uint8Array }
   /** Puts bytes into a file, which is made if need be. */
   | {

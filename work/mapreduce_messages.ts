@@ -18,6 +18,12 @@ export const PIECE_BYTES_MAX = 65_536;
 export const SPLITS_ROWS_MAX = 8_000;
 export const SOURCES_ROWS_MAX = 1_400;
 export const PARTS_ROWS_MAX = 1_000;
+export const PEERS_ROWS_MAX = 500;
+/** Longest address of a peer, and longest path in a shared directory, in bytes of UTF-8. */
+export const ADDRESS_BYTES_MAX = 100;
+export const SHARED_PATH_BYTES_MAX = 4_096;
+/** Bytes of what names a shared directory. */
+export const SHARE_BYTES = 32;
 
 /** What a task needs to know of its job. */
 export interface JobTerms {
@@ -31,6 +37,27 @@ export interface JobTerms {
   readonly sortMib: number;
   readonly timeoutMs: number;
   readonly memoryMib: number;
+  /** Which directory client and workers share, in hexadecimal digits; empty: none. */
+  readonly share: string;
+  /** Where in it the outputs go, as a path from there; empty: to the client. */
+  readonly out: string;
+}
+
+/** Where a peer can be asked for data without the server in between. */
+export interface PeerAt {
+  /** `HOST:PORT`; empty: it cannot. */
+  readonly at: string;
+}
+
+/** What a client gives to those who ask it directly. */
+export interface ClientAt extends PeerAt {
+  /** What they must know: 32 bytes in hexadecimal digits, or empty. */
+  readonly key: string;
+}
+
+/** A holder of partitions, and where it can be asked. */
+export interface WirePeer extends PeerAt {
+  readonly holder: number;
 }
 
 /** A partition or an output: its size in bytes, and its SHA-256 in hexadecimal digits. */
@@ -61,6 +88,9 @@ export interface MrSubmit {
   readonly job: number;
   readonly terms: JobTerms;
   readonly maps: number;
+  /** The port on which it can be asked for splits directly, by who knows the key; 0: none. */
+  readonly port: number;
+  readonly key: string;
 }
 
 /** The sizes of some splits, in bytes, from number `first` on. */
@@ -92,7 +122,7 @@ export interface MrStatus {
 }
 
 /** An output can be fetched. */
-export interface MrOutput {
+export interface MrOutput extends PeerAt {
   readonly kind: "mr-output";
   readonly job: number;
   readonly reduce: number;
@@ -126,6 +156,8 @@ export interface MrOffer {
   readonly kind: "mr-offer";
   readonly code: boolean;
   readonly tasks: number;
+  /** The port on which it can be asked for what it made; 0: none. */
+  readonly port: number;
 }
 
 /** It works on the task, once a second at least. */
@@ -171,7 +203,7 @@ export interface MrEnded {
 
 // ---- server -> worker
 
-export interface MrMap {
+export interface MrMap extends ClientAt {
   readonly kind: "mr-map";
   readonly task: number;
   readonly uid: number;
@@ -184,7 +216,7 @@ export interface MrMap {
 }
 
 /** A reduce; its sources follow, all `maps` of them. */
-export interface MrReduce {
+export interface MrReduce extends ClientAt {
   readonly kind: "mr-reduce";
   readonly task: number;
   readonly uid: number;
@@ -193,6 +225,13 @@ export interface MrReduce {
   readonly maps: number;
   /** Who has the code. */
   readonly holder: number;
+}
+
+/** Where holders of a reduce's partitions can be asked; those left out: through the server. */
+export interface MrPeers {
+  readonly kind: "mr-peers";
+  readonly task: number;
+  readonly peers: readonly WirePeer[];
 }
 
 export interface MrSources {
@@ -206,6 +245,22 @@ export interface MrSources {
 export interface MrForget {
   readonly kind: "mr-forget";
   readonly uid: number;
+}
+
+// ---- data, from peer to peer
+
+/**
+ * Asks a peer directly; {@link MrPiece} answers. `name` is what only those know whom the server
+ * told: the SHA-256 of what is asked for, or the client's key.
+ */
+export interface MrWant {
+  readonly kind: "mr-want";
+  readonly id: number;
+  readonly name: string;
+  readonly job: number;
+  readonly item: Item;
+  readonly offset: number;
+  readonly length: number;
 }
 
 // ---- data, relayed by the server
@@ -255,8 +310,10 @@ export type MapReduceMessage =
   | MrEnded
   | MrMap
   | MrReduce
+  | MrPeers
   | MrSources
   | MrForget
+  | MrWant
   | MrGet
   | MrAsked
   | MrPiece;

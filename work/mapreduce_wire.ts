@@ -7,17 +7,22 @@
 import type { FieldReader, FieldWriter } from "../base/fields.ts";
 import type { Form } from "./form.ts";
 import {
+  ADDRESS_BYTES_MAX,
   APPLICATION_BYTES_MAX,
   type EndReason,
   type Item,
   type JobTerms,
   type MapReduceMessage,
   PARTS_ROWS_MAX,
+  PEERS_ROWS_MAX,
   PIECE_BYTES_MAX,
+  SHARE_BYTES,
+  SHARED_PATH_BYTES_MAX,
   SOURCES_ROWS_MAX,
   SPLITS_ROWS_MAX,
   TROUBLE_BYTES_MAX,
   type WirePart,
+  type WirePeer,
   type WireSource,
 } from "./mapreduce_messages.ts";
 
@@ -85,6 +90,14 @@ const SOURCE: Codec<WireSource> = {
   write: (f, value) => writeSources(f, [value]),
   read: (f) => only(f, readSources(f), NO_SOURCE),
 };
+const PORT: Codec<number> = { write: COUNT.write, read: (f) => f.count(0xffff) };
+const AT: Codec<string> = { write: TEXT.write, read: (f) => f.text(ADDRESS_BYTES_MAX) };
+/** 32 bytes, or none, as hexadecimal digits. */
+const KEY: Codec<string> = {
+  write: (f, value) => f.bytes(Uint8Array.fromHex(value)),
+  read: readKey,
+};
+const PEERS: Codec<readonly WirePeer[]> = { write: writePeers, read: readPeers };
 const WHY: Codec<EndReason> = {
   write: (f, value) => f.count(REASONS.indexOf(value)),
   read: (f) => REASONS[f.count(REASONS.length - 1)]!,
@@ -94,7 +107,13 @@ const WHY: Codec<EndReason> = {
 export const MAPREDUCE_FORMS: {
   readonly [K in MapReduceMessage["kind"]]: Form<MessageOf<K>>;
 } = {
-  "mr-submit": form("mr-submit", 32, { job: COUNT, terms: TERMS, maps: COUNT }),
+  "mr-submit": form("mr-submit", 32, {
+    job: COUNT,
+    terms: TERMS,
+    maps: COUNT,
+    port: PORT,
+    key: KEY,
+  }),
   "mr-splits": form("mr-splits", 33, { job: COUNT, first: COUNT, sizes: SIZES }),
   "mr-final": form("mr-final", 34, { job: COUNT, reduce: COUNT, good: FLAG }),
   "mr-status": form("mr-status", 35, {
@@ -105,11 +124,16 @@ export const MAPREDUCE_FORMS: {
     failures: COUNT,
     workers: COUNT,
   }),
-  "mr-output": form("mr-output", 36, { job: COUNT, reduce: COUNT, source: SOURCE }),
+  "mr-output": form("mr-output", 36, {
+    job: COUNT,
+    reduce: COUNT,
+    source: SOURCE,
+    at: AT,
+  }),
   "mr-done": form("mr-done", 37, { job: COUNT }),
   "mr-failed": form("mr-failed", 38, { job: COUNT, reason: TEXT }),
   "mr-note": form("mr-note", 39, { job: COUNT, text: TEXT }),
-  "mr-offer": form("mr-offer", 40, { code: FLAG, tasks: COUNT }),
+  "mr-offer": form("mr-offer", 40, { code: FLAG, tasks: COUNT, port: PORT }),
   "mr-progress": form("mr-progress", 41, { task: COUNT, bytes: SIZE, runs: FLAG }),
   "mr-mapped": form("mr-mapped", 42, { task: COUNT, parts: PARTS, note: TEXT }),
   "mr-reduced": form("mr-reduced", 43, { task: COUNT, output: PART, note: TEXT }),
@@ -127,6 +151,8 @@ export const MAPREDUCE_FORMS: {
     index: COUNT,
     bytes: SIZE,
     holder: COUNT,
+    at: AT,
+    key: KEY,
   }),
   "mr-reduce": form("mr-reduce", 46, {
     task: COUNT,
@@ -135,6 +161,8 @@ export const MAPREDUCE_FORMS: {
     index: COUNT,
     maps: COUNT,
     holder: COUNT,
+    at: AT,
+    key: KEY,
   }),
   "mr-sources": form("mr-sources", 47, { task: COUNT, first: COUNT, sources: SOURCES }),
   "mr-forget": form("mr-forget", 48, { uid: COUNT }),
@@ -154,6 +182,15 @@ export const MAPREDUCE_FORMS: {
     length: LENGTH,
   }),
   "mr-piece": form("mr-piece", 51, { id: COUNT, found: FLAG, bytes: BYTES }),
+  "mr-peers": form("mr-peers", 52, { task: COUNT, peers: PEERS }),
+  "mr-want": form("mr-want", 53, {
+    id: COUNT,
+    name: KEY,
+    job: COUNT,
+    item: ITEM,
+    offset: SIZE,
+    length: LENGTH,
+  }),
 };
 
 /** A size that a double holds. */
@@ -174,6 +211,8 @@ function writeTerms(f: FieldWriter, terms: JobTerms): FieldWriter {
   return f.array((inner) => {
     inner.text(terms.application).count(terms.reducers).flag(terms.skipBad).flag(terms.asRecords);
     inner.count(terms.sortMib).count(terms.timeoutMs).count(terms.memoryMib);
+    KEY.write(inner, terms.share);
+    inner.text(terms.out);
   });
 }
 
@@ -186,7 +225,31 @@ function readTerms(f: FieldReader): JobTerms {
     sortMib: inner.count(),
     timeoutMs: inner.count(),
     memoryMib: inner.count(),
+    share: readKey(inner),
+    out: inner.text(SHARED_PATH_BYTES_MAX),
   }));
+}
+
+function readKey(f: FieldReader): string {
+  const bytes = bytesOf(f, SHARE_BYTES);
+  if (bytes.length !== 0 && bytes.length !== SHARE_BYTES) f.reject();
+  return bytes.toHex();
+}
+
+function writePeers(f: FieldWriter, peers: readonly WirePeer[]): FieldWriter {
+  return f.array((inner) => {
+    for (const { holder, at } of peers) inner.count(holder).text(at);
+  });
+}
+
+function readPeers(f: FieldReader): WirePeer[] {
+  return f.array((inner) => {
+    const peers: WirePeer[] = [];
+    while (inner.hasMore && peers.length < PEERS_ROWS_MAX) {
+      peers.push({ holder: inner.count(), at: AT.read(inner) });
+    }
+    return peers;
+  });
 }
 
 const ITEMS = ["about", "split", "code", "part", "output"] as const;

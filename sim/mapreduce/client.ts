@@ -9,12 +9,16 @@ import { Computer } from "../engine/computer.ts";
 import type { Loop } from "../engine/loop.ts";
 import { Process } from "../engine/process.ts";
 import { splitName } from "./answer.ts";
+import type { PeerInput } from "../../mapreduce/peer_types.ts";
 import type { Link } from "./link.ts";
+import type { PeerNet } from "./peer_net.ts";
 import type { ClientPlan } from "./plan.ts";
 
 /** How a client's job came to its end. */
 export type JobEnd = "done" | { readonly failed: string };
 
+/** What the shared directory is called. */
+const SHARE = "5a".repeat(32);
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
@@ -27,12 +31,14 @@ export class ClientMachine {
   /** Called when it says that its job is done. */
   onDone: () => void = () => {};
   readonly #process: Process<ClientInput, ClientEffect>;
+  readonly #net: PeerNet;
   readonly #splits: readonly Uint8Array[];
   readonly #outputs = new Map<number, Uint8Array>();
   #link: Link | undefined;
 
-  constructor(plan: ClientPlan, loop: Loop) {
+  constructor(plan: ClientPlan, loop: Loop, net: PeerNet) {
     this.plan = plan;
+    this.#net = net;
     this.#splits = plan.splits.map((text) => encoder.encode(text));
     const { application, reducers } = plan;
     const core = new ClientCore({
@@ -44,9 +50,15 @@ export class ClientMachine {
         sortMib: 1,
         timeoutMs: 600_000,
         memoryMib: 100,
+        share: plan.isShared ? SHARE : "",
+        out: "",
       },
+      key: plan.port === 0 ? "" : sha256(encoder.encode(plan.name)).toHex(),
       splits: this.#splits.map((bytes, i) => {
-        return { name: splitName(plan.name, i), firstLine: 1, bytes: bytes.length };
+        const about = { name: splitName(plan.name, i), firstLine: 1, bytes: bytes.length };
+        if (!plan.isShared) return about;
+        const shared = { path: `${plan.name}/${i}`, from: 0, fileBytes: bytes.length };
+        return { ...about, shared: { ...shared, modifiedMs: 0 } };
       }),
     });
     this.#process = new Process({
@@ -68,6 +80,7 @@ export class ClientMachine {
 
   connect(link: Link): void {
     this.#link = link;
+    this.#process.tell({ kind: "listening", port: this.plan.port });
     this.#process.tell({ kind: "connected" });
   }
 
@@ -79,16 +92,34 @@ export class ClientMachine {
     this.#process.tell({ kind: "gone", reason: "the connection was lost" });
   }
 
+  /** Something from peer to peer. */
+  peer(input: PeerInput): void {
+    this.#process.tell(input);
+  }
+
+  /** The bytes of a split. */
+  split(index: number): Uint8Array {
+    return this.#splits[index]!;
+  }
+
   /** Gives up, or is gone without a word. */
   leave(): void {
     if (this.end !== undefined) return;
     if (this.plan.cancels) this.#process.tell({ kind: "cancel" });
     else this.#link?.cut(0);
+    this.#net.crash(this);
     this.#process.crash();
   }
 
   #do(effect: ClientEffect): void {
     switch (effect.kind) {
+      case "dial":
+      case "peer-write":
+      case "hang-up":
+      case "answer":
+        return this.#net.carryOut(this, effect);
+      case "adopt":
+        return this.#process.tell({ kind: "absent", reduce: effect.reduce });
       case "write":
         return this.#link?.write(0, effect.payload);
       case "read": {
@@ -115,9 +146,11 @@ export class ClientMachine {
       case "done":
         this.end = "done";
         this.onDone();
+        this.#net.crash(this);
         return this.#link?.close(0);
       case "failed":
         this.end = { failed: effect.reason };
+        this.#net.crash(this);
         return this.#link?.close(0);
       case "status":
       case "note":

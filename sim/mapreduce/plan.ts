@@ -30,6 +30,10 @@ export interface WorkerPlan {
   /** How often a map's output is damaged on its disk. */
   readonly damageShare: number;
   readonly mishaps: readonly WorkerMishap[];
+  /** Where others can ask it; 0: nowhere. */
+  readonly port: number;
+  /** Whether it can see the shared directory. */
+  readonly isShared: boolean;
 }
 
 export interface ClientPlan {
@@ -42,6 +46,10 @@ export interface ClientPlan {
   /** When it crashes, or cancels. */
   readonly leavesMs: Millis | undefined;
   readonly cancels: boolean;
+  /** Where workers can ask it; 0: nowhere. */
+  readonly port: number;
+  /** Whether its splits lie in the shared directory. */
+  readonly isShared: boolean;
 }
 
 export interface MapReducePlan {
@@ -57,8 +65,13 @@ export interface MapReducePlan {
   readonly healMs: Millis;
   /** Nothing fails at all: then each task runs once. */
   readonly isCalm: boolean;
+  /** How often a peer cannot reach another, and how often a connection of two ends early. */
+  readonly unreachableShare: number;
+  readonly breakShare: number;
 }
 
+/** All peers take connections on the same port, each on an address of its own. */
+const PORT = 7000;
 const WORDS = ["a", "b", "ab", "tag", "öl", "дом", "漢", "x'y", "re-do", "zz\\top", "𐐀"];
 
 function drawText(dice: Dice): string {
@@ -89,6 +102,8 @@ function drawWorker(dice: Dice, name: string, healMs: Millis, isCalm: boolean): 
     throwShare: share(0.03),
     damageShare: share(0.5),
     mishaps,
+    port: dice.chance(0.7) ? PORT : 0,
+    isShared: dice.chance(0.5),
   };
 }
 
@@ -111,6 +126,8 @@ export function drawMapReducePlan(seed: number): MapReducePlan {
       splits: Array.from({ length: dice.integer(0, 9, `splits${i}`) }, () => drawText(dice)),
       leavesMs: leaves ? dice.real(0, healMs) : undefined,
       cancels: dice.chance(0.5),
+      port: dice.chance(0.7) ? PORT : 0,
+      isShared: dice.chance(0.3),
     };
   });
   const delayMs = [least, least * dice.real(1, 4)] as const;
@@ -123,5 +140,7 @@ export function drawMapReducePlan(seed: number): MapReducePlan {
     clients,
     healMs,
     isCalm,
+    unreachableShare: dice.sometimes(0.5, 0, 0.6),
+    breakShare: dice.sometimes(0.5, 0, 0.05),
   };
 }

@@ -20,6 +20,7 @@ import { Process } from "../engine/process.ts";
 import { demand, type TraceLine, tracer, type Transcript } from "../engine/trace.ts";
 import { ClientMachine } from "./client.ts";
 import { type End, Link } from "./link.ts";
+import { PeerNet } from "./peer_net.ts";
 import { Oracle } from "./oracle.ts";
 import {
   type ClientPlan,
@@ -51,6 +52,7 @@ class MapReduceRun implements Run {
   readonly #random: Random;
   readonly #trace: TraceLine | undefined;
   readonly #oracle: Oracle;
+  readonly #net: PeerNet;
   readonly #plant: MapReducePlant | undefined;
   readonly #server: Process<ServerInput, ServerEffect>;
   readonly #core: ServerCore;
@@ -69,7 +71,9 @@ class MapReduceRun implements Run {
     this.#random = seededRandom(seed, Stream.network);
     this.#trace = tracer(this.#loop, transcript);
     this.#oracle = new Oracle(this.#loop);
+    this.#net = new PeerNet(this.#loop, this.#random, this.plan);
     this.#core = new ServerCore({
+      addressOf: PeerNet.addressOf,
       kinds: [(fleet, port) => (this.#coordinator = new Coordinator(fleet, port))],
     });
     this.#server = new Process({
@@ -129,7 +133,7 @@ class MapReduceRun implements Run {
     const done = this.#clients.filter(({ end }) => end === "done").length;
     const failed = this.#clients.filter(({ end }) => typeof end === "object").length;
     const { assigned, again } = this.#oracle;
-    return { done, failed, assigned, again, lost: this.#lost };
+    return { done, failed, assigned, again, lost: this.#lost, direct: this.#net.messages };
   }
 
   #runUntil(untilMs: Millis): void {
@@ -223,11 +227,20 @@ class MapReduceRun implements Run {
       trace: this.#trace,
       plant: this.#plant,
       isHealed: () => this.#isHealed,
+      net: this.#net,
+      shared: (path) => this.#shared(path),
     });
     this.#workers.set(plan.name, worker);
     const { connId, link } = this.#connect(worker);
+    this.#net.add(connId, worker);
     this.#trace?.(() => `${plan.name} is connection ${connId}`);
     worker.connect(link);
+  }
+
+  /** A split in the shared directory. */
+  #shared(path: string): Uint8Array | undefined {
+    const [name, index] = path.split("/");
+    return this.#clients.find(({ plan }) => plan.name === name)?.split(Number(index));
   }
 
   #befall(plan: WorkerPlan, { kind, forMs }: WorkerMishap): void {
@@ -241,9 +254,10 @@ class MapReduceRun implements Run {
   }
 
   #startClient(plan: ClientPlan): void {
-    const client = new ClientMachine(plan, this.#loop);
+    const client = new ClientMachine(plan, this.#loop, this.#net);
     this.#clients.push(client);
     const { connId, link } = this.#connect(client);
+    this.#net.add(connId, client);
     client.connection = connId;
     this.#oracle.client(connId, plan);
     client.onDone = () => this.#oracle.done(client);

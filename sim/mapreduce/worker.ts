@@ -12,6 +12,7 @@ import type {
   JobFile,
   JobFilePart,
   RunOrder,
+  SharedPart,
   WorkerEffect,
   WorkerInput,
 } from "../../mapreduce/worker_types.ts";
@@ -21,6 +22,8 @@ import type { Loop } from "../engine/loop.ts";
 import { Process } from "../engine/process.ts";
 import { demand, type TraceLine } from "../engine/trace.ts";
 import type { Link } from "./link.ts";
+import type { PeerInput } from "../../mapreduce/peer_types.ts";
+import type { PeerNet } from "./peer_net.ts";
 import type { Oracle } from "./oracle.ts";
 import type { WorkerPlan } from "./plan.ts";
 import type { MapReducePlant } from "./plants.ts";
@@ -33,6 +36,9 @@ export interface WorkerWorld {
   readonly oracle: Oracle;
   readonly trace: TraceLine | undefined;
   readonly plant: MapReducePlant | undefined;
+  readonly net: PeerNet;
+  /** A split in the shared directory. */
+  shared(path: string): Uint8Array | undefined;
   /** Whether faults may still happen. */
   isHealed(): boolean;
 }
@@ -90,11 +96,17 @@ export class WorkerMachine {
       name: this.plan.name,
     } as const;
     link.write(0, encodeMessage(join));
+    this.#process.tell({ kind: "listening", port: this.plan.port });
     this.#process.tell({ kind: "joined" });
   }
 
   payload(payload: Uint8Array): void {
     this.#process.whenAwake(() => this.#process.tell({ kind: "payload", payload }));
+  }
+
+  /** Something from peer to peer. */
+  peer(input: PeerInput): void {
+    this.#process.whenAwake(() => this.#process.tell(input));
   }
 
   gone(): void {
@@ -104,6 +116,7 @@ export class WorkerMachine {
 
   crash(): void {
     this.computer.crash();
+    this.#world.net.crash(this);
     this.#link?.cut(0);
     this.#link = undefined;
     this.#files.clear();
@@ -112,6 +125,16 @@ export class WorkerMachine {
   #do(effect: WorkerEffect): void {
     const { plant } = this.#world;
     switch (effect.kind) {
+      case "dial":
+      case "peer-write":
+      case "hang-up":
+      case "answer":
+        return this.#world.net.carryOut(this, effect);
+      case "open": {
+        const { id, part } = effect;
+        const file = this.plan.isShared ? this.#world.shared(part.shared.path) : undefined;
+        return this.#process.tell({ kind: "opened", id, good: file?.length === part.bytes });
+      }
       case "write":
         return this.#link?.write(0, effect.payload);
       case "put":
@@ -155,7 +178,9 @@ export class WorkerMachine {
     this.#files.set(name, larger);
   }
 
-  #bytesOf({ file, from, to }: JobFilePart): Uint8Array | undefined {
+  #bytesOf(part: JobFilePart | SharedPart): Uint8Array | undefined {
+    if ("shared" in part) return this.#world.shared(part.shared.path);
+    const { file, from, to } = part;
     if (from === to) return new Uint8Array();
     const bytes = this.#files.get(fileName(file))?.subarray(from, to);
     return bytes?.length === to - from ? bytes : undefined;
@@ -179,7 +204,9 @@ export class WorkerMachine {
     const { speed, slowShare, deathShare, throwShare, name } = this.plan;
     trace?.(() => `${name} runs ${order.kind} ${run} of job ${order.uid}`);
     const inputs = order.kind === "map" ? [order.input] : order.inputs;
-    const bytes = inputs.reduce((sum, { from, to }) => sum + to - from, 0);
+    const bytes = inputs.reduce((sum, input) => {
+      return sum + ("shared" in input ? input.bytes : input.to - input.from);
+    }, 0);
     let lastsMs = RUN_MS + bytes / speed;
     if (isFaulty && chance(random, slowShare)) lastsMs = SLOW_MS + lastsMs * SLOW_FACTOR;
     const fails = isFaulty ? unitReal(random) : 1;

@@ -16,6 +16,8 @@ const TERMS: JobTerms = {
   sortMib: 64,
   timeoutMs: 1000,
   memoryMib: 512,
+  share: "",
+  out: "",
 };
 const PART = { bytes: 10, hash: "00".repeat(32) };
 const NOTHING = new Uint8Array();
@@ -64,11 +66,18 @@ class Desk {
 
   worker(connId: number, code = false): void {
     this.say(connId, { kind: "join", threads: 1, rate: 0, label: "x", name: "" });
-    this.say(connId, { kind: "mr-offer", code, tasks: 1 });
+    this.say(connId, { kind: "mr-offer", code, tasks: 1, port: 0 });
   }
 
   submit(connId: number, terms: Partial<JobTerms> = {}, maps = 1): void {
-    this.say(connId, { kind: "mr-submit", job: 1, terms: { ...TERMS, ...terms }, maps });
+    this.say(connId, {
+      kind: "mr-submit",
+      job: 1,
+      terms: { ...TERMS, ...terms },
+      maps,
+      port: 0,
+      key: "",
+    });
     if (maps === 0) return;
     const sizes = Array.from({ length: maps }, () => 10);
     this.say(connId, { kind: "mr-splits", job: 1, first: 0, sizes });
@@ -107,21 +116,28 @@ describe("jobs", () => {
       [{ sortMib: 0 }, /the memory for sorting must be/],
       [{ timeoutMs: 0 }, /the limit of a task must be/],
     ] as const) {
-      desk.say(7, { kind: "mr-submit", job: 1, terms: { ...TERMS, ...terms }, maps: 1 });
+      desk.say(7, {
+        kind: "mr-submit",
+        job: 1,
+        terms: { ...TERMS, ...terms },
+        maps: 1,
+        port: 0,
+        key: "",
+      });
       assertMatch(desk.last(7, "refused").reason, why);
     }
-    desk.say(7, { kind: "mr-submit", job: 1, terms: TERMS, maps: 1_000_000 });
+    desk.say(7, { kind: "mr-submit", job: 1, terms: TERMS, maps: 1_000_000, port: 0, key: "" });
     assertMatch(desk.last(7, "refused").reason, /at most 100000 splits/);
     assert(REDUCERS_MAX === 1000);
     desk.submit(7);
-    desk.say(7, { kind: "mr-submit", job: 2, terms: TERMS, maps: 1 });
+    desk.say(7, { kind: "mr-submit", job: 2, terms: TERMS, maps: 1, port: 0, key: "" });
     assertMatch(desk.last(7, "refused").reason, /one map-reduce job at a time/);
   });
 
   test("splits out of order, of nobody or too many change nothing", () => {
     const desk = new Desk();
     desk.say(7, { kind: "mr-splits", job: 1, first: 0, sizes: [1] });
-    desk.say(7, { kind: "mr-submit", job: 1, terms: TERMS, maps: 2 });
+    desk.say(7, { kind: "mr-submit", job: 1, terms: TERMS, maps: 2, port: 0, key: "" });
     desk.say(7, { kind: "mr-splits", job: 1, first: 1, sizes: [1] });
     desk.say(7, { kind: "mr-splits", job: 1, first: 0, sizes: [1, 1, 1] });
     desk.say(7, { kind: "mr-splits", job: 1, first: 0, sizes: [] });
@@ -206,7 +222,7 @@ describe("workers", () => {
     desk.worker(1);
     desk.submit(7);
     desk.say(1, { kind: "mr-final", job: 1, reduce: 0, good: true });
-    desk.say(7, { kind: "mr-offer", code: true, tasks: 1 });
+    desk.say(7, { kind: "mr-offer", code: true, tasks: 1, port: 0 });
     desk.say(7, { kind: "mr-final", job: 1, reduce: 99, good: true });
     desk.say(9, { kind: "mr-done", job: 1 });
     assertEquals(desk.rejected, {

@@ -46,7 +46,7 @@ class World {
   }
 
   job(sizes: readonly number[], capable: readonly number[] = [1, 2]): MapReduceJob {
-    const origin = { connId: 9, number: 1, uid: 1, terms: TERMS };
+    const origin = { connId: 9, number: 1, uid: 1, terms: TERMS, key: "" };
     const base = { account: new Account(), seq: this.fleet.takeSeq(), nowMs: 0 };
     const job = new MapReduceJob(origin, sizes, base, () => capable);
     this.fleet.addJob(job, 0);

@@ -13,6 +13,9 @@ const text = fc.string({ unit: "grapheme", maxLength: 40 });
 const hash = fc.uint8Array({ minLength: 32, maxLength: 32 }).map((bytes) => bytes.toHex());
 const part = fc.record({ bytes: size, hash });
 const source = fc.record({ holder: count, bytes: size, hash });
+const key = fc.oneof(hash, fc.constant(""));
+const at = fc.string({ unit: "grapheme-ascii", maxLength: 100 });
+const port = fc.nat(0xffff);
 const terms: fc.Arbitrary<JobTerms> = fc.record({
   application: text,
   reducers: fc.nat(1000),
@@ -21,12 +24,16 @@ const terms: fc.Arbitrary<JobTerms> = fc.record({
   sortMib: count,
   timeoutMs: count,
   memoryMib: count,
+  share: key,
+  out: text,
 });
 const item: fc.Arbitrary<Item> = fc.oneof(
   fc.record({ kind: fc.constantFrom("about", "split", "output"), index: count }),
   fc.constant({ kind: "code" as const }),
   fc.record({ kind: fc.constant("part" as const), index: count, reduce: count }),
 );
+
+const shared = fc.record({ path: text, from: size, fileBytes: size, modifiedMs: size });
 
 function kind<K extends MapReduceMessage["kind"]>(
   name: K,
@@ -41,7 +48,7 @@ function kind<K extends MapReduceMessage["kind"]>(
 const flag = fc.boolean();
 const sources = fc.array(source, { maxLength: 40 });
 const message = fc.oneof(
-  kind("mr-submit", { job: count, terms, maps: count }),
+  kind("mr-submit", { job: count, terms, maps: count, port, key }),
   kind("mr-splits", { job: count, first: count, sizes: fc.array(size, { maxLength: 40 }) }),
   kind("mr-final", { job: count, reduce: count, good: flag }),
   kind("mr-status", {
@@ -52,11 +59,11 @@ const message = fc.oneof(
     failures: count,
     workers: count,
   }),
-  kind("mr-output", { job: count, reduce: count, source }),
+  kind("mr-output", { job: count, reduce: count, source, at }),
   kind("mr-done", { job: count }),
   kind("mr-failed", { job: count, reason: text }),
   kind("mr-note", { job: count, text }),
-  kind("mr-offer", { code: flag, tasks: count }),
+  kind("mr-offer", { code: flag, tasks: count, port }),
   kind("mr-progress", { task: count, bytes: size, runs: flag }),
   kind("mr-mapped", { task: count, parts: fc.array(part, { maxLength: 40 }), note: text }),
   kind("mr-reduced", { task: count, output: part, note: text }),
@@ -67,8 +74,26 @@ const message = fc.oneof(
     map: count,
     holder: count,
   }),
-  kind("mr-map", { task: count, uid: count, terms, index: count, bytes: size, holder: count }),
-  kind("mr-reduce", { task: count, uid: count, terms, index: count, maps: count, holder: count }),
+  kind("mr-map", {
+    task: count,
+    uid: count,
+    terms,
+    index: count,
+    bytes: size,
+    holder: count,
+    at,
+    key,
+  }),
+  kind("mr-reduce", {
+    task: count,
+    uid: count,
+    terms,
+    index: count,
+    maps: count,
+    holder: count,
+    at,
+    key,
+  }),
   kind("mr-sources", { task: count, first: count, sources }),
   kind("mr-forget", { uid: count }),
   kind("mr-get", {
@@ -80,6 +105,18 @@ const message = fc.oneof(
     length: fc.nat(65536),
   }),
   kind("mr-asked", { id: count, job: count, item, offset: size, length: fc.nat(65536) }),
+  kind("mr-peers", {
+    task: count,
+    peers: fc.array(fc.record({ holder: count, at }), { maxLength: 40 }),
+  }),
+  kind("mr-want", {
+    id: count,
+    name: key,
+    job: count,
+    item,
+    offset: size,
+    length: fc.nat(65536),
+  }),
   kind("mr-piece", { id: count, found: flag, bytes: fc.uint8Array({ maxLength: 300 }) }),
 );
 
@@ -108,7 +145,9 @@ describe("map-reduce messages", () => {
   test("the largest fit into what a server takes", () => {
     const full = { holder: 2 ** 32 - 1, bytes: Number.MAX_SAFE_INTEGER, hash: "f".repeat(64) };
     const rows = (n: number): (typeof full)[] => Array.from({ length: n }, () => full);
+    const peer = { holder: 2 ** 32 - 1, at: "h".repeat(100) };
     const largest: MapReduceMessage[] = [
+      { kind: "mr-peers", task: 2 ** 32 - 1, peers: Array.from({ length: 500 }, () => peer) },
       { kind: "mr-piece", id: 2 ** 32 - 1, found: true, bytes: new Uint8Array(65536) },
       { kind: "mr-sources", task: 2 ** 32 - 1, first: 2 ** 32 - 1, sources: rows(1400) },
       { kind: "mr-mapped", task: 2 ** 32 - 1, parts: rows(1000), note: "n".repeat(8192) },
@@ -123,8 +162,8 @@ describe("map-reduce messages", () => {
 
   test("what a client says of a split is read as it was written", () => {
     fc.assert(
-      fc.property(text, size, (name, firstLine) => {
-        const about = { name, firstLine };
+      fc.property(text, size, fc.option(shared), (name, firstLine, place) => {
+        const about = { name, firstLine, ...(place !== null && { shared: place }) };
         assertEquals(decodeAbout(encodeAbout(about)), about);
       }),
     );
