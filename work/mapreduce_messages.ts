@@ -18,7 +18,7 @@ export const PIECE_BYTES_MAX = 65_536;
 export const SPLITS_ROWS_MAX = 8_000;
 export const SOURCES_ROWS_MAX = 1_400;
 export const PARTS_ROWS_MAX = 1_000;
-export const PEERS_ROWS_MAX = 500;
+export const PEERS_ROWS_MAX = 100;
 /** Longest address of a peer, and longest path in a shared directory, in bytes of UTF-8. */
 export const ADDRESS_BYTES_MAX = 100;
 export const SHARED_PATH_BYTES_MAX = 4_096;

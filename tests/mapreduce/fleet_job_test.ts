@@ -17,6 +17,8 @@ const TERMS = {
   sortMib: 1,
   timeoutMs: 1000,
   memoryMib: 100,
+  share: "",
+  out: "",
 };
 
 /** A fleet of two workers, 1 and 2, of which the first, or both, were seen to work. */

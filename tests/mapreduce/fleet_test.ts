@@ -18,34 +18,56 @@ const SOON_LOST = ["--epoch-millis", "200"];
 
 let at = "";
 let server: Script;
+/** Miners by name; those that run code of users, and one that does not. */
+const miners = new Map<string, Script>();
+/** A directory that one miner shares. */
+const SHARED = join(desk.file("shared/books/0.txt", TEXTS[0]!), "../..");
+const SHARED_BOOKS = TEXTS.map((contents, i) => desk.file(`shared/books/${i}.txt`, contents));
 
-/** A miner that runs code of users. */
-const codeMiner = (where: string, name: string): Script => ownMiner(where, name, "--allow-code");
-
-/** A miner with its files in a directory of its own: one that is killed leaves them. */
-function ownMiner(where: string, name: string, ...flags: string[]): Script {
+/** Starts a miner with its files in a directory of its own, where they can be looked at. */
+async function start(name: string, ...flags: string[]): Promise<Script> {
   const before = process.env["TMPDIR"];
   process.env["TMPDIR"] = join(desk.file(`${name}/keep`, ""), "..");
   try {
-    return startMiner(where, "--name", name, ...flags);
+    // Nothing is measured: that would take most of the time of these tests.
+    const miner = startMiner(at, "--name", name, "--kernel", "plain", ...flags);
+    miners.set(name, miner);
+    return miner;
   } finally {
     if (before === undefined) delete process.env["TMPDIR"];
     else process.env["TMPDIR"] = before;
   }
 }
 
+/** Waits until the server knows of the miner of that name. */
+async function joined(name: string): Promise<void> {
+  await server.said(new RegExp(`\\(${name}\\) hashes with`));
+}
+
+async function lose(name: string): Promise<void> {
+  miners.get(name)!.kill("SIGKILL");
+  await server.said(new RegExp(`\\(${name}\\) left`));
+}
+
+/** Files of jobs in the directories of these miners. */
+function filesOf(names: readonly string[], pattern: RegExp): string[] {
+  return names.flatMap((name) => {
+    const root = join(desk.path, name);
+    const files = readdirSync(root, { recursive: true, encoding: "utf8" });
+    return files.filter((file) => pattern.test(file)).map((file) => join(root, file));
+  });
+}
+
 beforeAll(async () => {
   ({ server, at } = await startServer(...SOON_LOST));
+  await start("plain");
+  await start("sharing", "--shared", SHARED);
+  await Promise.all(["plain", "sharing"].map(joined));
 });
 afterAll(async () => {
   await killAll();
   desk.remove();
 });
-
-/** Waits until the server knows of so many miners of that name. */
-async function joined(of: Script, name: string): Promise<void> {
-  await of.said(new RegExp(`\\(${name}\\) hashes with`));
-}
 
 /** An application that counts words, and waits in `phase` for a file to be there. */
 function gated(phase: "map" | "reduce", gate: string): string {
@@ -66,8 +88,6 @@ function gated(phase: "map" | "reduce", gate: string): string {
 
 describe("on a fleet", () => {
   test("wc and indexer give what the twin gives, on miners that know nothing else", async () => {
-    const miners = ["a", "b", "c"].map((name) => ownMiner(at, name));
-    await Promise.all(["a", "b", "c"].map((name) => joined(server, name)));
     const [wc, index] = [desk.out(), desk.out()];
     const [counted, indexed] = await Promise.all([
       mapreduce(at, "wc", ...BOOKS, "--reducers", "4", "--out", wc),
@@ -85,62 +105,62 @@ describe("on a fleet", () => {
     const empty = desk.file("empty.txt", "");
     const none = await mapreduce(at, "wc", empty, "--stdout");
     assertEquals([none.code, none.stdout], [0, ""]);
-    for (const miner of miners) miner.kill("SIGKILL");
+  });
+
+  test("a miner that shares a directory reads and writes there; the others fetch", async () => {
+    const out = join(SHARED, "out");
+    const flags = ["--reducers", "4", "--out", out, "--shared", SHARED];
+    const { code, stderr } = await mapreduce(at, "wc", ...SHARED_BOOKS, ...flags);
+    assertEquals(code, 0, stderr);
+    assertEquals(outputsIn(out), EXPECTED);
+    assertEquals(
+      readdirSync(out).sort(),
+      [0, 1, 2, 3].map((r) => `mr-out-${r}`),
+    );
   });
 
   test("code of users runs only where that is allowed; its errors harm nobody", async () => {
-    const miner = ownMiner(at, "plain");
-    await joined(server, "plain");
     const app = gated("map", desk.file("open-gate", ""));
     const out = desk.out();
-    const job = new Script("mapreduce.ts", [
-      "run",
-      at,
-      app,
-      ...BOOKS,
-      "--reducers",
-      "4",
-      "--out",
-      out,
-    ]);
+    const flags = ["--reducers", "4", "--out", out];
+    const job = new Script("mapreduce.ts", ["run", at, app, ...BOOKS, ...flags]);
     await job.said(/no miner of this server runs code of users/);
-    const coder = codeMiner(at, "coder");
+    const coder = await start("coder", "--allow-code");
     await coder.said(/runs code of users, with the rights of this miner/);
     assertEquals(await job.exit(), 0);
     assertEquals(outputsIn(out), EXPECTED);
-    const bad = async (name: string, body: string, ...flags: string[]): Promise<string> => {
+    const bad = async (name: string, body: string, ...more: string[]): Promise<string> => {
       const file = desk.file(
         name,
         `export function* map(name: string) { ${body} }\nexport const reduce = () => "";`,
       );
       const failed = desk.out();
-      const got = await mapreduce(at, file, BOOKS[0]!, "--out", failed, ...flags);
+      const got = await mapreduce(at, file, BOOKS[0]!, "--out", failed, ...more);
       assertEquals([got.code, existsSync(failed)], [1, false], got.stderr);
       return got.stderr;
     };
-    const thrown = await bad("throw.ts", `throw new RangeError("no map of " + name);`);
-    assertMatch(thrown, /\n\s+at .*\n.*map 0 failed 3 times: .*RangeError: no map of .*0\.txt/s);
-    const ended = await bad("exit.ts", `process.exit(4);`);
-    assertMatch(ended, /map 0 failed 12 times: its process ended with exit code 4/);
-    const late = await bad("late.ts", `for (;;);`, "--task-timeout", "0.3");
-    assertMatch(late, /map 0 failed 3 times: it ran longer than 0\.3 s/);
+    const [thrown, ended, late] = await Promise.all([
+      bad("throw.ts", `throw new RangeError("no map of " + name);`),
+      bad("exit.ts", `process.exit(4);`),
+      bad("late.ts", `for (;;);`, "--task-timeout", "0.3"),
+    ]);
+    assertMatch(thrown!, /\n\s+at .*\n.*map 0 failed 3 times: .*RangeError: no map of .*0\.txt/s);
+    assertMatch(ended!, /map 0 failed 12 times: its process ended with exit code 4/);
+    assertMatch(late!, /map 0 failed 3 times: it ran longer than 0\.3 s/);
     const after = await mapreduce(at, "wc", BOOKS[0]!, "--stdout");
     assertEquals([after.code, after.stdout], [0, countWords([TEXTS[0]!], 1)[0]!]);
-    for (const of of [miner, coder]) of.kill("SIGKILL");
   });
 
   test("workers that are killed in a map, and between the phases, change nothing", async () => {
-    const names = ["one", "two", "three"];
-    const miners = names.map((name) => codeMiner(at, name));
-    await Promise.all(names.map((name) => joined(server, name)));
+    await Promise.all(["one", "two"].map((name) => start(name, "--allow-code")));
+    await Promise.all(["coder", "one", "two"].map(joined));
     const gate = join(desk.path, "map-gate");
     const out = desk.out();
     const flags = ["--reducers", "4", "--out", out, "--json"];
     const inMap = new Script("mapreduce.ts", ["run", at, gated("map", gate), ...BOOKS, ...flags]);
     await inMap.said(/"mapsDone":0.*/, "stdout");
     await server.said(/accepted: code:.*6 maps/);
-    miners[0]!.kill("SIGKILL");
-    await server.said(/\(one\) left/);
+    await lose("one");
     writeFileSync(gate, "");
     assertEquals(await inMap.exit(), 0, inMap.stderr);
     assertEquals(outputsIn(out), EXPECTED);
@@ -150,20 +170,15 @@ describe("on a fleet", () => {
     const app = gated("reduce", second);
     const between = new Script("mapreduce.ts", ["run", at, app, ...BOOKS, ...flags.with(3, later)]);
     await between.said(/"mapsDone":6/, "stdout");
-    const revived = codeMiner(at, "four");
-    await joined(server, "four");
-    miners[1]!.kill("SIGKILL");
-    await server.said(/\(two\) left/);
+    await start("three", "--allow-code");
+    await joined("three");
+    await lose("two");
     writeFileSync(second, "");
     assertEquals(await between.exit(), 0, between.stderr);
     assertEquals(outputsIn(later), EXPECTED);
-    for (const of of [...miners, revived]) of.kill("SIGKILL");
   });
 
   test("tasks that end their process, or sleep, as they like change nothing", async () => {
-    const names = ["red", "green", "blue"];
-    const miners = names.map((name) => codeMiner(at, name));
-    await Promise.all(names.map((name) => joined(server, name)));
     const app = desk.file(
       "crash.ts",
       `import { setTimeout as sleep } from "node:timers/promises";
@@ -187,41 +202,29 @@ describe("on a fleet", () => {
     const { code, stderr } = await mapreduce(at, app, ...BOOKS, "--reducers", "4", "--out", out);
     assertEquals(code, 0, stderr);
     assertEquals(outputsIn(out), EXPECTED);
-    for (const miner of miners) miner.kill("SIGKILL");
   });
 
   test("a partition that its disk has damaged is never used", async () => {
-    const { server: other, at: where } = await startServer(...SOON_LOST);
-    const miners = ["left", "right"].map((name) => codeMiner(where, name));
-    await Promise.all(["left", "right"].map((name) => joined(other, name)));
     const gate = join(desk.path, "damage-gate");
     const out = desk.out();
     const app = gated("reduce", gate);
     const flags = ["--reducers", "4", "--out", out, "--json"];
-    const job = new Script("mapreduce.ts", ["run", where, app, ...BOOKS, ...flags]);
+    const job = new Script("mapreduce.ts", ["run", at, app, ...BOOKS, ...flags]);
     await job.said(/"mapsDone":6/, "stdout");
     // Two reduces run and wait; the others will find that every map's output is damaged.
-    let damaged = 0;
-    for (const name of ["left", "right"]) {
-      const root = join(desk.path, name);
-      for (const file of readdirSync(root, { recursive: true, encoding: "utf8" })) {
-        if (!/\bmap-\d+$/.test(file)) continue;
-        const bytes = readFileSync(join(root, file));
-        for (let i = 0; i < bytes.length; i += 50) bytes[i]! ^= 1;
-        writeFileSync(join(root, file), bytes);
-        damaged++;
-      }
+    const damaged = filesOf(["coder", "three"], /\bmap-\d+$/);
+    for (const path of damaged) {
+      const bytes = readFileSync(path);
+      for (let i = 0; i < bytes.length; i += 50) bytes[i]! ^= 1;
+      writeFileSync(path, bytes);
     }
-    assertEquals(damaged, 6);
+    assertEquals(damaged.length, 6);
     writeFileSync(gate, "");
     assertEquals(await job.exit(), 0, job.stderr);
     assertEquals(outputsIn(out), EXPECTED);
-    for (const of of [...miners, other]) of.kill("SIGKILL");
   });
 
   test("a client that is interrupted leaves no files, and its job is dropped", async () => {
-    const miner = codeMiner(at, "last");
-    await joined(server, "last");
     const out = desk.out();
     const app = gated("map", join(desk.path, "never"));
     const job = new Script("mapreduce.ts", ["run", at, app, ...BOOKS, "--out", out, "--json"]);
@@ -232,13 +235,8 @@ describe("on a fleet", () => {
     assert(!existsSync(out));
     const after = await mapreduce(at, "wc", BOOKS[0]!, "--stdout");
     assertEquals(after.stdout, countWords([TEXTS[0]!], 1)[0]!);
-    const root = join(desk.path, "last");
-    const hasFiles = (): boolean =>
-      readdirSync(root, { recursive: true, encoding: "utf8" }).some((file) =>
-        /job-\d+\b/.test(file),
-      );
-    await until("the miner to forget the jobs", () => !hasFiles());
-    miner.kill("SIGKILL");
+    const left = (): string[] => filesOf(["plain", "sharing", "coder", "three"], /\bjob-\d+\b/);
+    await until("the miners to forget the jobs", () => left().length === 0);
   });
 
   test("a server that refuses, or is not there, is one line", async () => {

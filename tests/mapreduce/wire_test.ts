@@ -147,7 +147,7 @@ describe("map-reduce messages", () => {
     const rows = (n: number): (typeof full)[] => Array.from({ length: n }, () => full);
     const peer = { holder: 2 ** 32 - 1, at: "h".repeat(100) };
     const largest: MapReduceMessage[] = [
-      { kind: "mr-peers", task: 2 ** 32 - 1, peers: Array.from({ length: 500 }, () => peer) },
+      { kind: "mr-peers", task: 2 ** 32 - 1, peers: Array.from({ length: 100 }, () => peer) },
       { kind: "mr-piece", id: 2 ** 32 - 1, found: true, bytes: new Uint8Array(65536) },
       { kind: "mr-sources", task: 2 ** 32 - 1, first: 2 ** 32 - 1, sources: rows(1400) },
       { kind: "mr-mapped", task: 2 ** 32 - 1, parts: rows(1000), note: "n".repeat(8192) },

@@ -1,0 +1,343 @@
+/** Data from peer to peer: who is told where, ways around, strangers, and shared directories. */
+import { afterAll, describe, test } from "bun:test";
+import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Addresses } from "../../mapreduce/addresses.ts";
+import { DIALLED_MAX, UNREACHABLE_MS, VISITOR_PIECES_MAX } from "../../mapreduce/limits.ts";
+import type { PeerEffect, PeerInput } from "../../mapreduce/peer_types.ts";
+import { Peers } from "../../mapreduce/peers.ts";
+import { peerHost, PeerSockets } from "../../mapreduce/peers_adapter.ts";
+import { Routes } from "../../mapreduce/routes.ts";
+import {
+  removeLeftovers,
+  removeScratch,
+  scratchDirectory,
+} from "../../mapreduce/scratch_adapter.ts";
+import { Share, SHARE_FILE, SharedOutputs } from "../../mapreduce/share_adapter.ts";
+import type { RunOrder, SharedPart } from "../../mapreduce/worker_types.ts";
+import type { MapReduceMessage, MrGet, MrWant } from "../../work/mapreduce_messages.ts";
+import { decodeMessage, encodeMessage } from "../../work/wire.ts";
+import { until } from "../support/waiting.ts";
+import { Desk } from "./jobs.ts";
+
+const desk = new Desk();
+afterAll(() => desk.remove());
+
+describe("addresses", () => {
+  const hosts = ["", "127.0.0.1:9", "127.0.0.1:8", "10.0.0.5:7", "[::1]:6", "[2001:db8::1]:5"];
+  const addresses = new Addresses((connId) => hosts[connId]);
+  for (let connId = 1; connId < hosts.length; connId++) addresses.set(connId, 700 + connId);
+
+  test("are the host that a peer speaks from, and its port", () => {
+    assertEquals(addresses.of(3, 5), "10.0.0.5:703");
+    assertEquals(addresses.of(5, 3), "[2001:db8::1]:705");
+  });
+
+  test("of the server's own machine are for that machine alone", () => {
+    assertEquals(addresses.of(1, 2), "127.0.0.1:701");
+    assertEquals(addresses.of(4, 1), "[::1]:704");
+    assertEquals([addresses.of(1, 3), addresses.of(3, 1)], ["", ""]);
+  });
+
+  test("are none of who takes no connections, is gone, or is not known", () => {
+    addresses.set(2, 0);
+    addresses.gone(4);
+    addresses.set(9, 5);
+    assertEquals([addresses.of(2, 1), addresses.of(4, 1), addresses.of(9, 1)], ["", "", ""]);
+  });
+
+  test("a program listens on loopback only where its server is there", () => {
+    assertEquals(peerHost("127.0.0.1", undefined), "127.0.0.1");
+    assertEquals(peerHost("LocalHost", undefined), "127.0.0.1");
+    assertEquals(peerHost("10.0.0.1", undefined), undefined);
+    assertEquals(peerHost("10.0.0.1", "0.0.0.0"), "0.0.0.0");
+  });
+});
+
+/** Routes, and what they asked for. */
+class Ways {
+  readonly gets: MrGet[] = [];
+  readonly wants: [number, MrWant][] = [];
+  readonly dials: string[] = [];
+  readonly hungUp: number[] = [];
+  readonly got: string[] = [];
+  readonly routes = new Routes({
+    get: (message) => this.gets.push(message),
+    dial: (_peer, at) => this.dials.push(at),
+    want: (peer, message) => this.wants.push([peer, message]),
+    hangUp: (peer) => this.hungUp.push(peer),
+  });
+
+  fetch(at: string, name = "n", bytes = 3): () => void {
+    return this.routes.start({
+      at,
+      name,
+      holder: 4,
+      job: 5,
+      item: { kind: "part", index: 1, reduce: 2 },
+      bytes,
+      onPiece: (_, piece) => this.got.push(String.fromCharCode(...piece)),
+      onDone: () => this.got.push("done"),
+      onFailed: () => this.got.push("failed"),
+    });
+  }
+}
+
+const piece = (id: number, text: string, found = true) => {
+  return { kind: "mr-piece" as const, id, found, bytes: new TextEncoder().encode(text) };
+};
+
+describe("routes", () => {
+  test("go to the peer when it is there, and name what is asked for", () => {
+    const ways = new Ways();
+    ways.fetch("a:1", "hash");
+    assertEquals([ways.dials, ways.gets.length, ways.wants.length], [["a:1"], 0, 0]);
+    ways.routes.up(1);
+    const [[peer, want]] = ways.wants as [[number, MrWant]];
+    assertEquals([peer, want.name, want.job, want.length], [1, "hash", 5, 3]);
+    ways.routes.pieceOf(1, piece(want.id, "abc"));
+    assertEquals(ways.got, ["abc", "done"]);
+    assertEquals([ways.gets.length, ways.routes.directBytes], [0, 3]);
+    ways.routes.rest();
+    assertEquals(ways.hungUp, [1]);
+  });
+
+  test("go through the server where a peer is not, and do not look there again at once", () => {
+    const ways = new Ways();
+    ways.routes.at(0);
+    ways.fetch("a:1");
+    ways.routes.down(1);
+    assertEquals(ways.gets.length, 1);
+    ways.routes.at(UNREACHABLE_MS - 1);
+    ways.fetch("a:1");
+    assertEquals([ways.dials.length, ways.gets.length], [1, 2]);
+    ways.routes.at(UNREACHABLE_MS);
+    ways.fetch("a:1");
+    assertEquals([ways.dials.length, ways.gets.length], [2, 2]);
+  });
+
+  test("begin anew through the server when the peer is lost, or has it not", () => {
+    const ways = new Ways();
+    ways.fetch("a:1");
+    ways.routes.up(1);
+    ways.routes.pieceOf(1, piece(ways.wants[0]![1].id, "", false));
+    assertEquals([ways.gets.length, ways.got], [1, []]);
+    ways.fetch("a:1");
+    ways.routes.down(1);
+    assertEquals(ways.gets.length, 2);
+    // What the lost peer still says is nobody's.
+    ways.routes.pieceOf(1, piece(ways.wants[1]![1].id, "xyz"));
+    for (const { id } of ways.gets) ways.routes.piece(piece(id, "abc"));
+    assertEquals(ways.got, ["abc", "done", "abc", "done"]);
+  });
+
+  test("that were ended give nothing, and connect to a bounded number of peers", () => {
+    const ways = new Ways();
+    const end = ways.fetch("a:1");
+    end();
+    ways.routes.up(1);
+    ways.routes.down(1);
+    assertEquals([ways.wants.length, ways.gets.length, ways.got], [0, 0, []]);
+    for (let i = 0; i < DIALLED_MAX + 5; i++) ways.fetch(`b:${i}`);
+    assertEquals([ways.dials.length, ways.gets.length], [1 + DIALLED_MAX, 5]);
+  });
+});
+
+describe("visitors", () => {
+  const want = (id: number, name: string): MapReduceMessage => {
+    const item = { kind: "part", index: 0, reduce: 0 } as const;
+    return { kind: "mr-want", id, name, job: 1, item, offset: 0, length: 9 };
+  };
+  const NAME = "ab".repeat(32);
+
+  test("get what they can name, a bounded number of pieces at a time", () => {
+    const effects: PeerEffect[] = [];
+    const answers: ((bytes: Uint8Array | undefined) => void)[] = [];
+    const peers = new Peers({
+      write: () => {},
+      push: (effect) => effects.push(effect),
+      give: ({ name }, answer) => {
+        if (name === NAME) answers.push(answer);
+        else answer(undefined);
+      },
+    });
+    const say = (message: MapReduceMessage): void =>
+      peers.handle({ kind: "visitor-payload", visitor: 7, payload: encodeMessage(message) });
+    const found = (): boolean[] =>
+      effects.splice(0).map((effect) => {
+        assert(effect.kind === "answer" && effect.visitor === 7);
+        const message = decodeMessage(effect.payload);
+        assert(typeof message !== "string" && message.kind === "mr-piece");
+        return message.found;
+      });
+    say(want(1, "cd".repeat(32)));
+    assertEquals(found(), [false]);
+    peers.handle({ kind: "visitor-payload", visitor: 7, payload: Uint8Array.of(1, 2, 3) });
+    say({ kind: "mr-forget", uid: 1 });
+    assertEquals(found(), []);
+    for (let id = 0; id < VISITOR_PIECES_MAX; id++) say(want(id, NAME));
+    say(want(99, NAME));
+    assertEquals([answers.length, found()], [VISITOR_PIECES_MAX, [false]]);
+    answers.shift()!(new Uint8Array(2));
+    say(want(100, NAME));
+    assertEquals([answers.length, found()], [VISITOR_PIECES_MAX, [true]]);
+    peers.handle({ kind: "visitor-gone", visitor: 7 });
+    for (const answer of answers) answer(new Uint8Array(1));
+    assertEquals(found(), []);
+  });
+});
+
+describe("on sockets", () => {
+  test("peers connect, ask, answer, and notice that the other is gone", async () => {
+    const heard: PeerInput[] = [];
+    const news = (input: PeerInput): void => void heard.push(input);
+    const [one, other] = [new PeerSockets(news), new PeerSockets(news)];
+    const find = <K extends PeerInput["kind"]>(kind: K) =>
+      heard.find((input): input is Extract<PeerInput, { kind: K }> => input.kind === kind);
+    try {
+      await one.listen("127.0.0.1");
+      const { port } = find("listening")!;
+      other.carryOut({ kind: "dial", peer: 1, at: `127.0.0.1:${port}` });
+      await until("the connection", () => find("peer-up") !== undefined);
+      other.carryOut({ kind: "peer-write", peer: 1, payload: Uint8Array.of(1) });
+      await until("the question", () => find("visitor-payload") !== undefined);
+      const { visitor, payload } = find("visitor-payload")!;
+      assertEquals(payload, Uint8Array.of(1));
+      one.carryOut({ kind: "answer", visitor, payload: Uint8Array.of(2) });
+      await until("the answer", () => find("peer-payload") !== undefined);
+      assertEquals(find("peer-payload")!.payload, Uint8Array.of(2));
+      await one.close();
+      await until("the end", () => find("peer-down") !== undefined);
+      other.carryOut({ kind: "dial", peer: 2, at: `127.0.0.1:${port}` });
+      await until("the failure", () =>
+        heard.some((input) => input.kind === "peer-down" && input.peer === 2),
+      );
+    } finally {
+      await Promise.all([one.close(), other.close()]);
+    }
+  });
+});
+
+describe("a shared directory", () => {
+  const partOf = (path: string, file: string): SharedPart => {
+    const { size, mtimeMs } = statSync(file);
+    const shared = { path, from: 1, fileBytes: size, modifiedMs: Math.round(mtimeMs) };
+    return { shared, bytes: 2 };
+  };
+
+  test("is known by its number, whoever opens it", () => {
+    const directory = join(desk.file("share/a.txt", "abcdef"), "..");
+    const [one, two] = [new Share(directory), new Share(directory)];
+    assertEquals([one.id.length, one.id], [64, two.id]);
+    assertEquals(one.pathOf(join(directory, "a.txt")), "a.txt");
+    assertEquals(one.pathOf(desk.file("elsewhere.txt", "")), "");
+    const other = join(desk.file("other/a.txt", ""), "..");
+    assert(new Share(other).id !== one.id);
+    writeFileSync(join(other, SHARE_FILE), "nonsense");
+    assertThrows(() => new Share(other), Error, "is damaged");
+    assertThrows(() => new Share(join(directory, "none")), Error, "cannot share the directory");
+  });
+
+  test("gives files as they were, and no path leads out of it", () => {
+    const file = desk.file("inside/deep/b.txt", "abcdef");
+    const outside = desk.file("outside.txt", "abcdef");
+    const directory = join(file, "../..");
+    symlinkSync(outside, join(directory, "link.txt"));
+    symlinkSync(join(outside, ".."), join(directory, "up"));
+    const share = new Share(directory);
+    assert(share.fileOf(partOf("deep/b.txt", file)) !== undefined);
+    for (const path of [
+      "link.txt",
+      "../outside.txt",
+      "up/outside.txt",
+      outside,
+      "",
+      "deep/../..",
+      "a\0b",
+    ]) {
+      assertEquals(share.fileOf(partOf(path, outside)), undefined, path);
+      assertEquals(share.directoryOf(path), undefined, path);
+    }
+    assertEquals(share.directoryOf("up"), undefined);
+    const { shared } = partOf("deep/b.txt", file);
+    for (const wrong of [{ fileBytes: 7 }, { modifiedMs: 1 }, { from: 5 }, { path: "deep" }]) {
+      assertEquals(share.fileOf({ shared: { ...shared, ...wrong }, bytes: 2 }), undefined);
+    }
+  });
+
+  test("gets outputs under the name of what they are, and nothing of those that failed", () => {
+    const directory = join(desk.file("outputs/out/x", ""), "../..");
+    const share = new Share(directory);
+    const outputs = new SharedOutputs(share);
+    const order = (id: string, out: string) =>
+      ({ kind: "reduce", index: 3, terms: { share: id, out } }) as RunOrder & { kind: "reduce" };
+    assertEquals(outputs.begin(order("", "out")), undefined);
+    assertEquals(outputs.begin(order(share.id, "none")), undefined);
+    const [good, bad] = [order(share.id, "out"), order(share.id, "out")];
+    for (const each of [good, bad]) writeFileSync(outputs.begin(each)!, "lines");
+    const output = { bytes: 5, hash: "0f".repeat(32) };
+    const named = outputs.end(good, { kind: "reduced", output, lines: 1, bad: 0, skipped: [] });
+    assertEquals(outputs.end(bad, { kind: "stopped" }), undefined);
+    assertEquals(named, join(directory, "out", `.mr-out-3-${output.hash}.part`));
+    assertEquals(readdirSync(join(directory, "out")).sort(), [
+      `.mr-out-3-${output.hash}.part`,
+      "x",
+    ]);
+  });
+});
+
+describe("a scratch directory", () => {
+  test("of a process that was killed is removed by the next one; one in use stays", async () => {
+    const place = mkdtempSync(join(tmpdir(), "motherlode-scratch-test-"));
+    const module = join(import.meta.dir, "../../mapreduce/scratch_adapter.ts");
+    const code = `
+      const { scratchDirectory } = await import(${JSON.stringify(module)});
+      console.log(scratchDirectory());
+      setInterval(() => {}, 1000);`;
+    const env = { ...process.env, TMPDIR: place, TMP: place, TEMP: place };
+    const child = Bun.spawn([process.execPath, "-e", code], {
+      env,
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    try {
+      const { value } = await child.stdout.getReader().read();
+      const directory = new TextDecoder().decode(value).trim();
+      assertStringIncludes(directory, place);
+      writeFileSync(join(directory, "left"), "x");
+      mkdirSync(join(place, "motherlode-mapreduce-keepit-too"));
+      const sweep = async (): Promise<void> => {
+        const count = `(await import(${JSON.stringify(module)})).removeLeftovers()`;
+        await Bun.spawn([process.execPath, "-e", count], { env }).exited;
+      };
+      await sweep();
+      assert(existsSync(join(directory, "left")));
+      child.kill("SIGKILL");
+      await child.exited;
+      await sweep();
+      assertEquals(readdirSync(place), ["motherlode-mapreduce-keepit-too"]);
+    } finally {
+      child.kill("SIGKILL");
+      rmSync(place, { recursive: true, force: true });
+    }
+  });
+
+  test("of this process stays until it is removed", () => {
+    const directory = scratchDirectory();
+    writeFileSync(join(directory, "mine"), "x");
+    removeLeftovers();
+    assert(existsSync(join(directory, "mine")));
+    removeScratch(directory);
+    assert(!existsSync(directory));
+  });
+});
