@@ -7,10 +7,8 @@
  * @module
  */
 import { oneLine } from "./base/text.ts";
+import { GUEST_FLAGS, guestOf } from "./mapreduce/guest_flags_adapter.ts";
 import { isTaskProcess, serveTasks } from "./mapreduce/runner_worker.ts";
-import { peerHost } from "./mapreduce/peers_adapter.ts";
-import { Share } from "./mapreduce/share_adapter.ts";
-import { mapReduceGuest } from "./mapreduce/worker_adapter.ts";
 import {
   benchReport,
   declareGuardedMain,
@@ -44,14 +42,7 @@ const USAGE: Usage = {
     gpu: { help: "hash on a graphics processor instead (needs bun-webgpu, see docs/kernels.md)" },
     niceness: { value: "HOW", help: "low: step back for other programs, or normal (low)" },
     name: { value: "TEXT", help: "what the server calls this miner (the name of the machine)" },
-    "allow-code": {
-      help: "map and reduce with code of users, which gets the rights of this miner",
-    },
-    shared: {
-      value: "DIR",
-      help: "let clients with the same --shared have files in DIR read and written",
-    },
-    host: { value: "HOST", help: "where others fetch what it maps (loopback, else not)" },
+    ...GUEST_FLAGS,
     once: { help: "exit with 1 when the server is lost or does not answer" },
     quiet: { help: "say nothing but warnings" },
     wire: WIRE_FLAG,
@@ -86,20 +77,8 @@ async function main(): Promise<number> {
     display.clear();
     process.stderr.write(`${oneLine(text)}\n`);
   };
-  const allowCode = line.has("allow-code");
-  if (allowCode) log("runs code of users, with the rights of this miner (--allow-code)", "info");
-  const shared = line.flag("shared");
-  const share = shared === undefined ? undefined : new Share(shared);
-  if (shared !== undefined) log(`clients may have files in ${shared} read and written`, "info");
-  const peers = peerHost(host, line.flag("host"));
   const miner = mine({
-    guest: mapReduceGuest({
-      allowCode,
-      tasks: Number(threads ?? usableCores()),
-      log,
-      ...(share !== undefined && { share }),
-      ...(peers !== undefined && { host: peers }),
-    }),
+    guest: guestOf(line, host, Number(threads ?? usableCores()), log),
     host,
     port,
     wire: wireFlag(line),

@@ -30,12 +30,15 @@ interface Dialled {
 /** See the module. */
 export class PeerSockets {
   readonly #tell: (input: PeerInput) => void;
+  readonly #dialMs: number;
   readonly #dialled = new Map<number, Dialled>();
   #server: LspServer | undefined;
   #isClosed = false;
 
-  constructor(tell: (input: PeerInput) => void) {
+  /** `dialMs`: how long a dial may take. */
+  constructor(tell: (input: PeerInput) => void, dialMs: number = DIAL_MS) {
     this.#tell = tell;
+    this.#dialMs = dialMs;
   }
 
   /** Takes connections on `host`; rejects with an LspError where that cannot be. */
@@ -117,7 +120,7 @@ export class PeerSockets {
         onGone: down,
       },
     );
-    this.#dialled.set(peer, { link, clock: setTimeout(down, DIAL_MS) });
+    this.#dialled.set(peer, { link, clock: setTimeout(down, this.#dialMs) });
     link.dial();
   }
 

@@ -202,7 +202,8 @@ describe("on sockets", () => {
   test("peers connect, ask, answer, and notice that the other is gone", async () => {
     const heard: PeerInput[] = [];
     const news = (input: PeerInput): void => void heard.push(input);
-    const [one, other] = [new PeerSockets(news), new PeerSockets(news)];
+    const one = new PeerSockets(news);
+    let other = new PeerSockets(news);
     const find = <K extends PeerInput["kind"]>(kind: K) =>
       heard.find((input): input is Extract<PeerInput, { kind: K }> => input.kind === kind);
     try {
@@ -219,6 +220,8 @@ describe("on sockets", () => {
       assertEquals(find("peer-payload")!.payload, Uint8Array.of(2));
       await one.close();
       await until("the end", () => find("peer-down") !== undefined);
+      await other.close();
+      other = new PeerSockets(news, 50);
       other.carryOut({ kind: "dial", peer: 2, at: `127.0.0.1:${port}` });
       await until("the failure", () =>
         heard.some((input) => input.kind === "peer-down" && input.peer === 2),
