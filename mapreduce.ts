@@ -6,7 +6,7 @@
  *
  * @module
  */
-import { BUILTIN_NAMES } from "./mapreduce/builtin.ts";
+import { BUILTIN_NAMES } from "./mapreduce/code_name.ts";
 import { isTaskProcess, runOnFleet, serveTasks } from "./mapreduce/mod.ts";
 import { peerHost } from "./mapreduce/peers_adapter.ts";
 import { JOB_FLAGS, runJob } from "./mapreduce/script_adapter.ts";

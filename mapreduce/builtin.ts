@@ -5,20 +5,16 @@
  */
 import { type Application, type MapContext, type Mapping, numberOf } from "./application.ts";
 import { compareSlices, copyOf, type Slice, textOf, utf8, viewOf, whole } from "./bytes.ts";
+import { builtinNamed } from "./code_name.ts";
 import { LineReader } from "./lines.ts";
 import { LINE_BYTES_MAX } from "./limits.ts";
 import { WordReader, WordTable } from "./words.ts";
 
-/** The names, as messages and help show them. */
-export const BUILTIN_NAMES = "wc, indexer, grep:PATTERN, sort";
-const GREP = "grep:";
-
 /** The built-in application `name`; undefined if there is none. Throws SyntaxError on a pattern. */
 export function builtin(name: string): Application | undefined {
-  if (name === "wc") return WC;
-  if (name === "indexer") return INDEXER;
-  if (name === "sort") return SORT;
-  return name.startsWith(GREP) ? grep(name.slice(GREP.length)) : undefined;
+  const found = builtinNamed(name);
+  if (typeof found === "object") return grep(found.grep);
+  return found && { wc: WC, indexer: INDEXER, sort: SORT }[found];
 }
 
 const EMPTY = whole(new Uint8Array());
@@ -79,9 +75,8 @@ const SORT: Application = {
   },
 };
 
-/** FILE:LINENUMBER -> the line, where it matches. Throws SyntaxError. */
-function grep(pattern: string): Application {
-  const expression = new RegExp(pattern, "u");
+/** FILE:LINENUMBER -> the line, where it matches. */
+function grep(expression: RegExp): Application {
   return {
     needsLines: true,
     map({ output, split, bad }: MapContext): Mapping {

@@ -4,7 +4,8 @@
  *
  * @module
  */
-export { builtin, BUILTIN_NAMES } from "./builtin.ts";
+export { builtin } from "./builtin.ts";
+export { BUILTIN_NAMES } from "./code_name.ts";
 export type { Application, MapContext, Mapping, Split } from "./application.ts";
 export { type FleetOptions, runOnFleet } from "./client_adapter.ts";
 export { Coordinator, mapReduceKind } from "./coordinator.ts";
