@@ -49,7 +49,6 @@ export class Cells {
   readonly #byCounter = new Map<number, Cell>();
   readonly #turns: Turns;
   #lastCounter = 0;
-  /** Bytes from other machines that wait in all mailboxes. */
   #unreadBytes = 0;
 
   constructor(owner: CellsOwner, isShuffled: boolean) {
@@ -59,6 +58,11 @@ export class Cells {
 
   get size(): number {
     return this.#byCounter.size;
+  }
+
+  /** Bytes from other machines that wait in all mailboxes. */
+  get unreadBytes(): number {
+    return this.#unreadBytes;
   }
 
   /** Whether one of them has a message to handle. */

@@ -142,7 +142,9 @@ export class SystemCore implements Machine<SystemInput, SystemEffect> {
   }
 
   stats(): SystemStats {
-    return this.#tally.stats(this.#cells.size, this.#remotes.connected);
+    const { size: actors, unreadBytes } = this.#cells;
+    const { connected: connections, waitingBytes } = this.#remotes;
+    return this.#tally.stats({ actors, connections, waitingBytes, unreadBytes });
   }
 
   // ---- Machine

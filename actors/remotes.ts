@@ -45,6 +45,13 @@ export class Remotes {
     return connected;
   }
 
+  /** Bytes that wait for the one of them that most waits for. */
+  get waitingBytes(): number {
+    let most = 0;
+    for (const { waitingBytes } of this.#byAddress.values()) most = Math.max(most, waitingBytes);
+    return most;
+  }
+
   /** Whether something waits to be written, or a connection for it. */
   get isBusy(): boolean {
     for (const remote of this.#byAddress.values()) if (remote.hasWaiting) return true;

@@ -5,6 +5,9 @@
  */
 import type { DropReason, SystemStats } from "./types.ts";
 
+/** What is counted by looking, not by keeping count. */
+export type Moment = Pick<SystemStats, "actors" | "connections" | "waitingBytes" | "unreadBytes">;
+
 /** See {@link SystemStats}. */
 export class Tally {
   sent = 0;
@@ -31,10 +34,10 @@ export class Tally {
     this.rejected[reason] = (this.rejected[reason] ?? 0) + 1;
   }
 
-  stats(actors: number, connections: number): SystemStats {
+  /** All of it, with what the parts say of the moment. */
+  stats(moment: Moment): SystemStats {
     const { sent, sentRemote, delivered, bytesOut, bytesIn, mostPerSecond } = this;
     const counts = { sent, sentRemote, delivered, bytesOut, bytesIn, mostPerSecond };
-    const [dropped, rejected] = [{ ...this.dropped }, { ...this.rejected }];
-    return { actors, ...counts, connections, dropped, rejected };
+    return { ...moment, ...counts, dropped: { ...this.dropped }, rejected: { ...this.rejected } };
   }
 }

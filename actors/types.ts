@@ -142,6 +142,10 @@ export interface SystemStats {
   readonly mostPerSecond: number;
   /** Connections toward other systems that are made. */
   readonly connections: number;
+  /** Bytes that wait toward the one other system that most waits for, unwritten. */
+  readonly waitingBytes: number;
+  /** Bytes from other systems that wait in mailboxes. */
+  readonly unreadBytes: number;
   /** Messages that were not delivered, by reason: see {@link DropReason}. */
   readonly dropped: Readonly<Record<DropReason, number>>;
   /** What others sent that is no message of actors, by reason. */
