@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { ACTORS } from "./actors/run.ts";
 import { COORDINATOR } from "./coordinator/run.ts";
 import type { Harness } from "./engine/harness.ts";
 import { FLEET } from "./fleet/run.ts";
@@ -22,6 +23,7 @@ export const HARNESSES: readonly Harness[] = [
   KV,
   MAPREDUCE,
   COORDINATOR,
+  ACTORS,
 ];
 
 /** The harness of that name; or all whose names begin with it: `raft` has two. */

@@ -31,6 +31,7 @@ const SIMULATED: Readonly<Record<string, string>> = {
   miner: "fleet",
   client: "fleet",
   raft: "raft-messages",
+  actors: "actors",
 };
 const SEEDS = 300;
 /** Not copied. */

@@ -37,6 +37,7 @@ export interface ActorNodeOptions {
   readonly onEffect?: (node: ActorNode, effect: SystemEffect) => void;
   /** Called whenever something has happened. */
   readonly onLook?: (node: ActorNode, core: SystemCore) => void;
+  readonly onDial?: (conn: number, address: string) => void;
   /** Sees every payload before it is written: what it returns is written instead, in order. */
   readonly meddle?: (node: ActorNode, conn: number, payload: Uint8Array) => readonly Uint8Array[];
   /** The same of payloads that were received. */
@@ -137,6 +138,7 @@ export class ActorNode {
     switch (effect.kind) {
       case "dial":
         this.#options.trace?.(() => `${this.address} dials ${effect.address}, ${effect.conn}`);
+        this.#options.onDial?.(effect.conn, effect.address);
         return connections.dial(effect.conn, effect.address);
       case "write": {
         const { conn, payload } = effect;

@@ -33,6 +33,8 @@ export interface ConnectionsOptions {
 interface Dialled {
   readonly host: Host;
   connId: number | undefined;
+  /** Whether something was written that the connection did not take. */
+  hasRefused: boolean;
   /** How few bytes must be queued for somebody to be told so. */
   awaited: { readonly bytes: number; readonly tell: (queuedBytes: number) => void } | undefined;
 }
@@ -88,12 +90,20 @@ export class SimConnections {
       afterTurn: () => this.#lookForRoom(conn),
     };
     const host: Host = new Host(`${name} dials ${address}`, computer, network, core, program);
-    this.#dialled.set(conn, { host, connId: undefined, awaited: undefined });
+    this.#dialled.set(conn, { host, connId: undefined, hasRefused: false, awaited: undefined });
   }
 
   write(conn: number, payload: Uint8Array): void {
     this.#act(conn, (host, connId) => {
-      host.act((core, nowMs) => core.write(connId, payload, nowMs));
+      host.act((core, nowMs) => {
+        try {
+          core.write(connId, payload, nowMs);
+        } catch (error) {
+          const dialled = this.#dialled.get(conn);
+          if (dialled !== undefined) dialled.hasRefused = true;
+          throw error;
+        }
+      });
     });
   }
 
@@ -140,7 +150,8 @@ export class SimConnections {
     const dialled = this.#dialled.get(conn);
     if (this.#isOver || dialled?.host !== host) return;
     this.#dialled.delete(conn);
-    this.#events.gone(conn, dialled.connId === undefined || core.undelivered.size === 0);
+    const isFlushed = !dialled.hasRefused && core.undelivered.size === 0;
+    this.#events.gone(conn, isFlushed);
   }
 
   #lookForRoom(conn: number): void {
