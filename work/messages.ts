@@ -8,6 +8,7 @@
  */
 import type { Candidate } from "./candidate.ts";
 import type { MapReduceMessage } from "./mapreduce_messages.ts";
+import type { ServerMessage } from "./server_messages.ts";
 import type { SearchSpec } from "./subject.ts";
 
 /** Longest message of a job, in bytes of UTF-8. The pool of a miner has slots of this size. */
@@ -293,4 +294,5 @@ export type FromMiner = Join | Hashing | Resume | Progress | Result | Shrunk | S
 export type ToMiner = Assign | Resumed | Shrink | Stop | Refused;
 export type FromClient = Submit | Attach | Fetched | Cancel | List | End;
 export type ToClient = Accepted | Jobs | Ended | Status | Answer | Refused;
-export type Message = FromMiner | ToMiner | FromClient | ToClient | MapReduceMessage;
+export type Message =
+  FromMiner | ToMiner | FromClient | ToClient | MapReduceMessage | ServerMessage;

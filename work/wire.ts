@@ -24,6 +24,7 @@ import {
 import { type SearchSpec, whyNoSearch } from "./subject.ts";
 import { type Forms, JOB_FORMS, readSome } from "./wire_jobs.ts";
 import { readBest, readFlatBest, readOptionalBest, writeBest, writeFlatBest } from "./wire_best.ts";
+import { SERVER_FORMS } from "./wire_servers.ts";
 
 export { readBest, writeBest } from "./wire_best.ts";
 
@@ -146,6 +147,7 @@ const FORMS: Forms<Message["kind"]> = {
   },
   ...MAPREDUCE_FORMS,
   ...JOB_FORMS,
+  ...SERVER_FORMS,
 };
 
 const TYPE_MAX = 255;

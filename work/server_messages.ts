@@ -1,0 +1,68 @@
+/**
+ * What the servers of a cluster say of themselves: who leads and where the others are, for miners
+ * and clients; how a server stands, and who belongs to the cluster, for people.
+ *
+ * @module
+ */
+
+/** Servers that are named in one {@link Servers}. */
+export const SERVERS_MAX = 32;
+/** Longest address of a server, in bytes of UTF-8. */
+export const SERVER_BYTES_MAX = 80;
+/** Longest report of a server on itself, in bytes of UTF-8. */
+export const REPORT_BYTES_MAX = 32_768;
+
+// ---- server -> anybody
+
+/**
+ * Who leads. A server of several tells it to every native connection: at the first message, and
+ * whenever it changes. One that does not lead ends the connection behind it.
+ */
+export interface Servers {
+  readonly kind: "servers";
+  /** Whether the server that says so leads. */
+  readonly leads: boolean;
+  /** Where the leader is, `HOST:PORT`; "" when that is not known. */
+  readonly leader: string;
+  /** Where the members of the cluster are. */
+  readonly servers: readonly string[];
+}
+
+/** Answer to {@link Inspect}: JSON. */
+export interface Report {
+  readonly kind: "report";
+  readonly job: number;
+  readonly text: string;
+}
+
+/** Answer to {@link Manage}: it is done, or, with a text, why not. */
+export interface Managed {
+  readonly kind: "managed";
+  readonly job: number;
+  readonly error: string;
+}
+
+// ---- anybody -> server
+
+/** How does this server stand? Answered by {@link Report}, by one that does not lead, too. */
+export interface Inspect {
+  readonly kind: "inspect";
+  /** Number of the question, which the answer repeats. */
+  readonly job: number;
+}
+
+/** What can be done to a cluster. */
+export const DEEDS = ["promote", "remove", "transfer"] as const;
+export type Deed = (typeof DEEDS)[number];
+
+/** Do something to the cluster; the leader does. Answered by {@link Managed}. */
+export interface Manage {
+  readonly kind: "manage";
+  /** Number of the question, which the answer repeats. */
+  readonly job: number;
+  readonly deed: Deed;
+  /** Which node; 0, for a transfer: whichever is best. */
+  readonly node: number;
+}
+
+export type ServerMessage = Servers | Inspect | Report | Manage | Managed;

@@ -1,0 +1,56 @@
+/**
+ * The CBOR form of what servers say of themselves and of their cluster.
+ *
+ * @module
+ */
+import {
+  DEEDS,
+  REPORT_BYTES_MAX,
+  SERVER_BYTES_MAX,
+  type ServerMessage,
+  SERVERS_MAX,
+} from "./server_messages.ts";
+import { type Forms, readSome } from "./wire_jobs.ts";
+
+const ERROR_BYTES_MAX = 512;
+
+export const SERVER_FORMS: Forms<ServerMessage["kind"]> = {
+  servers: {
+    type: 56,
+    write: (f, m) => {
+      f.flag(m.leads).text(m.leader);
+      f.array((inner) => m.servers.forEach((server) => inner.text(server)));
+    },
+    read: (f) => ({
+      kind: "servers",
+      leads: f.flag(),
+      leader: f.text(SERVER_BYTES_MAX),
+      servers: f.array((inner) => readSome(inner, SERVERS_MAX, () => inner.text(SERVER_BYTES_MAX))),
+    }),
+  },
+  inspect: {
+    type: 57,
+    write: (f, m) => f.count(m.job),
+    read: (f) => ({ kind: "inspect", job: f.count() }),
+  },
+  report: {
+    type: 58,
+    write: (f, m) => f.count(m.job).text(m.text),
+    read: (f) => ({ kind: "report", job: f.count(), text: f.text(REPORT_BYTES_MAX) }),
+  },
+  manage: {
+    type: 59,
+    write: (f, m) => f.count(m.job).count(DEEDS.indexOf(m.deed)).count(m.node),
+    read: (f) => ({
+      kind: "manage",
+      job: f.count(),
+      deed: DEEDS[f.count(DEEDS.length - 1)]!,
+      node: f.count(),
+    }),
+  },
+  managed: {
+    type: 60,
+    write: (f, m) => f.count(m.job).text(m.error),
+    read: (f) => ({ kind: "managed", job: f.count(), error: f.text(ERROR_BYTES_MAX) }),
+  },
+};
