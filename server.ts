@@ -10,7 +10,7 @@ import { readableCount, readablePlural } from "./base/text.ts";
 import { mapReduceKind } from "./mapreduce/coordinator.ts";
 import { LSP_FLAGS, lspParams } from "./peer/flags.ts";
 import { readCommandLine, type Usage } from "./run/args.ts";
-import { DEFAULT_PORT, hostAndPort, port as portOf } from "./run/flags.ts";
+import { DEFAULT_PORT } from "./run/flags.ts";
 import { openLine, readyLine } from "./run/listening.ts";
 import { logLine } from "./run/log.ts";
 import { printResult } from "./run/output.ts";
@@ -37,7 +37,6 @@ const USAGE: Usage = {
   about: `Serves miners and clients on UDP PORT (${DEFAULT_PORT}); port 0 picks a free one.`,
   flags: {
     host: { value: "HOST", help: "address to bind (127.0.0.1); 0.0.0.0 or :: for all" },
-    advertise: { value: "HOST:PORT", help: "what others are to call this server" },
     quiet: { help: "say nothing about miners and jobs" },
     ...DATA_FLAGS,
     ...LIMIT_FLAGS,
@@ -48,14 +47,11 @@ const USAGE: Usage = {
 
 async function main(): Promise<number> {
   const line = readCommandLine(USAGE, process.argv.slice(2));
-  const port = portOf(line.positionals[0] ?? String(DEFAULT_PORT), 0n);
   const host = line.flag("host") ?? "127.0.0.1";
   const quiet = line.has("quiet");
   const advertise = line.flag("advertise");
-  if (advertise !== undefined) hostAndPort(advertise, undefined, "--advertise");
   const { server, kept } = await serveKept(line, {
     host,
-    port,
     params: lspParams(line),
     limits: serverLimits(line),
     transport: transportLimits(line),

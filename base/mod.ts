@@ -23,6 +23,7 @@ export {
 export { OptionError } from "./options.ts";
 export { Outbox } from "./outbox.ts";
 export { Queue } from "./queue.ts";
+export { ServerRing, SERVERS_MAX } from "./server_ring.ts";
 export { chance, integerBetween, type Random, seededRandom, unitReal } from "./random.ts";
 export { sha256 } from "./sha256.ts";
 export type { StateMachine } from "./state_machine.ts";

@@ -8,6 +8,7 @@ import { seededRandom } from "../base/random.ts";
 import { oneLine } from "../base/text.ts";
 import { listen, type LspServer, type Params, QueueFull } from "../lsp/mod.ts";
 import {
+  manageCluster,
   openReplica,
   type OpenReplicaOptions,
   type Replica,
@@ -16,7 +17,6 @@ import {
   SessionError,
 } from "../raft/mod.ts";
 import { Drive } from "../run/drive.ts";
-import { Failure } from "../run/errors.ts";
 import { KV_PORT } from "./client_adapter.ts";
 import { REPLY_BYTES_MAX, REQUEST_BYTES_MAX, SESSION_IDLE_MS } from "./limits.ts";
 import { type Deed, MESSAGES_VERSION } from "./messages.ts";
@@ -299,7 +299,7 @@ class Server implements RunningStore {
   async #manage(ticket: number, deed: Deed, node: number): Promise<void> {
     let error = "";
     try {
-      await managed(this.replica, deed, node);
+      await manageCluster(this.replica, deed, node);
     } catch (why) {
       error = (why as Error).message;
     }
@@ -325,17 +325,6 @@ class Server implements RunningStore {
     }
     for (const ticket of tickets) this.#tell({ kind: "readable", ticket });
   }
-}
-
-/** Does something to the cluster. Rejects with a ReplicaError. */
-async function managed(replica: Replica, deed: Deed, node: number): Promise<void> {
-  if (deed === "transfer") return replica.transfer(node);
-  const { voters, learners } = replica.status().members;
-  const isMember = voters.includes(node) || learners.includes(node);
-  if (!isMember) throw new Failure(`node ${node} is no member: start it with --join first`);
-  const others = voters.filter((one) => one !== node);
-  const left = learners.filter((one) => one !== node);
-  await replica.change(deed === "promote" ? [...others, node] : others, left);
 }
 
 /** What the log's refusals mean to clients; those that are not here: that somebody else leads. */

@@ -12,5 +12,11 @@ export {
   incomingConn,
 } from "./connections_adapter.ts";
 export { isServerThere, whyEnded } from "./endings.ts";
-export { Uplink, type UplinkEvents, type UplinkOptions } from "./uplink_adapter.ts";
+export {
+  Uplink,
+  type UplinkEvents,
+  type UplinkOptions,
+  type UplinkTarget,
+} from "./uplink_adapter.ts";
+export { serversOf, targetOf, type ServerChoice } from "./targets.ts";
 export { LSP_FLAGS, lspParams, WIRE_FLAG, wireFlag } from "./flags.ts";

@@ -20,6 +20,13 @@ export interface UplinkOptions {
   readonly appVersion: number;
 }
 
+/** A server to dial. */
+export interface UplinkTarget {
+  readonly host: string;
+  readonly port: number;
+  readonly params?: Params | undefined;
+}
+
 /** What a link tells its owner, of its newest connection only. */
 export interface UplinkEvents {
   onConnected(wire: Wire): void;
@@ -33,9 +40,9 @@ export interface UplinkEvents {
 
 /** See the module. */
 export class Uplink {
-  /** `HOST:PORT` of the server, for people. */
-  readonly where: string;
-  readonly #options: UplinkOptions & { readonly host: string; readonly wire: Wire };
+  /** The server that is dialled, or was last. */
+  #target: UplinkTarget;
+  readonly #options: UplinkOptions & { readonly wire: Wire };
   readonly #events: UplinkEvents;
   /** Cuts off a dial that is under way. */
   readonly #ending = new AbortController();
@@ -45,18 +52,27 @@ export class Uplink {
   #closed: Promise<void> | undefined;
 
   constructor(options: UplinkOptions, events: UplinkEvents) {
-    const { host = "127.0.0.1", wire = "cbor" } = options;
-    this.where = atPort(host, options.port);
-    this.#options = { ...options, host, wire };
+    const { host = "127.0.0.1", port, params, wire = "cbor" } = options;
+    this.#target = { host, port, params };
+    this.#options = { ...options, wire };
     this.#events = events;
+  }
+
+  /** `HOST:PORT` of the server, for people. */
+  get where(): string {
+    return atPort(this.#target.host, this.#target.port);
   }
 
   get isConnected(): boolean {
     return this.#client !== undefined;
   }
 
-  /** Connects, and reads until the connection is gone; an older connection is closed. */
-  dial(): void {
+  /**
+   * Connects, and reads until the connection is gone; an older connection is closed. To the server
+   * that was dialled last, or to another one.
+   */
+  dial(target: UplinkTarget = this.#target): void {
+    this.#target = target;
     if (this.#closed === undefined) void this.#run(this.#leave());
   }
 
@@ -94,6 +110,7 @@ export class Uplink {
   }
 
   async #run(turn: number): Promise<void> {
+    const { where } = this;
     const client = await this.#connect(turn);
     if (client === undefined) return;
     for (;;) {
@@ -101,7 +118,7 @@ export class Uplink {
       try {
         payload = await client.read();
       } catch (error) {
-        return this.#tellGone(turn, error);
+        return this.#tellGone(turn, where, error);
       }
       if (turn !== this.#turn) return;
       this.#events.onPayload(payload);
@@ -109,14 +126,16 @@ export class Uplink {
   }
 
   async #connect(turn: number): Promise<LspClient | undefined> {
-    const { host, port, wire, params, appVersion } = this.#options;
+    const { wire, appVersion } = this.#options;
+    const { host, port, params } = this.#target;
+    const { where } = this;
     let client: LspClient;
     try {
       const { signal } = this.#ending;
       const given = { host, port, wire, appVersion, signal };
       client = await connect(params === undefined ? given : { ...given, params });
     } catch (error) {
-      this.#tellGone(turn, error);
+      this.#tellGone(turn, where, error);
       return undefined;
     }
     if (turn !== this.#turn) {
@@ -128,9 +147,9 @@ export class Uplink {
     return client;
   }
 
-  #tellGone(turn: number, error: unknown): void {
+  #tellGone(turn: number, where: string, error: unknown): void {
     if (turn !== this.#turn) return;
     this.#client = undefined;
-    this.#events.onGone(whyEnded(`the server at ${this.where}`, error), error);
+    this.#events.onGone(whyEnded(`the server at ${where}`, error), error);
   }
 }

@@ -52,6 +52,7 @@
  */
 export { isMember, isVoter } from "./config.ts";
 export { RaftCore } from "./core.ts";
+export { type ClusterDeed, manageCluster } from "./deeds_adapter.ts";
 export * from "./errors.ts";
 export { isPeerGreeting } from "./greeting.ts";
 export { plainCommand } from "./group_state.ts";

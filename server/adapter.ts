@@ -20,13 +20,15 @@ import {
 import { whyEnded } from "../peer/endings.ts";
 import { Drive } from "../run/drive.ts";
 import { ENCODED_BYTES_MAX, MESSAGES_VERSION } from "../work/messages.ts";
-import { ServerCore } from "./core.ts";
 import type { KindFactory } from "./kind.ts";
 import { DEFAULT_SERVER_LIMITS, type ServerLimits, TRANSPORT_LIMITS } from "./limits.ts";
-import { PEER_BYTES_MAX, TableLog } from "./log_adapter.ts";
+import { type ClusterOptions, PEER_BYTES_MAX, TableLog } from "./log_adapter.ts";
 import { LogLimiter } from "./log_limiter.ts";
+import { ServerNode } from "./node.ts";
+import { RelayLinks } from "./relay_adapter.ts";
+import { reportOf } from "./report_adapter.ts";
 import type { ServerSnapshot } from "./snapshot.ts";
-import type { ServerEffect, ServerInput } from "./types.ts";
+import type { NodeEffect, NodeInput, ServerInput } from "./types.ts";
 
 /** Where and how to serve. */
 export interface ServeOptions {
@@ -51,6 +53,8 @@ export interface ServeOptions {
    * are gone with this server.
    */
   readonly data?: string;
+  /** Which node of which cluster this is, with `data`; if left out, a cluster of this one alone. */
+  readonly cluster?: ClusterOptions;
   /** Version of the messages: peers of another are turned away. Only tests have another. */
   readonly appVersion?: number;
 }
@@ -90,6 +94,9 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
   const transport = { ...TRANSPORT_LIMITS, ...peers, ...options.transport };
   checkPort(port, 0);
   checkText("host", host);
+  if (options.cluster !== undefined && options.data === undefined) {
+    throw new OptionError("cluster", "got no data: a cluster keeps its word on disks");
+  }
   checkBy("params", () => fullParams("cbor", params));
   checkLimits(limits ?? {});
   checkBy("transport", () => fullLimits(transport));
@@ -145,9 +152,10 @@ class SocketServer implements RunningServer {
   readonly closed: Promise<void>;
   readonly #options: ServeOptions;
   readonly #lsp: LspServer;
-  #core: ServerCore;
+  #node: ServerNode;
   readonly #log: NonNullable<ServeOptions["log"]>;
-  #drive: Drive<ServerInput, ServerEffect>;
+  #drive: Drive<NodeInput, NodeEffect>;
+  readonly #relayed: RelayLinks;
   /** Where the connections come from; as many as there are connections. */
   readonly #addresses: Map<number, string>;
   readonly #end = Promise.withResolvers<void>();
@@ -163,27 +171,16 @@ class SocketServer implements RunningServer {
     this.#lsp = lsp;
     this.#log = options.log ?? (() => {});
     this.#addresses = addresses;
-    this.#core = this.#createCore(undefined);
-    this.#drive = new Drive(this.#core, (effect) => this.#carryOut(effect));
+    const { appVersion = MESSAGES_VERSION, params } = options;
+    this.#relayed = new RelayLinks((input) => this.#tell(input), appVersion, params);
+    this.#node = this.#createNode(undefined);
+    this.#drive = new Drive(this.#node, (effect) => this.#carryOut(effect));
   }
 
   /** Opens the table, if it is to be kept, and begins to serve. */
   async start(): Promise<void> {
-    const { data, appVersion, signal } = this.#options;
-    if (data !== undefined) {
-      const table = await TableLog.open({
-        directory: data,
-        listener: this.#lsp,
-        appVersion,
-        log: (text, level) => this.#log(text, level),
-        tell: (input) => this.#tell(input),
-      });
-      this.#table = table;
-      this.#core = this.#createCore(table.machine);
-      this.#drive = new Drive(this.#core, (effect) => this.#carryOut(effect));
-      table.replica.closed.catch((error: unknown) => this.#fail(error));
-      await table.led;
-    }
+    const { data, signal } = this.#options;
+    if (data !== undefined) await this.#openTable(data);
     const close = (): void => void this.close();
     if (signal?.aborted) close();
     signal?.addEventListener("abort", close, { once: true });
@@ -192,8 +189,27 @@ class SocketServer implements RunningServer {
     void this.#run();
   }
 
+  async #openTable(directory: string): Promise<void> {
+    const { appVersion, cluster } = this.#options;
+    const table = await TableLog.open({
+      ...cluster,
+      directory,
+      listener: this.#lsp,
+      appVersion,
+      log: (text, level) => this.#log(text, level),
+      tell: (input) => this.#tell(input),
+    });
+    this.#table = table;
+    this.#node = this.#createNode(table);
+    this.#drive = new Drive(this.#node, (effect) => this.#carryOut(effect));
+    table.replica.closed.catch((error: unknown) => this.#fail(error));
+    table.begin();
+    // One of several may have nobody to elect it.
+    if (!table.isCluster) await table.led;
+  }
+
   snapshot(): ServerSnapshot {
-    return this.#core.snapshot();
+    return this.#node.snapshot();
   }
 
   transport(): EndpointStats {
@@ -214,7 +230,7 @@ class SocketServer implements RunningServer {
     if (error === undefined) this.#tell({ kind: "leave" });
     await this.#table?.replica.close().catch(() => {});
     this.#drive.stop();
-    await this.#lsp.close();
+    await Promise.all([this.#lsp.close(), this.#relayed.close()]);
     if (error === undefined) this.#end.resolve();
     else this.#end.reject(error);
   }
@@ -223,20 +239,21 @@ class SocketServer implements RunningServer {
     this.#closing ??= this.#close(error);
   }
 
-  #createCore(table: TableLog["machine"] | undefined): ServerCore {
+  #createNode(table: TableLog | undefined): ServerNode {
     const { limits, kinds = [] } = this.#options;
     const startedMs = Date.now() - performance.now();
-    return new ServerCore({
+    return new ServerNode({
       addressOf: (connId) => this.#addresses.get(connId),
       kinds,
       unixMs: (nowMs) => Math.round(startedMs + nowMs),
       ...(limits !== undefined && { limits }),
-      ...(table !== undefined && { table }),
+      report: () => JSON.stringify(reportOf(this.#node, table?.replica, this.#options.data)),
+      ...(table !== undefined && { table: table.machine, address: table.replica.address }),
     });
   }
 
   /** Tells the core; a mistake of ours ends the server. */
-  #tell(input: ServerInput): void {
+  #tell(input: NodeInput): void {
     try {
       this.#drive.tell(input);
     } catch (error) {
@@ -276,14 +293,34 @@ class SocketServer implements RunningServer {
     }
   }
 
-  #carryOut(effect: ServerEffect): void {
-    if (effect.kind === "log") return this.#log(effect.text, effect.level);
-    if (effect.kind === "propose") return this.#table!.propose(effect.id, effect.command);
+  #carryOut(effect: NodeEffect): void {
+    switch (effect.kind) {
+      case "log":
+        return this.#log(effect.text, effect.level);
+      case "propose":
+        return this.#table!.propose(effect.id, effect.command);
+      case "manage":
+        return this.#table!.manage(effect.ticket, effect.deed, effect.node);
+      case "dial":
+        return this.#relayed.dial(effect.connId, effect.server);
+      case "pass":
+        return this.#relayed.pass(effect.connId, effect.payload);
+      case "drop":
+        return this.#relayed.drop(effect.connId);
+      case "close":
+        return this.#speak(effect.connId, undefined);
+      case "write":
+        return this.#speak(effect.connId, effect.payload);
+    }
+  }
+
+  /** Writes to a peer, or hangs up on it. */
+  #speak(connId: number, payload: Uint8Array | undefined): void {
     try {
-      if (effect.kind === "close") this.#lsp.closeConn(effect.connId);
-      else this.#lsp.write(effect.connId, effect.payload);
+      if (payload === undefined) this.#lsp.closeConn(connId);
+      else this.#lsp.write(connId, payload);
     } catch (error) {
-      this.#handleWriteError(effect.connId, error);
+      this.#handleWriteError(connId, error);
     }
   }
 

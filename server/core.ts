@@ -172,6 +172,11 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
     return snapshotOf(this.#fleet, tables, this.#rejected);
   }
 
+  /** Why what is proposed cannot be kept just now; "" when it can. */
+  get trouble(): string {
+    return this.#ledger.trouble;
+  }
+
   // ---- inputs
 
   #handlePayload(connId: number, wire: Wire, payload: Uint8Array): void {

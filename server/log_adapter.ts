@@ -4,10 +4,18 @@
  * @module
  */
 import type { LspServer } from "../lsp/mod.ts";
-import { openReplica, type OpenReplicaOptions, type Replica, ReplicaError } from "../raft/mod.ts";
+import {
+  type Config,
+  manageCluster,
+  openReplica,
+  type OpenReplicaOptions,
+  type Replica,
+  ReplicaError,
+} from "../raft/mod.ts";
 import { ENCODED_BYTES_MAX, MESSAGES_VERSION } from "../work/messages.ts";
+import type { Deed } from "../work/server_messages.ts";
 import { TableMachine } from "./table_machine.ts";
-import type { ServerInput } from "./types.ts";
+import type { NodeInput } from "./types.ts";
 
 /** Largest command: a job, with its message. */
 const ENTRY_BYTES_MAX = ENCODED_BYTES_MAX;
@@ -18,16 +26,27 @@ export const PEER_BYTES_MAX: number = APPEND_BYTES_MAX + 1_024;
 const GROUP = "server";
 /** A snapshot of the table is taken after so many bytes of commands. */
 const SNAPSHOT_BYTES = 4 << 20;
+/**
+ * Refusals that say that a command cannot be kept. After all others this server leads no more, or
+ * not yet again: what becomes of the command, its next leader decides.
+ */
+const LASTING: readonly ReplicaError["code"][] = ["overloaded", "too large", "disk full"];
+
+/** Which node of which cluster a server is; what is left out is as in `openReplica`. */
+export type ClusterOptions = Pick<
+  OpenReplicaOptions,
+  "node" | "members" | "bootstrap" | "join" | "forceNewCluster" | "advertise"
+>;
 
 /** How the log is opened. */
-export interface TableLogOptions {
+export interface TableLogOptions extends ClusterOptions {
   readonly directory: string;
   /** Read by the server, which hands on what is for the log. */
   readonly listener: LspServer;
   readonly appVersion?: number | undefined;
   readonly log: NonNullable<OpenReplicaOptions["log"]>;
-  /** Told what becomes of proposals, and that this server leads. */
-  readonly tell: (input: ServerInput) => void;
+  /** Told what becomes of proposals, who leads, and who belongs to the cluster. */
+  readonly tell: (input: NodeInput) => void;
 }
 
 /** See the module. */
@@ -37,12 +56,15 @@ export class TableLog {
   /** Resolves when this server leads for the first time. */
   readonly led: Promise<void>;
   readonly #tell: TableLogOptions["tell"];
+  /** Whether it was started with other members. */
+  readonly #isNamed: boolean;
   readonly #led = Promise.withResolvers<void>();
 
-  private constructor(machine: TableMachine, replica: Replica, tell: TableLogOptions["tell"]) {
+  private constructor(machine: TableMachine, replica: Replica, options: TableLogOptions) {
     this.machine = machine;
     this.replica = replica;
-    this.#tell = tell;
+    this.#tell = options.tell;
+    this.#isNamed = (options.members?.size ?? 0) > 1 || options.join !== undefined;
     this.led = this.#led.promise;
     this.led.catch(() => {});
     replica.closed.catch((error: unknown) => this.#led.reject(error as Error));
@@ -53,29 +75,35 @@ export class TableLog {
    * used, and with an OptionError.
    */
   static async open(options: TableLogOptions): Promise<TableLog> {
-    const { directory, listener, appVersion = MESSAGES_VERSION, log, tell } = options;
+    const { appVersion = MESSAGES_VERSION, tell: _tell, ...rest } = options;
     const machine = new TableMachine();
     const holder: { log?: TableLog } = {};
-    let leads = false;
     const replica = await openReplica({
+      ...rest,
       group: GROUP,
       machine,
-      directory,
-      listener,
       appVersion,
-      log,
       params: { entryBytesMax: ENTRY_BYTES_MAX, appendBytesMax: APPEND_BYTES_MAX },
       snapshotBytes: SNAPSHOT_BYTES,
       sessionIdleMs: 0,
-      onRole: (role) => {
-        leads = role === "leader";
-        if (leads) void holder.log?.lead();
-      },
+      onRole: () => holder.log?.roleIs(),
+      onMembers: (config) => holder.log?.membersAre(config),
     });
-    const opened = new TableLog(machine, replica, tell);
+    const opened = new TableLog(machine, replica, options);
     holder.log = opened;
-    if (leads) void opened.lead();
     return opened;
+  }
+
+  /** Says how things stand; to be called once, when there is a node to tell. */
+  begin(): void {
+    this.membersAre(this.replica.status().members);
+    this.roleIs();
+  }
+
+  /** Whether others can lead. */
+  get isCluster(): boolean {
+    const { voters } = this.replica.status().members;
+    return this.#isNamed || voters.some((node) => node !== this.replica.node);
   }
 
   /** Has a command committed, and says what became of it. */
@@ -84,14 +112,36 @@ export class TableLog {
       () => this.#tell({ kind: "decided", id }),
       (error: unknown) => {
         const { code, message } = error as ReplicaError;
-        const refusal = { reason: message, isSure: code !== "unknown" };
+        const refusal = { reason: message, isSure: LASTING.includes(code) };
         this.#tell({ kind: "decided", id, refusal });
       },
     );
   }
 
+  /** Changes the cluster, and says what became of that. */
+  manage(ticket: number, deed: Deed, node: number): void {
+    manageCluster(this.replica, deed, node).then(
+      () => this.#tell({ kind: "managed", ticket, error: "" }),
+      (error: Error) => this.#tell({ kind: "managed", ticket, error: error.message }),
+    );
+  }
+
+  roleIs(): void {
+    const { role, leaderAddress, leader } = this.replica.status();
+    if (role === "leader") return void this.#lead();
+    // A server alone that cannot write for a while goes on with what it has in hand.
+    if (!this.isCluster) return;
+    this.#tell({ kind: "follow", leader: leader === this.replica.node ? "" : leaderAddress });
+  }
+
+  membersAre({ voters, learners }: Config): void {
+    const { addresses } = this.replica.status();
+    const servers = [...voters, ...learners].flatMap((node) => addresses[node] ?? []);
+    this.#tell({ kind: "members", servers });
+  }
+
   /** Says that this server leads, once its table has all that was ever committed. */
-  async lead(): Promise<void> {
+  async #lead(): Promise<void> {
     while (this.replica.status().role === "leader") {
       try {
         await this.replica.read();
@@ -99,7 +149,8 @@ export class TableLog {
         if (error instanceof ReplicaError && error.code === "timed out") continue;
         return;
       }
-      this.#tell({ kind: "lead" });
+      // Not where the lead went, and came back, meanwhile: then this was said already.
+      if (this.replica.status().role === "leader") this.#tell({ kind: "lead" });
       return this.#led.resolve();
     }
   }

@@ -1,9 +1,11 @@
 /**
- * What the server's core is told and what it asks for.
+ * What the server's core is told and what it asks for; and, beyond that, the server as a node of a
+ * cluster.
  *
  * @module
  */
 import type { Wire } from "../lsp/mod.ts";
+import type { Deed } from "../work/server_messages.ts";
 
 export type ServerInput =
   /**
@@ -39,3 +41,33 @@ export type ServerEffect =
   | { readonly kind: "propose"; readonly id: number; readonly command: Uint8Array }
   /** One line for people. */
   | { readonly kind: "log"; readonly level: "info" | "warn"; readonly text: string };
+
+/** What a node is told. */
+export type NodeInput =
+  | ServerInput
+  /** Another server leads, at `leader` if that is known ("": it is not), or none does. */
+  | { readonly kind: "follow"; readonly leader: string }
+  /** Where the servers of the cluster are, `HOST:PORT`. */
+  | { readonly kind: "members"; readonly servers: readonly string[] }
+  /** What became of a change of the cluster: done, or, with a text, why not. */
+  | { readonly kind: "managed"; readonly ticket: number; readonly error: string }
+  /** The connection that was dialled for `connId` is made; or is gone, or could not be made. */
+  | { readonly kind: "dialled"; readonly connId: number }
+  | { readonly kind: "dropped"; readonly connId: number }
+  /** It says something to the peer at `connId`. */
+  | { readonly kind: "passed"; readonly connId: number; readonly payload: Uint8Array };
+
+/** What a node asks for. */
+export type NodeEffect =
+  | ServerEffect
+  /** Change the cluster; answered by `managed`. */
+  | {
+      readonly kind: "manage";
+      readonly ticket: number;
+      readonly deed: Deed;
+      readonly node: number;
+    }
+  /** Connect to `server` on the native wire, for the peer at `connId`; then write to it; end it. */
+  | { readonly kind: "dial"; readonly connId: number; readonly server: string }
+  | { readonly kind: "pass"; readonly connId: number; readonly payload: Uint8Array }
+  | { readonly kind: "drop"; readonly connId: number };

@@ -43,5 +43,4 @@ export {
 } from "./subject.ts";
 export { Job, Task, type TaskOptions } from "./task.ts";
 export type * from "./server_messages.ts";
-export { ServerRing } from "./server_ring.ts";
 export { decodeMessage, encodeMessage } from "./wire.ts";

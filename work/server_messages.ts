@@ -5,12 +5,12 @@
  * @module
  */
 
-/** Servers that are named in one {@link Servers}. */
-export const SERVERS_MAX = 32;
 /** Longest address of a server, in bytes of UTF-8. */
 export const SERVER_BYTES_MAX = 80;
 /** Longest report of a server on itself, in bytes of UTF-8. */
 export const REPORT_BYTES_MAX = 32_768;
+/** Longest reason why something was not done to a cluster, in bytes of UTF-8. */
+export const ERROR_BYTES_MAX = 512;
 
 // ---- server -> anybody
 
@@ -24,7 +24,7 @@ export interface Servers {
   readonly leads: boolean;
   /** Where the leader is, `HOST:PORT`; "" when that is not known. */
   readonly leader: string;
-  /** Where the members of the cluster are. */
+  /** Where the members of the cluster are; `SERVERS_MAX` at most. */
   readonly servers: readonly string[];
 }
 
@@ -43,6 +43,14 @@ export interface Managed {
 }
 
 // ---- anybody -> server
+
+/**
+ * The first message of a server that relays a peer of the classic wire to the leader: from here on
+ * the payloads are the classic ones.
+ */
+export interface Relayed {
+  readonly kind: "relayed";
+}
 
 /** How does this server stand? Answered by {@link Report}, by one that does not lead, too. */
 export interface Inspect {
@@ -65,4 +73,4 @@ export interface Manage {
   readonly node: number;
 }
 
-export type ServerMessage = Servers | Inspect | Report | Manage | Managed;
+export type ServerMessage = Servers | Inspect | Report | Manage | Managed | Relayed;

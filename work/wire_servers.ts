@@ -3,16 +3,15 @@
  *
  * @module
  */
+import { SERVERS_MAX } from "../base/server_ring.ts";
 import {
   DEEDS,
+  ERROR_BYTES_MAX,
   REPORT_BYTES_MAX,
   SERVER_BYTES_MAX,
   type ServerMessage,
-  SERVERS_MAX,
 } from "./server_messages.ts";
 import { type Forms, readSome } from "./wire_jobs.ts";
-
-const ERROR_BYTES_MAX = 512;
 
 export const SERVER_FORMS: Forms<ServerMessage["kind"]> = {
   servers: {
@@ -53,4 +52,5 @@ export const SERVER_FORMS: Forms<ServerMessage["kind"]> = {
     write: (f, m) => f.count(m.job).text(m.error),
     read: (f) => ({ kind: "managed", job: f.count(), error: f.text(ERROR_BYTES_MAX) }),
   },
+  relayed: { type: 61, write: () => {}, read: () => ({ kind: "relayed" }) },
 };

@@ -2,8 +2,10 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { encodeCbor } from "../../base/cbor.ts";
+import { SERVERS_MAX } from "../../base/server_ring.ts";
 import { HEADER_BYTES } from "../../work/hash.ts";
 import { HELD_MAX, type Held, type JobRow, type Message, ROWS_MAX } from "../../work/messages.ts";
+import { DEEDS } from "../../work/server_messages.ts";
 import type { SearchSpec } from "../../work/subject.ts";
 import { decodeMessage, encodeMessage, headOf } from "../../work/wire.ts";
 
@@ -88,6 +90,19 @@ const anyMessage = fc.oneof(
   ),
   mixed("answer", job, fc.record({ best: candidate, met: fc.boolean() })),
   mixed("refused", job, fc.record({ reason: text })),
+  mixed(
+    "servers",
+    fc.record({
+      leads: fc.boolean(),
+      leader: text,
+      servers: fc.array(text, { maxLength: SERVERS_MAX }),
+    }),
+  ),
+  mixed("inspect", job),
+  mixed("report", job, fc.record({ text })),
+  mixed("manage", job, fc.record({ deed: fc.constantFrom(...DEEDS), node: uint32 })),
+  mixed("managed", job, fc.record({ error: text })),
+  mixed("relayed"),
 );
 
 describe("decodeMessage()", () => {
@@ -144,7 +159,7 @@ describe("headOf()", () => {
   test("names the kind and the number of a message that is cut short or broken behind them", () => {
     fc.assert(
       fc.property(anyMessage, fc.nat(), fc.uint8Array({ maxLength: 8 }), (message, at, noise) => {
-        fc.pre(message.kind !== "resume" && message.kind !== "resumed");
+        fc.pre(!["resume", "resumed", "servers", "relayed"].includes(message.kind));
         const bytes = encodeMessage(message);
         const fields = message as { job?: number; chunk?: number; threads?: number };
         const number = fields.chunk ?? fields.job ?? fields.threads!;

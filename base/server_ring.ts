@@ -1,14 +1,16 @@
 /**
- * Which of several servers a miner or a client is to dial: the one that leads, if it was told;
+ * Which of several servers one who asks them is to dial: the one that leads, if it was told;
  * else one after the other. No server is dialled twice in a round, and only a round in which none
  * was of use is followed by a wait.
  *
  * @module
  */
-import { Backoff } from "../base/backoff.ts";
-import type { Millis } from "../base/machine.ts";
-import type { Random } from "../base/random.ts";
-import { SERVERS_MAX } from "./server_messages.ts";
+import { Backoff } from "./backoff.ts";
+import type { Millis } from "./machine.ts";
+import type { Random } from "./random.ts";
+
+/** Servers of a cluster that anybody keeps in mind. */
+export const SERVERS_MAX = 32;
 
 /** The wait after a round of all servers: about this long at first ... */
 export const ROUND_MS_MIN: Millis = 50;
@@ -75,8 +77,9 @@ export class ServerRing {
   }
 
   #next(leader: string): string | undefined {
-    if (leader !== "" && !this.#tried.has(leader)) return leader;
-    // One that the leader was told to be is not in the list, perhaps; the list goes on from its end.
+    // However many leaders are made up, a round ends.
+    const isLate = this.#tried.size >= SERVERS_MAX;
+    if (leader !== "" && !isLate && !this.#tried.has(leader)) return leader;
     let server = this.#current;
     for (const _ of this.#all) {
       server = this.#after(server);
