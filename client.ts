@@ -11,16 +11,17 @@ import { detach, follow } from "./client/follow_adapter.ts";
 import { submit } from "./client/mod.ts";
 import { JOB_VERBS } from "./client/verbs_adapter.ts";
 import { LSP_FLAGS, lspParams, WIRE_FLAG, wireFlag } from "./peer/flags.ts";
+import { typedServers } from "./peer/targets.ts";
 import { readCommandLine, type Usage } from "./run/args.ts";
 import { UsageError } from "./run/errors.ts";
-import { DEFAULT_PORT, hostAndPort, seconds } from "./run/flags.ts";
+import { seconds } from "./run/flags.ts";
 import { runScript } from "./run/signals.ts";
 import { runVerb, verbNames } from "./run/verbs.ts";
 
 const USAGE: Usage = {
   name: "client",
   verb: "submit",
-  takes: "HOST[:PORT] MESSAGE MAXNONCE",
+  takes: "HOST[:PORT][,HOST[:PORT]…] MESSAGE MAXNONCE",
   count: [2, 3],
   about:
     "Finds the nonce in 0..MAXNONCE whose hash with MESSAGE is least: the first 64 bits of\n" +
@@ -47,7 +48,7 @@ async function main(): Promise<number> {
   const done = await runVerb(JOB_VERBS, argv);
   if (done !== undefined) return done;
   const line = readCommandLine(USAGE, argv);
-  const at = hostAndPort(line.positionals[0]!, DEFAULT_PORT);
+  const at = { servers: typedServers(line.positionals[0]!) };
   const work = await jobAsked(line);
   const text = line.flag("timeout");
   const timeout = text === undefined ? undefined : { text, ms: seconds("--timeout", text) };

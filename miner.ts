@@ -18,9 +18,10 @@ import {
   whyNoKernel,
 } from "./miner/mod.ts";
 import { LSP_FLAGS, lspParams, WIRE_FLAG, wireFlag } from "./peer/flags.ts";
+import { typedServers } from "./peer/targets.ts";
 import { readCommandLine, type Usage } from "./run/args.ts";
 import { Failure, UsageError } from "./run/errors.ts";
-import { DEFAULT_PORT, hostAndPort, wholeNumber } from "./run/flags.ts";
+import { DEFAULT_PORT, wholeNumber } from "./run/flags.ts";
 import { usableCores } from "./run/machine_limits.ts";
 import { Display } from "./run/progress.ts";
 import { onSignal, runScript } from "./run/signals.ts";
@@ -31,10 +32,11 @@ const THREADS_MAX = 1024n;
 
 const USAGE: Usage = {
   name: "miner",
-  takes: "[HOST[:PORT]] | bench",
+  takes: "[HOST[:PORT][,HOST[:PORT]…]] | bench",
   count: [0, 1],
   about:
-    `Searches nonces for the server at HOST:PORT (127.0.0.1:${DEFAULT_PORT}).\n` +
+    `Searches nonces for the server at HOST:PORT (127.0.0.1:${DEFAULT_PORT}), or for the leader of\n` +
+    "several. " +
     "With bench it measures this machine's kernels instead, and prints a table.",
   flags: {
     threads: { value: "N", help: `hashing threads (one a usable core, here ${usableCores()})` },
@@ -60,7 +62,7 @@ async function main(): Promise<number> {
     process.stdout.write(await benchReport({ ...cache, onWarning }));
     return 0;
   }
-  const { host, port } = hostAndPort(line.positionals[0] ?? "127.0.0.1", DEFAULT_PORT);
+  const servers = typedServers(line.positionals[0] ?? "127.0.0.1");
   const threads = line.flag("threads");
   const kernel = line.flag("kernel");
   const whyNot = kernel === undefined ? undefined : whyNoKernel(kernel);
@@ -78,9 +80,8 @@ async function main(): Promise<number> {
     process.stderr.write(`${oneLine(text)}\n`);
   };
   const miner = mine({
-    guest: guestOf(line, host, Number(threads ?? usableCores()), log),
-    host,
-    port,
+    guest: guestOf(line, servers, Number(threads ?? usableCores()), log),
+    servers,
     wire: wireFlag(line),
     params: lspParams(line),
     once: line.has("once"),

@@ -5,41 +5,39 @@
  * @module
  */
 import { CodedError } from "../base/coded_error.ts";
-import { checkBy, checkOneOf, checkPort, checkText } from "../base/options.ts";
+import { checkBy, checkOneOf } from "../base/options.ts";
 import { seededRandom } from "../base/random.ts";
 import { oneLine } from "../base/text.ts";
 import { fullParams, type Params, type Wire } from "../lsp/mod.ts";
+import { type ServerChoice, serversOf, targetOf } from "../peer/targets.ts";
 import { Uplink } from "../peer/uplink_adapter.ts";
 import { Drive } from "../run/drive.ts";
 import { idFrom, idText } from "../work/job_id.ts";
 import { type JobRow, MESSAGES_VERSION, type Status } from "../work/messages.ts";
 import type { Subject } from "../work/subject.ts";
-import { ClientCore, whyNot } from "./core.ts";
+import { whyNot } from "./checks.ts";
+import { ClientCore } from "./core.ts";
 import type { ClientEffect, ClientInput, Job } from "./types.ts";
 
 /** A job, and the server to ask. */
-export type SubmitOptions = Job & {
-  /** The server's name or address; loopback if left out. */
-  readonly host?: string;
-  readonly port: number;
-  readonly wire?: Wire;
-  readonly params?: Params;
-  /** Cancels the job when aborted. */
-  readonly signal?: AbortSignal;
-  /** Told why there is no connection, when it is dialled again after `waitMs`. */
-  readonly onWaiting?: (reason: string, waitMs: number) => void;
-  /** It goes on although nobody waits for it, and its answer is kept. */
-  readonly detached?: boolean;
-  /** Give up when the connection is gone, instead of waiting for the server to come back. */
-  readonly once?: boolean;
-};
+export type SubmitOptions = Job &
+  ServerChoice & {
+    readonly wire?: Wire;
+    readonly params?: Params;
+    /** Cancels the job when aborted. */
+    readonly signal?: AbortSignal;
+    /** Told why there is no connection, when it is dialled again after `waitMs`. */
+    readonly onWaiting?: (reason: string, waitMs: number) => void;
+    /** It goes on although nobody waits for it, and its answer is kept. */
+    readonly detached?: boolean;
+    /** Give up when the connection is gone, instead of waiting for the server to come back. */
+    readonly once?: boolean;
+  };
 
 /** A job that was submitted before, and the server to ask. */
-export interface AttachOptions {
+export interface AttachOptions extends ServerChoice {
   /** As {@link Submission.id} said, or as people type it: `lusab-babad`. */
   readonly id: string;
-  readonly host?: string;
-  readonly port: number;
   readonly params?: Params;
   readonly onWaiting?: (reason: string, waitMs: number) => void;
   /** Stops waiting when aborted; the job goes on. */
@@ -83,6 +81,8 @@ export interface Submission extends AsyncIterable<Status>, AsyncDisposable {
   readonly id: Promise<string>;
   /** Whether it outlives the server; undefined until it has an id. */
   readonly durable: boolean | undefined;
+  /** The server that it talks to, or last did, `HOST:PORT`. */
+  readonly server: string;
   /** What it is, of one that was attached to, once that is known. */
   readonly row: JobRow | undefined;
   /** Drops the job, here and at the server (one that was attached to: here only). */
@@ -132,6 +132,7 @@ class RunningJob implements Submission {
   readonly #answer = Promise.withResolvers<JobAnswer>();
   readonly #connected = Promise.withResolvers<void>();
   readonly #link: Uplink;
+  readonly #params: Params | undefined;
   #cause: unknown;
   #over = false;
   /** The newest progress, and a bell that rings when there is another or no more. */
@@ -141,7 +142,9 @@ class RunningJob implements Submission {
   /** `found`: of a job that is attached to, its id; or why it cannot be. */
   constructor(options: SubmitOptions, found: number | SubmitError | undefined) {
     const random = seededRandom(crypto.getRandomValues(new Uint32Array(1))[0]!);
+    const servers = serversIn(options);
     const core = new ClientCore({
+      servers,
       session: newSession(),
       random: options.once === true ? undefined : random,
     });
@@ -154,9 +157,11 @@ class RunningJob implements Submission {
     // Code that looks at only one of the two must not be bothered by the other.
     this.answer.catch(() => {});
     this.connected.catch(() => {});
-    const { host, port, wire, params } = options;
+    const { wire, params } = options;
+    this.#params = params;
+    const first = targetOf(servers[0] ?? "", servers.length > 1, params);
     this.#link = new Uplink(
-      { host, port, wire, params, appVersion: MESSAGES_VERSION },
+      { ...first, wire, appVersion: MESSAGES_VERSION },
       {
         onConnected: (spoken) => {
           this.#connected.resolve();
@@ -188,6 +193,10 @@ class RunningJob implements Submission {
     if (found !== undefined) this.#drive.tell({ kind: "attach", job: JOB, id: found });
     else this.#drive.tell({ kind: "submit", job: JOB, work, detached });
     this.#link.dial();
+  }
+
+  get server(): string {
+    return this.#link.where;
   }
 
   async *[Symbol.asyncIterator](): AsyncIterator<Status> {
@@ -226,7 +235,7 @@ class RunningJob implements Submission {
       case "write":
         return this.#link.write(effect.payload);
       case "dial":
-        return this.#link.dial();
+        return this.#dial(effect.server, effect.isCluster);
       case "waiting":
         return this.#onWaiting?.(effect.reason, effect.waitMs);
       case "accepted":
@@ -246,6 +255,10 @@ class RunningJob implements Submission {
       case "disconnected":
         return this.#fail(new SubmitError("DISCONNECTED", effect.reason, { cause: this.#cause }));
     }
+  }
+
+  #dial(server = this.#link.where, isCluster = false): void {
+    this.#link.dial(targetOf(server, isCluster, this.#params));
   }
 
   #fail(error: SubmitError): void {
@@ -269,10 +282,15 @@ class RunningJob implements Submission {
   }
 }
 
-function optionErrorOf({ host, port, wire, params }: SubmitOptions): SubmitError | undefined {
+/** The servers; none if the options say none that can be used, which is told later. */
+function serversIn(options: SubmitOptions): string[] {
+  return optionErrorOf(options) === undefined ? serversOf(options) : [];
+}
+
+function optionErrorOf(options: SubmitOptions): SubmitError | undefined {
+  const { wire, params } = options;
   try {
-    checkPort(port, 1);
-    checkText("host", host);
+    serversOf(options);
     checkOneOf("wire", wire, ["cbor", "json"]);
     checkBy("params", () => fullParams(wire ?? "cbor", params));
   } catch (cause) {

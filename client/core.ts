@@ -9,22 +9,24 @@
  * @module
  */
 import { Backoff } from "../base/backoff.ts";
-import { invariant, type Machine, type Millis, type Wake } from "../base/machine.ts";
+import type { Machine, Millis, Wake } from "../base/machine.ts";
 import { Outbox } from "../base/outbox.ts";
 import type { Random } from "../base/random.ts";
-import { CLASSIC_PAYLOAD_BYTES_MAX, type Wire } from "../lsp/mod.ts";
+import { ServerRing } from "../base/server_ring.ts";
+import type { Wire } from "../lsp/mod.ts";
 import type { Candidate } from "../work/candidate.ts";
-import { classicRequest, decodeClassicMessage, encodeClassicMessage } from "../work/classic.ts";
+import { decodeClassicMessage } from "../work/classic.ts";
 import {
   type Answer,
   type FromClient,
-  MESSAGE_BYTES_MAX,
   type Refused,
   type Status,
   SUBJECT_SHOWN_BYTES,
 } from "../work/messages.ts";
-import { hashOf, type SearchSpec, subjectBytes, whyNoSearch } from "../work/subject.ts";
+import { hashOf, type SearchSpec, subjectBytes } from "../work/subject.ts";
+import type { Servers } from "../work/server_messages.ts";
 import { decodeMessage, encodeMessage, headOf } from "../work/wire.ts";
+import { requestFor, whyNot, whyWrong } from "./checks.ts";
 import type { ClientEffect, ClientInput } from "./types.ts";
 
 /** Jobs that one client may have under way. */
@@ -35,64 +37,6 @@ const UNREADABLE = "the server's answer cannot be read";
 /** Why a message of the server was ignored. */
 export type ClientRejection =
   "not connected" | "malformed" | "unexpected kind" | "unknown job" | "result without a request";
-
-/** Why `job` cannot be carried over `wire`, in one line that names the limit, or `undefined`. */
-export function whyNot(work: SearchSpec, wire: Wire): string | undefined {
-  const { subject, lower, upper, target } = work;
-  // Callers without types too: what is no text, or has no UTF-8 form, would be hashed as another.
-  if (typeof subject !== "string" && !(subject instanceof Uint8Array)) {
-    return `the message must be a string, got ${typeof subject}`;
-  }
-  if (typeof subject === "string" && !subject.isWellFormed()) {
-    return "the message has a lone surrogate, which no UTF-8 can say: expected well-formed text";
-  }
-  for (const [name, value] of Object.entries({ lower, upper, target: target ?? 0n })) {
-    if (typeof value !== "bigint") return `${name} must be a bigint, got ${typeof value}`;
-  }
-  const nonsense = whyNoSearch(work);
-  if (nonsense !== undefined) return nonsense;
-  const bytes = subjectBytes(subject);
-  if (bytes > MESSAGE_BYTES_MAX) {
-    return `the message has ${bytes} bytes, the limit is ${MESSAGE_BYTES_MAX}`;
-  }
-  return wire === "cbor" ? undefined : whyNotClassic(work);
-}
-
-function whyNotClassic(work: SearchSpec): string | undefined {
-  if (work.target !== undefined) return "the classic json wire cannot carry a target";
-  if (typeof work.subject !== "string") return "the classic json wire cannot carry a block header";
-  const bytes = requestFor(work).length;
-  if (bytes <= CLASSIC_PAYLOAD_BYTES_MAX) return undefined;
-  const limit = `the classic json wire's limit is ${CLASSIC_PAYLOAD_BYTES_MAX}`;
-  return `the request takes ${bytes} bytes, ${limit}`;
-}
-
-/**
- * What is wrong with an answer to `work`, or `undefined` when it is true as far as one can see.
- * `hash` gives the hash of a nonce.
- */
-export function whyWrong(
-  work: SearchSpec,
-  best: Candidate,
-  met: boolean,
-  hash: typeof hashOf = hashOf,
-): string | undefined {
-  const { subject, lower, upper, target } = work;
-  if (best.nonce < lower || best.nonce > upper) {
-    return `its nonce ${best.nonce} is outside ${lower}..${upper}`;
-  }
-  const right = hash(subject, best.nonce);
-  if (right !== best.hash) return `nonce ${best.nonce} has hash ${right}, not ${best.hash}`;
-  if (met !== (target === undefined || right <= target)) {
-    return `it says that the target is ${met ? "" : "not "}met`;
-  }
-  return undefined;
-}
-
-function requestFor({ subject, lower, upper }: SearchSpec): Uint8Array {
-  invariant(typeof subject === "string", "the classic wire carries messages only");
-  return encodeClassicMessage(classicRequest(subject, lower, upper));
-}
 
 interface Entry {
   /** What was asked for; or, of a job that is attached to, its id, and what it turned out to be. */
@@ -124,6 +68,8 @@ export interface ClientCoreOptions {
    * on the native wire, once there was one; left out, the end of a connection ends all.
    */
   readonly random?: Random | undefined;
+  /** The servers, each `HOST:PORT`; left out: one, which its owner knows. */
+  readonly servers?: readonly string[];
 }
 
 /** The first retry comes after about this long; each further one takes twice as long ... */
@@ -141,7 +87,12 @@ export class ClientCore implements Machine<ClientInput, ClientEffect> {
   readonly #hash: typeof hashOf;
   readonly #session: bigint;
   readonly #backoff: Backoff | undefined;
+  readonly #ring: ServerRing;
   #wire: Wire | undefined;
+  /** Whether there is a connection, or one is being made: the first is made unasked. */
+  #isOpen = true;
+  /** Whether the server was of use: it leads. */
+  #isServed = false;
   /** Whether there ever was a connection. */
   #wasConnected = false;
   #retryAtMs: Millis | undefined;
@@ -150,7 +101,8 @@ export class ClientCore implements Machine<ClientInput, ClientEffect> {
   constructor(options: ClientCoreOptions) {
     this.#session = options.session;
     this.#hash = options.hash ?? hashOf;
-    const { random } = options;
+    const { random, servers = [] } = options;
+    this.#ring = new ServerRing(servers, random ?? (() => 0));
     this.#backoff = random && new Backoff(RETRY_MS_MIN, RETRY_MS_MAX, random);
   }
 
@@ -158,12 +110,11 @@ export class ClientCore implements Machine<ClientInput, ClientEffect> {
     switch (input.kind) {
       case "wake":
         if (this.#retryAtMs === undefined || nowMs < this.#retryAtMs) return;
-        this.#retryAtMs = undefined;
-        this.#effects.push({ kind: "dial" });
-        return;
+        return this.#dial();
       case "connected":
         if (this.#gone || this.#wire !== undefined) return;
         this.#wire = input.wire;
+        this.#isServed = !this.#ring.isCluster;
         this.#wasConnected = true;
         return this.#sendJobs();
       case "submit": {
@@ -177,9 +128,9 @@ export class ClientCore implements Machine<ClientInput, ClientEffect> {
       case "payload":
         if (this.#wire === undefined || this.#gone) return this.#reject("not connected");
         if (this.#wire === "json") return this.#handleClassic(input.payload);
-        return this.#handleNative(input.payload);
+        return this.#handleNative(input.payload, nowMs);
       case "gone":
-        return this.#handleGone(input.reason, nowMs);
+        return this.#handleGone(input.reason, "", nowMs);
     }
   }
 
@@ -191,20 +142,59 @@ export class ClientCore implements Machine<ClientInput, ClientEffect> {
     return this.#retryAtMs;
   }
 
-  #handleGone(reason: string, nowMs: Millis): void {
-    if (this.#gone) return;
-    const isLast = this.#wire === "json" || !this.#wasConnected;
-    if (this.#backoff === undefined || isLast) {
-      this.#gone = true;
-      this.#jobs.clear();
-      this.#effects.push({ kind: "disconnected", reason });
-      return;
-    }
+  #dial(): void {
+    this.#retryAtMs = undefined;
+    this.#isOpen = true;
+    const { current: server, isCluster } = this.#ring;
+    this.#effects.push(server === "" ? { kind: "dial" } : { kind: "dial", server, isCluster });
+  }
+
+  /** The connection is gone; `leader`: where the server said that the leader is. */
+  #handleGone(reason: string, leader: string, nowMs: Millis): void {
+    if (this.#gone || !this.#isOpen) return;
+    const isClassic = this.#wire === "json";
+    const wasServed = this.#isServed;
+    this.#isOpen = false;
+    this.#isServed = false;
     this.#wire = undefined;
     for (const entry of this.#jobs.values()) entry.sent = false;
+    if (this.#ring.isCluster && !isClassic) {
+      const waitMs = this.#ring.lost(leader);
+      // The first round may find that nobody is there.
+      const isFutile = waitMs > 0 && !this.#wasConnected;
+      const isOnce = this.#backoff === undefined && ((wasServed && leader === "") || waitMs > 0);
+      if (isFutile || isOnce) return this.#end(reason);
+      if (wasServed || waitMs > 0) this.#effects.push({ kind: "waiting", reason, waitMs });
+      if (waitMs === 0) return this.#dial();
+      this.#retryAtMs = nowMs + waitMs;
+      return;
+    }
+    if (this.#backoff === undefined || isClassic || !this.#wasConnected) return this.#end(reason);
     const waitMs = this.#backoff.next();
     this.#retryAtMs = nowMs + waitMs;
     this.#effects.push({ kind: "waiting", reason, waitMs });
+  }
+
+  #end(reason: string): void {
+    this.#gone = true;
+    this.#jobs.clear();
+    this.#effects.push({ kind: "disconnected", reason });
+  }
+
+  /** A server says who leads. */
+  #handleServers({ leads, leader, servers }: Servers, nowMs: Millis): void {
+    const { current } = this.#ring;
+    this.#ring.learn(servers);
+    if (leads) return this.#served();
+    const where = current === "" ? "the server" : `the server at ${current}`;
+    const hint = leader === "" ? "and knows of no leader" : `the leader is at ${leader}`;
+    this.#handleGone(`${where} does not lead, ${hint}`, leader, nowMs);
+  }
+
+  /** The server is of use. */
+  #served(): void {
+    this.#isServed = true;
+    this.#ring.arrived();
   }
 
   #add(job: number, asked: Pick<Entry, "work" | "id" | "detached">): void {
@@ -267,9 +257,11 @@ export class ClientCore implements Machine<ClientInput, ClientEffect> {
     if (entry.sent) this.#write({ kind: "cancel", job });
   }
 
-  #handleNative(payload: Uint8Array): void {
+  #handleNative(payload: Uint8Array, nowMs: Millis): void {
     const message = decodeMessage(payload);
     if (typeof message === "string") return this.#handleUnreadable(payload, message);
+    if (message.kind === "servers") return this.#handleServers(message, nowMs);
+    this.#served();
     if (message.kind === "refused" && message.job === 0) {
       for (const job of this.#jobs.keys()) this.#refuse(job, message.reason);
       return this.#jobs.clear();

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { atPort, oneLine } from "../base/text.ts";
+import { oneLine } from "../base/text.ts";
 import { Failure, UsageError } from "../run/errors.ts";
 import { printResult } from "../run/output.ts";
 import { Display } from "../run/progress.ts";
@@ -15,8 +15,8 @@ import { Outage, showProgress } from "./show_adapter.ts";
 
 /** How a job is followed. */
 export interface FollowOptions {
-  readonly host: string;
-  readonly port: number;
+  /** As typed. */
+  readonly servers: readonly string[];
   readonly json: boolean;
   readonly quiet: boolean;
   /** When to give up, as it was typed and in milliseconds. */
@@ -39,11 +39,11 @@ export async function follow(
   options: FollowOptions,
   begin: (begun: Begun) => Submission,
 ): Promise<number> {
-  const { host, port, json, quiet, timeout, end } = options;
-  const where = atPort(host, port);
+  const { servers, json, quiet, timeout, end } = options;
+  const where = { asked: servers.join(", "), now: () => job.server };
   const display = new Display({ quiet: quiet || json });
   const outage = new Outage(display, where, json);
-  const job = begin({ onWaiting: (reason) => outage.began(reason) });
+  const job: Submission = begin({ onWaiting: (reason) => outage.began(reason) });
   const total = (): bigint | undefined =>
     options.total ?? (job.row && job.row.upper - job.row.lower + 1n);
   const shown = showProgress(job, { total, outage, where, json, display });

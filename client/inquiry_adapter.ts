@@ -3,28 +3,13 @@
  *
  * @module
  */
-import { checkBy, checkPort, checkText } from "../base/options.ts";
 import { oneLine } from "../base/text.ts";
-import { connect, fullParams, type LspClient, type Params } from "../lsp/mod.ts";
-import { whyEnded } from "../peer/endings.ts";
 import { idFrom } from "../work/job_id.ts";
-import {
-  type FromClient,
-  type JobRow,
-  MESSAGES_VERSION,
-  ROWS_MAX,
-  type ToClient,
-} from "../work/messages.ts";
-import { decodeMessage, encodeMessage } from "../work/wire.ts";
+import { type JobRow, ROWS_MAX } from "../work/messages.ts";
 import { SubmitError } from "./adapter.ts";
+import { type Ask, type InquiryOptions, withServer } from "./asking_adapter.ts";
 
-/** The server to ask. */
-export interface InquiryOptions {
-  /** The server's name or address; loopback if left out. */
-  readonly host?: string;
-  readonly port: number;
-  readonly params?: Params;
-}
+export type { InquiryOptions } from "./asking_adapter.ts";
 
 const QUESTION = 1;
 
@@ -69,9 +54,6 @@ export async function endJob(
   );
 }
 
-/** Asks one question, and gives what `take` makes of the first message that answers it. */
-type Ask = <T>(question: FromClient, take: (answer: ToClient) => T | undefined) => Promise<T>;
-
 function rowsFrom(ask: Ask, from: number, most: number): Promise<readonly JobRow[]> {
   return ask({ kind: "list", job: QUESTION, from, most }, (answer) =>
     answer.kind === "jobs" ? answer.rows : undefined,
@@ -83,40 +65,4 @@ function numberOf(id: string): number {
   if (number !== undefined) return number;
   const text = `"${oneLine(id)}" is no job's id, expected one like lusab-babad`;
   throw new SubmitError("INVALID_JOB", text);
-}
-
-async function withServer<T>(
-  { host = "127.0.0.1", port, params }: InquiryOptions,
-  work: (ask: Ask) => Promise<T>,
-): Promise<T> {
-  checkPort(port, 1);
-  checkText("host", host);
-  checkBy("params", () => fullParams("cbor", params));
-  let client: LspClient | undefined;
-  try {
-    const at = { host, port, appVersion: MESSAGES_VERSION };
-    client = await connect(params === undefined ? at : { ...at, params });
-    return await work((question, take) => askOn(client!, question, take));
-  } catch (cause) {
-    if (cause instanceof SubmitError) throw cause;
-    const reason = whyEnded(`the server at ${host}:${port}`, cause);
-    throw new SubmitError("DISCONNECTED", reason, { cause });
-  } finally {
-    await client?.close();
-  }
-}
-
-async function askOn<T>(
-  client: LspClient,
-  question: FromClient,
-  take: (answer: ToClient) => T | undefined,
-): Promise<T> {
-  client.write(encodeMessage(question));
-  for (;;) {
-    const message = decodeMessage(await client.read());
-    if (typeof message === "string") throw new SubmitError("REFUSED", `cannot read: ${message}`);
-    if (message.kind === "refused") throw new SubmitError("REFUSED", message.reason);
-    const taken = take(message as ToClient);
-    if (taken !== undefined) return taken;
-  }
 }

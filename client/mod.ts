@@ -19,5 +19,6 @@ export { type Submission, submit } from "./adapter.ts";
 export { endJob, type InquiryOptions, listJobs, lookUpJob } from "./inquiry_adapter.ts";
 export { SubmitError, type SubmitErrorCode, type SubmitOptions } from "./adapter.ts";
 export { ClientCore, type ClientCoreOptions, type ClientRejection } from "./core.ts";
-export { JOBS_MAX, whyNot, whyWrong } from "./core.ts";
+export { JOBS_MAX } from "./core.ts";
+export { whyNot, whyWrong } from "./checks.ts";
 export type { ClientEffect, ClientInput, Job } from "./types.ts";

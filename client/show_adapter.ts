@@ -15,14 +15,19 @@ const SILENT_MS = 1000;
 /** How long a job gets nothing of a fleet at work before that is said. */
 const WAITING_MS = 1000;
 
+/** The servers that may be asked, and the one that is. */
+export interface Where {
+  readonly asked: string;
+  readonly now: () => string;
+}
+
 /** What is shown of a job, and where. */
 export interface ShowOptions {
   /** Nonces of the job; undefined while that is not known. */
   readonly total: () => bigint | undefined;
   /** Says that the server is gone, or back. */
   readonly outage: Outage;
-  /** The server. */
-  readonly where: string;
+  readonly where: Where;
   /** Progress goes to stdout as JSON. */
   readonly json: boolean;
   readonly display: Display;
@@ -44,11 +49,11 @@ export function showProgress(job: Submission, options: ShowOptions): Shown {
   const over = (async () => {
     // A job that cannot be done fails at once, and nothing else is said of it.
     await Promise.race([job.connected, new Promise((resolve) => setTimeout(resolve))]);
-    display.line(`connecting to ${where}`);
-    const still = `still no answer from ${where}: is a server running there? does a firewall`;
+    display.line(`connecting to ${where.asked}`);
+    const still = `still no answer from ${where.asked}: is a server running there? does a firewall`;
     hint = setTimeout(() => display.line(`${still} let UDP through?`), SILENT_MS);
     await job.connected.finally(() => clearTimeout(hint));
-    display.line(`connected to ${where}`);
+    display.line(`connected to ${where.now()}`);
     const waits = waitingLines(display);
     for await (const status of job) {
       const total = options.total();
@@ -77,11 +82,11 @@ export function showProgress(job: Submission, options: ShowOptions): Shown {
 /** Says once that the server is gone, and once that it is back. */
 export class Outage {
   readonly #display: Display;
-  readonly #where: string;
+  readonly #where: Where;
   readonly #json: boolean;
   #isOut = false;
 
-  constructor(display: Display, where: string, json: boolean) {
+  constructor(display: Display, where: Where, json: boolean) {
     this.#display = display;
     this.#where = where;
     this.#json = json;
@@ -91,7 +96,8 @@ export class Outage {
   began(reason: string): void {
     if (this.#isOut) return;
     this.#isOut = true;
-    this.#display.line(`${reason}; waiting for it to come back`);
+    const hopes = this.#where.asked.includes(",") ? "a leader" : "it to come back";
+    this.#display.line(`${reason}; waiting for ${hopes}`);
     if (this.#json) process.stdout.write(`${JSON.stringify({ waiting: reason })}\n`);
   }
 
@@ -99,7 +105,7 @@ export class Outage {
   over(): void {
     if (!this.#isOut) return;
     this.#isOut = false;
-    this.#display.line(`connected to ${this.#where} again: the job goes on`);
+    this.#display.line(`connected to ${this.#where.now()} again: the job goes on`);
   }
 }
 

@@ -38,8 +38,8 @@ export type ClientInput =
   | { readonly kind: "gone"; readonly reason: string };
 
 export type ClientEffect =
-  /** Connect anew; answered by `connected` or `gone`. */
-  | { readonly kind: "dial" }
+  /** Connect anew, to one of a cluster or not; answered by `connected` or `gone`. */
+  | { readonly kind: "dial"; readonly server?: string; readonly isCluster?: boolean }
   /** The connection is gone, and is dialled again after `waitMs`. */
   | { readonly kind: "waiting"; readonly reason: string; readonly waitMs: number }
   /** The server has taken the job in; `durable`: it keeps it through its own end. */

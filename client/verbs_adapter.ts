@@ -5,8 +5,9 @@
  */
 import { oneLine, readableCount, readablePlural } from "../base/text.ts";
 import { LSP_FLAGS, lspParams } from "../peer/flags.ts";
+import { typedServers } from "../peer/targets.ts";
 import type { CommandLine, Flag } from "../run/args.ts";
-import { DEFAULT_PORT, hostAndPort, seconds } from "../run/flags.ts";
+import { seconds } from "../run/flags.ts";
 import { printResult } from "../run/output.ts";
 import { EXIT_NO, type Verb, type Verbs } from "../run/verbs.ts";
 import { idText } from "../work/job_id.ts";
@@ -16,9 +17,9 @@ import { attach, SubmitError } from "./adapter.ts";
 import { fail, follow } from "./follow_adapter.ts";
 import { endJob, type InquiryOptions, listJobs, lookUpJob } from "./inquiry_adapter.ts";
 
-type At = InquiryOptions & { readonly host: string };
+type At = InquiryOptions & { readonly servers: readonly string[] };
 
-const SERVER = "HOST[:PORT]";
+const SERVER = "HOST[:PORT][,HOST[:PORT]…]";
 const WAIT_FLAGS: Readonly<Record<string, Flag>> = {
   timeout: { value: "SECONDS", help: "give up then, and exit with 4; the job goes on" },
   once: { help: "give up when the connection is lost" },
@@ -43,7 +44,7 @@ function verb(
       flags: { ...flags, ...json, ...LSP_FLAGS },
     },
     run: async (line) => {
-      const at = { ...hostAndPort(line.positionals[0]!, DEFAULT_PORT), params: lspParams(line) };
+      const at = { servers: typedServers(line.positionals[0]!), params: lspParams(line) };
       try {
         return await work(at, line);
       } catch (error) {
@@ -91,8 +92,8 @@ function waitFor(at: At, line: CommandLine): Promise<number> {
   const text = line.flag("timeout");
   const timeout = text === undefined ? undefined : { text, ms: seconds("--timeout", text) };
   const [json, quiet] = [line.has("json"), line.has("quiet")];
-  const { host, port } = at;
-  return follow({ host, port, json, quiet, timeout, end: "leave" }, ({ onWaiting }) =>
+  const { servers } = at;
+  return follow({ servers, json, quiet, timeout, end: "leave" }, ({ onWaiting }) =>
     attach({ ...at, id: line.positionals[1]!, once: line.has("once"), onWaiting }),
   );
 }

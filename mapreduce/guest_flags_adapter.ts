@@ -5,6 +5,7 @@
  */
 import type { MinerGuest } from "../miner/mod.ts";
 import type { CommandLine, Flag } from "../run/args.ts";
+import { hostAndPort } from "../run/flags.ts";
 import { peerHost } from "./peers_adapter.ts";
 import { Share } from "./share_adapter.ts";
 import { mapReduceGuest } from "./worker_adapter.ts";
@@ -21,10 +22,10 @@ export const GUEST_FLAGS: Readonly<Record<string, Flag>> = {
   host: { value: "HOST", help: "where others fetch what it maps (loopback, else not)" },
 };
 
-/** What a miner of the server at `host` with `tasks` threads is given to map and reduce as well. */
+/** What a miner of these servers with `tasks` threads is given to map and reduce as well. */
 export function guestOf(
   line: CommandLine,
-  host: string,
+  servers: readonly string[],
   tasks: number,
   log: (text: string, level: "info" | "warn") => void,
 ): MinerGuest {
@@ -33,6 +34,7 @@ export function guestOf(
   const shared = line.flag("shared");
   const share = shared === undefined ? undefined : new Share(shared);
   if (shared !== undefined) log(`clients may have files in ${shared} read and written`, "info");
+  const [{ host }] = servers.map((server) => hostAndPort(server)) as [{ host: string }];
   const peers = peerHost(host, line.flag("host"));
   return mapReduceGuest({
     allowCode,

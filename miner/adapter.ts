@@ -5,11 +5,12 @@
  * @module
  */
 import { hostname } from "node:os";
-import { checkBy, checkInteger, checkOneOf, checkPort, checkText } from "../base/options.ts";
+import { checkBy, checkInteger, checkOneOf, checkText } from "../base/options.ts";
 import { seededRandom } from "../base/random.ts";
 import { readablePlural } from "../base/text.ts";
 import { fullParams, type Params, type Wire } from "../lsp/mod.ts";
 import { isServerThere } from "../peer/endings.ts";
+import { type ServerChoice, serversOf, targetOf } from "../peer/targets.ts";
 import { Uplink } from "../peer/uplink_adapter.ts";
 import { Drive } from "../run/drive.ts";
 import { usableCores } from "../run/machine_limits.ts";
@@ -25,10 +26,7 @@ import { startableThreads } from "./thread_count_adapter.ts";
 import type { MinerEffect, MinerInput, MinerRejection, Niceness } from "./types.ts";
 
 /** What a miner is started with. */
-export interface MineOptions {
-  /** The server's name or address; loopback if left out. */
-  readonly host?: string;
-  readonly port: number;
+export interface MineOptions extends ServerChoice {
   readonly wire?: Wire;
   readonly params?: Params;
   /** Hashing threads; by default as many as this process may use cores. */
@@ -98,9 +96,8 @@ const THREADS_MAX = 1024;
 const SILENT_MS = 1000;
 
 function checkOptions(options: MineOptions): void {
-  const { host, port, threads, kernel, niceness, wire, params, name } = options;
-  checkPort(port, 1);
-  checkText("host", host);
+  const { threads, kernel, niceness, wire, params, name } = options;
+  serversOf(options);
   checkText("name", name);
   checkInteger("threads", threads, 1, THREADS_MAX);
   checkOneOf("niceness", niceness, ["low", "normal"]);
@@ -126,15 +123,18 @@ class RunningMiner implements Miner {
     this.#options = options;
     this.ended = this.#end.promise;
     const random = seededRandom(crypto.getRandomValues(new Uint32Array(1))[0]!);
+    const servers = serversOf(options);
+    const { wire, params } = options;
     this.#core = new MinerCore({
+      servers,
       random,
       once: options.once ?? false,
       name: options.name ?? hostname(),
     });
     this.#drive = new Drive(this.#core, (effect) => this.#do(effect));
-    const { host, port, wire, params } = options;
+    const first = targetOf(servers[0]!, servers.length > 1, params);
     this.#link = new Uplink(
-      { host, port, wire, params, appVersion: MESSAGES_VERSION },
+      { ...first, wire, appVersion: MESSAGES_VERSION },
       {
         onConnected: (spoken) => {
           clearTimeout(this.#hint);
@@ -232,7 +232,7 @@ class RunningMiner implements Miner {
   #do(effect: MinerEffect): void {
     switch (effect.kind) {
       case "dial":
-        return this.#dial();
+        return this.#dial(effect.server, effect.isCluster);
       case "write":
         return this.#link.write(effect.payload);
       case "joined":
@@ -248,16 +248,17 @@ class RunningMiner implements Miner {
   }
 
   /** The first time it says where it goes, and what may be wrong when nobody answers. */
-  #dial(): void {
+  #dial(server = this.#link.where, isCluster = false): void {
     this.#options.guest?.gone();
+    const target = targetOf(server, isCluster, this.#options.params);
     if (!this.#hasDialled) {
       this.#hasDialled = true;
-      const { where } = this.#link;
+      const where = serversOf(this.#options).join(", ");
       this.#log(`connecting to ${where}`);
       const still = `still no answer from ${where}: is a server running there? does a firewall`;
       this.#hint = setTimeout(() => this.#log(`${still} let UDP through?`), SILENT_MS);
     }
-    this.#link.dial();
+    this.#link.dial(target);
   }
 
   #log(text: string, level: "info" | "warn" = "info"): void {

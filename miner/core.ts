@@ -8,7 +8,6 @@
  *
  * @module
  */
-import { Backoff } from "../base/backoff.ts";
 import { invariant, type Machine, type Millis, type Wake } from "../base/machine.ts";
 import { Outbox } from "../base/outbox.ts";
 import { clipped } from "../base/text.ts";
@@ -25,9 +24,10 @@ import {
   LABEL_BYTES_MAX,
   REASON_BYTES_MAX,
 } from "../work/messages.ts";
+import type { Servers } from "../work/server_messages.ts";
 import { decodeMessage, encodeMessage, headOf } from "../work/wire.ts";
-import { Failures } from "./failures.ts";
 import { type Chunk, HeldSearches } from "./held.ts";
+import { type LinkEnd, MinerLink } from "./link.ts";
 import type {
   MinerCoreOptions,
   MinerEffect,
@@ -36,39 +36,24 @@ import type {
   PoolEvent,
 } from "./types.ts";
 
+export { REFUSED_MS_MAX, RETRY_MS_MAX, RETRY_MS_MIN } from "./link.ts";
+
 /** A running chunk's progress is told this often at most. */
 export const PROGRESS_MS = 250;
 /** Chunks that a server may have assigned and not yet heard of: one runs, one waits behind it. */
 export const OUTSTANDING_CHUNKS_MAX = 2;
 /** Chunks in all, with those that were told to stop but that the pool has not let go of. */
 export const TRACKED_CHUNKS_MAX = 16;
-/** The first retry comes after about this long; each further one takes twice as long ... */
-export const RETRY_MS_MIN = 250;
-/** ... up to this. A connection that held this long starts the count anew, and nothing else. */
-export const RETRY_MS_MAX = 10_000;
-/** After a refusal the wait is about as long at first; each further one takes up to this. */
-export const REFUSED_MS_MAX = 300_000;
-
-type LinkState = "fresh" | "dialing" | "up" | "waiting" | "done";
-
 /** The miner as a state machine; the first `wake` makes it dial. See the module's comment. */
 export class MinerCore implements Machine<MinerInput, MinerEffect> {
   /** Messages of the server that were ignored, by reason. */
   readonly rejected: Map<MinerRejection, number> = new Map();
-  readonly #backoff: Backoff;
-  /** Grows as long as every connection ends by a refusal. */
-  readonly #refusals: Backoff;
-  readonly #once: boolean;
+  readonly #link: MinerLink;
   readonly #name: string;
   readonly #effects = new Outbox<MinerEffect>();
-  #link: LinkState = "fresh";
-  #wire: Wire = "cbor";
   #pool: Extract<PoolEvent, { kind: "pool" }> | undefined;
   #kernel: Extract<MinerInput, { kind: "kernel" }> | undefined;
   #joined = false;
-  #connectedAtMs: Millis = 0;
-  #retryAtMs: Millis = 0;
-  readonly #failures = new Failures();
   /** Chunks of this connection by the pool's id, in the order of their assignment. */
   readonly #chunks = new Map<number, Chunk>();
   readonly #held = new HeldSearches();
@@ -79,15 +64,13 @@ export class MinerCore implements Machine<MinerInput, MinerEffect> {
   #toldAtMs: Millis = -Infinity;
 
   constructor(options: MinerCoreOptions) {
-    this.#backoff = new Backoff(RETRY_MS_MIN, RETRY_MS_MAX, options.random);
-    this.#refusals = new Backoff(RETRY_MS_MAX, REFUSED_MS_MAX, options.random);
-    this.#once = options.once ?? false;
+    this.#link = new MinerLink(options);
     this.#name = clipped(options.name ?? "", LABEL_BYTES_MAX);
   }
 
   /** Whether the miner is done for good. */
   get exited(): boolean {
-    return this.#link === "done";
+    return this.#link.isDone;
   }
 
   handle(input: MinerInput | Wake, nowMs: Millis): void {
@@ -115,30 +98,23 @@ export class MinerCore implements Machine<MinerInput, MinerEffect> {
   }
 
   wakeAtMs(): Millis | undefined {
-    if (this.#link === "fresh") return 0;
-    if (this.#link === "waiting") return this.#retryAtMs;
-    if (this.#link === "up" && this.#untold.size > 0) return this.#toldAtMs + PROGRESS_MS;
-    return undefined;
+    const linkMs = this.#link.wakeAtMs();
+    if (linkMs !== undefined || !this.#link.isUp || this.#untold.size === 0) return linkMs;
+    return this.#toldAtMs + PROGRESS_MS;
   }
 
   #handleWake(nowMs: Millis): void {
-    if (this.#link === "fresh" || (this.#link === "waiting" && nowMs >= this.#retryAtMs)) {
-      this.#link = "dialing";
-      this.#effects.push({ kind: "dial" });
-    }
+    const dial = this.#link.wake(nowMs);
+    if (dial !== undefined) this.#effects.push(dial);
     this.#tellProgress(nowMs);
   }
 
   #handleConnected(wire: Wire, nowMs: Millis): void {
-    if (this.#link !== "dialing") return;
-    this.#link = "up";
-    this.#wire = wire;
+    if (!this.#link.isOpen || this.#link.isUp) return;
     this.#joined = false;
-    this.#connectedAtMs = nowMs;
     this.#lastChunkNumber = 0;
-    // What fails from here on is news, even if it failed the same way before.
-    this.#failures.over();
-    this.#log("info", "connected to the server");
+    const line = this.#link.connected(wire, nowMs);
+    if (line !== undefined) this.#log("info", line);
     this.#joinIfReady();
   }
 
@@ -151,7 +127,7 @@ export class MinerCore implements Machine<MinerInput, MinerEffect> {
 
   /** Tells the server what Join could not know yet. The classic wire has no word for it. */
   #tellKernel(): void {
-    if (!this.#joined || this.#wire === "json" || this.#link !== "up") return;
+    if (!this.#joined || this.#link.wire === "json" || !this.#link.isUp) return;
     if (this.#kernel === undefined) return;
     const { name, rate, reason } = this.#kernel;
     const { threads } = this.#pool!;
@@ -165,10 +141,10 @@ export class MinerCore implements Machine<MinerInput, MinerEffect> {
   }
 
   #joinIfReady(): void {
-    if (this.#link !== "up" || this.#joined || this.#pool === undefined) return;
+    if (!this.#link.isUp || this.#joined || this.#pool === undefined) return;
     this.#joined = true;
     const { threads, rate, label } = this.#pool;
-    if (this.#wire === "cbor") {
+    if (this.#link.wire === "cbor") {
       this.#write({ kind: "join", threads, rate, label, name: this.#name });
       this.#effects.push({ kind: "joined" });
       const held = this.#held.offer();
@@ -179,16 +155,28 @@ export class MinerCore implements Machine<MinerInput, MinerEffect> {
   }
 
   #handleGone(reason: string, isThere: boolean, nowMs: Millis): void {
-    if (this.#link !== "up" && this.#link !== "dialing") return;
-    const heldMs = this.#link === "up" ? nowMs - this.#connectedAtMs : 0;
-    if (heldMs >= RETRY_MS_MAX) this.#backoff.reset();
-    if (this.#link === "up") this.#refusals.reset();
-    // One that goes again at once, again and again, is waited for all the same.
-    const waitMs = isThere && heldMs >= RETRY_MS_MIN ? 0 : this.#backoff.next();
-    if (this.#wire === "cbor" && !this.#once) {
-      for (const [id, chunk] of this.#chunks) if (this.#held.add(chunk)) this.#chunks.delete(id);
-    }
-    this.#leave(reason, waitMs, nowMs);
+    if (!this.#link.isOpen) return;
+    this.#hold();
+    this.#leave(this.#link.lost(reason, isThere, nowMs));
+  }
+
+  /** Goes on with what it has in hand, to bring it back. */
+  #hold(): void {
+    if (!this.#link.keeps) return;
+    for (const [id, chunk] of this.#chunks) if (this.#held.add(chunk)) this.#chunks.delete(id);
+  }
+
+  #handleServers(message: Servers, nowMs: Millis): void {
+    const end = this.#link.heard(message, nowMs);
+    if (end === undefined) return this.#served();
+    this.#hold();
+    this.#leave(end);
+  }
+
+  /** The server is of use. */
+  #served(): void {
+    const line = this.#link.served();
+    if (line !== undefined) this.#log("info", line);
   }
 
   /** The server says with which of the searches in hand it wants this miner to go on. */
@@ -205,30 +193,23 @@ export class MinerCore implements Machine<MinerInput, MinerEffect> {
     }
   }
 
-  /** Drops all that came over the connection, then waits for the next try or exits. */
-  #leave(reason: string, waitMs: Millis, nowMs: Millis): void {
+  /** Drops all that came over the connection; it is dialled again, or this is the end. */
+  #leave(end: LinkEnd): void {
     for (const chunk of this.#chunks.values()) {
       if (chunk.started && !chunk.stopping) this.#effects.push({ kind: "stop", id: chunk.id });
     }
     this.#chunks.clear();
     this.#untold.clear();
     this.#held.withdraw();
-    if (this.#once) {
-      this.#link = "done";
-      this.#effects.push({ kind: "exit", reason });
-      return;
-    }
-    this.#link = "waiting";
-    this.#retryAtMs = nowMs + waitMs;
-    const line = this.#failures.line(reason, waitMs);
-    if (line !== undefined) this.#log("warn", line);
+    if (end.kind === "exit") this.#effects.push(end);
+    else if (end.line !== undefined) this.#log("warn", end.line);
   }
 
   // ---- what the server says
 
   #handlePayload(payload: Uint8Array, nowMs: Millis): void {
-    if (this.#link !== "up") return this.#reject("not connected");
-    if (this.#wire === "json") return this.#handleClassic(payload, nowMs);
+    if (!this.#link.isUp) return this.#reject("not connected");
+    if (this.#link.wire === "json") return this.#handleClassic(payload, nowMs);
     const message = decodeMessage(payload);
     if (typeof message === "string") return this.#handleUnreadable(payload, message);
     switch (message.kind) {
@@ -253,7 +234,9 @@ export class MinerCore implements Machine<MinerInput, MinerEffect> {
       }
       case "refused":
         // Politely turned away, say by a full server, or not trusted any more.
-        return this.#leave(`the server refused: ${message.reason}`, this.#refusals.next(), nowMs);
+        return this.#leave(this.#link.refused(`the server refused: ${message.reason}`, nowMs));
+      case "servers":
+        return this.#handleServers(message, nowMs);
       default:
         return this.#reject("unexpected kind");
     }
@@ -290,7 +273,7 @@ export class MinerCore implements Machine<MinerInput, MinerEffect> {
       this.#reject("malformed", request);
       // The wire has no word for it, and a server that waits for a Result waits for ever.
       const reason = `the server's request cannot be read: ${request}`;
-      return this.#leave(reason, this.#backoff.next(), nowMs);
+      return this.#leave(this.#link.useless(reason, nowMs));
     }
     if (request.type !== 1) return this.#reject("unexpected kind");
     if (!this.#roomFor(request.lower, request.upper)) return;
@@ -314,7 +297,7 @@ export class MinerCore implements Machine<MinerInput, MinerEffect> {
     const { lower, upper } = work;
     const state = { started: false, stopping: false, shrinks: 0, said: undefined };
     this.#chunks.set(id, { id, number, job, lower, upper, work, ...state });
-    this.#failures.over();
+    this.#served();
   }
 
   /** Passes waiting chunks to the pool while it has fewer than `limit`. */
@@ -340,9 +323,9 @@ export class MinerCore implements Machine<MinerInput, MinerEffect> {
     const chunk = this.#chunks.get(event.id);
     if (chunk === undefined) return this.#held.heard(event);
     if (event.kind === "progress") chunk.said = event;
-    invariant(this.#link === "up", "chunks are held only while connected");
+    invariant(this.#link.isUp, "chunks are held only while connected");
     if (event.kind === "progress") {
-      if (this.#wire === "json" || chunk.stopping) return;
+      if (this.#link.wire === "json" || chunk.stopping) return;
       this.#untold.set(event.id, event);
       return this.#tellProgress(nowMs);
     }
@@ -362,7 +345,7 @@ export class MinerCore implements Machine<MinerInput, MinerEffect> {
   }
 
   #finish(chunk: Chunk, event: Extract<PoolEvent, { kind: "finished" }>): void {
-    if (this.#wire === "cbor") {
+    if (this.#link.wire === "cbor") {
       return this.#write({ kind: "result", chunk: chunk.number, best: event.best });
     }
     const result = classicResult(event.best);
@@ -371,7 +354,7 @@ export class MinerCore implements Machine<MinerInput, MinerEffect> {
   }
 
   #tellProgress(nowMs: Millis): void {
-    if (this.#link !== "up" || this.#untold.size === 0) return;
+    if (!this.#link.isUp || this.#untold.size === 0) return;
     if (nowMs < this.#toldAtMs + PROGRESS_MS) return;
     this.#toldAtMs = nowMs;
     for (const [id, { next, best }] of this.#untold) {

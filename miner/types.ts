@@ -76,8 +76,8 @@ export type MinerInput =
 
 export type MinerEffect =
   | PoolCommand
-  /** Connect to the server (again); answered by `connected` or `gone`. */
-  | { readonly kind: "dial" }
+  /** Connect to the server (again), one of a cluster or not; answered by `connected` or `gone`. */
+  | { readonly kind: "dial"; readonly server?: string; readonly isCluster?: boolean }
   | { readonly kind: "write"; readonly payload: Uint8Array }
   /** The server knows this miner from here on; not on the classic wire. */
   | { readonly kind: "joined" }
@@ -102,6 +102,8 @@ export interface MinerCoreOptions {
   readonly random: Random;
   /** For people: what its owner calls it. Default none. */
   readonly name?: string;
+  /** The servers, each `HOST:PORT`; left out: one, which its owner knows. */
+  readonly servers?: readonly string[];
   /** Exit when the server is lost instead of trying again. */
   readonly once?: boolean;
 }

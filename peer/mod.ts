@@ -18,5 +18,5 @@ export {
   type UplinkOptions,
   type UplinkTarget,
 } from "./uplink_adapter.ts";
-export { serversOf, targetOf, type ServerChoice } from "./targets.ts";
+export { serversOf, targetOf, typedServers, type ServerChoice } from "./targets.ts";
 export { LSP_FLAGS, lspParams, WIRE_FLAG, wireFlag } from "./flags.ts";

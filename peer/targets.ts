@@ -7,7 +7,8 @@ import { checkPort, checkText, OptionError } from "../base/options.ts";
 import { SERVERS_MAX } from "../base/server_ring.ts";
 import { atPort } from "../base/text.ts";
 import type { Params } from "../lsp/mod.ts";
-import { hostAndPort } from "../run/flags.ts";
+import { UsageError } from "../run/errors.ts";
+import { DEFAULT_PORT, hostAndPort } from "../run/flags.ts";
 import type { UplinkTarget } from "./uplink_adapter.ts";
 
 /** One server, or several. */
@@ -46,16 +47,33 @@ export function serversOf({ host, port, servers }: ServerChoice): string[] {
   return [...servers];
 }
 
-/** `text` as a server to dial; undefined if it is none. */
+/** `HOST[:PORT][,HOST[:PORT]…]` as typed. Throws a UsageError. */
+export function typedServers(text: string): string[] {
+  const typed = text.split(",");
+  if (typed.length > SERVERS_MAX) {
+    throw new UsageError(`got ${typed.length} servers, expected ${SERVERS_MAX} at most`);
+  }
+  return typed.map((each) => {
+    const { host, port } = hostAndPort(each, DEFAULT_PORT);
+    return atPort(host, port);
+  });
+}
+
+/**
+ * `text` as a server to dial. Servers name each other, and may name what no server can be: it is
+ * taken for one that does not answer.
+ */
 export function targetOf(
   text: string,
   isCluster: boolean,
   params: Params | undefined,
-): UplinkTarget | undefined {
-  const at = parsed(text);
-  if (at === undefined) return undefined;
+): UplinkTarget {
+  const at = parsed(text) ?? NOWHERE;
   return { ...at, params: isCluster ? { ...CLUSTER_PARAMS, ...params } : params };
 }
+
+/** Nobody listens there: port 1 is TCPMUX's (RFC 1078). */
+const NOWHERE = { host: "127.0.0.1", port: 1 } as const;
 
 function parsed(text: string): { host: string; port: number } | undefined {
   try {

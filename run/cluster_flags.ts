@@ -91,10 +91,7 @@ export function clusterPort(choice: ClusterChoice, given: string | undefined): n
 }
 
 /** Where a node keeps its data: one of several has to have a directory. Throws a UsageError. */
-export function clusterPlace(
-  choice: Others,
-  place: DataPlace,
-): DataPlace {
+export function clusterPlace(choice: Others, place: DataPlace): DataPlace {
   if (!isCluster(choice)) return place;
   // A cluster keeps its word on disks: there, memory never has to do.
   if (place.directory !== undefined) return { ...place, isDefault: false };

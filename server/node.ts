@@ -14,11 +14,7 @@ import { SERVERS_MAX } from "../base/server_ring.ts";
 import { clipped, oneLine } from "../base/text.ts";
 import type { Wire } from "../lsp/mod.ts";
 import type { Message } from "../work/messages.ts";
-import {
-  ERROR_BYTES_MAX,
-  type Manage,
-  REPORT_BYTES_MAX,
-} from "../work/server_messages.ts";
+import { ERROR_BYTES_MAX, type Manage, REPORT_BYTES_MAX } from "../work/server_messages.ts";
 import { decodeMessage, encodeMessage, headOf } from "../work/wire.ts";
 import { ServerCore, type ServerCoreOptions } from "./core.ts";
 import { Relay } from "./relay.ts";
@@ -209,7 +205,7 @@ export class ServerNode implements Machine<NodeInput, NodeEffect> {
       this.#leads = true;
       this.#leader = this.#options.address ?? "";
       // What they said is not known any more: they come again, at once.
-      for (const connId of [...this.#parked.keys()]) this.#sendAway(connId, this.#leader);
+      for (const connId of this.#parked.keys()) this.#sendAway(connId, this.#leader);
       this.#relay.end();
     }
     this.#tellCore({ kind: "lead" }, nowMs);
@@ -223,7 +219,7 @@ export class ServerNode implements Machine<NodeInput, NodeEffect> {
       this.#proposals.clear();
       // Whoever asked for a transfer waits for its answer.
       const waits = new Set([...this.#deeds.values()].map(({ connId }) => connId));
-      for (const [connId, wire] of [...this.#conns]) {
+      for (const [connId, wire] of this.#conns) {
         if (waits.has(connId)) continue;
         if (wire === "cbor") this.#sendAway(connId, leader);
         else this.#close(connId);
@@ -231,7 +227,7 @@ export class ServerNode implements Machine<NodeInput, NodeEffect> {
     }
     this.#relay.follow(leader, nowMs);
     if (leader === "") return;
-    for (const connId of [...this.#parked.keys()]) this.#sendAway(connId, leader);
+    for (const connId of this.#parked.keys()) this.#sendAway(connId, leader);
   }
 
   #membersAre(servers: readonly string[]): void {

@@ -139,7 +139,7 @@ export class Relay {
 
   /** This server leads itself: whoever it relayed comes anew. */
   end(): void {
-    for (const connId of [...this.#peers.keys()]) this.#end(connId);
+    for (const connId of this.#peers.keys()) this.#end(connId);
     this.#leader = "";
   }
 

@@ -17,11 +17,7 @@ export class RelayLinks {
   /** Connections that are being closed. */
   readonly #goodbyes = new Set<Promise<void>>();
 
-  constructor(
-    tell: (input: NodeInput) => void,
-    appVersion: number,
-    params: Params | undefined,
-  ) {
+  constructor(tell: (input: NodeInput) => void, appVersion: number, params: Params | undefined) {
     this.#tell = tell;
     this.#appVersion = appVersion;
     this.#params = params;
@@ -30,9 +26,6 @@ export class RelayLinks {
   dial(connId: number, server: string): void {
     this.drop(connId);
     const target = targetOf(server, true, this.#params);
-    if (target === undefined) {
-      return queueMicrotask(() => this.#tell({ kind: "dropped", connId }));
-    }
     const link = new Uplink(
       { ...target, appVersion: this.#appVersion },
       {
@@ -64,7 +57,7 @@ export class RelayLinks {
 
   /** Ends all. */
   async close(): Promise<void> {
-    for (const connId of [...this.#links.keys()]) this.drop(connId);
+    for (const connId of this.#links.keys()) this.drop(connId);
     await Promise.all(this.#goodbyes);
   }
 }

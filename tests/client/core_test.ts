@@ -1,7 +1,8 @@
 /** The client's core: jobs on both wires, and answers that it does not believe. */
 import { describe, test } from "bun:test";
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import { ClientCore, JOBS_MAX, whyNot } from "../../client/core.ts";
+import { whyNot } from "../../client/checks.ts";
+import { ClientCore, JOBS_MAX } from "../../client/core.ts";
 import type { ClientEffect, ClientInput } from "../../client/types.ts";
 import {
   classicRequest,

@@ -59,6 +59,9 @@ describe("client.ts", () => {
   test("a verb without its id ends with one line and 2", async () => {
     const { code, err } = await client("wait", "127.0.0.1");
     assertEquals(code, 2);
-    assertMatch(err, /^client: got 1 argument, expected wait HOST\[:PORT\] ID .*\n$/);
+    assertMatch(
+      err,
+      /^client: got 1 argument, expected wait HOST\[:PORT\]\[,HOST\[:PORT\]…\] ID .*\n$/,
+    );
   });
 });

@@ -1,0 +1,107 @@
+/**
+ * Questions that are asked of a server, or of the leader of several, and answered at once.
+ *
+ * @module
+ */
+import { checkBy } from "../base/options.ts";
+import { seededRandom } from "../base/random.ts";
+import { ServerRing } from "../base/server_ring.ts";
+import { connect, fullParams, type LspClient, type Params } from "../lsp/mod.ts";
+import { whyEnded } from "../peer/endings.ts";
+import { type ServerChoice, serversOf, targetOf } from "../peer/targets.ts";
+import { type Message, MESSAGES_VERSION } from "../work/messages.ts";
+import type { Servers } from "../work/server_messages.ts";
+import { decodeMessage, encodeMessage } from "../work/wire.ts";
+import { SubmitError } from "./adapter.ts";
+
+/** The server to ask, or those of a cluster. */
+export interface InquiryOptions extends ServerChoice {
+  readonly params?: Params;
+}
+
+/** Asks one question, and gives what `take` makes of the first message that answers it. */
+export type Ask = <T>(question: Message, take: (answer: Message) => T | undefined) => Promise<T>;
+
+/** How long servers are asked that know of no leader. */
+const PATIENCE_MS = 10_000;
+
+/** The server that was asked does not lead. */
+class Elsewhere extends Error {
+  readonly servers: Servers;
+
+  constructor(servers: Servers) {
+    super("it does not lead");
+    this.servers = servers;
+  }
+}
+
+/**
+ * Connects to the server, or finds the leader of several, and does `work` with it. Rejects with a
+ * SubmitError, or an OptionError.
+ */
+export async function withServer<T>(
+  options: InquiryOptions,
+  work: (ask: Ask) => Promise<T>,
+): Promise<T> {
+  const { params } = options;
+  checkBy("params", () => fullParams("cbor", params));
+  const [seed = 0] = crypto.getRandomValues(new Uint32Array(1));
+  const ring = new ServerRing(serversOf(options), seededRandom(seed));
+  const endMs = performance.now() + PATIENCE_MS;
+  let heard = false;
+  for (;;) {
+    const { current } = ring;
+    let leader = "";
+    let reason: string;
+    let cause: unknown;
+    try {
+      return await askAt(current, ring.isCluster, params, work);
+    } catch (error) {
+      if (error instanceof SubmitError) throw error;
+      cause = error;
+      if (error instanceof Elsewhere) {
+        heard = true;
+        ({ leader } = error.servers);
+        ring.learn(error.servers.servers);
+        reason = `no leader among ${ring.all.join(", ")}`;
+      } else reason = whyEnded(`the server at ${current}`, error);
+    }
+    const waitMs = ring.isCluster ? ring.lost(leader) : Infinity;
+    // Where nobody answers there is nothing to wait for.
+    const isOver = waitMs > 0 && (!heard || performance.now() + waitMs > endMs);
+    if (isOver) throw new SubmitError("DISCONNECTED", reason, { cause });
+    if (waitMs > 0) await Bun.sleep(waitMs);
+  }
+}
+
+async function askAt<T>(
+  server: string,
+  isCluster: boolean,
+  params: Params | undefined,
+  work: (ask: Ask) => Promise<T>,
+): Promise<T> {
+  const { host, port, params: given } = targetOf(server, isCluster, params);
+  const at = { host, port, appVersion: MESSAGES_VERSION };
+  const client = await connect(given === undefined ? at : { ...at, params: given });
+  try {
+    return await work((question, take) => askOn(client, question, take));
+  } finally {
+    await client.close();
+  }
+}
+
+async function askOn<T>(
+  client: LspClient,
+  question: Message,
+  take: (answer: Message) => T | undefined,
+): Promise<T> {
+  client.write(encodeMessage(question));
+  for (;;) {
+    const message = decodeMessage(await client.read());
+    if (typeof message === "string") throw new SubmitError("REFUSED", `cannot read: ${message}`);
+    if (message.kind === "refused") throw new SubmitError("REFUSED", message.reason);
+    if (message.kind === "servers" && !message.leads) throw new Elsewhere(message);
+    const taken = take(message);
+    if (taken !== undefined) return taken;
+  }
+}
