@@ -7,6 +7,7 @@
  * @module
  */
 import { readableCount, readablePlural } from "./base/text.ts";
+import { runServerVerb, SERVER_VERB_NAMES } from "./client/server_verbs_adapter.ts";
 import { mapReduceKind } from "./mapreduce/coordinator.ts";
 import { LSP_FLAGS, lspParams } from "./peer/flags.ts";
 import { readCommandLine, type Usage } from "./run/args.ts";
@@ -34,7 +35,10 @@ const USAGE: Usage = {
   verb: "serve",
   takes: "[PORT]",
   count: [0, 1],
-  about: `Serves miners and clients on UDP PORT (${DEFAULT_PORT}); port 0 picks a free one.`,
+  about: `Serves miners and clients on UDP PORT (${DEFAULT_PORT}); port 0 picks a free one.
+Three servers that outlive each other, the same on all of them but for --node:
+  server.ts --node 1 --cluster 1=HOST:PORT,2=HOST:PORT,3=HOST:PORT
+Other verbs, each with a --help of its own: ${SERVER_VERB_NAMES}.`,
   flags: {
     host: { value: "HOST", help: "address to bind (127.0.0.1); 0.0.0.0 or :: for all" },
     quiet: { help: "say nothing about miners and jobs" },
@@ -46,7 +50,10 @@ const USAGE: Usage = {
 };
 
 async function main(): Promise<number> {
-  const line = readCommandLine(USAGE, process.argv.slice(2));
+  const argv = process.argv.slice(2);
+  const done = await runServerVerb(argv);
+  if (done !== undefined) return done;
+  const line = readCommandLine(USAGE, argv);
   const host = line.flag("host") ?? "127.0.0.1";
   const quiet = line.has("quiet");
   const advertise = line.flag("advertise");

@@ -75,7 +75,7 @@ export class SubmitError extends CodedError<SubmitErrorCode> {
 export interface Submission extends AsyncIterable<Status>, AsyncDisposable {
   /** The checked answer; rejects with a {@link SubmitError}. */
   readonly answer: Promise<JobAnswer>;
-  /** Resolves when connected, rejects as `answer` does. */
+  /** Resolves when connected (of several servers: with the leader), rejects as `answer` does. */
   readonly connected: Promise<void>;
   /** The job's id, once the server has taken it in; rejects as `answer` does. */
   readonly id: Promise<string>;
@@ -164,7 +164,8 @@ class RunningJob implements Submission {
       { ...first, wire, appVersion: MESSAGES_VERSION },
       {
         onConnected: (spoken) => {
-          this.#connected.resolve();
+          // Of several servers only the leader is one to be connected with.
+          if (servers.length === 1 || spoken === "json") this.#connected.resolve();
           this.#drive.tell({ kind: "connected", wire: spoken });
         },
         onPayload: (payload) => this.#drive.tell({ kind: "payload", payload }),
@@ -240,6 +241,7 @@ class RunningJob implements Submission {
         return this.#onWaiting?.(effect.reason, effect.waitMs);
       case "accepted":
         this.durable = effect.durable;
+        this.#connected.resolve();
         return this.#id.resolve(idText(effect.id));
       case "found":
         this.row = effect.row;

@@ -55,7 +55,7 @@ export async function withServer<T>(
     let reason: string;
     let cause: unknown;
     try {
-      return await askAt(current, ring.isCluster, params, work);
+      return await askServer(current, params, work, ring.isCluster);
     } catch (error) {
       if (error instanceof SubmitError) throw error;
       cause = error;
@@ -74,11 +74,12 @@ export async function withServer<T>(
   }
 }
 
-async function askAt<T>(
+/** Asks that server, whether it leads or not. Rejects also with what LSP says. */
+export async function askServer<T>(
   server: string,
-  isCluster: boolean,
   params: Params | undefined,
   work: (ask: Ask) => Promise<T>,
+  isCluster = true,
 ): Promise<T> {
   const { host, port, params: given } = targetOf(server, isCluster, params);
   const at = { host, port, appVersion: MESSAGES_VERSION };

@@ -6,6 +6,7 @@
 import { UsageError } from "../run/errors.ts";
 import { seconds, wholeNumber } from "../run/flags.ts";
 import { printResult } from "../run/output.ts";
+import { type Row, tableOf } from "../run/rows.ts";
 import { EXIT_UNKNOWN, type Verb, type Verbs } from "../run/verbs.ts";
 import { openStore } from "./open_adapter.ts";
 import { CLIENT_FLAGS, say, serversOf, withStore } from "./verb_adapter.ts";
@@ -72,8 +73,6 @@ it keeps. Exit 4: no server answered.`,
   },
 };
 
-type Row = Readonly<Record<string, string | number>>;
-
 function rowsOf(known: ReadonlyMap<string, Status | undefined>): Row[] {
   const all = [...known.values()].filter((one) => one !== undefined);
   const commit = Math.max(...all.map((one) => one.commit));
@@ -108,21 +107,6 @@ function rowsOf(known: ReadonlyMap<string, Status | undefined>): Row[] {
     });
   }
   return [...rows.values()].toSorted((a, b) => Number(a["node"]) - Number(b["node"]));
-}
-
-function tableOf(rows: readonly Row[]): string {
-  const names = [...new Set(rows.flatMap((row) => Object.keys(row)))];
-  const lines = [names, ...rows.map((row) => names.map((name) => String(row[name] ?? "-")))];
-  const widths = names.map((_, i) => Math.max(...lines.map((line) => line[i]!.length)));
-  return lines
-    .map(
-      (line) =>
-        `${line
-          .map((text, i) => text.padEnd(widths[i]!))
-          .join("  ")
-          .trimEnd()}\n`,
-    )
-    .join("");
 }
 
 const member: Verb = {

@@ -46,6 +46,8 @@ export class ServerNode implements Machine<NodeInput, NodeEffect> {
   #core: ServerCore;
   #leads: boolean;
   #leader = "";
+  /** The leader that the log named last. */
+  #named = "";
   #servers: readonly string[] = [];
   /** Connections that have spoken, and how: `relayed` ones are classic peers of another server. */
   readonly #conns = new Map<number, Wire | "relayed">();
@@ -207,12 +209,17 @@ export class ServerNode implements Machine<NodeInput, NodeEffect> {
       // What they said is not known any more: they come again, at once.
       for (const connId of this.#parked.keys()) this.#sendAway(connId, this.#leader);
       this.#relay.end();
+      this.#named = this.#leader;
+      if (this.#servers.length > 1) this.#log("this server leads: miners and clients come here");
     }
     this.#tellCore({ kind: "lead" }, nowMs);
   }
 
   #follow(leader: string, nowMs: Millis): void {
     this.#leader = leader;
+    if (this.#leads) this.#log("this server leads no more");
+    if (leader !== "" && leader !== this.#named) this.#log(`the server at ${leader} leads`);
+    if (leader !== "" || this.#leads) this.#named = leader;
     if (this.#leads && this.#options.table !== undefined) {
       this.#leads = false;
       this.#core = new ServerCore(this.#options);
@@ -278,6 +285,10 @@ export class ServerNode implements Machine<NodeInput, NodeEffect> {
       } else if (effect.kind === "close") this.#close(effect.connId);
       else this.#effects.push(effect);
     }
+  }
+
+  #log(text: string): void {
+    this.#effects.push({ kind: "log", level: "info", text });
   }
 
   #write(connId: number, message: Message): void {

@@ -19,7 +19,7 @@ describe("client.ts", () => {
       assertEquals(code, 0);
       assertMatch(
         out,
-        new RegExp(`^usage: bun run client\\.ts ${verb} HOST\\[:PORT\\]( ID)?\n\n\\S`),
+        new RegExp(`^usage: bun run client\\.ts ${verb} HOST\\[:PORT\\]\\S*( ID)?\n\n\\S`),
       );
     },
   );
