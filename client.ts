@@ -56,7 +56,9 @@ async function main(): Promise<number> {
   const asked = { ...at, wire: wireFlag(line), params: lspParams(line), ...work };
   if (line.has("detach")) {
     if (timeout !== undefined) throw new UsageError("got --detach and --timeout, expected one");
-    return await detach(submit({ ...asked, detached: true, once: true }), json);
+    // Of several servers another one may answer.
+    const isAlone = at.servers.length === 1;
+    return await detach(submit({ ...asked, detached: true, once: isAlone || once }), json);
   }
   const total = work.upper - work.lower + 1n;
   const { target } = work;

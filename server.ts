@@ -7,7 +7,7 @@
  * @module
  */
 import { readableCount, readablePlural } from "./base/text.ts";
-import { runServerVerb, SERVER_VERB_NAMES } from "./client/server_verbs_adapter.ts";
+import { SERVER_VERBS } from "./client/server_verbs_adapter.ts";
 import { mapReduceKind } from "./mapreduce/coordinator.ts";
 import { LSP_FLAGS, lspParams } from "./peer/flags.ts";
 import { readCommandLine, type Usage } from "./run/args.ts";
@@ -16,6 +16,7 @@ import { openLine, readyLine } from "./run/listening.ts";
 import { logLine } from "./run/log.ts";
 import { printResult } from "./run/output.ts";
 import { onSignal, runScript } from "./run/signals.ts";
+import { runVerb, verbNames } from "./run/verbs.ts";
 import { DATA_FLAGS, serveKept } from "./server/data_adapter.ts";
 import {
   LIMIT_FLAGS,
@@ -38,7 +39,7 @@ const USAGE: Usage = {
   about: `Serves miners and clients on UDP PORT (${DEFAULT_PORT}); port 0 picks a free one.
 Three servers that outlive each other, the same on all of them but for --node:
   server.ts --node 1 --cluster 1=HOST:PORT,2=HOST:PORT,3=HOST:PORT
-Other verbs, each with a --help of its own: ${SERVER_VERB_NAMES}.`,
+Other verbs, each with a --help of its own: ${verbNames(SERVER_VERBS)}.`,
   flags: {
     host: { value: "HOST", help: "address to bind (127.0.0.1); 0.0.0.0 or :: for all" },
     quiet: { help: "say nothing about miners and jobs" },
@@ -51,7 +52,7 @@ Other verbs, each with a --help of its own: ${SERVER_VERB_NAMES}.`,
 
 async function main(): Promise<number> {
   const argv = process.argv.slice(2);
-  const done = await runServerVerb(argv);
+  const done = await runVerb(SERVER_VERBS, argv);
   if (done !== undefined) return done;
   const line = readCommandLine(USAGE, argv);
   const host = line.flag("host") ?? "127.0.0.1";

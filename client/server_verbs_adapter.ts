@@ -8,11 +8,12 @@ import { oneLine } from "../base/text.ts";
 import type { Params } from "../lsp/mod.ts";
 import { LSP_FLAGS, lspParams } from "../peer/flags.ts";
 import { typedServers } from "../peer/targets.ts";
-import { type CommandLine, readCommandLine, type Usage } from "../run/args.ts";
+import type { CommandLine } from "../run/args.ts";
 import { Failure, UsageError } from "../run/errors.ts";
 import { wholeNumber } from "../run/flags.ts";
 import { printResult } from "../run/output.ts";
 import { type Row, tableOf } from "../run/rows.ts";
+import { EXIT_UNKNOWN, type Verb, type Verbs } from "../run/verbs.ts";
 import { readableRate } from "../work/readable.ts";
 import type { Deed } from "../work/server_messages.ts";
 import { SubmitError } from "./adapter.ts";
@@ -20,8 +21,6 @@ import { askServer, withServer } from "./asking_adapter.ts";
 
 const SERVERS = "HOST[:PORT][,HOST[:PORT]…]";
 const NODE_MAX = 2n ** 32n - 1n;
-/** No server answered. */
-const EXIT_SILENT = 4;
 const QUESTION = 1;
 
 /** What a server says of itself, as far as it is shown; docs/coordinator.md has it in full. */
@@ -48,54 +47,47 @@ interface Report {
   readonly fleetRate: number;
 }
 
-interface Verb {
-  readonly takes: string;
-  readonly count: readonly [number, number];
-  readonly about: string;
-  run(servers: readonly string[], line: CommandLine): Promise<number>;
+/** A verb of which the first argument is the servers. */
+function verb(
+  takes: string,
+  count: readonly [number, number],
+  about: string,
+  work: (servers: readonly string[], line: CommandLine) => Promise<number>,
+): Verb {
+  const flags = { json: { help: "write JSON, a line each" }, ...LSP_FLAGS };
+  return {
+    usage: { name: "server", takes, count, about, flags },
+    run: (line) => work(typedServers(line.positionals[0]!), line),
+  };
 }
 
-const VERBS: Readonly<Record<string, Verb>> = {
-  status: {
-    takes: SERVERS,
-    count: [1, 1],
-    about: `Shows the servers of a cluster: who leads, how far each is behind, what it keeps; of the
-leader its jobs and miners. Exit 4: no server answered.`,
-    run: showStatus,
-  },
-  member: {
-    takes: `${SERVERS} add|promote|remove N`,
-    count: [3, 3],
-    about: `Changes who belongs to a cluster. To add node N, start it:
+/** The verbs of server.ts for servers that run. */
+export const SERVER_VERBS: Verbs = {
+  status: verb(
+    `status ${SERVERS}`,
+    [1, 1],
+    `Shows the servers of a cluster: who leads, how far each is behind, what it keeps; of the
+leader its miners, too. Exit 4: no server answered.`,
+    showStatus,
+  ),
+  member: verb(
+    `member ${SERVERS} add|promote|remove N`,
+    [3, 3],
+    `Changes who belongs to a cluster. To add node N, start it:
   server.ts PORT --node N --join HOST:PORT
 A node that lost its disk comes back like that, under a new number; its old one is removed.`,
-    run: changeMembers,
-  },
-  transfer: {
-    takes: `${SERVERS} [N]`,
-    count: [1, 2],
-    about: "Hands the lead to node N, or to the voter whose log is the most complete.",
-    run: (servers, line) => {
+    changeMembers,
+  ),
+  transfer: verb(
+    `transfer ${SERVERS} [N]`,
+    [1, 2],
+    "Hands the lead to node N, or to the voter whose log is the most complete.",
+    (servers, line) => {
       const node = Number(wholeNumber("N", line.positionals[1] ?? "0", 0n, NODE_MAX));
       return manage(servers, line, "transfer", node);
     },
-  },
+  ),
 };
-
-/** For `--help` of the program. */
-export const SERVER_VERB_NAMES: string = Object.keys(VERBS).join(", ");
-
-/** Runs the verb that `argv` begins with; its exit code, or undefined if it begins with none. */
-export async function runServerVerb(argv: readonly string[]): Promise<number | undefined> {
-  const [name = "", ...rest] = argv;
-  const verb = Object.hasOwn(VERBS, name) ? VERBS[name] : undefined;
-  if (verb === undefined) return undefined;
-  const { takes, count, about } = verb;
-  const flags = { json: { help: "write JSON, a line each" }, ...LSP_FLAGS };
-  const usage: Usage = { name: "server", takes: `${name} ${takes}`, count, about, flags };
-  const line = readCommandLine(usage, rest);
-  return await verb.run(typedServers(line.positionals[0]!), line);
-}
 
 async function showStatus(servers: readonly string[], line: CommandLine): Promise<number> {
   const params = lspParams(line);
@@ -109,7 +101,7 @@ async function showStatus(servers: readonly string[], line: CommandLine): Promis
   await askAll([...new Set(named)].filter((server) => !known.has(server)));
   if ([...known.values()].every((one) => one === undefined)) {
     process.stderr.write(`server: no answer from ${servers.join(", ")}\n`);
-    return EXIT_SILENT;
+    return EXIT_UNKNOWN;
   }
   const rows = rowsOf(known, line.has("json"));
   const json = (): string => rows.map((row) => `${JSON.stringify(row)}\n`).join("");
