@@ -1,8 +1,9 @@
 /** The client's core: jobs on both wires, and answers that it does not believe. */
 import { describe, test } from "bun:test";
 import { assertEquals, assertStringIncludes } from "@std/assert";
+import { seededRandom } from "../../base/random.ts";
 import { whyNot } from "../../client/checks.ts";
-import { ClientCore, JOBS_MAX } from "../../client/core.ts";
+import { ClientCore, type ClientCoreOptions, JOBS_MAX } from "../../client/core.ts";
 import type { ClientEffect, ClientInput } from "../../client/types.ts";
 import {
   classicRequest,
@@ -20,7 +21,11 @@ const SESSION = 2n ** 64n - 1n;
 const BEST = { hash: hashNonce("msg", 1n), nonce: 1n };
 
 class Rig {
-  readonly core = new ClientCore({ session: SESSION });
+  readonly core: ClientCore;
+
+  constructor(options: Partial<ClientCoreOptions> = {}) {
+    this.core = new ClientCore({ session: SESSION, ...options });
+  }
 
   tell(input: ClientInput): ClientEffect[] {
     this.core.handle(input, 0);
@@ -251,5 +256,66 @@ describe("what would be hashed as something else", () => {
       assertEquals(whyNot({ ...WORK, subject: message }, "cbor"), undefined);
       assertEquals(whyNot({ ...WORK, subject: message }, "json"), undefined);
     }
+  });
+});
+
+describe("ClientCore among the servers of a cluster", () => {
+  const servers = ["a:1", "b:2", "c:3"];
+  const dial = (server: string): ClientEffect => ({ kind: "dial", server, isCluster: true });
+  const news = (leads: boolean, leader: string): Message => ({
+    kind: "servers",
+    leads,
+    leader,
+    servers,
+  });
+  const UP = { kind: "connected", wire: "cbor" } as const;
+  const lost = { kind: "gone", reason: "it fell silent" } as const;
+
+  test("follows a hint, and asks the leader the same again", () => {
+    const rig = new Rig({ servers, random: seededRandom(1) });
+    rig.submit(1);
+    rig.tell(UP);
+    assertEquals(rig.say(news(false, "c:3")), [dial("c:3")]);
+    // What the connection before still has to say is its end.
+    const [again] = messages(rig.tell(UP)) as Message[];
+    assertEquals(again, { kind: "submit", job: 1, session: SESSION, work: WORK });
+  });
+
+  test("says once that the leader is gone, and goes round", () => {
+    const rig = new Rig({ servers, random: seededRandom(1) });
+    rig.submit(1);
+    rig.tell(UP);
+    rig.say(news(true, "a:1"));
+    const { reason } = lost;
+    assertEquals(rig.tell(lost), [{ kind: "waiting", reason, waitMs: 0 }, dial("b:2")]);
+    assertEquals(rig.tell(lost), [dial("c:3")]);
+    const [waiting] = rig.tell(lost);
+    assertEquals([waiting?.kind, rig.core.wakeAtMs() !== undefined], ["waiting", true]);
+    // A late end of the connection before changes nothing.
+    assertEquals(rig.tell(lost), []);
+  });
+
+  test("gives up when none of them was ever there", () => {
+    const rig = new Rig({ servers, random: seededRandom(1) });
+    rig.submit(1);
+    assertEquals([rig.tell(lost), rig.tell(lost)], [[dial("b:2")], [dial("c:3")]]);
+    assertEquals(rig.tell(lost), [{ kind: "disconnected", reason: lost.reason }]);
+  });
+
+  test("without retries follows hints, and ends with the leader's connection", () => {
+    const rig = new Rig({ servers });
+    rig.submit(1);
+    rig.tell(UP);
+    assertEquals(rig.say(news(false, "b:2")), [dial("b:2")]);
+    rig.tell(UP);
+    rig.say({ kind: "accepted", job: 1, id: 5, durable: true });
+    assertEquals(rig.tell(lost), [{ kind: "disconnected", reason: lost.reason }]);
+  });
+
+  test("on the classic wire ends with its connection", () => {
+    const rig = new Rig({ servers, random: seededRandom(1) });
+    rig.submit(1);
+    rig.tell({ kind: "connected", wire: "json" });
+    assertEquals(rig.tell(lost), [{ kind: "disconnected", reason: lost.reason }]);
   });
 });

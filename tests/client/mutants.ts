@@ -2,46 +2,59 @@
 import type { Mutant } from "../../tools/mutants.ts";
 
 const core = "client/core.ts";
+const checks = "client/checks.ts";
 
 export const MUTANTS: readonly Mutant[] = [
   {
     file: core,
+    line: "const waitMs = this.#ring.lost(leader);",
+    becomes: "const waitMs = this.#ring.lost();",
+    breaks: "a client does not go where it is sent",
+  },
+  {
+    file: core,
+    line: "const isFutile = waitMs > 0 && !this.#wasConnected;",
+    becomes: "const isFutile = false;",
+    breaks: "a client waits for ever for servers that were never there",
+  },
+  {
+    file: checks,
     line: "if (best.nonce < lower || best.nonce > upper) {",
     becomes: "if (best.nonce < lower) {",
     breaks: "an answer above the range is believed",
   },
   {
-    file: core,
+    file: checks,
     line: "if (right !== best.hash) return `nonce ${best.nonce} has hash ${right}, not ${best.hash}`;",
     becomes: "",
     breaks: "a wrong hash is believed",
   },
   {
-    file: core,
+    file: checks,
     line: "if (met !== (target === undefined || right <= target)) {",
     becomes: "if (met !== (target === undefined || right < target)) {",
     breaks: "a hash that equals the target counts as a miss",
   },
   {
-    file: core,
+    file: checks,
     line: 'if (typeof subject === "string" && !subject.isWellFormed()) {',
     becomes: "if (false) {",
     breaks: "a lone surrogate is hashed as another text",
   },
   {
-    file: core,
+    file: checks,
     line: "if (bytes > MESSAGE_BYTES_MAX) {",
     becomes: "if (bytes > 2 * MESSAGE_BYTES_MAX) {",
     breaks: "a message is sent that no server takes",
   },
   {
-    file: core,
+    file: checks,
     line: 'if (work.target !== undefined) return "the classic json wire cannot carry a target";',
     becomes: "",
     breaks: "a target is silently dropped on the classic wire",
   },
   {
-    file: core,
+    file: checks,
     line: "if (bytes <= CLASSIC_PAYLOAD_BYTES_MAX) return undefined;",
     becomes: "return undefined;",
     breaks: "a request is sent that no classic server can read",

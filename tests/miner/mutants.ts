@@ -2,25 +2,32 @@
 import type { Mutant } from "../../tools/mutants.ts";
 
 const core = "miner/core.ts";
+const link = "miner/link.ts";
 const control = "miner/pool_control.ts";
 
 export const MUTANTS: readonly Mutant[] = [
   {
-    file: core,
+    file: link,
+    line: "const waitMs = this.#ring.lost(leader);",
+    becomes: "const waitMs = this.#ring.lost();",
+    breaks: "a miner does not go where it is sent",
+  },
+  {
+    file: link,
     line: "if (heldMs >= RETRY_MS_MAX) this.#backoff.reset();",
     becomes: "this.#backoff.reset();",
     breaks: "a server that goes at once is dialled without a pause",
   },
   {
-    file: core,
-    line: 'if (this.#link === "up") this.#refusals.reset();',
+    file: link,
+    line: "if (this.isUp) this.#refusals.reset();",
     becomes: "",
     breaks: "one that was refused once waits longer and longer for ever",
   },
   {
-    file: core,
-    line: "return this.#leave(`the server refused: ${message.reason}`, this.#refusals.next(), nowMs);",
-    becomes: "return this.#leave(`the server refused: ${message.reason}`, 0, nowMs);",
+    file: link,
+    line: "return this.#wait(reason, this.#refusals.next(), nowMs);",
+    becomes: "return this.#wait(reason, 0, nowMs);",
     breaks: "a miner that was let go is back at once",
   },
   {
@@ -91,7 +98,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     file: core,
-    line: 'if (!this.#joined || this.#wire === "json" || this.#link !== "up") return;',
+    line: 'if (!this.#joined || this.#link.wire === "json" || !this.#link.isUp) return;',
     becomes: "if (!this.#joined) return;",
     breaks: "a classic server gets a message that it cannot read",
   },

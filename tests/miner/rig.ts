@@ -16,8 +16,8 @@ export class Rig {
   readonly core: MinerCore;
   nowMs = 0;
 
-  constructor(once = false) {
-    this.core = new MinerCore({ random: seededRandom(1), once });
+  constructor(once = false, servers: readonly string[] = []) {
+    this.core = new MinerCore({ random: seededRandom(1), once, servers });
   }
 
   tell(input: MinerInput | { kind: "wake" }, afterMs = 0): MinerEffect[] {

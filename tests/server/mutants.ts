@@ -11,8 +11,40 @@ const clients = "server/clients.ts";
 const miners = "server/miners.ts";
 const admission = "server/admission.ts";
 const search = "server/search.ts";
+const node = "server/node.ts";
+const relay = "server/relay.ts";
 
 export const MUTANTS: readonly Mutant[] = [
+  {
+    file: node,
+    line: "this.#core = new ServerCore(this.#options);",
+    becomes: "",
+    breaks: "a server that leads no more still knows its miners and clients",
+  },
+  {
+    file: node,
+    line: "this.#proposals.clear();",
+    becomes: "",
+    breaks: "what became of an old lead's proposal is told in the next one",
+  },
+  {
+    file: node,
+    line: "if (!this.#leads) return this.#close(connId);",
+    becomes: "",
+    breaks: "two servers relay to each other for ever",
+  },
+  {
+    file: node,
+    line: "if (nowMs < sinceMs + PARKED_MS) return;",
+    becomes: "return;",
+    breaks: "a peer waits for ever at a server that is cut off",
+  },
+  {
+    file: relay,
+    line: "if (peer.held.length >= HELD_MESSAGES_MAX) return this.#end(connId);",
+    becomes: "",
+    breaks: "a classic peer fills the memory of a server that knows no leader",
+  },
   {
     file: fleet,
     line: "if (worker.tasks.length === 0) worker.probation = false;",

@@ -15,7 +15,7 @@ const serverMiners = "server/miners.ts";
 const reports = "server/reports.ts";
 const shares = "server/shares.ts";
 const table = "server/table.ts";
-const minerCore = "miner/core.ts";
+const minerLink = "miner/link.ts";
 
 const fault = faultsFor("fleet");
 
@@ -255,9 +255,9 @@ export const SCHEDULER_FAULTS: readonly Mutant[] = [
     "progress is not counted",
   ),
   fault(
-    minerCore,
-    "return this.#leave(`the server refused: ${message.reason}`, this.#refusals.next(), nowMs);",
-    "return this.#leave(`the server refused: ${message.reason}`, 0, nowMs);",
+    minerLink,
+    "return this.#wait(reason, this.#refusals.next(), nowMs);",
+    "return this.#wait(reason, 0, nowMs);",
     "a miner that is sent away comes back at once",
   ),
 ];
