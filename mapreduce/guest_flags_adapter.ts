@@ -34,7 +34,7 @@ export function guestOf(
   const shared = line.flag("shared");
   const share = shared === undefined ? undefined : new Share(shared);
   if (shared !== undefined) log(`clients may have files in ${shared} read and written`, "info");
-  const [{ host }] = servers.map((server) => hostAndPort(server)) as [{ host: string }];
+  const { host } = hostAndPort(servers[0]!);
   const peers = peerHost(host, line.flag("host"));
   return mapReduceGuest({
     allowCode,
