@@ -46,7 +46,9 @@ export class Mailbox implements AsyncIterable<Message, undefined> {
    */
   pop(): Promise<Popped> {
     if (this.#isClosed) return Promise.resolve(DONE);
-    const taken = this.#owner.take(this.ref.counter);
+    // Who waits longer is served first, though nobody may have told of the messages yet.
+    this.serve();
+    const taken = this.#waiting.length > 0 ? undefined : this.#owner.take(this.ref.counter);
     if (taken !== undefined) return Promise.resolve({ done: false, value: taken.message });
     const { promise, resolve } = Promise.withResolvers<Popped>();
     this.#waiting.push(resolve);

@@ -1,20 +1,15 @@
 /** A system of actors by itself: copies, order, timers, throwing, stopping, watching. */
 import { describe, test } from "bun:test";
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import type { Actor, ActorRef, GoneReason, MakeActor, Message } from "../../actors/mod.ts";
+import type { Actor, ActorRef, MakeActor, Message } from "../../actors/mod.ts";
 import { BURST_MESSAGES_MAX } from "../../actors/cells.ts";
-import { type Node, World } from "./world.ts";
+import { forwarder, type Node, whysOf, World } from "./world.ts";
 
 const HERE = "here:1";
 
 function started(): { readonly world: World; readonly node: Node } {
   const world = new World();
   return { world, node: world.start(HERE) };
-}
-
-/** An actor that gives on all that it is told. */
-function forwarder(to: ActorRef): MakeActor {
-  return () => ({ onMessage: (message, context) => context.tell(to, message) });
 }
 
 /** What an actor throws on. */
@@ -289,8 +284,6 @@ describe("watch", () => {
       };
     };
   }
-  const whys = (got: readonly Message[]): GoneReason[] =>
-    got.map((one) => (one as { why: GoneReason }).why);
 
   test("tells once when an actor stops, throws, or is not there", () => {
     const { node } = started();
@@ -301,11 +294,11 @@ describe("watch", () => {
     const earlier = { ...ref, incarnation: ref.incarnation + 1 };
     node.startActor(watching(ref, [stops, stops, throws, never, earlier]));
     node.turn();
-    assertEquals(whys(got), ["unknown", "restarted"]);
+    assertEquals(whysOf(got), ["unknown", "restarted"]);
     node.tell(stops, 1);
     node.tell(throws, BAD);
     node.tell(stops, 1);
-    assertEquals(whys(got).slice(2), ["stopped", "threw"]);
+    assertEquals(whysOf(got).slice(2), ["stopped", "threw"]);
     assertEquals((got[2] as { ref: ActorRef }).ref, stops);
   });
 

@@ -41,7 +41,7 @@ export class Node {
   readonly gone: { readonly counter: number; readonly ref: ActorRef; readonly why: GoneReason }[] =
     [];
   readonly replies: Map<number, Message> = new Map();
-  /** Messages of mailboxes, in order. */
+  /** Messages of mailboxes that somebody reads, in order. */
   readonly mail: Map<number, Message[]> = new Map();
   isAlive = true;
   isClosed = false;
@@ -104,8 +104,10 @@ export class Node {
         return world.awaitRoom(this, effect.conn, effect.bytes);
       case "mail": {
         const { counter } = effect;
+        const box = this.mail.get(counter);
+        if (box === undefined) return;
         for (let next = this.core.take(counter); next; next = this.core.take(counter)) {
-          this.mail.get(counter)?.push(next.message);
+          box.push(next.message);
         }
         return;
       }
@@ -245,4 +247,40 @@ export class World {
       );
     });
   }
+}
+
+/** Addresses for three systems. */
+export const A = "a:1";
+export const B = "b:1";
+export const C = "c:1";
+
+/** Two systems, and what a mailbox of the second gets. */
+export function pair(limits?: Partial<SystemLimits>): {
+  readonly world: World;
+  readonly a: Node;
+  readonly b: Node;
+  readonly ref: ActorRef;
+  readonly got: Message[];
+} {
+  const world = new World();
+  const [a, b] = [world.start(A, limits), world.start(B, limits)];
+  return { world, a, b, ...b.mailbox() };
+}
+
+/** An actor that gives on all that it is told. */
+export function forwarder(to: ActorRef): MakeActor {
+  return () => ({ onMessage: (message, context) => context.tell(to, message) });
+}
+
+/** An actor that watches whom it is told, and says what it hears. */
+export function watcher(to: ActorRef): MakeActor {
+  return () => ({
+    onMessage: (message, context) => context.watch(message as ActorRef),
+    onGone: (ref, why, context) => context.tell(to, { ref, why }),
+  });
+}
+
+/** The reasons in what a {@link watcher} said. */
+export function whysOf(got: readonly Message[]): GoneReason[] {
+  return got.map((one) => (one as { why: GoneReason }).why);
 }
