@@ -54,7 +54,7 @@ export async function openReplica(options: OpenReplicaOptions): Promise<Replica>
   checkText("group", group);
   checkInteger("node", node, 1, 2 ** 32 - 1);
   checkBy("params", () => raftParams(options.params));
-  const opened = directory === undefined ? undefined : openNodeDisk(directory, group, node);
+  const opened = directory === undefined ? undefined : openNodeDisk(directory, options, node);
   try {
     const listener = options.listener ?? (await listen({ host, port, appVersion }));
     return new RunningReplica(options, listener, opened);
@@ -66,8 +66,12 @@ export async function openReplica(options: OpenReplicaOptions): Promise<Replica>
 
 type OpenedNodeDisk = { readonly disk: SystemDisk; readonly state: StoredState };
 
-function openNodeDisk(directory: string, group: string, node: NodeId): OpenedNodeDisk {
-  return openDisk({ directory, kind: group, id: `node ${node}` });
+function openNodeDisk(
+  directory: string,
+  { group, between }: OpenReplicaOptions,
+  node: NodeId,
+): OpenedNodeDisk {
+  return openDisk({ directory, kind: group, id: `node ${node}` }, between);
 }
 
 class RunningReplica implements Replica {

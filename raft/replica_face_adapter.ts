@@ -5,6 +5,7 @@
  */
 import type { StateMachine } from "../base/state_machine.ts";
 import type { LspServer } from "../lsp/mod.ts";
+import type { Files } from "../run/disk_files.ts";
 import type { Config, NodeId } from "./messages.ts";
 import type { RaftParams } from "./params.ts";
 import type { ReplicaStatus } from "./replica_types.ts";
@@ -19,6 +20,8 @@ export interface OpenReplicaOptions {
   readonly node?: NodeId;
   /** Made if need be, and this node's alone. If left out, memory does, until the process ends. */
   readonly directory?: string | undefined;
+  /** Stands between the directory's log and its files: tests put faults there. */
+  readonly between?: ((files: Files) => Files) | undefined;
   /** The first members and where they are (`HOST:PORT`); if left out, this node alone. */
   readonly members?: ReadonlyMap<NodeId, string> | undefined;
   /** Found the cluster although not every member has said that its directory is empty. */

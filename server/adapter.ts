@@ -17,6 +17,7 @@ import {
   type Params,
   readableAddress,
 } from "../lsp/mod.ts";
+import type { OpenReplicaOptions } from "../raft/mod.ts";
 import { whyEnded } from "../peer/endings.ts";
 import { Drive } from "../run/drive.ts";
 import { ENCODED_BYTES_MAX, MESSAGES_VERSION } from "../work/messages.ts";
@@ -55,6 +56,8 @@ export interface ServeOptions {
   readonly data?: string;
   /** Which node of which cluster this is, with `data`; if left out, a cluster of this one alone. */
   readonly cluster?: ClusterOptions;
+  /** Stands between the log in `data` and its files: tests put faults there. */
+  readonly between?: OpenReplicaOptions["between"];
   /** Version of the messages: peers of another are turned away. Only tests have another. */
   readonly appVersion?: number;
 }
@@ -190,12 +193,13 @@ class SocketServer implements RunningServer {
   }
 
   async #openTable(directory: string): Promise<void> {
-    const { appVersion, cluster } = this.#options;
+    const { appVersion, between, cluster } = this.#options;
     const table = await TableLog.open({
       ...cluster,
       directory,
       listener: this.#lsp,
       appVersion,
+      between,
       log: (text, level) => this.#log(text, level),
       tell: (input) => this.#tell(input),
     });

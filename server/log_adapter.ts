@@ -44,6 +44,7 @@ export interface TableLogOptions extends ClusterOptions {
   /** Read by the server, which hands on what is for the log. */
   readonly listener: LspServer;
   readonly appVersion?: number | undefined;
+  readonly between?: OpenReplicaOptions["between"];
   readonly log: NonNullable<OpenReplicaOptions["log"]>;
   /** Told what becomes of proposals, who leads, and who belongs to the cluster. */
   readonly tell: (input: NodeInput) => void;

@@ -43,11 +43,21 @@ export interface DiskWorld {
 }
 
 /** Puts faults between a log and its files. */
-class FaultyFiles implements Files {
-  isFull = false;
-  failure: { op: FileOperation["op"]; file: string; isFull: boolean } | undefined;
-  readonly ran = new Map<string, number>();
+export class FaultyFiles implements Files {
+  /** No file can grow. */
+  isFull: boolean = false;
+  /** A full disk takes no write at all, as those do that copy on write. */
+  copiesOnWrite: boolean = false;
+  failure:
+    { op: FileOperation["op"]; file: string; isFull: boolean; error?: "EIO" | "EROFS" } | undefined;
+  readonly ran: Map<string, number> = new Map();
   inner: Files | undefined;
+
+  /** For `openDisk`, and those who open one. */
+  readonly between = (files: Files): Files => {
+    this.inner = files;
+    return this;
+  };
 
   run(operations: readonly FileOperation[], done: (failure?: FileFailure) => void): void {
     const [first] = operations;
@@ -71,12 +81,13 @@ class FaultyFiles implements Files {
     const { op } = operation;
     const file = op === "syncNames" ? "" : operation.file;
     if (this.failure?.op === op && file.startsWith(this.failure.file)) {
-      const { isFull } = this.failure;
+      const { isFull, error = "EIO" } = this.failure;
       this.failure = undefined;
-      return { op, isFull, text: `cannot ${op} ${file}: ${isFull ? "ENOSPC" : "EIO"}` };
+      return { op, isFull, text: `cannot ${op} ${file}: ${isFull ? "ENOSPC" : error}` };
     }
     // What lies in a segment has its blocks already.
-    const grows = (op === "write" || op === "zeros") && !file.startsWith("log-");
+    const isInPlace = !this.copiesOnWrite && file.startsWith("log-");
+    const grows = (op === "write" || op === "zeros") && !isInPlace;
     if (!this.isFull || !grows) return undefined;
     return { op, isFull: true, text: `cannot write ${file}: ENOSPC: no space left on device` };
   }
@@ -101,10 +112,7 @@ export function systemWorld(): DiskWorld {
   const open: (() => Promise<void>)[] = [];
   return {
     open(options) {
-      const opened = openDisk({ ...OPTIONS, ...options, directory }, (files) => {
-        faulty.inner = files;
-        return faulty;
-      });
+      const opened = openDisk({ ...OPTIONS, ...options, directory }, faulty.between);
       open.push(() => opened.disk.abandon());
       return opened;
     },
