@@ -41,6 +41,8 @@ interface Proposal {
   readonly done: Then;
   /** Called, instead of trying again, if it is sure that it was not done. */
   readonly giveUp: GiveUp | undefined;
+  /** Whether it may have been done, or may be yet, although nobody was told so. */
+  isInDoubt: boolean;
 }
 
 type Decided = Extract<ServerInput, { kind: "decided" }>;
@@ -99,7 +101,11 @@ export class Ledger {
     then: Then = () => {},
     giveUp?: GiveUp,
   ): void {
-    this.#propose({ operations, done: then, giveUp }, nowMs);
+    // A job that is submitted again is wanted again.
+    for (const each of operations) {
+      if (each.kind === "submit") this.#leaving.delete(textOf(each.name));
+    }
+    this.#propose({ operations, done: then, giveUp, isInDoubt: false }, nowMs);
   }
 
   /** Has the job forgotten, whatever the table knows of it. */
@@ -160,8 +166,13 @@ export class Ledger {
     this.trouble = refusal?.reason ?? "";
     if (proposal === undefined) return;
     if (refusal === undefined) return proposal.done(nowMs);
-    if (refusal.isSure && proposal.giveUp !== undefined)
-      return proposal.giveUp(refusal.reason, nowMs);
+    if (refusal.isSure && proposal.giveUp !== undefined) {
+      proposal.giveUp(refusal.reason, nowMs);
+      // An earlier try may be in the log as yet: nobody is to be told no and have it done.
+      if (proposal.isInDoubt) this.#undo(proposal, nowMs);
+      return;
+    }
+    proposal.isInDoubt ||= !refusal.isSure;
     this.#again.push(proposal);
     this.#againMs ??= nowMs + AGAIN_MS;
   }
@@ -176,7 +187,20 @@ export class Ledger {
     const again = this.#again;
     this.#again = [];
     this.#againMs = undefined;
-    for (const proposal of again) this.#propose(proposal, nowMs);
+    for (const proposal of again) {
+      if (this.#isNeeded(proposal)) this.#propose(proposal, nowMs);
+      else proposal.done(nowMs);
+    }
+  }
+
+  #undo({ operations }: Proposal, nowMs: Millis): void {
+    for (const each of operations) if (each.kind === "submit") this.drop(each.name, nowMs);
+  }
+
+  /** Not if it would forget a job that was submitted again meanwhile. */
+  #isNeeded({ operations }: Proposal): boolean {
+    const [first] = operations;
+    return first?.kind !== "forget" || this.isLeaving(first.name);
   }
 
   #propose(proposal: Proposal, nowMs: Millis): void {

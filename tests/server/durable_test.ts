@@ -23,6 +23,9 @@ class KeptFleet extends VirtualFleet {
   readonly waiting: { readonly id: number; readonly command: Uint8Array }[] = [];
   /** Whether the disk takes what is proposed; a reason: it does not. */
   disk: "works" | "waits" | string = "works";
+  /** Whether what the disk does not take may be in the log all the same. */
+  isInDoubt = false;
+  readonly #late: Uint8Array[] = [];
 
   constructor(commands: Uint8Array[] = [], limits: { orphanMs?: number } = {}) {
     const machine = new TableMachine();
@@ -42,12 +45,21 @@ class KeptFleet extends VirtualFleet {
   settle(): void {
     for (const { id, command } of this.waiting.splice(0)) {
       if (this.disk !== "works" && this.disk !== "waits") {
-        this.feed({ kind: "decided", id, refusal: { reason: this.disk, isSure: true } });
+        this.feed({ kind: "decided", id, refusal: { reason: this.disk, isSure: !this.isInDoubt } });
+        if (this.isInDoubt) this.#late.push(command);
         continue;
       }
       this.commands.push(command);
       this.machine.apply(command);
       this.feed({ kind: "decided", id });
+    }
+  }
+
+  /** What was in doubt turns out to be in the log. */
+  commitLate(): void {
+    for (const command of this.#late.splice(0)) {
+      this.commands.push(command);
+      this.machine.apply(command);
     }
   }
 
@@ -128,6 +140,42 @@ describe("a server whose table is kept", () => {
     fleet.feed({ kind: "lead" });
     fleet.run(2_000);
     assertEquals([fleet.core.snapshot().jobs, fleet.machine.table.size], [[], 0]);
+  });
+});
+
+describe("a job that was refused although its submit may be in the log", () => {
+  /** A fleet on a disk that was full; job 2 was in doubt, then refused. */
+  function refused(): { fleet: KeptFleet; client: ReturnType<KeptFleet["client"]> } {
+    const fleet = new KeptFleet();
+    const client = fleet.client();
+    fleet.disk = "full";
+    fleet.isInDoubt = true;
+    client.say({ ...SUBMIT, job: 2 });
+    fleet.run(100);
+    fleet.isInDoubt = false;
+    assert(fleet.run(2_000, () => client.refusals.length > 0));
+    return { fleet, client };
+  }
+
+  test("is not done", () => {
+    const { fleet, client } = refused();
+    fleet.disk = "works";
+    fleet.commitLate();
+    fleet.feed({ kind: "lead" });
+    fleet.run(2_000);
+    assertEquals([fleet.core.snapshot().jobs, fleet.machine.table.size], [[], 0]);
+    assertEquals(client.accepted, []);
+  });
+
+  test("is done when it is submitted again before it was forgotten", () => {
+    const { fleet, client } = refused();
+    fleet.miner({ rate: 1e7 });
+    fleet.disk = "works";
+    fleet.commitLate();
+    client.say({ ...SUBMIT, job: 2 });
+    assert(fleet.run(20_000, () => client.answers.size > 0));
+    fleet.run(1_000);
+    assertEquals([client.accepted.length, fleet.machine.table.answers], [1, 1]);
   });
 });
 

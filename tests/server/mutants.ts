@@ -185,6 +185,18 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     file: "server/ledger.ts",
+    line: "if (proposal.isInDoubt) this.#undo(proposal, nowMs);",
+    becomes: "",
+    breaks: "a job runs whose client was told that it is refused",
+  },
+  {
+    file: "server/ledger.ts",
+    line: 'return first?.kind !== "forget" || this.isLeaving(first.name);',
+    becomes: "return true;",
+    breaks: "an accepted job is forgotten because an earlier one of its name was",
+  },
+  {
+    file: "server/ledger.ts",
     line: "return earlier(this.#againMs, this.table.answers > 0 ? this.#expireMs : undefined);",
     becomes: "return this.#againMs;",
     breaks: "answers are kept for ever by a server that nobody speaks to",
