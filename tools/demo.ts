@@ -43,8 +43,10 @@ const KILL_SERVER_PERCENT = 60n;
 const EPOCH_MS = 100;
 /** How long to wait for the miners to have chosen their kernels; it is no must. */
 const CHOICE_MS = 5000;
+/** How long to wait for the server's word that it was killed in the middle of the job. */
+const SERVER_WORD_MS = 3000;
 /** No step of the demo takes longer than this unless something is broken. */
-const STEP_MS = 60_000;
+const STEP_MS = 120_000;
 
 const USAGE: Usage = {
   name: "demo",
@@ -124,6 +126,7 @@ async function bear(host: string, port: number, nonces: bigint): Promise<Claimed
   });
   const seconds = (performance.now() - startMs) / 1000;
   const speed = readableRate(Number(nonces) / seconds);
+  if (serverKilled && !(await wentOn())) serverKilled = false;
   const both = serverKilled ? ", and the server, too" : "";
   const despite = killed ? `, although miner ${MINERS} was killed${both}` : "";
   display.line(
@@ -132,6 +135,13 @@ async function bear(host: string, port: number, nonces: bigint): Promise<Claimed
   if (killed && serverKilled) return { message, upper, answer };
   display.line("that was too fast to kill anything meanwhile: once more, with a larger job");
   return await bear(host, port, nonces * LARGER_TIMES);
+}
+
+/** Whether the server that was started again found the job unfinished, and did not die too late. */
+async function wentOn(): Promise<boolean> {
+  const word = /^server: going on with /;
+  await Promise.race([saying(word, 1), Bun.sleep(SERVER_WORD_MS)]);
+  return said.some((line) => word.test(line));
 }
 
 /** Starts the miners one by one, so that the server numbers them as we do; their kernels. */

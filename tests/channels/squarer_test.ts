@@ -1,5 +1,5 @@
 /** The suite for squarers, itself tested; the right squarer; the program that checks yours. */
-import { afterAll, describe, test } from "bun:test";
+import { afterAll, beforeAll, describe, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -16,6 +16,16 @@ const root = join(import.meta.dir, "../..");
 afterAll(async () => {
   await killAll();
   rmSync(directory, { recursive: true });
+});
+
+/** The check of a squarer that blocks its thread takes seconds: it runs beside the other tests. */
+let stuck: Promise<{ code: number; out: string }>;
+beforeAll(async () => {
+  const path = await strange(
+    "stuck",
+    `export class Squarer extends Right { close() { for (;;); } }`,
+  );
+  stuck = check(path, "--quiet");
 });
 
 describe("the suite catches a squarer that is", () => {
@@ -150,7 +160,7 @@ describe("channels/check.ts", () => {
     );
   });
 
-  test("finds out one that blocks its thread, and one that throws where nobody catches", async () => {
+  test("finds out one that throws where nobody catches", async () => {
     const thrower = await strange(
       "thrower",
       `export class Squarer extends Right {
@@ -161,13 +171,6 @@ describe("channels/check.ts", () => {
     const { code, out } = await check(thrower, "--quiet");
     assertEquals(code, 1);
     assertStringIncludes(out, "threw where nobody catches: ");
-    const path = await strange(
-      "stuck",
-      `export class Squarer extends Right { close() { for (;;); } }`,
-    );
-    const stuck = await check(path, "--quiet");
-    assertEquals(stuck.code, 1);
-    assertStringIncludes(stuck.out, `broken  ${PROPERTIES[0]}: gave no sign of life for`);
   });
 
   test("exits 2 for what it cannot use, in one line that says why", async () => {
@@ -185,5 +188,11 @@ describe("channels/check.ts", () => {
       assertEquals([code, out, err.split("\n").length], [2, "", 2], err);
       assertStringIncludes(err, why);
     }
+  });
+
+  test("finds out one that blocks its thread", async () => {
+    const { code, out } = await stuck;
+    assertEquals(code, 1);
+    assertStringIncludes(out, `broken  ${PROPERTIES[0]}: gave no sign of life for`);
   });
 });

@@ -1,7 +1,7 @@
 /**
- * What bunfig.toml loads before the tests: their one time limit, and what is tidied up when all are
- * over. A test that reaches the limit hangs, on however busy a machine. `MOTHERLODE_TEST_SECONDS`
- * sets another limit, for campaigns and for emulators.
+ * What bunfig.toml loads before the tests: their one time limit, the campaigns that run beside all
+ * of them, and what is tidied up when all are over. A test that reaches the limit hangs, on however
+ * busy a machine. `MOTHERLODE_TEST_SECONDS` sets another limit, for campaigns and for emulators.
  *
  * Bun 1.4.5 knows no limit in bunfig.toml, and forgets after each file what setDefaultTimeout() has
  * set; so it is set again whenever a test file is about to be loaded.
@@ -11,6 +11,8 @@
 import { afterAll, setDefaultTimeout } from "bun:test";
 import { rmSync } from "node:fs";
 import { plugin } from "bun";
+import { startCampaigns } from "../sim/early.ts";
+import { endShards } from "../sim/shards.ts";
 import { leftovers } from "./leftovers.ts";
 
 const TEST_SECONDS = 600;
@@ -27,7 +29,10 @@ plugin({
   },
 });
 
+startCampaigns();
+
 // A hook of the preload runs once, behind the last test of the last file.
-afterAll(() => {
+afterAll(async () => {
+  await endShards();
   for (const path of leftovers) rmSync(path, { recursive: true, force: true });
 });
