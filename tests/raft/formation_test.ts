@@ -1,10 +1,10 @@
 /** How clusters begin, grow, shrink, lose disks and are forced on (docs/raft.md, clusters). */
-import { describe, test } from "bun:test";
+import { describe } from "bun:test";
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { rmSync } from "node:fs";
 import { ReplicaError } from "../../raft/mod.ts";
 import { until, within } from "../support/waiting.ts";
-import { Cluster } from "./cluster.ts";
+import { Cluster, steady } from "./cluster.ts";
 
 /** The line with which a node was told to end. */
 async function reasonOf(closed: Promise<void>): Promise<string> {
@@ -16,7 +16,7 @@ async function reasonOf(closed: Promise<void>): Promise<string> {
 }
 
 describe("a cluster is made once", () => {
-  test("when every member has said that its directory is empty, and not before", async () => {
+  steady("when every member has said that its directory is empty, and not before", async () => {
     const cluster = await Cluster.of(3, true);
     await cluster.open(1);
     await cluster.open(2);
@@ -35,7 +35,7 @@ describe("a cluster is made once", () => {
     assertEquals(await cluster.add(4), 4);
   });
 
-  test("by a node that is told to, which the others then follow", async () => {
+  steady("by a node that is told to, which the others then follow", async () => {
     const cluster = await Cluster.of(3, true);
     await cluster.open(2, { bootstrap: true });
     await cluster.open(3);
@@ -45,7 +45,7 @@ describe("a cluster is made once", () => {
     assertEquals(await cluster.add(1), 5);
   });
 
-  test("members that were started with others are told so, and nothing is made", async () => {
+  steady("members that were started with others are told so, and nothing is made", async () => {
     const cluster = await Cluster.of(2, false);
     await cluster.open(1);
     const members = new Map([...cluster.members, [9, "127.0.0.1:9"] as const]);
@@ -54,7 +54,7 @@ describe("a cluster is made once", () => {
     assertEquals(cluster.at(1).replica.status().cluster, "");
   });
 
-  test("after that the configuration in the log counts: other members get one line", async () => {
+  steady("after that the configuration in the log counts: other members get one line", async () => {
     const cluster = await Cluster.of(1, true);
     await cluster.open(1);
     await cluster.add(2);
@@ -67,7 +67,7 @@ describe("a cluster is made once", () => {
 });
 
 describe("members", () => {
-  test("grow from one to three and back, under load, and nothing is lost", async () => {
+  steady("grow from one to three and back, under load, and nothing is lost", async () => {
     const cluster = await Cluster.of(3, true);
     const alone = new Map([[1, cluster.members.get(1)!]]);
     const { replica: first } = await cluster.open(1, { members: alone });
@@ -113,7 +113,7 @@ describe("members", () => {
     assertEquals(await cluster.add(0), sent);
   });
 
-  test("one that lost its disk stays out, and comes back under a new number", async () => {
+  steady("one that lost its disk stays out, and comes back under a new number", async () => {
     const cluster = await Cluster.of(3, true);
     await cluster.openAll();
     await cluster.add(6);
@@ -133,7 +133,7 @@ describe("members", () => {
     assertEquals(counter.sum, 7);
   });
 
-  test("a number that was used before is refused by one line", async () => {
+  steady("a number that was used before is refused by one line", async () => {
     const cluster = await Cluster.of(3, true);
     await cluster.openAll();
     await cluster.leader();
@@ -144,7 +144,7 @@ describe("members", () => {
     assert((await reasonOf(replica.closed)).startsWith("number 3 was used before"));
   });
 
-  test("a node asked to join that does not lead says who does", async () => {
+  steady("a node asked to join that does not lead says who does", async () => {
     const cluster = await Cluster.of(3, false);
     await cluster.openAll();
     const { replica: leader } = await cluster.leader();
@@ -153,7 +153,7 @@ describe("members", () => {
     await until("node 8 as a voter", () => replica.status().members.voters.includes(8));
   });
 
-  test("a node that is brought up gets a large snapshot, in pieces", async () => {
+  steady("a node that is brought up gets a large snapshot, in pieces", async () => {
     const cluster = await Cluster.of(1, true);
     const { replica, counter } = await cluster.open(1, { params: { trailingEntries: 1 } });
     await cluster.leader();
@@ -174,7 +174,7 @@ describe("members", () => {
 });
 
 describe("a majority that is lost", () => {
-  test("means that nothing goes on, but by force with the directory that is left", async () => {
+  steady("means that nothing goes on, but by force with the directory that is left", async () => {
     const cluster = await Cluster.of(3, true);
     await cluster.openAll();
     const { replica: leader } = await cluster.leader();
@@ -206,7 +206,7 @@ describe("a majority that is lost", () => {
     assertEquals(await cluster.add(0), 13);
   });
 
-  test("is not forced on with a directory that holds no cluster", async () => {
+  steady("is not forced on with a directory that holds no cluster", async () => {
     const cluster = await Cluster.of(1, true);
     const error = await assertRejects(() => cluster.open(1, { forceNewCluster: true }), Error);
     assert(error.message.endsWith("it holds no cluster that could be gone on with"));
