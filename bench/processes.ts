@@ -5,7 +5,7 @@
  * @module
  */
 import { readFileSync } from "node:fs";
-import { listen } from "../lsp/mod.ts";
+import { AddressInUse, listen } from "../lsp/mod.ts";
 
 /** The unit of times in /proc on Linux. */
 const TICKS_PER_SECOND = 100;
@@ -40,11 +40,38 @@ export function freePort(): number {
   return listener.port;
 }
 
-/** So many UDP ports that were free a moment ago, for LSP. */
+/** Free ports are sought from here on, and below those that the system gives to sockets itself. */
+const PORT_MIN = 15_000;
+/** Where those begin, unless the system says otherwise: Linux's own default. */
+const EPHEMERAL_PORT_MIN = 32_768;
+
+function ephemeralPortMin(): number {
+  try {
+    const least = parseInt(readFileSync("/proc/sys/net/ipv4/ip_local_port_range", "utf8"));
+    return least > PORT_MIN + 1000 ? least : EPHEMERAL_PORT_MIN;
+  } catch {
+    return EPHEMERAL_PORT_MIN;
+  }
+}
+
+/**
+ * So many UDP ports that were free a moment ago, for LSP. They stay free while a server is down
+ * that is to come back: the system gives none of them to a socket that does not ask for it.
+ */
 export async function freePorts(count: number): Promise<number[]> {
-  const listeners = await Promise.all(Array.from({ length: count }, () => listen({ port: 0 })));
-  await Promise.all(listeners.map((listener) => listener.close()));
-  return listeners.map(({ port }) => port);
+  const ports = new Set<number>();
+  const span = ephemeralPortMin() - PORT_MIN;
+  while (ports.size < count) {
+    const port = PORT_MIN + Math.floor(Math.random() * span);
+    if (ports.has(port)) continue;
+    try {
+      await (await listen({ port })).close();
+      ports.add(port);
+    } catch (error) {
+      if (!(error instanceof AddressInUse)) throw error;
+    }
+  }
+  return [...ports];
 }
 
 /** Processor time of a process so far, in seconds; NaN where /proc is not. */

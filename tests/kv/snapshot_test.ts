@@ -4,6 +4,7 @@ import { assert, assertEquals } from "@std/assert";
 import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { freePorts } from "../../bench/processes.ts";
 import { openStore, serveStore } from "../../kv/mod.ts";
 import { until } from "../support/waiting.ts";
 
@@ -39,14 +40,7 @@ test("a snapshot of several steps is taken while writes go on, and nothing is lo
 });
 
 test("reads of a follower see what was written before they began", async () => {
-  const ports = await Promise.all(
-    [1, 2, 3].map(async () => {
-      const socket = await Bun.udpSocket({ hostname: "127.0.0.1" });
-      const { port } = socket;
-      socket.close();
-      return port;
-    }),
-  );
+  const ports = await freePorts(3);
   const members = new Map(ports.map((port, i) => [i + 1, `127.0.0.1:${port}`]));
   const servers = await Promise.all(
     ports.map((port, i) => serveStore({ port, node: i + 1, members })),

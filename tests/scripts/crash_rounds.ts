@@ -11,7 +11,7 @@ import { assertEquals } from "@std/assert";
 import { listJobs } from "../../client/mod.ts";
 import { kernelNamed } from "../../miner/kernel_choice.ts";
 import { idText } from "../../work/job_id.ts";
-import { Script, startMiner, startServer } from "../support/processes.ts";
+import { Script, startLastingServer, startMiner } from "../support/processes.ts";
 
 /** A loss is noticed within about two seconds. */
 const QUICK = ["--epoch-millis", "100", "--epoch-limit", "20"];
@@ -32,7 +32,7 @@ export async function crashRounds(rounds: number): Promise<void> {
   const directory = mkdtempSync(join(tmpdir(), "motherlode-crash-"));
   try {
     const data = ["--data", directory, ...QUICK];
-    const first = await startServer(...data);
+    const first = await startLastingServer(...data);
     const { at } = first;
     let { server } = first;
     const [host = "", port = ""] = at.split(":");

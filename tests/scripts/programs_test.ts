@@ -3,7 +3,13 @@ import { afterAll, describe, test } from "bun:test";
 import { assert, assertEquals, assertStringIncludes, assertMatch } from "@std/assert";
 import { listen } from "../../lsp/mod.ts";
 import { kernelNamed } from "../../miner/kernel_choice.ts";
-import { killAll, Script, startMiner, startServer } from "../support/processes.ts";
+import {
+  killAll,
+  Script,
+  startLastingServer,
+  startMiner,
+  startServer,
+} from "../support/processes.ts";
 
 /** A loss is noticed within about two seconds. */
 const QUICK = ["--epoch-millis", "100", "--epoch-limit", "20"];
@@ -153,7 +159,7 @@ describe("a fleet", () => {
 
 describe("losses and signals", () => {
   test("a lost server: with --once client and miner end, else the miner comes back", async () => {
-    const { server, at } = await startServer(...QUICK);
+    const { server, at } = await startLastingServer("--memory", ...QUICK);
     const stays = startMiner(at, ...QUICK);
     const once = startMiner(at, "--once", ...QUICK);
     await server.said(TWO_JOINED);

@@ -7,6 +7,7 @@ import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { freePorts } from "../../bench/processes.ts";
 import { CACHE_VARIABLE } from "../../miner/kernels/record_store_adapter.ts";
 import { leftovers } from "./leftovers.ts";
 import { within } from "./waiting.ts";
@@ -100,8 +101,23 @@ export class Script {
 }
 
 /** Starts a server on a free port; the script and where it listens. */
-export async function startServer(...args: string[]): Promise<{ server: Script; at: string }> {
-  const server = new Script("server.ts", ["0", ...args]);
+export function startServer(...args: string[]): Promise<{ server: Script; at: string }> {
+  return startServerAt(0, ...args);
+}
+
+/** Starts one on a port that stays free when it ends, so that another one can take its place. */
+export async function startLastingServer(
+  ...args: string[]
+): Promise<{ server: Script; at: string }> {
+  const [port] = await freePorts(1);
+  return startServerAt(port!, ...args);
+}
+
+async function startServerAt(
+  port: number,
+  ...args: string[]
+): Promise<{ server: Script; at: string }> {
+  const server = new Script("server.ts", [`${port}`, ...args]);
   const [, at] = await server.said(/^listening on (\S+)\n/, "stdout");
   return { server, at: at! };
 }
