@@ -99,15 +99,21 @@ describe("Pool", () => {
   // Elsewhere the system knows no niceness of single threads.
   if (process.platform === "linux") {
     test("has its threads step back for other programs, but not the one that serves the socket", async () => {
+      const before = getPriority();
       await rig(3, "plain", "low").event("pool");
       const tasks = readdirSync("/proc/self/task");
       const nice = (task: string | number): number => {
-        const stat = readFileSync(`/proc/self/task/${task}/stat`, "utf8");
-        return Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[16]);
+        try {
+          const stat = readFileSync(`/proc/self/task/${task}/stat`, "utf8");
+          return Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[16]);
+        } catch {
+          return NaN; // a thread of another test, or of Bun, that has ended since
+        }
       };
       assert(tasks.filter((task) => nice(task) === 19).length >= 3, "its three threads are nice");
       assertEquals(nice(process.pid), getPriority(process.pid));
-      assert(nice(process.pid) < 19, "the main thread is not");
+      // These tests may themselves run with the lowest priority.
+      if (before < 19) assert(nice(process.pid) < 19, "the main thread is not");
     });
   }
 
