@@ -141,7 +141,7 @@ describe("kv.ts lock", () => {
   test("ends the command with SIGTERM when the lock is lost, and exits with 4", async () => {
     const { server, at } = await served("--memory");
     const command = "trap 'echo told; exit 0' TERM; echo held; while :; do sleep 0.1; done";
-    const holder = new Script("kv.ts", ["lock", at, "a", "--ttl", "1", "--", "sh", "-c", command]);
+    const holder = new Script("kv.ts", ["lock", at, "a", "--ttl", "2", "--", "sh", "-c", command]);
     await holder.said(/held/, "stdout");
     server.kill("SIGKILL");
     assertEquals(await holder.exit(), 4);

@@ -143,7 +143,7 @@ describe("openStore", () => {
     const servers = [`127.0.0.1:${relay.port}`];
     const other = openStore({ servers, params: PARAMS });
     closing.push(other);
-    const lock = await other.lock("job", { ttlMs: 400 });
+    const lock = await other.lock("job", { ttlMs: 1000 });
     const { promise: lost, resolve } = Promise.withResolvers<unknown>();
     lock.lost.addEventListener("abort", () => resolve(lock.lost.reason));
     relay.isCut = true;
