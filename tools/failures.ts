@@ -15,7 +15,7 @@ const FAILURES_MAX = 20;
 
 const STEP = /^== (.+?): /;
 const STEP_FAILED = /^== (.+?) FAILED/;
-const FILE = /^\S+_(?:test|soak)\.ts:$/;
+const FILE = /^\S.*_(?:test|soak)\.ts:$/;
 const VERDICT = /^\((?:pass|fail|skip|todo)\) /;
 const OUTSIDE = /^# Unhandled error/;
 const TIMED_OUT = /^ {2}\^ /;

@@ -143,20 +143,23 @@ describe("a server goes on serving, within its limits, beside clients that", () 
 
   test("put, read a little, and delete, so that what they wait for is kept for them alone", async () => {
     const siege = await Siege.begin();
+    let mostBytes = 0;
     for (let i = 0; i < 12; i++) {
       const attacker = await TcpClient.connect(siege.port, { reads: false });
       attacker.send(`Put:k:${"v".repeat(MIB - 100)}\n`.repeat(60));
       attacker.send(`Get:k\n`);
       await attacker.until("it to be written", () => attacker.unsent === 0);
       await siege.serves(2);
+      const { bytes, ignored } = await siege.counts();
+      mostBytes = Math.max(mostBytes, bytes);
+      assert(bytes <= DEFAULT_LIMITS.storeBytesMax);
+      assertEquals(ignored.full, 0);
       attacker.send("Delete:k\n");
     }
-    // 720 MiB were put, all of which readers that do not read still wait for; 1 GiB is the limit.
-    const { bytes, ignored } = await siege.counts();
-    assert(bytes <= DEFAULT_LIMITS.storeBytesMax);
-    // The collector of garbage lets memory grow to twice what is alive.
-    await siege.assertMemory((2 * bytes) / MIB);
-    assertEquals(ignored.full, 0);
+    // 720 MiB were put; readers that do not read still wait for all of it, unless this has taken so
+    // long that the first of them were dropped. 1 GiB is the limit. The collector of garbage lets
+    // memory grow to twice what is alive, and the system gets back what was freed when it likes.
+    await siege.assertMemory((2 * mostBytes) / MIB);
     killClients();
   });
 });

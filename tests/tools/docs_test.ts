@@ -122,6 +122,12 @@ const RUNS: Readonly<Record<string, Run>> = {
   "raft/mod.ts 1": { stdout: "5,5,5\n" },
 };
 
+/** What an example of Raft ends with on a machine that pauses for longer than a leader may. */
+const DISTURBED =
+  /^ReplicaError: (the lead was lost meanwhile|it took too long|this node does not lead)/m;
+/** So often an example that ended so is begun anew, at most. */
+const TURNS_MAX = 20;
+
 /** The examples that run: those of the front page, of every room, and others by their recipe. */
 const programs = examples
   .map(nameOf)
@@ -179,8 +185,13 @@ describe("examples", () => {
       }
       const path = join(scratch, fileOf(name));
       await Bun.write(path, `${before ?? ""}\n${code}\n${after}\n`);
-      const program = new Script(path, []);
-      const exit = await program.exit();
+      let program: Script;
+      let exit: number;
+      let turns = 0;
+      do {
+        program = new Script(path, []);
+        exit = await program.exit();
+      } while (DISTURBED.test(program.stderr) && ++turns < TURNS_MAX);
       assertEquals([exit, program.stdout], [0, stdout ?? program.stdout], program.stderr);
     });
   }
