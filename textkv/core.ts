@@ -6,7 +6,7 @@
  *   does not fit is fed into it as the reader takes it, and the client's next requests wait. When
  *   the reader takes nothing for too long, the rest of the answer is dropped.
  * - A client whose requests come to nothing (dropped, or no requests at all) rests now and then, so
- *   that they cost little.
+ *   that they cost little; the more such clients there are, the longer each rests.
  * - Requests are handled in slices, so that one who sends many does not keep others waiting.
  *
  * @module
@@ -24,6 +24,7 @@ import type { List } from "./list.ts";
 import type { Lists } from "./lists.ts";
 import { Remote } from "./remote.ts";
 import { Request } from "./request.ts";
+import { Rests } from "./rests.ts";
 import { countsOf, Tally } from "./tally.ts";
 import type { ClientId, Counts, IgnoredReason, TextEffect, TextInput } from "./types.ts";
 
@@ -52,6 +53,9 @@ export class TextCore implements Machine<TextInput, TextEffect> {
   /** Bytes in all queues and of all unhandled lines. */
   #held = 0;
   #isYielding = false;
+  /** Of clients that are heard again, and of those whose connections are closed. */
+  readonly #rests: Rests;
+  readonly #dooms: Rests;
   /** Clients with answers that show what is not durable yet. */
   readonly #gated = new Set<Client>();
   /** Clients whose changes wait until others are durable. */
@@ -68,6 +72,9 @@ export class TextCore implements Machine<TextInput, TextEffect> {
    */
   constructor(limits: Partial<Limits> = {}, stored?: StoredState, isRemote = false) {
     this.#limits = { ...DEFAULT_LIMITS, ...limits };
+    const { restMs, restGapMs, doomMs, doomGapMs } = this.#limits;
+    this.#rests = new Rests(restMs, restGapMs);
+    this.#dooms = new Rests(doomMs, doomGapMs);
     this.#keeper = new Keeper(this.#limits, stored, (effect) => this.#outbox.push(effect));
     this.#lists = this.#keeper.lists;
     if (isRemote) this.#remote = new Remote((effect) => this.#outbox.push(effect));
@@ -249,7 +256,8 @@ export class TextCore implements Machine<TextInput, TextEffect> {
     // Its last byte may be a carriage return.
     if (input.length > Math.min(share, lineBytesMax + 1)) return this.#doom(client);
     if (!client.hasEnded || input.length === 0) return;
-    this.#ignore(client, "unfinished", 1);
+    // One that connects for nothing else has to rest, too, before it can come again.
+    this.#ignore(client, "unfinished", this.#limits.uselessMax);
     input.clear();
   }
 
@@ -351,7 +359,7 @@ export class TextCore implements Machine<TextInput, TextEffect> {
     client.useless += cost;
     if (client.useless < this.#limits.uselessMax) return;
     client.useless = 0;
-    client.restUntilMs = this.#nowMs + this.#limits.restMs;
+    client.restUntilMs = this.#rests.begin(this.#nowMs);
   }
 
   /** A line is too long: the connection is closed, after a rest, so that it is no sport. */
@@ -359,11 +367,12 @@ export class TextCore implements Machine<TextInput, TextEffect> {
     this.#tally.ignored.long++;
     client.isDoomed = true;
     client.input.clear();
-    client.restUntilMs = this.#nowMs + this.#limits.doomMs;
+    client.restUntilMs = this.#dooms.begin(this.#nowMs);
   }
 
   #isOver(client: Client): boolean {
-    if (client.isDoomed) return client.restUntilMs <= this.#nowMs;
+    if (client.restUntilMs > this.#nowMs) return false;
+    if (client.isDoomed) return true;
     if (!client.hasEnded || client.rest !== undefined || client.input.length > 0) return false;
     if (client.answers.bytes === 0) return true;
     return client.isBlocked && this.#nowMs >= client.tookAtMs + this.#limits.lingerMs;

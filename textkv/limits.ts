@@ -35,10 +35,14 @@ export interface Limits {
   readonly linePatienceMs: number;
   /** Work for a client that may come to nothing without a rest: 1 a line, and 1 every 2 KiB. */
   readonly uselessMax: number;
-  /** How long a client that reaches `uselessMax` is not heard. */
+  /** How long a client that reaches `uselessMax` is not heard, at least. */
   readonly restMs: number;
-  /** How long the connection of a line that is too long stays open and is not heard. */
+  /** Of all that rest, one is heard again so long after another. */
+  readonly restGapMs: number;
+  /** How long the connection of a line that is too long stays open and is not heard, at least. */
   readonly doomMs: number;
+  /** Of all such connections, one is closed so long after another. */
+  readonly doomGapMs: number;
   /** How long a client that sends no more may take nothing of what waits for it. */
   readonly lingerMs: number;
   /** Work for a client that is done in a row while others wait: 1 a line, and 1 every 2 KiB. */
@@ -61,7 +65,9 @@ export const DEFAULT_LIMITS: Limits = {
   linePatienceMs: 10,
   uselessMax: 500,
   restMs: 20,
+  restGapMs: 5,
   doomMs: 200,
+  doomGapMs: 50,
   lingerMs: 60_000,
   sliceWork: 256,
 };

@@ -81,6 +81,18 @@ export const MUTANTS: readonly Mutant[] = [
     breaks: "garbage is handled as fast as it comes",
   },
   {
+    file: "textkv/rests.ts",
+    line: "this.#untilMs = Math.max(this.#untilMs + this.#gapMs, nowMs);",
+    becomes: "this.#untilMs = nowMs;",
+    breaks: "a crowd of clients that send garbage takes the whole server",
+  },
+  {
+    file: core,
+    line: "if (client.restUntilMs > this.#nowMs) return false;",
+    becomes: "",
+    breaks: "one that leaves half a line may come again at once",
+  },
+  {
     file: core,
     line: "if (client.work >= sliceWork && (client.rest !== undefined || input.length > 0)) {",
     becomes: "if (client.work >= Infinity) {",
@@ -112,7 +124,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     file: core,
-    line: 'this.#ignore(client, "unfinished", 1);',
+    line: 'this.#ignore(client, "unfinished", this.#limits.uselessMax);',
     becomes: "",
     breaks: "the beginning of a line is ignored and not counted",
   },
