@@ -10,7 +10,7 @@ import { killAll, Script } from "../support/processes.ts";
 afterAll(killAll);
 
 test("the demo finds a nonce although miner and server are killed, verifies it, and exits 0", async () => {
-  const demo = new Script("tools/demo.ts", ["--seconds", "2"]);
+  const demo = new Script("tools/demo.ts", ["--seconds", "1"]);
   // Each step has its own deadline: on a busy machine all of them take longer than one.
   for (const step of [/listening on/, /the job:/, /found nonce/, /verified:/]) {
     await demo.said(step);
