@@ -7,6 +7,7 @@
  * @module
  */
 import { readableCount, readablePlural } from "./base/text.ts";
+import { EXPORT_VERB } from "./client/export_adapter.ts";
 import { SERVER_VERBS } from "./client/server_verbs_adapter.ts";
 import { mapReduceKind } from "./mapreduce/coordinator.ts";
 import { LSP_FLAGS, lspParams } from "./peer/flags.ts";
@@ -16,7 +17,7 @@ import { openLine, readyLine } from "./run/listening.ts";
 import { logLine } from "./run/log.ts";
 import { printResult } from "./run/output.ts";
 import { onSignal, runScript } from "./run/signals.ts";
-import { runVerb, verbNames } from "./run/verbs.ts";
+import { runVerb, type Verbs, verbNames } from "./run/verbs.ts";
 import { DATA_FLAGS, serveKept } from "./server/data_adapter.ts";
 import {
   LIMIT_FLAGS,
@@ -24,12 +25,15 @@ import {
   TRANSPORT_FLAGS,
   transportLimits,
 } from "./server/flags_adapter.ts";
+import { IMPORT_VERB } from "./server/import_adapter.ts";
 import type { RunningServer } from "./server/mod.ts";
 
 /** Between two looks at what was turned away. */
 const LOOK_MS = 60_000;
 /** Reasons that are named; the rest are summed up. */
 const REASONS = 6;
+
+const VERBS: Verbs = { ...SERVER_VERBS, export: EXPORT_VERB, import: IMPORT_VERB };
 
 const USAGE: Usage = {
   name: "server",
@@ -39,7 +43,7 @@ const USAGE: Usage = {
   about: `Serves miners and clients on UDP PORT (${DEFAULT_PORT}); port 0 picks a free one.
 Three servers that outlive each other, the same on all of them but for --node:
   server.ts --node 1 --cluster 1=HOST:PORT,2=HOST:PORT,3=HOST:PORT
-Other verbs, each with a --help of its own: ${verbNames(SERVER_VERBS)}.`,
+Other verbs, each with a --help of its own: ${verbNames(VERBS)}.`,
   flags: {
     host: { value: "HOST", help: "address to bind (127.0.0.1); 0.0.0.0 or :: for all" },
     quiet: { help: "say nothing about miners and jobs" },
@@ -52,7 +56,7 @@ Other verbs, each with a --help of its own: ${verbNames(SERVER_VERBS)}.`,
 
 async function main(): Promise<number> {
   const argv = process.argv.slice(2);
-  const done = await runVerb(SERVER_VERBS, argv);
+  const done = await runVerb(VERBS, argv);
   if (done !== undefined) return done;
   const line = readCommandLine(USAGE, argv);
   const host = line.flag("host") ?? "127.0.0.1";

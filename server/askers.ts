@@ -6,11 +6,27 @@
 import type { Millis } from "../base/machine.ts";
 import type { Wire } from "../lsp/mod.ts";
 import { idText } from "../work/job_id.ts";
+import type { Message } from "../work/messages.ts";
 import { Account } from "../work/scheduler.ts";
 import type { SearchSpec } from "../work/subject.ts";
 import type { SearchJob } from "./search_job.ts";
 import type { Share } from "./shares.ts";
 import type { JobName } from "./table.ts";
+
+/** By these a stranger turns out to be a client. */
+export const FIRST_WORDS: ReadonlySet<Message["kind"]> = new Set([
+  "submit",
+  "attach",
+  "list",
+  "end",
+  "export",
+]);
+/** All that a client says. */
+export const CLIENT_WORDS: ReadonlySet<Message["kind"]> = new Set([
+  ...FIRST_WORDS,
+  "fetched",
+  "cancel",
+]);
 
 /** A submit that is not in the table yet. */
 export interface Pending {

@@ -20,6 +20,7 @@ import {
   Asker,
   askerOf,
   CLASSIC_SESSIONS,
+  CLIENT_WORDS,
   type Client,
   LOOKING_SESSIONS,
   nameOf,
@@ -69,8 +70,7 @@ export class Clients {
   /** How many things each table holds now, by name, to see that none grows for ever. */
   tableSizes(): Record<string, number> {
     const { size: records, answers, sessions } = this.#ledger.table;
-    const [clients, askers] = [this.byConnId.size, this.#askers.size];
-    const { size: shares } = this.#shares;
+    const [clients, askers, shares] = [this.byConnId.size, this.#askers.size, this.#shares.size];
     return { clients, askers, sessions: sessions.size, records, answers, shares };
   }
 
@@ -78,7 +78,7 @@ export class Clients {
   handle(connId: number, message: Message, nowMs: Millis): void {
     const session = "session" in message ? message.session : LOOKING_SESSIONS + BigInt(connId);
     const number = "job" in message ? (message.job ?? 0) : 0;
-    if (!["submit", "attach", "fetched", "cancel", "list", "end"].includes(message.kind)) {
+    if (!CLIENT_WORDS.has(message.kind)) {
       return this.#desk.reject(`${message.kind} from a client`);
     }
     const client = this.#clientOf(connId, "cbor", session, number);

@@ -21,7 +21,7 @@ import type { Worker } from "../work/roster.ts";
 import { hashOf, type Subject } from "../work/subject.ts";
 import type { Task } from "../work/task.ts";
 import { decodeMessage, encodeMessage, headOf } from "../work/wire.ts";
-import { askerOf, nameOf } from "./askers.ts";
+import { askerOf, FIRST_WORDS, nameOf } from "./askers.ts";
 import { called } from "./called.ts";
 import { Clients } from "./clients.ts";
 import { type KindFactory, type KindPort, Kinds } from "./kind.ts";
@@ -71,8 +71,6 @@ export interface ServerCoreOptions {
   readonly onAccept?: (accepted: Accepted) => void;
 }
 
-/** By these a stranger turns out to be a client. */
-const FIRST_WORDS: ReadonlySet<Message["kind"]> = new Set(["submit", "attach", "list", "end"]);
 /** Distinct reasons that are counted apart; more come under "other". */
 const REASONS_MAX = 64;
 

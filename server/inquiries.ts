@@ -7,10 +7,13 @@ import type { Millis } from "../base/machine.ts";
 import { clipped } from "../base/text.ts";
 import { idText } from "../work/job_id.ts";
 import { type JobRow, type Message, ROWS_MAX, SUBJECT_SHOWN_BYTES } from "../work/messages.ts";
+import type { Export } from "../work/server_messages.ts";
 import type { Client } from "./askers.ts";
 import type { Ledger } from "./ledger.ts";
 import type { SearchJob } from "./search_job.ts";
 import type { JobName, KeptAnswer, SearchAnswer, SearchRecord } from "./table.ts";
+import { TableCopies } from "./table_copies.ts";
+import { snapshotOfTable } from "./table_snapshot.ts";
 
 /** Jobs that one connection may follow beside those that it submitted. */
 export const ATTACHED_MAX = 1000;
@@ -29,6 +32,7 @@ export interface InquiryPort {
 export class Inquiries {
   readonly #ledger: Ledger;
   readonly #port: InquiryPort;
+  readonly #copies = new TableCopies<Client>();
 
   constructor(ledger: Ledger, port: InquiryPort) {
     this.#ledger = ledger;
@@ -38,6 +42,8 @@ export class Inquiries {
   handle(client: Client, message: Message, nowMs: Millis): void {
     const { connId } = client;
     switch (message.kind) {
+      case "export":
+        return this.#export(client, message, nowMs);
       case "list": {
         const most = Math.min(message.most, ROWS_MAX);
         const ids = this.#ledger.table.idsFrom(message.from, most);
@@ -58,6 +64,12 @@ export class Inquiries {
       }
       default:
     }
+  }
+
+  #export(client: Client, { job, from }: Export, nowMs: Millis): void {
+    const part = this.#copies.part(client, from, () => snapshotOfTable(this.#ledger.table), nowMs);
+    if (typeof part !== "string") this.#port.write(client.connId, { kind: "part", job, ...part });
+    else this.#port.write(client.connId, { kind: "refused", job, reason: part });
   }
 
   #attach(client: Client, job: number, id: number): void {

@@ -23,7 +23,7 @@ const ENTRY_BYTES_MAX = ENCODED_BYTES_MAX;
 const APPEND_BYTES_MAX = ENTRY_BYTES_MAX + 1_024;
 export const PEER_BYTES_MAX: number = APPEND_BYTES_MAX + 1_024;
 /** What is replicated; directories of other programs are refused by this. */
-const GROUP = "server";
+export const GROUP = "server";
 /** A snapshot of the table is taken after so many bytes of commands. */
 const SNAPSHOT_BYTES = 4 << 20;
 /**

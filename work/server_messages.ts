@@ -73,4 +73,28 @@ export interface Manage {
   readonly node: number;
 }
 
-export type ServerMessage = Servers | Inspect | Report | Manage | Managed | Relayed;
+/** Longest part of a table in a {@link Part}, in bytes. */
+export const TABLE_PART_BYTES_MAX = 65_536;
+
+/**
+ * A copy of the whole table, a part at a time; the leader has it. From 0, a new copy is taken, of
+ * which the parts that follow are. Answered by {@link Part}, or by a `refused`.
+ */
+export interface Export {
+  readonly kind: "export";
+  /** Number of the question, which the answer repeats. */
+  readonly job: number;
+  /** The first byte that is wanted. */
+  readonly from: number;
+}
+
+/** Answer to {@link Export}. */
+export interface Part {
+  readonly kind: "part";
+  readonly job: number;
+  /** Bytes of the whole. */
+  readonly size: number;
+  readonly bytes: Uint8Array;
+}
+
+export type ServerMessage = Servers | Inspect | Report | Manage | Managed | Relayed | Export | Part;

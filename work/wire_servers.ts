@@ -10,6 +10,7 @@ import {
   REPORT_BYTES_MAX,
   SERVER_BYTES_MAX,
   type ServerMessage,
+  TABLE_PART_BYTES_MAX,
 } from "./server_messages.ts";
 import { type Forms, readSome } from "./wire_jobs.ts";
 
@@ -51,6 +52,21 @@ export const SERVER_FORMS: Forms<ServerMessage["kind"]> = {
     type: 60,
     write: (f, m) => f.count(m.job).text(m.error),
     read: (f) => ({ kind: "managed", job: f.count(), error: f.text(ERROR_BYTES_MAX) }),
+  },
+  export: {
+    type: 62,
+    write: (f, m) => f.count(m.job).count(m.from),
+    read: (f) => ({ kind: "export", job: f.count(), from: f.count() }),
+  },
+  part: {
+    type: 63,
+    write: (f, m) => f.count(m.job).count(m.size).bytes(m.bytes),
+    read: (f) => ({
+      kind: "part",
+      job: f.count(),
+      size: f.count(),
+      bytes: f.bytes(TABLE_PART_BYTES_MAX),
+    }),
   },
   relayed: { type: 61, write: () => {}, read: () => ({ kind: "relayed" }) },
 };

@@ -102,6 +102,8 @@ const anyMessage = fc.oneof(
   mixed("report", job, fc.record({ text })),
   mixed("manage", job, fc.record({ deed: fc.constantFrom(...DEEDS), node: uint32 })),
   mixed("managed", job, fc.record({ error: text })),
+  mixed("export", job, fc.record({ from: uint32 })),
+  mixed("part", job, fc.record({ size: uint32, bytes: fc.uint8Array({ maxLength: 50 }) })),
   mixed("relayed"),
 );
 
