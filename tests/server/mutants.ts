@@ -184,6 +184,12 @@ export const MUTANTS: readonly Mutant[] = [
     breaks: "a miner brings back more and more of an earlier connection",
   },
   {
+    file: "server/table_copies.ts",
+    line: "this.#copies.delete(who);",
+    becomes: "for (const other of this.#copies.keys()) this.#copies.delete(other);",
+    breaks: "whoever exports takes away the copies of others",
+  },
+  {
     file: "server/ledger.ts",
     line: "if (proposal.isInDoubt) this.#undo(proposal, nowMs);",
     becomes: "",
