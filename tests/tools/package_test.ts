@@ -4,6 +4,7 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { serveInstalled } from "../support/registry.ts";
 
 const root = join(import.meta.dirname, "../..");
 const home = mkdtempSync(join(tmpdir(), "motherlode-package-"));
@@ -67,8 +68,15 @@ describe("the package, installed from a tarball,", () => {
     await Bun.write(join(folder, "tsconfig.json"), JSON.stringify(TSCONFIG));
     await Bun.write(join(folder, "main.ts"), PROGRAM);
     const types = join(root, "node_modules/@types/bun");
-    const installed = await run(["add", "--no-save", tarball, `@types/bun@${types}`], folder);
-    assertEquals(installed.code, 0, installed.out);
+    const registry = serveInstalled(join(home, "registry"));
+    try {
+      const from = ["--registry", registry.url];
+      const what = [tarball, `@types/bun@${types}`];
+      const installed = await run(["add", "--no-save", ...from, ...what], folder);
+      assertEquals(installed.code, 0, installed.out);
+    } finally {
+      await registry.stop();
+    }
     const checked = await run(["check", "--no-script"], folder);
     assertEquals(checked.code, 0, checked.out);
     const ran = await run(["main.ts"], folder);
