@@ -143,7 +143,8 @@ describe("started in a stranger's directory", () => {
 
   test.each(FILES)("%s runs nothing of it, and its help names it", async (built) => {
     const file = join(plain, built);
-    const name = built.endsWith(".js") ? `bun ${file}` : file;
+    const word = /[^\w./-]/.test(file) ? `'${file}'` : file;
+    const name = built.endsWith(".js") ? `bun ${word}` : word;
     const { code, stdout, stderr } = await run([file, "--help"], foreign, path);
     assertEquals([code, stderr, existsSync(marker)], [0, "", false]);
     assertStringIncludes(stdout, `usage: ${name}`);
