@@ -5,6 +5,7 @@
  * @module
  */
 export { Backoff } from "./backoff.ts";
+export { bytesOf, byteString, type ByteString, ByteReader, ByteWriter } from "./byte_fields.ts";
 export { type CborValue, decodeCbor, encodeCbor, CBOR_DEPTH_MAX, CBOR_ITEMS_MAX } from "./cbor.ts";
 export { CodedError } from "./coded_error.ts";
 export { readExactObject } from "./exact_json.ts";
@@ -26,6 +27,7 @@ export { Queue } from "./queue.ts";
 export { ServerRing, SERVERS_MAX } from "./server_ring.ts";
 export { chance, integerBetween, type Random, seededRandom, unitReal } from "./random.ts";
 export { sha256 } from "./sha256.ts";
+export { type Keyed, Sorted } from "./sorted.ts";
 export type { StateMachine } from "./state_machine.ts";
 export {
   type Forget,

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { ByteString } from "./bytes.ts";
+import type { ByteString } from "../base/byte_fields.ts";
 import { HISTORY_BYTES_MAX, HISTORY_CHANGES_MAX, ITEM_BYTES } from "./limits.ts";
 
 /** One change of one key. */

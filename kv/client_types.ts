@@ -4,7 +4,7 @@
  * @module
  */
 import type { Millis } from "../base/machine.ts";
-import type { ByteString } from "./bytes.ts";
+import type { ByteString } from "../base/byte_fields.ts";
 import type { Event } from "./change_log.ts";
 import type { Command } from "./commands.ts";
 import type { Deed, Reply } from "./messages.ts";

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { ByteString } from "./bytes.ts";
+import type { ByteString } from "../base/byte_fields.ts";
 import type { ClientEffect } from "./client_types.ts";
 import type { Denial, Reply, Request } from "./messages.ts";
 

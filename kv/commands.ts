@@ -5,7 +5,7 @@
  *
  * @module
  */
-import { type ByteString, ByteReader, ByteWriter } from "./bytes.ts";
+import { type ByteString, ByteReader, ByteWriter } from "../base/byte_fields.ts";
 import {
   CHANGES_MAX,
   COMMAND_BYTES_MAX,

@@ -1,10 +1,10 @@
 /**
  * What clients and servers of the store say to each other. A message is bytes: the version of the
- * messages, the kind, then its fields (kv/bytes.ts). docs/kv.md has the table.
+ * messages, the kind, then its fields (base/byte_fields.ts). docs/kv.md has the table.
  *
  * @module
  */
-import { type ByteString, ByteReader, ByteWriter } from "./bytes.ts";
+import { type ByteString, ByteReader, ByteWriter } from "../base/byte_fields.ts";
 import type { Event } from "./change_log.ts";
 import { type Answer, decodeAnswer, encodeAnswer, readKey } from "./commands.ts";
 import {

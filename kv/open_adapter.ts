@@ -5,7 +5,7 @@
  */
 import { checkInteger, OptionError } from "../base/options.ts";
 import type { Params } from "../lsp/mod.ts";
-import { byteString } from "./bytes.ts";
+import { byteString } from "../base/byte_fields.ts";
 import { type Answered, type CallOptions, StoreClient } from "./client_adapter.ts";
 import type { Answer, Change, Command, CommandFailure } from "./commands.ts";
 import { StoreError, type StoreErrorCode } from "./errors.ts";

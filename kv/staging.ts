@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { ByteReader, ByteWriter } from "./bytes.ts";
+import type { ByteReader, ByteWriter } from "../base/byte_fields.ts";
 import type { Command } from "./commands.ts";
 import { COMMAND_BYTES_MAX, STAGED_BYTES_MAX } from "./limits.ts";
 

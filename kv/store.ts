@@ -5,7 +5,7 @@
  * @module
  */
 import type { StateMachine } from "../base/state_machine.ts";
-import { type ByteString, ByteReader, ByteWriter } from "./bytes.ts";
+import { type ByteString, ByteReader, ByteWriter } from "../base/byte_fields.ts";
 import { ChangeLog } from "./change_log.ts";
 import {
   type Answer,
@@ -25,7 +25,7 @@ import {
   TTL_MS_MAX,
   VALUE_BYTES_MAX,
 } from "./limits.ts";
-import { Sorted } from "./sorted.ts";
+import { Sorted } from "../base/sorted.ts";
 import { Staging } from "./staging.ts";
 
 /** A key that is there. */

@@ -4,7 +4,7 @@
  * @module
  */
 import { earlier, type Millis } from "../base/machine.ts";
-import type { ByteString } from "./bytes.ts";
+import type { ByteString } from "../base/byte_fields.ts";
 import {
   EVENTS_AHEAD_MAX,
   EVENTS_BYTES_MAX,

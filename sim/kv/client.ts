@@ -6,7 +6,7 @@
  */
 import type { Millis } from "../../base/machine.ts";
 import { seededRandom } from "../../base/random.ts";
-import { byteString } from "../../kv/bytes.ts";
+import { byteString } from "../../base/byte_fields.ts";
 import type { Event } from "../../kv/change_log.ts";
 import { ClientCore } from "../../kv/client_core.ts";
 import type { Call, CallOutcome, ClientEffect, ClientInput } from "../../kv/client_types.ts";

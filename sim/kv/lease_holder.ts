@@ -5,7 +5,7 @@
  * @module
  */
 import type { Millis } from "../../base/machine.ts";
-import { bytesOf } from "../../kv/bytes.ts";
+import { bytesOf } from "../../base/byte_fields.ts";
 import type { SimClient } from "./client.ts";
 import type { KvWorld } from "./world.ts";
 

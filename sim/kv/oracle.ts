@@ -4,7 +4,7 @@
  * @module
  */
 import type { Millis } from "../../base/machine.ts";
-import { byteString } from "../../kv/bytes.ts";
+import { byteString } from "../../base/byte_fields.ts";
 import type { Event } from "../../kv/change_log.ts";
 import { KV_MODEL, type KvOp } from "../../kv/kv_model.ts";
 import { DEFAULT_BUDGET, type Operation } from "../../kv/linearize.ts";

@@ -5,7 +5,7 @@
  */
 import type { Millis } from "../../base/machine.ts";
 import { chance, integerBetween, type Random, unitReal } from "../../base/random.ts";
-import { bytesOf } from "../../kv/bytes.ts";
+import { bytesOf } from "../../base/byte_fields.ts";
 import type { Call } from "../../kv/client_types.ts";
 import type { Change } from "../../kv/commands.ts";
 import type { SimClient } from "./client.ts";

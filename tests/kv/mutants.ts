@@ -7,7 +7,7 @@ const keeper = "kv/keeper.ts";
 const linearize = "kv/linearize.ts";
 const model = "kv/kv_model.ts";
 const server = "kv/server_core.ts";
-const sorted = "kv/sorted.ts";
+const sorted = "base/sorted.ts";
 const store = "kv/store.ts";
 const watches = "kv/watches.ts";
 

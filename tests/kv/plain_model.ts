@@ -1,6 +1,6 @@
 /** What the store should do, in the plainest way; and commands drawn at random. */
 import { chance, integerBetween, type Random } from "../../base/random.ts";
-import { bytesOf } from "../../kv/bytes.ts";
+import { bytesOf } from "../../base/byte_fields.ts";
 import type { Answer, Change, Command } from "../../kv/commands.ts";
 import { ITEM_BYTES } from "../../kv/limits.ts";
 import type { Store } from "../../kv/store.ts";

@@ -2,7 +2,7 @@
 import { describe, test } from "bun:test";
 import { assert, assertEquals } from "@std/assert";
 import { integerBetween, seededRandom } from "../../base/random.ts";
-import { byteString, bytesOf } from "../../kv/bytes.ts";
+import { byteString, bytesOf } from "../../base/byte_fields.ts";
 import type { Call, CallOutcome } from "../../kv/client_types.ts";
 import { type Command, encodeCommand } from "../../kv/commands.ts";
 import { encodeRequest } from "../../kv/messages.ts";

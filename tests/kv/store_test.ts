@@ -2,7 +2,7 @@
 import { describe, test } from "bun:test";
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { chance, integerBetween, type Random, seededRandom } from "../../base/random.ts";
-import { bytesOf } from "../../kv/bytes.ts";
+import { bytesOf } from "../../base/byte_fields.ts";
 import {
   type Answer,
   type Change,

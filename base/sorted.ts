@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { ByteString } from "./bytes.ts";
+import type { ByteString } from "./byte_fields.ts";
 
 /** Anything with a key; it is never changed, but replaced. */
 export interface Keyed {

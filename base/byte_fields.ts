@@ -5,7 +5,7 @@
  *
  * @module
  */
-import { invariant } from "../base/machine.ts";
+import { invariant } from "./machine.ts";
 
 const FIRST_BYTES = 64;
 
