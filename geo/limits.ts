@@ -9,7 +9,7 @@ import type { Millis } from "../base/machine.ts";
 /** Bytes of a key, 1 at least. */
 export const KEY_BYTES_MAX = 1024;
 /** Bytes of a value; none is a value too. */
-export const VALUE_BYTES_MAX: number = 512 * 1024;
+export const VALUE_BYTES_MAX: number = 384 * 1024;
 /** Weight of all that one actor holds: keys, values, and {@link ENTRY_BYTES} for each entry. */
 export const STORE_BYTES_MAX: number = 1 << 30;
 /** What an entry costs beside its key's and value's bytes. */

@@ -8,6 +8,7 @@ import { ACTORS } from "./actors/run.ts";
 import { COORDINATOR } from "./coordinator/run.ts";
 import type { Harness } from "./engine/harness.ts";
 import { FLEET } from "./fleet/run.ts";
+import { GEO } from "./geo/run.ts";
 import { KV } from "./kv/run.ts";
 import { LSP } from "./lsp/run.ts";
 import { MAPREDUCE } from "./mapreduce/run.ts";
@@ -24,6 +25,7 @@ export const HARNESSES: readonly Harness[] = [
   MAPREDUCE,
   COORDINATOR,
   ACTORS,
+  GEO,
 ];
 
 /** The harness of that name; or all whose names begin with it: `raft` has two. */
