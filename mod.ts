@@ -32,6 +32,7 @@ export * as actors from "./actors/mod.ts";
 export * as base from "./base/mod.ts";
 export * as channels from "./channels/mod.ts";
 export * as client from "./client/mod.ts";
+export * as geo from "./geo/mod.ts";
 export * as kv from "./kv/mod.ts";
 export * as lsp from "./lsp/mod.ts";
 export * as mapreduce from "./mapreduce/mod.ts";

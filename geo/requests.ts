@@ -278,3 +278,11 @@ export function keyOf(text: string | Uint8Array): ByteString {
 export function textOfKey(key: ByteString): string {
   return utf8.decode(bytesOf(key));
 }
+
+/** The number of a request and the actor that it is for, whatever else is in it. */
+export function headOf(bytes: Uint8Array): { readonly id: number; readonly actor: number } {
+  const reader = new ByteReader(bytes);
+  reader.byte();
+  const id = reader.uint();
+  return { id, actor: reader.byte(ANY_ACTOR) };
+}

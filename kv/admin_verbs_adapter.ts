@@ -7,11 +7,12 @@ import { UsageError } from "../run/errors.ts";
 import { seconds, wholeNumber } from "../run/flags.ts";
 import { printResult } from "../run/output.ts";
 import { type Row, tableOf } from "../run/rows.ts";
+import { SERVERS, serversOf } from "../run/verb_values.ts";
 import { EXIT_UNKNOWN, type Verb, type Verbs } from "../run/verbs.ts";
 import { openStore } from "./open_adapter.ts";
-import { CLIENT_FLAGS, say, serversOf, withStore } from "./verb_adapter.ts";
+import { KV_PORT } from "./client_adapter.ts";
+import { CLIENT_FLAGS, say, withStore } from "./verb_adapter.ts";
 
-const SERVERS = "HOST[:PORT][,HOST[:PORT]…]";
 /** A server that says nothing for this long is called silent. */
 const STATUS_MS = 2000;
 
@@ -53,7 +54,7 @@ it keeps. Exit 4: no server answered.`,
   run: async (line) => {
     const text = line.flag("timeout");
     const timeoutMs = text === undefined ? STATUS_MS : seconds("--timeout", text);
-    const asked = serversOf(line.positionals[0]!);
+    const asked = serversOf(line.positionals[0]!, KV_PORT);
     const found = await Promise.all(asked.map((server) => statusOf(server, timeoutMs)));
     const known = new Map<string, Status | undefined>(asked.map((server, i) => [server, found[i]]));
     const more = new Set(found.flatMap((one) => Object.values(one?.addresses ?? {})));

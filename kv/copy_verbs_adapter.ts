@@ -7,10 +7,11 @@ import { open } from "node:fs/promises";
 import { readablePlural } from "../base/text.ts";
 import { Failure, UsageError } from "../run/errors.ts";
 import { printResult } from "../run/output.ts";
+import { contentOf, jsonOf } from "../run/verb_values.ts";
 import type { Verb, Verbs } from "../run/verbs.ts";
 import { StoreError } from "./errors.ts";
 import type { KvStore } from "./open_adapter.ts";
-import { CLIENT_FLAGS, contentOf, say, bytesOfJson, jsonOf, withStore } from "./verb_adapter.ts";
+import { CLIENT_FLAGS, say, bytesOfJson, withStore } from "./verb_adapter.ts";
 
 const FORMAT = "motherlode-kv";
 const FORMAT_VERSION = 1;

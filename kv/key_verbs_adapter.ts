@@ -9,6 +9,7 @@ import { UsageError } from "../run/errors.ts";
 import { seconds, wholeNumber } from "../run/flags.ts";
 import { printResult } from "../run/output.ts";
 import { onSignal } from "../run/signals.ts";
+import { contentOf, FILE_FLAG, jsonOf, printLine, SERVERS, valueOf } from "../run/verb_values.ts";
 import { EXIT_NO, type Verb, type Verbs } from "../run/verbs.ts";
 import { PAGE_KEYS_MAX } from "./limits.ts";
 import type { StoreSet, Written } from "./open_adapter.ts";
@@ -17,17 +18,11 @@ import {
   atOf,
   bytesOfJson,
   CLIENT_FLAGS,
-  contentOf,
-  FILE_FLAG,
-  jsonOf,
   say,
   STALE_FLAG,
-  valueOf,
   versionOf,
   withStore,
 } from "./verb_adapter.ts";
-
-const SERVERS = "HOST[:PORT][,HOST[:PORT]…]";
 
 function usageOf(
   takes: string,
@@ -254,10 +249,6 @@ async function tell(line: CommandLine, written: Written): Promise<number> {
   const is = version === 0 ? `there is no key ${key}` : `${key} has version ${version}`;
   say(at === undefined ? is : `refused: ${is}, asked for was ${at}`);
   return EXIT_NO;
-}
-
-async function printLine(value: unknown): Promise<void> {
-  await printResult(`${JSON.stringify(value)}\n`);
 }
 
 async function printBytes(bytes: Uint8Array): Promise<void> {

@@ -3,10 +3,10 @@
  *
  * @module
  */
-import { readFile } from "node:fs/promises";
 import type { CommandLine, Flag } from "../run/args.ts";
 import { Failure, UsageError } from "../run/errors.ts";
-import { hostAndPort, seconds, wholeNumber } from "../run/flags.ts";
+import { seconds, wholeNumber } from "../run/flags.ts";
+import { JSON_FLAG, serversOf } from "../run/verb_values.ts";
 import { EXIT_UNKNOWN } from "../run/verbs.ts";
 import { KV_PORT } from "./client_adapter.ts";
 import { StoreError } from "./errors.ts";
@@ -20,24 +20,13 @@ const GOODBYE_MS = 300;
 /** The flags of every verb that talks to servers. */
 export const CLIENT_FLAGS: Readonly<Record<string, Flag>> = {
   timeout: { value: "SECONDS", help: "give up then, and exit with 4 (never)" },
-  json: { help: "print the result as JSON, a line each" },
-};
-export const FILE_FLAG: Flag = {
-  value: "FILE",
-  help: "take VALUE from FILE, byte by byte (- for stdin)",
+  json: JSON_FLAG,
 };
 export const AT_FLAG: Flag = {
   value: "VERSION",
   help: "only if the key has this version; 0: only if it is absent",
 };
 export const STALE_FLAG: Flag = { help: "read one server's state as it is: it may be old" };
-
-/** The servers that a list of addresses names. Throws UsageError. */
-export function serversOf(text: string): string[] {
-  const servers = text.split(",");
-  for (const server of servers) hostAndPort(server, KV_PORT);
-  return servers;
-}
 
 /** Opens the store that the first argument names, and closes it when `work` is over. */
 export async function withStore(
@@ -47,7 +36,7 @@ export async function withStore(
   const timeout = line.flag("timeout");
   const timeoutMs = timeout === undefined ? undefined : seconds("--timeout", timeout);
   const store = openStore({
-    servers: serversOf(line.positionals[0]!),
+    servers: serversOf(line.positionals[0]!, KV_PORT),
     ...(timeoutMs !== undefined && { timeoutMs }),
   });
   // Without a time limit it goes on trying; a person should know why nothing happens.
@@ -79,26 +68,6 @@ export function say(text: string): void {
   process.stderr.write(`kv: ${text}\n`);
 }
 
-/** The value of a write: an argument, or what `--file` names. */
-export async function valueOf(line: CommandLine, at: number): Promise<Uint8Array> {
-  const text = line.positionals[at];
-  const file = line.flag("file");
-  if ((text === undefined) === (file === undefined)) {
-    throw new UsageError("expected VALUE or --file, one of the two");
-  }
-  if (file === undefined) return new TextEncoder().encode(text);
-  return await contentOf(file);
-}
-
-/** Everything in a file, or on stdin. */
-export async function contentOf(file: string): Promise<Uint8Array> {
-  try {
-    return file === "-" ? await Bun.stdin.bytes() : await readFile(file);
-  } catch (error) {
-    throw new UsageError(`cannot read ${file}: ${(error as Error).message}`);
-  }
-}
-
 /** The version that `--at` asks for. */
 export function atOf(line: CommandLine): number | undefined {
   const text = line.flag("at");
@@ -107,15 +76,6 @@ export function atOf(line: CommandLine): number | undefined {
 
 export function versionOf(name: string, text: string): number {
   return Number(wholeNumber(name, text, 0n, BigInt(Number.MAX_SAFE_INTEGER)));
-}
-
-/** Bytes as JSON has them: as text, or, where they are not UTF-8, as `{"base64": "…"}`. */
-export function jsonOf(bytes: Uint8Array): string | { readonly base64: string } {
-  try {
-    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
-  } catch {
-    return { base64: bytes.toBase64() };
-  }
 }
 
 /** The bytes that `jsonOf` gave that form. Throws UsageError. */

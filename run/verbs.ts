@@ -5,6 +5,8 @@
  * @module
  */
 import { type CommandLine, readCommandLine, type Usage } from "./args.ts";
+import { UsageError } from "./errors.ts";
+import { SERVERS } from "./verb_values.ts";
 
 /** A clean "no": no such key or job, a condition or a target that is not met. */
 export const EXIT_NO = 3;
@@ -31,4 +33,35 @@ export async function runVerb(verbs: Verbs, argv: readonly string[]): Promise<nu
   const [name = "", ...rest] = argv;
   const verb = Object.hasOwn(verbs, name) ? verbs[name] : undefined;
   return verb && (await verb.run(readCommandLine(verb.usage, rest)));
+}
+
+/** A program whose verb `serve` may be left out in front of a port. */
+export interface ServingProgram {
+  readonly name: string;
+  /** What it is, in one sentence. */
+  readonly about: string;
+  readonly verbs: Verbs & { readonly serve: Verb };
+}
+
+/** Runs the verb that `argv` names, and gives its exit code. Throws `UsageError`. */
+export async function runServing(
+  program: ServingProgram,
+  argv: readonly string[],
+): Promise<number> {
+  const { name, about, verbs } = program;
+  const done = await runVerb(verbs, argv);
+  if (done !== undefined) return done;
+  const summaries = Object.values(verbs).map(({ usage: { takes } }) => {
+    return `  ${takes.replace(SERVERS, "SERVERS")}`;
+  });
+  const { flags } = verbs.serve.usage;
+  const hint = `\`VERB --help\` says more of each verb; \`serve\`, whose flags these\nare, may be left out.`;
+  const text = `${about} ${hint} SERVERS is ${SERVERS}.\n\n${summaries.join("\n")}`;
+  const usage: Usage = { name, takes: "VERB …", count: [0, Infinity], about: text, flags };
+  const { positionals } = readCommandLine(usage, argv);
+  const isServe = positionals.every((word) => /^\d+$/.test(word));
+  if (isServe) return await verbs.serve.run(readCommandLine(verbs.serve.usage, argv));
+  const late = positionals.find((word) => Object.hasOwn(verbs, word));
+  if (late !== undefined) throw new UsageError(`"${late}" must be the first argument`);
+  throw new UsageError(`"${positionals[0]}" is no verb, expected one of ${verbNames(verbs)}`);
 }

@@ -1,0 +1,306 @@
+/**
+ * A client of the geo store: sends each operation, in one request, to the actor that its router
+ * picks. Operations never wait for each other.
+ *
+ * @module
+ */
+import { earlier, type Machine, type Millis, type Wake } from "../base/machine.ts";
+import { Outbox } from "../base/outbox.ts";
+import type { Shown } from "./replica.ts";
+import { ANY_ACTOR, type Answer, decodeReply, encodeRequest, type Operation } from "./requests.ts";
+import type { Router, Target } from "./routers.ts";
+
+/** A server that did not answer is passed over for this long, where others are to be had. */
+const DOWN_MS: Millis = 10_000;
+/** Times to a server are measured anew this often. */
+const MEASURE_MS: Millis = 10_000;
+
+/** Why an operation failed. */
+export type CallFailure = "unreachable" | "unknown" | "timed out" | "not understood";
+
+export type ClientInput =
+  | {
+      readonly kind: "call";
+      /** 1 or more, used once. */
+      readonly id: number;
+      readonly operation: Operation;
+      /** The server that it is for; picked by the router if left out. */
+      readonly server?: string;
+      readonly deadlineMs: Millis | undefined;
+    }
+  /** Nobody waits for it any more. */
+  | { readonly kind: "forget"; readonly id: number }
+  | { readonly kind: "connected"; readonly server: string }
+  | { readonly kind: "payload"; readonly server: string; readonly bytes: Uint8Array }
+  | { readonly kind: "gone"; readonly server: string; readonly reason: string };
+
+export type ClientEffect =
+  /** Connect; answered by `connected` or `gone`. */
+  | { readonly kind: "dial"; readonly server: string }
+  | { readonly kind: "send"; readonly server: string; readonly bytes: Uint8Array }
+  | { readonly kind: "answered"; readonly id: number; readonly answer: Answer }
+  | {
+      readonly kind: "failed";
+      readonly id: number;
+      readonly failure: CallFailure;
+      readonly reason: string;
+    }
+  /** To a watch. */
+  | { readonly kind: "events"; readonly id: number; readonly changes: readonly Shown[] }
+  /** A watch goes on at another server: what changed meanwhile was not told. */
+  | { readonly kind: "resumed"; readonly id: number };
+
+/** What a client is made of. */
+export interface ClientCoreOptions {
+  /** `HOST:PORT` of each server, at least one. */
+  readonly servers: readonly string[];
+  readonly router: Router;
+  /** Whether an operation goes to the next server when one does not answer. */
+  readonly retries: boolean;
+}
+
+/** A call that is not answered yet. */
+interface Call {
+  readonly id: number;
+  readonly operation: Operation;
+  readonly server: string | undefined;
+  readonly deadlineMs: Millis | undefined;
+  readonly tried: Set<string>;
+  /** When it was sent; undefined: it waits for the connection. */
+  sentMs: Millis | undefined;
+  /** A watch that was taken. */
+  isWatching: boolean;
+}
+
+class Server {
+  readonly address: string;
+  isConnected = false;
+  isDialing = false;
+  actors = 0;
+  roundTripMs: Millis | undefined;
+  downMs: Millis = -Infinity;
+  reason = "";
+  /** The measurement under way, and when the last began. */
+  helloId = 0;
+  helloMs: Millis = -Infinity;
+  /** Calls by id, those that wait for the connection included. */
+  readonly calls = new Map<number, Placed>();
+
+  constructor(address: string) {
+    this.address = address;
+  }
+}
+
+/** A call, and where it is. */
+interface Placed {
+  readonly call: Call;
+  readonly server: Server;
+  readonly actor: number;
+}
+
+/** See the module. */
+export class ClientCore implements Machine<ClientInput, ClientEffect> {
+  readonly #options: ClientCoreOptions;
+  readonly #servers: Map<string, Server>;
+  readonly #calls = new Map<number, Placed>();
+  readonly #out = new Outbox<ClientEffect>();
+  #nowMs: Millis = 0;
+
+  constructor(options: ClientCoreOptions) {
+    this.#options = options;
+    this.#servers = new Map(options.servers.map((server) => [server, new Server(server)]));
+  }
+
+  handle(input: ClientInput | Wake, nowMs: Millis): void {
+    this.#nowMs = nowMs;
+    switch (input.kind) {
+      case "call": {
+        const { id, operation, server, deadlineMs } = input;
+        const base = { id, operation, server, deadlineMs };
+        this.#send({ ...base, tried: new Set(), sentMs: undefined, isWatching: false });
+        break;
+      }
+      case "forget":
+        this.#forget(input.id);
+        break;
+      case "connected":
+        this.#connected(this.#servers.get(input.server)!);
+        break;
+      case "payload":
+        this.#payload(this.#servers.get(input.server)!, input.bytes);
+        break;
+      case "gone":
+        this.#gone(this.#servers.get(input.server)!, input.reason);
+        break;
+      case "wake":
+        break;
+    }
+    this.#expire();
+  }
+
+  poll(): ClientEffect | undefined {
+    return this.#out.poll();
+  }
+
+  wakeAtMs(): Millis | undefined {
+    let atMs: Millis | undefined;
+    for (const { call } of this.#calls.values()) {
+      if (!call.isWatching) atMs = earlier(atMs, call.deadlineMs);
+    }
+    return atMs;
+  }
+
+  /** What a router is shown now. */
+  get targets(): Target[] {
+    return [...this.#servers.values()].flatMap((server): Target[] => {
+      const { address, actors, roundTripMs, downMs } = server;
+      const isDown = this.#nowMs < downMs + DOWN_MS;
+      const one = { server: address, roundTripMs, isDown };
+      if (actors === 0) return [{ ...one, actor: undefined }];
+      return Array.from({ length: actors }, (_, actor) => ({ ...one, actor }));
+    });
+  }
+
+  // ---- calls
+
+  #send(call: Call): void {
+    const target = this.#pick(call);
+    const server = this.#servers.get(target.server)!;
+    const actor = target.actor ?? ANY_ACTOR;
+    call.tried.add(server.address);
+    call.sentMs = undefined;
+    const placed = { call, server, actor };
+    server.calls.set(call.id, placed);
+    this.#calls.set(call.id, placed);
+    if (server.isConnected) {
+      this.#write(server, call, actor);
+      this.#measure(server);
+    } else if (!server.isDialing) {
+      server.isDialing = true;
+      this.#out.push({ kind: "dial", server: server.address });
+    }
+  }
+
+  #pick({ server, tried }: Call): Target {
+    const { router, retries } = this.#options;
+    const all = this.targets;
+    const asked = all.find((target) => target.server === server);
+    if (asked !== undefined) return asked;
+    if (!retries) return router(all);
+    const untried = all.filter((target) => !tried.has(target.server));
+    const up = untried.filter(({ isDown }) => !isDown);
+    return router(up.length > 0 ? up : untried);
+  }
+
+  #write(server: Server, call: Call, actor: number): void {
+    call.sentMs = this.#nowMs;
+    const { id, operation } = call;
+    const bytes = encodeRequest({ id, actor, operation });
+    this.#out.push({ kind: "send", server: server.address, bytes });
+  }
+
+  #forget(id: number): void {
+    const found = this.#calls.get(id);
+    if (found === undefined) return;
+    const { call, server, actor } = found;
+    this.#remove(id);
+    if (call.operation.kind !== "watch" || call.sentMs === undefined) return;
+    const operation: Operation = { kind: "unwatch", watch: id };
+    const bytes = encodeRequest({ id: 0, actor, operation });
+    this.#out.push({ kind: "send", server: server.address, bytes });
+  }
+
+  #remove(id: number): void {
+    const found = this.#calls.get(id);
+    if (found === undefined) return;
+    found.server.calls.delete(id);
+    this.#calls.delete(id);
+  }
+
+  #expire(): void {
+    for (const { call, server } of this.#calls.values()) {
+      const { id, deadlineMs, sentMs, operation, isWatching } = call;
+      if (isWatching || deadlineMs === undefined || this.#nowMs < deadlineMs) continue;
+      this.#remove(id);
+      const isUnknown = sentMs !== undefined && isWrite(operation);
+      const reason = `no answer from ${server.address} in time`;
+      this.#fail(id, isUnknown ? "unknown" : "timed out", reason);
+    }
+  }
+
+  #fail(id: number, failure: CallFailure, reason: string): void {
+    this.#out.push({ kind: "failed", id, failure, reason });
+  }
+
+  // ---- connections
+
+  #connected(server: Server): void {
+    server.isConnected = true;
+    server.isDialing = false;
+    server.downMs = -Infinity;
+    server.helloMs = -Infinity;
+    server.helloId = 0;
+    this.#measure(server);
+    for (const { call, actor } of server.calls.values()) this.#write(server, call, actor);
+  }
+
+  /** Asks how many actors there are, and how long an answer takes. */
+  #measure(server: Server): void {
+    if (server.helloId !== 0 || this.#nowMs < server.helloMs + MEASURE_MS) return;
+    server.helloId = 1;
+    server.helloMs = this.#nowMs;
+    const bytes = encodeRequest({ id: 0, actor: ANY_ACTOR, operation: { kind: "hello" } });
+    this.#out.push({ kind: "send", server: server.address, bytes });
+  }
+
+  #payload(server: Server, bytes: Uint8Array): void {
+    const reply = decodeReply(bytes);
+    if (reply === undefined) return this.#gone(server, `${server.address} sent what is no answer`);
+    const { id, answer } = reply;
+    if (answer.kind === "hello" && id === 0) {
+      const tookMs = this.#nowMs - server.helloMs;
+      const before = server.roundTripMs;
+      server.roundTripMs = before === undefined ? tookMs : 0.7 * before + 0.3 * tookMs;
+      server.actors = answer.actors;
+      server.helloId = 0;
+      return;
+    }
+    const call = server.calls.get(id)?.call;
+    if (call === undefined) return;
+    if (call.operation.kind === "watch" && answer.kind === "events") {
+      const { changes } = answer;
+      if (changes.length > 0) return this.#out.push({ kind: "events", id, changes });
+      if (call.isWatching) return this.#out.push({ kind: "resumed", id });
+      call.isWatching = true;
+      return this.#out.push({ kind: "answered", id, answer });
+    }
+    this.#remove(id);
+    this.#out.push({ kind: "answered", id, answer });
+  }
+
+  #gone(server: Server, reason: string): void {
+    server.isConnected = false;
+    server.isDialing = false;
+    server.downMs = this.#nowMs;
+    server.reason = reason;
+    const lost = [...server.calls.values()];
+    server.calls.clear();
+    for (const { call } of lost) {
+      this.#calls.delete(call.id);
+      const { id, operation, sentMs, tried } = call;
+      const isUnknown = sentMs !== undefined && isWrite(operation);
+      // An add that may have been done is not done again.
+      const mayGoOn = this.#options.retries && !(isUnknown && operation.kind === "add");
+      if (call.isWatching && mayGoOn) {
+        // A watch lives as long as there are servers to try: round and round.
+        if (tried.size >= this.#servers.size) tried.clear();
+      }
+      if (mayGoOn && call.server === undefined && tried.size < this.#servers.size) this.#send(call);
+      else this.#fail(id, isUnknown ? "unknown" : "unreachable", reason);
+    }
+  }
+}
+
+function isWrite({ kind }: Operation): boolean {
+  return kind === "put" || kind === "delete" || kind === "add";
+}
