@@ -97,6 +97,7 @@ describe("one-file programs", () => {
       "client.js",
       "kv.js",
       "textkv.js",
+      "geo.js",
       "mapreduce.js",
     ]);
     for (const [file, size] of Object.entries(sizes)) {
