@@ -247,7 +247,7 @@ export class GeoStore implements AsyncDisposable {
 
   async #close(): Promise<void> {
     this.#drive.stop();
-    for (const id of [...this.#waiting.keys()]) {
+    for (const id of this.#waiting.keys()) {
       this.#reject(id, new GeoError("CLOSED", "the store was closed"));
     }
     const closed = Promise.all([...this.#uplinks.values()].map((uplink) => uplink.close()));
