@@ -104,6 +104,17 @@ export class Link implements Neighbour {
     this.isFresh = true;
   }
 
+  /** An entry was found that the neighbour lacks; where too many wait, the next comparison will. */
+  push(entry: Entry): void {
+    if (this.dirty.size < DIRTY_MAX) this.dirty.add(entry);
+    else this.isFresh = true;
+  }
+
+  /** Whether there is room for what a comparison finds. */
+  get hasRoom(): boolean {
+    return this.dirty.size <= DIRTY_MAX / 2;
+  }
+
   /** A batch was received: it is acknowledged with the next message. */
   received(seq: number): void {
     if (this.acksDue.length < UNACKED_MAX && !this.acksDue.includes(seq)) this.acksDue.push(seq);

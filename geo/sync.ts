@@ -233,7 +233,8 @@ export class Sync {
     if (this.#isYoungWithAnother(link, nowMs) || nowMs - link.comparedMs < AGAIN_MS) return;
     const isQuiet = digest.isQuiet && link.isQuiet;
     const isOld = nowMs - sinceMs > SLOW_MS && nowMs - link.comparedMs > SLOW_MS;
-    if (!(link.isFresh || digest.isFresh || (isStable && isQuiet) || isOld)) return;
+    const isFresh = (link.isFresh || digest.isFresh) && link.hasRoom;
+    if (!(isFresh || (isStable && isQuiet) || isOld)) return;
     this.#comparing(link, nowMs);
     link.forgetNodes();
     link.rows.push(ROOT);
@@ -274,16 +275,15 @@ export class Sync {
   }
 
   #push(link: Link, entries: readonly Entry[]): void {
-    for (const entry of entries) {
-      link.add(entry, (one) => this.#options.replica.isCurrent(one));
-    }
+    for (const entry of entries) link.push(entry);
   }
 
   #tell(link: Link, nowMs: Millis): void {
     const { replica } = this.#options;
     const entries = link.mayBatch(nowMs) ? this.#batch(link) : [];
     const isDigestDue = link.digestAtMs <= nowMs;
-    const { isQuiet, isFresh } = link;
+    const { isQuiet } = link;
+    const isFresh = link.isFresh && link.hasRoom;
     const bytes = this.#envelope(
       { life: link.life, calls: "", calledAs: link.calledAs },
       {

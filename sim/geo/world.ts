@@ -6,6 +6,7 @@
  */
 import type { Millis } from "../../base/machine.ts";
 import { type Random, seededRandom } from "../../base/random.ts";
+import type { Entry } from "../../geo/entry.ts";
 import type { Shown } from "../../geo/replica.ts";
 import {
   type Answer,
@@ -32,6 +33,8 @@ export interface GeoWorldOptions {
 /** Events after which a run is declared unable to come to rest. */
 const STEPS_MAX = 5_000_000;
 
+/** All that is asked comes over one connection. */
+const CLIENT = 1;
 const utf8 = new TextDecoder();
 
 /** See the module. */
@@ -57,7 +60,13 @@ export class GeoWorld {
   }
 
   /** A server that is started, as the `number`-th, knowing those at `joins`. */
-  server(number: number, actors: number, joins: readonly string[], isDurable = false): GeoNode {
+  server(
+    number: number,
+    actors: number,
+    joins: readonly string[],
+    isDurable = false,
+    entries: readonly Entry[] = [],
+  ): GeoNode {
     const { seed, parts = geoParts(undefined), transcript } = this.#options;
     const { loop } = this;
     const newDisk = (): SimulatedDisk => new SimulatedDisk(loop, seededRandom(seed, 50 + number));
@@ -69,6 +78,7 @@ export class GeoWorld {
       random: this.#random,
       network: this.network,
       newDisk: isDurable ? newDisk : undefined,
+      entries,
       parts,
       onReply: (address, _client, bytes) => this.#replied(address, bytes),
       trace: tracer(loop, transcript),
@@ -96,7 +106,7 @@ export class GeoWorld {
   ): number {
     const id = ++this.#ids;
     this.#answers.set(id, onAnswer);
-    node.request(actor, id, encodeRequest({ id, actor, operation }));
+    node.request(actor, CLIENT, encodeRequest({ id, actor, operation }));
     return id;
   }
 
