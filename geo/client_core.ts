@@ -12,6 +12,8 @@ import type { Router, Target } from "./routers.ts";
 
 /** A server that did not answer is passed over for this long, where others are to be had. */
 const DOWN_MS: Millis = 10_000;
+/** With retry, a server that is not connected after this long is tried beside the next one. */
+const TRY_MS: Millis = 1500;
 /** Times to a server are measured anew this often. */
 const MEASURE_MS: Millis = 10_000;
 
@@ -66,6 +68,8 @@ interface Call {
   readonly server: string | undefined;
   readonly deadlineMs: Millis | undefined;
   readonly tried: Set<string>;
+  /** When it came to its server. */
+  placedMs: Millis;
   /** When it was sent; undefined: it waits for the connection. */
   sentMs: Millis | undefined;
   /** A watch that was taken. */
@@ -117,7 +121,8 @@ export class ClientCore implements Machine<ClientInput, ClientEffect> {
       case "call": {
         const { id, operation, server, deadlineMs } = input;
         const base = { id, operation, server, deadlineMs };
-        this.#send({ ...base, tried: new Set(), sentMs: undefined, isWatching: false });
+        const begun = { placedMs: nowMs, sentMs: undefined, isWatching: false };
+        this.#send({ ...base, ...begun, tried: new Set() });
         break;
       }
       case "forget":
@@ -145,7 +150,9 @@ export class ClientCore implements Machine<ClientInput, ClientEffect> {
   wakeAtMs(): Millis | undefined {
     let atMs: Millis | undefined;
     for (const { call } of this.#calls.values()) {
-      if (!call.isWatching) atMs = earlier(atMs, call.deadlineMs);
+      if (call.isWatching) continue;
+      atMs = earlier(atMs, call.deadlineMs);
+      if (this.#mayMove(call)) atMs = earlier(atMs, call.placedMs + TRY_MS);
     }
     return atMs;
   }
@@ -169,6 +176,7 @@ export class ClientCore implements Machine<ClientInput, ClientEffect> {
     const actor = target.actor ?? ANY_ACTOR;
     call.tried.add(server.address);
     call.sentMs = undefined;
+    call.placedMs = this.#nowMs;
     const placed = { call, server, actor };
     server.calls.set(call.id, placed);
     this.#calls.set(call.id, placed);
@@ -217,7 +225,20 @@ export class ClientCore implements Machine<ClientInput, ClientEffect> {
     this.#calls.delete(id);
   }
 
+  /** Whether a call that waits for a connection may wait for another instead. */
+  #mayMove({ sentMs, server, tried }: Call): boolean {
+    if (sentMs !== undefined || server !== undefined) return false;
+    return this.#options.retries && tried.size < this.#servers.size;
+  }
+
   #expire(): void {
+    for (const { call, server } of this.#calls.values()) {
+      if (this.#mayMove(call) && this.#nowMs >= call.placedMs + TRY_MS) {
+        server.downMs = this.#nowMs;
+        this.#remove(call.id);
+        this.#send(call);
+      }
+    }
     for (const { call, server } of this.#calls.values()) {
       const { id, deadlineMs, sentMs, operation, isWatching } = call;
       if (isWatching || deadlineMs === undefined || this.#nowMs < deadlineMs) continue;
@@ -296,7 +317,11 @@ export class ClientCore implements Machine<ClientInput, ClientEffect> {
         if (tried.size >= this.#servers.size) tried.clear();
       }
       if (mayGoOn && call.server === undefined && tried.size < this.#servers.size) this.#send(call);
-      else this.#fail(id, isUnknown ? "unknown" : "unreachable", reason);
+      else {
+        const all = [...tried].join(", ");
+        const none = tried.size > 1 ? `no answer from any of ${all} (are they running?)` : reason;
+        this.#fail(id, isUnknown ? "unknown" : "unreachable", isUnknown ? reason : none);
+      }
     }
   }
 }

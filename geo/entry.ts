@@ -1,6 +1,6 @@
 /**
- * What actors hold and send each other: registers, and cells of counters. Merging two entries of the
- * same name is associative, commutative and idempotent, so entries may come in any order, and often.
+ * What actors hold and send each other: registers, and cells of counters. Merging two entries of
+ * one name is associative, commutative and idempotent: they may come in any order, and often.
  *
  * @module
  */

@@ -1,8 +1,8 @@
 /**
- * A hash tree over the entries of a replica (Merkle, 1987): a node's hash is the exclusive or of the
- * hashes of all entries below it, so a put changes one node a level. Where an entry lies is decided
- * by the hash of its key, six bits a level. Two replicas find what they differ in by walking down
- * where hashes differ (docs/geo.md, "Anti-entropy").
+ * A hash tree over the entries of a replica (Merkle, 1987): a node's hash is the exclusive or of
+ * the hashes of all entries below it, so a put changes one node a level. Where an entry lies is
+ * decided by the hash of its key, six bits a level. Two replicas find what they differ in by
+ * walking down where hashes differ (docs/geo.md, "Anti-entropy").
  *
  * @module
  */

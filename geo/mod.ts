@@ -16,10 +16,9 @@
 export { GEO_PORT, type RunningGeo, serveGeo, type ServeGeoOptions } from "./adapter.ts";
 export { QueryCore } from "./core.ts";
 export { GeoError, type GeoErrorCode } from "./errors.ts";
+export type { GeoChange, GeoItem } from "./items.ts";
 export { KEY_BYTES_MAX, VALUE_BYTES_MAX } from "./limits.ts";
 export {
-  type GeoChange,
-  type GeoItem,
   GeoStore,
   openGeo,
   type OpenGeoOptions,

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type ByteString, bytesOf } from "../base/byte_fields.ts";
+import type { ByteString } from "../base/byte_fields.ts";
 import type { Millis } from "../base/machine.ts";
 import { checkInteger, OptionError } from "../base/options.ts";
 import type { Params } from "../lsp/mod.ts";
@@ -11,16 +11,20 @@ import { Uplink } from "../peer/uplink_adapter.ts";
 import { Drive } from "../run/drive.ts";
 import { hostAndPort } from "../run/flags.ts";
 import { GEO_PORT } from "./adapter.ts";
+import { ClientCore, type ClientEffect, type ClientInput } from "./client_core.ts";
+import { GeoError, refusalError } from "./errors.ts";
 import {
-  type CallFailure,
-  ClientCore,
-  type ClientEffect,
-  type ClientInput,
-} from "./client_core.ts";
-import { GeoError, type GeoErrorCode, refusalError } from "./errors.ts";
-import { CELL_SUM_MAX, KEY_BYTES_MAX, PAGE_KEYS_MAX, VALUE_BYTES_MAX } from "./limits.ts";
+  checkedKey,
+  checkedPrefix,
+  failureError,
+  type GeoChange,
+  type GeoItem,
+  itemOf,
+  notUnderstood,
+} from "./items.ts";
+import { CELL_SUM_MAX, PAGE_KEYS_MAX, VALUE_BYTES_MAX } from "./limits.ts";
 import type { Shown } from "./replica.ts";
-import { type Answer, keyOf, MESSAGES_VERSION, type Operation, textOfKey } from "./requests.ts";
+import { type Answer, MESSAGES_VERSION, type Operation } from "./requests.ts";
 import { roundRobin, type Router, type Target } from "./routers.ts";
 
 /** How long an operation may take, unless somebody wants otherwise. */
@@ -60,22 +64,6 @@ export interface GeoWatchOptions extends GeoCallOptions {
   /** With `retry`: it goes on at another server; what changed meanwhile was not told. */
   readonly onResume?: () => void;
 }
-
-/** A key as it is at the actor that was asked. */
-export interface GeoItem {
-  /** The key as text, and as bytes. */
-  readonly key: string;
-  readonly keyBytes: Uint8Array;
-  /** Undefined: the key has no value, but is a counter. */
-  readonly value: Uint8Array | undefined;
-  /** The value as text, what is not UTF-8 replaced. */
-  readonly text: string | undefined;
-  /** What the counter of that key comes to; undefined: nobody ever added to it. */
-  readonly count: number | undefined;
-}
-
-/** A key that changed, as it is now: without value and count it was deleted. */
-export type GeoChange = GeoItem;
 
 interface Waiting {
   readonly resolve: (answer: Answer) => void;
@@ -358,45 +346,4 @@ export class GeoStore implements AsyncDisposable {
     this.#uplinks.set(server, uplink);
     return uplink;
   }
-}
-
-const CODES: Readonly<Record<CallFailure, GeoErrorCode>> = {
-  unreachable: "UNREACHABLE",
-  unknown: "UNKNOWN",
-  "timed out": "TIMED_OUT",
-  "not understood": "NOT_UNDERSTOOD",
-};
-
-function failureError(failure: CallFailure, reason: string): GeoError {
-  const behind = failure === "unknown" ? ": it may have been done" : "";
-  return new GeoError(CODES[failure], `${reason}${behind}`);
-}
-
-function notUnderstood(): GeoError {
-  return new GeoError("NOT_UNDERSTOOD", "the server answered something else than was asked");
-}
-
-function checkedPrefix(prefix: string | Uint8Array): ByteString {
-  const key = keyOf(prefix);
-  if (key.length <= KEY_BYTES_MAX) return key;
-  const text = `a prefix has ${key.length} bytes, expected at most ${KEY_BYTES_MAX}`;
-  throw new GeoError("INVALID", text);
-}
-
-function checkedKey(text: string | Uint8Array): ByteString {
-  const bytes = typeof text === "string" ? new TextEncoder().encode(text) : text;
-  if (typeof text === "string" && !text.isWellFormed()) {
-    throw new GeoError("INVALID", "a key has a lone surrogate, expected well-formed text");
-  }
-  if (bytes.length === 0 || bytes.length > KEY_BYTES_MAX) {
-    const why = `a key has ${bytes.length} bytes, expected 1..${KEY_BYTES_MAX}`;
-    throw new GeoError("INVALID", why);
-  }
-  if (bytes[0] !== 0) return keyOf(bytes);
-  throw new GeoError("INVALID", "a key begins with NUL: such keys are the store's own");
-}
-
-function itemOf({ key, value, count }: Shown): GeoItem {
-  const text = value === undefined ? undefined : new TextDecoder().decode(value);
-  return { key: textOfKey(key), keyBytes: bytesOf(key), value, text, count };
 }

@@ -20,9 +20,9 @@ export const SERVE_VERB: Verb = {
     name: "geo",
     takes: "serve [PORT]",
     count: [0, 1],
-    about: `Serves the store on UDP PORT (${GEO_PORT}); port 0 picks a free one. Without --data a put is taken
-once it is in memory; with it, once it is on the disk. A server that is given any other gets all
-that there is, and is known to all:
+    about: `Serves the store on UDP PORT (${GEO_PORT}); port 0 picks a free one. Without --data a put is
+taken once it is in memory; with it, once it is on the disk. A server that is given any other
+gets all that there is, and is known to all:
   geo.ts serve 6091 --join HOST:6090`,
     flags: {
       join: { value: "HOST:PORT,…", help: "any other servers of the store" },

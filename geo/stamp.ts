@@ -1,6 +1,6 @@
 /**
- * A hybrid logical clock (Kulkarni and others, "Logical Physical Clocks", 2014): it follows the wall
- * clock, and never falls behind what it has seen.
+ * A hybrid logical clock (Kulkarni and others, "Logical Physical Clocks", 2014): it follows the
+ * wall clock, and never falls behind what it has seen.
  *
  * @module
  */

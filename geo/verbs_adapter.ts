@@ -21,7 +21,8 @@ import { EXIT_NO, EXIT_UNKNOWN, type Verb, type Verbs } from "../run/verbs.ts";
 import { GEO_PORT } from "./adapter.ts";
 import { GeoError } from "./errors.ts";
 import { CELL_SUM_MAX } from "./limits.ts";
-import { type GeoItem, type GeoStore, openGeo } from "./open_adapter.ts";
+import type { GeoItem } from "./items.ts";
+import { type GeoStore, openGeo } from "./open_adapter.ts";
 import { nearest } from "./routers.ts";
 
 const CLIENT_FLAGS: Readonly<Record<string, Flag>> = {

@@ -40,19 +40,12 @@ const ROUNDING_MS = 1e-6;
 export class GeoNetwork {
   faults: GeoFaults = { latencyMs: 250, jitterMs: 0, lossShare: 0, duplicateShare: 0 };
   readonly directions: Map<string, Direction> = new Map();
-  /**
-   * Messages between servers, each sent when the one before had come, so far: hellos, which servers
-   * exchange before they compare anything, included.
-   */
-  longestChain = 0;
   /** The first direction in which more was sent than may be. */
   tooMany: string | undefined;
   readonly #loop: Loop;
   readonly #random: Random;
   readonly #deliver: (message: GeoMessage) => void;
   readonly #cut = new Set<string>();
-  /** How long the chain is that ends with the last message that a server got. */
-  readonly #chains = new Map<string, number>();
 
   constructor(loop: Loop, random: Random, deliver: (message: GeoMessage) => void) {
     this.#loop = loop;
@@ -79,17 +72,12 @@ export class GeoNetwork {
     const [a, b] = [serverOf(message.from), serverOf(message.to)];
     if (a === b) return this.#loop.after(0, () => this.#deliver(message));
     const { latencyMs, jitterMs, lossShare, duplicateShare } = this.faults;
-    const chain = (this.#chains.get(a) ?? 0) + 1;
-    this.longestChain = Math.max(this.longestChain, chain);
     const copies = chance(this.#random, duplicateShare) ? 2 : 1;
     for (let i = 0; i < copies; i++) {
       const isLost = chance(this.#random, lossShare);
       const delayMs = latencyMs + unitReal(this.#random) * jitterMs;
       if (isLost || this.#cut.has(`${a} ${b}`)) continue;
-      this.#loop.after(delayMs, () => {
-        this.#chains.set(b, Math.max(this.#chains.get(b) ?? 0, chain));
-        this.#deliver(message);
-      });
+      this.#loop.after(delayMs, () => this.#deliver(message));
     }
   }
 

@@ -7,7 +7,6 @@
 import type { Machine, Millis, Wake } from "../../base/machine.ts";
 import { integerBetween, type Random } from "../../base/random.ts";
 import { QueryCore } from "../../geo/core.ts";
-import type { Entry } from "../../geo/entry.ts";
 import { Keeper, type KeeperEffect, type KeeperInput } from "../../geo/keeper.ts";
 import type { QueryEffect, QueryInput } from "../../geo/types.ts";
 import type { Disk } from "../../run/disk_open.ts";
@@ -31,8 +30,6 @@ export interface GeoNodeOptions {
   /** Makes its disks; left out: it keeps nothing. */
   readonly newDisk: (() => SimulatedDisk) | undefined;
   readonly parts: GeoParts;
-  /** What it holds when it starts, beside what a disk has. */
-  readonly entries?: readonly Entry[];
   readonly onReply: (address: string, client: number, bytes: Uint8Array) => void;
   readonly trace: TraceLine | undefined;
 }
@@ -113,7 +110,7 @@ export class GeoNode {
     this.lives++;
     this.life = life;
     const wallMs = (): Millis => this.wallMs();
-    const entries = [...(keeper?.replica.entries() ?? []), ...(this.#options.entries ?? [])];
+    const entries = keeper === undefined ? [] : [...keeper.replica.entries()];
     const isDurable = keeper !== undefined;
     const own = { address, life, actors, joins, entries, wallMs };
     for (let index = 0; index < actors; index++) {

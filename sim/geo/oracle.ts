@@ -1,6 +1,6 @@
 /**
  * The truth about a simulated geo store: all that was ever taken, and what must be there at the
- * end. What a server had only in memory when it crashed may be lost, or not; all else must be there.
+ * end. What a server had only in memory when it crashed may be lost; all else must be there.
  *
  * @module
  */

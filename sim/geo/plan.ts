@@ -1,6 +1,6 @@
 /**
- * What one seed draws for a simulated geo store: its servers, its clients' work, and everything that
- * goes wrong.
+ * What one seed draws for a simulated geo store: its servers, its clients' work, and everything
+ * that goes wrong.
  *
  * @module
  */

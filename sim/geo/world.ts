@@ -6,7 +6,6 @@
  */
 import type { Millis } from "../../base/machine.ts";
 import { type Random, seededRandom } from "../../base/random.ts";
-import type { Entry } from "../../geo/entry.ts";
 import type { Shown } from "../../geo/replica.ts";
 import {
   type Answer,
@@ -35,7 +34,7 @@ const STEPS_MAX = 5_000_000;
 
 /** All that is asked comes over one connection. */
 const CLIENT = 1;
-const utf8 = new TextDecoder();
+const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /** See the module. */
 export class GeoWorld {
@@ -60,13 +59,7 @@ export class GeoWorld {
   }
 
   /** A server that is started, as the `number`-th, knowing those at `joins`. */
-  server(
-    number: number,
-    actors: number,
-    joins: readonly string[],
-    isDurable = false,
-    entries: readonly Entry[] = [],
-  ): GeoNode {
+  server(number: number, actors: number, joins: readonly string[], isDurable = false): GeoNode {
     const { seed, parts = geoParts(undefined), transcript } = this.#options;
     const { loop } = this;
     const newDisk = (): SimulatedDisk => new SimulatedDisk(loop, seededRandom(seed, 50 + number));
@@ -78,7 +71,6 @@ export class GeoWorld {
       random: this.#random,
       network: this.network,
       newDisk: isDurable ? newDisk : undefined,
-      entries,
       parts,
       onReply: (address, _client, bytes) => this.#replied(address, bytes),
       trace: tracer(loop, transcript),

@@ -6,7 +6,7 @@ import { describe, test } from "bun:test";
 import { assert, assertEquals } from "@std/assert";
 import { integerBetween, seededRandom } from "../../base/random.ts";
 import type { GeoNode } from "../../sim/geo/node.ts";
-import { reconcile } from "../../sim/geo/reconcile.ts";
+import { reconcile } from "../../bench/geo_virtual.ts";
 import { GeoWorld } from "../../sim/geo/world.ts";
 
 /** Local puts are at all actors of a server within this, and at other servers' within that. */

@@ -270,7 +270,7 @@ describe("commands", () => {
       const source = await Bun.file(join(ROOT, file)).text();
       // A tool without --help says in its source what it takes.
       helps.set(file, source.replaceAll(/^\s+"?([a-z][\w-]*)"?: \{ type: /gm, "--$1 "));
-      if (!source.includes("readCommandLine(")) continue;
+      if (!/\b(readCommandLine|runServing)\(/.test(source)) continue;
       const help = await helpOf(file);
       const verbs = / VERB /.test(help) ? help.matchAll(/^ {2}([a-z]+)(?: .*)?$/gm) : [];
       const more = await Promise.all([...verbs].map(([, verb]) => helpOf(file, verb!)));
