@@ -77,6 +77,7 @@ describe("routers", () => {
       client.call(100 + i);
       assertEquals(client.took(), [`dial ${server}`]);
       client.connect(server, 3, [50, 5, 20][i]!);
+      client.took();
     }
     client.took();
     for (let id = 1; id <= 3; id++) client.call(id);
