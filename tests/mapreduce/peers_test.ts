@@ -24,8 +24,10 @@ import {
   removeScratch,
   scratchDirectory,
 } from "../../mapreduce/scratch_adapter.ts";
+import { encodeAbout } from "../../mapreduce/about.ts";
+import { WorkerCore } from "../../mapreduce/worker_core.ts";
 import { Share, SHARE_FILE, SharedOutputs } from "../../mapreduce/share_adapter.ts";
-import type { RunOrder, SharedPart } from "../../mapreduce/worker_types.ts";
+import type { RunOrder, SharedPart, WorkerEffect } from "../../mapreduce/worker_types.ts";
 import type { MapReduceMessage, MrGet, MrWant } from "../../work/mapreduce_messages.ts";
 import { decodeMessage, encodeMessage } from "../../work/wire.ts";
 import { until } from "../support/waiting.ts";
@@ -195,6 +197,85 @@ describe("visitors", () => {
     peers.handle({ kind: "visitor-gone", visitor: 7 });
     for (const answer of answers) answer(new Uint8Array(1));
     assertEquals(found(), []);
+  });
+});
+
+describe("a worker", () => {
+  const HASH = "0a".repeat(32);
+  const terms = {
+    application: "wc",
+    reducers: 1,
+    skipBad: false,
+    asRecords: false,
+    sortMib: 1,
+    timeoutMs: 1,
+    memoryMib: 1,
+    share: "",
+    out: "",
+  };
+
+  /** One that has mapped a split; it says what it wants. */
+  function mapped(): { core: WorkerCore; effects: () => WorkerEffect[] } {
+    const core = new WorkerCore({ allowCode: false });
+    const effects = (): WorkerEffect[] => {
+      const all: WorkerEffect[] = [];
+      for (let effect = core.poll(); effect !== undefined; effect = core.poll()) all.push(effect);
+      return all;
+    };
+    const say = (message: MapReduceMessage): void =>
+      core.handle({ kind: "payload", payload: encodeMessage(message) }, 0);
+    core.handle({ kind: "joined" }, 0);
+    const order = { task: 1, uid: 8, terms, index: 0, bytes: 3, holder: 2, at: "", key: "" };
+    say({ kind: "mr-map", ...order });
+    const about = encodeAbout({ name: "a", firstLine: 0 });
+    say({ kind: "mr-piece", id: 1, found: true, bytes: about });
+    say({ kind: "mr-piece", id: 2, found: true, bytes: new Uint8Array(3) });
+    const run = effects().find((effect) => effect.kind === "run");
+    assert(run !== undefined);
+    const parts = [{ bytes: 9, hash: HASH }];
+    const end = { kind: "mapped", parts, records: 1, invalid: 0, bad: 0, skipped: [] } as const;
+    core.handle({ kind: "ended", run: run.run, end }, 0);
+    effects();
+    return { core, effects };
+  }
+
+  test("gives what it made to those who know its SHA-256, and to nobody else", () => {
+    const { core, effects } = mapped();
+    const ask = (name: string, job: number): WorkerEffect[] => {
+      const item = { kind: "part", index: 0, reduce: 0 } as const;
+      const payload = encodeMessage({
+        kind: "mr-want",
+        id: 1,
+        name,
+        job,
+        item,
+        offset: 2,
+        length: 99,
+      });
+      core.handle({ kind: "visitor-payload", visitor: 3, payload }, 0);
+      return effects();
+    };
+    const [read] = ask(HASH, 8);
+    assert(read?.kind === "read" && read.offset === 2 && read.length === 7);
+    for (const [name, job] of [
+      ["", 8],
+      ["0b".repeat(32), 8],
+      [HASH, 9],
+    ] as const) {
+      assertEquals(
+        ask(name, job).map(({ kind }) => kind),
+        ["answer"],
+      );
+    }
+  });
+
+  test("says anew what it offers when others can connect to it", () => {
+    const { core, effects } = mapped();
+    core.handle({ kind: "listening", port: 77 }, 0);
+    const [effect] = effects();
+    assert(effect?.kind === "write");
+    const offer = { kind: "mr-offer", code: false, tasks: 1, port: 77 };
+    assertEquals(decodeMessage(effect.payload), offer);
   });
 });
 

@@ -1,0 +1,144 @@
+/** Faults that the tests of mapreduce/ must notice; `bun run tools/mutants.ts mapreduce`. */
+import type { Mutant } from "../../tools/mutants.ts";
+
+const plan = "mapreduce/plan.ts";
+const routes = "mapreduce/routes.ts";
+const peers = "mapreduce/peers.ts";
+const share = "mapreduce/share_adapter.ts";
+const inputs = "mapreduce/worker_inputs.ts";
+
+export const MUTANTS: readonly Mutant[] = [
+  {
+    file: plan,
+    line: "return this.areMapsDone ? this.#pending.reduce : NONE;",
+    becomes: "return this.#pending.reduce;",
+    breaks: "a reduce begins before its maps are done",
+    harness: "mapreduce",
+  },
+  {
+    file: plan,
+    line: "if (task.holder === worker) this.forget(task);",
+    becomes: "",
+    breaks: "what a lost worker held is never made again",
+    harness: "mapreduce",
+  },
+  {
+    file: plan,
+    line: "this.superfluous++;",
+    becomes: "this.superfluous++; this.#reducesDone++;",
+    breaks: "a result that comes twice counts twice",
+  },
+  {
+    file: plan,
+    line: "if (task.throws >= THROWS_MAX) this.#fail(task, text);",
+    becomes: "if (task.throws > THROWS_MAX) this.#fail(task, text);",
+    breaks: "a task that throws is tried once more than is said",
+  },
+  {
+    file: "mapreduce/limits.ts",
+    line: "export const DEATHS_MAX = 12;",
+    becomes: "export const DEATHS_MAX = 13;",
+    breaks: "a task whose process always ends is tried more often than is said",
+  },
+  {
+    file: "mapreduce/fleet_job.ts",
+    line: "return this.startedMs === undefined ? Infinity : this.startedMs + BACKUP_MS;",
+    becomes: "return this.startedMs === undefined ? Infinity : this.startedMs;",
+    breaks: "a copy of a task is handed out before it has run 10 s",
+    harness: "mapreduce",
+  },
+  {
+    file: "mapreduce/merge.ts",
+    line: "return order < 0 || (order === 0 && a.number < b.number);",
+    becomes: "return order < 0 || (order === 0 && a.number > b.number);",
+    breaks: "values of a key do not come in the order of the input",
+  },
+  {
+    file: "mapreduce/partition.ts",
+    line: "return (hash & 0x7fffffff) % reducers;",
+    becomes: "return (hash >>> 0) % reducers;",
+    breaks: "keys go to other partitions than the specification says",
+  },
+  {
+    file: "mapreduce/output.ts",
+    line: "if (byte === NEWLINE || byte === BACKSLASH) {",
+    becomes: "if (byte === NEWLINE) {",
+    breaks: "a backslash in an output cannot be told from an escape",
+  },
+  {
+    file: inputs,
+    line: "if (known?.hash === hash) return done(known.part);",
+    becomes: "if (known !== undefined) return done(known.part);",
+    breaks: "a partition that was made anew is not fetched anew",
+    harness: "mapreduce",
+    survives: "maps are deterministic here: what is made anew is the same",
+  },
+  {
+    file: inputs,
+    line: "onDone: () => this.#port.verify(part, hash, (good) => (good ? done(part) : failed())),",
+    becomes: "onDone: () => done(part),",
+    breaks: "what arrives damaged is used",
+    harness: "mapreduce",
+  },
+  {
+    file: routes,
+    line: "if (untilMs !== undefined && this.#nowMs < untilMs) return undefined;",
+    becomes: "",
+    breaks: "a peer that cannot be reached is dialled for every piece of data",
+  },
+  {
+    file: routes,
+    line: "if (this.#peers.size >= DIALLED_MAX) return undefined;",
+    becomes: "",
+    breaks: "messages can make a worker connect to any number of peers",
+  },
+  {
+    file: routes,
+    line: "this.#unreachable.set(peer.at, this.#nowMs + UNREACHABLE_MS);",
+    becomes: "this.#unreachable.set(peer.at, this.#nowMs + UNREACHABLE_MS); return;",
+    breaks: "what a lost peer was to give never comes",
+    harness: "mapreduce",
+  },
+  {
+    file: peers,
+    line: "if (under >= VISITOR_PIECES_MAX || (under === 0 && this.#visitors.size >= VISITORS_MAX)) {",
+    becomes: "if (under === 0 && this.#visitors.size >= VISITORS_MAX) {",
+    breaks: "a stranger has any number of pieces read at a time",
+  },
+  {
+    file: "mapreduce/kept.ts",
+    line: "return hash === name ? this.find(uid, item) : undefined;",
+    becomes: "return this.find(uid, item);",
+    breaks: "a stranger gets data without knowing its SHA-256",
+  },
+  {
+    file: "mapreduce/addresses.ts",
+    line: 'if (isLoopbackIp(bare(host)) !== isLoopbackIp(bare(other))) return "";',
+    becomes: "",
+    breaks: "workers of other machines are sent to their own loopback",
+  },
+  {
+    file: share,
+    line: "return isInside(relative(this.#directory, real)) ? real : undefined;",
+    becomes: "return real;",
+    breaks: "a link leads out of a shared directory",
+  },
+  {
+    file: share,
+    line: 'return path !== "" && !isAbsolute(path) && !path.includes("\\0") && !parts.includes("..");',
+    becomes: "return true;",
+    breaks: "a path from the wire leads anywhere",
+  },
+  {
+    file: "mapreduce/scratch_adapter.ts",
+    line: "const unlock = lockDirectory(directory, LOCK);",
+    becomes: "const unlock = (): void => {};",
+    breaks: "the files of a worker that lives are taken for left behind",
+  },
+  {
+    file: "mapreduce/relay.ts",
+    line: "if (request === undefined || request.holder !== from) return false;",
+    becomes: "if (request === undefined) return false;",
+    breaks: "anybody can answer for the holder of data",
+  },
+];
