@@ -274,7 +274,7 @@ describe("a worker", () => {
     core.handle({ kind: "listening", port: 77 }, 0);
     const [effect] = effects();
     assert(effect?.kind === "write");
-    const offer = { kind: "mr-offer", code: false, tasks: 1, port: 77 };
+    const offer = { kind: "mr-offer", code: false, tasks: 1, port: 77 } as const;
     assertEquals(decodeMessage(effect.payload), offer);
   });
 });
