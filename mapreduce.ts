@@ -10,11 +10,13 @@ import { BUILTIN_NAMES } from "./mapreduce/code_name.ts";
 import { isTaskProcess, runOnFleet, serveTasks } from "./mapreduce/mod.ts";
 import { peerHost } from "./mapreduce/peers_adapter.ts";
 import { JOB_FLAGS, runJob } from "./mapreduce/script_adapter.ts";
+import { JOB_VERBS } from "./mapreduce/verbs_adapter.ts";
 import { LSP_FLAGS, lspParams } from "./peer/flags.ts";
 import { readCommandLine, type Usage } from "./run/args.ts";
 import { UsageError } from "./run/errors.ts";
 import { DEFAULT_PORT, hostAndPort } from "./run/flags.ts";
 import { runScript } from "./run/signals.ts";
+import { runVerb, verbNames } from "./run/verbs.ts";
 
 const USAGE: Usage = {
   name: "mapreduce",
@@ -23,14 +25,19 @@ const USAGE: Usage = {
   about:
     "Runs APP over the INPUT files, directories or patterns, and writes the files mr-out-0 to\n" +
     `mr-out-(R-1). APP is ${BUILTIN_NAMES}, or a TypeScript file that exports map(name,\n` +
-    "contents) and reduce(key, values). HOST:PORT is left out with --local.",
+    "contents) and reduce(key, values). HOST:PORT is left out with --local. Verbs for\n" +
+    `jobs that are there, each with a --help of its own: ${verbNames(JOB_VERBS)}.`,
   flags: { ...JOB_FLAGS, ...LSP_FLAGS },
 };
 
 async function main(): Promise<number> {
-  const line = readCommandLine(USAGE, process.argv.slice(2));
+  const argv = process.argv.slice(2);
+  const done = await runVerb(JOB_VERBS, argv);
+  if (done !== undefined) return done;
+  const line = readCommandLine(USAGE, argv);
   const [verb, ...rest] = line.positionals;
-  if (verb !== "run") throw new UsageError(`the verb is "${verb ?? ""}", expected run`);
+  if (verb !== "run")
+    throw new UsageError(`the verb is "${verb ?? ""}", expected run, ${verbNames(JOB_VERBS)}`);
   const isLocal = line.has("local");
   const [application, ...inputs] = isLocal ? rest : rest.slice(1);
   if (application === undefined || inputs.length === 0) {

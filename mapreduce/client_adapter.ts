@@ -17,27 +17,64 @@ import { Failure } from "../run/errors.ts";
 import type { Params } from "../lsp/mod.ts";
 import { Uplink } from "../peer/uplink_adapter.ts";
 import { Drive } from "../run/drive.ts";
-import { SHARE_BYTES } from "../work/mapreduce_messages.ts";
+import { type JobTerms, type MrAttached, SHARE_BYTES } from "../work/mapreduce_messages.ts";
 import { MESSAGES_VERSION } from "../work/messages.ts";
-import { ClientCore, type ClientEffect, type ClientInput } from "./client_core.ts";
+import {
+  ClientCore,
+  type ClientEffect,
+  type ClientInput,
+  type ClientJob,
+  type JobWish,
+} from "./client_core.ts";
 import { codeName } from "./code_name.ts";
 import { hashOfPart } from "./files_adapter.ts";
-import { checkUnchanged } from "./inputs_adapter.ts";
+import { checkUnchanged, type InputSplit } from "./inputs_adapter.ts";
 import { TASK_BYTES, TASK_TIMEOUT_MS } from "./limits.ts";
-import type { JobOptions } from "./local_adapter.ts";
+import type { JobOptions, JobProgress } from "./local_adapter.ts";
 import { isOfPeerSockets, PeerSockets } from "./peers_adapter.ts";
 import { type Share, sharedOutputName } from "./share_adapter.ts";
 
 /** Where the server is. */
-export interface FleetOptions extends JobOptions {
+export interface ServerAt {
   readonly host: string;
   readonly port: number;
   readonly params?: Params | undefined;
+  readonly signal?: AbortSignal;
+}
+
+/** A job for a fleet. */
+export interface FleetOptions extends JobOptions, ServerAt {
+  readonly signal?: AbortSignal;
   /** The address on which workers can fetch splits; left out: through the server alone. */
   readonly peerHost?: string | undefined;
   /** A directory that workers share. */
   readonly share?: Share | undefined;
   /** The directory of the outputs, if that is shared too. */
+  readonly out?: string | undefined;
+  /** Outputs stay in the fleet, for those who ask by the job's id. */
+  readonly keep?: boolean;
+  /** Resolves when the fleet has read the input: nothing is fetched. */
+  readonly detach?: boolean;
+  /** The server has the job. */
+  readonly onAttached?: (attached: MrAttached) => void;
+}
+
+/** A job that is there, and what is wanted of it. */
+export interface ExistingOptions extends ServerAt {
+  readonly id: number;
+  readonly wish: JobWish;
+  /** Where output `r` is to be written, if it is fetched. */
+  readonly outputPath?: (r: number) => string;
+  readonly onAttached?: (attached: MrAttached) => void;
+  readonly onProgress: (progress: JobProgress) => void;
+  readonly log: (text: string) => void;
+}
+
+/** What both are to the machinery. */
+interface Asked extends Omit<ExistingOptions, "id" | "wish"> {
+  readonly job: ClientJob;
+  readonly peerHost?: string | undefined;
+  readonly splits: readonly InputSplit[];
   readonly out?: string | undefined;
 }
 
@@ -45,25 +82,32 @@ const MIB = 2 ** 20;
 
 /** Has the fleet do the job. Rejects with a {@link Failure} that says why it failed. */
 export async function runOnFleet(options: FleetOptions): Promise<void> {
-  await new FleetJob(options).over;
+  await new FleetJob({ ...options, job: jobOf(options) }).over;
+}
+
+/** Asks for a job that is there. Rejects with a {@link Failure}. */
+export async function askForJob({ id, wish, ...options }: ExistingOptions): Promise<void> {
+  const job = { terms: NO_TERMS, splits: [], key: "", existing: { id, wish } };
+  await new FleetJob({ ...options, job, splits: [] }).over;
 }
 
 class FleetJob {
   readonly over: Promise<void>;
-  readonly #options: FleetOptions;
+  readonly #options: Asked;
   readonly #drive: Drive<ClientInput, ClientEffect>;
   readonly #link: Uplink;
   readonly #end = Promise.withResolvers<void>();
   readonly #bytes: number;
+  #attached: MrAttached | undefined;
   readonly #peers: PeerSockets;
   /** Files that are open: splits' by path, outputs by number. */
   readonly #inputs = new Map<string, number>();
   readonly #outputs = new Map<number, number>();
 
-  constructor(options: FleetOptions) {
+  constructor(options: Asked) {
     this.#options = options;
     this.#bytes = options.splits.reduce((sum, { from, to }) => sum + to - from, 0);
-    this.#drive = new Drive(new ClientCore(jobOf(options)), (effect) => this.#do(effect));
+    this.#drive = new Drive(new ClientCore(options.job), (effect) => this.#do(effect));
     const { host, port, params, signal } = options;
     this.#link = new Uplink(
       { host, port, params, appVersion: MESSAGES_VERSION },
@@ -108,6 +152,11 @@ class FleetJob {
           const { reduce, offset, bytes } = effect;
           writeSync(this.#output(reduce), bytes, 0, bytes.length, offset);
         });
+      case "attached":
+        this.#attached = effect.attached;
+        return this.#options.onAttached?.(effect.attached);
+      case "redial":
+        return this.#link.dial();
       case "adopt":
         return this.#attempt(() => this.#adopt(effect));
       case "verify":
@@ -162,7 +211,7 @@ class FleetJob {
   #output(reduce: number): number {
     const known = this.#outputs.get(reduce);
     if (known !== undefined) return known;
-    const fd = openSync(this.#options.outputPath(reduce), "w+");
+    const fd = openSync(this.#options.outputPath!(reduce), "w+");
     this.#outputs.set(reduce, fd);
     return fd;
   }
@@ -175,13 +224,13 @@ class FleetJob {
     if (!isThere || hashOfPart(path, 0, bytes) !== hash) {
       return this.#drive.tell({ kind: "absent", reduce });
     }
-    renameSync(path, outputPath(reduce));
+    renameSync(path, outputPath!(reduce));
     this.#drive.tell({ kind: "verified", reduce, good: true });
   }
 
   #verify({ reduce, bytes, hash }: Extract<ClientEffect, { kind: "verify" }>): void {
     const fd = this.#output(reduce);
-    const path = this.#options.outputPath(reduce);
+    const path = this.#options.outputPath!(reduce);
     const good = hashOfPart(path, 0, bytes) === hash;
     if (good) truncateSync(path, bytes);
     closeSync(fd);
@@ -192,9 +241,9 @@ class FleetJob {
   #tellStatus(status: Extract<ClientEffect, { kind: "status" }>["status"]): void {
     const { mapsDone, reducesDone, bytesDone, failures } = status;
     this.#options.onProgress({
-      maps: this.#options.splits.length,
+      maps: this.#attached?.maps ?? 0,
       mapsDone,
-      reduces: this.#options.reducers,
+      reduces: this.#attached?.reducers ?? 0,
       reducesDone,
       bytes: this.#bytes,
       bytesDone,
@@ -206,12 +255,21 @@ class FleetJob {
 /** Input files that are open at a time. */
 const INPUTS_MAX = 64;
 
-function jobOf({
-  chosen,
-  splits,
-  reducers,
-  ...options
-}: FleetOptions): ConstructorParameters<typeof ClientCore>[0] {
+/** Of a job that is there the terms are not this client's. */
+const NO_TERMS: JobTerms = {
+  application: "",
+  reducers: 0,
+  skipBad: false,
+  asRecords: false,
+  sortMib: 0,
+  timeoutMs: 0,
+  memoryMib: 0,
+  share: "",
+  out: "",
+  keep: false,
+};
+
+function jobOf({ chosen, splits, reducers, ...options }: FleetOptions): ClientJob {
   const { choice } = chosen;
   const { share, out } = options;
   const code = chosen.code === undefined ? undefined : new TextEncoder().encode(chosen.code);
@@ -227,7 +285,9 @@ function jobOf({
       memoryMib: Math.round((options.memoryBytes ?? TASK_BYTES) / MIB),
       share: share?.id ?? "",
       out: out === undefined ? "" : (share?.pathOf(out) ?? ""),
+      keep: options.keep ?? false,
     },
+    detach: options.detach ?? false,
     key: Buffer.from(crypto.getRandomValues(new Uint8Array(SHARE_BYTES))).toString("hex"),
     splits: splits.map(({ file, from, to, firstLine }) => {
       const about = { name: file.path, firstLine, bytes: to - from };

@@ -10,13 +10,14 @@ import {
   type JobTerms,
   type MapReduceMessage,
   type MrAsked,
+  type MrAttached,
   type MrOutput,
   type MrStatus,
   SPLITS_ROWS_MAX,
 } from "../work/mapreduce_messages.ts";
 import { decodeMessage, encodeMessage } from "../work/wire.ts";
 import { type About, encodeAbout } from "./about.ts";
-import { FETCHES_MAX } from "./limits.ts";
+import { FETCHES_MAX, REDIAL_MS } from "./limits.ts";
 import type { PeerEffect, PeerInput } from "./peer_types.ts";
 import { isOfPeers, Peers } from "./peers.ts";
 
@@ -29,6 +30,10 @@ export interface ClientJob {
   readonly code?: Uint8Array;
   /** What those must know who ask directly; see {@link MrWant}. */
   readonly key: string;
+  /** Ends when the fleet has read all splits: nothing is fetched. */
+  readonly detach?: boolean;
+  /** Not a new job, but one that is there. */
+  readonly existing?: { readonly id: number; readonly wish: JobWish };
 }
 
 export type ClientInput =
@@ -75,9 +80,16 @@ export type ClientEffect =
   /** Whether the output is of that size, and has that SHA-256. */
   | ({ readonly kind: "verify" } & OutputPart)
   | { readonly kind: "status"; readonly status: MrStatus }
+  /** The server has the job. */
+  | { readonly kind: "attached"; readonly attached: MrAttached }
+  /** Connects to the server anew. */
+  | { readonly kind: "redial" }
   | { readonly kind: "note"; readonly text: string }
   | { readonly kind: "done" }
   | { readonly kind: "failed"; readonly reason: string };
+
+/** What is wanted of a job by its id: how it stands, its end, its outputs, or that it ends. */
+export type JobWish = "look" | "wait" | "fetch" | "cancel";
 
 /** The one job of the connection. */
 const JOB = 1;
@@ -99,30 +111,52 @@ export class ClientCore implements Machine<ClientInput, ClientEffect> {
   readonly #have = new Set<number>();
   #lastRead = 0;
   #isOver = false;
+  /** What the server said of the job. */
+  #attached: MrAttached | undefined;
+  /** Asked for the job under its key, after the connection was lost. */
+  #isBack = false;
+  #hasSaid = false;
+  #redialMs: Millis | undefined;
 
   constructor(job: ClientJob) {
     this.#job = job;
+  }
+
+  get #reducers(): number {
+    return this.#attached?.reducers ?? this.#job.terms.reducers;
+  }
+
+  /** Whether it fetches outputs. */
+  get #fetchesOutputs(): boolean {
+    const { existing, detach } = this.#job;
+    return existing === undefined ? detach !== true : existing.wish === "fetch";
   }
 
   handle(input: ClientInput | Wake, nowMs: Millis): void {
     if (this.#isOver) return;
     this.#peers.routes.at(nowMs);
     if (isOfPeers(input)) this.#peers.handle(input);
-    else this.#handleOwn(input);
+    else this.#handleOwn(input, nowMs);
   }
 
-  #handleOwn(input: Exclude<ClientInput, PeerInput> | Wake): void {
+  #handleOwn(input: Exclude<ClientInput, PeerInput> | Wake, nowMs: Millis): void {
     switch (input.kind) {
       case "wake":
-        return;
+        if (this.#redialMs === undefined || nowMs < this.#redialMs) return;
+        this.#redialMs = undefined;
+        return void this.#effects.push({ kind: "redial" });
       case "connected":
-        return this.#submit();
+        return this.#begin();
       case "payload":
         return this.#handlePayload(input.payload);
       case "gone":
-        return this.#end({ kind: "failed", reason: input.reason });
+        return this.#handleGone(input.reason, nowMs);
       case "cancel":
-        this.#effects.push({ kind: "write", payload: encodeMessage({ kind: "cancel", job: JOB }) });
+        // A job that is another's goes on.
+        if (this.#job.existing === undefined) {
+          const payload = encodeMessage({ kind: "cancel", job: JOB });
+          this.#effects.push({ kind: "write", payload });
+        }
         return this.#end({ kind: "failed", reason: "it was cancelled" });
       case "read": {
         const answer = this.#reads.get(input.id);
@@ -143,7 +177,38 @@ export class ClientCore implements Machine<ClientInput, ClientEffect> {
   }
 
   wakeAtMs(): Millis | undefined {
-    return undefined;
+    return this.#redialMs;
+  }
+
+  /** The connection is lost: the job goes on, and this one comes back to it. */
+  #handleGone(reason: string, nowMs: Millis): void {
+    if (this.#attached === undefined) return this.#end({ kind: "failed", reason });
+    if (!this.#hasSaid) {
+      this.#hasSaid = true;
+      this.#effects.push({ kind: "note", text: `${reason}; trying again until it is back` });
+    }
+    this.#peers.routes.clear();
+    this.#fetching.clear();
+    this.#wanted.clear();
+    this.#reads.clear();
+    this.#redialMs = nowMs + REDIAL_MS;
+  }
+
+  #begin(): void {
+    const { existing, key } = this.#job;
+    const { port } = this.#peers;
+    this.#hasSaid = false;
+    if (existing === undefined && this.#attached === undefined) return this.#submit();
+    this.#isBack = existing === undefined;
+    const wish = existing?.wish ?? "follow";
+    this.#write({
+      kind: "mr-attach",
+      job: JOB,
+      id: existing?.id ?? this.#attached!.id,
+      key: existing === undefined ? key : "",
+      wish: wish === "look" || wish === "cancel" ? wish : "follow",
+      port: existing === undefined ? port : 0,
+    });
   }
 
   #connected(): Peers {
@@ -176,21 +241,46 @@ export class ClientCore implements Machine<ClientInput, ClientEffect> {
     if (message.kind === "mr-asked") return this.#handleAsked(message);
     if (!("job" in message) || (message.job !== JOB && message.job !== 0)) return;
     switch (message.kind) {
+      case "mr-attached":
+        this.#isBack = false;
+        this.#attached = message;
+        return void this.#effects.push({ kind: "attached", attached: message });
       case "mr-status":
-        return void this.#effects.push({ kind: "status", status: message });
+        return this.#handleStatus(message);
       case "mr-note":
         return void this.#effects.push({ kind: "note", text: message.text });
       case "mr-output":
         return this.#handleOutput(message);
       case "mr-done":
-        if (this.#have.size === this.#job.terms.reducers) this.#end({ kind: "done" });
-        return;
+        return this.#handleDone();
       case "mr-failed":
-      case "refused":
+        if (this.#job.existing?.wish === "cancel") return this.#end({ kind: "done" });
         return this.#end({ kind: "failed", reason: message.reason });
+      case "refused":
+        if (!this.#isBack) return this.#end({ kind: "failed", reason: message.reason });
+        // The server has forgotten it: what was done is done anew.
+        this.#isBack = false;
+        this.#effects.push({ kind: "note", text: `${message.reason} any more: it begins anew` });
+        return this.#submit();
       default:
         return;
     }
+  }
+
+  #handleStatus(status: MrStatus): void {
+    const { detach, existing } = this.#job;
+    this.#effects.push({ kind: "status", status });
+    if (existing?.wish === "look") return this.#end({ kind: "done" });
+    const { maps, reducers } = this.#attached ?? { maps: Infinity, reducers: Infinity };
+    const isRead = detach === true && status.mapsDone === maps;
+    const isMade = existing?.wish === "wait" && status.reducesDone === reducers;
+    if (isRead || isMade) this.#end({ kind: "done" });
+  }
+
+  #handleDone(): void {
+    if (!this.#fetchesOutputs || this.#have.size === this.#reducers)
+      return this.#end({ kind: "done" });
+    this.#end({ kind: "failed", reason: "somebody else fetched its outputs" });
   }
 
   // ---- splits
@@ -220,7 +310,10 @@ export class ClientCore implements Machine<ClientInput, ClientEffect> {
 
   #handleOutput(output: MrOutput): void {
     const { reduce } = output;
-    if (reduce >= this.#job.terms.reducers || this.#have.has(reduce)) return;
+    if (!this.#fetchesOutputs || reduce >= this.#reducers) return;
+    // After a job began anew, what was fetched before is still right: it has the same name.
+    if (this.#have.has(reduce))
+      return this.#write({ kind: "mr-final", job: JOB, reduce, good: true });
     this.#wanted.set(reduce, output);
     this.#fetchWanted();
   }
@@ -260,6 +353,8 @@ export class ClientCore implements Machine<ClientInput, ClientEffect> {
       this.#write({ kind: "mr-final", job: JOB, reduce, good });
     }
     this.#fetchWanted();
+    const isKept = this.#attached?.keep === true;
+    if (isKept && this.#have.size === this.#reducers) this.#end({ kind: "done" });
   }
 
   #end(effect: ClientEffect): void {

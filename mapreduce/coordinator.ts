@@ -19,11 +19,13 @@ import type {
 import type { Message } from "../work/messages.ts";
 import type { Worker } from "../work/roster.ts";
 import type { Job, Task } from "../work/task.ts";
+import { idText } from "../work/job_id.ts";
+import { Attaching } from "./attaching.ts";
 import { isCode } from "./code_name.ts";
 import { Exchange } from "./exchange.ts";
 import { MapReduceJob, MapReduceTask } from "./fleet_job.ts";
 import { Intake } from "./intake.ts";
-import { STATUS_MS, WORKER_TASKS_MAX } from "./limits.ts";
+import { AWAY_MS, STATUS_MS, WORKER_TASKS_MAX } from "./limits.ts";
 import type { Relay } from "./relay.ts";
 import { Teller } from "./teller.ts";
 
@@ -36,12 +38,16 @@ export class Coordinator implements WorkKind {
   readonly #fleet: Fleet;
   readonly #port: KindPort;
   readonly #intake: Intake;
+  readonly #attaching: Attaching;
+  readonly #awayMs: Millis;
   /** Live jobs by the server's number. */
   readonly #jobs = new Map<number, MapReduceJob>();
   /** Workers that map and reduce; whether they run code of users. */
   readonly #offers = new Map<number, boolean>();
 
-  constructor(fleet: Fleet, port: KindPort) {
+  /** `awayMs`: how long a job is kept that nobody follows. */
+  constructor(fleet: Fleet, port: KindPort, awayMs: Millis = AWAY_MS) {
+    this.#awayMs = awayMs;
     this.#fleet = fleet;
     this.#port = port;
     this.#exchange = new Exchange(port, {
@@ -50,7 +56,22 @@ export class Coordinator implements WorkKind {
       isWorker: (connId) => this.#offers.has(connId),
     });
     this.#teller = new Teller(port, this.#exchange.addresses);
+    this.#attaching = new Attaching(
+      port,
+      {
+        jobs: this.#live(),
+        isBusy: (connId) => this.#intake.isBusy(connId),
+        cancel: (job, nowMs) => this.#cancelled(job, nowMs),
+        status: (job, nowMs) => this.#tellStatus(job, nowMs),
+        supplied: (job, nowMs) => {
+          job.barren.clear();
+          this.#review(job, nowMs);
+        },
+      },
+      this.#teller,
+    );
     this.#intake = new Intake(fleet, port, {
+      jobs: this.#live(),
       capable: (job) => this.#capable(job),
       begin: (job, nowMs) => this.#begin(job, nowMs),
     });
@@ -84,6 +105,10 @@ export class Coordinator implements WorkKind {
         this.#exchange.addresses.set(connId, message.port);
         this.#intake.submit(connId, message, nowMs);
         return true;
+      case "mr-attach":
+        if (message.key !== "") this.#exchange.addresses.set(connId, message.port);
+        this.#attaching.attach(connId, message, nowMs);
+        return true;
       case "mr-splits":
         this.#intake.splits(connId, message, nowMs);
         return true;
@@ -103,7 +128,7 @@ export class Coordinator implements WorkKind {
     this.#exchange.gone(connId);
     this.#offers.delete(connId);
     for (const job of this.#jobs.values()) {
-      if (job.origin.connId === connId) this.#drop(job, `its client left: ${why}`, nowMs);
+      if (job.followers.delete(connId)) this.#left(job, connId, why, nowMs);
       else {
         job.plan.lost(connId, `its worker was lost: ${why}`);
         job.touched.delete(connId);
@@ -117,6 +142,10 @@ export class Coordinator implements WorkKind {
   tick(nowMs: Millis): void {
     for (const job of this.#jobs.values()) {
       job.nowMs = nowMs;
+      if (job.followers.size === 0 && nowMs - job.awayMs >= this.#awayMs) {
+        this.#drop(job, "nobody asked for it for too long", nowMs);
+        continue;
+      }
       if (nowMs - job.statusMs >= STATUS_MS) this.#tellStatus(job, nowMs);
     }
   }
@@ -143,6 +172,19 @@ export class Coordinator implements WorkKind {
     job.plan.failure ??= reason;
     this.#review(job, nowMs);
     return true;
+  }
+
+  /** The jobs, as they are when they are looked at. */
+  #live(): Iterable<MapReduceJob> {
+    return { [Symbol.iterator]: () => this.#jobs.values() };
+  }
+
+  /** One that followed the job is gone. */
+  #left(job: MapReduceJob, connId: number, why: string, nowMs: Millis): void {
+    if (job.supplier === connId) job.supplier = 0;
+    if (job.followers.size > 0) return;
+    job.awayMs = nowMs;
+    this.#port.tell("info", `job ${nameOf(job)} waits for its client, which left: ${why}`);
   }
 
   // ---- workers
@@ -231,6 +273,11 @@ export class Coordinator implements WorkKind {
       if (job === undefined) return;
       const { plan } = job;
       const { connId } = worker;
+      if (why === "died" && task.isUntouched && task.supplier !== job.supplier) {
+        // What it needs of the client cannot be had at present.
+        job.barren.add(connId);
+        return plan.release(planned, connId);
+      }
       if (why === "threw" || why === "died") job.failed(planned, nowMs);
       if (why === "threw") plan.threw(planned, connId, text);
       else if (why === "stopped" && task.stopping) plan.release(planned, connId);
@@ -267,6 +314,7 @@ export class Coordinator implements WorkKind {
   #begin(job: MapReduceJob, nowMs: Millis): void {
     this.#jobs.set(job.origin.uid, job);
     this.#fleet.addJob(job, nowMs);
+    this.#teller.attached(job, job.origin.connId, job.origin.number);
     this.#tellStatus(job, nowMs);
     if ([...this.#capable(job)].length > 0) return;
     const why = isCode(job.origin.terms.application) ? "runs code of users (--allow-code)" : "maps";
@@ -277,22 +325,27 @@ export class Coordinator implements WorkKind {
     const job = this.#jobOf(connId, number);
     const planned = job?.plan.reduces[reduce];
     if (job === undefined || planned === undefined) return this.#port.reject("an unknown output");
-    if (good) job.plan.finalize(planned);
-    else job.plan.missed(planned, "its output could not be fetched");
+    if (good) {
+      // What is kept is there for others, too.
+      if (!job.origin.terms.keep) job.plan.finalize(planned);
+    } else job.plan.missed(planned, "its output could not be fetched");
     this.#review(job, nowMs);
   }
 
   #cancel(connId: number, number: number, nowMs: Millis): boolean {
     const job = this.#jobOf(connId, number);
     if (job === undefined) return this.#intake.knows(connId);
-    this.#drop(job, "it was cancelled", nowMs);
+    this.#cancelled(job, nowMs);
     return true;
   }
 
+  #cancelled(job: MapReduceJob, nowMs: Millis): void {
+    job.plan.failure ??= "it was cancelled";
+    this.#failIfNeeded(job, nowMs);
+  }
+
   #jobOf(connId: number, number: number): MapReduceJob | undefined {
-    return this.#jobs.values().find(({ origin }) => {
-      return origin.connId === connId && origin.number === number;
-    });
+    return this.#jobs.values().find(({ followers }) => followers.get(connId) === number);
   }
 
   /** The plan changed: the fleet is told, and the client if that was the end. */
@@ -304,7 +357,8 @@ export class Coordinator implements WorkKind {
     const { failure } = job.plan;
     if (failure === undefined || !this.#jobs.has(job.origin.uid)) return false;
     this.#teller.failed(job, failure);
-    this.#drop(job, `it failed: ${oneLine(failure.split("\n")[0]!)}`, nowMs);
+    this.#attaching.ended(job, failure);
+    this.#drop(job, oneLine(failure.split("\n")[0]!), nowMs);
     return true;
   }
 
@@ -317,7 +371,6 @@ export class Coordinator implements WorkKind {
   #forget(job: MapReduceJob): void {
     const { uid } = job.origin;
     this.#jobs.delete(uid);
-    this.#intake.end(job);
     for (const connId of job.touched) this.#port.write(connId, { kind: "mr-forget", uid });
   }
 
@@ -336,7 +389,7 @@ function taskOf(worker: Sender, id: number): MapReduceTask | undefined {
   return task instanceof MapReduceTask ? task : undefined;
 }
 
-/** For people: the connection and the client's number. */
+/** For people: the first connection, its number, and the id. */
 function nameOf({ origin }: MapReduceJob): string {
-  return `${origin.connId}/${origin.number}`;
+  return `${origin.connId}/${origin.number} (${idText(origin.id)})`;
 }

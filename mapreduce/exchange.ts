@@ -50,7 +50,8 @@ export class Exchange {
   /** Has the task's worker do it, with all that it must know of where its inputs are. */
   assign(task: MapReduceTask): void {
     const { origin, plan } = task.owner!;
-    const { uid, terms, connId: holder, key } = origin;
+    const { uid, terms, key } = origin;
+    const { supplier: holder } = task;
     const { connId } = task.worker;
     const { kind, index, bytes } = task.planned;
     const at = this.addresses.of(holder, connId);
@@ -89,9 +90,10 @@ export class Exchange {
     if (job === undefined || !isWorking) return this.relay.refuse(request);
     const { origin } = job;
     const isClients = item.kind === "about" || item.kind === "split" || item.kind === "code";
-    const has = isClients ? holder === origin.connId : this.#owner.isWorker(holder);
+    const isSupplier = holder === job.supplier && holder !== 0;
+    const has = isClients ? isSupplier : this.#owner.isWorker(holder);
     if (!has) return this.relay.refuse(request);
-    const number = isClients ? origin.number : origin.uid;
+    const number = isClients ? job.followers.get(holder)! : origin.uid;
     if (!this.relay.ask({ ...request, job: number })) {
       this.#port.reject("too many pieces asked for");
       this.relay.refuse(request);

@@ -15,7 +15,11 @@ import { Plan, type PlannedTask } from "./plan.ts";
 
 /** Who asked for a job, and what for. */
 export interface JobOrigin {
-  /** The client's connection, and its number for the job. */
+  /** What people call it. */
+  readonly id: number;
+  /** The host that asked for it. */
+  readonly address: string;
+  /** The connection that asked for it first, and its number for the job there. */
   readonly connId: number;
   readonly number: number;
   /** The server's number for it. */
@@ -31,6 +35,14 @@ export class MapReduceJob extends Job {
   readonly plan: Plan;
   /** Workers that have, or had, something of it. */
   readonly touched: Set<number> = new Set();
+  /** Workers that cannot begin before the one is back who has the code. */
+  readonly barren: Set<number> = new Set();
+  /** The connection that has the splits and the code; 0: none has at present. */
+  supplier: number;
+  /** Connections that hear of it, and their numbers for it. */
+  readonly followers: Map<number, number> = new Map();
+  /** Since when nobody does. */
+  awayMs: Millis;
   statusMs: Millis;
   /** The time, as the owner's clock had it last. */
   nowMs: Millis;
@@ -48,6 +60,9 @@ export class MapReduceJob extends Job {
     super(base.account, base.seq, base.nowMs);
     this.origin = origin;
     this.plan = new Plan(sizes, origin.terms.reducers);
+    this.supplier = origin.connId;
+    this.followers.set(origin.connId, origin.number);
+    this.awayMs = base.nowMs;
     this.statusMs = base.nowMs;
     this.nowMs = base.nowMs;
     this.#capable = capable;
@@ -59,9 +74,14 @@ export class MapReduceJob extends Job {
 
   get hasPending(): boolean {
     const { plan } = this;
-    if (plan.failure !== undefined || plan.ready.size === 0) return false;
+    if (plan.failure !== undefined || plan.ready.size === 0 || !this.#canBegin) return false;
     for (const _ of this.#capable(this)) return true;
     return false;
+  }
+
+  /** Whether what is next can begin: a map needs the one who has the splits. */
+  get #canBegin(): boolean {
+    return this.supplier !== 0 || this.plan.areMapsDone;
   }
 
   get pendingUnits(): bigint {
@@ -104,6 +124,7 @@ export class MapReduceJob extends Job {
 
   #nextFor(worker: Worker<Task>): PlannedTask | undefined {
     const { connId } = worker;
+    if (!this.#canBegin || (this.supplier === 0 && this.barren.has(connId))) return undefined;
     const capable = [...this.#capable(this)];
     if (!capable.includes(connId) || worker.count(true) > worker.capacity) return undefined;
     return this.plan.next(connId, (task) => {
@@ -123,6 +144,8 @@ export class MapReduceTask extends Task {
   readonly planned: PlannedTask;
   /** Units that are reported done. */
   done = 0n;
+  /** Who had the job's splits and code when it was handed out. */
+  readonly supplier: number;
   /** When the application began to run. */
   startedMs: Millis | undefined;
   #isReleased = false;
@@ -131,6 +154,7 @@ export class MapReduceTask extends Task {
   constructor(options: TaskOptions<MapReduceJob>, planned: PlannedTask) {
     super(options);
     this.planned = planned;
+    this.supplier = options.job.supplier;
   }
 
   /** The job that it is a part of, unless that is over. */

@@ -8,6 +8,7 @@ import { clipped, oneLine, readablePlural } from "../base/text.ts";
 import type { KindPort } from "../server/mod.ts";
 import type { Fleet } from "../work/fleet.ts";
 import type { JobTerms, MrSplits, MrSubmit } from "../work/mapreduce_messages.ts";
+import { idFor, idText } from "../work/job_id.ts";
 import { REASON_BYTES_MAX } from "../work/messages.ts";
 import { Account } from "../work/scheduler.ts";
 import { whyNoApplication } from "./code_name.ts";
@@ -25,21 +26,13 @@ import {
 /** A job whose splits are not all known. */
 interface Draft {
   readonly submit: MrSubmit;
-  readonly sizes: number[];
-}
-
-/** A connection that asked for a job: one at a time. */
-interface Client {
-  readonly account: Account;
   readonly address: string;
-  draft: Draft | undefined;
-  job: MapReduceJob | undefined;
-  /** Splits of its draft or job. */
-  splits: number;
+  readonly sizes: number[];
 }
 
 /** What the intake needs of the coordinator. */
 export interface IntakePort {
+  readonly jobs: Iterable<MapReduceJob>;
   capable(job: MapReduceJob): Iterable<number>;
   begin(job: MapReduceJob, nowMs: Millis): void;
 }
@@ -53,7 +46,10 @@ export class Intake {
   readonly #fleet: Fleet;
   readonly #port: KindPort;
   readonly #owner: IntakePort;
-  readonly #clients = new Map<number, Client>();
+  /** By connection: one at a time. */
+  readonly #drafts = new Map<number, Draft>();
+  /** Connections of clients of map-reduce. */
+  readonly #known = new Set<number>();
   #lastUid = 0;
 
   constructor(fleet: Fleet, port: KindPort, owner: IntakePort) {
@@ -64,30 +60,28 @@ export class Intake {
 
   /** Whether the connection is one of a client. */
   knows(connId: number): boolean {
-    return this.#clients.has(connId);
+    return this.#known.has(connId);
+  }
+
+  /** Whether the connection has a job, or is about to. */
+  isBusy(connId: number): boolean {
+    if (this.#drafts.has(connId)) return true;
+    for (const { followers } of this.#owner.jobs) if (followers.has(connId)) return true;
+    return false;
   }
 
   submit(connId: number, submit: MrSubmit, nowMs: Millis): void {
+    this.#known.add(connId);
     const reason = this.#objection(connId, submit);
     if (reason !== undefined) return this.#refuse(connId, submit.job, reason);
-    const known = this.#clients.get(connId);
-    const client: Client = known ?? {
-      account: new Account(),
-      address: hostOf(this.#port.addressOf(connId), connId),
-      draft: undefined,
-      job: undefined,
-      splits: 0,
-    };
-    client.draft = { submit, sizes: [] };
-    client.splits = submit.maps;
-    this.#clients.set(connId, client);
-    this.#beginIfWhole(connId, client, nowMs);
+    const address = hostOf(this.#port.addressOf(connId), connId);
+    this.#drafts.set(connId, { submit, address, sizes: [] });
+    this.#beginIfWhole(connId, nowMs);
   }
 
   splits(connId: number, { job, first, sizes }: MrSplits, nowMs: Millis): void {
-    const client = this.#clients.get(connId);
-    const draft = client?.draft;
-    if (client === undefined || draft === undefined || draft.submit.job !== job) {
+    const draft = this.#drafts.get(connId);
+    if (draft === undefined || draft.submit.job !== job) {
       return this.#port.reject("splits of an unknown job");
     }
     const isNext = first === draft.sizes.length && sizes.length > 0;
@@ -95,50 +89,47 @@ export class Intake {
       return this.#port.reject("splits out of order");
     }
     draft.sizes.push(...sizes);
-    this.#beginIfWhole(connId, client, nowMs);
-  }
-
-  /** The job is over. */
-  end(job: MapReduceJob): void {
-    const client = this.#clients.get(job.origin.connId);
-    if (client?.job !== job) return;
-    client.job = undefined;
-    client.splits = 0;
+    this.#beginIfWhole(connId, nowMs);
   }
 
   gone(connId: number): void {
-    this.#clients.delete(connId);
+    this.#drafts.delete(connId);
+    this.#known.delete(connId);
   }
 
-  #beginIfWhole(connId: number, client: Client, nowMs: Millis): void {
-    const { draft } = client;
+  #beginIfWhole(connId: number, nowMs: Millis): void {
+    const draft = this.#drafts.get(connId);
     if (draft === undefined || draft.sizes.length < draft.submit.maps) return;
-    client.draft = undefined;
+    this.#drafts.delete(connId);
     const { job: number, terms, key } = draft.submit;
-    const origin = { connId, number, uid: ++this.#lastUid, terms, key };
-    const base = { account: client.account, seq: this.#fleet.takeSeq(), nowMs };
+    const uid = ++this.#lastUid;
+    const ids = new Set([...this.#owner.jobs].map(({ origin }) => origin.id));
+    const session = key === "" ? BigInt(uid) : BigInt(`0x${key}`);
+    const id = idFor({ session, number }, (taken) => ids.has(taken));
+    const origin = { connId, number, uid, id, terms, key, address: draft.address };
+    const base = { account: new Account(), seq: this.#fleet.takeSeq(), nowMs };
     const job = new MapReduceJob(origin, draft.sizes, base, (of) => this.#owner.capable(of));
-    client.job = job;
     const what = `${oneLine(terms.application)}, ${readablePlural(draft.sizes.length, "map")}`;
     const reduces = readablePlural(terms.reducers, "reduce");
-    this.#port.tell("info", `job ${connId}/${number} accepted: ${what}, ${reduces}`);
+    const name = `${connId}/${number} (${idText(id)})`;
+    this.#port.tell("info", `job ${name} accepted: ${what}, ${reduces}`);
     this.#owner.begin(job, nowMs);
   }
 
   #objection(connId: number, { terms, maps }: MrSubmit): string | undefined {
     const nonsense = whyNoTerms(terms, maps);
     if (nonsense !== undefined) return nonsense;
-    const client = this.#clients.get(connId);
-    if (client?.draft !== undefined || client?.job !== undefined) {
-      return "a connection has one map-reduce job at a time";
-    }
+    if (this.isBusy(connId)) return "a connection has one map-reduce job at a time";
     const address = hostOf(this.#port.addressOf(connId), connId);
     let [jobs, ofAddress, splits] = [0, 0, maps];
-    for (const other of this.#clients.values()) {
-      if (other.draft === undefined && other.job === undefined) continue;
+    const others = [
+      ...[...this.#owner.jobs].map((job) => [job.origin.address, job.plan.maps.length] as const),
+      ...[...this.#drafts.values()].map((draft) => [draft.address, draft.submit.maps] as const),
+    ];
+    for (const [from, count] of others) {
       jobs++;
-      if (other.address === address) ofAddress++;
-      splits += other.splits;
+      if (from === address) ofAddress++;
+      splits += count;
     }
     if (jobs >= JOBS_MAX) return `the server has reached its limit of ${JOBS_MAX} map-reduce jobs`;
     if (ofAddress >= JOBS_PER_ADDRESS_MAX) {

@@ -49,6 +49,12 @@ export const STATUS_MS = 250;
 /** Jobs of a server, and of one address of them. */
 export const JOBS_MAX = 256;
 export const JOBS_PER_ADDRESS_MAX = 64;
+/** A job that nobody follows is kept for so long: a day. */
+export const AWAY_MS = 86_400_000;
+/** A client whose connection is lost connects again so often. */
+export const REDIAL_MS = 1_000;
+/** Connections that follow one job. */
+export const FOLLOWERS_MAX = 16;
 /** Splits of all jobs of a server: each costs memory. */
 export const SPLITS_TOTAL_MAX = 1_000_000;
 /** Pieces that are asked for at a time of one item, and of all: a connection queues 2 MiB. */

@@ -48,12 +48,12 @@ export class OutputDirectory {
   }
 
   /** All outputs are complete: they get their names. Throws a {@link Failure}. */
-  commit(): void {
+  commit(reducers: number = this.#reducers): void {
     const final = (r: number): string => join(this.path, `mr-out-${r}`);
     let named = 0;
     try {
-      for (let r = 0; r < this.#reducers; r++) sync(this.temporary(r));
-      for (; named < this.#reducers; named++) renameSync(this.temporary(named), final(named));
+      for (let r = 0; r < reducers; r++) sync(this.temporary(r));
+      for (; named < reducers; named++) renameSync(this.temporary(named), final(named));
     } catch (error) {
       for (let r = 0; r < named; r++) rmSync(final(r), { force: true });
       throw new Failure(`cannot write the outputs to ${this.path}: ${(error as Error).message}`);

@@ -4,12 +4,11 @@
  * @module
  */
 import { join } from "node:path";
-import { readableDuration, readablePlural } from "../base/text.ts";
 import type { CommandLine, Flag } from "../run/args.ts";
 import { Failure, UsageError } from "../run/errors.ts";
 import { seconds, wholeNumber } from "../run/flags.ts";
-import { Display } from "../run/progress.ts";
 import { onSignal } from "../run/signals.ts";
+import type { MrAttached } from "../work/mapreduce_messages.ts";
 import { chooseApplication } from "./choice_adapter.ts";
 import { removeScratch, scratchDirectory } from "./scratch_adapter.ts";
 import { inputFiles, splitsOf } from "./inputs_adapter.ts";
@@ -22,8 +21,9 @@ import {
   TASK_BYTES,
   TASK_TIMEOUT_MS,
 } from "./limits.ts";
-import { type JobOptions, type JobProgress, runLocal } from "./local_adapter.ts";
+import { type JobOptions, runLocal } from "./local_adapter.ts";
 import { Share } from "./share_adapter.ts";
+import { Shown } from "./shown_adapter.ts";
 import { checkRoom, OutputDirectory, printMerged } from "./outputs_adapter.ts";
 
 const MIB = 2 ** 20;
@@ -38,6 +38,8 @@ export const JOB_FLAGS: Readonly<Record<string, Flag>> = {
   local: { help: "run here alone, on all cores, without a server" },
   shared: { value: "DIR", help: "miners started with the same --shared read and write in DIR" },
   host: { value: "HOST", help: "where miners fetch from this program (loopback, else not)" },
+  detach: { help: "print the job's id, and leave when its input is read (fetch, wait)" },
+  keep: { help: "leave the outputs in the fleet as well, for a day (fetch)" },
   workers: { value: "N", help: "with --local: tasks at a time (one a core)" },
   "skip-bad": { help: "skip records that an application throws at, and report them" },
   "sort-memory": { value: "MIB", help: `memory of a task for sorting (${SORT_BYTES / MIB})` },
@@ -58,6 +60,8 @@ interface Asked {
   readonly workers: number | undefined;
   readonly share: Share | undefined;
   readonly peerHost: string | undefined;
+  readonly detach: boolean;
+  readonly keep: boolean;
 }
 
 function numberFlag(
@@ -73,7 +77,16 @@ function numberFlag(
 
 function asked(line: CommandLine): Asked {
   const out = line.flag("out");
-  if ((out === undefined) === !line.has("stdout")) {
+  const detach = line.has("detach");
+  for (const name of ["detach", "keep"]) {
+    if (line.has("local") && line.has(name)) {
+      throw new UsageError(`--${name} and --local: name one of them`);
+    }
+  }
+  if (detach && (out !== undefined || line.has("stdout"))) {
+    throw new UsageError("with --detach nothing is fetched: leave out --out and --stdout");
+  }
+  if (!detach && (out === undefined) === !line.has("stdout")) {
     throw new UsageError("expected one of --out DIR and --stdout");
   }
   if (line.has("json") && line.has("stdout")) {
@@ -81,6 +94,9 @@ function asked(line: CommandLine): Asked {
   }
   const workers = numberFlag(line, "workers", 1, 256);
   if (workers !== undefined && !line.has("local")) throw new UsageError("--workers needs --local");
+  if (line.has("keep") && line.has("stdout")) {
+    throw new UsageError("--keep and --stdout: name one of them");
+  }
   for (const name of ["shared", "host"]) {
     if (line.has("local") && line.flag(name) !== undefined) {
       throw new UsageError(`--${name} and --local: name one of them`);
@@ -99,6 +115,8 @@ function asked(line: CommandLine): Asked {
     workers,
     share: shared === undefined ? undefined : new Share(shared),
     peerHost: line.flag("host"),
+    detach,
+    keep: line.has("keep"),
   };
 }
 
@@ -110,6 +128,9 @@ export interface CarriedJob extends JobOptions {
   readonly share: Share | undefined;
   readonly out: string | undefined;
   readonly peerHost: string | undefined;
+  readonly detach: boolean;
+  readonly keep: boolean;
+  readonly onAttached: (attached: MrAttached) => void;
 }
 
 /** Runs the job of the command line; `carry` sends it to a server, if it is not `--local`. */
@@ -153,7 +174,8 @@ export async function runJob(
         ...want,
         chosen,
         splits,
-        asRecords: outputs === undefined,
+        asRecords: line.has("stdout"),
+        onAttached: ({ id }) => shown.attached(id, want.detach),
         outputPath,
         onProgress: (progress) => shown.progress(progress),
         log: (text) => shown.line(text),
@@ -163,6 +185,7 @@ export async function runJob(
     );
     ending.signal.throwIfAborted();
     shown.end(bytes);
+    if (want.detach) return 0;
     if (outputs !== undefined) outputs.commit();
     else
       await printMerged(
@@ -184,46 +207,4 @@ export async function runJob(
 function local({ workers }: Asked): Carrier {
   return (options, directory) =>
     runLocal({ ...options, directory, ...(workers !== undefined && { workers }) });
-}
-
-/** Progress, for people or as JSON. */
-class Shown {
-  readonly #display: Display;
-  readonly #json: boolean;
-  readonly #startMs = performance.now();
-  #last: JobProgress | undefined;
-
-  constructor(line: CommandLine) {
-    this.#json = line.has("json");
-    this.#display = new Display({ quiet: line.has("quiet") || this.#json });
-  }
-
-  line(text: string): void {
-    if (this.#json) process.stdout.write(`${JSON.stringify({ note: text })}\n`);
-    else this.#display.line(text);
-  }
-
-  progress(progress: JobProgress): void {
-    this.#last = progress;
-    if (this.#json) return void process.stdout.write(`${JSON.stringify({ progress })}\n`);
-    const { maps, mapsDone, reduces, reducesDone, bytesDone, failures } = progress;
-    const failed = failures === 0 ? "" : `, ${readablePlural(failures, "failure")}`;
-    this.#display.status(
-      `${mapsDone}/${maps} maps, ${reducesDone}/${reduces} reduces, ${this.#rate(bytesDone)}${failed}`,
-    );
-  }
-
-  /** The job is done. */
-  end(bytes: number): void {
-    this.#display.clear();
-    const took = readableDuration((performance.now() - this.#startMs) / 1000);
-    const { maps = 0, reduces = 0 } = this.#last ?? {};
-    const what = `${readablePlural(maps, "map")}, ${readablePlural(reduces, "reduce")}`;
-    this.line(`done after ${took}: ${what}, ${this.#rate(bytes)}`);
-  }
-
-  #rate(bytes: number): string {
-    const elapsed = Math.max(0.001, (performance.now() - this.#startMs) / 1000);
-    return `${(bytes / 1e6 / elapsed).toFixed(1)} MB/s`;
-  }
 }

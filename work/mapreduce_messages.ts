@@ -41,6 +41,8 @@ export interface JobTerms {
   readonly share: string;
   /** Where in it the outputs go, as a path from there; empty: to the client. */
   readonly out: string;
+  /** Outputs stay with the workers for those who ask for them by the job's id. */
+  readonly keep: boolean;
 }
 
 /** Where a peer can be asked for data without the server in between. */
@@ -93,6 +95,19 @@ export interface MrSubmit {
   readonly key: string;
 }
 
+/** What is wanted of a job that is there: to hear how it stands, its outputs, its end. */
+export type AttachWish = "look" | "follow" | "cancel";
+
+/** A client comes back to its job, which the key proves, or somebody asks for it by its id. */
+export interface MrAttach {
+  readonly kind: "mr-attach";
+  readonly job: number;
+  readonly id: number;
+  readonly key: string;
+  readonly wish: AttachWish;
+  readonly port: number;
+}
+
 /** The sizes of some splits, in bytes, from number `first` on. */
 export interface MrSplits {
   readonly kind: "mr-splits";
@@ -110,6 +125,20 @@ export interface MrFinal {
 }
 
 // ---- server -> client
+
+/** The job was accepted, or is followed: what it is. */
+export interface MrAttached {
+  readonly kind: "mr-attached";
+  readonly job: number;
+  readonly id: number;
+  readonly application: string;
+  readonly maps: number;
+  readonly reducers: number;
+  /** Outputs stay. */
+  readonly keep: boolean;
+  /** There is a client that has its splits. */
+  readonly isSupplied: boolean;
+}
 
 export interface MrStatus {
   readonly kind: "mr-status";
@@ -296,6 +325,8 @@ export interface MrPiece {
 
 export type MapReduceMessage =
   | MrSubmit
+  | MrAttach
+  | MrAttached
   | MrSplits
   | MrFinal
   | MrStatus

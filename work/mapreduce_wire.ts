@@ -9,6 +9,7 @@ import type { Form } from "./form.ts";
 import {
   ADDRESS_BYTES_MAX,
   APPLICATION_BYTES_MAX,
+  type AttachWish,
   type EndReason,
   type Item,
   type JobTerms,
@@ -33,6 +34,8 @@ const PART_ROW_BYTES = SIZE_BYTES + HASH_BYTES;
 const SOURCE_ROW_BYTES = HOLDER_BYTES + PART_ROW_BYTES;
 
 const REASONS: readonly EndReason[] = ["stopped", "threw", "died", "missing", "declined"];
+
+const WISHES: readonly AttachWish[] = ["look", "follow", "cancel"];
 
 const NO_SOURCE: WireSource = { holder: 0, bytes: 0, hash: "" };
 
@@ -101,6 +104,11 @@ const PEERS: Codec<readonly WirePeer[]> = { write: writePeers, read: readPeers }
 const WHY: Codec<EndReason> = {
   write: (f, value) => f.count(REASONS.indexOf(value)),
   read: (f) => REASONS[f.count(REASONS.length - 1)]!,
+};
+
+const WISH: Codec<AttachWish> = {
+  write: (f, value) => f.count(WISHES.indexOf(value)),
+  read: (f) => WISHES[f.count(WISHES.length - 1)]!,
 };
 
 /** The forms by kind; numbers from 32 on. */
@@ -183,6 +191,22 @@ export const MAPREDUCE_FORMS: {
   }),
   "mr-piece": form("mr-piece", 51, { id: COUNT, found: FLAG, bytes: BYTES }),
   "mr-peers": form("mr-peers", 52, { task: COUNT, peers: PEERS }),
+  "mr-attach": form("mr-attach", 54, {
+    job: COUNT,
+    id: COUNT,
+    key: KEY,
+    wish: WISH,
+    port: PORT,
+  }),
+  "mr-attached": form("mr-attached", 55, {
+    job: COUNT,
+    id: COUNT,
+    application: TEXT,
+    maps: COUNT,
+    reducers: COUNT,
+    keep: FLAG,
+    isSupplied: FLAG,
+  }),
   "mr-want": form("mr-want", 53, {
     id: COUNT,
     name: KEY,
@@ -212,7 +236,7 @@ function writeTerms(f: FieldWriter, terms: JobTerms): FieldWriter {
     inner.text(terms.application).count(terms.reducers).flag(terms.skipBad).flag(terms.asRecords);
     inner.count(terms.sortMib).count(terms.timeoutMs).count(terms.memoryMib);
     KEY.write(inner, terms.share);
-    inner.text(terms.out);
+    inner.text(terms.out).flag(terms.keep);
   });
 }
 
@@ -227,6 +251,7 @@ function readTerms(f: FieldReader): JobTerms {
     memoryMib: inner.count(),
     share: readKey(inner),
     out: inner.text(SHARED_PATH_BYTES_MAX),
+    keep: inner.flag(),
   }));
 }
 

@@ -28,6 +28,8 @@ export class ClientMachine {
   end: JobEnd | undefined;
   /** The number of its connection. */
   connection = 0;
+  /** Called when it wants a new connection. */
+  onRedial: () => void = () => {};
   /** Called when it says that its job is done. */
   onDone: () => void = () => {};
   readonly #process: Process<ClientInput, ClientEffect>;
@@ -52,8 +54,9 @@ export class ClientMachine {
         memoryMib: 100,
         share: plan.isShared ? SHARE : "",
         out: "",
+        keep: false,
       },
-      key: plan.port === 0 ? "" : sha256(encoder.encode(plan.name)).toHex(),
+      key: sha256(encoder.encode(plan.name)).toHex(),
       splits: this.#splits.map((bytes, i) => {
         const about = { name: splitName(plan.name, i), firstLine: 1, bytes: bytes.length };
         if (!plan.isShared) return about;
@@ -89,7 +92,15 @@ export class ClientMachine {
   }
 
   gone(): void {
+    this.#link = undefined;
     this.#process.tell({ kind: "gone", reason: "the connection was lost" });
+  }
+
+  /** Its connection breaks: it notices at once, and the server later. */
+  breakLink(): void {
+    if (this.end !== undefined || this.#link === undefined) return;
+    this.#link.cut(0);
+    this.gone();
   }
 
   /** Something from peer to peer. */
@@ -118,6 +129,10 @@ export class ClientMachine {
       case "hang-up":
       case "answer":
         return this.#net.carryOut(this, effect);
+      case "redial":
+        return this.onRedial();
+      case "attached":
+        return;
       case "adopt":
         return this.#process.tell({ kind: "absent", reduce: effect.reduce });
       case "write":

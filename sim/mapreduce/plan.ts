@@ -46,6 +46,8 @@ export interface ClientPlan {
   /** When it crashes, or cancels. */
   readonly leavesMs: Millis | undefined;
   readonly cancels: boolean;
+  /** When its connection breaks: it comes back. */
+  readonly breaksMs: Millis | undefined;
   /** Where workers can ask it; 0: nowhere. */
   readonly port: number;
   /** Whether its splits lie in the shared directory. */
@@ -68,6 +70,8 @@ export interface MapReducePlan {
   /** How often a peer cannot reach another, and how often a connection of two ends early. */
   readonly unreachableShare: number;
   readonly breakShare: number;
+  /** A job that nobody follows is kept for so long. */
+  readonly awayMs: Millis;
 }
 
 /** All peers take connections on the same port, each on an address of its own. */
@@ -126,6 +130,7 @@ export function drawMapReducePlan(seed: number): MapReducePlan {
       splits: Array.from({ length: dice.integer(0, 9, `splits${i}`) }, () => drawText(dice)),
       leavesMs: leaves ? dice.real(0, healMs) : undefined,
       cancels: dice.chance(0.5),
+      breaksMs: !isCalm && dice.chance(0.3) ? dice.real(0, healMs) : undefined,
       port: dice.chance(0.7) ? PORT : 0,
       isShared: dice.chance(0.3),
     };
@@ -142,5 +147,7 @@ export function drawMapReducePlan(seed: number): MapReducePlan {
     isCalm,
     unreachableShare: dice.sometimes(0.5, 0, 0.6),
     breakShare: dice.sometimes(0.5, 0, 0.05),
+    // Shorter than a client takes to come back, or longer.
+    awayMs: dice.pick([100, 15_000]),
   };
 }

@@ -36,7 +36,7 @@ const STEPS_MAX = 400_000;
 /** After healing every job is over within this: slow runs last long, and are backed up late. */
 const SETTLE_MS = 240_000;
 /** After the last job's end nothing is left within this. */
-const TIDY_MS = 20_000;
+const TIDY_MS = 40_000;
 
 /** Map-reduce. */
 export const MAPREDUCE: Harness = {
@@ -60,6 +60,8 @@ class MapReduceRun implements Run {
   readonly #links = new Map<number, Link>();
   readonly #workers = new Map<string, WorkerMachine>();
   readonly #clients: ClientMachine[] = [];
+  /** Connections that clients have, or had. */
+  readonly #connections = new Set<number>();
   readonly #seen = new Set<number>();
   #lastConn = 0;
   #isHealed = false;
@@ -74,7 +76,9 @@ class MapReduceRun implements Run {
     this.#net = new PeerNet(this.#loop, this.#random, this.plan);
     this.#core = new ServerCore({
       addressOf: PeerNet.addressOf,
-      kinds: [(fleet, port) => (this.#coordinator = new Coordinator(fleet, port))],
+      kinds: [
+        (fleet, port) => (this.#coordinator = new Coordinator(fleet, port, this.plan.awayMs)),
+      ],
     });
     this.#server = new Process({
       computer: new Computer({ name: "server", loop: this.#loop }),
@@ -181,8 +185,8 @@ class MapReduceRun implements Run {
     }
     this.#oracle.hears(connId, message);
     if (message.kind === "mr-final" && !message.good) {
-      for (const { origin } of this.#coordinator!.jobs) {
-        if (origin.connId === connId) this.#oracle.misses(origin.uid, message.reduce);
+      for (const { origin, followers } of this.#coordinator!.jobs) {
+        if (followers.has(connId)) this.#oracle.misses(origin.uid, message.reduce);
       }
     }
     this.#server.tell({ kind: "payload", connId, wire: "cbor", payload });
@@ -191,12 +195,7 @@ class MapReduceRun implements Run {
   #tellGone(connId: number): void {
     if (!this.#links.delete(connId)) return;
     // Forgotten: what it held is never made again.
-    if (
-      this.#plant === "forgetful" &&
-      !this.#clients.some(({ connection }) => connection === connId)
-    ) {
-      return;
-    }
+    if (this.#plant === "forgetful" && !this.#connections.has(connId)) return;
     this.#oracle.loses(connId);
     this.#server.tell({ kind: "gone", connId, why: "it was lost" });
   }
@@ -256,14 +255,23 @@ class MapReduceRun implements Run {
   #startClient(plan: ClientPlan): void {
     const client = new ClientMachine(plan, this.#loop, this.#net);
     this.#clients.push(client);
+    client.onDone = () => this.#oracle.done(client);
+    client.onRedial = () => this.#connectClient(client);
+    this.#connectClient(client);
+    const { leavesMs, breaksMs } = plan;
+    if (leavesMs !== undefined) this.#loop.at(leavesMs, () => client.leave());
+    if (breaksMs !== undefined && breaksMs > plan.startMs) {
+      this.#loop.at(breaksMs, () => client.breakLink());
+    }
+  }
+
+  #connectClient(client: ClientMachine): void {
     const { connId, link } = this.#connect(client);
     this.#net.add(connId, client);
     client.connection = connId;
-    this.#oracle.client(connId, plan);
-    client.onDone = () => this.#oracle.done(client);
+    this.#connections.add(connId);
+    this.#oracle.client(connId, client.plan);
     client.connect(link);
-    const { leavesMs } = plan;
-    if (leavesMs !== undefined) this.#loop.at(leavesMs, () => client.leave());
   }
 
   /** Nothing of the jobs is left. */

@@ -18,6 +18,7 @@ const TERMS: JobTerms = {
   memoryMib: 512,
   share: "",
   out: "",
+  keep: false,
 };
 const PART = { bytes: 10, hash: "00".repeat(32) };
 const NOTHING = new Uint8Array();

@@ -19,6 +19,7 @@ const TERMS = {
   memoryMib: 100,
   share: "",
   out: "",
+  keep: false,
 };
 
 /** A fleet of two workers, 1 and 2, of which the first, or both, were seen to work. */
@@ -48,7 +49,7 @@ class World {
   }
 
   job(sizes: readonly number[], capable: readonly number[] = [1, 2]): MapReduceJob {
-    const origin = { connId: 9, number: 1, uid: 1, terms: TERMS, key: "" };
+    const origin = { connId: 9, number: 1, uid: 1, id: 1, address: "", terms: TERMS, key: "" };
     const base = { account: new Account(), seq: this.fleet.takeSeq(), nowMs: 0 };
     const job = new MapReduceJob(origin, sizes, base, () => capable);
     this.fleet.addJob(job, 0);

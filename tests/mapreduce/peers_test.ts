@@ -212,6 +212,7 @@ describe("a worker", () => {
     memoryMib: 1,
     share: "",
     out: "",
+    keep: false,
   };
 
   /** One that has mapped a split; it says what it wants. */

@@ -26,6 +26,7 @@ const terms: fc.Arbitrary<JobTerms> = fc.record({
   memoryMib: count,
   share: key,
   out: text,
+  keep: fc.boolean(),
 });
 const item: fc.Arbitrary<Item> = fc.oneof(
   fc.record({ kind: fc.constantFrom("about", "split", "output"), index: count }),
@@ -108,6 +109,22 @@ const message = fc.oneof(
   kind("mr-peers", {
     task: count,
     peers: fc.array(fc.record({ holder: count, at }), { maxLength: 40 }),
+  }),
+  kind("mr-attach", {
+    job: count,
+    id: count,
+    key,
+    wish: fc.constantFrom("look", "follow", "cancel"),
+    port,
+  }),
+  kind("mr-attached", {
+    job: count,
+    id: count,
+    application: text,
+    maps: count,
+    reducers: count,
+    keep: flag,
+    isSupplied: flag,
   }),
   kind("mr-want", {
     id: count,
