@@ -60,7 +60,10 @@ export class Attaching {
     if (job === undefined) return this.#refuse(connId, number, `there is no job ${idText(id)}`);
     if (wish === "cancel") {
       this.#teller.attached(job, connId, number);
-      return this.#owner.cancel(job, nowMs);
+      const isTold = job.followers.has(connId);
+      this.#owner.cancel(job, nowMs);
+      const gone = { kind: "mr-failed", job: number, reason: "it was cancelled" } as const;
+      return isTold ? undefined : this.#port.write(connId, gone);
     }
     if (wish === "look") return this.#look(job, connId, number, nowMs);
     const why = this.#objection(job, connId, key !== "");

@@ -184,8 +184,11 @@ export async function runJob(
       directory,
     );
     ending.signal.throwIfAborted();
+    if (want.detach) {
+      shown.clear();
+      return 0;
+    }
     shown.end(bytes);
-    if (want.detach) return 0;
     if (outputs !== undefined) outputs.commit();
     else
       await printMerged(

@@ -119,7 +119,9 @@ class MapReduceRun implements Run {
       if (plan.leavesMs !== undefined || end === "done" || end === undefined) continue;
       demand(!isCalm, () => `${plan.name} failed although nothing did: ${end.failed}`);
       demand(
-        /failed (3|12) times/.test(end.failed),
+        // A connection that breaks before the job is accepted is an end, too.
+        /failed (3|12) times/.test(end.failed) ||
+          (plan.breaksMs !== undefined && end.failed === "the connection was lost"),
         () => `${plan.name} failed for no reason: ${end.failed}`,
       );
     }

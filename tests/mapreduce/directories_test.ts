@@ -1,0 +1,139 @@
+/** Directories: those that client and workers share, and those that a killed process leaves. */
+import { afterAll, describe, test } from "bun:test";
+import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import {
+  removeLeftovers,
+  removeScratch,
+  scratchDirectory,
+} from "../../mapreduce/scratch_adapter.ts";
+import { Share, SHARE_FILE, SharedOutputs } from "../../mapreduce/share_adapter.ts";
+import type { RunOrder, SharedPart } from "../../mapreduce/worker_types.ts";
+import { Desk } from "./jobs.ts";
+
+const desk = new Desk();
+afterAll(() => desk.remove());
+
+describe("a shared directory", () => {
+  const partOf = (path: string, file: string): SharedPart => {
+    const { size, mtimeMs } = statSync(file);
+    const shared = { path, from: 1, fileBytes: size, modifiedMs: Math.round(mtimeMs) };
+    return { shared, bytes: 2 };
+  };
+
+  test("is known by its number, whoever opens it", () => {
+    const directory = join(desk.file("share/a.txt", "abcdef"), "..");
+    const [one, two] = [new Share(directory), new Share(directory)];
+    assertEquals([one.id.length, one.id], [64, two.id]);
+    assertEquals(one.pathOf(join(directory, "a.txt")), "a.txt");
+    assertEquals(one.pathOf(desk.file("elsewhere.txt", "")), "");
+    const other = join(desk.file("other/a.txt", ""), "..");
+    assert(new Share(other).id !== one.id);
+    writeFileSync(join(other, SHARE_FILE), "nonsense");
+    assertThrows(() => new Share(other), Error, "is damaged");
+    assertThrows(() => new Share(join(directory, "none")), Error, "cannot share the directory");
+  });
+
+  test("gives files as they were, and no path leads out of it", () => {
+    const file = desk.file("inside/deep/b.txt", "abcdef");
+    const outside = desk.file("outside.txt", "abcdef");
+    const directory = join(file, "../..");
+    symlinkSync(outside, join(directory, "link.txt"));
+    symlinkSync(join(outside, ".."), join(directory, "up"));
+    const share = new Share(directory);
+    assert(share.fileOf(partOf("deep/b.txt", file)) !== undefined);
+    for (const path of [
+      "link.txt",
+      "../outside.txt",
+      "up/outside.txt",
+      outside,
+      "",
+      "deep/../..",
+      "a\0b",
+    ]) {
+      assertEquals(share.fileOf(partOf(path, outside)), undefined, path);
+      assertEquals(share.directoryOf(path), undefined, path);
+    }
+    assertEquals(share.directoryOf("up"), undefined);
+    const { shared } = partOf("deep/b.txt", file);
+    for (const wrong of [{ fileBytes: 7 }, { modifiedMs: 1 }, { from: 5 }, { path: "deep" }]) {
+      assertEquals(share.fileOf({ shared: { ...shared, ...wrong }, bytes: 2 }), undefined);
+    }
+  });
+
+  test("gets outputs under the name of what they are, and nothing of those that failed", () => {
+    const directory = join(desk.file("outputs/out/x", ""), "../..");
+    const share = new Share(directory);
+    const outputs = new SharedOutputs(share);
+    const order = (id: string, out: string) =>
+      ({ kind: "reduce", index: 3, terms: { share: id, out } }) as RunOrder & { kind: "reduce" };
+    assertEquals(outputs.begin(order("", "out")), undefined);
+    assertEquals(outputs.begin(order(share.id, "none")), undefined);
+    const [good, bad] = [order(share.id, "out"), order(share.id, "out")];
+    for (const each of [good, bad]) writeFileSync(outputs.begin(each)!, "lines");
+    const output = { bytes: 5, hash: "0f".repeat(32) };
+    const named = outputs.end(good, { kind: "reduced", output, lines: 1, bad: 0, skipped: [] });
+    assertEquals(outputs.end(bad, { kind: "stopped" }), undefined);
+    assertEquals(named, join(directory, "out", `.mr-out-3-${output.hash}.part`));
+    assertEquals(readdirSync(join(directory, "out")).sort(), [
+      `.mr-out-3-${output.hash}.part`,
+      "x",
+    ]);
+  });
+});
+
+describe("a scratch directory", () => {
+  test("of a process that was killed is removed by the next one; one in use stays", async () => {
+    const place = mkdtempSync(join(tmpdir(), "motherlode-scratch-test-"));
+    const module = join(import.meta.dir, "../../mapreduce/scratch_adapter.ts");
+    const code = `
+      const { scratchDirectory } = await import(${JSON.stringify(module)});
+      console.log(scratchDirectory());
+      setInterval(() => {}, 1000);`;
+    const env = { ...process.env, TMPDIR: place, TMP: place, TEMP: place };
+    const child = Bun.spawn([process.execPath, "-e", code], {
+      env,
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    try {
+      const { value } = await child.stdout.getReader().read();
+      const directory = new TextDecoder().decode(value).trim();
+      assertStringIncludes(directory, place);
+      writeFileSync(join(directory, "left"), "x");
+      mkdirSync(join(place, "motherlode-mapreduce-keepit-too"));
+      const sweep = async (): Promise<void> => {
+        const count = `(await import(${JSON.stringify(module)})).removeLeftovers()`;
+        await Bun.spawn([process.execPath, "-e", count], { env }).exited;
+      };
+      await sweep();
+      assert(existsSync(join(directory, "left")));
+      child.kill("SIGKILL");
+      await child.exited;
+      await sweep();
+      assertEquals(readdirSync(place), ["motherlode-mapreduce-keepit-too"]);
+    } finally {
+      child.kill("SIGKILL");
+      rmSync(place, { recursive: true, force: true });
+    }
+  });
+
+  test("of this process stays until it is removed", () => {
+    const directory = scratchDirectory();
+    writeFileSync(join(directory, "mine"), "x");
+    removeLeftovers();
+    assert(existsSync(join(directory, "mine")));
+    removeScratch(directory);
+    assert(!existsSync(directory));
+  });
+});
