@@ -190,11 +190,7 @@ export async function runJob(
     }
     shown.end(bytes);
     if (outputs !== undefined) outputs.commit();
-    else
-      await printMerged(
-        Array.from({ length: reducers }, (_, r) => outputPath(r)),
-        want.sortBytes,
-      );
+    else await printMerged(range(reducers).map(outputPath), want.sortBytes);
     return 0;
   } catch (error) {
     // The error is one line; the application's stack comes before it.
@@ -206,6 +202,8 @@ export async function runJob(
     tidy();
   }
 }
+
+const range = (count: number): number[] => Array.from({ length: count }, (_, i) => i);
 
 function local({ workers }: Asked): Carrier {
   return (options, directory) =>

@@ -1,8 +1,10 @@
 /** Jobs by id: they outlive the connection of their client, and anybody may ask for them. */
 import { describe, test } from "bun:test";
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { FOLLOWERS_MAX, THROWS_MAX } from "../../mapreduce/limits.ts";
+import { ClientCore, type ClientJob, type JobWish } from "../../mapreduce/client_core.ts";
+import { FOLLOWERS_MAX, REDIAL_MS, THROWS_MAX } from "../../mapreduce/limits.ts";
 import type { AttachWish, JobTerms, MapReduceMessage } from "../../work/mapreduce_messages.ts";
+import { decodeMessage, encodeMessage } from "../../work/wire.ts";
 import { Desk, PART, TERMS } from "./server_desk.ts";
 
 describe("jobs by id", () => {
@@ -115,5 +117,121 @@ describe("jobs by id", () => {
     assertMatch(other.last(19 + FOLLOWERS_MAX, "refused").reason, /at most 16 followers/);
     other.say(99, attach("look", followed + 1));
     assertMatch(other.last(99, "refused").reason, /there is no job/);
+  });
+});
+
+describe("a client", () => {
+  const SPLIT = { name: "a", firstLine: 0, bytes: 10 };
+  const attached = {
+    kind: "mr-attached",
+    job: 1,
+    id: 5,
+    application: "wc",
+    maps: 1,
+    reducers: 1,
+    keep: false,
+    isSupplied: true,
+  } as const;
+  const status = { kind: "mr-status", job: 1, bytesDone: 0, failures: 0, workers: 1 } as const;
+  const output = {
+    kind: "mr-output",
+    job: 1,
+    reduce: 0,
+    source: { holder: 1, ...PART },
+    at: "",
+  } as const;
+
+  /** A client's core, and what it said and reported since the last look. */
+  class Client {
+    readonly core: ClientCore;
+
+    constructor(more: Partial<ClientJob> = {}) {
+      const terms = { ...TERMS, reducers: 1 };
+      this.core = new ClientCore({ terms, splits: [SPLIT], key: "ab".repeat(32), ...more });
+      this.core.handle({ kind: "connected" }, 0);
+    }
+
+    hear(...messages: MapReduceMessage[]): this {
+      for (const each of messages) {
+        this.core.handle({ kind: "payload", payload: encodeMessage(each) }, 0);
+      }
+      return this;
+    }
+
+    look(): string[] {
+      const seen: string[] = [];
+      for (let effect = this.core.poll(); effect !== undefined; effect = this.core.poll()) {
+        if (effect.kind !== "write") seen.push(effect.kind);
+        else {
+          const message = decodeMessage(effect.payload);
+          assert(typeof message !== "string");
+          seen.push(message.kind);
+        }
+      }
+      return seen;
+    }
+  }
+
+  test("that loses its server comes back to its job, or begins it anew", () => {
+    const client = new Client();
+    assertEquals(client.look(), ["mr-submit", "mr-splits"]);
+    client.hear(attached).look();
+    client.core.handle({ kind: "gone", reason: "lost" }, 0);
+    assertEquals([client.look(), client.core.wakeAtMs()], [["note"], REDIAL_MS]);
+    client.core.handle({ kind: "wake" }, REDIAL_MS);
+    assertEquals(client.look(), ["redial"]);
+    client.core.handle({ kind: "gone", reason: "still" }, REDIAL_MS);
+    client.core.handle({ kind: "wake" }, 2 * REDIAL_MS);
+    assertEquals(client.look(), ["redial"]);
+    client.core.handle({ kind: "connected" }, 2 * REDIAL_MS);
+    assertEquals(client.look(), ["mr-attach"]);
+    client.hear({ kind: "mr-failed", job: 2, reason: "another's" });
+    client.core.handle(
+      { kind: "payload", payload: encodeMessage({ kind: "refused", job: 1, reason: "none" }) },
+      0,
+    );
+    assertEquals(client.look(), ["note", "mr-submit", "mr-splits"]);
+    client.hear(attached, output);
+    assertEquals(client.look(), ["attached", "mr-get"]);
+  });
+
+  test("whose server was never there ends", () => {
+    const client = new Client();
+    client.core.handle({ kind: "gone", reason: "nobody" }, 0);
+    assertEquals(client.look().at(-1), "failed");
+  });
+
+  test("that detaches ends when its input is read, and fetches nothing", () => {
+    const client = new Client({ detach: true });
+    client.hear(attached, { ...status, mapsDone: 0, reducesDone: 0 }).look();
+    client.hear(output, { ...status, mapsDone: 1, reducesDone: 0 });
+    assertEquals(client.look(), ["status", "done"]);
+  });
+
+  test("that asks by an id does what it was asked to, and cancels nothing on its way out", () => {
+    const ask = (wish: JobWish): Client => {
+      const client = new Client({ existing: { id: 5, wish }, key: "", splits: [] });
+      assertEquals(client.look(), ["mr-attach"]);
+      return client.hear(attached);
+    };
+    const now = { ...status, mapsDone: 1, reducesDone: 0 };
+    assertEquals(ask("look").hear(now).look(), ["attached", "status", "done"]);
+    assertEquals(ask("wait").hear(now).look(), ["attached", "status"]);
+    assertEquals(
+      ask("wait")
+        .hear({ ...now, reducesDone: 1 })
+        .look()
+        .at(-1),
+      "done",
+    );
+    assertEquals(ask("fetch").hear(output).look(), ["attached", "mr-get"]);
+    assertEquals(ask("fetch").hear({ kind: "mr-done", job: 1 }).look(), ["attached", "failed"]);
+    assertEquals(ask("cancel").hear({ kind: "mr-failed", job: 1, reason: "" }).look(), [
+      "attached",
+      "done",
+    ]);
+    const waiting = ask("wait");
+    waiting.core.handle({ kind: "cancel" }, 0);
+    assertEquals(waiting.look(), ["attached", "failed"]);
   });
 });

@@ -119,6 +119,34 @@ describe("on a fleet", () => {
     );
   });
 
+  test("outputs of a job whose client left are fetched by its id, and kept ones again", async () => {
+    const job = ["run", at, "wc", ...BOOKS, "--reducers", "4", "--quiet"];
+    const [detached, kept] = [
+      new Script("mapreduce.ts", [...job, "--detach"]),
+      new Script("mapreduce.ts", [...job, "--keep", "--out", desk.out()]),
+    ];
+    assertEquals([await detached.exit(), await kept.exit()], [0, 0], detached.stderr + kept.stderr);
+    const fetched = async (id: string): Promise<number> => {
+      const out = desk.out();
+      const code = await new Script("mapreduce.ts", ["fetch", at, id, "--out", out]).exit();
+      if (code === 0) assertEquals(outputsIn(out), EXPECTED);
+      else assert(!existsSync(out));
+      return code;
+    };
+    const id = detached.stdout.trim();
+    assertMatch(id, /^[a-z]{5}-[a-z]{5}$/);
+    assertEquals([await fetched(id), await fetched(id)], [0, 3]);
+    const names = [...server.stderr.matchAll(/\((\w+-\w+)\) accepted: wc, 6 maps, 4 reduces/g)];
+    const other = names.map(([, name]) => name!).findLast((name) => name !== id)!;
+    assertEquals([await fetched(other), await fetched(other)], [0, 0]);
+    const status = new Script("mapreduce.ts", ["status", at, other, "--json"]);
+    assertEquals(await status.exit(), 0);
+    assertStringIncludes(status.stdout, `"state":"done"`);
+    assertEquals(await new Script("mapreduce.ts", ["cancel", at, other]).exit(), 0);
+    // It failed, and that is why.
+    assertEquals(await fetched(other), 1);
+  });
+
   test("code of users runs only where that is allowed; its errors harm nobody", async () => {
     const app = gated("map", desk.file("open-gate", ""));
     const out = desk.out();

@@ -20,13 +20,12 @@ export const MUTANTS: readonly Mutant[] = [
     line: "if (task.holder === worker) this.forget(task);",
     becomes: "",
     breaks: "what a lost worker held is never made again",
-    harness: "mapreduce",
   },
   {
     file: plan,
-    line: "this.superfluous++;",
-    becomes: "this.superfluous++; this.#reducesDone++;",
-    breaks: "a result that comes twice counts twice",
+    line: "if (task.isFinal || task.holder === undefined) return false;",
+    becomes: "if (task.holder === undefined) return false;",
+    breaks: "an output that is fetched twice counts for two",
   },
   {
     file: plan,
