@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { Channel } from "../channels/mod.ts";
 import type { Event } from "./change_log.ts";
 import type { StoreClient } from "./client_adapter.ts";
 import { StoreError } from "./errors.ts";
@@ -43,46 +44,38 @@ export function watchChanges(
   prefix: string,
   options: WatchOptions,
 ): AsyncGenerator<StoreChange, void, void> {
-  const batches: (readonly Event[])[] = [];
+  // What waits in it is bounded by the server: it goes on when `taken` says so.
+  const batches = new Channel<readonly Event[]>(Infinity);
   let end: StoreError | undefined;
   let isOver = false;
-  let wake = (): void => {};
   const id = client.watch(prefix, options.after, {
     onEvents: (events, upTo) => {
-      batches.push(events);
+      if (!batches.closed) batches.trySend(events);
       options.onProgress?.(upTo);
-      wake();
     },
     onEnd: (why) => {
       const [code, text] = ENDS[why];
       end = new StoreError(code, text);
-      wake();
+      batches.close();
     },
   });
   const stop = (): void => {
     isOver = true;
     client.unwatch(id);
-    wake();
+    batches.close();
   };
   if (options.signal?.aborted) stop();
   options.signal?.addEventListener("abort", stop, { once: true });
   const iterate = async function* (): AsyncGenerator<StoreChange, void, void> {
     try {
-      while (!isOver) {
-        const batch = batches.shift();
-        if (batch !== undefined) {
-          for (const event of batch) {
-            if (isOver) return;
-            yield changeOf(event);
-          }
-          client.taken(id);
-        } else if (end !== undefined) throw end;
-        else {
-          const { promise, resolve } = Promise.withResolvers<void>();
-          wake = resolve;
-          await promise;
+      for await (const batch of batches) {
+        for (const event of batch) {
+          if (isOver) return;
+          yield changeOf(event);
         }
+        client.taken(id);
       }
+      if (end !== undefined && !isOver) throw end;
     } finally {
       options.signal?.removeEventListener("abort", stop);
       if (!isOver) stop();
