@@ -33,6 +33,33 @@ describe("readExactObject", () => {
     assertEquals(valueOf("[true, 7, 1.5]"), [true, 7, Number.NaN]);
   });
 
+  test("reads every text as a reader does that looks at each number", () => {
+    const exact = (_key: string, value: unknown, { source = "" } = {}): unknown => {
+      if (typeof value !== "number") return value;
+      if (!/^\d{1,20}$/.test(source)) return Number.NaN;
+      return Number.isSafeInteger(value) ? value : BigInt(source);
+    };
+    const odd = ["-0", "-7", "0.5", "1e0", "1E+2", "9007199254740991", "9007199254740992", "0e1"];
+    const string = fc.oneof(fc.string(), fc.constantFrom(":-1", "[1.5", ",1e0", '": 12'));
+    const { value } = fc.letrec<{ value: string }>((tie) => ({
+      value: fc.oneof(
+        { maxDepth: 3 },
+        fc.constantFrom(...odd, "true", "null", "0", "123456789012345", "1234567890123456"),
+        fc.nat().map(String),
+        string.map((text) => JSON.stringify(text)),
+        fc.array(tie("value"), { maxLength: 3 }).map((items) => `[ ${items.join(" ,\n")}]`),
+        tie("value").map((inner) => `{"b":\t${inner}}`),
+      ),
+    }));
+    fc.assert(
+      fc.property(value, (text) => {
+        const reviver = exact as (key: string, value: unknown) => unknown;
+        assertEquals(valueOf(text), JSON.parse(text, reviver) ?? undefined, text);
+      }),
+      { numRuns: 1000 },
+    );
+  });
+
   test("takes keys in any case, of several the last, and no others", () => {
     const text = '{"SeqNum":1,"SEQNUM":2,"b":3,"__proto__":{"a":4},"constructor":5}';
     assertEquals(read(text), { seqnum: 2 });
