@@ -45,14 +45,15 @@ export class CoordinatorOracle {
     errand.hashedAgain += errand.hashed.add(lower, upper);
   }
 
-  /** The server takes [lower, upper] for searched. */
-  accepted(message: string, lower: bigint, upper: bigint): void {
+  /** A server, perhaps one of several, takes [lower, upper] for searched. */
+  accepted(message: string, lower: bigint, upper: bigint, isAlone: boolean): void {
     const errand = this.errands.get(message)!;
     demand(
       errand.hashed.covers(lower, upper),
       () => `${message}: accepted ${lower}..${upper}, which nobody has hashed`,
     );
-    demand(!errand.isTold, () => `${message}: runs although it is answered`);
+    // One of several that is cut off may not know yet that another one has answered.
+    demand(!isAlone || !errand.isTold, () => `${message}: runs although it is answered`);
   }
 
   /** The server says that it has taken the job in. */
@@ -61,10 +62,10 @@ export class CoordinatorOracle {
     errand.id = id;
   }
 
-  /** The server says the answer. */
-  answered(errand: Errand, { hash, nonce }: Candidate): void {
+  /** A server says the answer; it must be there from now on if it `isKept`. */
+  answered(errand: Errand, { hash, nonce }: Candidate, isKept: boolean): void {
     const { expected, message } = errand;
-    errand.isTold = true;
+    if (isKept) errand.isTold = true;
     demand(
       hash === expected.hash && nonce === expected.nonce,
       () =>

@@ -1,5 +1,5 @@
 /**
- * Miners and clients of the coordinator's simulation: the real cores on connections that end when
+ * Miners and clients of the coordinator's simulation: the real cores, on connections that end when
  * the server does.
  *
  * @module
@@ -10,6 +10,7 @@ import { ClientCore } from "../../client/core.ts";
 import type { ClientEffect, ClientInput } from "../../client/types.ts";
 import { MinerCore } from "../../miner/core.ts";
 import type { MinerEffect, MinerInput } from "../../miner/types.ts";
+import { decodeClassicMessage } from "../../work/classic.ts";
 import { decodeMessage, encodeMessage } from "../../work/wire.ts";
 import { Computer } from "../engine/computer.ts";
 import { Process } from "../engine/process.ts";
@@ -18,22 +19,32 @@ import { cheapHash, messageOf } from "../fleet/cheap_hash.ts";
 import { PoolModel } from "../fleet/pool_model.ts";
 import type { Errand } from "./oracle.ts";
 import type { JobPlan } from "./plan.ts";
-import type { CoordinatorWorld, Peer } from "./world.ts";
+import { SimUplink } from "./uplink.ts";
+import type { CoordinatorWorld } from "./world.ts";
 
 /** A miner's process, until it crashes. */
-export class MinerPeer implements Peer {
+export class MinerPeer {
   readonly #world: CoordinatorWorld;
   readonly #process: Process<MinerInput, MinerEffect>;
   readonly #pool: PoolModel;
   readonly #computer: Computer;
-  #connId: number | undefined;
+  readonly #link: SimUplink;
+  readonly #name: string;
 
   constructor(world: CoordinatorWorld, name: string, rate: number, stream: number) {
     this.#world = world;
+    this.#name = name;
+    world.miners.add(name);
+    world.disturb();
+    this.#link = new SimUplink(world.wires, name, this, (line, hear) => world.listenOn(line, hear));
     this.#computer = new Computer({ name, loop: world.loop });
     this.#process = new Process({
       computer: this.#computer,
-      core: new MinerCore({ random: seededRandom(world.seed, stream), name }),
+      core: new MinerCore({
+        random: seededRandom(world.seed, stream),
+        name,
+        servers: rotated(world.addresses, stream),
+      }),
       carryOut: (effect) => this.#carryOut(effect),
     });
     const hashed = (message: string, lower: bigint, upper: bigint): void =>
@@ -44,14 +55,14 @@ export class MinerPeer implements Peer {
   }
 
   crash(): void {
+    this.#world.miners.delete(this.#name);
+    this.#world.disturb();
     this.#pool.crash();
     this.#computer.crash();
-    if (this.#connId !== undefined) this.#world.left(this.#connId);
-    this.#connId = undefined;
+    this.#link.leave();
   }
 
-  connected(connId: number): void {
-    this.#connId = connId;
+  connected(): void {
     this.#process.tell({ kind: "connected", wire: "cbor" });
   }
 
@@ -60,17 +71,15 @@ export class MinerPeer implements Peer {
   }
 
   gone(): void {
-    this.#connId = undefined;
     this.#process.tell({ kind: "gone", reason: "the server fell silent" });
   }
 
   #carryOut(effect: MinerEffect): void {
     switch (effect.kind) {
       case "dial":
-        return this.#world.dial(this);
+        return this.#link.dial(effect.server!);
       case "write":
-        if (this.#connId !== undefined) this.#world.hear(this.#connId, effect.payload);
-        return;
+        return this.#link.write(effect.payload);
       case "start":
       case "shrink":
       case "stop":
@@ -81,14 +90,14 @@ export class MinerPeer implements Peer {
 }
 
 /** A client with one job, which waits for it, or leaves and comes back for the answer. */
-export class ClientPeer implements Peer {
+export class ClientPeer {
   readonly errand: Errand;
   readonly #world: CoordinatorWorld;
   readonly #computer: Computer;
   readonly #plan: JobPlan;
   readonly #stream: number;
+  readonly #link: SimUplink;
   #process: Process<ClientInput, ClientEffect> | undefined;
-  #connId: number | undefined;
   #submits = 0;
   #lives = 0;
   #hasLeft = false;
@@ -97,15 +106,17 @@ export class ClientPeer implements Peer {
     this.#world = world;
     this.#plan = plan;
     this.#stream = stream;
+    this.#link = new SimUplink(world.wires, name, this, (line, hear) => world.listenOn(line, hear));
     this.#computer = new Computer({ name, loop: world.loop });
     const { lower, upper, backAfterMs } = plan;
-    this.errand = world.oracle.add(name, lower, upper, backAfterMs !== undefined);
+    const isKept = backAfterMs !== undefined && !plan.isClassic;
+    this.errand = world.oracle.add(name, lower, upper, isKept);
     world.loop.at(plan.atMs, () => this.#begin());
   }
 
-  connected(connId: number): void {
-    this.#connId = connId;
-    this.#process?.tell({ kind: "connected", wire: "cbor" });
+  connected(): void {
+    const wire = this.#plan.isClassic ? "json" : "cbor";
+    this.#process?.tell({ kind: "connected", wire });
   }
 
   received(payload: Uint8Array): void {
@@ -113,14 +124,18 @@ export class ClientPeer implements Peer {
   }
 
   gone(): void {
-    this.#connId = undefined;
     this.#process?.tell({ kind: "gone", reason: "the server fell silent" });
   }
 
   overheard(payload: Uint8Array): void {
+    if (this.#plan.isClassic) {
+      const result = decodeClassicMessage(payload);
+      demand(typeof result !== "string", () => `a server said what nobody understands`);
+      return this.#world.oracle.answered(this.errand, result, false);
+    }
     const message = decodeMessage(payload);
-    demand(typeof message !== "string", () => `the server said what nobody understands`);
-    if (message.kind === "answer") this.#world.oracle.answered(this.errand, message.best);
+    demand(typeof message !== "string", () => `a server said what nobody understands`);
+    if (message.kind === "answer") this.#world.oracle.answered(this.errand, message.best, true);
     else if (message.kind === "accepted") this.#world.oracle.told(this.errand, message.id);
   }
 
@@ -130,9 +145,10 @@ export class ClientPeer implements Peer {
     const random = seededRandom(world.seed, this.#stream + this.#lives++);
     const session = (BigInt(random()) << 32n) | BigInt(random());
     const hash: typeof cheapHashOf = cheapHashOf;
+    const servers = this.#plan.isClassic ? undefined : rotated(world.addresses, this.#stream);
     this.#process = new Process({
       computer: this.#computer,
-      core: new ClientCore({ session, random, hash }),
+      core: new ClientCore({ session, random, hash, ...(servers && { servers }) }),
       carryOut: (effect) => this.#carryOut(effect),
     });
     const { lower, upper, message: subject } = errand;
@@ -142,13 +158,17 @@ export class ClientPeer implements Peer {
       const work = { subject, lower, upper };
       this.#process.tell({ kind: "submit", job: 1, work, detached });
     }
-    world.dial(this);
+    this.#dial(rotated(world.addresses, this.#stream)[0]!);
+  }
+
+  #dial(server: string): void {
+    this.#link.dial(server, this.#plan.isClassic ? "json" : "cbor");
   }
 
   #carryOut(effect: ClientEffect): void {
     switch (effect.kind) {
       case "dial":
-        return this.#world.dial(this);
+        return this.#dial(effect.server!);
       case "write":
         return this.#write(effect.payload);
       case "accepted":
@@ -168,16 +188,15 @@ export class ClientPeer implements Peer {
   }
 
   #write(payload: Uint8Array): void {
-    if (this.#connId === undefined) return;
-    const message = decodeMessage(payload);
+    const message = this.#plan.isClassic ? "" : decodeMessage(payload);
     if (typeof message !== "string" && message.kind === "submit") {
       const isAgain = this.#submits++ > 0;
       if (isAgain && this.#world.plant === "second-run") {
         const job = message.job + this.#submits;
-        return this.#world.hear(this.#connId, encodeMessage({ ...message, job }));
+        return this.#link.write(encodeMessage({ ...message, job }));
       }
     }
-    this.#world.hear(this.#connId, payload);
+    this.#link.write(payload);
   }
 
   /** Its process ends, without a word; another one comes later. */
@@ -185,8 +204,7 @@ export class ClientPeer implements Peer {
     this.#hasLeft = true;
     this.#process?.crash();
     this.#process = undefined;
-    if (this.#connId !== undefined) this.#world.left(this.#connId);
-    this.#connId = undefined;
+    this.#link.leave();
     this.#world.loop.after(this.#plan.backAfterMs ?? 0, () => this.#begin());
   }
 
@@ -195,11 +213,16 @@ export class ClientPeer implements Peer {
     demand(reason.includes("cannot keep new jobs now"), () => `${this.errand.message}: ${reason}`);
     const againMs: Millis = 500;
     this.#world.loop.after(againMs, () => {
-      if (this.#connId !== undefined) this.#world.left(this.#connId);
-      this.#connId = undefined;
+      this.#link.leave();
       this.#begin();
     });
   }
+}
+
+/** The same servers, another one first. */
+function rotated(servers: readonly string[], by: number): string[] {
+  const first = by % servers.length;
+  return [...servers.slice(first), ...servers.slice(0, first)];
 }
 
 const cheapHashOf = (subject: string | Uint8Array, nonce: bigint): bigint =>

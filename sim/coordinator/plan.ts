@@ -8,16 +8,30 @@ import type { Millis } from "../../base/machine.ts";
 import { Dice, Stream } from "../engine/dice.ts";
 import { CALM_DISK, type DiskFaults, drawDiskFaults } from "../engine/disk.ts";
 
-/** A crash of the server. */
+/** Which server: the one that leads then, if any, or that number. */
+export type Victim = "leader" | number;
+
+/** A crash of a server. */
 export interface CrashPlan {
   readonly atMs: Millis;
+  readonly victim: Victim;
   readonly downMs: Millis;
   /** What its disk had not synced is lost, too. */
   readonly isPowerCut: boolean;
 }
 
+/** A server that is cut off from the others, in one direction or both. */
+export interface CutPlan {
+  readonly atMs: Millis;
+  readonly victim: Victim;
+  readonly how: "out" | "in" | "both";
+  readonly forMs: Millis;
+}
+
 export interface JobPlan {
   readonly atMs: Millis;
+  /** It speaks the classic wire, with one server; whoever loses it begins anew. */
+  readonly isClassic: boolean;
   readonly lower: bigint;
   readonly upper: bigint;
   /** Its client leaves at once, and comes back after so long; undefined: it waits. */
@@ -26,9 +40,12 @@ export interface JobPlan {
 
 export interface CoordinatorPlan {
   readonly dice: Dice;
+  /** 1, 3 or 5. */
+  readonly servers: number;
   readonly miners: readonly { readonly noncesPerSecond: number; readonly crashMs: Millis }[];
   readonly clients: readonly (readonly JobPlan[])[];
   readonly crashes: readonly CrashPlan[];
+  readonly cuts: readonly CutPlan[];
   readonly isDiskCalm: boolean;
   readonly disk: DiskFaults;
   /** When the disk has no space for a while; Infinity for never. */
@@ -40,9 +57,11 @@ export interface CoordinatorPlan {
   readonly faultyMs: Millis;
 }
 
-/** Draws the plan of `seed`. */
-export function drawPlan(seed: number): CoordinatorPlan {
+/** Draws the plan of `seed`; `given`: of so many servers. */
+export function drawPlan(seed: number, given?: number): CoordinatorPlan {
   const dice = new Dice(seed, Stream.plan);
+  const drawn = dice.pick([1, 1, 1, 1, 3, 3, 3, 5], "servers");
+  const servers = given ?? drawn;
   const faultyMs = dice.real(3000, 12_000, "faultyMs");
   const miners = Array.from({ length: dice.integer(1, 4, "miners") }, (_, i) => ({
     noncesPerSecond: dice.scale(1e5, 1e7, `miner${i}.rate`),
@@ -54,15 +73,24 @@ export function drawPlan(seed: number): CoordinatorPlan {
   );
   const crashes = Array.from({ length: dice.integer(0, 4, "crashes") }, () => ({
     atMs: dice.real(0, faultyMs),
+    victim: drawVictim(dice, servers),
     downMs: dice.scale(1, 3000),
     isPowerCut: dice.chance(0.5),
+  }));
+  const cuts = Array.from({ length: servers === 1 ? 0 : dice.integer(0, 3, "cuts") }, () => ({
+    atMs: dice.real(0, faultyMs),
+    victim: drawVictim(dice, servers),
+    how: dice.pick(["out", "in", "both"]),
+    forMs: dice.scale(10, 3000),
   }));
   const isDiskCalm = dice.chance(0.4, "calmDisk");
   return {
     dice,
+    servers,
     miners,
     clients,
     crashes,
+    cuts,
     isDiskCalm,
     disk: isDiskCalm ? CALM_DISK : drawDiskFaults(dice, "disk"),
     fullMs: !isDiskCalm && dice.chance(0.3) ? dice.real(0, faultyMs, "fullMs") : Infinity,
@@ -73,11 +101,16 @@ export function drawPlan(seed: number): CoordinatorPlan {
   };
 }
 
+function drawVictim(dice: Dice, servers: number): Victim {
+  return dice.chance(0.6) ? "leader" : dice.integer(1, servers);
+}
+
 function drawJob(dice: Dice, faultyMs: Millis, rate: number): JobPlan {
   const size = BigInt(Math.ceil(rate * dice.scale(1e-3, 5)));
   const lower = BigInt(dice.integer(0, 2 ** 31));
   return {
     atMs: dice.chance(0.6) ? 0 : dice.real(0, faultyMs),
+    isClassic: dice.chance(0.1),
     lower,
     upper: lower + size,
     backAfterMs: dice.chance(0.4) ? dice.real(0, faultyMs) : undefined,

@@ -10,6 +10,7 @@ export const COORDINATOR_PLANTS = {
   "accepted-early": "a command counts before it is durable",
   "unchecked-interval": "more is journalled as searched than was reported",
   "no-answers": "a snapshot is taken without the answers",
+  "stale-lead": "a server that has lost the lead goes on as if it led",
   "second-run": "a job that is submitted again runs again",
 } as const;
 

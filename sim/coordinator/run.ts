@@ -13,7 +13,8 @@ import type { Harness, Run } from "../engine/harness.ts";
 import { demand, type Transcript } from "../engine/trace.ts";
 import { ClientPeer, MinerPeer } from "./peers.ts";
 import { COORDINATOR_PLANTS, type CoordinatorPlant } from "./plants.ts";
-import type { CoordinatorPlan } from "./plan.ts";
+import type { CoordinatorPlan, Victim } from "./plan.ts";
+import type { ServerBox } from "./box.ts";
 import { CoordinatorWorld } from "./world.ts";
 
 const STEPS_MAX = 3_000_000;
@@ -55,8 +56,8 @@ class CoordinatorRun implements Run {
 
   run(): void {
     const world = this.#world;
-    const { miners, crashes, fullMs, fullForMs, faultyMs } = this.plan;
-    world.start();
+    const { miners, crashes, cuts, fullMs, fullForMs, faultyMs } = this.plan;
+    for (const box of world.boxes) world.start(box);
     for (const [i, { noncesPerSecond, crashMs }] of miners.entries()) {
       const miner = new MinerPeer(world, `miner${i}`, noncesPerSecond, 2000 + i);
       if (crashMs === Infinity) continue;
@@ -65,14 +66,27 @@ class CoordinatorRun implements Run {
         world.loop.after(500, () => void new MinerPeer(world, `m${i}`, noncesPerSecond, 3000 + i));
       });
     }
-    for (const { atMs, downMs, isPowerCut } of crashes) {
-      world.loop.at(atMs, () => world.crash(downMs, isPowerCut));
+    for (const { atMs, victim, downMs, isPowerCut } of crashes) {
+      world.loop.at(atMs, () => world.crash(this.#box(victim), downMs, isPowerCut));
+    }
+    for (const { atMs, victim, how, forMs } of cuts) {
+      world.loop.at(atMs, () => world.cut(this.#box(victim), how, forMs));
     }
     if (fullMs < Infinity) this.#fill(fullMs, fullForMs);
     this.#runFor(faultyMs);
-    world.disk.faults = CALM_DISK;
-    world.start();
+    world.disturb();
+    world.wires.heal();
+    for (const box of world.boxes) {
+      box.disk.faults = CALM_DISK;
+      world.start(box);
+    }
     this.#finish();
+  }
+
+  #box(victim: Victim): ServerBox {
+    const { boxes } = this.#world;
+    if (victim !== "leader") return boxes[victim - 1]!;
+    return boxes.find(({ leads }) => leads) ?? boxes[0]!;
   }
 
   counts(): Record<string, number> {
@@ -82,7 +96,10 @@ class CoordinatorRun implements Run {
       jobs: errands.length,
       answered: errands.filter(({ isOver }) => isOver).length,
       crashes: this.#world.crashes,
-      lives: this.#world.lives,
+      lives: this.#world.boxes.reduce((sum, { lives }) => sum + lives, 0),
+      cuts: this.#world.cuts,
+      elections: this.#world.elections,
+      returns: this.#world.returns,
       virtualSeconds: Math.round(this.#world.loop.nowMs / 1000),
       answeredSeconds: Math.round(this.#answeredMs / 1000),
     };
@@ -90,7 +107,8 @@ class CoordinatorRun implements Run {
 
   /** For a while now and then a write finds no space. */
   #fill(fromMs: Millis, forMs: Millis): void {
-    const { loop, disk } = this.#world;
+    const { loop, boxes } = this.#world;
+    const { disk } = boxes[0]!;
     for (let atMs = fromMs; atMs < fromMs + forMs; atMs += 100) {
       loop.at(atMs, () => (disk.failNext = { op: "zeros", file: "spare", isFull: true }));
     }
@@ -133,10 +151,11 @@ class CoordinatorRun implements Run {
     if (!isDiskCalm) return;
     const rate = miners.reduce((sum, { noncesPerSecond }) => sum + noncesPerSecond, 0);
     const lost = miners.filter(({ crashMs }) => crashMs < Infinity).length;
-    const mostSeconds = AGAIN_SECONDS * (this.#world.crashes + lost);
+    const changes = this.#world.crashes + this.#world.elections;
+    const mostSeconds = AGAIN_SECONDS * (changes + lost);
     const errands = [...this.#world.oracle.errands.values()];
     const again = errands.reduce((sum, { hashedAgain }) => sum + Number(hashedAgain), 0);
-    const most = mostSeconds * rate + 200_000 * (1 + this.#world.crashes) * miners.length;
+    const most = mostSeconds * rate + 200_000 * (1 + changes) * miners.length;
     demand(again <= most, () => `${again} nonces were hashed again, at most ${most} are to be`);
   }
 }

@@ -1,32 +1,32 @@
 /**
- * Where the server, its miners and its clients live: ordered connections with a delay, which end
- * when the server does. LSP under faults is simulated elsewhere (sim/lsp, sim/fleet).
+ * Where the servers, their miners and their clients live: one loop, the connections between them,
+ * the servers' computers, and the oracle.
  *
  * @module
  */
 import type { Millis } from "../../base/machine.ts";
-import { seededRandom } from "../../base/random.ts";
-import { Computer } from "../engine/computer.ts";
-import { SimulatedDisk } from "../engine/disk.ts";
+import type { JobTable } from "../../server/table.ts";
 import { Loop } from "../engine/loop.ts";
-import { type TraceLine, tracer, type Transcript } from "../engine/trace.ts";
+import { demand, type TraceLine, tracer, type Transcript } from "../engine/trace.ts";
+import { ServerBox } from "./box.ts";
 import { CoordinatorOracle } from "./oracle.ts";
 import { type CoordinatorPlan, drawPlan } from "./plan.ts";
 import type { CoordinatorPlant } from "./plants.ts";
 import { ServerLife } from "./server.ts";
+import { Wires } from "./wires.ts";
 
-/** How soon a peer knows that nobody is there, or not any more. */
+/** How soon a peer knows that its one server is gone. */
 const SILENCE_MS = 300;
+/** And one of several, as with the parameters of peer/targets.ts. */
+const CLUSTER_SILENCE_MS = 800;
 /** A server that had to end is started again after this. */
 const AGAIN_MS = 500;
+/** After an election all miners are at the new leader within this. */
+const BACK_MS = 1_500;
 
-/** What a miner or a client is told of its connection. */
-export interface Peer {
-  connected(connId: number): void;
-  received(payload: Uint8Array): void;
-  gone(): void;
-  /** The server says something to it, which may never arrive. */
-  overheard?(payload: Uint8Array): void;
+/** Where a server listens. */
+export function addressOf(server: number): string {
+  return `10.0.0.${server}:6060`;
 }
 
 /** See the module. */
@@ -37,14 +37,20 @@ export class CoordinatorWorld {
   readonly oracle: CoordinatorOracle = new CoordinatorOracle();
   readonly plant: CoordinatorPlant | undefined;
   readonly trace: TraceLine | undefined;
-  readonly disk: SimulatedDisk;
-  readonly computer: Computer;
-  /** A server that runs, and leads or will. */
-  server: ServerLife | undefined;
-  lives = 0;
+  readonly wires: Wires;
+  readonly boxes: readonly ServerBox[];
+  /** Miners that are alive, by the names that they give. */
+  readonly miners: Set<string> = new Set();
   crashes = 0;
-  readonly #lines = new Map<number, { readonly peer: Peer; upMs: Millis; downMs: Millis }>();
-  #lastConn = 0;
+  cuts = 0;
+  /** How often a server came to lead. */
+  elections = 0;
+  /** Elections after which all miners were seen to be back. */
+  returns = 0;
+  /** Changes with everything that disturbs. */
+  #disturbances = 0;
+  /** Who is to hear what a server says, by the line. */
+  readonly #listeners = new Map<number, (payload: Uint8Array) => void>();
 
   constructor(
     seed: number,
@@ -53,90 +59,98 @@ export class CoordinatorWorld {
   ) {
     this.seed = seed;
     this.plant = plant;
-    this.plan = drawPlan(seed);
+    this.plan = drawPlan(seed, plant === undefined ? undefined : plant === "stale-lead" ? 3 : 1);
     this.trace = tracer(this.loop, transcript);
-    this.disk = new SimulatedDisk(this.loop, seededRandom(seed, 500), this.plan.disk);
-    this.computer = new Computer({ name: "server", loop: this.loop, disks: [this.disk] });
+    const { servers, disk, latencyMs } = this.plan;
+    this.wires = new Wires(this.loop, latencyMs, this.isAlone ? SILENCE_MS : CLUSTER_SILENCE_MS);
+    this.boxes = Array.from(
+      { length: servers },
+      (_, i) => new ServerBox(this.loop, seed, i + 1, addressOf(i + 1), disk),
+    );
   }
 
-  /** Begins a life of the server, unless it runs. */
-  start(): void {
-    if (this.server !== undefined) return;
-    this.trace?.(() => "the server starts");
-    this.server = new ServerLife(this, ++this.lives);
+  /** Whether there is one server only. */
+  get isAlone(): boolean {
+    return this.plan.servers === 1;
   }
 
-  /** It leads: those who dialled meanwhile come in when they dial again. */
-  serves(): void {
-    this.trace?.(() => "the server leads");
+  get addresses(): string[] {
+    return this.boxes.map(({ place }) => place);
   }
 
-  /** The server is gone at once, for `downMs`; perhaps with what its disk had not synced. */
-  crash(downMs: Millis, isPowerCut: boolean): void {
-    if (this.server === undefined) return;
+  /** Begins a life of a server, unless it runs. */
+  start(box: ServerBox): void {
+    if (box.server !== undefined) return;
+    this.trace?.(() => `server ${box.number} starts`);
+    box.server = new ServerLife(this, box, ++box.lives);
+  }
+
+  /** A server leads, and is about to serve. */
+  leads(box: ServerBox, table: JobTable): void {
+    if (box.leads) return;
+    this.elections++;
+    this.trace?.(() => `server ${box.number} leads`);
+    this.oracle.restored(table);
+    const before = this.#disturbances;
+    if (this.isAlone || this.boxes.filter(({ server }) => server === undefined).length > 1) return;
+    const { server } = box;
+    this.loop.after(BACK_MS, () => {
+      if (this.#disturbances !== before || box.server !== server || !box.leads) return;
+      this.returns++;
+      const here = server!.node.snapshot().miners.length;
+      demand(
+        here >= this.miners.size,
+        () => `${here} of ${this.miners.size} miners are back ${BACK_MS} ms after an election`,
+      );
+    });
+  }
+
+  /** A miner, a link or a server is not what it was. */
+  disturb(): void {
+    this.#disturbances++;
+  }
+
+  /** A server is gone at once, for `downMs`; perhaps with what its disk had not synced. */
+  crash(box: ServerBox, downMs: Millis, isPowerCut: boolean): void {
+    if (box.server === undefined) return;
     this.crashes++;
-    this.trace?.(() => `the server ${isPowerCut ? "loses its power" : "crashes"}`);
-    this.server = undefined;
-    if (isPowerCut) this.computer.cutPower();
-    else this.computer.crash();
-    const peers = [...this.#lines.values()].map(({ peer }) => peer);
-    this.#lines.clear();
-    for (const peer of peers) this.loop.after(SILENCE_MS, () => peer.gone());
-    this.loop.after(downMs, () => this.start());
+    this.disturb();
+    this.trace?.(() => `server ${box.number} ${isPowerCut ? "loses its power" : "crashes"}`);
+    box.server = undefined;
+    if (isPowerCut) box.computer.cutPower();
+    else box.computer.crash();
+    this.wires.crash(box.place);
+    this.loop.after(downMs, () => {
+      this.disturb();
+      this.start(box);
+    });
+  }
+
+  /** Nothing passes from the server to the others, or from them to it, or both, for a while. */
+  cut(box: ServerBox, how: "out" | "in" | "both", forMs: Millis): void {
+    this.cuts++;
+    this.disturb();
+    this.trace?.(() => `server ${box.number} is cut off (${how}) for ${forMs.toFixed(0)} ms`);
+    for (const other of this.boxes) {
+      if (other === box) continue;
+      if (how !== "in") this.wires.cut(box.place, other.place, forMs);
+      if (how !== "out") this.wires.cut(other.place, box.place, forMs);
+    }
+    this.loop.after(forMs, () => this.disturb());
   }
 
   /** Its disk failed: the process ends. */
-  stopped(reason: string): void {
-    this.trace?.(() => `the server stops: ${reason}`);
-    this.loop.after(0, () => this.crash(AGAIN_MS, false));
+  stopped(box: ServerBox, reason: string): void {
+    this.trace?.(() => `server ${box.number} stops: ${reason}`);
+    this.loop.after(0, () => this.crash(box, AGAIN_MS, false));
   }
 
-  /** A peer dials; it is told `connected`, or `gone`. */
-  dial(peer: Peer): void {
-    this.loop.after(2 * this.plan.latencyMs, () => {
-      if (this.server?.leads !== true) {
-        this.loop.after(SILENCE_MS, () => peer.gone());
-        return;
-      }
-      const connId = ++this.#lastConn;
-      const nowMs = this.loop.nowMs;
-      this.#lines.set(connId, { peer, upMs: nowMs, downMs: nowMs });
-      peer.connected(connId);
-    });
+  /** Has `hear` told what servers say on a line, whether it arrives or not. */
+  listenOn(line: number, hear: (payload: Uint8Array) => void): void {
+    this.#listeners.set(line, hear);
   }
 
-  /** A peer says something to the server. */
-  hear(connId: number, payload: Uint8Array): void {
-    const line = this.#lines.get(connId);
-    if (line === undefined) return;
-    line.upMs = Math.max(line.upMs, this.loop.nowMs + this.plan.latencyMs);
-    this.loop.at(line.upMs, () => {
-      if (!this.#lines.has(connId)) return;
-      this.server?.tell({ kind: "payload", connId, wire: "cbor", payload });
-    });
-  }
-
-  /** The server says something to a peer. */
-  said(connId: number, payload: Uint8Array): void {
-    const line = this.#lines.get(connId);
-    if (line === undefined) return;
-    line.peer.overheard?.(payload);
-    line.downMs = Math.max(line.downMs, this.loop.nowMs + this.plan.latencyMs);
-    this.loop.at(line.downMs, () => {
-      if (this.#lines.has(connId)) line.peer.received(payload);
-    });
-  }
-
-  /** The server closes a connection. */
-  closed(connId: number): void {
-    const line = this.#lines.get(connId);
-    this.left(connId);
-    if (line !== undefined) this.loop.after(this.plan.latencyMs, () => line.peer.gone());
-  }
-
-  /** A peer has ended its connection. */
-  left(connId: number): void {
-    if (!this.#lines.delete(connId)) return;
-    this.loop.after(this.plan.latencyMs, () => this.server?.tell({ kind: "gone", connId }));
+  overheard(line: number, payload: Uint8Array): void {
+    this.#listeners.get(line)?.(payload);
   }
 }

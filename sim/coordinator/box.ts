@@ -1,0 +1,33 @@
+/**
+ * One server's computer with its disk, through all the lives of the server.
+ *
+ * @module
+ */
+import { seededRandom } from "../../base/random.ts";
+import { Computer } from "../engine/computer.ts";
+import { type DiskFaults, SimulatedDisk } from "../engine/disk.ts";
+import type { Loop } from "../engine/loop.ts";
+import type { ServerLife } from "./server.ts";
+
+/** See the module. */
+export class ServerBox {
+  readonly number: number;
+  /** Where it listens. */
+  readonly place: string;
+  readonly disk: SimulatedDisk;
+  readonly computer: Computer;
+  /** A server that runs. */
+  server: ServerLife | undefined;
+  lives = 0;
+
+  constructor(loop: Loop, seed: number, number: number, place: string, faults: DiskFaults) {
+    this.number = number;
+    this.place = place;
+    this.disk = new SimulatedDisk(loop, seededRandom(seed, 500 + number), faults);
+    this.computer = new Computer({ name: `server ${number}`, loop, disks: [this.disk] });
+  }
+
+  get leads(): boolean {
+    return this.server?.node.leads === true;
+  }
+}

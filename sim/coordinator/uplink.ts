@@ -1,0 +1,72 @@
+/**
+ * What a simulated miner or client has toward its servers: one connection at a time, as
+ * peer/uplink_adapter.ts has.
+ *
+ * @module
+ */
+import type { Wire } from "../../lsp/mod.ts";
+import type { Line, Wires } from "./wires.ts";
+
+/** What it is told, of its newest connection only. */
+export interface UplinkEvents {
+  connected(wire: Wire): void;
+  received(payload: Uint8Array): void;
+  gone(): void;
+  /** A server says something on it, which may never arrive. */
+  overheard?(payload: Uint8Array): void;
+}
+
+/** See the module. */
+export class SimUplink {
+  readonly #wires: Wires;
+  readonly #place: string;
+  readonly #events: UplinkEvents;
+  readonly #listenOn: (line: number, hear: (payload: Uint8Array) => void) => void;
+  #line: Line | undefined;
+  #turn = 0;
+
+  constructor(
+    wires: Wires,
+    place: string,
+    events: UplinkEvents,
+    listenOn: (line: number, hear: (payload: Uint8Array) => void) => void,
+  ) {
+    this.#wires = wires;
+    this.#place = place;
+    this.#events = events;
+    this.#listenOn = listenOn;
+  }
+
+  dial(server: string, wire: Wire = "cbor"): void {
+    this.leave();
+    const turn = this.#turn;
+    this.#wires.dial(this.#place, server, wire, {
+      connected: (line) => {
+        if (turn !== this.#turn) return this.#wires.hangUp(line);
+        this.#line = line;
+        this.#listenOn(line.id, (payload) => this.#events.overheard?.(payload));
+        this.#events.connected(wire);
+      },
+      received: (payload) => {
+        if (turn === this.#turn) this.#events.received(payload);
+      },
+      gone: () => {
+        if (turn !== this.#turn) return;
+        this.#line = undefined;
+        this.#turn++;
+        this.#events.gone();
+      },
+    });
+  }
+
+  write(payload: Uint8Array): void {
+    if (this.#line !== undefined) this.#wires.say(this.#line, payload);
+  }
+
+  /** Ends the connection, if there is one. */
+  leave(): void {
+    this.#turn++;
+    if (this.#line !== undefined) this.#wires.hangUp(this.#line);
+    this.#line = undefined;
+  }
+}
