@@ -346,6 +346,8 @@ export class MinerCore implements Machine<MinerInput, MinerEffect> {
 
   #finish(chunk: Chunk, event: Extract<PoolEvent, { kind: "finished" }>): void {
     if (this.#link.wire === "cbor") {
+      chunk.said = event;
+      if (this.#link.keeps) this.#held.ended(chunk);
       return this.#write({ kind: "result", chunk: chunk.number, best: event.best });
     }
     const result = classicResult(event.best);

@@ -30,10 +30,18 @@ export interface Chunk {
 
 type Said = Extract<PoolEvent, { readonly kind: "progress" | "finished" }>;
 
+/**
+ * Searches that ended last, of which the results may not have arrived: nobody knows before the
+ * server is found to be silent, which takes it longer than one of them.
+ */
+const ENDED_MAX = 4;
+
 /** See the module. */
 export class HeldSearches {
   /** In the order of their assignment. */
   readonly #held = new Map<number, Chunk>();
+  /** Those that ended, and were told; the latest last. */
+  #ended: Chunk[] = [];
   /** Those that the server was told of and has not answered for. */
   #offered: readonly Chunk[] = [];
 
@@ -46,9 +54,18 @@ export class HeldSearches {
     return true;
   }
 
+  /** The server was told the result of a chunk, over a connection that may be as good as gone. */
+  ended(chunk: Chunk): void {
+    if (chunk.job === 0) return;
+    this.#ended.push(chunk);
+    if (this.#ended.length > ENDED_MAX) this.#ended.shift();
+  }
+
   /** What the server is to be told of, which `take` is to be called for. */
   offer(): Held[] {
-    this.#offered = [...this.#held.values()];
+    const room = HELD_MAX - this.#held.size;
+    const ended = room > 0 ? this.#ended.slice(-room) : [];
+    this.#offered = [...ended, ...this.#held.values()];
     return this.#offered.map(heldOf);
   }
 
@@ -56,6 +73,7 @@ export class HeldSearches {
   take(numbers: readonly number[]): (readonly [Chunk, number])[] {
     const taken = this.#offered.map((chunk, i) => [chunk, numbers[i] ?? 0] as const);
     for (const [{ id }] of taken) this.#held.delete(id);
+    this.#ended = [];
     this.#offered = [];
     return taken;
   }

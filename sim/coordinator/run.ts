@@ -22,7 +22,7 @@ const LOOK_MS = 10;
 /** Miners wait up to 10 s before they dial again; clients up to 2 s. */
 const SETTLE_MS = 15_000;
 /** How often the server may have to work a job's part again, by count of its crashes. */
-const AGAIN_SECONDS = 1.5;
+const AGAIN_SECONDS = 1;
 
 /** The coordinator. */
 export const COORDINATOR: Harness = {

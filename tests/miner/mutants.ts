@@ -7,6 +7,12 @@ const control = "miner/pool_control.ts";
 
 export const MUTANTS: readonly Mutant[] = [
   {
+    file: core,
+    line: "if (this.#link.keeps) this.#held.ended(chunk);",
+    becomes: "",
+    breaks: "a result that was told to a server that is gone is searched for again",
+  },
+  {
     file: link,
     line: "const waitMs = this.#ring.lost(leader);",
     becomes: "const waitMs = this.#ring.lost();",

@@ -3,7 +3,7 @@ import { describe, test } from "bun:test";
 import { assertEquals } from "@std/assert";
 import type { MinerEffect } from "../../miner/types.ts";
 import type { Message } from "../../work/messages.ts";
-import { assign, POOL, Rig, written } from "./rig.ts";
+import { assign, BEST, POOL, Rig, written } from "./rig.ts";
 
 describe("MinerCore among the servers of a cluster", () => {
   const SERVERS = ["a:1", "b:2", "c:3"];
@@ -50,6 +50,27 @@ describe("MinerCore among the servers of a cluster", () => {
       said.map(({ kind }) => kind),
       ["join", "resume"],
     );
+  });
+
+  test("tells the next leader the result that the one before may not have heard", () => {
+    const rig = new Rig(false, SERVERS);
+    rig.tell({ kind: "wake" });
+    rig.tell(POOL);
+    rig.tell({ kind: "connected", wire: "cbor" });
+    rig.say(news(true, "a:1"));
+    rig.say({ ...assign(1), job: 9 });
+    rig.tell({ kind: "finished", id: 1, best: BEST });
+    rig.tell({ kind: "gone", reason: "it fell silent" });
+    rig.tell({ kind: "wake" });
+    const said = written(rig.tell({ kind: "connected", wire: "cbor" })) as Message[];
+    const { lower, upper } = assign(1).work;
+    const held = [{ job: 9, lower, upper, next: upper + 1n, best: BEST }];
+    assertEquals(said[1], { kind: "resume", held });
+    assertEquals(rig.say({ kind: "resumed", chunks: [0] }), []);
+    // It is told once: this leader has heard it.
+    rig.tell({ kind: "gone", reason: "lost" });
+    rig.tell({ kind: "wake" });
+    assertEquals(written(rig.tell({ kind: "connected", wire: "cbor" })).length, 1);
   });
 
   test("with --once ends when the leader is lost, or when a round finds none", () => {
