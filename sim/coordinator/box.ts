@@ -9,6 +9,11 @@ import { type DiskFaults, SimulatedDisk } from "../engine/disk.ts";
 import type { Loop } from "../engine/loop.ts";
 import type { ServerLife } from "./server.ts";
 
+/** Where a server listens. */
+export function addressOf(server: number): string {
+  return `10.0.0.${server}:6060`;
+}
+
 /** See the module. */
 export class ServerBox {
   readonly number: number;

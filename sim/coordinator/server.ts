@@ -14,9 +14,9 @@ import { TableMachine } from "../../server/table_machine.ts";
 import type { NodeEffect, NodeInput } from "../../server/types.ts";
 import { Process } from "../engine/process.ts";
 import { cheapHash, messageOf } from "../fleet/cheap_hash.ts";
-import type { ServerBox } from "./box.ts";
+import { addressOf, type ServerBox } from "./box.ts";
 import { ServerLines } from "./server_lines.ts";
-import { addressOf, type CoordinatorWorld } from "./world.ts";
+import type { CoordinatorWorld } from "./world.ts";
 
 /** The number of a question that is no proposal. */
 const READ = 2 ** 40;

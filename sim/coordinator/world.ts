@@ -8,7 +8,7 @@ import type { Millis } from "../../base/machine.ts";
 import type { JobTable } from "../../server/table.ts";
 import { Loop } from "../engine/loop.ts";
 import { demand, type TraceLine, tracer, type Transcript } from "../engine/trace.ts";
-import { ServerBox } from "./box.ts";
+import { addressOf, ServerBox } from "./box.ts";
 import { CoordinatorOracle } from "./oracle.ts";
 import { type CoordinatorPlan, drawPlan } from "./plan.ts";
 import type { CoordinatorPlant } from "./plants.ts";
@@ -23,11 +23,6 @@ const CLUSTER_SILENCE_MS = 800;
 const AGAIN_MS = 500;
 /** After an election all miners are at the new leader within this. */
 const BACK_MS = 1_500;
-
-/** Where a server listens. */
-export function addressOf(server: number): string {
-  return `10.0.0.${server}:6060`;
-}
 
 /** See the module. */
 export class CoordinatorWorld {
