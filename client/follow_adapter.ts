@@ -9,6 +9,7 @@ import { printResult } from "../run/output.ts";
 import { Display } from "../run/progress.ts";
 import { onSignal } from "../run/signals.ts";
 import { EXIT_NO, EXIT_UNKNOWN } from "../run/verbs.ts";
+import { idFrom, idText } from "../work/job_id.ts";
 import { hexDigits, leadingZeroBits } from "../work/readable.ts";
 import { type JobAnswer, type Submission, SubmitError } from "./adapter.ts";
 import { Outage, showProgress } from "./show_adapter.ts";
@@ -21,6 +22,8 @@ export interface FollowOptions {
   readonly quiet: boolean;
   /** When to give up, as it was typed and in milliseconds. */
   readonly timeout?: { readonly text: string; readonly ms: number } | undefined;
+  /** As typed, of a job that was submitted before. */
+  readonly id?: string;
   /** Nonces of the job; left out: as the server says. */
   readonly total?: bigint | undefined;
   /** Of a job that has one. */
@@ -62,8 +65,8 @@ export async function follow(
     else display.clear();
     if (late) process.stderr.write(`client: no answer within ${timeout!.text} s\n`);
     if (late) return EXIT_UNKNOWN;
-    if (error instanceof SubmitError) return await fail(error, json);
-    throw error;
+    if (!(error instanceof SubmitError)) throw error;
+    return await fail(error, json, options.id);
   }
   display.clear();
   return await tell(answer, options.target ?? job.row?.target, json, quiet);
@@ -106,9 +109,17 @@ async function tell(
   return EXIT_NO;
 }
 
-/** The exit code of a job without an answer; it also says what there is to say. */
-export async function fail(error: SubmitError, json: boolean): Promise<number> {
+/**
+ * The exit code of a job without an answer; it also says what there is to say. What a server says
+ * of the job `id` by name is a clean "no": that there is none, say.
+ */
+export async function fail(error: SubmitError, json: boolean, id?: string): Promise<number> {
+  const number = id === undefined ? undefined : idFrom(id);
   if (error.code === "INVALID_JOB") throw new UsageError(error.message);
+  if (number !== undefined && error.message.includes(idText(number))) {
+    process.stderr.write(`client: ${oneLine(error.message)}\n`);
+    return EXIT_NO;
+  }
   if (error.code !== "DISCONNECTED") throw new Failure(error.message);
   await printResult(
     json ? `${JSON.stringify({ disconnected: error.message })}\n` : "Disconnected\n",

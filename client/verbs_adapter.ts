@@ -48,7 +48,9 @@ function verb(
       try {
         return await work(at, line);
       } catch (error) {
-        if (error instanceof SubmitError) return await fail(error, line.has("json"));
+        if (error instanceof SubmitError) {
+          return await fail(error, line.has("json"), line.positionals[1]);
+        }
         throw error;
       }
     },
@@ -93,8 +95,9 @@ function waitFor(at: At, line: CommandLine): Promise<number> {
   const timeout = text === undefined ? undefined : { text, ms: seconds("--timeout", text) };
   const [json, quiet] = [line.has("json"), line.has("quiet")];
   const { servers } = at;
-  return follow({ servers, json, quiet, timeout, end: "leave" }, ({ onWaiting }) =>
-    attach({ ...at, id: line.positionals[1]!, once: line.has("once"), onWaiting }),
+  const id = line.positionals[1]!;
+  return follow({ servers, json, quiet, timeout, end: "leave", id }, ({ onWaiting }) =>
+    attach({ ...at, id, once: line.has("once"), onWaiting }),
   );
 }
 

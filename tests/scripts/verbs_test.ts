@@ -1,6 +1,6 @@
 /** The client's verbs for jobs that are there already, as a person types them. */
 import { afterAll, describe, test } from "bun:test";
-import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { killAll, Script, startMiner, startServer } from "../support/processes.ts";
 
 afterAll(killAll);
@@ -48,11 +48,12 @@ describe("client.ts", () => {
     // Whoever has the id may ask again.
     assertEquals((await client("wait", at, id, "--quiet")).out, answer.out);
     const late = await client("cancel", at, id);
-    assert(late.code !== 0);
+    assertEquals(late.code, 3);
     assertStringIncludes(late.err, id);
     assertEquals((await client("forget", at, id)).code, 0);
     const gone = await client("wait", at, id);
-    assertEquals([gone.code, gone.out], [1, ""]);
+    assertEquals([gone.code, gone.out], [3, ""]);
+    assertEquals((await client("forget", at, id)).code, 3);
     assertMatch(gone.err, new RegExp(`^client: .*${id}.*\n$`, "m"));
   });
 
