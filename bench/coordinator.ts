@@ -1,13 +1,15 @@
 /**
  * What it costs a server that its jobs outlive it, in one run, with the cases in turns:
  *
- *   bun run bench/coordinator.ts [--rounds 9] [--seconds 2] [--directory DIR]
+ *   bun run bench/coordinator.ts [--rounds 9] [--seconds 2] [--kills 20] [--directory DIR]
  *
  * First: chunk results a second of a whole fleet whose miners answer at once, with `--data` against
  * `--memory`, and against a second server with `--memory` (what the machine alone makes of equal
  * things). The ratios are medians of the ratio within a round. Server on one core, miners on
  * another. Second: from submit to accepted, one job at a time, beside a bare write of as many bytes
  * and `fdatasync` in the same directory; and with `--memory`, which is the way there and back.
+ * Third: three servers, whose leader is killed; how long until a client that knows their addresses,
+ * and begins at that moment, has a job accepted.
  *
  * @module
  */
@@ -17,6 +19,7 @@ import { join } from "node:path";
 import { connect, type LspClient } from "../lsp/mod.ts";
 import { type Message, MESSAGES_VERSION, type ToClient } from "../work/messages.ts";
 import { decodeMessage, encodeMessage } from "../work/wire.ts";
+import { Trio } from "./coordinator_cluster.ts";
 import type { Load, LoadReport } from "./coordinator_load.ts";
 import { median } from "./median.ts";
 import { benchOptions, count } from "./options.ts";
@@ -27,6 +30,7 @@ const RATIO_BAR = 0.98;
 const RESULTS_BAR = 10_000;
 /** Beyond the disk's own sync, at most. */
 const ACCEPTED_BAR_MS = 1;
+const FAILOVER_BAR_MS = 1500;
 const MINERS = 64;
 const WARM_UP_MS = 3000;
 /** Submits of one round. */
@@ -38,6 +42,7 @@ const BARE_BYTES = 1 << 20;
 const options = benchOptions(import.meta.path, {
   rounds: count(9, "rounds, each with all cases"),
   seconds: count(2, "how long a fleet works in a round"),
+  kills: count(20, "how often the leader of three is killed"),
   directory: { value: "DIR", default: tmpdir(), help: "where jobs are kept" },
 });
 
@@ -183,6 +188,15 @@ async function accepted(): Promise<void> {
   console.log(`p50 beyond the disk's: ${beyond} ms (bar: ${ACCEPTED_BAR_MS})`);
 }
 
+async function failover(): Promise<void> {
+  const trio = await Trio.start(join(root, "three"));
+  const times: number[] = [];
+  for (let i = 0; i < options.number("kills"); i++) times.push(await trio.failover());
+  const [p50, most] = [median(times), Math.max(...times)].map(Math.round);
+  const of = `of ${times.length}: p50 ${p50} ms, p99 ${Math.round(Number(p99(times)))} ms, most ${most} ms`;
+  console.log(`leader killed to job accepted, ${of} (bar: p99 ${FAILOVER_BAR_MS})`);
+}
+
 function p99(all: readonly number[]): string {
   return all.toSorted((a, b) => a - b)[Math.floor(all.length * 0.99)]!.toFixed(3);
 }
@@ -190,6 +204,7 @@ function p99(all: readonly number[]): string {
 try {
   await accepted();
   await throughput();
+  await failover();
 } finally {
   await endAll();
   fs.rmSync(root, { recursive: true, force: true });

@@ -52,21 +52,29 @@ async function work(miner: LspClient, crew: Crew): Promise<void> {
   }
 }
 
-async function crewOf({ port, miners }: Load): Promise<Crew> {
+function crewOf({ port, miners }: Load): Crew {
   const known = crews.get(port);
   if (known !== undefined) return known;
   const crew = { results: 0 };
   crews.set(port, crew);
   for (let i = 0; i < miners; i++) {
     const at = { host: "127.0.0.1", port, appVersion: MESSAGES_VERSION };
-    void work(await connect(at), crew);
+    const keepWorking = async (): Promise<never> => {
+      // On a busy machine a connection may be lost: a miner comes back.
+      for (;;) {
+        try {
+          await work(await connect(at), crew);
+        } catch {}
+      }
+    };
+    void keepWorking();
   }
   return crew;
 }
 
 /** One job after the other for so long; what the miners answered meanwhile. */
 async function run(load: Load): Promise<LoadReport> {
-  const crew = await crewOf(load);
+  const crew = crewOf(load);
   let job: Submission | undefined;
   let isOver = false;
   const jobs = async (): Promise<void> => {
