@@ -30,7 +30,7 @@ export class Trio {
     this.#ports = ports;
   }
 
-  /** Starts three servers, which keep their jobs in `root`, and waits until they are one cluster. */
+  /** Starts three servers that keep their jobs in `root`, and waits until they are a cluster. */
   static async start(root: string): Promise<Trio> {
     const trio = new Trio(root, await freePorts(NODES));
     await Promise.all(trio.#ports.map((_, i) => trio.#start(i)));
