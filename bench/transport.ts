@@ -10,17 +10,9 @@
  *
  * @module
  */
-import { join } from "node:path";
 import { median } from "./median.ts";
 import { benchOptions, count } from "./options.ts";
-import { linesOf, nextLine } from "./processes.ts";
-import type { Report } from "./transport_roles.ts";
-
-interface Case {
-  readonly name: string;
-  readonly role: string;
-  readonly env?: Record<string, string>;
-}
+import { type Case, measure, type Run } from "./transport_case.ts";
 
 const RAW_ECHO: Case = { name: "echo, raw UDP, one datagram a message", role: "raw-echo" };
 const LSP_ECHO: Case = { name: "echo, LSP", role: "lsp-echo" };
@@ -45,43 +37,6 @@ const BARS: readonly { what: Case; base: Case; bar: string; by: "rate" | "p50" }
   { what: LSP_SINK, base: RAW_SINK, bar: ">= 2.0", by: "rate" },
   { what: LSP_PING, base: RAW_PING, bar: "<= 1.15", by: "p50" },
 ];
-
-/** One run of a case: messages a second, round trip, and processor time a message. */
-interface Run {
-  readonly rate: number;
-  readonly p50: number;
-  readonly clientMicros: number;
-  readonly serverMicros: number;
-}
-
-const roles = join(import.meta.dirname, "transport_roles.ts");
-
-function start(core: number, args: string[], env: Record<string, string>) {
-  return Bun.spawn(["taskset", "-c", String(core), process.execPath, "run", roles, ...args], {
-    stdout: "pipe",
-    stderr: "inherit",
-    env: { ...process.env, ...env },
-  });
-}
-
-async function measure({ role, env = {} }: Case, ms: string): Promise<Run> {
-  const all = { ...env, BENCH_MS: ms };
-  const server = start(0, [`${role}-server`], all);
-  const fromServer = linesOf(server.stdout);
-  const port = (await nextLine(fromServer)).split(" ").at(-1)!;
-  const client = start(1, [`${role}-client`, port], all);
-  const atClient = JSON.parse(await nextLine(linesOf(client.stdout))) as Report;
-  server.kill("SIGTERM");
-  const atServer = JSON.parse(await nextLine(fromServer)) as Report;
-  await Promise.all([server.exited, client.exited]);
-  return {
-    // One way, what counts is what arrived.
-    rate: role.endsWith("-sink") ? atServer.rate : atClient.rate,
-    p50: atClient.p50Micros ?? 0,
-    clientMicros: atClient.cpuMicros,
-    serverMicros: atServer.cpuMicros,
-  };
-}
 
 const options = benchOptions(import.meta.path, {
   rounds: count(5, "rounds, each with all cases"),

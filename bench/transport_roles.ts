@@ -12,9 +12,9 @@ import { connect, listen, type LspClient } from "../lsp/mod.ts";
 import { enlargeReceiveBuffer } from "../lsp/socket_buffer_native.ts";
 
 /** Bytes of one message. */
-const MESSAGE_BYTES = 200;
+export const MESSAGE_BYTES = 200;
 /** Messages that an echo client keeps under way. */
-const OUTSTANDING = 256;
+export const OUTSTANDING = 256;
 /** Datagrams that a raw sender hands to the kernel by one call. */
 const RAW_BATCH = 32;
 /**
@@ -113,7 +113,8 @@ class Meter {
   }
 }
 
-const meter = new Meter();
+/** What this process counts. */
+export const meter: Meter = new Meter();
 
 // ---- raw UDP
 
