@@ -4,15 +4,38 @@
  *
  * @module
  */
+import { decodeMessage } from "./decode.ts";
 import { MailboxCore } from "./mailbox.ts";
 import type { Actor, ActorContext, ActorRef, GoneReason, MakeActor, Message } from "./types.ts";
 
-/** A message from another machine, as it came. */
+/** A message from another machine, as it came: a part of a payload, or bytes of its own. */
 export class Unread {
-  readonly bytes: Uint8Array;
+  #payload: Uint8Array;
+  #from: number;
+  #to: number;
+  readonly length: number;
+  /** Whether it was read, or dropped. */
+  isOver = false;
 
-  constructor(bytes: Uint8Array) {
-    this.bytes = bytes;
+  constructor(payload: Uint8Array, from: number, length: number) {
+    this.#payload = payload;
+    this.#from = from;
+    this.#to = from + length;
+    this.length = length;
+  }
+
+  /** Lets go of the payload that it came in, for it may wait long: a copy of its part stays. */
+  settle(): void {
+    if (this.isOver) return;
+    this.#payload = this.#payload.slice(this.#from, this.#to);
+    this.#from = 0;
+    this.#to = this.length;
+  }
+
+  /** The message; undefined when it is none. */
+  read(): { readonly message: Message } | undefined {
+    this.isOver = true;
+    return decodeMessage(this.#payload, this.#from, this.#to);
   }
 }
 
@@ -80,22 +103,28 @@ export class Cell {
 export class Pairs {
   readonly #others = new Map<number | string, number>();
   #second = -1;
-  #lastTo: number | string = -1;
+  /** Whom the last was for: an actor is most often told by the same reference again. */
+  #lastRef: ActorRef | undefined;
+  #lastKey: number | string = -1;
   #lastCount = 0;
 
   /** One more to `to` in that second: which it is. */
-  count(to: number | string, second: number): number {
+  count(to: ActorRef, isLocal: boolean, second: number): number {
+    if (to !== this.#lastRef) this.#turnTo(to, isLocal ? to.counter : keyOf(to));
     if (second !== this.#second) {
       this.#second = second;
       this.#others.clear();
-      this.#lastTo = to;
       this.#lastCount = 0;
-    } else if (to !== this.#lastTo) {
-      this.#others.set(this.#lastTo, this.#lastCount);
-      this.#lastTo = to;
-      this.#lastCount = this.#others.get(to) ?? 0;
     }
     return ++this.#lastCount;
+  }
+
+  #turnTo(to: ActorRef, key: number | string): void {
+    this.#lastRef = to;
+    if (key === this.#lastKey) return;
+    this.#others.set(this.#lastKey, this.#lastCount);
+    this.#lastKey = key;
+    this.#lastCount = this.#others.get(key) ?? 0;
   }
 }
 

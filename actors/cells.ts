@@ -14,7 +14,6 @@ import {
   Unread,
 } from "./cell.ts";
 import { Context, type ContextOwner } from "./context.ts";
-import { decodeMessage } from "./decode.ts";
 import type { Tally } from "./tally.ts";
 import { Turns } from "./turns.ts";
 import type {
@@ -50,6 +49,8 @@ export class Cells {
   readonly #turns: Turns;
   #lastCounter = 0;
   #unreadBytes = 0;
+  /** Messages from other machines that came in this turn. */
+  readonly #fresh: Unread[] = [];
 
   constructor(owner: CellsOwner, isShuffled: boolean) {
     this.#owner = owner;
@@ -103,21 +104,25 @@ export class Cells {
     else this.#push(cell, message);
   }
 
-  /** Gives a cell a message from another machine, unless too much from there waits already. */
-  postUnread(counter: number, bytes: Uint8Array): void {
+  /**
+   * Gives a cell a message from another machine, unless too much from there waits already: so many
+   * bytes of a payload from `at` on. At the end of the turn `settle` is to be called.
+   */
+  postUnread(counter: number, payload: Uint8Array, at: number, length: number): void {
     const { tally, limits } = this.#owner;
     const cell = this.#byCounter.get(counter);
     if (cell === undefined) {
       tally.dropped.noActor++;
       return;
     }
+    const unread = new Unread(payload, at, length);
     if (cell.kind === "reply") {
-      const opened = decodeMessage(bytes);
+      const opened = unread.read();
       if (opened === undefined) tally.dropped.malformed++;
       else this.#answer(cell, opened.message);
       return;
     }
-    const size = bytes.length + ITEM_OVERHEAD_BYTES;
+    const size = length + ITEM_OVERHEAD_BYTES;
     const isFull =
       cell.unreadBytes + size > limits.mailboxBytesMax ||
       this.#unreadBytes + size > limits.mailboxesBytesMax;
@@ -127,7 +132,14 @@ export class Cells {
     }
     cell.unreadBytes += size;
     this.#unreadBytes += size;
-    this.#push(cell, new Unread(bytes));
+    this.#fresh.push(unread);
+    this.#push(cell, unread);
+  }
+
+  /** What came in this turn and still waits keeps no more than its own bytes. */
+  settle(): void {
+    for (const unread of this.#fresh) unread.settle();
+    this.#fresh.length = 0;
   }
 
   /** The next message of a mailbox. */
@@ -237,10 +249,10 @@ export class Cells {
       tally.delivered++;
       return { message: item as Message };
     }
-    const size = item.bytes.length + ITEM_OVERHEAD_BYTES;
+    const size = item.length + ITEM_OVERHEAD_BYTES;
     cell.unreadBytes -= size;
     this.#unreadBytes -= size;
-    const opened = decodeMessage(item.bytes);
+    const opened = item.read();
     if (opened === undefined) tally.dropped.malformed++;
     else tally.delivered++;
     return opened;

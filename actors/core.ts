@@ -158,6 +158,7 @@ export class SystemCore implements Machine<SystemInput, SystemEffect> {
       this.#post(due.from, due.to, due.message);
     }
     this.#cells.run(TURN_MESSAGES_MAX);
+    this.#cells.settle();
     if (this.#closeByMs !== undefined) this.#finish(this.#closeByMs);
   }
 
@@ -240,7 +241,9 @@ export class SystemCore implements Machine<SystemInput, SystemEffect> {
       unwatchRemote: (key, ref, watcher) => this.#remotes.unwatch(key, ref, watcher),
       fire: (counter, ref, why) => this.#cells.fire(counter, ref, why),
       tellGone: (conn, counter, why) => this.#incoming.tellGone(conn, counter, why),
-      deliver: (counter, bytes) => this.#cells.postUnread(counter, bytes),
+      deliver: (counter, payload, at, length) => {
+        this.#cells.postUnread(counter, payload, at, length);
+      },
       watch: (counter, conn) => this.#watchedBy(counter, conn),
       unwatch: (counter, conn) => void this.#cells.get(counter)?.remoteWatchers?.delete(conn),
     };
@@ -275,7 +278,7 @@ export class SystemCore implements Machine<SystemInput, SystemEffect> {
   #tell(from: Cell | undefined, to: ActorRef, message: Message): void {
     checkRef(to);
     if (to.address === this.address) this.#postLocal(from, to, copyMessage(message));
-    else this.#postRemote(from, to, encodeMessage(message));
+    else this.#postRemote(from, to, message);
   }
 
   #tellAfter(from: Cell | undefined, to: ActorRef, message: Message, ms: Millis): void {
@@ -287,28 +290,28 @@ export class SystemCore implements Machine<SystemInput, SystemEffect> {
   /** Sends what was copied already. */
   #post(from: Cell | undefined, to: ActorRef, message: Message): void {
     if (to.address === this.address) this.#postLocal(from, to, message);
-    else this.#postRemote(from, to, encodeMessage(message));
+    else this.#postRemote(from, to, message);
   }
 
   #postLocal(from: Cell | undefined, to: ActorRef, message: Message): void {
-    if (!this.#counted(from, to.counter)) return;
+    if (!this.#counted(from, to, true)) return;
     const isThisLife = to.incarnation === 0 || to.incarnation === this.incarnation;
     if (isThisLife) this.#cells.post(to.counter, message);
     else this.#dropped("stale", 1);
   }
 
-  #postRemote(from: Cell | undefined, to: ActorRef, bytes: Uint8Array): void {
-    if (!this.#counted(from, `${to.counter} ${to.address}`)) return;
-    this.#tally.sentRemote++;
-    this.#remotes.push(to, bytes, this.#nowMs);
+  #postRemote(from: Cell | undefined, to: ActorRef, message: Message): void {
+    if (this.#closeByMs !== undefined) encodeMessage(message);
+    else this.#remotes.push(to, message, this.#nowMs);
+    if (this.#counted(from, to, false)) this.#tally.sentRemote++;
   }
 
   /** Counts one message; false when it comes too late. */
-  #counted(from: Cell | undefined, to: number | string): boolean {
+  #counted(from: Cell | undefined, to: ActorRef, isLocal: boolean): boolean {
     const tally = this.#tally;
     tally.sent++;
     if (from !== undefined) {
-      const count = from.pairs.count(to, Math.floor(this.#nowMs / 1000));
+      const count = from.pairs.count(to, isLocal, Math.floor(this.#nowMs / 1000));
       if (count > tally.mostPerSecond) tally.mostPerSecond = count;
     }
     if (this.#closeByMs === undefined) return true;

@@ -15,35 +15,50 @@ const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 /** Thrown within this file only. */
 const MALFORMED: Error = new Error("no message");
 
-let from = new Uint8Array(0);
-let view = new DataView(from.buffer);
+let from: Uint8Array = new Uint8Array(0);
 let at = 0;
+let end = 0;
+/** One double, and its bytes: a view of each message's own buffer costs more than the rest. */
+const doubleBytes = new Uint8Array(8);
+const double = new DataView(doubleBytes.buffer);
 
-/** The message that `bytes` are, all of them; `undefined` when they are none. Never throws. */
-export function decodeMessage(bytes: Uint8Array): { readonly message: Message } | undefined {
-  if (bytes.length > MESSAGE_BYTES_MAX) return undefined;
-  from = bytes as Uint8Array<ArrayBuffer>;
-  view = new DataView(bytes.buffer as ArrayBuffer, bytes.byteOffset, bytes.byteLength);
-  at = 0;
+/**
+ * The message that the bytes from `start` up to `stop` are, all of them; `undefined` when they are
+ * none. Keeps no reference to them. Never throws.
+ */
+export function decodeMessage(
+  bytes: Uint8Array,
+  start = 0,
+  stop: number = bytes.length,
+): { readonly message: Message } | undefined {
+  if (stop - start > MESSAGE_BYTES_MAX) return undefined;
+  from = bytes;
+  at = start;
+  end = stop;
   try {
     const message = read(0);
-    return at === bytes.length ? { message } : undefined;
+    return at === end ? { message } : undefined;
   } catch (error) {
     if (error !== MALFORMED) throw error;
     return undefined;
   }
 }
 
+/** The next byte. */
+function take(): number {
+  if (at >= end) throw MALFORMED;
+  return from[at++]!;
+}
+
 function read(depth: number): Message {
-  const initial = from[at++];
-  if (initial === undefined) throw MALFORMED;
+  const initial = take();
   switch (initial & 0xe0) {
     case Major.unsigned:
       return argument(initial);
     case Major.negative:
       return integer(-1 - argument(initial));
     case Major.bytes:
-      return new Uint8Array(taken(argument(initial)));
+      return taken(argument(initial));
     case Major.text:
       return text(argument(initial));
     case Major.array:
@@ -65,11 +80,10 @@ function special(initial: number): Message {
       return null;
     case Major.undefined:
       return undefined;
-    case Major.double: {
+    case Major.double:
       need(8);
-      at += 8;
-      return view.getFloat64(at - 8);
-    }
+      for (let i = 0; i < 8; i++) doubleBytes[i] = from[at++]!;
+      return double.getFloat64(0);
     case Major.bignum:
       return bignum();
     case Major.negativeBignum:
@@ -80,7 +94,7 @@ function special(initial: number): Message {
 }
 
 function need(bytes: number): void {
-  if (at + bytes > from.length) throw MALFORMED;
+  if (bytes > end - at) throw MALFORMED;
 }
 
 function integer(value: number): number {
@@ -95,17 +109,16 @@ function argument(initial: number): number {
   if (info > 27) throw MALFORMED;
   const bytes = 1 << (info - 24);
   need(bytes);
-  at += bytes;
-  if (info === 24) return from[at - 1]!;
-  if (info === 25) return view.getUint16(at - 2);
-  if (info === 26) return view.getUint32(at - 4);
-  return integer(view.getUint32(at - 8) * 2 ** 32 + view.getUint32(at - 4));
+  let value = 0;
+  for (let i = 0; i < bytes; i++) value = value * 256 + from[at++]!;
+  return integer(value);
 }
 
+/** A copy of the next bytes. */
 function taken(bytes: number): Uint8Array {
   need(bytes);
   at += bytes;
-  return from.subarray(at - bytes, at);
+  return Uint8Array.prototype.slice.call(from, at - bytes, at);
 }
 
 function text(bytes: number): string {
@@ -134,8 +147,8 @@ function shortText(bytes: number): string | undefined {
 }
 
 function bignum(): bigint {
-  const initial = from[at++];
-  if (initial === undefined || (initial & 0xe0) !== Major.bytes) throw MALFORMED;
+  const initial = take();
+  if ((initial & 0xe0) !== Major.bytes) throw MALFORMED;
   const bytes = taken(argument(initial));
   return bytes.length === 0 ? 0n : BigInt(`0x${bytes.toHex()}`);
 }
@@ -152,8 +165,8 @@ function map(length: number, depth: number): Message {
   if (depth === MESSAGE_DEPTH_MAX) throw MALFORMED;
   const fields: Record<string, Message> = {};
   for (let i = 0; i < length; i++) {
-    const initial = from[at++];
-    if (initial === undefined || (initial & 0xe0) !== Major.text) throw MALFORMED;
+    const initial = take();
+    if ((initial & 0xe0) !== Major.text) throw MALFORMED;
     const key = text(argument(initial));
     setField(fields, key, read(depth + 1));
   }

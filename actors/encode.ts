@@ -28,6 +28,9 @@ export const Major = {
 /** Shorter text is written by hand, as long as it is ASCII. */
 const SHORT_TEXT = 24;
 
+/** Fewer bytes are copied faster one by one. */
+const SHORT_COPY = 64;
+
 const utf8 = new TextEncoder();
 let into = new Uint8Array(4096);
 let view = new DataView(into.buffer);
@@ -35,6 +38,22 @@ let at = 0;
 
 /** The encoding, in bytes of its own. Throws {@link MessageError}. */
 export function encodeMessage(message: Message): Uint8Array {
+  return into.slice(0, encode(message));
+}
+
+/**
+ * Writes the encoding at `place` of `target` if it fits there; its length. Otherwise -1, and
+ * `target` is as before. Throws {@link MessageError}.
+ */
+export function encodeMessageInto(target: Uint8Array, place: number, message: Message): number {
+  const length = encode(message);
+  if (place + length > target.length) return -1;
+  if (length > SHORT_COPY) target.set(into.subarray(0, length), place);
+  else for (let i = 0; i < length; i++) target[place + i] = into[i]!;
+  return length;
+}
+
+function encode(message: Message): number {
   at = 0;
   try {
     write(message, 0);
@@ -43,7 +62,7 @@ export function encodeMessage(message: Message): Uint8Array {
     if (error === UNTELLABLE) refuse(message);
     throw error;
   }
-  return into.slice(0, at);
+  return at;
 }
 
 /** Makes room for `bytes` more. */

@@ -21,8 +21,8 @@ export interface IncomingOwner {
   ask(effect: SystemEffect): void;
   dropped(reason: DropReason, messages: number): void;
   rejected(reason: string): void;
-  /** A message came for a number of ours. */
-  deliver(counter: number, bytes: Uint8Array): void;
+  /** A message came for a number of ours: so many bytes of a payload, from `at` on. */
+  deliver(counter: number, payload: Uint8Array, at: number, length: number): void;
   /** A connection watches a number of ours: false when there is no such cell. */
   watch(counter: number, conn: number): boolean;
   unwatch(counter: number, conn: number): void;
@@ -117,7 +117,7 @@ export class Incoming {
     const reader = new FrameReader(payload);
     switch (reader.kind) {
       case Frame.tells:
-        return this.#tells(reader);
+        return this.#tells(reader, payload);
       case Frame.watch:
       case Frame.unwatch:
         return this.#watches(conn, peer, reader);
@@ -126,12 +126,13 @@ export class Incoming {
     }
   }
 
-  #tells(reader: FrameReader): string | undefined {
+  #tells(reader: FrameReader, payload: Uint8Array): string | undefined {
     while (!reader.atEnd) {
       const counter = reader.number();
-      const bytes = reader.bytes(reader.number());
-      if (counter < 0 || bytes === undefined) return "frame";
-      this.#owner.deliver(counter, bytes);
+      const length = reader.number();
+      const at = reader.skip(length);
+      if (counter < 0 || at < 0) return "frame";
+      this.#owner.deliver(counter, payload, at, length);
     }
     return undefined;
   }

@@ -8,11 +8,22 @@ import type { Backoff } from "../base/backoff.ts";
 import type { Millis } from "../base/machine.ts";
 import { Queue } from "../base/queue.ts";
 import { ITEM_OVERHEAD_BYTES } from "./cell.ts";
-import type { ActorRef, DropReason, GoneReason, SystemEffect, SystemLimits } from "./types.ts";
-import { encodeNumbers, Frame, numberBytes, putNumber } from "./wire.ts";
+import { encodeMessage, encodeMessageInto } from "./encode.ts";
+import type {
+  ActorRef,
+  DropReason,
+  GoneReason,
+  Message,
+  SystemEffect,
+  SystemLimits,
+} from "./types.ts";
+import { encodeNumbers, Frame, LENGTH_BYTES, putLength, putNumber } from "./wire.ts";
 
 /** Messages are put together up to this many bytes; a larger one goes alone. */
 export const BATCH_BYTES_MAX: number = 16 << 10;
+
+/** Bytes of an actor's number and a message's length, at most. */
+const NUMBERS_BYTES_MAX = 8 + LENGTH_BYTES;
 
 /** A message that waits. */
 interface Waiting {
@@ -64,6 +75,10 @@ export class Remote {
   #writtenBytes = 0;
   #settledBytes = 0;
   #isAwaitingRoom = false;
+  /** Messages that are written next, behind the first byte of a frame. */
+  #batch: Uint8Array | undefined;
+  #batchBytes = 1;
+  #batchMessages = 0;
 
   constructor(address: string, owner: RemoteOwner, backoff: Backoff, nowMs: Millis) {
     this.address = address;
@@ -84,15 +99,20 @@ export class Remote {
 
   /** Whether messages wait to be written. */
   get hasWaiting(): boolean {
-    return this.#waiting.length > 0;
+    return this.#waiting.length > 0 || this.#batchMessages > 0;
   }
 
   get waitingBytes(): number {
     return this.#waitingBytes;
   }
 
-  /** Puts a message behind the others; the oldest make room for it. */
-  push(incarnation: number, counter: number, bytes: Uint8Array): void {
+  /**
+   * Puts a message into the batch that is written next; or behind those that wait, of which the
+   * oldest make room for it. Throws MessageError.
+   */
+  push(incarnation: number, counter: number, message: Message): void {
+    if (this.#mayBatch && this.#putIntoBatch(incarnation, counter, message)) return;
+    const bytes = encodeMessage(message);
     this.#waiting.push({ incarnation, counter, bytes });
     this.#waitingBytes += bytes.length + ITEM_OVERHEAD_BYTES;
     const { queueBytesMax } = this.#owner.limits;
@@ -144,10 +164,10 @@ export class Remote {
   /** Writes what waits, as far as the connection shall have under way. */
   flush(): void {
     if (!this.isUp) return;
-    const { underWayBytesMax } = this.#owner.limits;
+    this.#writeBatch();
     while (this.#waiting.length > 0) {
-      const underWay = this.#writtenBytes - this.#settledBytes;
-      if (underWay >= underWayBytesMax) return this.#awaitRoom(underWayBytesMax);
+      if (!this.#hasRoom) return this.#awaitRoom();
+      this.#fillBatch();
       this.#writeBatch();
     }
   }
@@ -171,6 +191,9 @@ export class Remote {
       }
       if (messages > 0) this.#owner.dropped("unsettled", messages);
     }
+    if (this.#batchMessages > 0) this.#owner.dropped("unreachable", this.#batchMessages);
+    this.#batchBytes = 1;
+    this.#batchMessages = 0;
     this.#written.clear();
     this.#writtenBytes = this.#settledBytes = 0;
     this.#isAwaitingRoom = false;
@@ -197,32 +220,70 @@ export class Remote {
     return taken;
   }
 
-  #writeBatch(): void {
-    const batch: Waiting[] = [];
-    let bytes = 1;
+  /** Whether more may be written now. */
+  get #hasRoom(): boolean {
+    return this.#writtenBytes - this.#settledBytes < this.#owner.limits.underWayBytesMax;
+  }
+
+  /** Whether a message may go into the batch: when none waits, and there is room. */
+  get #mayBatch(): boolean {
+    return this.isUp && this.#waiting.length === 0 && this.#hasRoom;
+  }
+
+  /** False: it does not fit in any batch, or is to wait behind the present one. */
+  #putIntoBatch(incarnation: number, counter: number, message: Message): boolean {
+    if (incarnation !== 0 && incarnation !== this.incarnation) {
+      encodeMessage(message);
+      this.#owner.dropped("stale", 1);
+      return true;
+    }
+    const batch = (this.#batch ??= new Uint8Array(BATCH_BYTES_MAX));
+    if (this.#batchBytes + NUMBERS_BYTES_MAX > BATCH_BYTES_MAX) return false;
+    const at = putNumber(batch, this.#batchBytes, counter);
+    const length = encodeMessageInto(batch, at + LENGTH_BYTES, message);
+    if (length < 0) return false;
+    putLength(batch, at, length);
+    this.#batchBytes = at + LENGTH_BYTES + length;
+    this.#batchMessages++;
+    return true;
+  }
+
+  /** Moves what waits into the batch, as much as fits; or writes one message that fits in none. */
+  #fillBatch(): void {
+    const batch = (this.#batch ??= new Uint8Array(BATCH_BYTES_MAX));
     for (let next = this.#waiting.at(0); next; next = this.#waiting.at(0)) {
-      const { incarnation, counter, bytes: body } = next;
+      const { incarnation, counter, bytes } = next;
       if (incarnation !== 0 && incarnation !== this.incarnation) {
         this.#take();
         this.#owner.dropped("stale", 1);
         continue;
       }
-      const more = numberBytes(counter) + numberBytes(body.length) + body.length;
-      if (batch.length > 0 && bytes + more > BATCH_BYTES_MAX) break;
-      bytes += more;
-      batch.push(this.#take()!);
+      const isLone = 1 + NUMBERS_BYTES_MAX + bytes.length > BATCH_BYTES_MAX;
+      const isFull = this.#batchBytes + NUMBERS_BYTES_MAX + bytes.length > BATCH_BYTES_MAX;
+      if (isFull && (!isLone || this.#batchMessages > 0)) return;
+      this.#take();
+      if (!isLone) this.#copyIntoBatch(batch, counter, bytes);
+      else {
+        const alone = new Uint8Array(1 + NUMBERS_BYTES_MAX + bytes.length);
+        const end = putMessage(alone, 1, counter, bytes);
+        alone[0] = Frame.tells;
+        return this.#write(alone.subarray(0, end), 1);
+      }
     }
-    if (batch.length === 0) return;
-    const frame = new Uint8Array(bytes);
+  }
+
+  #copyIntoBatch(batch: Uint8Array, counter: number, bytes: Uint8Array): void {
+    this.#batchBytes = putMessage(batch, this.#batchBytes, counter, bytes);
+    this.#batchMessages++;
+  }
+
+  #writeBatch(): void {
+    if (this.#batchMessages === 0) return;
+    const frame = this.#batch!.slice(0, this.#batchBytes);
     frame[0] = Frame.tells;
-    let at = 1;
-    for (const { counter, bytes: body } of batch) {
-      at = putNumber(frame, at, counter);
-      at = putNumber(frame, at, body.length);
-      frame.set(body, at);
-      at += body.length;
-    }
-    this.#write(frame, batch.length);
+    this.#write(frame, this.#batchMessages);
+    this.#batchBytes = 1;
+    this.#batchMessages = 0;
   }
 
   #write(payload: Uint8Array, messages = 0): void {
@@ -231,10 +292,18 @@ export class Remote {
     this.#owner.ask({ kind: "write", conn: this.conn, payload });
   }
 
-  #awaitRoom(underWayBytesMax: number): void {
+  #awaitRoom(): void {
     if (this.#isAwaitingRoom) return;
     this.#isAwaitingRoom = true;
-    const bytes = Math.floor(underWayBytesMax / 2);
+    const bytes = Math.floor(this.#owner.limits.underWayBytesMax / 2);
     this.#owner.ask({ kind: "awaitRoom", conn: this.conn, bytes });
   }
+}
+
+/** Writes a message with what stands before it; the place behind it. */
+function putMessage(into: Uint8Array, at: number, counter: number, bytes: Uint8Array): number {
+  const lengthAt = putNumber(into, at, counter);
+  putLength(into, lengthAt, bytes.length);
+  into.set(bytes, lengthAt + LENGTH_BYTES);
+  return lengthAt + LENGTH_BYTES + bytes.length;
 }

@@ -7,8 +7,9 @@
 import { Backoff } from "../base/backoff.ts";
 import { earlier, type Millis } from "../base/machine.ts";
 import type { Random } from "../base/random.ts";
+import { encodeMessage } from "./encode.ts";
 import { Remote, type RemoteOwner } from "./remote.ts";
-import type { ActorRef } from "./types.ts";
+import type { ActorRef, Message } from "./types.ts";
 import { decodeGreeting, encodeGreeting, Frame, FrameReader, goneReason } from "./wire.ts";
 
 /** The first wait after a connection could not be made, and the longest. */
@@ -67,12 +68,15 @@ export class Remotes {
     return atMs;
   }
 
-  /** Sends a message, or puts it where it waits for a connection. */
-  push({ address, incarnation, counter }: ActorRef, bytes: Uint8Array, nowMs: Millis): void {
+  /** Sends a message, or puts it where it waits for a connection. Throws MessageError. */
+  push({ address, incarnation, counter }: ActorRef, message: Message, nowMs: Millis): void {
     const remote = this.#at(address, nowMs);
-    if (remote === undefined) return this.#owner.dropped("systemsFull", 1);
+    if (remote === undefined) {
+      encodeMessage(message);
+      return this.#owner.dropped("systemsFull", 1);
+    }
+    remote.push(incarnation, counter, message);
     remote.usedMs = nowMs;
-    remote.push(incarnation, counter, bytes);
     this.#stirred.add(remote);
   }
 

@@ -77,6 +77,16 @@ export function putNumber(into: Uint8Array, at: number, value: number): number {
   return at + 1;
 }
 
+/** Bytes that {@link putLength} takes. */
+export const LENGTH_BYTES = 3;
+
+/** Writes a message's length, in a fixed number of bytes, once it is known. */
+export function putLength(into: Uint8Array, at: number, length: number): void {
+  into[at] = (length & 0x7f) | 0x80;
+  into[at + 1] = ((length >> 7) & 0x7f) | 0x80;
+  into[at + 2] = length >> 14;
+}
+
 /** A frame of numbers. */
 export function encodeNumbers(kind: number, numbers: readonly number[]): Uint8Array {
   let bytes = 1;
@@ -128,12 +138,11 @@ export class FrameReader {
     return -1;
   }
 
-  /** A copy of the next `length` bytes; undefined when there are fewer. */
-  bytes(length: number): Uint8Array | undefined {
-    const end = this.#at + length;
-    if (length < 0 || end > this.#bytes.length) return undefined;
-    const taken = this.#bytes.slice(this.#at, end);
-    this.#at = end;
-    return taken;
+  /** Passes over `length` bytes, and says where they begin; -1 when there are fewer. */
+  skip(length: number): number {
+    const from = this.#at;
+    if (length < 0 || length > this.#bytes.length - from) return -1;
+    this.#at += length;
+    return from;
   }
 }
