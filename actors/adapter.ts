@@ -134,7 +134,7 @@ class RunningSystem implements ActorSystem {
     this.#connections = new Connections(listener, {
       opened: (conn) => this.#tell({ kind: "opened", conn }),
       received: (payloads) => {
-        for (const { conn, payload } of payloads) this.#received(conn, payload);
+        this.#tell({ kind: "payloads", payloads });
       },
       gone: (conn, isFlushed) => this.#tell({ kind: "gone", conn, isFlushed }),
     });
@@ -237,13 +237,6 @@ class RunningSystem implements ActorSystem {
     await Promise.race([this.#connections.closed(), passed(GOODBYE_MS)]);
     if (this.#options.listener !== undefined) return;
     await Promise.race([this.#listener.close(), passed(GOODBYE_MS)]);
-  }
-
-  #received(conn: number, payload: Uint8Array): void {
-    if (conn % 2 === 1 || this.#core.has(conn) || isActorGreeting(payload)) {
-      return this.#tell({ kind: "payload", conn, payload });
-    }
-    this.#connections.drop(conn, false);
   }
 
   /** What was called for is done when the job that runs is over. */

@@ -188,13 +188,11 @@ export class SystemCore implements Machine<SystemInput, SystemEffect> {
         return;
       case "opened":
         return this.#remotes.opened(input.conn, this.#nowMs);
-      case "payload": {
-        const { conn, payload } = input;
-        this.#tally.bytesIn += payload.length;
-        if (conn % 2 === 0) this.#incoming.payload(conn, payload);
-        else this.#remotes.payload(conn, payload, this.#nowMs);
+      case "payload":
+        return this.#read(input.conn, input.payload);
+      case "payloads":
+        for (const { conn, payload } of input.payloads) this.#read(conn, payload);
         return;
-      }
       case "gone":
         if (input.conn % 2 === 0) this.#incoming.gone(input.conn);
         else this.#remotes.gone(input.conn, input.isFlushed === true, this.#nowMs);
@@ -202,6 +200,12 @@ export class SystemCore implements Machine<SystemInput, SystemEffect> {
       case "room":
         return this.#remotes.room(input.conn, input.queuedBytes);
     }
+  }
+
+  #read(conn: number, payload: Uint8Array): void {
+    this.#tally.bytesIn += payload.length;
+    if (conn % 2 === 0) this.#incoming.payload(conn, payload);
+    else this.#remotes.payload(conn, payload, this.#nowMs);
   }
 
   #finish(closeByMs: Millis): void {

@@ -10,6 +10,10 @@ import { type Message, MESSAGE_BYTES_MAX, MESSAGE_DEPTH_MAX } from "./types.ts";
 /** Shorter text is read by hand, as long as it is ASCII. */
 const SHORT_TEXT = 24;
 
+/** Names of fields that are remembered: a power of two. */
+const NAMES = 512;
+const names: (string | undefined)[] = Array.from({ length: NAMES }, () => undefined);
+
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /** Thrown within this file only. */
@@ -146,6 +150,33 @@ function shortText(bytes: number): string | undefined {
   return value;
 }
 
+/**
+ * The name of a field. The same few come again and again: those that were read before are found by
+ * their bytes, which is a third of what making the text and looking it up takes.
+ */
+function name(bytes: number): string {
+  if (bytes >= SHORT_TEXT) return text(bytes);
+  need(bytes);
+  let hash = bytes;
+  for (let i = at; i < at + bytes; i++) hash = (hash * 31 + from[i]!) & (NAMES - 1);
+  const known = names[hash];
+  if (known !== undefined && isNext(known, bytes)) {
+    at += bytes;
+    return known;
+  }
+  const fresh = text(bytes);
+  // ASCII only: of other text the characters are no bytes.
+  if (fresh.length === bytes) names[hash] = fresh;
+  return fresh;
+}
+
+/** Whether the next bytes are that ASCII text. */
+function isNext(known: string, bytes: number): boolean {
+  if (known.length !== bytes) return false;
+  for (let i = 0; i < bytes; i++) if (known.charCodeAt(i) !== from[at + i]) return false;
+  return true;
+}
+
 function bignum(): bigint {
   const initial = take();
   if ((initial & 0xe0) !== Major.bytes) throw MALFORMED;
@@ -167,7 +198,7 @@ function map(length: number, depth: number): Message {
   for (let i = 0; i < length; i++) {
     const initial = take();
     if ((initial & 0xe0) !== Major.text) throw MALFORMED;
-    const key = text(argument(initial));
+    const key = name(argument(initial));
     setField(fields, key, read(depth + 1));
   }
   return fields;

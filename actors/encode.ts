@@ -28,13 +28,20 @@ export const Major = {
 /** Shorter text is written by hand, as long as it is ASCII. */
 const SHORT_TEXT = 24;
 
-/** Fewer bytes are copied faster one by one. */
-const SHORT_COPY = 64;
+/** Thrown within this file only: what is written to is full. */
+const OVERFLOWN: Error = new Error("no room");
+
+/** What is written to. */
+export interface Target {
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly view: DataView<ArrayBuffer>;
+}
 
 const utf8 = new TextEncoder();
 let into = new Uint8Array(4096);
 let view = new DataView(into.buffer);
 let at = 0;
+let mayGrow = true;
 
 /** The encoding, in bytes of its own. Throws {@link MessageError}. */
 export function encodeMessage(message: Message): Uint8Array {
@@ -42,15 +49,27 @@ export function encodeMessage(message: Message): Uint8Array {
 }
 
 /**
- * Writes the encoding at `place` of `target` if it fits there; its length. Otherwise -1, and
- * `target` is as before. Throws {@link MessageError}.
+ * Writes the encoding at `place` of `target` if there is room, with some to spare; its length.
+ * Otherwise -1, and what is written from `place` on means nothing. Throws {@link MessageError}.
  */
-export function encodeMessageInto(target: Uint8Array, place: number, message: Message): number {
-  const length = encode(message);
-  if (place + length > target.length) return -1;
-  if (length > SHORT_COPY) target.set(into.subarray(0, length), place);
-  else for (let i = 0; i < length; i++) target[place + i] = into[i]!;
-  return length;
+export function encodeMessageInto(target: Target, place: number, message: Message): number {
+  const [own, ownView] = [into, view];
+  into = target.bytes;
+  view = target.view;
+  mayGrow = false;
+  at = place;
+  try {
+    write(message, 0);
+    return at - place;
+  } catch (error) {
+    if (error === OVERFLOWN) return -1;
+    if (error === UNTELLABLE) refuse(message);
+    throw error;
+  } finally {
+    into = own;
+    view = ownView;
+    mayGrow = true;
+  }
 }
 
 function encode(message: Message): number {
@@ -68,6 +87,7 @@ function encode(message: Message): number {
 /** Makes room for `bytes` more. */
 function reserve(bytes: number): void {
   if (at + bytes <= into.length) return;
+  if (!mayGrow) throw OVERFLOWN;
   if (at > MESSAGE_BYTES_MAX) throw UNTELLABLE;
   const larger = new Uint8Array(Math.max(2 * into.length, at + bytes));
   larger.set(into);

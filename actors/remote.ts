@@ -8,7 +8,7 @@ import type { Backoff } from "../base/backoff.ts";
 import type { Millis } from "../base/machine.ts";
 import { Queue } from "../base/queue.ts";
 import { ITEM_OVERHEAD_BYTES } from "./cell.ts";
-import { encodeMessage, encodeMessageInto } from "./encode.ts";
+import { encodeMessage, encodeMessageInto, type Target } from "./encode.ts";
 import type {
   ActorRef,
   DropReason,
@@ -20,7 +20,7 @@ import type {
 import { encodeNumbers, Frame, LENGTH_BYTES, putLength, putNumber } from "./wire.ts";
 
 /** Messages are put together up to this many bytes; a larger one goes alone. */
-export const BATCH_BYTES_MAX: number = 16 << 10;
+export const BATCH_BYTES_MAX = 1000;
 
 /** Bytes of an actor's number and a message's length, at most. */
 const NUMBERS_BYTES_MAX = 8 + LENGTH_BYTES;
@@ -76,7 +76,7 @@ export class Remote {
   #settledBytes = 0;
   #isAwaitingRoom = false;
   /** Messages that are written next, behind the first byte of a frame. */
-  #batch: Uint8Array | undefined;
+  readonly #batch: Target;
   #batchBytes = 1;
   #batchMessages = 0;
 
@@ -85,6 +85,8 @@ export class Remote {
     this.#owner = owner;
     this.backoff = backoff;
     this.dialAtMs = this.usedMs = nowMs;
+    const bytes = new Uint8Array(BATCH_BYTES_MAX);
+    this.#batch = { bytes, view: new DataView(bytes.buffer) };
   }
 
   /** Whether the connection is made, and the other has greeted. */
@@ -237,12 +239,19 @@ export class Remote {
       this.#owner.dropped("stale", 1);
       return true;
     }
-    const batch = (this.#batch ??= new Uint8Array(BATCH_BYTES_MAX));
+    if (this.#encodeIntoBatch(counter, message)) return true;
+    if (this.#batchMessages === 0) return false;
+    this.#writeBatch();
+    return this.#hasRoom && this.#encodeIntoBatch(counter, message);
+  }
+
+  #encodeIntoBatch(counter: number, message: Message): boolean {
     if (this.#batchBytes + NUMBERS_BYTES_MAX > BATCH_BYTES_MAX) return false;
-    const at = putNumber(batch, this.#batchBytes, counter);
-    const length = encodeMessageInto(batch, at + LENGTH_BYTES, message);
+    const { bytes } = this.#batch;
+    const at = putNumber(bytes, this.#batchBytes, counter);
+    const length = encodeMessageInto(this.#batch, at + LENGTH_BYTES, message);
     if (length < 0) return false;
-    putLength(batch, at, length);
+    putLength(bytes, at, length);
     this.#batchBytes = at + LENGTH_BYTES + length;
     this.#batchMessages++;
     return true;
@@ -250,7 +259,6 @@ export class Remote {
 
   /** Moves what waits into the batch, as much as fits; or writes one message that fits in none. */
   #fillBatch(): void {
-    const batch = (this.#batch ??= new Uint8Array(BATCH_BYTES_MAX));
     for (let next = this.#waiting.at(0); next; next = this.#waiting.at(0)) {
       const { incarnation, counter, bytes } = next;
       if (incarnation !== 0 && incarnation !== this.incarnation) {
@@ -262,7 +270,7 @@ export class Remote {
       const isFull = this.#batchBytes + NUMBERS_BYTES_MAX + bytes.length > BATCH_BYTES_MAX;
       if (isFull && (!isLone || this.#batchMessages > 0)) return;
       this.#take();
-      if (!isLone) this.#copyIntoBatch(batch, counter, bytes);
+      if (!isLone) this.#copyIntoBatch(counter, bytes);
       else {
         const alone = new Uint8Array(1 + NUMBERS_BYTES_MAX + bytes.length);
         const end = putMessage(alone, 1, counter, bytes);
@@ -272,14 +280,14 @@ export class Remote {
     }
   }
 
-  #copyIntoBatch(batch: Uint8Array, counter: number, bytes: Uint8Array): void {
-    this.#batchBytes = putMessage(batch, this.#batchBytes, counter, bytes);
+  #copyIntoBatch(counter: number, bytes: Uint8Array): void {
+    this.#batchBytes = putMessage(this.#batch.bytes, this.#batchBytes, counter, bytes);
     this.#batchMessages++;
   }
 
   #writeBatch(): void {
     if (this.#batchMessages === 0) return;
-    const frame = this.#batch!.slice(0, this.#batchBytes);
+    const frame = this.#batch.bytes.slice(0, this.#batchBytes);
     frame[0] = Frame.tells;
     this.#write(frame, this.#batchMessages);
     this.#batchBytes = 1;

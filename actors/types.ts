@@ -95,6 +95,11 @@ export type SystemInput =
   /** A connection that was dialled is made. */
   | { readonly kind: "opened"; readonly conn: number }
   | { readonly kind: "payload"; readonly conn: number; readonly payload: Uint8Array }
+  /** What was there together: what follows from it is written together, too. */
+  | {
+      readonly kind: "payloads";
+      readonly payloads: readonly { readonly conn: number; readonly payload: Uint8Array }[];
+    }
   /** A connection ended, or could not be made; whether all written on it was acknowledged. */
   | { readonly kind: "gone"; readonly conn: number; readonly isFlushed?: boolean }
   /** The answer to `awaitRoom`: the bytes that still wait for acknowledgement. */
