@@ -89,8 +89,10 @@ const RUNS: Readonly<Record<string, Run>> = {
     after: "console.log(new TextDecoder().decode(await client.read()));",
     stdout: "hello\n",
   },
+  "actors/mod.ts 1": { stdout: "42\n" },
   "channels/mod.ts 1": { stdout: "" },
   "client/mod.ts 1": SEARCH,
+  "docs/actors.md 1": { stdout: "2 5\nRangeError: cannot add -1\n1\nstopped\n" },
   "docs/channels.md 1": { stdout: '{\n  done: false,\n  value: "a",\n}\nb\nc\n' },
   "docs/kv.md 1": {
     before: `import { kv } from "${ROOT}mod.ts";\nawait using server = await kv.serveStore({ port: 0 });`,
