@@ -105,7 +105,8 @@ test("serve: the log tells a goodbye from a loss, and whom the version turned aw
       heard = Promise.withResolvers<void>();
     }
   };
-  const params = { epochMillis: 20, epochLimit: 5 };
+  // A second of silence: a busy machine pauses for less, and nobody polite falls silent meanwhile.
+  const params = { epochMillis: 50, epochLimit: 20 };
   await using server = await serve({ host, port: 0, params, log });
   const at = { host, port: server.port, appVersion: MESSAGES_VERSION, params };
   const hands = { threads: 1, rate: 2_500_000, label: "polite", name: "lab-7" };
