@@ -55,3 +55,33 @@ export function clipped(text: string, maxBytes: number): string {
   const whole = text.toWellFormed();
   return whole.slice(0, utf8.encodeInto(whole, new Uint8Array(maxBytes)).read);
 }
+
+/** Steps from one text to another: letters put in, taken out or exchanged (Levenshtein, 1966). */
+function editDistance(from: string, to: string): number {
+  let row = Array.from({ length: to.length + 1 }, (_, at) => at);
+  for (let i = 0; i < from.length; i++) {
+    const next = [i + 1];
+    for (let j = 0; j < to.length; j++) {
+      const exchanged = (row[j] ?? 0) + (from[i] === to[j] ? 0 : 1);
+      next.push(Math.min(exchanged, (row[j + 1] ?? 0) + 1, (next[j] ?? 0) + 1));
+    }
+    row = next;
+  }
+  return row[to.length] ?? 0;
+}
+
+/** Longer words have no nearest one: nobody mistypes so much. */
+const NEAREST_MAX = 40;
+
+/** The word that `typed` was probably meant to be: the nearest, if half of it is right. */
+export function nearest(typed: string, words: readonly string[]): string | undefined {
+  if (typed === "" || typed.length > NEAREST_MAX) return undefined;
+  let best: { readonly word: string; readonly distance: number } | undefined;
+  for (const word of words) {
+    const distance = word.startsWith(typed) ? 0 : editDistance(typed, word);
+    if (distance <= word.length / 2 && distance < (best?.distance ?? Infinity)) {
+      best = { word, distance };
+    }
+  }
+  return best?.word;
+}

@@ -1,0 +1,21 @@
+/**
+ * The game: one world, in the geo store, that no lost server stops (docs/mud.md). {@link MudCore} is
+ * one player's client as a plain state machine; the rules stand in `rules.ts`.
+ *
+ * @module
+ */
+export { COMMAND_NAMES, FIGHT_COMMAND_NAMES } from "./commands.ts";
+export { MudCore, type MudOptions } from "./core.ts";
+export * from "./keys.ts";
+export * from "./rules.ts";
+export { type Line, linesOf, type Tone, wrapped } from "./text.ts";
+export {
+  type GameEvent,
+  type MudEffect,
+  type MudInput,
+  type Person,
+  type WorldAnswer,
+  WorldError,
+  type WorldItem,
+  type WorldOperation,
+} from "./types.ts";
