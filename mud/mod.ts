@@ -4,6 +4,7 @@
  *
  * @module
  */
+export { botLine } from "./bot.ts";
 export { COMMAND_NAMES, FIGHT_COMMAND_NAMES } from "./commands.ts";
 export { MudCore, type MudOptions } from "./core.ts";
 export * from "./keys.ts";

@@ -12,6 +12,7 @@ import { GEO } from "./geo/run.ts";
 import { KV } from "./kv/run.ts";
 import { LSP } from "./lsp/run.ts";
 import { MAPREDUCE } from "./mapreduce/run.ts";
+import { MUD } from "./mud/run.ts";
 import { RAFT } from "./raft/run.ts";
 import { RAFT_NODES } from "./raft/whole_run.ts";
 
@@ -25,6 +26,7 @@ export const HARNESSES: readonly Harness[] = [
   MAPREDUCE,
   COORDINATOR,
   ACTORS,
+  MUD,
   GEO,
 ];
 

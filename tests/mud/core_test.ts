@@ -1,3 +1,4 @@
+/** The rules of the game, played on a world that is a map. */
 import { describe, test } from "bun:test";
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { seededRandom } from "../../base/random.ts";

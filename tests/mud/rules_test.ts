@@ -1,3 +1,4 @@
+/** The rules of the game as numbers, and names. */
 import { describe, test } from "bun:test";
 import { assert, assertEquals } from "@std/assert";
 import { seededRandom } from "../../base/random.ts";
