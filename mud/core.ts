@@ -98,7 +98,7 @@ export class MudCore implements Machine<MudInput, MudEffect> {
         if (input.id === this.#awaited) this.#fail(input.error);
         break;
       case "changed":
-        this.#neighbours.changed(input.key, input.value, nowMs);
+        this.#neighbours.changed(input, nowMs);
         break;
       case "leave":
         if (input.isNow) this.#drop();

@@ -5,9 +5,13 @@
  * @module
  */
 export { botLine } from "./bot.ts";
+export { Books } from "./books.ts";
 export { COMMAND_NAMES, FIGHT_COMMAND_NAMES } from "./commands.ts";
+export { fleetSearch } from "./fleet_adapter.ts";
+export { homeRouter } from "./home.ts";
 export { MudCore, type MudOptions } from "./core.ts";
 export * from "./keys.ts";
+export { MudPlayer, type PlayerOptions, type Search, type World } from "./player_adapter.ts";
 export * from "./rules.ts";
 export { type Line, linesOf, type Tone, wrapped } from "./text.ts";
 export {
@@ -20,3 +24,4 @@ export {
   type WorldItem,
   type WorldOperation,
 } from "./types.ts";
+export { GeoGameWorld, type GeoGameWorldOptions } from "./world_adapter.ts";

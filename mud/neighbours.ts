@@ -8,7 +8,7 @@ import type { Millis } from "../base/machine.ts";
 import { oneLine } from "../base/text.ts";
 import { HERE, ownerOf, PLACE, rankLeft, readPlace, readSaid, RISEN, SAID } from "./keys.ts";
 import { FIRST_PLACE, type Place } from "./rules.ts";
-import type { GameEvent } from "./types.ts";
+import type { GameEvent, MudInput } from "./types.ts";
 
 /** Who has not said for so long that they are here is gone. */
 export const GONE_MS: Millis = 70_000;
@@ -28,10 +28,14 @@ export class Neighbourhood {
   readonly #others = new Map<string, Neighbour>();
   #place: Place = FIRST_PLACE;
   #nextLookMs: Millis | undefined;
+  /** Nothing is told of what is no news. */
+  #isOld = false;
 
   constructor(self: string, tell: (event: GameEvent) => void) {
     this.#self = self;
-    this.#tell = tell;
+    this.#tell = (event) => {
+      if (!this.#isOld) tell(event);
+    };
   }
 
   /** Where the player is. */
@@ -49,8 +53,12 @@ export class Neighbourhood {
     return this.#nextLookMs;
   }
 
-  /** A register that is watched has changed. */
-  changed(key: string, value: string | undefined, nowMs: Millis): void {
+  /** A register that is watched has changed, or is what it has been for a while. */
+  changed(
+    { key, value, isOld = false }: Extract<MudInput, { readonly kind: "changed" }>,
+    nowMs: Millis,
+  ): void {
+    this.#isOld = isOld;
     const prefix = [HERE, PLACE, RISEN, SAID].find((one) => key.startsWith(one));
     const name = prefix === undefined ? undefined : ownerOf(key, prefix);
     if (prefix === undefined || name === undefined) return;
@@ -71,6 +79,7 @@ export class Neighbourhood {
   pass(nowMs: Millis): void {
     if (this.#nextLookMs === undefined || nowMs < this.#nextLookMs) return;
     this.#nextLookMs = undefined;
+    this.#isOld = false;
     for (const [name, other] of this.#others) {
       if (other.heardMs === undefined) continue;
       if (nowMs >= other.heardMs + GONE_MS) this.#heard(name, other, false, nowMs);

@@ -20,8 +20,14 @@ import {
 export interface World {
   /** Carries out one operation. */
   carryOut(operation: WorldOperation): Promise<WorldAnswer>;
-  /** Calls `changed` for every register below `prefix`, as it is now and whenever it changes. */
-  watch(prefix: string, changed: (key: string, value: string | undefined) => void): void;
+  /**
+   * Calls `changed` for every register below `prefix`: as it is now, with `isOld`, and whenever it
+   * changes.
+   */
+  watch(
+    prefix: string,
+    changed: (key: string, value: string | undefined, isOld: boolean) => void,
+  ): void;
 }
 
 /** Finds the least hash of `count` nonces from 0 on; what it rejects with becomes one line. */
@@ -54,8 +60,8 @@ export class MudPlayer {
     const isFleet = search !== undefined;
     this.#core = new MudCore({ name, random, isFleet }, performance.now());
     this.#drive = new Drive(this.#core, (effect) => this.#carryOut(effect));
-    const changed = (key: string, value: string | undefined): void =>
-      this.#drive.tell({ kind: "changed", key, value });
+    const changed = (key: string, value: string | undefined, isOld: boolean): void =>
+      this.#drive.tell({ kind: "changed", key, value, isOld });
     for (const prefix of WATCHED) world.watch(prefix, changed);
     this.#drive.tell({ kind: "wake" });
   }

@@ -50,8 +50,16 @@ export type MudInput =
   /** The answer to `ask` or `search`. */
   | { readonly kind: "answer"; readonly id: number; readonly answer: WorldAnswer }
   | { readonly kind: "failed"; readonly id: number; readonly error: WorldError }
-  /** A register below a watched prefix has another value; undefined: it was deleted. */
-  | { readonly kind: "changed"; readonly key: string; readonly value: string | undefined }
+  /**
+   * A register below a watched prefix has another value; undefined: it was deleted. With `isOld` it
+   * has had it for a while: that is no news.
+   */
+  | {
+      readonly kind: "changed";
+      readonly key: string;
+      readonly value: string | undefined;
+      readonly isOld?: boolean;
+    }
   /** Go, once what is under way is done (`isNow`: without waiting for that). */
   | { readonly kind: "leave"; readonly isNow: boolean };
 

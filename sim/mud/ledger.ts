@@ -4,18 +4,19 @@
  *
  * @module
  */
-import { type GameEvent, hardwareKey, risenKey } from "../../mud/mod.ts";
+import {
+  Books,
+  coinsKey,
+  type GameEvent,
+  HARDWARE_NAMES,
+  hardwareKey,
+  risenKey,
+} from "../../mud/mod.ts";
 import { demand } from "../engine/trace.ts";
 
-/** More unknown amounts of one counter are only held against their least and greatest sum. */
-const UNKNOWN_MAX = 12;
-
-/** The books. */
+/** The books, and what players were told. */
 export class Ledger {
-  /** What counters were given, and an answer told so. */
-  readonly #told = new Map<string, number>();
-  /** What they may have been given. */
-  readonly #unknown = new Map<string, number[]>();
+  readonly books: Books = new Books();
   /** Who rose, by the actor that saw the hit, its life, the rank and the round. */
   readonly #risers = new Map<string, string>();
   readonly #risen = new Set<string>();
@@ -34,16 +35,6 @@ export class Ledger {
   readonly #gone = new Set<string>();
   /** What events said of coins: mined and spent. */
   readonly #coins = new Map<string, number>();
-
-  /** A counter was given `amount`, for sure. */
-  gave(key: string, amount: number): void {
-    this.#told.set(key, (this.#told.get(key) ?? 0) + amount);
-  }
-
-  /** A counter may have been given `amount`. */
-  gavePerhaps(key: string, amount: number): void {
-    this.#unknown.set(key, [...(this.#unknown.get(key) ?? []), amount]);
-  }
 
   /** A server said that this hit emptied the problem of a rank. */
   emptied(name: string, rank: number): void {
@@ -89,21 +80,13 @@ export class Ledger {
 
   /** Holds a counter against the books. */
   check(key: string, count: number): void {
-    const told = this.#told.get(key) ?? 0;
-    const unknown = this.#unknown.get(key) ?? [];
-    const low = told + unknown.reduce((sum, one) => sum + Math.min(0, one), 0);
-    const high = told + unknown.reduce((sum, one) => sum + Math.max(0, one), 0);
-    const isPossible =
-      unknown.length > UNKNOWN_MAX
-        ? count >= low && count <= high
-        : sumsOf(unknown).has(count - told);
-    const perhaps = unknown.length === 0 ? "" : `, perhaps ${unknown.join(", ")}`;
-    demand(isPossible, () => `${key} is ${count}, and ${told} was given${perhaps}`);
+    const why = this.books.whyNot(key, count);
+    demand(why === undefined, () => why ?? "");
   }
 
   /** Holds what players were told of their coins against the counter, if nothing is unknown. */
   checkCoins(name: string, key: string, atStart: number, count: number): void {
-    if (this.#unknown.has(key) || this.#isInDoubt(name)) return;
+    if (this.#isInDoubt(name)) return;
     const told = atStart + (this.#coins.get(name) ?? 0);
     demand(count === told, () => `${name} has ${count} coins, and was told of ${told}`);
   }
@@ -127,15 +110,7 @@ export class Ledger {
 
   /** A purchase that was cut off in the middle is not told of. */
   #isInDoubt(name: string): boolean {
-    return [...this.#unknown.keys()].some((key) =>
-      key.startsWith(hardwareKey(name, "cpu").slice(0, -3)),
-    );
+    const keys = [coinsKey(name), ...HARDWARE_NAMES.map((kind) => hardwareKey(name, kind))];
+    return keys.some((key) => this.books.perhaps(key).length > 0);
   }
-}
-
-/** Every sum of some of these. */
-function sumsOf(amounts: readonly number[]): ReadonlySet<number> {
-  let sums: readonly number[] = [0];
-  for (const amount of amounts) sums = sums.flatMap((sum) => [sum, sum + amount]);
-  return new Set(sums);
 }

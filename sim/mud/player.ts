@@ -140,7 +140,7 @@ export class SimPlayer {
       if (isOver) return;
       isOver = true;
       if (isAdd) {
-        ledger.gave(operation.key, operation.amount);
+        ledger.books.gave(operation.key, operation.amount);
         const hit = hitOf(operation.key);
         if (hit !== undefined) this.#hitAt = `${at} ${hit}`;
       }
@@ -150,7 +150,7 @@ export class SimPlayer {
     world.loop.after(TIMEOUT_MS, () => {
       if (isOver) return;
       isOver = true;
-      if (isAdd) ledger.gavePerhaps(operation.key, operation.amount);
+      if (isAdd) ledger.books.gavePerhaps(operation.key, operation.amount);
       if (operation.kind === "put") ledger.rosePerhaps(operation.key);
       this.#moveOn();
       this.#tell({ kind: "failed", id, error: new WorldError("no answer", true) });

@@ -104,7 +104,7 @@ class MudRun implements Run {
   #give(node: GeoNode, key: string, delta: number): void {
     if (delta === 0) return;
     this.#world.ask(node, 0, { kind: "add", key: keyOf(key), delta });
-    this.#ledger.gave(key, delta);
+    this.#ledger.books.gave(key, delta);
   }
 
   #join(name: string): void {
