@@ -53,6 +53,9 @@ export class MudCore implements Machine<MudInput, MudEffect> {
   #ids = 0;
   #nowMs: Millis;
   #nextHereMs: Millis;
+  /** Something was under way since the last `ready`. */
+  #isBusy = false;
+  #hasJoined = false;
   #isLeaving = false;
   #hasLeft = false;
 
@@ -77,6 +80,11 @@ export class MudCore implements Machine<MudInput, MudEffect> {
   /** Whether a fight is under way: the prompt says so. */
   get isFighting(): boolean {
     return this.#player.fight !== undefined;
+  }
+
+  /** Whether it ever got into the game. */
+  get hasJoined(): boolean {
+    return this.#hasJoined;
   }
 
   /** Whether nothing is under way and no line waits. */
@@ -149,6 +157,8 @@ export class MudCore implements Machine<MudInput, MudEffect> {
       const line = this.#lines.shift();
       if (line === undefined) {
         if (this.#isLeaving) this.#goodbye();
+        else if (this.#isBusy) this.#outbox.push({ kind: "ready" });
+        this.#isBusy = false;
         return;
       }
       const flow = commandOf(this.#player, line);
@@ -159,6 +169,7 @@ export class MudCore implements Machine<MudInput, MudEffect> {
   #start(flow: Flow): void {
     invariant(this.#flow === undefined, "one command at a time");
     this.#flow = flow;
+    this.#isBusy = true;
     this.#resume({});
   }
 
@@ -202,6 +213,7 @@ export class MudCore implements Machine<MudInput, MudEffect> {
       this.#player.tell(
         isAdded ? { ...trouble, key: operation.key, amount: operation.amount } : trouble,
       );
+      if (!this.#hasJoined) this.#end();
     }
   }
 
@@ -218,6 +230,7 @@ export class MudCore implements Machine<MudInput, MudEffect> {
     yield* put(hereKey(name), "0");
     const place: Place = known ?? (yield* placeOfPlayer(name));
     this.#neighbours.stand(place);
+    this.#hasJoined = true;
     this.#player.tell({ kind: "welcome", name, rank: yield* rankOf(name), place });
   }
 
@@ -234,9 +247,13 @@ export class MudCore implements Machine<MudInput, MudEffect> {
   }
 
   #goodbye(): void {
-    this.#hasLeft = true;
     this.#ask({ kind: "delete", key: hereKey(this.#player.name) });
     this.#player.tell({ kind: "bye" });
+    this.#end();
+  }
+
+  #end(): void {
+    this.#hasLeft = true;
     this.#outbox.push({ kind: "left" });
   }
 }

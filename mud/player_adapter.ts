@@ -41,6 +41,8 @@ export interface PlayerOptions {
   /** With it, mining is a search. */
   readonly search?: Search | undefined;
   readonly onEvent: (event: GameEvent) => void;
+  /** Nothing is under way any more: the time for the next line. */
+  readonly onReady?: () => void;
 }
 
 /** A player in the game. */
@@ -86,9 +88,15 @@ export class MudPlayer {
     this.#drive.tell({ kind: "leave", isNow });
   }
 
+  /** Whether it ever got into the game. */
+  get hasJoined(): boolean {
+    return this.#core.hasJoined;
+  }
+
   #carryOut(effect: MudEffect): void {
-    const { world, search, onEvent } = this.#options;
+    const { world, search, onEvent, onReady } = this.#options;
     if (effect.kind === "tell") onEvent(effect.event);
+    else if (effect.kind === "ready") onReady?.();
     else if (effect.kind === "ask") this.#await(effect.id, world.carryOut(effect.operation));
     else if (effect.kind === "left") this.#goodbye();
     else if (search !== undefined) {

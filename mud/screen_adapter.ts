@@ -41,7 +41,8 @@ export interface ScreenOptions {
 export class Screen {
   readonly #options: ScreenOptions;
   readonly #lines: Interface;
-  readonly #isTerminal: boolean;
+  /** Whether a person types, and sees what is typed. */
+  readonly isTerminal: boolean;
   readonly #isColoured: boolean;
   #isClosed = false;
   #isNarrowTold = false;
@@ -49,10 +50,10 @@ export class Screen {
   constructor(options: ScreenOptions) {
     this.#options = options;
     const { isJson, onLine, onEnd, onInterrupt } = options;
-    this.#isTerminal = process.stdin.isTTY === true && process.stdout.isTTY === true && !isJson;
+    this.isTerminal = process.stdin.isTTY === true && process.stdout.isTTY === true && !isJson;
     const { NO_COLOR, TERM } = process.env;
     this.#isColoured = process.stdout.isTTY === true && !NO_COLOR && TERM !== "dumb";
-    this.#lines = this.#isTerminal
+    this.#lines = this.isTerminal
       ? createInterface({
           input: process.stdin,
           output: process.stdout,
@@ -79,7 +80,7 @@ export class Screen {
 
   /** Shows the prompt, and what is typed behind it. */
   prompt(): void {
-    if (!this.#isTerminal || this.#isClosed) return;
+    if (!this.isTerminal || this.#isClosed) return;
     const { name, isFighting } = this.#options;
     this.#lines.setPrompt(isFighting() ? `${name} (solving)> ` : `${name}> `);
     this.#lines.prompt(true);
@@ -98,7 +99,7 @@ export class Screen {
         wrapped(whole, columns, 2).map((row) => this.#coloured(tone, row)),
       )
       .join("\n");
-    if (this.#isTerminal && !this.#isClosed) {
+    if (this.isTerminal && !this.#isClosed) {
       cursorTo(process.stdout, 0);
       clearLine(process.stdout, 0);
     }

@@ -74,7 +74,9 @@ export type MudEffect =
       readonly count: number;
     }
   | { readonly kind: "tell"; readonly event: GameEvent }
-  /** The player is gone: nothing more comes. */
+  /** Nothing is under way, and no line waits: the time for the next one. */
+  | { readonly kind: "ready" }
+  /** The player is gone: nothing more comes. Also when no server answers at the start. */
   | { readonly kind: "left" };
 
 /** Something that the player is told: a line for people, or an object for bots. */

@@ -134,7 +134,7 @@ export class Played {
         const hash = this.#search?.(effect.message, effect.count);
         const answer = hash === undefined ? {} : { hash };
         this.#core.handle({ kind: "answer", id: effect.id, answer }, this.nowMs);
-      } else this.#carryOut(effect.id, effect.operation);
+      } else if (effect.kind === "ask") this.#carryOut(effect.id, effect.operation);
     }
     this.#isBusy = false;
   }
