@@ -37,6 +37,7 @@ export * as kv from "./kv/mod.ts";
 export * as lsp from "./lsp/mod.ts";
 export * as mapreduce from "./mapreduce/mod.ts";
 export * as miner from "./miner/mod.ts";
+export * as mud from "./mud/mod.ts";
 export * as peer from "./peer/mod.ts";
 export * as raft from "./raft/mod.ts";
 export * as run from "./run/mod.ts";

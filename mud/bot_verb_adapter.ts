@@ -22,6 +22,8 @@ import { HARDWARE_NAMES } from "./rules.ts";
 const BOTS_MAX = 200;
 /** How long servers may take to agree at the end. */
 const AGREE_MS = 60_000;
+/** The same after a signal, when somebody waits for the end. */
+const SIGNAL_AGREE_MS = 1000;
 /** Between two lines of progress. */
 const LINE_MS = 1000;
 
@@ -77,23 +79,21 @@ async function bot(line: CommandLine): Promise<number> {
       display.status(statusLine(bots.joined, done));
     },
   });
-  const end = Promise.withResolvers<void>();
+  const end = Promise.withResolvers<"time" | "signal">();
   let code = 0;
-  const timer = lasts === undefined ? 0 : setTimeout(end.resolve, seconds("--seconds", lasts) ?? 0);
+  const lastsMs = lasts === undefined ? undefined : seconds("--seconds", lasts);
+  const timer = lastsMs === undefined ? undefined : setTimeout(() => end.resolve("time"), lastsMs);
   onSignal(async () => {
-    end.resolve();
+    end.resolve("signal");
     await ended;
   });
   const ended = (async (): Promise<void> => {
-    await end.promise;
+    const isNow = (await end.promise) === "signal";
     clearTimeout(timer);
-    await bots.stop();
+    await bots.stop(isNow);
     display.clear();
-    code = await report(
-      line,
-      { servers, keys, before, books: bots.books, withinMs: AGREE_MS },
-      names,
-    );
+    const withinMs = isNow ? SIGNAL_AGREE_MS : AGREE_MS;
+    code = await report(line, { servers, keys, before, books: bots.books, withinMs }, names);
   })();
   await ended;
   return code;

@@ -52,10 +52,10 @@ export class Bots {
     return books;
   }
 
-  /** Has them end what they do, and leave. */
-  async stop(): Promise<void> {
+  /** Has them leave, behind what they do or, with `isNow`, at once. */
+  async stop(isNow = false): Promise<void> {
     this.#isOver = true;
-    for (const player of this.#players) player.leave(false);
+    for (const player of this.#players) player.leave(isNow);
     const { promise, resolve } = Promise.withResolvers<void>();
     const timer = setTimeout(resolve, GOODBYE_MS);
     await Promise.race([Promise.all(this.#left), promise]);

@@ -5,6 +5,7 @@
  * @module
  */
 import { join } from "node:path";
+import type { Millis } from "../base/machine.ts";
 import { Failure } from "../run/errors.ts";
 import { isCompiled } from "../run/invocation.ts";
 import { WITH_PARENT } from "../run/signals.ts";
@@ -13,37 +14,45 @@ import { DelayedPort } from "./delay_adapter.ts";
 /** A server that is not ready within this is broken. */
 const READY_MS = 60_000;
 
+/** How a server is made. */
+export interface DemoServerOptions {
+  readonly name: string;
+  /** Where its data directory is made, by its name. */
+  readonly directory: string;
+  /** How long a datagram takes from another server, or back. */
+  readonly delayMs: Millis;
+  /** Far addresses of others, at each start. */
+  readonly joins: () => readonly string[];
+  /** What `serve` is appended to: this program if left out. */
+  readonly command?: readonly string[];
+}
+
+/** How this program was started. */
+function thisProgram(): readonly string[] {
+  return isCompiled(Bun.main) ? [process.execPath] : [process.execPath, Bun.main];
+}
+
 /** A server that is started, killed and started again. */
 export class DemoServer implements AsyncDisposable {
-  readonly name: string;
-  readonly #directory: string;
-  readonly #joins: () => readonly string[];
+  readonly #options: DemoServerOptions;
   readonly #far: DelayedPort;
   #port = 0;
   #child: Bun.Subprocess<"ignore", "pipe", "inherit"> | undefined;
 
-  /** `joins` gives the far addresses of others. */
-  static async start(
-    name: string,
-    directory: string,
-    delayMs: number,
-    joins: () => readonly string[],
-  ): Promise<DemoServer> {
-    const server = new DemoServer(name, directory, await DelayedPort.open(delayMs), joins);
+  /** Starts one; resolves when it is ready. */
+  static async start(options: DemoServerOptions): Promise<DemoServer> {
+    const server = new DemoServer(options, await DelayedPort.open(options.delayMs));
     await server.start();
     return server;
   }
 
-  private constructor(
-    name: string,
-    directory: string,
-    far: DelayedPort,
-    joins: () => readonly string[],
-  ) {
-    this.name = name;
-    this.#directory = directory;
+  private constructor(options: DemoServerOptions, far: DelayedPort) {
+    this.#options = options;
     this.#far = far;
-    this.#joins = joins;
+  }
+
+  get name(): string {
+    return this.#options.name;
   }
 
   /** Where clients that are near find it. */
@@ -62,19 +71,19 @@ export class DemoServer implements AsyncDisposable {
 
   /** Starts it, on the port that it had; resolves when it is ready. */
   async start(): Promise<void> {
-    const joins = this.#joins();
-    const script = isCompiled(Bun.main) ? [] : [Bun.main];
+    const { name, directory, command = thisProgram() } = this.#options;
+    const joins = this.#options.joins();
     const args = ["serve", `${this.#port}`, "--quiet", "--json"];
-    args.push("--data", join(this.#directory, this.name), "--advertise", this.farAddress);
+    args.push("--data", join(directory, name), "--advertise", this.farAddress);
     if (joins.length > 0) args.push("--join", joins.join(","));
-    const child = Bun.spawn([process.execPath, ...script, ...args], {
+    const child = Bun.spawn([...command, ...args], {
       stdin: "ignore",
       stdout: "pipe",
       stderr: "inherit",
       env: { ...process.env, [WITH_PARENT]: "1" },
     });
     this.#child = child;
-    this.#port = await readyPort(child, this.name);
+    this.#port = await readyPort(child, name);
     this.#far.target = this.#port;
   }
 

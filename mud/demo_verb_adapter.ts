@@ -67,7 +67,7 @@ async function demo(line: CommandLine): Promise<number> {
     for (const [name, delayMs] of CITIES) {
       const joins = (): readonly string[] =>
         servers.filter((one) => one.name !== name).map(({ farAddress }) => farAddress);
-      servers.push(await DemoServer.start(name, directory, delayMs, joins));
+      servers.push(await DemoServer.start({ name, directory, delayMs, joins }));
     }
     await new Demo(servers, count).run(lastsMs);
   } finally {

@@ -90,7 +90,7 @@ function* breakDown(player: Fighter): Flow {
   };
   for (const kind of HARDWARE_NAMES) {
     const kept = isAllLost && kind === "cpu" ? 1 : quarter(inventory[kind]);
-    // Where nothing was left but other hardware, the one cpu is a new one: less than nothing is lost.
+    // Who had no cpu gets one: of that, less than nothing is lost.
     lost[kind] = inventory[kind] - kept;
     if (lost[kind] !== 0) yield* add(hardwareKey(player.name, kind), -lost[kind]);
   }

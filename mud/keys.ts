@@ -6,7 +6,7 @@
  */
 import { type HardwareName, type Place, PLACES, RANKS } from "./rules.ts";
 
-/** Who may play: 1 to 20 letters, digits, `_` and `-`; a name like a rank's is one like any other. */
+/** 1 to 20 letters, digits, `_` and `-`; a name like a rank's is one like any other. */
 const NAME = /^[A-Za-z0-9_-]{1,20}$/;
 
 /** Whether somebody may be called so. */

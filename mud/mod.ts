@@ -1,6 +1,6 @@
 /**
- * The game: one world, in the geo store, that no lost server stops (docs/mud.md). {@link MudCore} is
- * one player's client as a plain state machine; the rules stand in `rules.ts`.
+ * The game: one world, in the geo store, that no lost server stops (docs/mud.md).
+ * {@link MudCore} is one player's client as a plain state machine; the rules stand in `rules.ts`.
  *
  * @module
  */

@@ -68,7 +68,10 @@ export function powerOf(inventory: Inventory): number {
   return HARDWARE.reduce((sum, { name, power }) => sum + power * inventory[name], 0);
 }
 
-/** How many `coins` pay for, at most {@link OWNED_MAX} in all; 0 if they are fewer than the price. */
+/**
+ * How many `coins` pay for, with at most {@link OWNED_MAX} in all; 0 if they are fewer than the
+ * price.
+ */
 export function affordable(coins: number, price: number, owned: number): number {
   return Math.max(0, Math.min(Math.floor(coins / price), OWNED_MAX - owned));
 }

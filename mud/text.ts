@@ -168,7 +168,7 @@ function line(event: OneLine): Line {
 function article(rank: number): string {
   const name = rankName(rank);
   if (name === "Retired") return "Retired";
-  return `${/^[AEIO]/.test(name) ? "an" : "a"} ${name === "Masters" ? "Masters student" : name}`;
+  return `${/^[AEIOU]/.test(name) ? "an" : "a"} ${name === "Masters" ? "Masters student" : name}`;
 }
 
 function heard(

@@ -26,8 +26,8 @@ export const HARNESSES: readonly Harness[] = [
   MAPREDUCE,
   COORDINATOR,
   ACTORS,
-  MUD,
   GEO,
+  MUD,
 ];
 
 /** The harness of that name; or all whose names begin with it: `raft` has two. */

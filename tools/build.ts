@@ -1,6 +1,6 @@
 /**
  * `bun run build` makes each program one file that needs nothing but Bun beside it: dist/server.js,
- * dist/miner.js, dist/client.js, dist/kv.js, dist/textkv.js, dist/geo.js, dist/mapreduce.js.
+ * dist/miner.js, dist/client.js, dist/kv.js, dist/textkv.js, dist/geo.js, dist/mud.js, dist/mapreduce.js.
  * `bun run compile` makes standalone executables of them in dist/bin/, for this machine, or with
  * `--all` for every platform that Bun compiles for.
  *
@@ -14,7 +14,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { type Inputs, noticeComment, noticesOf, packagesIn, RULE } from "./licences.ts";
 
-const PROGRAMS = ["server", "miner", "client", "kv", "textkv", "geo", "mapreduce"] as const;
+const PROGRAMS = ["server", "miner", "client", "kv", "textkv", "geo", "mud", "mapreduce"] as const;
 /** A file that people copy to their machines stays below this, as the README says. */
 export const BUNDLE_BYTES_MAX = 384_000;
 const TARGETS = [

@@ -1,5 +1,5 @@
 /**
- * Mistakes put into the players' way to the store on purpose, to prove that the simulator sees them.
+ * Mistakes put into the players' way to the store, to prove that the simulator sees them.
  *
  * @module
  */

@@ -47,7 +47,7 @@ export interface SimPlayerOptions {
 }
 
 const utf8 = new TextEncoder();
-const text = new TextDecoder();
+const text = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /** See the module. */
 export class SimPlayer {

@@ -98,6 +98,7 @@ describe("one-file programs", () => {
       "kv.js",
       "textkv.js",
       "geo.js",
+      "mud.js",
       "mapreduce.js",
     ]);
     for (const [file, size] of Object.entries(sizes)) {
