@@ -75,7 +75,7 @@ export class Screen {
   /** Shows an event. */
   show(event: GameEvent): void {
     if (this.#options.isJson) this.#write(`${JSON.stringify(event)}\n`);
-    else this.#above(linesOf(event, this.#columns()));
+    else this.#above(linesOf(event, this.#columns()), event.kind !== "bye");
   }
 
   /** Shows the prompt, and what is typed behind it. */
@@ -92,7 +92,7 @@ export class Screen {
     this.#lines.close();
   }
 
-  #above(lines: readonly Line[]): void {
+  #above(lines: readonly Line[], isPrompted: boolean): void {
     const columns = this.#columns();
     const text = lines
       .flatMap(({ tone, text: whole }) =>
@@ -104,7 +104,7 @@ export class Screen {
       clearLine(process.stdout, 0);
     }
     this.#write(`${text}\n`);
-    this.prompt();
+    if (isPrompted) this.prompt();
   }
 
   #coloured(tone: Tone, text: string): string {
@@ -135,6 +135,7 @@ export class Screen {
     const names = this.#options.isFighting() ? FIGHT_COMMAND_NAMES : COMMAND_NAMES;
     const second = words[0] === "move" ? PLACES : words[0] === "buy" ? HARDWARE_NAMES : [];
     const choices = words.length === 1 ? names : words.length === 2 ? second : [];
-    return [choices.filter((one) => one.startsWith(last)), last];
+    const blank = words.length === 1 ? " " : "";
+    return [choices.filter((one) => one.startsWith(last)).map((one) => one + blank), last];
   }
 }

@@ -264,6 +264,7 @@ function peopleLines(head: string, people: readonly Person[]): readonly Line[] {
 /** `text` in lines of at most `columns` columns, the further ones set in. */
 export function wrapped(text: string, columns: number, indent: number): readonly string[] {
   const width = Math.max(20, columns);
+  if (text.length <= width) return [text];
   const lines: string[] = [];
   let current = "";
   for (const word of text.split(" ")) {
