@@ -36,7 +36,10 @@ export const PLAY_VERB: Verb = {
     about: `Plays the game in the world that is on these servers of the geo store (geo.ts serve):
   mud.ts HOST:${GEO_PORT} ann
 "help" in the game lists what can be done. NAME is 1 to 20 letters, digits, _ and -.
-Other verbs: bot, demo (--help says more of each).`,
+\`mud.ts VERB --help\` says more of each verb:
+  bot ${SERVERS} N
+  demo
+  serve [PORT]`,
     flags: {
       fleet: FLEET_FLAG,
       json: { help: "print what happens as JSON, a line each" },

@@ -1,8 +1,8 @@
 /**
  * `bun run build` makes each program one file that needs nothing but Bun beside it: dist/server.js,
- * dist/miner.js, dist/client.js, dist/kv.js, dist/textkv.js, dist/geo.js, dist/mud.js, dist/mapreduce.js.
- * `bun run compile` makes standalone executables of them in dist/bin/, for this machine, or with
- * `--all` for every platform that Bun compiles for.
+ * dist/miner.js, dist/client.js, dist/kv.js, dist/textkv.js, dist/geo.js, dist/mud.js,
+ * dist/mapreduce.js. `bun run compile` makes standalone executables of them in dist/bin/, for this
+ * machine, or with `--all` for every platform that Bun compiles for.
  *
  * What is built holds no path of the machine that built it, and looks for nothing outside of
  * itself: the same sources give the same bytes wherever they are built.
