@@ -46,7 +46,7 @@ export class Mailbox implements AsyncIterable<Message, undefined> {
    */
   pop(): Promise<Popped> {
     if (this.#isClosed) return Promise.resolve(DONE);
-    // Who waits longer is served first, though nobody may have told of the messages yet.
+    // Those that wait longer are served first, although no message was announced yet.
     this.serve();
     const taken = this.#waiting.length > 0 ? undefined : this.#owner.take(this.ref.counter);
     if (taken !== undefined) return Promise.resolve({ done: false, value: taken.message });

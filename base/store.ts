@@ -102,7 +102,7 @@ export type StoreInput =
     }
   /**
    * `full`: there is no space. Nothing is lost, what is pending waits, and there is still room for
-   * what ends things in good order; whoever goes on as before may wait long. `ready`: there is
+   * what ends things in good order; a user that goes on as before may wait long. `ready`: there is
    * space again. `failed`: nothing that is pending may be believed, now or ever; the program has to
    * end. `reason` is one line for people.
    */

@@ -142,7 +142,7 @@ async function throughput(): Promise<void> {
   for (const server of servers) await fleet(server, WARM_UP_MS);
   const runs = new Map(servers.map((server) => [server, [] as { rate: number; cpu: number }[]]));
   for (let round = 0; round < options.number("rounds"); round++) {
-    // Whoever is first in one round is last in the next.
+    // The one that is first in one round is last in the next.
     const order = round % 2 === 0 ? servers : servers.toReversed();
     for (const server of order) {
       runs.get(server)!.push(await fleet(server, options.number("seconds") * 1000));

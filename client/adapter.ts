@@ -102,8 +102,8 @@ export function submit(options: SubmitOptions): Submission {
 }
 
 /**
- * Follows a job that was submitted before, whoever did it. Returns at once; all that can go wrong
- * is told by `answer`, that no such job is known, too.
+ * Follows a job that was submitted before, by this program or another. Returns at once; all that
+ * can go wrong is reported by `answer`, also that no such job is known.
  */
 export function attach(options: AttachOptions): Submission {
   const { id, ...where } = options;

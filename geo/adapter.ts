@@ -183,7 +183,7 @@ class Server implements RunningGeo {
     this.address = options.advertise ?? atPort(lsp.host, lsp.port);
     this.#log = log;
     this.closed = this.#end.promise;
-    // Who does not look at it is not to be ended by it.
+    // A program that does not look at it is not to be ended by it.
     this.closed.catch(() => {});
     const [high = 0, low = 0, secret = 0] = crypto.getRandomValues(new Uint32Array(3));
     this.#secret = secret;

@@ -137,7 +137,7 @@ class Server implements RunningStore {
     this.port = lsp.port;
     this.#log = options.log ?? (() => {});
     this.closed = this.#end.promise;
-    // Who does not look at it is not to be ended by it.
+    // A program that does not look at it is not to be ended by it.
     this.closed.catch(() => {});
     const [seed = 0, stream = 0] = crypto.getRandomValues(new Uint32Array(2));
     this.#core = new ServerCore({

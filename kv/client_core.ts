@@ -1,5 +1,5 @@
 /**
- * A client of the store: sends calls to whoever leads until they are answered, under one session,
+ * A client of the store: sends calls to the leader until they are answered, under one session,
  * so that each is done once; and knows of each that is not answered whether it may have been done.
  *
  * @module

@@ -1,5 +1,5 @@
 /**
- * A lock, and with it the election of whoever holds it: a key that goes with its owner's lease.
+ * A lock, and with it the election of its holder: a key that goes with its owner's lease.
  *
  * @module
  */

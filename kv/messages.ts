@@ -60,7 +60,7 @@ export type Request =
   /** The lease's time begins anew. */
   | { readonly kind: "renew"; readonly id: number; readonly lease: number }
   | { readonly kind: "status"; readonly id: number }
-  /** Make a node a voter, remove one, or hand the lead to one (0: to whoever is best). */
+  /** Make a node a voter, remove one, or hand the lead to one (0: to the best one). */
   | {
       readonly kind: "manage";
       readonly id: number;

@@ -251,7 +251,7 @@ export class KvStore implements AsyncDisposable {
     return JSON.parse(reply.text) as Record<string, unknown>;
   }
 
-  /** Makes a learner a voter, removes a member, or hands the lead over (to 0: whoever is best). */
+  /** Makes a learner a voter, removes a member, or hands the lead over (to 0: to the best one). */
   async manage(deed: Deed, node: number, options: CallOptions = {}): Promise<void> {
     const { reply } = await this.#call({ kind: "manage", deed, node }, options);
     if (reply.kind !== "managed") throw unexpected();

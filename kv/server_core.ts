@@ -199,7 +199,7 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
   }
 
   #submitFor(client: ClientId, request: Request & { readonly id: number }, entry: LogEntry): void {
-    // Who does not lead says so at once; the log would say the same.
+    // A node that does not lead says so at once; the log would say the same.
     if (!this.#isLeader) return this.#deny(client, request.id, "not leader");
     this.#submit({ client, request }, entry);
   }

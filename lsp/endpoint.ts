@@ -108,7 +108,7 @@ export abstract class Endpoint implements EndpointCore, Host {
     const connection = this.byId.get(reader.connId);
     const isSound = reader.unseal(connection?.seal ?? this.seal) && reader.openFrames();
     if (!isSound) return this.rejections.count(reader.reject);
-    // Who does not know the key speaks of another connection, or has made one up.
+    // A sender without the key means another connection, or has made one up.
     const isKnown = connection !== undefined && reader.bears(connection.key);
     this.handleNative(isKnown ? connection : undefined, from, nowMs);
   }

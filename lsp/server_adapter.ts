@@ -221,7 +221,7 @@ class Server implements LspServer, Upcalls {
     if (this.#isClosed) throw new ConnectionClosed(undefined, "here", "the server was closed");
     const event = this.udp.pollEvent();
     if (event === undefined || event.kind === "data") return event;
-    // Whoever closed a connection does not know yet whether all arrived.
+    // The program that closed a connection does not know yet whether all arrived.
     const isOwn = event.kind === "closed" && event.code === "here";
     if (!isOwn) this.udp.core.undelivered.delete(event.connId);
     throw endError(event);

@@ -27,7 +27,7 @@ import { type Asked, setReuse, WildcardSocket } from "./wildcard_native.ts";
 const LOOK_MS = 100;
 /** Datagrams read in one look. */
 const READ_MAX = 256;
-/** Sockets at most: whoever has a machine's loopback has 16 million addresses on it. */
+/** Sockets at most: a program on this machine has 16 million loopback addresses to use. */
 const SOCKETS_MAX = 256;
 /** Datagrams kept for a socket that is being opened. */
 const WAITING_MAX = 32;

@@ -97,8 +97,8 @@ export class Kept implements MovingSlice {
 }
 
 /**
- * A key with all its values, which can be read once. Both are good until the next group: whoever
- * needs them longer makes a copy.
+ * A key with all its values, which can be read once. Both are good until the next group: a reader
+ * that needs them longer makes a copy.
  */
 export interface Group {
   readonly key: Slice;

@@ -163,7 +163,7 @@ export class Routes {
         peer.trips.delete(trip);
         fetch.onDone();
       },
-      // Whoever answers there may not be the one that is meant: the server knows.
+      // The peer that answers there may not be the one that is meant: the server knows.
       onFailed: () => {
         peer.trips.delete(trip);
         this.#relay(trip);

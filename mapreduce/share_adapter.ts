@@ -160,7 +160,7 @@ function idOf(directory: string): string {
   const own = `${file}-${crypto.randomUUID()}`;
   try {
     writeFileSync(own, `motherlode shared directory ${id}\n`, { flag: "wx" });
-    // A link is made at once and by one alone, whoever else tries it now.
+    // A link is made at once and by one process alone, though others try it now.
     linkSync(own, file);
     return id;
   } catch (error) {

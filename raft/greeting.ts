@@ -47,7 +47,7 @@ export interface Hello {
   /** "" while the sender is of no cluster. */
   readonly cluster: string;
   readonly from: NodeId;
-  /** 0: whoever answers at that address. */
+  /** 0: any node that answers at that address. */
   readonly to: NodeId;
   readonly channel: Channel;
   readonly phase: Phase;

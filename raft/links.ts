@@ -3,7 +3,7 @@
  * of snapshots; the node with the smaller number dials, the other may listen on a port that serves
  * others too. A connection that is lost means nothing to Raft, whose own clocks decide.
  *
- * No I/O: connections are numbers, to be made and written on by whoever drives the node.
+ * No I/O: connections are numbers, to be made and written on by the driver of the node.
  *
  * @module
  */
@@ -27,7 +27,7 @@ import { decodeWire } from "./wire.ts";
 /** Reasons of refusals that are told once each; behind so many different ones all is silence. */
 const TOLD_MAX = 64;
 
-/** The key of the connection with whoever answers at an address. */
+/** The key of the connection with the node that answers at an address. */
 const ANYBODY = keyOf(0, "main");
 /** A node that refuses this one is dialled again after so many election time-outs. */
 const REFUSED_ELECTIONS = 10;
@@ -109,7 +109,7 @@ export class Links {
     return atMs;
   }
 
-  /** From now on these are dialled, each twice but 0: whoever answers there, once. */
+  /** From now on these are dialled, each twice but 0, any node that answers there: once. */
   setTargets(targets: ReadonlyMap<NodeId, string>): void {
     const wanted = new Map<string, string>();
     for (const [peer, address] of targets) {
@@ -191,7 +191,7 @@ export class Links {
     if (nowMs >= (this.#checkAtMs ?? Infinity)) this.#check();
     for (const [key, dial] of this.#dials) {
       if (dial.conn !== 0 || dial.atMs > nowMs) continue;
-      // Of two nodes that dial each other one is enough; whoever answers is not asked for then.
+      // Of two nodes that dial each other one is enough; any that answers is not asked for then.
       const isThere = this.#links.has(key) || (key === ANYBODY && this.#links.size > 0);
       if (isThere) dial.atMs = nowMs + this.#electionMs;
       else this.#dial(key, dial);

@@ -374,7 +374,7 @@ export class ReplicaCore implements Machine<ReplicaInput, ReplicaEffect> {
     if (isVoter(config, from)) return;
     const voters = [...config.voters, from];
     const learners = config.learners.filter((id) => id !== from);
-    // Who waits for the answer asks again.
+    // A client that waits for the answer asks again.
     this.handle({ kind: "change", id: NOBODY, voters, learners }, this.#nowMs);
   }
 

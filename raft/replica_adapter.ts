@@ -108,7 +108,7 @@ class RunningReplica implements Replica {
     this.port = listener.port;
     this.address = options.advertise ?? options.members?.get(node) ?? addressOf(listener);
     this.closed = this.#end.promise;
-    // Who does not look at it is not to be ended by it.
+    // A program that does not look at it is not to be ended by it.
     this.closed.catch(() => {});
     const params = raftParams(paramsOf(options));
     const events = {

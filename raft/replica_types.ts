@@ -63,7 +63,7 @@ export type ReplicaInput =
       readonly voters: readonly NodeId[];
       readonly learners: readonly NodeId[];
     }
-  /** Hand the lead over; to 0: to whoever has most of the log. */
+  /** Hand the lead over; to 0: to the node that has most of the log. */
   | { readonly kind: "transfer"; readonly id: number; readonly to: NodeId }
   /** Take a snapshot now, whatever `snapshotBytes` is. */
   | { readonly kind: "snapshot" }

@@ -224,7 +224,7 @@ export class ServerNode implements Machine<NodeInput, NodeEffect> {
       this.#leads = false;
       this.#core = new ServerCore(this.#options);
       this.#proposals.clear();
-      // Whoever asked for a transfer waits for its answer.
+      // The client that asked for a transfer waits for its answer.
       const waits = new Set([...this.#deeds.values()].map(({ connId }) => connId));
       for (const [connId, wire] of this.#conns) {
         if (waits.has(connId)) continue;

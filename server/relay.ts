@@ -137,7 +137,7 @@ export class Relay {
     peer.dialAtMs = nowMs + AGAIN_MS;
   }
 
-  /** This server leads itself: whoever it relayed comes anew. */
+  /** This server leads itself: the peers that it relayed come anew. */
   end(): void {
     for (const connId of this.#peers.keys()) this.#end(connId);
     this.#leader = "";

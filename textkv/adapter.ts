@@ -61,7 +61,7 @@ export class TextServer implements AsyncDisposable {
 
   constructor(options: TextServerOptions = {}) {
     this.closed = this.#end.promise;
-    // Who does not look at it is not to be ended by it.
+    // A program that does not look at it is not to be ended by it.
     this.closed.catch(() => {});
     this.#options = options;
     const { limits, store } = options;

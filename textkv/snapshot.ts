@@ -3,7 +3,7 @@
  *
  * A snapshot is taken list by list, each as it is when its turn comes, so parts of it are younger
  * than the moment at which it began. That does no harm, because each list carries the index of the
- * last record that changed it: whoever replays the log behind the snapshot passes over what a list
+ * last record that changed it: a replay of the log behind the snapshot passes over what a list
  * already has.
  *
  * Numbers are little-endian. First a byte, the version (1). Then the lists: 4 bytes, the length of

@@ -30,7 +30,7 @@ export interface CutPlan {
 
 export interface JobPlan {
   readonly atMs: Millis;
-  /** It speaks the classic wire, with one server; whoever loses it begins anew. */
+  /** It speaks the classic wire, with one server; a peer that loses it begins anew. */
   readonly isClassic: boolean;
   readonly lower: bigint;
   readonly upper: bigint;

@@ -125,7 +125,7 @@ export class Wires {
     this.#hangUp(line, 0);
   }
 
-  /** Whoever was there is gone at once. */
+  /** All that were there are gone at once. */
   crash(place: string): void {
     this.#accepting.delete(place);
     for (const line of this.#lines) {

@@ -70,7 +70,7 @@ export class MinerMachine implements Program {
     this.#process.tell({ kind: "pool", threads: 2, rate, label: plan.name });
     this.#process.tell({ kind: "wake" });
     if (plan.conduct === "frozen") world.loop.after(plan.frozenAfterMs, () => this.heal());
-    // Who knows its rate at first finds out better later.
+    // A miner that knows its rate at first finds out better later.
     if (plan.knowsRate) world.loop.after(MEASURED_MS, () => this.#tellKernel());
   }
 

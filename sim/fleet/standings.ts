@@ -1,6 +1,6 @@
 /**
  * What must become of honest miners and of liars: the honest are never struck nor sent away, and
- * who has lied three times, about what others have searched since, is gone at once.
+ * a liar that was caught three times, by what others have searched since, is gone at once.
  *
  * @module
  */

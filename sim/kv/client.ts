@@ -104,7 +104,7 @@ export class SimClient {
 
   /** Writes what is left open into the history: it may have been done. */
   endHistory(): void {
-    // Whoever is still open was asked before, and has no answer.
+    // A call that is still open was asked before, and has no answer.
     demand(this.open === 0, () => `client ${this.id} has ${this.open} calls that are not over`);
   }
 

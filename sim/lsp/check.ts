@@ -38,7 +38,7 @@ export function checkClosed(live: readonly Party[]): void {
   }
 }
 
-/** On a healed network, whoever dials is connected an epoch later. */
+/** On a healed network, a dialer is connected an epoch later. */
 export function demandConnected(newcomers: readonly Party[]): void {
   for (const { side } of newcomers) {
     demand(side.ends.size === 1, () => `${side.name}: not connected on a healed network`);

@@ -1,6 +1,6 @@
 /**
  * The last act of an LSP run, on a healed network, where much more can be demanded than before:
- * every message written before a close is read, nobody is lost who lives, and whoever crashes is
+ * every message written before a close is read, no living peer is lost, and one that crashes is
  * missed neither too early nor too late.
  *
  * @module

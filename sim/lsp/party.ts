@@ -55,7 +55,7 @@ export class Party implements Program {
         this.#ledger.connected(this.side, notice.connId, notice.wire);
         return;
       case "drained":
-        // A dialer has drained when its one connection has ended, whoever ended it.
+        // A dialer has drained when its one connection has ended, whichever side ended it.
         demand(
           this.closing || (this.side.role === "dialer" && this.side.ends.size > 0),
           () => `${this.side.name}: drained without close`,

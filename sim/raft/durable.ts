@@ -1,6 +1,6 @@
 /**
- * What a node's disk has said is durable, as far as the log goes: kept beside the disk by whoever
- * sees what is asked of it and what it answers.
+ * What a node's disk has said is durable, as far as the log goes: kept beside the disk by its user,
+ * who sees what is asked of it and what it answers.
  *
  * @module
  */

@@ -38,7 +38,7 @@ export class Hands {
       case "burst":
         return this.#propose(leader, dice.integer(2, 30));
       case "read":
-        // Who was deposed and does not know it is asked too.
+        // A node that was deposed and does not know it is asked, too.
         for (const { id: one } of world.leaders) world.read(one, dice.chance(0.5));
         return void world.read(id);
       case "crash":

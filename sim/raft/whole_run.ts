@@ -304,7 +304,7 @@ class WholeRun implements Run {
     this.#rouse();
   }
 
-  /** Whoever looks after the nodes starts those that have ended. */
+  /** The supervisor of the nodes starts those that have ended. */
   #rouse(): void {
     for (const id of this.#world.ids) this.#start(id);
     if (this.#isOver) this.#world.loop.after(100, () => this.#rouse());

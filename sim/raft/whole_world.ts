@@ -152,7 +152,7 @@ export class WholeWorld {
       this.#begin(node);
       if (effect.role === "leader" && node.isLeader) this.oracle.leads(node.core!.raft!.node);
     } else if (effect.kind === "stop") {
-      // The process ends; whoever looks after it starts it again.
+      // The process ends; its supervisor starts it again.
       const { lives } = node;
       this.loop.after(0, () => {
         if (node.lives === lives) node.crash(false);

@@ -214,6 +214,6 @@ async function exchange(seed: number): Promise<void> {
   assertEquals([all.length, new Set(all).size], [sent, sent]);
 }
 
-test("whoever sends and receives, and how, every value arrives exactly once", async () => {
+test("every value arrives exactly once, however many send and receive", async () => {
   await fc.assert(fc.asyncProperty(fc.nat(), exchange), { numRuns: 150 });
 });

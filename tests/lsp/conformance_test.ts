@@ -117,7 +117,7 @@ for (const [place, make] of worlds) {
           assertEquals(await server.read(), "closed 1");
         });
 
-        run("whoever vanishes inside a large message leaves nothing of it", async (world) => {
+        run("a peer that vanishes inside a large message leaves nothing of it", async (world) => {
           const server = await world.listen(params);
           const client = await world.connect(wire, params);
           client.write("whole");

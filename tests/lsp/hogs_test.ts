@@ -84,7 +84,7 @@ describe("memory for written messages", () => {
       assertThrows(above, QueueFull, "maxQueuedBytesTotal");
       server.core.write(id, message(share - OVERHEAD));
     }
-    // Who has more than its share already gets no more.
+    // A connection that has more than its share already gets no more.
     assertThrows(() => server.core.write(hogIds[0]!, message(0)), QueueFull, "Total");
     assertEquals(server.core.stats().connections, 4);
   });

@@ -8,7 +8,7 @@ const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 const text = (payload: Uint8Array | undefined): string => new TextDecoder().decode(payload);
 
 describe("tryRead:", () => {
-  test("gives what is here, in order, after whoever asked before; throws at the end", async () => {
+  test("gives what is here, in order, after those who asked before; throws at the end", async () => {
     await using server = await listen({ port: 0 });
     const client = await connect({ host: "127.0.0.1", port: server.port });
     expect(server.tryRead()).toBeUndefined();

@@ -23,7 +23,7 @@ function messageOf(seed: number, number: number, bytesMax: number): Uint8Array {
   return bytes;
 }
 
-test("every message comes back, in order and once, whoever else vanishes", async () => {
+test("every message comes back, in order and once, although others vanish", async () => {
   await using server = await listen({ host, port: 0, params });
   const echoing = (async () => {
     for await (const { connId, payload } of server) {

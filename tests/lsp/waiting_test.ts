@@ -19,7 +19,7 @@ function queue(): { reads: ReadQueue<number>; put: (...items: (number | Error)[]
 }
 
 describe("ReadQueue", () => {
-  test("serves whoever asked first, first", async () => {
+  test("serves readers in the order in which they asked", async () => {
     const { reads, put } = queue();
     const asked = [reads.read(), reads.read(), reads.read()];
     put(1, 2);

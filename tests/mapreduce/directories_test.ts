@@ -32,7 +32,7 @@ describe("a shared directory", () => {
     return { shared, bytes: 2 };
   };
 
-  test("is known by its number, whoever opens it", () => {
+  test("is known by its number to any process that opens it", () => {
     const directory = join(desk.file("share/a.txt", "abcdef"), "..");
     const [one, two] = [new Share(directory), new Share(directory)];
     assertEquals([one.id.length, one.id], [64, two.id]);

@@ -50,7 +50,7 @@ describe("a miner whose connection ends", () => {
     assertEquals(rig.say(assign(1)), [{ kind: "start", search: search(2) }]);
   });
 
-  test("tells of what it finished meanwhile, and of a shrunk chunk no more than it did", () => {
+  test("reports what it finished meanwhile, and of a shrunk chunk no more than it did", () => {
     const rig = new Rig();
     rig.up();
     rig.say({ ...assign(1), job: JOB });

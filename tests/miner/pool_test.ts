@@ -88,7 +88,7 @@ describe("Pool", () => {
     assert(told.rate > 0);
   });
 
-  test("tells of a kernel that was asked for by its name, with the rate of one thread", async () => {
+  test("reports a kernel that was asked for by its name, with the rate of one thread", async () => {
     const made = rig(2, "plain");
     const { name, rate, reason } = await made.verdict;
     assertEquals([name, reason], ["plain", "chosen by name"]);

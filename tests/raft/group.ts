@@ -70,7 +70,7 @@ export class Group extends RaftWorld {
     this.runUntil(isThere, AGREE_MS, `agreement of ${ids.join()} on ${index}`);
   }
 
-  /** Proposes to whoever leads until a command is committed and applied on `ids`; its index. */
+  /** Proposes to the leader until a command is committed and applied on `ids`; its index. */
   commitOne(ids: readonly NodeId[] = this.ids, bytes = 16): number {
     let answer: Accepted | undefined;
     let proposal: Proposal | undefined;

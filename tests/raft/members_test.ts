@@ -5,7 +5,7 @@ import type { Errand, Proposal } from "../../sim/raft/world.ts";
 import { Bare, held, sent } from "./bare.ts";
 import { AGREE_MS, Group, T } from "./group.ts";
 
-/** Proposes on whoever leads, every few milliseconds, for as long as the group runs. */
+/** Proposes on the leader, every few milliseconds, for as long as the group runs. */
 function load(group: Group): Proposal[] {
   const proposals: Proposal[] = [];
   const next = (): void => {
@@ -16,7 +16,7 @@ function load(group: Group): Proposal[] {
   return proposals;
 }
 
-/** Changes the members at whoever leads, again when the lead is lost meanwhile. */
+/** Changes the members at the leader, again when the lead is lost meanwhile. */
 function change(group: Group, voters: number[], learners: number[] = []): void {
   let errand: Errand | undefined;
   const isDone = (): boolean => {

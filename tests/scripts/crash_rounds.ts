@@ -54,7 +54,7 @@ export async function crashRounds(rounds: number): Promise<void> {
       const back = new Script("client.ts", ["wait", at, id, ...QUICK]);
       assertEquals([await back.exit(), back.stdout], [0, expected(walks)]);
     }
-    // The answer of one that its client has left is kept for whoever else comes.
+    // The answer of one that its client has left is kept for others that come.
     const kept = (await listJobs({ host, port: Number(port) })).map((row) => idText(row.id));
     assertEquals(
       ids.filter((id) => !kept.includes(id)),

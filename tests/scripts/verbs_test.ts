@@ -45,7 +45,7 @@ describe("client.ts", () => {
     const answer = await client("wait", at, id);
     assertEquals(answer.code, 0);
     assertMatch(answer.out, /^Result \d+ \d+\n$/);
-    // Whoever has the id may ask again.
+    // Anyone who has the id may ask again.
     assertEquals((await client("wait", at, id, "--quiet")).out, answer.out);
     const late = await client("cancel", at, id);
     assertEquals(late.code, 3);

@@ -195,7 +195,7 @@ test("what a miner gives back that lies in its reports is handed on at once", ()
 
 // Regression (fleet seed 60659): the silent one's probe kept every other new miner away, for ever,
 // so that proven miners could soon have done the rest, which they must not.
-test("new miners get a job that no proven one may have, whoever holds a probe of it", () => {
+test("new miners get a job that no proven one may have, although others hold a probe of it", () => {
   const fleet = new VirtualFleet();
   const client = fleet.client();
   // Proven, and of no use for the job that follows.

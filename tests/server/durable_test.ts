@@ -279,7 +279,7 @@ describe("a server that was killed", () => {
     assertStringIncludes(line ?? "", `job ${idText(id)} answered after `);
   });
 
-  test("gives the kept answer to whoever has the id, and ends jobs by it", () => {
+  test("gives the kept answer to anyone who has the id, and ends jobs by it", () => {
     const first = new KeptFleet();
     first.miner({ rate: 1e7 });
     const client = first.client();

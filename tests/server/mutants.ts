@@ -187,7 +187,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: "server/table_copies.ts",
     line: "this.#copies.delete(who);",
     becomes: "for (const other of this.#copies.keys()) this.#copies.delete(other);",
-    breaks: "whoever exports takes away the copies of others",
+    breaks: "a program that exports takes away the copies of others",
   },
   {
     file: "server/ledger.ts",

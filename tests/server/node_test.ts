@@ -193,7 +193,7 @@ describe("a server that loses the lead", () => {
     assertEquals(rig.heard(1), []);
   });
 
-  test("still says what became of a transfer to whoever asked", () => {
+  test("still says what became of a transfer to the client that asked", () => {
     const rig = new Rig();
     rig.tell({ kind: "lead" });
     rig.say(1, { kind: "manage", job: 3, deed: "transfer", node: 2 });

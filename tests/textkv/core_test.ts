@@ -246,7 +246,7 @@ describe("others never wait", () => {
     assertEquals(good.lines.length, 100);
   });
 
-  test("work is done in slices, and between them whoever comes is served", () => {
+  test("work is done in slices, and between them others are served", () => {
     const server = new VirtualServer();
     const busy = server.connect();
     const other = server.connect();

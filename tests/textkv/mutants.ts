@@ -174,7 +174,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: input,
     line: "this.bytes = Buffer.from(rest);",
     becomes: "this.bytes = rest;",
-    breaks: "the beginning of a line is overwritten by whoever lent it",
+    breaks: "the beginning of a line is overwritten by the one that lent it",
   },
   {
     file: input,

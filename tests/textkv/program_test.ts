@@ -156,7 +156,7 @@ test("with another host it warns that there is no authentication, and says how i
   await script.said(/others reach this at kv\.lan:6080; there is no authentication yet/);
 });
 
-test("--help tells of every flag there is", async () => {
+test("--help lists every flag there is", async () => {
   const script = new Script("textkv.ts", ["-h"]);
   assertEquals(await script.exit(), 0);
   for (const flag of [

@@ -320,6 +320,15 @@ describe("the house rules hold:", () => {
     assertEquals(offences(check), []);
   });
 
+  test("subjects are named as a native reader does: write `a peer that ...`, not `whoever`", () => {
+    const word = /\b[Ww]hoever\b/;
+    function* check(path: string, lines: string[]): Iterable<[number, string]> {
+      if (path === SELF || path === "README.md") return;
+      for (const [i, line] of lines.entries()) if (word.test(line)) yield [i + 1, line.trim()];
+    }
+    assertEquals([...offences(check), ...offences(check, documents)], []);
+  });
+
   test("tests wait for events, and have no time limit but the common one", () => {
     function* check(path: string, lines: string[]): Iterable<[number, string]> {
       if (!path.startsWith("tests/") || path.startsWith("tests/support/")) return;
