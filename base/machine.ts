@@ -51,9 +51,14 @@ export class InvariantError extends Error {
   override name = "InvariantError";
 }
 
-/** Throws {@link InvariantError} unless `condition` holds. On in production too. */
-export function invariant(condition: unknown, message: string): asserts condition {
-  if (!condition) throw new InvariantError(`invariant broken: ${message}`);
+/**
+ * Throws {@link InvariantError} unless `condition` holds. On in production too. A text with numbers
+ * in it is given as a function where the check is done often: making it costs more than the check.
+ */
+export function invariant(condition: unknown, message: string | (() => string)): asserts condition {
+  if (condition) return;
+  const text = typeof message === "string" ? message : message();
+  throw new InvariantError(`invariant broken: ${text}`);
 }
 
 /** The earlier of two wake-up times, either of which may be "never". */

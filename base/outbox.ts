@@ -29,7 +29,10 @@ export class Outbox<Effect> {
 
   /** To be carried out once `token` is stored: now, if it is. Tokens never run backwards. */
   hold(token: number, effect: Effect): void {
-    invariant(token >= this.#lastHeld, `effects are held in the order of tokens, got ${token}`);
+    invariant(
+      token >= this.#lastHeld,
+      () => `effects are held in the order of tokens, got ${token}`,
+    );
     this.#lastHeld = token;
     if (token <= this.#stored) this.#ready.push(effect);
     else this.#held.push({ token, effect });

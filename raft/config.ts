@@ -85,7 +85,7 @@ export class ConfigHistory {
   /** The one in force at `index`, which is not before the start. */
   at(index: number): Config {
     const found = this.#known.findLast((known) => known.index <= index);
-    invariant(found, `no configuration is known at ${index}`);
+    invariant(found, () => `no configuration is known at ${index}`);
     return found.config;
   }
 
@@ -99,7 +99,7 @@ export class ConfigHistory {
   /** The log ends before `index` now: what came with the entries from there on goes with them. */
   truncate(index: number): void {
     while (this.latest.index >= index) {
-      invariant(this.#known.length > 1, `the first configuration is not before ${index}`);
+      invariant(this.#known.length > 1, () => `the first configuration is not before ${index}`);
       this.#known.pop();
     }
   }

@@ -110,7 +110,10 @@ export class Keeper {
 
   /** The step of `token` is durable. */
   stored(token: number): void {
-    invariant(token === this.#asked && token > this.#durable, `token ${token} was not asked for`);
+    invariant(
+      token === this.#asked && token > this.#durable,
+      () => `token ${token} was not asked for`,
+    );
     this.#durable = token;
     const isHere = this.#log.termAt(this.#askedIndex) === this.#askedTerm;
     if (isHere || this.#askedIndex < this.#log.baseIndex) {

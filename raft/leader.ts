@@ -32,9 +32,7 @@ export class Leader {
     this.membership = new Membership(node, this.replication, (config) => this.#addConfig(config));
     this.transfer = new Transfer(node, this.replication);
     this.#countedIndex = node.commit;
-    for (let index = node.commit + 1; index <= node.log.lastIndex; index++) {
-      this.#uncommittedBytes += entryBytes(node.log.entryAt(index).data.length);
-    }
+    this.#uncommittedBytes = node.log.bytesBehind(node.commit);
     this.#add("empty", NO_DATA, undefined);
   }
 

@@ -64,6 +64,14 @@ export class RaftLog {
     return this.#bytes;
   }
 
+  /** The weight of the entries behind `index`. */
+  bytesBehind(index: number): number {
+    let bytes = this.#bytes;
+    const count = index - this.#baseIndex;
+    for (let i = 0; i < count; i++) bytes -= weightOf(this.#entries[i]!);
+    return bytes;
+  }
+
   /** The term at `index`; undefined where the log has nothing, or nothing any more. */
   termAt(index: number): number | undefined {
     if (index === this.#baseIndex) return this.#baseTerm;
@@ -73,14 +81,14 @@ export class RaftLog {
   /** The entry at `index`, which is here. */
   entryAt(index: number): Entry {
     const entry = this.#entries[index - this.#baseIndex - 1];
-    invariant(entry, `no entry ${index} in ${this.#baseIndex + 1}..${this.lastIndex}`);
+    invariant(entry, () => `no entry ${index} in ${this.#baseIndex + 1}..${this.lastIndex}`);
     return entry;
   }
 
   /** Adds the next entry. */
   append(entry: Entry): void {
-    invariant(entry.index === this.lastIndex + 1, `entry ${entry.index} leaves a gap`);
-    invariant(entry.term >= this.lastTerm, `the term falls at ${entry.index}`);
+    invariant(entry.index === this.lastIndex + 1, () => `entry ${entry.index} leaves a gap`);
+    invariant(entry.term >= this.lastTerm, () => `the term falls at ${entry.index}`);
     this.#entries.push(entry);
     this.#bytes += weightOf(entry);
     if (entry.config !== undefined) this.configs.append(entry);
@@ -88,7 +96,7 @@ export class RaftLog {
 
   /** Takes away the entry at `index` and all behind it. */
   truncate(index: number): void {
-    invariant(index > this.#baseIndex, `cannot truncate at ${index}, it is compacted`);
+    invariant(index > this.#baseIndex, () => `cannot truncate at ${index}, it is compacted`);
     while (this.lastIndex >= index) this.#bytes -= weightOf(this.#entries.pop()!);
     this.configs.truncate(index);
   }
@@ -97,7 +105,7 @@ export class RaftLog {
   compact(index: number, configsFrom: number): void {
     if (index > this.#baseIndex) {
       const term = this.termAt(index);
-      invariant(term !== undefined, `cannot compact up to ${index}, the log is shorter`);
+      invariant(term !== undefined, () => `cannot compact up to ${index}, the log is shorter`);
       const gone = this.#entries.splice(0, index - this.#baseIndex);
       for (const entry of gone) this.#bytes -= weightOf(entry);
       this.#baseIndex = index;
@@ -117,7 +125,7 @@ export class RaftLog {
   /** Of the entries from..to, both included, the first ones that weigh `bytesMax`, or the first. */
   slice(from: number, to: number, bytesMax: number = Infinity): Entry[] {
     const start = from - this.#baseIndex - 1;
-    invariant(start >= 0 && to <= this.lastIndex, `no entries ${from}..${to} here`);
+    invariant(start >= 0 && to <= this.lastIndex, () => `no entries ${from}..${to} here`);
     let end = start;
     let bytes = 0;
     for (const most = to - this.#baseIndex; end < most; end++) {

@@ -66,7 +66,7 @@ export class RaftNode {
   readonly #onLeaderGone: () => void;
 
   constructor({ id, params, persisted, random, nowMs }: RaftOptions, onLeaderGone: () => void) {
-    invariant(Number.isSafeInteger(id) && id >= 1, `${id} is no number of a node`);
+    invariant(Number.isSafeInteger(id) && id >= 1, () => `${id} is no number of a node`);
     this.id = id;
     this.params = params;
     this.#random = random;
@@ -161,7 +161,7 @@ export class RaftNode {
   /** Everything up to `index`, which is in the log, is committed. */
   commitUpTo(index: number): void {
     if (index <= this.commit) return;
-    invariant(index <= this.log.lastIndex, `cannot commit ${index}, the log is shorter`);
+    invariant(index <= this.log.lastIndex, () => `cannot commit ${index}, the log is shorter`);
     this.commit = index;
     this.fates.committed(index);
   }
@@ -177,7 +177,7 @@ export class RaftNode {
 
   /** The state machine has come this far. */
   appliedUpTo(index: number): void {
-    invariant(index <= this.handed, `${index} was not handed out to be applied`);
+    invariant(index <= this.handed, () => `${index} was not handed out to be applied`);
     this.applied = Math.max(this.applied, index);
     if (this.applied === this.handed) this.isRestoring = false;
   }
@@ -186,7 +186,7 @@ export class RaftNode {
   takeSnapshot({ index, size }: SnapshotTakenInput, sending: readonly number[]): void {
     const { log, params } = this;
     if (index <= this.snapshot.index) return;
-    invariant(index <= this.applied, `a snapshot at ${index}, which is not applied`);
+    invariant(index <= this.applied, () => `a snapshot at ${index}, which is not applied`);
     const meta = { index, term: log.termAt(index)!, config: log.configs.at(index), size };
     this.snapshot = meta;
     // A peer that is a little late, or is sent a snapshot now, needs what follows; but not at the

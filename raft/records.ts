@@ -143,7 +143,7 @@ function writeHead(bytes: Uint8Array, at: number, { kind, term }: Entry): number
 }
 
 function varintBytes(value: number): number {
-  invariant(value >= 0 && value < NUMBER_MAX, `${value} is no number of the log`);
+  invariant(value >= 0 && value < NUMBER_MAX, () => `${value} is no number of the log`);
   let bytes = 1;
   for (let rest = value; rest >= 0x80; rest = Math.floor(rest / 0x80)) bytes++;
   return bytes;

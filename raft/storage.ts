@@ -232,7 +232,7 @@ export class RaftStorage {
     const next = (offset: number): void => {
       if (offset >= size) return then(whole);
       this.load(index, offset, Math.min(PART_BYTES_MAX, size - offset), (bytes) => {
-        invariant(bytes && bytes.length > 0, `the disk holds snapshot ${index}`);
+        invariant(bytes && bytes.length > 0, () => `the disk holds snapshot ${index}`);
         whole.set(bytes, offset);
         next(offset + bytes.length);
       });

@@ -187,7 +187,10 @@ export class DiskLog {
 
   #save(save: Save): void {
     const { index, last } = save;
-    invariant(save.bytes.length <= PART_BYTES_MAX, `a part has at most ${PART_BYTES_MAX} bytes`);
+    invariant(
+      save.bytes.length <= PART_BYTES_MAX,
+      () => `a part has at most ${PART_BYTES_MAX} bytes`,
+    );
     const aboutBytes = last?.about?.length ?? 0;
     invariant(
       aboutBytes <= META_BYTES_MAX,
@@ -195,11 +198,14 @@ export class DiskLog {
     );
     const logFrom = last?.logFrom ?? index + 1;
     const isFitting = logFrom >= 1 && logFrom <= index + 1;
-    invariant(isFitting, `the log of ${index} is kept from 1..${index + 1}, got ${logFrom}`);
+    invariant(isFitting, () => `the log of ${index} is kept from 1..${index + 1}, got ${logFrom}`);
     const isNew = this.#snapshots.save(save);
     if (!isNew || last === undefined) return;
     const isInLog = index < this.#nextQueued;
-    invariant(last.log === "discard" || isInLog, `record ${index} is in the log that is kept`);
+    invariant(
+      last.log === "discard" || isInLog,
+      () => `record ${index} is in the log that is kept`,
+    );
     // Stores that come behind the last part count on what it makes of the log.
     if (last.log === "discard") this.#nextQueued = index + 1;
   }

@@ -124,12 +124,12 @@ export class Snapshots {
     if (save.offset === 0) {
       const isMore = !this.#unfinished.has(save.index);
       const hasRoom = !isMore || this.#unfinished.size < UNFINISHED_MAX;
-      invariant(hasRoom, `at most ${UNFINISHED_MAX} snapshots are begun at a time`);
+      invariant(hasRoom, () => `at most ${UNFINISHED_MAX} snapshots are begun at a time`);
       this.#unfinished.set(save.index, { size: 0, checksum: 0, unsyncedBytes: 0 });
     }
     const to = this.#unfinished.get(save.index);
     const fits = to?.size === save.offset;
-    invariant(to && fits, `a part of ${save.index} goes to ${to?.size}, got ${save.offset}`);
+    invariant(to && fits, () => `a part of ${save.index} goes to ${to?.size}, got ${save.offset}`);
     to.size += save.bytes.length;
     to.checksum = crc32c(save.bytes, 0, save.bytes.length, to.checksum);
     const turn: Turn | undefined = save.last?.log === "discard" ? {} : undefined;

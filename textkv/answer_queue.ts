@@ -91,7 +91,7 @@ export class AnswerQueue {
 
   /** The socket took `bytes` bytes of what `copy` gave. Gives how many lines left. */
   take(bytes: number): number {
-    invariant(bytes <= this.bytes, `a socket took ${bytes} bytes of ${this.bytes}`);
+    invariant(bytes <= this.bytes, () => `a socket took ${bytes} bytes of ${this.bytes}`);
     this.bytes -= bytes;
     let rest = bytes + this.#sent;
     let left = 0;

@@ -152,7 +152,7 @@ export class TextCore implements Machine<TextInput, TextEffect> {
   }
 
   #open(id: ClientId): void {
-    invariant(!this.#clients.has(id), `client ${id} came twice`);
+    invariant(!this.#clients.has(id), () => `client ${id} came twice`);
     if (this.#clients.size < this.#limits.clientsMax) {
       this.#clients.set(id, new Client(id, this.#nowMs));
     } else {
@@ -189,7 +189,10 @@ export class TextCore implements Machine<TextInput, TextEffect> {
   }
 
   #took(client: Client, bytes: number): void {
-    invariant(bytes <= client.offered, `${bytes} bytes were taken, ${client.offered} offered`);
+    invariant(
+      bytes <= client.offered,
+      () => `${bytes} bytes were taken, ${client.offered} offered`,
+    );
     client.isBlocked = bytes < client.offered;
     client.offered = 0;
     if (bytes > 0) client.tookAtMs = this.#nowMs;
