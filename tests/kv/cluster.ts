@@ -22,6 +22,7 @@ import {
 } from "../../kv/mod.ts";
 import { leftovers } from "../support/leftovers.ts";
 import { Script } from "../support/processes.ts";
+import { until } from "../support/waiting.ts";
 
 const NODES = [1, 2, 3];
 
@@ -62,9 +63,12 @@ export class Cluster {
     this.startNode(node);
   }
 
-  open(): KvStore {
-    return openStore({ servers: this.addresses, params: { epochMillis: 200, epochLimit: 5 } });
-  }
+  readonly open = (): KvStore => openImpatient(this.addresses);
+}
+
+/** A client that soon notices that a server is gone. */
+export function openImpatient(servers: readonly string[]): KvStore {
+  return openStore({ servers, params: { epochMillis: 200, epochLimit: 5 } });
 }
 
 /** Clients that work one call after the other until they are told to stop. */
@@ -75,16 +79,29 @@ export class Crowd {
   readonly #work: Promise<void>[];
   readonly #now: () => number;
 
-  constructor(cluster: Cluster, clients: number, seed: number, nowMs: () => number) {
+  /** The clients are numbered from `first` on, if there are others. */
+  constructor(
+    { open }: { readonly open: () => KvStore },
+    clients: number,
+    seed: number,
+    nowMs: () => number,
+    first = 0,
+  ) {
     this.#now = nowMs;
     this.#work = Array.from({ length: clients }, (_, i) => {
-      return this.#run(cluster.open(), i, seededRandom(seed, i));
+      return this.#run(open(), first + i, seededRandom(seed, i));
     });
   }
 
   /** Calls that were answered so far. */
   get answered(): number {
     return this.history.length - this.unknown;
+  }
+
+  /** Waits until so many more calls are answered, or some. */
+  async more(what: string, answers = 100): Promise<void> {
+    const before = this.answered;
+    await until(`answers ${what}`, () => this.answered >= before + answers);
   }
 
   /** No more calls; resolves when those under way are over. */

@@ -1,32 +1,82 @@
-/** Three servers as processes, killed and stopped while clients work: the history is possible. */
+/** Servers as processes, killed, stopped, added and removed while clients work: no answer is wrong. */
 import { afterEach, test } from "bun:test";
-import { assert } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
+import { mkdtempSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { leftovers } from "../support/leftovers.ts";
 import { nowMs } from "../support/soak.ts";
-import { killAll } from "../support/processes.ts";
-import { until } from "../support/waiting.ts";
-import { assertLinearizable, Cluster, Crowd } from "./cluster.ts";
+import { killAll, Script } from "../support/processes.ts";
+import { within } from "../support/waiting.ts";
+import { assertLinearizable, Cluster, Crowd, openImpatient } from "./cluster.ts";
 
 afterEach(killAll);
 
 test("any server may be killed or stopped: every answer is right", async () => {
   const cluster = await Cluster.start();
   const crowd = new Crowd(cluster, 4, 1, nowMs);
-  const more = async (what: string): Promise<void> => {
-    const before = crowd.answered;
-    await until(`answers ${what}`, () => crowd.answered >= before + 100);
-  };
-  await more("of a new cluster");
+  await crowd.more("of a new cluster");
   for (const node of [1, 2, 3]) {
     await cluster.restart(node);
-    await more(`while node ${node} starts again`);
+    await crowd.more(`while node ${node} starts again`);
   }
   for (const node of [1, 2, 3]) {
     cluster.signal(node, "SIGSTOP");
-    await more(`while node ${node} stands still`);
+    await crowd.more(`while node ${node} stands still`);
     cluster.signal(node, "SIGCONT");
   }
-  await more("at last");
+  await crowd.more("at last");
   await crowd.stop();
   assert(crowd.history.length >= 800, `${crowd.history.length} calls`);
   assertLinearizable(crowd.history);
+});
+
+interface Server {
+  readonly script: Script;
+  readonly at: string;
+}
+
+test("one server grows to three, and back to one of the new, and never stops serving", async () => {
+  const directory = mkdtempSync(join(tmpdir(), "motherlode-kv-growing-"));
+  leftovers.add(directory);
+  const serve = async (node: number, ...args: string[]): Promise<Server> => {
+    const data = join(directory, String(node));
+    const named = ["--node", String(node), "--data", data];
+    const script = new Script("kv.ts", ["serve", "0", ...named, ...args]);
+    const [, at] = await script.said(/^listening on (127\.0\.0\.1:\d+)\n/, "stdout");
+    return { script, at: at! };
+  };
+  const first = await serve(1);
+  const early = new Crowd({ open: () => openImpatient([first.at]) }, 2, 1, nowMs);
+  await early.more("of one server", 40);
+  const others = await Promise.all([2, 3].map((node) => serve(node, "--join", first.at)));
+  const servers = [first, ...others].map(({ at }) => at);
+  await using admin = openImpatient(servers);
+  const votersAre = async (voters: readonly number[]): Promise<void> => {
+    const come = async (): Promise<void> => {
+      for (;;) {
+        const { members } = (await admin.status()) as { members: { voters: number[] } };
+        if (members.voters.toSorted().join() === voters.join()) return;
+      }
+    };
+    await within(`voters ${voters.join()}`, come());
+  };
+  await votersAre([1, 2, 3]);
+  await early.more("of three servers", 40);
+  await early.stop();
+  const late = new Crowd({ open: () => openImpatient(servers) }, 2, 2, nowMs, 2);
+  await late.more("to those who know all servers", 40);
+  await admin.manage("remove", 2);
+  others[0]!.script.kill("SIGKILL");
+  await late.more("of two servers", 40);
+  // The one that began it all, and leads most likely.
+  await admin.manage("remove", 1);
+  await late.more("of the last", 40);
+  first.script.kill("SIGKILL");
+  await late.more("of the last, alone", 40);
+  await late.stop();
+  await using only = openImpatient([servers[2]!]);
+  const { members, role } = (await only.status()) as { members: object; role: string };
+  assertEquals([members, role], [{ voters: [3], outgoing: [], learners: [] }, "leader"]);
+  assertLinearizable([...early.history, ...late.history]);
 });

@@ -55,6 +55,24 @@ export const MUTANTS: readonly Mutant[] = [
     breaks: "a watch skips what came by a snapshot",
   },
   {
+    file: store,
+    line: "if (!isAt(item, change.at)) return this.#refused(item);",
+    becomes: "",
+    breaks: "a put at a version is done at any",
+  },
+  {
+    file: store,
+    line: "if (!changes.every(({ at }, i) => isAt(items[i], at))) {",
+    becomes: "if (!changes.some(({ at }, i) => isAt(items[i], at))) {",
+    breaks: "a compareAndSet is done when one of its keys has the version asked for",
+  },
+  {
+    file: store,
+    line: "this.changes.push({ revision, key, value, version });",
+    becomes: "",
+    breaks: "watches are not told of what is changed",
+  },
+  {
     file: keeper,
     line: "this.#leases.set(lease, nowMs + ttlMs);",
     becomes: "",
