@@ -323,7 +323,7 @@ class Server implements RunningStore {
       for (const ticket of tickets) this.#tell({ kind: "unreadable", ticket, leader });
       return;
     }
-    for (const ticket of tickets) this.#tell({ kind: "readable", ticket });
+    this.#tell({ kind: "readable", tickets });
   }
 }
 

@@ -253,8 +253,12 @@ function readRequest(reader: ByteReader, kind: Request["kind"]): Request {
   }
 }
 
+/** What comes before a value, as the writer makes room for it. */
+const HEAD_BYTES_MAX = 32;
+
 export function encodeReply(reply: Reply): Uint8Array {
-  const writer = new ByteWriter().byte(MESSAGES_VERSION).byte(REPLIES.indexOf(reply.kind));
+  const bytes = HEAD_BYTES_MAX + (reply.kind === "value" ? (reply.value?.length ?? 0) : 0);
+  const writer = new ByteWriter(bytes).byte(MESSAGES_VERSION).byte(REPLIES.indexOf(reply.kind));
   writer.uint(reply.id);
   switch (reply.kind) {
     case "opened":

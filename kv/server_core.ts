@@ -101,7 +101,7 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
         this.#failed(input.ticket, "no leader", input.leader, nowMs);
         break;
       case "readable":
-        this.#readable(input.ticket, nowMs);
+        for (const ticket of input.tickets) this.#readable(ticket, nowMs);
         break;
       case "managed":
         this.#managed(input.ticket, input.error);

@@ -41,8 +41,8 @@ export type ServerInput =
     }
   /** It may come into the log, or not. */
   | { readonly kind: "unsure"; readonly ticket: number }
-  /** This node's state now has all that was done before the read was asked for. */
-  | { readonly kind: "readable"; readonly ticket: number }
+  /** This node's state now has all that was done before these reads were asked for. */
+  | { readonly kind: "readable"; readonly tickets: readonly number[] }
   /** It could not be confirmed. */
   | { readonly kind: "unreadable"; readonly ticket: number; readonly leader: string }
   /** What was asked of the cluster was done (""), or why not. */

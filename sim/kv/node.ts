@@ -282,7 +282,7 @@ export class KvNode {
       case "read": {
         const { id: ticket, index } = effect;
         const leader = this.#leader;
-        if (index >= 0) return this.#tell({ kind: "readable", ticket });
+        if (index >= 0) return this.#tell({ kind: "readable", tickets: [ticket] });
         return this.#tell({ kind: "unreadable", ticket, leader });
       }
       case "role": {
