@@ -14,10 +14,11 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Load, LoadReport, Mode, Peer } from "./kv_load.ts";
+import type { Load, LoadReport, Mode } from "./kv_load.ts";
+import { type Server, startServer } from "./kv_servers.ts";
 import { median } from "./median.ts";
 import { benchOptions, count } from "./options.ts";
-import { endAll, freePort, LoadProcess, pinned } from "./processes.ts";
+import { endAll, LoadProcess } from "./processes.ts";
 
 const CASES: readonly (readonly [Mode, number])[] = [
   ["put", 1],
@@ -42,37 +43,6 @@ const options = benchOptions(import.meta.path, {
 
 const directory = mkdtempSync(join(tmpdir(), "motherlode-bench-kv-"));
 
-interface Server {
-  readonly peer: Peer;
-  readonly port: number;
-  readonly pid: number;
-}
-
-function startServer(peer: Peer): Server | undefined {
-  const port = freePort();
-  const data = join(directory, peer);
-  if (peer === "kv") {
-    const source = join(import.meta.dir, "../kv.ts");
-    const command = [process.execPath, source, "serve", String(port), "--data", data];
-    return { peer, port, pid: pinned(0, command, "ignore").pid };
-  }
-  const etcd = Bun.which("etcd");
-  if (etcd === null) return undefined;
-  const url = `http://127.0.0.1:${port}`;
-  const peerUrl = `http://127.0.0.1:${freePort()}`;
-  const flags = {
-    "data-dir": data,
-    "listen-client-urls": url,
-    "advertise-client-urls": url,
-    "listen-peer-urls": peerUrl,
-    "initial-advertise-peer-urls": peerUrl,
-    "initial-cluster": `default=${peerUrl}`,
-  };
-  const words = Object.entries(flags).flatMap(([name, value]) => [`--${name}`, value]);
-  const { pid } = pinned(0, [etcd, ...words], "ignore");
-  return { peer, port, pid };
-}
-
 const loader = new LoadProcess<Load, LoadReport>(join(import.meta.dir, "kv_load.ts"), "ignore");
 
 interface Run extends LoadReport {
@@ -90,7 +60,7 @@ async function measured({ peer, port, pid }: Server, mode: Mode, callers: number
 
 const servers: Server[] = [];
 for (const peer of ["kv", "etcd"] as const) {
-  const server = startServer(peer);
+  const server = startServer(peer, directory);
   if (server === undefined) console.warn("no etcd on this machine: not compared with it");
   else servers.push(server);
 }

@@ -11,7 +11,7 @@ import { openStore } from "../kv/mod.ts";
 /** Who is spoken to. */
 export type Peer = "kv" | "etcd";
 /** What each caller does: writes, reads, or a mix of YCSB (Cooper et al. 2010). */
-export type Mode = "put" | "get" | "A" | "B" | "C" | "F" | "load";
+export type Mode = "put" | "get" | "A" | "B" | "C" | "F" | "load" | "fill";
 
 /** An order. */
 export interface Load {
@@ -20,6 +20,9 @@ export interface Load {
   readonly port: number;
   readonly callers: number;
   readonly ms: number;
+  /** For `fill`, which writes many at a time: how many records, and the bytes of each. */
+  readonly records?: number;
+  readonly bytes?: number;
 }
 
 /** What came of it. */
@@ -29,8 +32,11 @@ export interface LoadReport {
   /** From a call to its answer; half of them, and 99 of 100, took at most so long. */
   readonly p50Micros: number;
   readonly p99Micros: number;
+  readonly worstMicros: number;
 }
 
+/** Records written at a time by `fill`: what both servers take in one transaction. */
+const FILL_RECORDS = 32;
 /** Records of the mixes, and bytes of each. */
 const RECORDS = 10_000;
 const RECORD_BYTES = 1000;
@@ -46,12 +52,14 @@ const UPDATES: Readonly<Record<Mode, number>> = {
   C: 0,
   F: 0.5,
   load: 1,
+  fill: 1,
 };
 
 /** One connection to a store. */
 interface Client {
   get(key: string): Promise<unknown>;
   put(key: string, value: Uint8Array): Promise<unknown>;
+  putAll(keys: readonly string[], value: Uint8Array): Promise<unknown>;
   close(): Promise<void>;
 }
 
@@ -60,6 +68,7 @@ function openKv(port: number): Client {
   return {
     get: (key) => store.get(key),
     put: (key, value) => store.put(key, value),
+    putAll: (keys, value) => store.compareAndSet(keys.map((key) => ({ key, value }))),
     close: () => store.close(),
   };
 }
@@ -67,7 +76,7 @@ function openKv(port: number): Client {
 /** gRPC over HTTP/2, written by hand: a message is its fields, behind five bytes. */
 function openEtcd(port: number): Client {
   const session = http2.connect(`http://127.0.0.1:${port}`);
-  const call = (path: string, fields: readonly Uint8Array[]): Promise<Buffer> => {
+  const call = (path: string, message: Uint8Array): Promise<Buffer> => {
     const { promise, resolve, reject } = Promise.withResolvers<Buffer>();
     const stream = session.request({
       ":method": "POST",
@@ -84,17 +93,25 @@ function openEtcd(port: number): Client {
       else reject(new Error(`etcd answers with the status ${status}`));
     });
     stream.on("error", reject);
-    const message = Buffer.concat(fields.map((field, i) => fieldOf(i + 1, field)));
     const head = Buffer.alloc(5);
     head.writeUInt32BE(message.length, 1);
     stream.end(Buffer.concat([head, message]));
     return promise;
   };
   return {
-    get: (key) => call("/etcdserverpb.KV/Range", [Buffer.from(key)]),
-    put: (key, value) => call("/etcdserverpb.KV/Put", [Buffer.from(key), value]),
+    get: (key) => call("/etcdserverpb.KV/Range", fieldOf(1, Buffer.from(key))),
+    put: (key, value) => call("/etcdserverpb.KV/Put", putOf(key, value)),
+    // A transaction without conditions: its second field is what is done then, a put the second.
+    putAll: (keys, value) => {
+      const puts = keys.map((key) => fieldOf(2, fieldOf(2, putOf(key, value))));
+      return call("/etcdserverpb.KV/Txn", Buffer.concat(puts));
+    },
     close: async () => session.close(),
   };
+}
+
+function putOf(key: string, value: Uint8Array): Buffer {
+  return Buffer.concat([fieldOf(1, Buffer.from(key)), fieldOf(2, value)]);
 }
 
 function fieldOf(number: number, bytes: Uint8Array): Buffer {
@@ -122,11 +139,12 @@ function zipfian(n: number, random: () => number): () => number {
 
 const keyOf = (record: number): string => `user${String(record).padStart(8, "0")}`;
 
-async function run({ peer, mode, port, callers, ms }: Load): Promise<LoadReport> {
+async function run(load: Load): Promise<LoadReport> {
+  const { peer, mode, port, callers, ms, records = RECORDS } = load;
   const open = peer === "kv" ? openKv : openEtcd;
   const clients = Array.from({ length: Math.min(callers, CONNECTIONS_MAX) }, () => open(port));
   const isMix = mode !== "put" && mode !== "get";
-  const value = Buffer.alloc(isMix ? RECORD_BYTES : VALUE_BYTES, "v");
+  const value = Buffer.alloc(load.bytes ?? (isMix ? RECORD_BYTES : VALUE_BYTES), "v");
   const micros: number[] = [];
   let loaded = 0;
   // Connections are made before the clock runs.
@@ -137,7 +155,15 @@ async function run({ peer, mode, port, callers, ms }: Load): Promise<LoadReport>
     const random = seededRandom(7, caller);
     const draw = isMix ? zipfian(RECORDS, random) : () => integerBetween(random, 0, RECORDS - 1);
     const client = clients[caller % clients.length]!;
-    while (mode === "load" ? loaded < RECORDS : Bun.nanoseconds() < until) {
+    for (let from = loaded; mode === "fill" && from < records; from = loaded) {
+      loaded += FILL_RECORDS;
+      const keys = Array.from({ length: FILL_RECORDS }, (_, i) => keyOf(from + i));
+      await client.putAll(keys, value);
+      micros.push(0);
+    }
+    while (
+      mode === "fill" ? false : mode === "load" ? loaded < RECORDS : Bun.nanoseconds() < until
+    ) {
       const key = keyOf(mode === "load" ? loaded++ : draw());
       const isWrite = unitReal(random) < UPDATES[mode];
       const began = Bun.nanoseconds();
@@ -151,7 +177,8 @@ async function run({ peer, mode, port, callers, ms }: Load): Promise<LoadReport>
   await Promise.all(clients.map((client) => client.close()));
   micros.sort((a, b) => a - b);
   const at = (share: number): number => micros[Math.floor(share * (micros.length - 1))] ?? NaN;
-  return { operations: micros.length, seconds, p50Micros: at(0.5), p99Micros: at(0.99) };
+  const [p50Micros, p99Micros, worstMicros] = [at(0.5), at(0.99), at(1)];
+  return { operations: micros.length, seconds, p50Micros, p99Micros, worstMicros };
 }
 
 if (import.meta.main) {

@@ -9,6 +9,7 @@ import { earlier, type Millis } from "../base/machine.ts";
 import { Queue } from "../base/queue.ts";
 import type { NodeId, ReadAtMessage } from "./messages.ts";
 import type { RaftNode } from "./node.ts";
+import { quorumValue } from "./quorum.ts";
 import type { Replication } from "./replication.ts";
 import type { Refusal } from "./types.ts";
 
@@ -83,8 +84,12 @@ export class Reads {
 
   /** A follower asks. */
   asked(from: NodeId, batch: number, lead: Replication | undefined): void {
-    const { params, term } = this.#node;
-    if (lead !== undefined && this.#count < params.readsMax) this.#confirm(from, batch, lead);
+    const { params, term, config, id: self, commit } = this.#node;
+    // By asking it says that it has voted for nobody else since its reads began. Where it and this
+    // node are a quorum, nobody else can lead: no round need confirm that.
+    const isQuorum = quorumValue(config, (id) => (id === self || id === from ? 1 : 0)) === 1;
+    if (lead !== undefined && isQuorum && this.#isCurrent) this.#answer(from, batch, commit);
+    else if (lead !== undefined && this.#count < params.readsMax) this.#confirm(from, batch, lead);
     else this.#node.send(from, { kind: "readAt", term, batch, index: 0 });
   }
 
