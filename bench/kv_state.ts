@@ -16,7 +16,7 @@ import type { Load, LoadReport, Peer } from "./kv_load.ts";
 import { type Server, startServer } from "./kv_servers.ts";
 import { median } from "./median.ts";
 import { benchOptions, count } from "./options.ts";
-import { endAll, freePorts, LoadProcess, pinned } from "./processes.ts";
+import { cpuSeconds, endAll, freePorts, LoadProcess, pinned } from "./processes.ts";
 
 const options = benchOptions(import.meta.path, {
   rows: { value: "ROWS", default: "memory,followers,snapshot", help: "what is measured" },
@@ -84,14 +84,18 @@ async function cluster(): Promise<{ leader: Server; follower: Server }> {
   return { leader: servers[leader - 1]!, follower: servers[leader % 3]! };
 }
 
-/** The processor time that the leader takes for a read, in microseconds. */
+/** What the leader takes for a read, in microseconds, beyond what it takes when nobody reads. */
 async function followers(): Promise<void> {
   const { leader, follower } = await cluster();
   await fill(leader, 10_000, 100);
+  await Bun.sleep(5000);
+  const before = cpuSeconds(leader.pid);
+  await Bun.sleep(5000);
+  const idle = (cpuSeconds(leader.pid) - before) / 5;
   const cost = async ({ peer, port }: Server): Promise<number> => {
     const load = { peer, port, mode: "get", callers: CALLERS, ms: options.number("ms") } as const;
     const { report, cpu } = await loader.run(load, leader.pid);
-    return (cpu * 1e6) / report.operations;
+    return ((cpu - idle * report.seconds) * 1e6) / report.operations;
   };
   const own: number[] = [];
   const others: number[] = [];

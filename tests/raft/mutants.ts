@@ -300,6 +300,12 @@ const ROWS: readonly Row[] = [
     "for (let read = queue.at(0); read; read = queue.at(0)) {",
     "a deposed leader answers reads",
   ],
+  [
+    reads,
+    "const isQuorum = quorumValue(config, (id) => (id === self || id === from ? 1 : 0)) === 1;",
+    "const isQuorum = true;",
+    "one follower's question passes for a quorum",
+  ],
   [reads, "if (!this.#isCurrent) return;", "", "a new leader answers reads before it can know"],
   [reads, "if (read.index > applied) break;", "", "a read is answered from a state that lags"],
   [

@@ -98,6 +98,32 @@ describe("reads", () => {
     assertEquals(readsOf(effects), [[5, 3, undefined]]);
   });
 
+  test("a follower's question needs no round where it and the leader are a quorum, and else one", () => {
+    const learning = { voters: [1, 2, 3], outgoing: [], learners: [4] };
+    const five = { voters: [1, 2, 3, 4, 5], outgoing: [], learners: [] };
+    for (const [config, from, isProof] of [
+      [learning, 2, true],
+      [learning, 4, false],
+      [five, 2, false],
+    ] as const) {
+      const bare = new Bare(held([1], 1, config));
+      bare.wait(2 * T);
+      const term = bare.node.term + 1;
+      for (const pre of [true, false]) {
+        for (const voter of [2, 3])
+          bare.receive(voter, { kind: "voted", term, pre, granted: true });
+      }
+      const early = bare.receive(from, { kind: "askRead", term, batch: 7 });
+      // Nothing of its own term is committed yet: it may not know what is.
+      assertEquals(sent(early, "readAt"), []);
+      for (const voter of [2, 3]) bare.receive(voter, { kind: "appended", term, index: 2 });
+      const asked = bare.receive(from, { kind: "askRead", term, batch: 8 });
+      const answers = isProof ? [{ kind: "readAt", term, batch: 8, index: 2 }] : [];
+      const text = `${from} of ${config.voters.join()}`;
+      assertEquals(sent(asked, "readAt", from) as unknown[], answers, text);
+    }
+  });
+
   test("reads that come together share one round of heartbeats", () => {
     const group = new Group(3);
     group.elect();
