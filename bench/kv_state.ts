@@ -1,8 +1,8 @@
 /**
  * What the store costs beside bench/kv.ts, by row: `memory`, what a server takes for a million keys
  * of 12 bytes with values of 100, beside etcd; `followers`, what a read at a follower costs its
- * leader, next to a read at the leader, in processor time, of three servers; and `snapshot`, puts of
- * 1,000 bytes beside 100 MB of state, without a snapshot and while one is made.
+ * leader, next to a read at the leader, in processor time, of three servers; and `snapshot`, puts
+ * of 1,000 bytes beside 100 MB of state, without a snapshot and while one is made.
  *
  *   flock /tmp/bench.lock bun run bench/kv_state.ts [--rows memory,followers,snapshot]
  *

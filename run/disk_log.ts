@@ -19,13 +19,8 @@ import {
   type StoreInput,
 } from "../base/store.ts";
 import type { FileFailure, Files } from "./disk_files.ts";
-import {
-  aligned,
-  BATCH_HEADER_BYTES,
-  encodeBatch,
-  itemBytes,
-  type SnapshotFooter,
-} from "./disk_format.ts";
+import { aligned, BATCH_HEADER_BYTES, encodeBatch, itemBytes } from "./disk_batches.ts";
+import { type SnapshotFooter } from "./disk_format.ts";
 import type { Recovered } from "./disk_recovery.ts";
 import { type SegmentOptions, Segments } from "./disk_segments.ts";
 import { Snapshots } from "./disk_snapshots.ts";

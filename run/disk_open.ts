@@ -144,7 +144,7 @@ export function openVolume(
   const text = new TextDecoder("utf-8", { ignoreBOM: true }).decode(
     volume.read(OWNER_FILE, 0, OWNER_BYTES_MAX),
   );
-  const owner = checkOwner(volume.name, text, { kind, id });
+  const { isFormer, ...owner } = checkOwner(volume.name, text, { kind, id });
   const names = volume.list();
   const indexes = names.map(snapshotIndex).filter((index) => index !== undefined);
   const newest = Math.max(0, ...indexes);
@@ -158,6 +158,8 @@ export function openVolume(
   const old = indexes.filter((index) => index !== newest).map(snapshotFile);
   const parts = names.filter((name) => isSnapshotPart(name) || name === OWNER_PART_FILE);
   repair(volume, read, recovered, [...old, ...parts]);
+  // Before anything is appended that an older program would take for a torn end.
+  if (isFormer) writeOwner(volume, owner);
   const spareFileBytes = names.includes(SPARE_FILE) ? volume.size(SPARE_FILE) : 0;
   const log = new DiskLog(files, recovered, snapshot?.footer, {
     segmentBytes,
@@ -212,13 +214,15 @@ function begin(volume: Volume, owner: Owner, size: number, salt: number): void {
     { op: "sync", file: SPARE_FILE },
     { op: "rename", file: SPARE_FILE, to: segmentFile(1) },
     { op: "syncNames" },
+  ]);
+  writeOwner(volume, owner);
+}
+
+function writeOwner(volume: Volume, owner: Owner): void {
+  const bytes = new TextEncoder().encode(ownerText(owner));
+  volume.apply([
     { op: "create", file: OWNER_PART_FILE },
-    {
-      op: "write",
-      file: OWNER_PART_FILE,
-      at: 0,
-      bytes: new TextEncoder().encode(ownerText(owner)),
-    },
+    { op: "write", file: OWNER_PART_FILE, at: 0, bytes },
     { op: "sync", file: OWNER_PART_FILE },
     { op: "rename", file: OWNER_PART_FILE, to: OWNER_FILE },
     { op: "syncNames" },

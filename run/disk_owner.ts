@@ -12,6 +12,12 @@ export const OWNER_BYTES_MAX: number = 1024;
 /** Characters of an id. */
 const ID_LENGTH_MAX = 200;
 
+/** Whose a directory is, as it is read. */
+export interface ReadOwner extends Owner {
+  /** Whether it is of the format before. */
+  readonly isFormer: boolean;
+}
+
 /** Whose a directory is. */
 export interface Owner {
   /** What keeps its data there, a word in small letters: `raft`, `textkv`. */
@@ -46,7 +52,7 @@ export function checkOwner(
   directory: string,
   text: string,
   wanted: { readonly kind: string; readonly id: string | undefined },
-): Owner {
+): ReadOwner {
   const version = /^motherlode disk format (\d{1,9})\n/.exec(text)?.[1];
   if (version !== undefined && Number(version) > FORMAT_VERSION) {
     throw new DiskError(
@@ -71,5 +77,5 @@ export function checkOwner(
       `${directory}: it belongs to ${kind} "${id}", not to ${whose}; name another directory`,
     );
   }
-  return { kind, id };
+  return { kind, id, isFormer: Number(version) < FORMAT_VERSION };
 }

@@ -10,15 +10,17 @@
 import type { StoredRecords } from "../base/store.ts";
 import { damaged } from "./disk_errors.ts";
 import {
-  decodeSegmentHeader,
   findBatch,
   type FoundBatch,
-  headerBytes,
   type ItemVisitor,
   laterBatch,
+  visitItems,
+} from "./disk_batches.ts";
+import {
+  decodeSegmentHeader,
+  headerBytes,
   type SegmentHeader,
   type SnapshotFooter,
-  visitItems,
 } from "./disk_format.ts";
 
 /** A segment as it was read. */
@@ -87,7 +89,7 @@ class Replay implements ItemVisitor, StoredRecords {
   /** Takes in a batch; one that a snapshot has made void may still set the metadata. */
   take(view: DataView, batch: FoundBatch, isVoid: boolean): void {
     this.#isVoid = isVoid;
-    visitItems(view, batch, this);
+    visitItems(this.#segment, view, batch, this);
   }
 
   meta(start: number, length: number): void {

@@ -5,7 +5,8 @@
  * @module
  */
 import type { FileFailure, FileOperation, Files } from "./disk_files.ts";
-import { aligned, encodeSegmentHeader, headerBytes, type SegmentHeader } from "./disk_format.ts";
+import { aligned } from "./disk_batches.ts";
+import { encodeSegmentHeader, headerBytes, type SegmentHeader } from "./disk_format.ts";
 import { type KeptSegment, segmentFile } from "./disk_recovery.ts";
 
 /** The segment that is to come, until it has a header and a number. */

@@ -189,10 +189,7 @@ export class TextCore implements Machine<TextInput, TextEffect> {
   }
 
   #took(client: Client, bytes: number): void {
-    invariant(
-      bytes <= client.offered,
-      () => `${bytes} bytes were taken, ${client.offered} offered`,
-    );
+    invariant(bytes <= client.offered, () => `took ${bytes} bytes of ${client.offered}`);
     client.isBlocked = bytes < client.offered;
     client.offered = 0;
     if (bytes > 0) client.tookAtMs = this.#nowMs;

@@ -1,4 +1,4 @@
-/** Servers as processes, killed, stopped, added and removed while clients work: no answer is wrong. */
+/** Servers as processes, killed, stopped, added and removed while clients work: all is right. */
 import { afterEach, test } from "bun:test";
 import { assert, assertEquals } from "@std/assert";
 import { mkdtempSync } from "node:fs";

@@ -7,7 +7,7 @@ import { bytesOf, DISK_WORLDS, type DiskWorld, Rig } from "../support/disks.ts";
 const LOG = "log-0000000001";
 /** Where the first batch begins in a segment without metadata, and how long a header is. */
 const FIRST_BATCH = 64;
-const BATCH_HEADER = 32;
+const BATCH_HEADER = 24;
 
 for (const [name, newWorld] of Object.entries(DISK_WORLDS)) {
   describe(`${name}:`, () => {

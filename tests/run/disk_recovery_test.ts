@@ -4,14 +4,8 @@ import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/a
 import fc from "fast-check";
 import type { Store } from "../../base/store.ts";
 import { DiskError } from "../../run/disk_errors.ts";
-import {
-  aligned,
-  BATCH_HEADER_BYTES,
-  encodeBatch,
-  encodeSegmentHeader,
-  itemBytes,
-  type SnapshotFooter,
-} from "../../run/disk_format.ts";
+import { aligned, BATCH_HEADER_BYTES, encodeBatch, itemBytes } from "../../run/disk_batches.ts";
+import { encodeSegmentHeader, type SnapshotFooter } from "../../run/disk_format.ts";
 import { recover, type Recovered, segmentFile } from "../../run/disk_recovery.ts";
 import { bytesOf, textsOf } from "../support/disks.ts";
 

@@ -151,10 +151,10 @@ describe("a directory", () => {
   test("of a newer version is refused, in words that say so", async () => {
     await open().disk.close();
     const text = fs.readFileSync(`${directory}/owner`, "utf8");
-    fs.writeFileSync(`${directory}/owner`, text.replace("format 1", "format 2"));
+    fs.writeFileSync(`${directory}/owner`, text.replace("format 2", "format 3"));
     assertStringIncludes(
       refused("NEWER"),
-      "disk format 2, and this program knows 1; use the newer",
+      "disk format 3, and this program knows 2; use the newer",
     );
   });
 

@@ -2,7 +2,7 @@
 import type { Mutant } from "../../tools/mutants.ts";
 
 const drive = "run/drive.ts";
-const format = "run/disk_format.ts";
+const batches = "run/disk_batches.ts";
 const lock = "run/disk_lock.ts";
 const log = "run/disk_log.ts";
 const open = "run/disk_open.ts";
@@ -147,14 +147,14 @@ export const MUTANTS: readonly Mutant[] = [
     breaks: "batches that are missing between two segments go unnoticed",
   },
   {
-    file: format,
+    file: batches,
     line: "if (crc32c(segment, start + 8, body, salt) !== view.getUint32(start + 4, true)) return undefined;",
     becomes: "",
     breaks: "a stranger's bytes are taken for the header of a batch",
   },
   {
-    file: format,
-    line: "if (checksum !== view.getUint32(start + 24, true)) return undefined;",
+    file: batches,
+    line: "if (checksum !== view.getUint32(start + (isFormer ? 24 : 12), true)) return undefined;",
     becomes: "",
     breaks: "flipped bits in a record go unnoticed",
   },
