@@ -48,7 +48,7 @@ export class Mailbox implements AsyncIterable<Message, undefined> {
     if (this.#isClosed) return Promise.resolve(DONE);
     // Those that wait longer are served first, although no message was announced yet.
     this.serve();
-    const taken = this.#waiting.length > 0 ? undefined : this.#owner.take(this.ref.counter);
+    const taken = this.#owner.take(this.ref.counter);
     if (taken !== undefined) return Promise.resolve({ done: false, value: taken.message });
     const { promise, resolve } = Promise.withResolvers<Popped>();
     this.#waiting.push(resolve);
