@@ -14,20 +14,24 @@ import { Drive } from "../run/drive.ts";
 import { SystemCore } from "./core.ts";
 import { fullSystemLimits, lspQueueBytes } from "./limits.ts";
 import { Mailbox } from "./mailbox_adapter.ts";
-import type {
-  ActorRef,
-  GoneReason,
-  MakeActor,
-  Message,
-  SystemEffect,
-  SystemInput,
-  SystemLimits,
-  SystemStats,
+import {
+  type ActorRef,
+  type GoneReason,
+  type MakeActor,
+  type Message,
+  MESSAGE_BYTES_MAX,
+  type SystemEffect,
+  type SystemInput,
+  type SystemLimits,
+  type SystemStats,
 } from "./types.ts";
 import { ACTORS_VERSION, isActorGreeting } from "./wire.ts";
 
 /** How long the end of the connections is waited for, when a system is closed. */
 const GOODBYE_MS = 1000;
+
+/** What others may write at once: one message, and what stands before it. */
+const maxMessageBytes = MESSAGE_BYTES_MAX + 64;
 
 /** What `openSystem` takes. */
 export interface OpenSystemOptions {
@@ -97,7 +101,7 @@ export async function openSystem(options: OpenSystemOptions = {}): Promise<Actor
       `${host} is no address to reach it by: give advertise, HOST:PORT`,
     );
   }
-  const given = { host, port, appVersion, classic: false };
+  const given = { host, port, appVersion, classic: false, limits: { maxMessageBytes } };
   const own = params === undefined ? given : { ...given, params };
   return new RunningSystem(options, options.listener ?? (await listen(own)));
 }

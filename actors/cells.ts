@@ -261,8 +261,9 @@ export class Cells {
   #handle(cell: Cell, item: Item): void {
     const { actor, context } = cell;
     try {
-      if (item instanceof GoneNotice) actor!.onGone?.(item.ref, item.why, context!);
-      else {
+      if (item instanceof GoneNotice) {
+        refuseThenable(actor!.onGone?.(item.ref, item.why, context!));
+      } else {
         const opened = this.#open(cell, item);
         if (opened !== undefined) refuseThenable(actor!.onMessage(opened.message, context!));
       }
@@ -292,5 +293,7 @@ function refuseThenable(result: unknown): void {
   if (typeof then !== "function") return;
   const ignore = (): void => {};
   then.call(result, ignore, ignore);
-  throw new TypeError("onMessage returned a promise: an actor handles a message synchronously");
+  throw new TypeError(
+    "an actor returned a promise: it handles one message at a time, synchronously",
+  );
 }

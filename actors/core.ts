@@ -121,10 +121,11 @@ export class SystemCore implements Machine<SystemInput, SystemEffect> {
     if (cell !== undefined) this.#cells.watch(cell, ref);
   }
 
-  /** Ends an actor, a mailbox or a reply of this system; what waits for it is dropped. */
-  stop({ counter }: ActorRef, nowMs: Millis): void {
+  /** Ends an actor, a mailbox or a reply, if it is of this life; what waits for it is dropped. */
+  stop({ address, incarnation, counter }: ActorRef, nowMs: Millis): void {
     this.#nowMs = nowMs;
-    const cell = this.#cells.get(counter);
+    const isOurs = address === this.address && [0, this.incarnation].includes(incarnation);
+    const cell = isOurs ? this.#cells.get(counter) : undefined;
     if (cell !== undefined) this.#cells.end(cell, "stopped");
   }
 

@@ -37,15 +37,25 @@ export interface Target {
   readonly view: DataView<ArrayBuffer>;
 }
 
+/** Where messages are written at first; it grows for a large one, but not for good. */
+const SCRATCH_BYTES = 4096;
+const SCRATCH_BYTES_MAX: number = 64 << 10;
+
 const utf8 = new TextEncoder();
-let into = new Uint8Array(4096);
+let into = new Uint8Array(SCRATCH_BYTES);
 let view = new DataView(into.buffer);
 let at = 0;
 let mayGrow = true;
 
 /** The encoding, in bytes of its own. Throws {@link MessageError}. */
 export function encodeMessage(message: Message): Uint8Array {
-  return into.slice(0, encode(message));
+  const length = encode(message);
+  const encoded = into.slice(0, length);
+  if (into.length > SCRATCH_BYTES_MAX) {
+    into = new Uint8Array(SCRATCH_BYTES);
+    view = new DataView(into.buffer);
+  }
+  return encoded;
 }
 
 /**

@@ -67,7 +67,9 @@ export class Remote {
   /** When it was told something for the last time. */
   usedMs: Millis;
   readonly backoff: Backoff;
-  readonly watches: Map<string, Watch> = new Map();
+  /** Who is watched there: by number, then by the reference's key. */
+  readonly #watches = new Map<number, Map<string, Watch>>();
+  #watched = 0;
   readonly #owner: RemoteOwner;
   readonly #waiting = new Queue<Waiting>();
   readonly #written = new Queue<Written>();
@@ -96,7 +98,7 @@ export class Remote {
 
   /** Whether a connection is wanted. */
   get isWanted(): boolean {
-    return this.#waiting.length > 0 || this.watches.size > 0;
+    return this.#waiting.length > 0 || this.#watched > 0;
   }
 
   /** Whether messages wait to be written. */
@@ -124,23 +126,36 @@ export class Remote {
     }
   }
 
+  /** References by which somebody there is watched. */
+  get watched(): number {
+    return this.#watched;
+  }
+
+  isWatched(key: string, counter: number): boolean {
+    return this.#watches.get(counter)?.has(key) === true;
+  }
+
   /** One of ours watches somebody there. */
   watch(key: string, ref: ActorRef, watcher: number): void {
-    const known = this.watches.get(key);
+    let byKey = this.#watches.get(ref.counter);
+    if (byKey === undefined) this.#watches.set(ref.counter, (byKey = new Map<string, Watch>()));
+    const known = byKey.get(key);
     if (known !== undefined) {
       known.watchers.add(watcher);
       return;
     }
-    this.watches.set(key, { ref, watchers: new Set([watcher]) });
+    byKey.set(key, { ref, watchers: new Set([watcher]) });
+    this.#watched++;
     if (this.isUp) this.#sendWatch(key, ref);
   }
 
-  unwatch(key: string, watcher: number): void {
-    const known = this.watches.get(key);
+  unwatch(key: string, { counter }: ActorRef, watcher: number): void {
+    const known = this.#watches.get(counter)?.get(key);
     if (known?.watchers.delete(watcher) !== true || known.watchers.size > 0) return;
-    this.watches.delete(key);
-    const isOther = [...this.watches.values()].some(({ ref }) => ref.counter === known.ref.counter);
-    if (this.isUp && !isOther) this.#write(encodeNumbers(Frame.unwatch, [known.ref.counter]));
+    this.#forgetWatch(key, counter);
+    if (this.isUp && !this.#watches.has(counter)) {
+      this.#write(encodeNumbers(Frame.unwatch, [counter]));
+    }
   }
 
   /** The other has greeted. */
@@ -148,19 +163,14 @@ export class Remote {
     this.incarnation = incarnation;
     this.greetByMs = undefined;
     this.backoff.reset();
-    for (const [key, { ref }] of this.watches) this.#sendWatch(key, ref);
+    for (const byKey of this.#watches.values()) {
+      for (const [key, { ref }] of byKey) this.#sendWatch(key, ref);
+    }
   }
 
-  /** Somebody there is gone. */
+  /** Somebody there is gone: those who watch are told, and do so no more. */
   gone(counter: number, why: GoneReason): void {
-    for (const [key, { ref }] of this.watches) if (ref.counter === counter) this.fire(key, why);
-  }
-
-  /** Tells those who watch, who do so no more. */
-  fire(key: string, why: GoneReason): void {
-    const watch = this.watches.get(key);
-    this.watches.delete(key);
-    for (const watcher of watch?.watchers ?? []) this.#owner.fire(watcher, watch!.ref, why);
+    for (const key of this.#watches.get(counter)?.keys() ?? []) this.#fire(key, counter, why);
   }
 
   /** Writes what waits, as far as the connection shall have under way. */
@@ -201,7 +211,7 @@ export class Remote {
     this.#isAwaitingRoom = false;
     this.conn = this.incarnation = 0;
     this.greetByMs = undefined;
-    for (const key of this.watches.keys()) this.fire(key, "unreachable");
+    for (const counter of this.#watches.keys()) this.gone(counter, "unreachable");
   }
 
   /** Gives up what waits. */
@@ -212,8 +222,22 @@ export class Remote {
   }
 
   #sendWatch(key: string, { incarnation, counter }: ActorRef): void {
-    if (incarnation !== 0 && incarnation !== this.incarnation) this.fire(key, "restarted");
+    if (incarnation !== 0 && incarnation !== this.incarnation)
+      this.#fire(key, counter, "restarted");
     else this.#write(encodeNumbers(Frame.watch, [counter]));
+  }
+
+  #fire(key: string, counter: number, why: GoneReason): void {
+    const watch = this.#watches.get(counter)?.get(key);
+    if (watch === undefined) return;
+    this.#forgetWatch(key, counter);
+    for (const watcher of watch.watchers) this.#owner.fire(watcher, watch.ref, why);
+  }
+
+  #forgetWatch(key: string, counter: number): void {
+    const byKey = this.#watches.get(counter);
+    if (byKey?.delete(key) === true) this.#watched--;
+    if (byKey?.size === 0) this.#watches.delete(counter);
   }
 
   #take(): Waiting | undefined {

@@ -83,16 +83,16 @@ export class Remotes {
   /** False: there are too many systems, or too many are watched there. */
   watch(key: string, ref: ActorRef, watcher: number, nowMs: Millis): boolean {
     const remote = this.#at(ref.address, nowMs);
-    const isNew = remote?.watches.has(key) !== true;
+    const isNew = remote?.isWatched(key, ref.counter) !== true;
     const { watchesMax } = this.#owner.limits;
-    if (remote === undefined || (isNew && remote.watches.size >= watchesMax)) return false;
+    if (remote === undefined || (isNew && remote.watched >= watchesMax)) return false;
     remote.watch(key, ref, watcher);
     this.#stirred.add(remote);
     return true;
   }
 
-  unwatch(key: string, { address }: ActorRef, watcher: number): void {
-    this.#byAddress.get(address)?.unwatch(key, watcher);
+  unwatch(key: string, ref: ActorRef, watcher: number): void {
+    this.#byAddress.get(ref.address)?.unwatch(key, ref, watcher);
   }
 
   /** Dials and writes what is to be dialled and written now. */

@@ -3,6 +3,7 @@ import { describe, test } from "bun:test";
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import type { Actor, ActorRef, MakeActor, Message } from "../../actors/mod.ts";
 import { BURST_MESSAGES_MAX } from "../../actors/cells.ts";
+import { TURN_MESSAGES_MAX } from "../../actors/core.ts";
 import { forwarder, type Node, whysOf, World } from "./world.ts";
 
 const HERE = "here:1";
@@ -149,6 +150,17 @@ describe("tell", () => {
     assertEquals(got.indexOf("other"), BURST_MESSAGES_MAX);
   });
 
+  test("an actor that tells itself for ever does not keep its system from its sockets", () => {
+    const { node } = started();
+    const actor = node.startActor((context) => ({
+      onMessage: (message) => context.tell(context.self, message),
+    }));
+    node.core.tell(actor, 0, 0);
+    node.core.handle({ kind: "wake" }, 0);
+    assertEquals(node.core.stats().delivered, TURN_MESSAGES_MAX);
+    assertEquals([node.core.wakeAtMs(), node.core.isRunnable], [0, true]);
+  });
+
   test("to an actor that is not there is counted, and harms nobody", () => {
     const { node } = started();
     node.tell({ address: HERE, incarnation: 0, counter: 77 }, 1);
@@ -260,6 +272,16 @@ describe("stop", () => {
     node.turn();
     assertEquals(got, [1]);
     assertEquals(node.core.stats().dropped.noActor, 2);
+  });
+
+  test("an actor of another system, or of another life, is not ours to stop", () => {
+    const { node } = started();
+    const actor = node.startActor(() => ({ onMessage: () => {} }));
+    node.core.stop({ ...actor, address: "there:1" }, 0);
+    node.core.stop({ ...actor, incarnation: actor.incarnation + 1 }, 0);
+    assertEquals(node.core.stats().actors, 1);
+    node.core.stop({ ...actor, incarnation: 0 }, 0);
+    assertEquals(node.core.stats().actors, 0);
   });
 
   test("what waits in a mailbox that is closed never comes out", () => {

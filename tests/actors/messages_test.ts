@@ -143,6 +143,17 @@ describe("a message", () => {
     });
   }
 
+  test("a large one among small ones is whole: where it is written has to grow", () => {
+    for (const size of [5000, 10, 100_000, 4096, 4095, 70_000, 1, 300_000, 5000]) {
+      const message = {
+        size,
+        bytes: new Uint8Array(size).fill(size & 0xff),
+        text: "y".repeat(size),
+      };
+      assertEquals(recoded(message), message);
+    }
+  });
+
   test("is read strictly: what was not written by us is no message", () => {
     const cases: Readonly<Record<string, string>> = {
       nothing: "",

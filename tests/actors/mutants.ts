@@ -37,6 +37,12 @@ export const MUTANTS: readonly Mutant[] = [
     breaks: "-0 comes out as 0 on another machine, and as -0 on this one",
   },
   {
+    file: encode,
+    line: "const encoded = into.slice(0, length);",
+    becomes: "const encoded = into.slice(0, Math.min(length, SCRATCH_BYTES));",
+    breaks: "a message that the scratch buffer had to grow for is cut off",
+  },
+  {
     file: decode,
     line: "if (fresh.length === bytes) names[hash] = fresh;",
     becomes: "names[hash] = fresh;",
@@ -158,14 +164,14 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     file: remote,
-    line: 'for (const key of this.watches.keys()) this.fire(key, "unreachable");',
+    line: 'for (const counter of this.#watches.keys()) this.gone(counter, "unreachable");',
     becomes: "",
     breaks: "nobody learns that a machine is gone",
   },
   {
     file: remote,
-    line: 'if (incarnation !== 0 && incarnation !== this.incarnation) this.fire(key, "restarted");',
-    becomes: "if (false) return;",
+    line: 'this.#fire(key, counter, "restarted");',
+    becomes: "this.#write(encodeNumbers(Frame.watch, [counter]));",
     breaks: "who watches an actor of an earlier life watches one of a later life",
   },
   {

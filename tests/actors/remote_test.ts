@@ -20,6 +20,20 @@ describe("tell to another system", () => {
     assertEquals(b.core.stats().bytesOut, a.core.stats().bytesIn);
   });
 
+  test("messages of all sizes keep their order, before there is a connection and after", () => {
+    const { world, a, ref, got } = pair();
+    const sizes = [1, 900, 3, 980, 985, 990, 995, 1000, 5000, 2, 100_000, 4, 999, 7];
+    const messages = sizes.map((size, i) => `${i} ${"x".repeat(size)}`);
+    for (const message of messages) a.core.tell(ref, message, a.nowMs);
+    a.turn();
+    world.run(100);
+    assertEquals(got, messages);
+    for (const message of messages) a.core.tell(ref, message, a.nowMs);
+    a.turn();
+    world.run(100);
+    assertEquals(got, [...messages, ...messages]);
+  });
+
   test("messages that are told together share what is written", () => {
     const { world, a, ref, got } = pair();
     a.tell(ref, "first");
