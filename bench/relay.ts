@@ -70,7 +70,11 @@ export class Pipe {
     while (this.#head < this.#parcels.length && this.#parcels[this.#head]!.dueMs <= nowMs) {
       const { bytes, deliver } = this.#parcels[this.#head++]!;
       this.counts.delivered++;
-      deliver(bytes);
+      try {
+        deliver(bytes);
+      } catch {
+        // A datagram to a port that is closed is lost, as any other may be.
+      }
     }
     if (this.#head > 4096 || this.#head === this.#parcels.length) {
       this.#parcels.splice(0, this.#head);

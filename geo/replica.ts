@@ -146,6 +146,14 @@ export class Replica {
     }
   }
 
+  /** Registers whose keys begin with `prefix`, tombstones included. */
+  *registersOf(prefix: ByteString): Iterable<Register> {
+    for (const { key, register } of this.#items.from(prefix)) {
+      if (!key.startsWith(prefix)) return;
+      if (register !== undefined) yield register;
+    }
+  }
+
   shown(key: ByteString): Shown {
     const item = this.#items.get(key);
     return item === undefined ? { key, value: undefined, count: undefined } : shownOf(item);

@@ -209,7 +209,11 @@ export class Sync {
       ? this.links.get(`${address} ${index}`)
       : this.#knownServer(address, nowMs);
     if (link === undefined) return undefined;
-    if (link.life !== life) link.begin(life);
+    if (link.life !== life) {
+      link.begin(life);
+      // Who belongs to the store is said at once; the rest is found by comparing.
+      if (!isLocal) this.#push(link, this.#options.replica.registersOf(OWN_PREFIX));
+    }
     return link;
   }
 
@@ -274,7 +278,7 @@ export class Sync {
     this.#push(link, push);
   }
 
-  #push(link: Link, entries: readonly Entry[]): void {
+  #push(link: Link, entries: Iterable<Entry>): void {
     for (const entry of entries) link.push(entry);
   }
 
