@@ -1,6 +1,6 @@
 /**
- * Three servers of the geo store as processes with disks, each behind a relay that delays, which are
- * killed while clients write; and what must be there in the end.
+ * Three servers of the geo store as processes with disks, each behind a relay that delays, which
+ * are killed while clients write; and what must be there in the end.
  *
  * @module
  */
