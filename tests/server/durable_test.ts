@@ -1,6 +1,7 @@
 /** What is told to clients only once it is kept, and a server that goes on with its table. */
 import { describe, test } from "bun:test";
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import type { ServerLimits } from "../../server/limits.ts";
 import { decodeCommand } from "../../server/operations.ts";
 import { TableMachine } from "../../server/table_machine.ts";
 import { idText } from "../../work/job_id.ts";
@@ -27,7 +28,7 @@ class KeptFleet extends VirtualFleet {
   isInDoubt = false;
   readonly #late: Uint8Array[] = [];
 
-  constructor(commands: Uint8Array[] = [], limits: { orphanMs?: number } = {}) {
+  constructor(commands: Uint8Array[] = [], limits: Partial<ServerLimits> = {}) {
     const machine = new TableMachine();
     for (const command of commands) machine.apply(command);
     const unixMs = (nowMs: number): number => BEGAN_MS + nowMs;
@@ -206,6 +207,29 @@ describe("an answer", () => {
     asker.say({ kind: "attach", job: 2, session: 5n, id });
     fleet.run(100);
     assertEquals(asker.refusals.length, 1);
+  });
+
+  test("takes the place of a job: above so many in all, new jobs are refused", () => {
+    const fleet = new KeptFleet([], { maxAnswers: 2 });
+    const miner = fleet.miner({ rate: 1e7 });
+    const client = fleet.client();
+    client.say({ ...SUBMIT, detached: true });
+    assert(fleet.run(5_000, () => client.answers.size > 0));
+    fleet.drop(miner.connId);
+    client.say({ ...SUBMIT, job: 2 });
+    client.say({ ...SUBMIT, job: 3 });
+    fleet.run(100);
+    const limit = "the server has reached its limit of 2 jobs and answers kept";
+    const reason = `${limit}: forget some answers`;
+    assertEquals(client.refusals, [{ kind: "refused", job: 3, reason }]);
+    // The same again is no new job.
+    client.say({ ...SUBMIT, job: 2 });
+    client.say({ kind: "end", job: 9, id: client.accepted[0]!.id, what: "forget" });
+    fleet.run(100);
+    client.say({ ...SUBMIT, job: 3 });
+    fleet.run(100);
+    assertEquals(client.refusals.length, 1);
+    assertEquals(fleet.core.snapshot().jobs.length, 2);
   });
 
   test("that was fetched is kept for a day, although nobody speaks to the server", () => {

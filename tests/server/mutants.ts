@@ -160,6 +160,12 @@ export const MUTANTS: readonly Mutant[] = [
     breaks: "one address takes all jobs",
   },
   {
+    file: admission,
+    line: "if (answers + this.#jobs < limits.maxAnswers) return undefined;",
+    becomes: "if (this.#jobs < limits.maxAnswers) return undefined;",
+    breaks: "answers are kept without number",
+  },
+  {
     file: clients,
     line: "this.#desk.searchLast(job);",
     becomes: "",
