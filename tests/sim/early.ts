@@ -17,6 +17,7 @@ const CAMPAIGNS: readonly (readonly [string, number, number])[] = [
   ["raft-messages", 3_000_000, 1000],
   ["kv", 7_000_000, 300],
   ["mapreduce", 5_000_000, 300],
+  ["actors", 6_000_000, 300],
 ];
 
 /** What may follow `bun test` in a run of all tests. */
