@@ -8,7 +8,7 @@
 import { readFileSync } from "node:fs";
 import { startEarly } from "./shards.ts";
 
-/** Harness, first seed, and how many; as its test says, which is told when it differs. */
+/** Harness, first seed, and how many, as its test says; that one runs its own if they differ. */
 const CAMPAIGNS: readonly (readonly [string, number, number])[] = [
   ["fleet", 2_000_000, 300],
   ["coordinator", 4_000_000, 300],
@@ -18,6 +18,7 @@ const CAMPAIGNS: readonly (readonly [string, number, number])[] = [
   ["kv", 7_000_000, 300],
   ["mapreduce", 5_000_000, 300],
   ["actors", 6_000_000, 300],
+  ["geo", 7_000_000, 300],
 ];
 
 /** What may follow `bun test` in a run of all tests. */
