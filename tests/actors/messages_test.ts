@@ -194,11 +194,9 @@ describe("a message", () => {
   });
 
   test("a name that was read before is found by its bytes, and by nothing else", () => {
-    // Of the second, the one byte is the one character of the first: that is no UTF-8.
-    for (const hex of ["a162c3a901", "a16161f5", "a16161f4"]) {
-      assert(decodeMessage(Uint8Array.fromHex(hex)) !== undefined, hex);
-    }
-    assertEquals(decodeMessage(Uint8Array.fromHex("a161e901")), undefined);
+    // The name "dbÀ", and bytes that are its three characters, and no UTF-8: they share a place.
+    assert(decodeMessage(Uint8Array.fromHex("a1646462c38001")) !== undefined);
+    assertEquals(decodeMessage(Uint8Array.fromHex("a1636462c001")), undefined);
     for (let i = 0; i < 3000; i++)
       assertEquals(recoded({ [`${i}é`]: i, [i]: 0 }), { [`${i}é`]: i, [i]: 0 });
   });
