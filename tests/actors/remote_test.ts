@@ -267,6 +267,28 @@ describe("watch of another system", () => {
     assertEquals([got, b.effects.length], [[], written]);
   });
 
+  test("ends with the one who watches: nothing is told, and the other forgets it", () => {
+    const { world, a, b } = pair();
+    const target = b.startActor(forwarder(a.mailbox().ref));
+    const one = a.startActor((context) => {
+      context.watch(target);
+      return { onMessage: () => {} };
+    });
+    a.turn();
+    world.run(100);
+    a.core.stop(one, a.nowMs);
+    a.turn();
+    world.run(100);
+    const written = b.effects.length;
+    b.core.stop(target, b.nowMs);
+    b.turn();
+    world.run(100);
+    assertEquals(b.effects.length, written);
+    world.crash(B);
+    world.run(3 * NOTICE_MS);
+    assertEquals(a.core.stats().connections, 0);
+  });
+
   test("more watches than a system takes are told to be unreachable", () => {
     const { world, a } = pair({ watchesMax: 3 });
     const { ref, got } = a.mailbox();
