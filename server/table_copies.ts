@@ -11,6 +11,8 @@ import { type Part, TABLE_PART_BYTES_MAX } from "../work/server_messages.ts";
 export const COPIES_MAX = 2;
 /** A copy that is not asked for goes after this. */
 export const COPY_KEPT_MS: Millis = 60_000;
+/** A copy takes the server's time by its size: this is what strangers get of it, a second. */
+export const COPIED_BYTES_PER_SECOND = 10_000_000;
 
 interface Copy {
   readonly bytes: Uint8Array;
@@ -21,6 +23,8 @@ interface Copy {
 export class TableCopies<Who> {
   /** The one that was asked for longest ago first. */
   readonly #copies = new Map<Who, Copy>();
+  /** When the next copy may be taken. */
+  #nextMs: Millis = -Infinity;
 
   /** Copies that are held. */
   get size(): number {
@@ -37,9 +41,11 @@ export class TableCopies<Who> {
     for (const [other, { askedMs }] of this.#copies) {
       if (nowMs - askedMs >= COPY_KEPT_MS) this.#copies.delete(other);
     }
-    const copy = from === 0 ? { bytes: take(), askedMs: nowMs } : this.#copies.get(who);
-    if (copy === undefined) return "this copy of the table is not kept any more: begin again";
-    const { bytes } = copy;
+    const isNew = from === 0;
+    if (isNew && nowMs < this.#nextMs) return "a copy was taken just now: try again soon";
+    const bytes = isNew ? take() : this.#copies.get(who)?.bytes;
+    if (bytes === undefined) return "this copy of the table is not kept any more: begin again";
+    if (isNew) this.#nextMs = nowMs + (1000 * bytes.length) / COPIED_BYTES_PER_SECOND;
     this.#copies.delete(who);
     const end = Math.min(bytes.length, from + TABLE_PART_BYTES_MAX);
     if (end < bytes.length) this.#keep(who, { bytes, askedMs: nowMs });

@@ -11,7 +11,12 @@ import { Failure, UsageError } from "../../run/errors.ts";
 import { runVerb } from "../../run/verbs.ts";
 import { IMPORT_VERB } from "../../server/import_adapter.ts";
 import { type RunningServer, serve } from "../../server/mod.ts";
-import { COPIES_MAX, COPY_KEPT_MS, TableCopies } from "../../server/table_copies.ts";
+import {
+  COPIED_BYTES_PER_SECOND,
+  COPIES_MAX,
+  COPY_KEPT_MS,
+  TableCopies,
+} from "../../server/table_copies.ts";
 import { encodeBackup } from "../../work/backup.ts";
 import { TABLE_PART_BYTES_MAX } from "../../work/server_messages.ts";
 import { leftovers } from "../support/leftovers.ts";
@@ -146,13 +151,14 @@ describe("TableCopies", () => {
   test("give what was taken, whatever is taken meanwhile", () => {
     const copies = new TableCopies<string>();
     const got: number[] = [];
-    for (let from = 0; from < big.length;) {
-      const part = copies.part("one", from, () => big, 0);
+    let nowMs = 0;
+    for (let from = 0; from < big.length; nowMs += 1000) {
+      const part = copies.part("one", from, () => big, nowMs);
       assert(typeof part !== "string");
       assertEquals(part.size, big.length);
       got.push(...part.bytes);
       from += part.bytes.length;
-      copies.part("other", 0, () => new Uint8Array(big.length), 0);
+      copies.part("other", 0, () => new Uint8Array(big.length), nowMs + 500);
     }
     assertEquals(Uint8Array.from(got), big);
     assertEquals(copies.size, 1);
@@ -161,22 +167,27 @@ describe("TableCopies", () => {
   test("go when nobody asks for them, or when too many are fetched", () => {
     const copies = new TableCopies<number>();
     const gone = "this copy of the table is not kept any more: begin again";
-    copies.part(0, 0, () => big, 0);
-    for (let i = 1; i <= COPIES_MAX; i++) copies.part(i, 0, () => big, i);
-    assertEquals(
-      copies.part(0, 10, () => big, 5),
-      gone,
-    );
-    assertEquals(copies.size, COPIES_MAX);
-    assertEquals(
-      copies.part(1, 10, () => big, COPY_KEPT_MS + 1),
-      gone,
-    );
-    assert(typeof copies.part(2, 10, () => big, COPY_KEPT_MS + 1) !== "string");
-    assertEquals(
-      copies.part(2, 10, () => big, 2 * COPY_KEPT_MS + 1),
-      gone,
-    );
-    assertEquals(copies.size, 0);
+    const part = (who: number, from: number, nowMs: number) =>
+      copies.part(who, from, () => big, nowMs);
+    part(0, 0, 0);
+    for (let i = 1; i <= COPIES_MAX; i++) part(i, 0, 100 * i);
+    assertEquals([part(0, 10, 300), copies.size], [gone, COPIES_MAX]);
+    assertEquals(part(1, 10, COPY_KEPT_MS + 100), gone);
+    assert(typeof part(2, 10, COPY_KEPT_MS + 100) !== "string");
+    assertEquals([part(2, 10, 2 * COPY_KEPT_MS + 100), copies.size], [gone, 0]);
+  });
+
+  test("are taken no more often than their size allows", () => {
+    const copies = new TableCopies<number>();
+    const [early, restMs] = [100, (1000 * big.length) / COPIED_BYTES_PER_SECOND];
+    let taken = 0;
+    const take = (): Uint8Array => (taken++, big);
+    assert(typeof copies.part(1, 0, take, early) !== "string");
+    const reason = "a copy was taken just now: try again soon";
+    assertEquals(copies.part(2, 0, take, early + restMs - 1), reason);
+    // That does not take the first one's away.
+    assert(typeof copies.part(1, 10, take, early + restMs - 1) !== "string");
+    assert(typeof copies.part(2, 0, take, early + restMs) !== "string");
+    assertEquals(taken, 2);
   });
 });

@@ -191,6 +191,12 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     file: "server/table_copies.ts",
+    line: 'if (isNew && nowMs < this.#nextMs) return "a copy was taken just now: try again soon";',
+    becomes: "",
+    breaks: "strangers keep the server at copying its table",
+  },
+  {
+    file: "server/table_copies.ts",
     line: "this.#copies.delete(who);",
     becomes: "for (const other of this.#copies.keys()) this.#copies.delete(other);",
     breaks: "a program that exports takes away the copies of others",
