@@ -13,7 +13,8 @@ import {
 import { type Message, MESSAGES_VERSION, type ToMiner } from "../../work/messages.ts";
 import { decodeMessage, encodeMessage } from "../../work/wire.ts";
 
-const QUICK = { epochMillis: 50, epochLimit: 4 };
+/** Nobody falls silent by being kept from running for some seconds: a lost miner joins anew. */
+const QUICK = { epochMillis: 100, epochLimit: 50 };
 
 const least = (lower: bigint, upper: bigint) =>
   kernelNamed("bun")!.bind(Buffer.from("msg")).search(lower, upper);
