@@ -239,6 +239,11 @@ export class ClientCore implements Machine<ClientInput, ClientEffect> {
     if (typeof message === "string") return;
     if (message.kind === "mr-piece") return this.#peers.routes.piece(message);
     if (message.kind === "mr-asked") return this.#handleAsked(message);
+    if (message.kind === "servers" && !message.leads) {
+      const where =
+        message.leader === "" ? "none is known to" : `the one at ${message.leader} does`;
+      return this.#end({ kind: "failed", reason: `the server does not lead: ${where}` });
+    }
     if (!("job" in message) || (message.job !== JOB && message.job !== 0)) return;
     switch (message.kind) {
       case "mr-attached":

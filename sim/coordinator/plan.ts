@@ -60,7 +60,7 @@ export interface CoordinatorPlan {
 /** Draws the plan of `seed`; `given`: of so many servers. */
 export function drawPlan(seed: number, given?: number): CoordinatorPlan {
   const dice = new Dice(seed, Stream.plan);
-  const drawn = dice.pick([1, 1, 1, 1, 3, 3, 3, 5], "servers");
+  const drawn = dice.pick([1, 1, 1, 1, 1, 1, 3, 3, 5], "servers");
   const servers = given ?? drawn;
   const faultyMs = dice.real(3000, 12_000, "faultyMs");
   const miners = Array.from({ length: dice.integer(1, 4, "miners") }, (_, i) => ({

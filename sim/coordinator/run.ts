@@ -1,7 +1,8 @@
 /**
- * One seed of the coordinator's simulation: the real server core with its table on a real node's
- * log, on a simulated disk, with real miner and client cores. The server crashes and comes back;
- * its disk is slow, fails and runs full. No accepted job is lost, none is answered twice
+ * One seed of the coordinator's simulation: one, three or five of the real servers, each with its
+ * table on a real node's log, on a simulated disk; with real miner and client cores. Servers crash
+ * and come back, the leader most of all; they are cut off from each other, in one direction or
+ * both; disks are slow, fail and run full. No accepted job is lost, none is answered twice
  * differently or runs twice, every answer is true, nothing is kept as searched that was not, and
  * after healing every job is answered within a bound.
  *
@@ -27,7 +28,7 @@ const AGAIN_SECONDS = 1;
 /** The coordinator. */
 export const COORDINATOR: Harness = {
   name: "coordinator",
-  about: "a server that crashes and keeps its jobs, on a simulated disk",
+  about: "1, 3 or 5 servers that crash and keep their jobs, on simulated disks",
   plants: COORDINATOR_PLANTS,
   prepare: (seed, plant, transcript) =>
     new CoordinatorRun(seed, plant as CoordinatorPlant | undefined, transcript),

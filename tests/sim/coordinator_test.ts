@@ -1,4 +1,4 @@
-/** A server that crashes and keeps its jobs, with a simulated disk. */
+/** One server or several that crash and keep their jobs, with simulated disks. */
 import { describe, test } from "bun:test";
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { runSeed } from "../../sim/engine/harness.ts";
@@ -12,7 +12,7 @@ describe("the coordinator under crashes", () => {
   test(`${SEEDS} seeds: no job is lost, runs twice or is answered wrongly`, () =>
     expectAllGood(COORDINATOR.name, FIRST_SEED, SEEDS));
 
-  test("the runs do something: servers crash, and jobs are answered", () => {
+  test("the runs do something: servers crash and are cut off, jobs are answered, miners return", () => {
     const sums: Record<string, number> = {};
     for (let seed = 1; seed <= 20; seed++) {
       for (const [name, value] of Object.entries(runSeed(COORDINATOR, seed).counts)) {
@@ -21,6 +21,8 @@ describe("the coordinator under crashes", () => {
     }
     assert(sums["crashes"]! > 15);
     assert(sums["answered"]! > 50);
+    assert(sums["cuts"]! > 5);
+    assert(sums["returns"]! > 3);
   });
 
   for (const plant of Object.keys(COORDINATOR.plants)) {
