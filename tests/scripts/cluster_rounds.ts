@@ -24,6 +24,8 @@ export class Trio {
   readonly servers: Script[] = [];
   /** Where they listen. */
   readonly at: string[] = [];
+  /** Servers that were killed, and not started again. */
+  readonly #dead = new Set<number>();
   readonly #root = mkdtempSync(join(tmpdir(), "motherlode-cluster-"));
 
   /** As it is typed. */
@@ -50,6 +52,7 @@ export class Trio {
   }
 
   kill(index: number): Promise<number> {
+    this.#dead.add(index);
     this.servers[index]!.kill("SIGKILL");
     return this.servers[index]!.exit();
   }
@@ -60,6 +63,7 @@ export class Trio {
     const args = [port, "--node", `${index + 1}`, "--data", this.#directory(index + 1)];
     this.servers[index] = new Script("server.ts", args);
     await this.servers[index].said(/^listening on /, "stdout");
+    this.#dead.delete(index);
   }
 
   async end(): Promise<void> {
@@ -77,7 +81,10 @@ export class Trio {
     let isOver = false;
     const asking = (async () => {
       for (;;) {
-        const found = look(await Promise.all(this.at.map(reportOf)));
+        const asked = this.at.map((server, i) =>
+          this.#dead.has(i) ? undefined : reportOf(server),
+        );
+        const found = look(await Promise.all(asked));
         if (found >= 0 || isOver) return found;
       }
     })();
@@ -87,8 +94,9 @@ export class Trio {
 
 async function reportOf(server: string): Promise<Report | undefined> {
   try {
-    return await askServer(server, { epochMillis: 100, epochLimit: 5 }, (ask) =>
-      ask({ kind: "inspect", job: 1 }, (answer) =>
+    const question = { kind: "inspect", job: 1 } as const;
+    return await askServer(server, { epochMillis: 500, epochLimit: 20 }, (ask) =>
+      ask(question, (answer) =>
         answer.kind === "report" ? (JSON.parse(answer.text) as Report) : undefined,
       ),
     );
