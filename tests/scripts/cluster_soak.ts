@@ -9,7 +9,7 @@ import { attach, endJob, submit } from "../../client/mod.ts";
 import { hashNonce } from "../../work/hash.ts";
 import { killAll, Script, startMiner } from "../support/processes.ts";
 import { nowMs, SOAK_SECONDS, tellSoak } from "../support/soak.ts";
-import { Trio } from "./cluster_rounds.ts";
+import { resultOf, Trio } from "./cluster_rounds.ts";
 
 afterAll(killAll);
 
@@ -73,7 +73,7 @@ test("the leader is killed every 5 s: every client gets the right answer", async
       }
       const { hash, nonce, met } = await job.answer;
       assertEquals([hash, met], [hashNonce(message, nonce), true]);
-      // Whoever asks again gets the same.
+      // One that asks again gets the same.
       const again = await attach({ servers, id }).answer;
       assertEquals(again, { hash, nonce, met });
       const code = await waits.exit();
