@@ -176,4 +176,16 @@ export const MUTANTS: readonly Mutant[] = [
     becomes: "data.call(this.#handlers, bytes, host, port, this.host);",
     breaks: "nobody knows which address to answer from",
   },
+  {
+    file: native,
+    line: "if (!this.#ackedSinceTick) this.acknowledge();",
+    becomes: "this.acknowledge();",
+    breaks: "every epoch has a datagram that says nothing new",
+  },
+  {
+    file: "lsp/endpoint.ts",
+    line: "deadlines.set(first, atMs);",
+    becomes: "return;",
+    breaks: "a quiet endpoint is woken in vain",
+  },
 ];

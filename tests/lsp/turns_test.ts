@@ -43,6 +43,41 @@ describe("packing:", () => {
   });
 });
 
+describe("with little to do:", () => {
+  const params = { epochMillis: 150, epochLimit: 8 };
+
+  test("an alarm that an acknowledgement has made needless is put off, and no later than due", () => {
+    const { link, server, client } = connectedPair();
+    link.run(link.nowMs + 10_000);
+    // Just behind a tick, so that the probe is due long before the next.
+    link.run(client.core.wakeAtMs()! + 5);
+    const tickAtMs = client.core.wakeAtMs()!;
+    link.write(client, 1, "a");
+    const probeAtMs = client.core.wakeAtMs()!;
+    expect(probeAtMs).toBeLessThan(tickAtMs);
+    link.run(link.nowMs + 3);
+    expect(server.texts).toEqual(["a"]);
+    expect(client.core.wakeAtMs()).toBe(probeAtMs);
+    client.core.putOffAlarms();
+    expect(client.core.wakeAtMs()).toBe(tickAtMs);
+  });
+
+  test("an epoch with acknowledgements has no other beside them", () => {
+    const { link, server, client } = connectedPair({ params }, { params });
+    link.run(link.nowMs + 1000);
+    const count = (): number => nativeFrames(link, "client 1", "server 1").length;
+    const before = count();
+    for (let i = 0; i < 30; i++) {
+      link.write(client, 1, "beat");
+      link.run(link.nowMs + 2);
+      link.write(server, 1, "answer");
+      link.run(link.nowMs + 98);
+    }
+    // A datagram with the beat and one that acknowledges the answer.
+    expect(count() - before).toBe(60);
+  });
+});
+
 describe("mtu:", () => {
   test("is kept, and refused out of its range", async () => {
     for (const mtu of [1199, 16_385, 1300.5]) {
