@@ -123,7 +123,7 @@ class Store {
     try {
       this.keeper = new Keeper({ state, wallMs }, performance.now());
       const awayMs = wallMs() - (this.keeper.lastRanMs ?? Infinity);
-      if (awayMs > ABSENCE_MS_MAX && this.keeper.servers.some((one) => one !== id)) {
+      if (awayMs > ABSENCE_MS_MAX && this.keeper.servers.length > 1) {
         const away = readableTime(awayMs / 1000);
         const text = `${directory}: its server was away for ${away}, and deletions are known for certain for 28 days only; begin with an empty directory and --join`;
         throw new DiskError("UNUSABLE", text);

@@ -6,6 +6,7 @@
  */
 import type { Millis } from "../../base/machine.ts";
 import { Dice, Stream } from "../engine/dice.ts";
+import { type DiskFaults, drawDiskFaults } from "../engine/disk.ts";
 import type { GeoFaults } from "./net.ts";
 
 /** Something that is done to the store while faults last. */
@@ -42,6 +43,7 @@ export interface GeoPlan {
   readonly actors: number;
   readonly durableShare: number;
   readonly faults: GeoFaults;
+  readonly disks: DiskFaults;
   readonly keys: number;
   /** Between two operations, on average. */
   readonly pauseMs: Millis;
@@ -52,7 +54,7 @@ export interface GeoPlan {
 /** Draws the plan of a seed. */
 export function drawGeoPlan(seed: number): GeoPlan {
   const dice = new Dice(seed, Stream.plan);
-  const healAtMs = dice.real(3000, 9000, "healAtMs");
+  const healAtMs = dice.real(2500, 6500, "healAtMs");
   const isLossy = dice.chance(0.5, "isLossy");
   return {
     seed,
@@ -66,6 +68,7 @@ export function drawGeoPlan(seed: number): GeoPlan {
       lossShare: isLossy ? dice.real(0, 0.4, "loss") : 0,
       duplicateShare: isLossy ? dice.real(0, 0.3, "duplicates") : 0,
     },
+    disks: drawDiskFaults(dice, "disk"),
     keys: dice.integer(1, 12, "keys"),
     pauseMs: dice.scale(10, 200, "pauseMs"),
     deeds: drawDeeds(dice, healAtMs),

@@ -8,6 +8,7 @@ import { encodeEnvelope } from "../../geo/envelope.ts";
 import { AHEAD_MS_MAX } from "../../geo/limits.ts";
 import { keyOf } from "../../geo/requests.ts";
 import { Dice, Stream } from "../engine/dice.ts";
+import { CALM_DISK } from "../engine/disk.ts";
 import type { Harness, Run } from "../engine/harness.ts";
 import { demand, type Transcript } from "../engine/trace.ts";
 import type { GeoNode } from "./node.ts";
@@ -50,6 +51,7 @@ class GeoRun implements Run {
     const world = this.#world;
     const { servers, faults, deeds, healAtMs } = this.plan;
     world.network.faults = faults;
+    world.disks = this.plan.disks;
     for (let i = 0; i < servers; i++) this.#addServer();
     this.#work();
     for (const { atMs, deed } of deeds) {
@@ -180,7 +182,10 @@ class GeoRun implements Run {
     const { network, nodes } = this.#world;
     network.mendAll();
     network.faults = { ...network.faults, lossShare: 0, duplicateShare: 0 };
-    for (const node of nodes.values()) node.start();
+    for (const node of nodes.values()) {
+      if (node.disk !== undefined) node.disk.faults = CALM_DISK;
+      node.start();
+    }
   }
 }
 

@@ -14,7 +14,7 @@ import {
   keyOf,
   type Operation,
 } from "../../geo/requests.ts";
-import { SimulatedDisk } from "../engine/disk.ts";
+import { CALM_DISK, type DiskFaults, SimulatedDisk } from "../engine/disk.ts";
 import { Loop } from "../engine/loop.ts";
 import { demand, runTill, tracer, type Transcript } from "../engine/trace.ts";
 import { GeoNetwork } from "./net.ts";
@@ -41,6 +41,8 @@ export class GeoWorld {
   readonly loop: Loop = new Loop();
   readonly network: GeoNetwork;
   readonly nodes: Map<string, GeoNode> = new Map();
+  /** What new disks are like. */
+  disks: DiskFaults = CALM_DISK;
   readonly oracle: GeoOracle = new GeoOracle();
   /** Changes that watches were told of, by the client that watches. */
   readonly events: Map<number, Shown[]> = new Map();
@@ -62,7 +64,9 @@ export class GeoWorld {
   server(number: number, actors: number, joins: readonly string[], isDurable = false): GeoNode {
     const { seed, parts = geoParts(undefined), transcript } = this.#options;
     const { loop } = this;
-    const newDisk = (): SimulatedDisk => new SimulatedDisk(loop, seededRandom(seed, 50 + number));
+    const newDisk = (): SimulatedDisk => {
+      return new SimulatedDisk(loop, seededRandom(seed, 50 + number), this.disks);
+    };
     const node = new GeoNode({
       address: `10.0.0.${number}:6090`,
       actors,
