@@ -66,14 +66,6 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     file: inputs,
-    line: "if (known?.hash === hash) return done(known.part);",
-    becomes: "if (known !== undefined) return done(known.part);",
-    breaks: "a partition that was made anew is not fetched anew",
-    harness: "mapreduce",
-    survives: "maps are deterministic here: what is made anew is the same",
-  },
-  {
-    file: inputs,
     line: "onDone: () => this.#port.verify(part, hash, (good) => (good ? done(part) : failed())),",
     becomes: "onDone: () => done(part),",
     breaks: "what arrives damaged is used",
@@ -139,5 +131,29 @@ export const MUTANTS: readonly Mutant[] = [
     line: "if (request === undefined || request.holder !== from) return false;",
     becomes: "if (request === undefined) return false;",
     breaks: "anybody can answer for the holder of data",
+  },
+  {
+    file: "mapreduce/attaching.ts",
+    line: 'if (key !== "") job.supplier = connId;',
+    becomes: "job.supplier = connId;",
+    breaks: "one who knows only the id is asked for the input",
+  },
+  {
+    file: "mapreduce/coordinator.ts",
+    line: "if (!job.origin.terms.keep) job.plan.finalize(planned);",
+    becomes: "job.plan.finalize(planned);",
+    breaks: "outputs that are kept are gone when somebody has them",
+  },
+  {
+    file: "mapreduce/client_core.ts",
+    line: "this.#redialMs = nowMs + REDIAL_MS;",
+    becomes: "",
+    breaks: "a client that lost its server never comes back",
+  },
+  {
+    file: "mapreduce/fleet_job.ts",
+    line: "return this.supplier !== 0 || this.plan.areMapsDone;",
+    becomes: "return true;",
+    breaks: "maps are handed out whose input nobody has",
   },
 ];

@@ -14,14 +14,15 @@ describe("map-reduce under simulated faults", () => {
 
   test("the runs do something: jobs are done and fail, workers are lost, tasks run again", () => {
     const sums: Record<string, number> = {};
-    for (let seed = 1; seed <= 60; seed++) {
+    for (let seed = 1; seed <= 30; seed++) {
       for (const [name, value] of Object.entries(runSeed(MAPREDUCE, seed).counts)) {
         sums[name] = (sums[name] ?? 0) + value;
       }
     }
-    const { done = 0, failed = 0, assigned = 0, again = 0, lost = 0 } = sums;
+    const { done = 0, failed = 0, assigned = 0, again = 0, lost = 0, direct = 0 } = sums;
     const text = JSON.stringify(sums);
-    assert(done > 80 && failed > 0 && assigned > 800 && again > 150 && lost > 50, text);
+    assert(done > 40 && failed > 0 && assigned > 400 && again > 75 && lost > 25, text);
+    assert(direct > 200, text);
   });
 
   for (const plant of Object.keys(MAPREDUCE.plants)) {
