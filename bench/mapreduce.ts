@@ -1,6 +1,6 @@
 /**
- * Word count on a fleet (server, LSP, two miners), on one machine alone (`--local`), and by other
- * means, on the same text, in turns: MB/s by the clock, and by the processor time of all processes
+ * Word count on a fleet (server, two miners; the text over LSP, or in a directory that they share),
+ * on one machine alone (`--local`), with a function on strings, and by other means, on the same text, in turns: MB/s by the clock, and by the processor time of all processes
  * together, which other programs on the machine change little. And the peak memory of a miner, and
  * how long a small job takes.
  *
@@ -29,6 +29,9 @@ const options = benchOptions(import.meta.path, {
 const BARS = [
   ["fleet", "coreutils", 5],
   ["fleet", "parallel", 1.5],
+  ["shared", "coreutils", 5],
+  ["shared", "parallel", 1.5],
+  ["user", "bare", 0.9],
   ["local", "single", 1.2],
 ] as const;
 const SMALL_MB = 3;
@@ -104,15 +107,27 @@ async function timed(command: readonly string[], ofFleet = false): Promise<Took>
   return { seconds, cpu: own + (ofFleet ? fleetCpu() - before : 0) };
 }
 
+const USER = "bench/mapreduce_user.ts";
+const run = (where: string): string[] => ["mapreduce.ts", "run", where];
+
 function casesFor(text: string, at: string): Case[] {
   const words = `tr -cs 'A-Za-z' '\\n' < ${text}`;
   const mawk = "mawk '{ n[$0]++ } END { for (w in n) print w, n[w] }'";
   const sum = "mawk '{ n[$1] += $2 } END { for (w in n) print w, n[w] }'";
   const cases: Case[] = [
-    { name: "fleet", command: bun("mapreduce.ts", "run", at, "wc", text, "--stdout", "--quiet") },
+    { name: "fleet", command: bun(...run(at), "wc", text, "--stdout", "--quiet") },
+    {
+      name: "shared",
+      command: bun(...run(at), "wc", text, "--shared", directory, "--stdout", "--quiet"),
+    },
+    {
+      name: "user",
+      command: bun(...run("--local"), "--workers", "1", USER, text, "--stdout", "--quiet"),
+    },
+    { name: "bare", command: bun("bench/mapreduce_user.ts", text) },
     {
       name: "local",
-      command: bun("mapreduce.ts", "run", "--local", "wc", text, "--stdout", "--quiet"),
+      command: bun(...run("--local"), "wc", text, "--stdout", "--quiet"),
     },
     { name: "single", command: bun("bench/mapreduce_twin.ts", text) },
     shell("coreutils", `${words} | sort | uniq -c`),
@@ -144,13 +159,13 @@ async function main(): Promise<void> {
   const text = join(directory, "text");
   await writeText(text, mb * 1e6);
   const at = await start("stdout", /listening on (\S+)/, "server.ts", "0", "--quiet");
-  const miner = ["miner.ts", at, "--threads", "1", "--niceness", "normal"];
+  const miner = ["miner.ts", at, "--threads", "1", "--niceness", "normal", "--shared", directory];
   for (let i = 0; i < 2; i++) await start("stderr", /kernel \w+: ([\d.]+)/, ...miner);
   const cases = casesFor(text, at);
   const all = new Map<string, Took[]>(cases.map(({ name }) => [name, []]));
   for (let round = 0; round < options.number("rounds"); round++) {
     for (const { name, command } of cases) {
-      all.get(name)!.push(await timed(command, name === "fleet"));
+      all.get(name)!.push(await timed(command, name === "fleet" || name === "shared"));
     }
   }
   console.log(`words of ${mb} MB, ${options.number("rounds")} rounds, medians`);

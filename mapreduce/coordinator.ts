@@ -8,14 +8,7 @@ import type { Millis } from "../base/machine.ts";
 import { oneLine, readableDuration, readablePlural } from "../base/text.ts";
 import type { KindPort, WorkKind } from "../server/mod.ts";
 import type { Fleet } from "../work/fleet.ts";
-import type {
-  MrEnded,
-  MrFinal,
-  MrMapped,
-  MrProgress,
-  MrReduced,
-  WirePart,
-} from "../work/mapreduce_messages.ts";
+import type { MrFinal, MrOffer } from "../work/mapreduce_messages.ts";
 import type { Message } from "../work/messages.ts";
 import type { Worker } from "../work/roster.ts";
 import type { Job, Task } from "../work/task.ts";
@@ -27,6 +20,7 @@ import { MapReduceJob, MapReduceTask } from "./fleet_job.ts";
 import { Intake } from "./intake.ts";
 import { AWAY_MS, STATUS_MS, WORKER_TASKS_MAX } from "./limits.ts";
 import type { Relay } from "./relay.ts";
+import { Results } from "./results.ts";
 import { Teller } from "./teller.ts";
 
 type Sender = Worker<Task>;
@@ -39,6 +33,7 @@ export class Coordinator implements WorkKind {
   readonly #port: KindPort;
   readonly #intake: Intake;
   readonly #attaching: Attaching;
+  readonly #results: Results;
   readonly #awayMs: Millis;
   /** Live jobs by the server's number. */
   readonly #jobs = new Map<number, MapReduceJob>();
@@ -56,6 +51,12 @@ export class Coordinator implements WorkKind {
       isWorker: (connId) => this.#offers.has(connId),
     });
     this.#teller = new Teller(port, this.#exchange.addresses);
+    this.#results = new Results(fleet, port, {
+      offered: (worker, offer, nowMs) => this.#offered(worker, offer, nowMs),
+      note: (job, text) => this.#teller.note(job, text),
+      output: (job, reduce) => this.#teller.output(job, reduce),
+      failIfNeeded: (job, nowMs) => this.#failIfNeeded(job, nowMs),
+    });
     this.#attaching = new Attaching(
       port,
       {
@@ -99,7 +100,7 @@ export class Coordinator implements WorkKind {
       this.#exchange.get(connId, worker, message);
       return true;
     }
-    if (worker !== undefined) return this.#handleWorker(worker, message, nowMs);
+    if (worker !== undefined) return this.#results.handle(worker, message, nowMs);
     switch (message.kind) {
       case "mr-submit":
         this.#exchange.addresses.set(connId, message.port);
@@ -189,119 +190,12 @@ export class Coordinator implements WorkKind {
 
   // ---- workers
 
-  #handleWorker(worker: Sender, message: Message, nowMs: Millis): boolean {
-    switch (message.kind) {
-      case "mr-offer":
-        this.#offers.set(worker.connId, message.code);
-        this.#exchange.addresses.set(worker.connId, message.port);
-        worker.capacity = Math.max(1, Math.min(message.tasks, WORKER_TASKS_MAX));
-        for (const job of this.#jobs.values()) this.#review(job, nowMs);
-        return true;
-      case "mr-progress":
-        this.#progress(worker, message, nowMs);
-        return true;
-      case "mr-mapped":
-        this.#result(worker, message, message.parts, nowMs);
-        return true;
-      case "mr-reduced":
-        this.#result(worker, message, [message.output], nowMs);
-        return true;
-      case "mr-ended":
-        this.#ended(worker, message, nowMs);
-        return true;
-      case "stopped":
-        // Answers an order to stop something that the worker knows nothing of.
-        return worker.task(message.chunk) instanceof MapReduceTask;
-      default:
-        if (message.kind.startsWith("mr-")) this.#port.reject(`${message.kind} from a worker`);
-        return message.kind.startsWith("mr-");
-    }
-  }
-
-  #progress(worker: Sender, { task: id, bytes, runs }: MrProgress, nowMs: Millis): void {
-    const task = taskOf(worker, id);
-    if (task === undefined) return this.#port.reject("progress of an unknown task");
-    if (runs) {
-      task.startedMs ??= nowMs;
-      if (task.planned.kind === "reduce") task.planned.hasInputs = true;
-    }
-    const job = task.owner;
-    this.#advance(task, BigInt(bytes), nowMs);
-    if (job !== undefined && runs && task.planned.kind === "reduce") this.#fleet.review(job, nowMs);
-  }
-
-  /** The task has read `bytes` in all. */
-  #advance(task: MapReduceTask, bytes: bigint, nowMs: Millis): void {
-    const done = bytes < task.units ? bytes : task.units;
-    const news = done > task.done ? done - task.done : 0n;
-    task.done += news;
-    this.#fleet.heard(task, news, nowMs);
-    this.#fleet.alive(task, nowMs);
-  }
-
-  #result(
-    worker: Sender,
-    { task: id, kind, note }: MrMapped | MrReduced,
-    parts: readonly WirePart[],
-    nowMs: Millis,
-  ): void {
-    const task = taskOf(worker, id);
-    if (task === undefined) return this.#port.reject("result of an unknown task");
-    const { planned, owner: job } = task;
-    const isRight = (kind === "mr-mapped") === (planned.kind === "map");
-    const expected = planned.kind === "map" ? job?.origin.terms.reducers : 1;
-    if (job !== undefined && (!isRight || parts.length !== expected)) {
-      this.#port.reject("a result of the wrong kind");
-      return this.#close(task, nowMs, () =>
-        job.plan.died(planned, worker.connId, "a wrong result"),
-      );
-    }
-    this.#advance(task, task.units, nowMs);
-    this.#close(task, nowMs, () => {
-      if (job === undefined || !job.plan.done(planned, worker.connId, parts)) return;
-      if (note !== "") this.#teller.note(job, note);
-      this.#fleet.spare(job.tasks, task, nowMs);
-      if (planned.kind === "reduce") this.#teller.output(job, planned.index);
-    });
-  }
-
-  #ended(worker: Sender, { task: id, why, text, map, holder }: MrEnded, nowMs: Millis): void {
-    const task = taskOf(worker, id);
-    if (task === undefined) return this.#port.reject("the end of an unknown task");
-    const { planned, owner: job } = task;
-    this.#close(task, nowMs, () => {
-      if (job === undefined) return;
-      const { plan } = job;
-      const { connId } = worker;
-      if (why === "died" && task.isUntouched && task.supplier !== job.supplier) {
-        // What it needs of the client cannot be had at present.
-        job.barren.add(connId);
-        return plan.release(planned, connId);
-      }
-      if (why === "threw" || why === "died") job.failed(planned, nowMs);
-      if (why === "threw") plan.threw(planned, connId, text);
-      else if (why === "stopped" && task.stopping) plan.release(planned, connId);
-      else if (why !== "missing" || planned.kind === "map") plan.died(planned, connId, text);
-      else {
-        plan.release(planned, connId);
-        const lost = plan.maps[map];
-        // It may have been made again elsewhere in the meantime.
-        if (lost?.holder === holder) plan.missed(lost, text);
-      }
-    });
-  }
-
-  /** The task is over; `judge` says what that means for the plan. */
-  #close(task: MapReduceTask, nowMs: Millis, judge: () => void): void {
-    const { worker, owner: job } = task;
-    judge();
-    task.abandon();
-    this.#fleet.end(task, nowMs);
-    if (job !== undefined) {
-      this.#fleet.update(job);
-      this.#failIfNeeded(job, nowMs);
-    }
-    this.#fleet.settle(worker, job, nowMs);
+  /** A worker says what it does. */
+  #offered(worker: Sender, message: MrOffer, nowMs: Millis): void {
+    this.#offers.set(worker.connId, message.code);
+    this.#exchange.addresses.set(worker.connId, message.port);
+    worker.capacity = Math.max(1, Math.min(message.tasks, WORKER_TASKS_MAX));
+    for (const job of this.#jobs.values()) this.#review(job, nowMs);
   }
 
   *#capable({ origin }: MapReduceJob): Iterable<number> {
@@ -382,11 +276,6 @@ export class Coordinator implements WorkKind {
 /** Map-reduce as a kind of work that a server takes. */
 export function mapReduceKind(fleet: Fleet, port: KindPort): WorkKind {
   return new Coordinator(fleet, port);
-}
-
-function taskOf(worker: Sender, id: number): MapReduceTask | undefined {
-  const task = worker.task(id);
-  return task instanceof MapReduceTask ? task : undefined;
 }
 
 /** For people: the first connection, its number, and the id. */
