@@ -1,8 +1,9 @@
 /**
  * Word count on a fleet (server, two miners; the text over LSP, or in a directory that they share),
- * on one machine alone (`--local`), with a function on strings, and by other means, on the same text, in turns: MB/s by the clock, and by the processor time of all processes
- * together, which other programs on the machine change little. And the peak memory of a miner, and
- * how long a small job takes.
+ * on one machine alone (`--local`), with a function on strings, and by other means, on the same
+ * text, in turns: MB/s by the clock, and by the processor time of all processes together, which
+ * other programs on the machine change little. And the peak memory of a miner, and how long a small
+ * job takes.
  *
  *   bun run bench/mapreduce.ts [--mb 200] [--rounds 3]
  *
