@@ -11,7 +11,7 @@ import {
   openSystem,
   type OpenSystemOptions,
 } from "../../actors/mod.ts";
-import { connect, listen } from "../../lsp/mod.ts";
+import { connect, listen, type LspServer } from "../../lsp/mod.ts";
 import { until, within } from "../support/waiting.ts";
 
 /** Adds what it is told, and gives the sum to whom it is told. */
@@ -50,6 +50,24 @@ async function asked(by: ActorSystem, to: ActorRef, add: number): Promise<Messag
 }
 
 const quiet = (): void => {};
+
+/** Reads a listener that a system shares with others, until it is closed. */
+async function serveShared(
+  listener: LspServer,
+  system: () => ActorSystem | undefined,
+  other: (connId: number, payload: Uint8Array) => void,
+): Promise<void> {
+  for (;;) {
+    try {
+      const { connId, payload } = await listener.read();
+      if (system()?.takes(connId, payload) !== true) other(connId, payload);
+    } catch (error) {
+      const { connId } = error as { connId?: number };
+      if (connId === undefined) return;
+      system()?.lost(connId);
+    }
+  }
+}
 
 describe("openSystem", () => {
   test("two systems: actors are told and answer, throw and are restarted", () => {
@@ -114,24 +132,38 @@ describe("openSystem", () => {
       assertEquals(await within("one whose system was closed", gone[1]!), "stopped");
     }));
 
-  test("a system that was started again is another life: old references are not for it", () =>
-    withSystems([{ params: { epochMillis: 100 } }], async (a) => {
-      const first = await openSystem();
-      const [, port] = first.address.split(":");
-      const old = first.startActor(adder);
+  test("a system that was started again is another life: old references are not for it", async () => {
+    const appVersion = 3;
+    await using listener = await listen({ port: 0, appVersion });
+    let present: ActorSystem | undefined = await openSystem({ listener, appVersion });
+    const read = serveShared(
+      listener,
+      () => present,
+      () => {},
+    );
+    await withSystems([{ appVersion }], async (a) => {
+      const old = present!.startActor(adder);
       assertEquals(await asked(a!, old, 1), 1);
       const gone = a!.gone(old);
+      assertEquals(await asked(a!, old, 1), 2);
+      const first = present!;
+      present = undefined;
       await first.close();
-      const why = await within("the first life to be gone", gone);
-      assert(["stopped", "unreachable"].includes(why), why);
-      await using second = await openSystem({ port: Number(port) });
-      const mailbox = second.openMailbox();
-      assertEquals(mailbox.ref.counter, old.counter);
+      assertEquals(await within("the first life to be gone", gone), "stopped");
+      // What is told to a connection that is about to end is lost with it.
+      await until("the connection to be gone", () => a!.stats().connections === 0);
+      present = await openSystem({ listener, appVersion });
+      const mailbox = present.openMailbox();
+      assertEquals([mailbox.ref.counter, mailbox.ref.address], [old.counter, old.address]);
       a!.tell(old, "for the first");
-      a!.tell(actorAt(second.address, mailbox.ref.counter), "for any");
+      a!.tell(actorAt(present.address, mailbox.ref.counter), "for any");
       assertEquals((await within("a message", mailbox.pop())).value, "for any");
       assertEquals(a!.stats().dropped.stale, 1);
-    }));
+    });
+    await present.close();
+    await listener.close();
+    await within("the reader to end", read);
+  });
 
   test("an error in onError does not stop the actors; without one a line goes to stderr", () =>
     withSystems([{ onError: quiet }], async (a) => {
@@ -249,20 +281,14 @@ describe("a shared listener", () => {
     await using system = await openSystem({ listener, appVersion });
     const counter = system.startActor(adder);
     const others: string[] = [];
-    const read = (async () => {
-      for (;;) {
-        try {
-          const { connId, payload } = await listener.read();
-          if (system.takes(connId, payload)) continue;
-          others.push(new TextDecoder().decode(payload));
-          listener.write(connId, payload);
-        } catch (error) {
-          const { connId } = error as { connId?: number };
-          if (connId === undefined) return;
-          system.lost(connId);
-        }
-      }
-    })();
+    const read = serveShared(
+      listener,
+      () => system,
+      (connId, payload) => {
+        others.push(new TextDecoder().decode(payload));
+        listener.write(connId, payload);
+      },
+    );
     await withSystems([{ appVersion }], async (a) => {
       assertEquals(await asked(a!, counter, 5), 5);
       await using client = await connect({ host: "127.0.0.1", port: listener.port, appVersion });
