@@ -44,10 +44,11 @@ describe("jobs by id", () => {
     assertEquals(desk.last(8, "mr-attached").isSupplied, false);
     // The key makes it the one who has them; the id alone does not.
     desk.say(9, attach("follow", id));
-    assertEquals(desk.heard(1), []);
+    const [job] = [...desk.coordinator.jobs];
+    assertEquals([desk.heard(1), job!.supplier], [[], 0]);
     desk.say(8, attach("follow", 0, KEY));
     assertEquals(desk.last(1, "mr-map").holder, 8);
-    assertEquals([...desk.coordinator.jobs][0]!.supplier, 8);
+    assertEquals(job!.supplier, 8);
   });
 
   test("outputs are given to who asks for them by the id, once", () => {
