@@ -129,7 +129,8 @@ describe("kv.ts lock", () => {
     await holder.said(/held/, "stdout");
     const late = await kv("lock", at, "a", "--timeout", "0.1", "--", "true");
     assertEquals(late.code, 4);
-    assertStringIncludes(late.stderr, "the lock a was not free in time");
+    // A busy machine may be too late even to be told that it is not free.
+    assert(/the lock a was not free in time|no answer in time/.test(late.stderr), late.stderr);
     const next = new Script("kv.ts", ["lock", at, "a", "--", "sh", "-c", "echo mine"]);
     holder.kill("SIGTERM");
     assertEquals(await holder.exit(), 143);
