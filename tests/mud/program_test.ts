@@ -1,16 +1,36 @@
 /** mud.ts as people run it: two players on one server, bots, the demo, and what it refuses. */
-import { afterAll, afterEach, beforeAll, describe, test } from "bun:test";
+import { afterAll, beforeAll, describe, test } from "bun:test";
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { type RunningGeo, serveGeo } from "../../geo/mod.ts";
 import { until } from "../support/waiting.ts";
 import { killTyped, Typed } from "./typed.ts";
 
 let server: RunningGeo;
+/** What takes its time by itself is started at once. */
+let demo: Typed;
+let refused: readonly Typed[];
 beforeAll(async () => {
   server = await serveGeo({ port: 0, actors: 2 });
+  demo = new Typed("demo", "--seconds", "3", "--bots", "6");
+  refused = refusals().map(([args]) => new Typed(...args));
 });
-afterEach(killTyped);
-afterAll(() => server.close());
+afterAll(async () => {
+  await killTyped();
+  await server.close();
+});
+
+/** Command lines, and what they end with. */
+function refusals(): readonly (readonly [readonly string[], number, string])[] {
+  return [
+    [[at(), "a/b"], 2, 'NAME is "a/b", expected 1 to 20 letters, digits, _ and -'],
+    [[at(), "x".repeat(21)], 2, "expected 1 to 20 letters"],
+    [[at()], 2, "got 1 argument"],
+    [["127.0.0.1:1", "ann"], 1, "127.0.0.1:1"],
+    [[at(), "ann", "--fleet", "x:y"], 2, "--fleet"],
+    [["bot", at(), "0"], 2, "N"],
+    [["bot", at(), "3", "--names", "a b"], 2, "no player's name"],
+  ];
+}
 
 const at = (): string => `127.0.0.1:${server.port}`;
 
@@ -60,21 +80,11 @@ describe("two players", () => {
 
 describe("what cannot be", () => {
   test("is refused in one line each", async () => {
-    const cases: readonly (readonly [readonly string[], number, string])[] = [
-      [[at(), "a/b"], 2, 'NAME is "a/b", expected 1 to 20 letters, digits, _ and -'],
-      [[at(), "x".repeat(21)], 2, "expected 1 to 20 letters"],
-      [[at()], 2, "got 1 argument"],
-      [["127.0.0.1:1", "ann"], 1, "127.0.0.1:1"],
-      [[at(), "ann", "--fleet", "x:y"], 2, "--fleet"],
-      [["bot", at(), "0"], 2, "N"],
-      [["bot", at(), "3", "--names", "a b"], 2, "no player's name"],
-    ];
-    const all = cases.map(([args]) => new Typed(...args));
-    for (const [i, [args, code, text]] of cases.entries()) {
-      assertEquals([args, await all[i]!.end()], [args, code]);
-      assertStringIncludes(all[i]!.errors, text);
-      assertEquals(all[i]!.errors.trim().split("\n").length, 1, all[i]!.errors);
-      assertEquals(all[i]!.output, "");
+    for (const [i, [args, code, text]] of refusals().entries()) {
+      assertEquals([args, await refused[i]!.end()], [args, code]);
+      assertStringIncludes(refused[i]!.errors, text);
+      assertEquals(refused[i]!.errors.trim().split("\n").length, 1, refused[i]!.errors);
+      assertEquals(refused[i]!.output, "");
     }
   });
 });
@@ -88,7 +98,6 @@ test("bots keep books that add up, and SIGINT ends them as --seconds does", asyn
 });
 
 test("the demo kills a server and brings it back, and every coin has a reason", async () => {
-  const demo = new Typed("demo", "--seconds", "3", "--bots", "6");
   const code = await demo.end();
   assertEquals([code, demo.errors.match(/is killed|is back/g)], [0, ["is killed", "is back"]]);
   assert(/every coin, piece of hardware and hit has a reason/.test(demo.output), demo.output);

@@ -19,6 +19,7 @@ const CAMPAIGNS: readonly (readonly [string, number, number])[] = [
   ["mapreduce", 5_000_000, 300],
   ["actors", 6_000_000, 300],
   ["geo", 7_000_000, 300],
+  ["mud", 9_000_000, 300],
 ];
 
 /** What may follow `bun test` in a run of all tests. */
