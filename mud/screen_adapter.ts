@@ -45,6 +45,8 @@ export class Screen {
   readonly isTerminal: boolean;
   readonly #isColoured: boolean;
   #isClosed = false;
+  /** The goodbye was shown: nothing is asked for any more. */
+  #isOver = false;
   #isNarrowTold = false;
 
   constructor(options: ScreenOptions) {
@@ -75,12 +77,15 @@ export class Screen {
   /** Shows an event. */
   show(event: GameEvent): void {
     if (this.#options.isJson) this.#write(`${JSON.stringify(event)}\n`);
-    else this.#above(linesOf(event, this.#columns()), event.kind !== "bye");
+    else {
+      this.#isOver ||= event.kind === "bye";
+      this.#above(linesOf(event, this.#columns()));
+    }
   }
 
   /** Shows the prompt, and what is typed behind it. */
   prompt(): void {
-    if (!this.isTerminal || this.#isClosed) return;
+    if (!this.isTerminal || this.#isClosed || this.#isOver) return;
     const { name, isFighting } = this.#options;
     this.#lines.setPrompt(isFighting() ? `${name} (solving)> ` : `${name}> `);
     this.#lines.prompt(true);
@@ -92,7 +97,7 @@ export class Screen {
     this.#lines.close();
   }
 
-  #above(lines: readonly Line[], isPrompted: boolean): void {
+  #above(lines: readonly Line[]): void {
     const columns = this.#columns();
     const text = lines
       .flatMap(({ tone, text: whole }) =>
@@ -104,7 +109,7 @@ export class Screen {
       clearLine(process.stdout, 0);
     }
     this.#write(`${text}\n`);
-    if (isPrompted) this.prompt();
+    this.prompt();
   }
 
   #coloured(tone: Tone, text: string): string {
