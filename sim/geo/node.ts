@@ -4,14 +4,16 @@
  *
  * @module
  */
-import type { Machine, Millis, Wake } from "../../base/machine.ts";
+import type { Millis } from "../../base/machine.ts";
 import { integerBetween, type Random } from "../../base/random.ts";
 import { QueryCore } from "../../geo/core.ts";
 import { Keeper, type KeeperEffect, type KeeperInput } from "../../geo/keeper.ts";
 import type { QueryEffect, QueryInput } from "../../geo/types.ts";
 import type { Disk } from "../../run/disk_open.ts";
+import { Computer } from "../engine/computer.ts";
 import type { SimulatedDisk } from "../engine/disk.ts";
 import type { Loop } from "../engine/loop.ts";
+import { Process } from "../engine/process.ts";
 import type { TraceLine } from "../engine/trace.ts";
 import type { GeoMessage, GeoNetwork } from "./net.ts";
 import type { GeoParts } from "./plants.ts";
@@ -34,41 +36,6 @@ export interface GeoNodeOptions {
   readonly trace: TraceLine | undefined;
 }
 
-/** A core on the loop. */
-class Driven<Input, Effect> {
-  readonly core: Machine<Input, Effect>;
-  readonly #loop: Loop;
-  readonly #carryOut: (effect: Effect) => void;
-  isAlive = true;
-  #isBusy = false;
-  #wakeMs: Millis = Infinity;
-
-  constructor(loop: Loop, core: Machine<Input, Effect>, carryOut: (effect: Effect) => void) {
-    this.#loop = loop;
-    this.core = core;
-    this.#carryOut = carryOut;
-  }
-
-  tell(input: Input | Wake): void {
-    if (!this.isAlive) return;
-    this.core.handle(input, this.#loop.nowMs);
-    if (this.#isBusy) return;
-    this.#isBusy = true;
-    for (let effect = this.core.poll(); effect !== undefined; effect = this.core.poll()) {
-      this.#carryOut(effect);
-    }
-    this.#isBusy = false;
-    const atMs = this.core.wakeAtMs() ?? Infinity;
-    if (atMs >= this.#wakeMs) return;
-    this.#wakeMs = atMs;
-    this.#loop.at(atMs, () => {
-      if (this.#wakeMs !== atMs) return;
-      this.#wakeMs = Infinity;
-      this.tell({ kind: "wake" });
-    });
-  }
-}
-
 /** See the module. */
 export class GeoNode {
   readonly address: string;
@@ -81,18 +48,20 @@ export class GeoNode {
   lives = 0;
   life = 0;
   readonly #options: GeoNodeOptions;
-  #driven: Driven<QueryInput, QueryEffect>[] = [];
-  #keeper: Driven<KeeperInput, KeeperEffect> | undefined;
+  readonly #computer: Computer;
+  #actors: Process<QueryInput, QueryEffect>[] = [];
+  #keeper: Process<KeeperInput, KeeperEffect> | undefined;
   #open: Disk | undefined;
 
   constructor(options: GeoNodeOptions) {
     this.#options = options;
     this.address = options.address;
+    this.#computer = new Computer({ name: options.address, loop: options.loop });
     this.disk = options.newDisk?.();
   }
 
   get isUp(): boolean {
-    return this.#driven.length > 0;
+    return this.#actors.length > 0;
   }
 
   wallMs(): Millis {
@@ -119,18 +88,18 @@ export class GeoNode {
       const core = new QueryCore(options, loop.nowMs);
       parts.spoil?.(core);
       this.cores.push(core);
-      this.#driven.push(new Driven(loop, core, (effect) => this.#carryOut(index, effect)));
+      const carryOut = (effect: QueryEffect): void => this.#carryOut(index, effect);
+      this.#actors.push(new Process({ computer: this.#computer, core, carryOut }));
     }
-    for (const one of this.#driven) one.tell({ kind: "wake" });
+    for (const one of this.#actors) one.tell({ kind: "wake" });
   }
 
   /** Gone at once, with all that was not durable. */
   crash(): void {
     if (!this.isUp) return;
     this.#options.trace?.(() => `${this.address} crashes`);
-    for (const one of this.#driven) one.isAlive = false;
-    if (this.#keeper !== undefined) this.#keeper.isAlive = false;
-    this.#driven = [];
+    this.#computer.crash();
+    this.#actors = [];
     this.cores.length = 0;
     this.#keeper = undefined;
     this.#open?.abandon(() => {});
@@ -141,11 +110,11 @@ export class GeoNode {
 
   receive(index: number, { from, bytes }: GeoMessage): void {
     this.#options.trace?.(() => `${this.address}#${index} hears ${bytes.length} B of ${from}`);
-    this.#driven[index]?.tell({ kind: "envelope", bytes });
+    this.#actors[index]?.tell({ kind: "envelope", bytes });
   }
 
   request(actor: number, client: number, bytes: Uint8Array): void {
-    this.#driven[actor]?.tell({ kind: "request", client, bytes });
+    this.#actors[actor]?.tell({ kind: "request", client, bytes });
   }
 
   /** The disk is lost, with all that it had. */
@@ -160,16 +129,17 @@ export class GeoNode {
     const { disk, state } = this.disk.open({ kind: "geo", segmentBytes: 64 << 10 });
     const snapshotBytes = 2000;
     const keeper = new Keeper({ state, wallMs: () => this.wallMs(), snapshotBytes }, loop.nowMs);
-    const driven = new Driven<KeeperInput, KeeperEffect>(loop, keeper, (effect) => {
+    const carryOut = (effect: KeeperEffect): void => {
       if (effect.kind === "kept") {
-        this.#driven[effect.actor]?.tell({ kind: "kept", ticket: effect.ticket });
+        this.#actors[effect.actor]?.tell({ kind: "kept", ticket: effect.ticket });
       } else if (effect.kind !== "trouble") disk.handle(effect);
       else if (effect.isFinal) loop.after(0, () => this.crash());
-    });
+    };
+    const process = new Process({ computer: this.#computer, core: keeper, carryOut });
     this.#open = disk;
-    this.#keeper = driven;
-    disk.start((input) => driven.tell(input));
-    driven.tell({ kind: "wake" });
+    this.#keeper = process;
+    disk.start((input) => process.tell(input));
+    process.tell({ kind: "wake" });
     return keeper;
   }
 

@@ -19,6 +19,8 @@ import {
   WorldError,
   type WorldOperation,
 } from "../../mud/mod.ts";
+import { Computer } from "../engine/computer.ts";
+import { Process } from "../engine/process.ts";
 import type { GeoNode } from "../geo/node.ts";
 import type { GeoWorld } from "../geo/world.ts";
 import type { Ledger } from "./ledger.ts";
@@ -53,12 +55,11 @@ const text = new TextDecoder("utf-8", { ignoreBOM: true });
 export class SimPlayer {
   readonly #options: SimPlayerOptions;
   readonly #core: MudCore;
+  readonly #process: Process<MudInput, MudEffect>;
   #home: GeoNode;
   #actor: number;
   /** Where the last hit was taken: actor, life, rank and round. */
   #hitAt = "";
-  #wakeMs: Millis = Infinity;
-  #isBusy = false;
   #hasLeft = false;
   #isStopped = false;
 
@@ -67,8 +68,12 @@ export class SimPlayer {
     this.#home = home;
     this.#actor = actor;
     const { name, random, world } = options;
-    this.#core = new MudCore({ name, random }, world.loop.nowMs);
-    this.#tell({ kind: "wake" });
+    const computer = new Computer({ name, loop: world.loop });
+    const core = new MudCore({ name, random }, computer.nowMs());
+    const carryOut = (effect: MudEffect): void => this.#carryOut(effect);
+    this.#core = core;
+    this.#process = new Process({ computer, core, carryOut });
+    this.#process.tell({ kind: "wake" });
   }
 
   get hasLeft(): boolean {
@@ -84,7 +89,7 @@ export class SimPlayer {
   play(): void {
     if (this.#isStopped || !this.isIdle || this.#hasLeft) return;
     const line = botLine(this.#core.isFighting, this.#options.random);
-    this.#tell({ kind: "line", text: line });
+    this.#process.tell({ kind: "line", text: line });
   }
 
   /** Types nothing more. */
@@ -94,26 +99,7 @@ export class SimPlayer {
 
   /** Leaves; at once, or behind what is under way. */
   leave(isNow: boolean): void {
-    this.#tell({ kind: "leave", isNow });
-  }
-
-  #tell(input: MudInput): void {
-    const { loop } = this.#options.world;
-    this.#core.handle(input, loop.nowMs);
-    if (this.#isBusy) return;
-    this.#isBusy = true;
-    for (let effect = this.#core.poll(); effect !== undefined; effect = this.#core.poll()) {
-      this.#carryOut(effect);
-    }
-    this.#isBusy = false;
-    const atMs = this.#core.wakeAtMs() ?? Infinity;
-    if (atMs >= this.#wakeMs) return;
-    this.#wakeMs = atMs;
-    loop.at(atMs, () => {
-      if (this.#wakeMs !== atMs) return;
-      this.#wakeMs = Infinity;
-      this.#tell({ kind: "wake" });
-    });
+    this.#process.tell({ kind: "leave", isNow });
   }
 
   #carryOut(effect: MudEffect): void {
@@ -130,7 +116,7 @@ export class SimPlayer {
     if (!this.#home.isUp) {
       this.#moveOn();
       const error = new WorldError("no server answers", false);
-      world.loop.after(REFUSED_MS, () => this.#tell({ kind: "failed", id, error }));
+      world.loop.after(REFUSED_MS, () => this.#process.tell({ kind: "failed", id, error }));
       return;
     }
     const isAdd = operation.kind === "add" && operation.amount !== 0;
@@ -145,7 +131,7 @@ export class SimPlayer {
         if (hit !== undefined) this.#hitAt = `${at} ${hit}`;
       }
       // Never at once, as on every network.
-      world.loop.after(1, () => this.#tell({ kind: "answer", id, answer }));
+      world.loop.after(1, () => this.#process.tell({ kind: "answer", id, answer }));
     });
     world.loop.after(TIMEOUT_MS, () => {
       if (isOver) return;
@@ -153,7 +139,7 @@ export class SimPlayer {
       if (isAdd) ledger.books.gavePerhaps(operation.key, operation.amount);
       if (operation.kind === "put") ledger.rosePerhaps(operation.key);
       this.#moveOn();
-      this.#tell({ kind: "failed", id, error: new WorldError("no answer", true) });
+      this.#process.tell({ kind: "failed", id, error: new WorldError("no answer", true) });
     });
   }
 
