@@ -25,6 +25,8 @@ export interface ConnectionsOptions {
   /** `HOST:PORT` of the listener. */
   readonly address: string;
   readonly params: Params;
+  /** Of the listener, if they are not those of connections that are dialled. */
+  readonly listenerParams?: Params;
   /** Randomness for the listener (0) and for each connection that is dialled. */
   readonly randomFor: (conn: number) => Random;
 }
@@ -50,8 +52,9 @@ export class SimConnections {
   constructor(options: ConnectionsOptions, events: ConnectionEvents) {
     this.#options = options;
     this.#events = events;
-    const { computer, network, params, randomFor, name, address } = options;
-    const core = createListener({ random: randomFor(0), params }, computer.nowMs());
+    const { computer, network, params, listenerParams, randomFor, name, address } = options;
+    const own = { random: randomFor(0), params: listenerParams ?? params };
+    const core = createListener(own, computer.nowMs());
     const program: Program = {
       onNotice: () => {},
       wantsEvent: () => true,

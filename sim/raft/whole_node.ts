@@ -5,7 +5,6 @@
  * @module
  */
 import { seededRandom } from "../../base/random.ts";
-import { createDialer, createListener, type Dialer, LspError, type Params } from "../../lsp/mod.ts";
 import { MemoryDisk } from "../../raft/memory_disk.ts";
 import {
   isDiskEffect,
@@ -18,7 +17,7 @@ import {
 } from "../../raft/mod.ts";
 import { DiskError } from "../../run/disk_errors.ts";
 import type { Disk } from "../../run/disk_open.ts";
-import { Host, type Program } from "../lsp/host.ts";
+import { SimConnections } from "../lsp/connections.ts";
 import type { Computer } from "../engine/computer.ts";
 import type { SimulatedDisk } from "../engine/disk.ts";
 import type { Network } from "../engine/network.ts";
@@ -72,9 +71,7 @@ export class WholeNode {
   readonly #options: WholeNodeOptions;
   #process: Process<ReplicaInput, ReplicaEffect> | undefined;
   #disk: Pick<Disk, "handle"> | undefined;
-  #listener: Host | undefined;
-  /** Connections that were dialled; they have a number of LSP's once they are made. */
-  readonly #dialled = new Map<number, { readonly host: Host; connId: number | undefined }>();
+  #connections: SimConnections | undefined;
 
   constructor(options: WholeNodeOptions) {
     this.#options = options;
@@ -118,7 +115,7 @@ export class WholeNode {
       fresh: { disk: name(), cluster: name() },
       random,
       nowMs: computer.nowMs(),
-      queuedBytes: (conn) => this.#queuedBytes(conn),
+      queuedBytes: (conn) => this.#connections?.queuedBytes(conn) ?? 0,
     });
     this.core = core;
     this.#watchSends(core);
@@ -128,7 +125,7 @@ export class WholeNode {
       carryOut: (effect) => this.#carryOut(effect),
       afterInput: () => this.#options.onLook(this),
     });
-    this.#listen(random);
+    this.#connect(random);
     const tell = (input: ReplicaInput): void => this.tell(input);
     if (plant.lies) this.#lie(opened.disk, tell);
     opened.disk.start((input) => {
@@ -148,7 +145,7 @@ export class WholeNode {
     this.core = undefined;
     this.#process = undefined;
     this.#disk = undefined;
-    this.#dialled.clear();
+    this.#connections?.end();
     this.lives++;
     if (isPowerCut) this.#options.computer.cutPower();
     else this.#options.computer.crash();
@@ -169,59 +166,28 @@ export class WholeNode {
     };
   }
 
-  #listen(random: () => number): void {
-    const { computer, network, id } = this.#options;
-    const core = createListener({ random }, computer.nowMs());
-    const program: Program = {
-      onNotice: () => {},
-      wantsEvent: () => true,
-      onEvent: (event) => {
-        const conn = 2 * event.connId;
-        if (event.kind !== "data") return this.tell({ kind: "gone", conn });
-        const { payload } = event;
-        if (!this.core?.links.isPeers(conn, payload)) return;
-        this.tell({ kind: "received", messages: [{ conn, payload }] });
-      },
-    };
-    const name = `node ${id}`;
-    const address = addressOf(id).replace(":", " ");
-    this.#listener = new Host(name, computer, network, core, program, address);
-  }
-
-  #dial(conn: number, address: string): void {
+  #connect(random: () => number): void {
     const { computer, network, id, replica, seed } = this.#options;
     const epochMillis = replica.params.electionMs / 2;
-    const params: Params = { epochMillis, epochLimit: EPOCH_LIMIT };
-    const to = address.replace(":", " ");
-    const random = seededRandom(seed, 300_000 + id * 100_000 + this.lives * 1000 + conn);
-    const core = createDialer({ to, params, random }, computer.nowMs());
-    const life = this.lives;
-    const end = (): void => {
-      if (this.#dialled.get(conn)?.host !== host || this.lives !== life) return;
-      this.#dialled.delete(conn);
-      this.tell({ kind: "gone", conn });
+    const stream = 300_000 + id * 100_000 + this.lives * 1000;
+    const connections = {
+      name: `node ${id}`,
+      computer,
+      network,
+      address: addressOf(id),
+      params: { epochMillis, epochLimit: EPOCH_LIMIT },
+      listenerParams: {},
+      randomFor: (conn: number) => (conn === 0 ? random : seededRandom(seed, stream + conn)),
     };
-    const program: Program = {
-      onNotice: (notice) => {
-        const dialled = this.#dialled.get(conn);
-        if (notice.kind === "refused") end();
-        else if (notice.kind === "drained") {
-          host.kill();
-          end();
-        } else if (dialled?.host === host) {
-          dialled.connId = notice.connId;
-          this.tell({ kind: "opened", conn });
-        }
+    this.#connections = new SimConnections(connections, {
+      opened: (conn) => this.tell({ kind: "opened", conn }),
+      received: (conn, payload) => {
+        // What came in may be of a client, which is none of the node's.
+        if (conn % 2 === 0 && this.core?.links.isPeers(conn, payload) !== true) return;
+        this.tell({ kind: "received", messages: [{ conn, payload }] });
       },
-      wantsEvent: () => true,
-      onEvent: (event) => {
-        if (this.#dialled.get(conn)?.host !== host) return;
-        if (event.kind !== "data") return end();
-        this.tell({ kind: "received", messages: [{ conn, payload: event.payload }] });
-      },
-    };
-    const host: Host = new Host(`node ${id} dial ${conn}`, computer, network, core, program);
-    this.#dialled.set(conn, { host, connId: undefined });
+      gone: (conn) => this.tell({ kind: "gone", conn }),
+    });
   }
 
   #carryOut(effect: ReplicaEffect): void {
@@ -231,54 +197,15 @@ export class WholeNode {
     }
     switch (effect.kind) {
       case "dial":
-        return this.#dial(effect.conn, effect.address);
+        return this.#connections?.dial(effect.conn, effect.address);
       case "write":
-        return this.#act(effect.conn, (host, connId) => {
-          host.act((core, nowMs) => core.write(connId, effect.payload, nowMs));
-        });
+        return this.#connections?.write(effect.conn, effect.payload);
       case "drop":
-        return this.#drop(effect.conn, effect.isFlushed);
+        return this.#connections?.drop(effect.conn, effect.isFlushed);
       default:
         this.#options.trace?.(() => `${this.id} ${describe(effect)}`);
         this.#options.onEffect(this, effect);
     }
-  }
-
-  /** Does something on the endpoint of a connection; one that is gone does not mind. */
-  #act(conn: number, action: (host: Host, connId: number) => void): void {
-    const dialled = this.#dialled.get(conn);
-    const host = conn % 2 === 0 ? this.#listener : dialled?.host;
-    const connId = conn % 2 === 0 ? conn / 2 : dialled?.connId;
-    if (host === undefined || connId === undefined) return;
-    try {
-      action(host, connId);
-    } catch (error) {
-      if (!(error instanceof LspError)) throw error;
-    }
-  }
-
-  #drop(conn: number, isFlushed: boolean): void {
-    if (conn % 2 === 0) {
-      return this.#act(conn, (host, connId) => {
-        host.act((core, nowMs) => core.closeConn(connId, nowMs));
-      });
-    }
-    const { host } = this.#dialled.get(conn) ?? {};
-    this.#dialled.delete(conn);
-    host?.act((core, nowMs) => {
-      if (isFlushed) core.close(nowMs);
-      else (core as Dialer).abort();
-    });
-    if (!isFlushed) host?.kill();
-  }
-
-  #queuedBytes(conn: number): number {
-    let bytes = 0;
-    this.#act(conn, (host, connId) => {
-      const endpoint = host.core as Dialer;
-      bytes = endpoint.connectionStats(connId)?.queuedBytes ?? 0;
-    });
-    return bytes;
   }
 
   /** The plant: the node is told at once that everything is durable, as if it were memory. */
