@@ -13,9 +13,8 @@ import { mapReduceKind } from "./mapreduce/coordinator.ts";
 import { LSP_FLAGS, lspParams } from "./peer/flags.ts";
 import { readCommandLine, type Usage } from "./run/args.ts";
 import { DEFAULT_PORT } from "./run/flags.ts";
-import { openLine, readyLine } from "./run/listening.ts";
+import { sayListening } from "./run/listening.ts";
 import { logLine } from "./run/log.ts";
-import { printResult } from "./run/output.ts";
 import { onSignal, runScript } from "./run/signals.ts";
 import { runVerb, type Verbs, verbNames } from "./run/verbs.ts";
 import { DATA_FLAGS, serveKept } from "./server/data_adapter.ts";
@@ -77,12 +76,9 @@ async function main(): Promise<number> {
     host: server.host,
     port: server.port,
     answersFromAsked: server.answersFromAsked,
-    ...(advertise !== undefined && { advertise }),
+    advertise,
   };
-  await printResult(`${readyLine(at)}\n`);
-  logLine(kept);
-  const open = openLine(at);
-  if (open !== undefined) logLine(open);
+  await sayListening(at, false, [kept]);
   const tell = toldOnce(server, (text) => void (quiet || logLine(text)));
   setInterval(tell, LOOK_MS);
   onSignal(async () => {

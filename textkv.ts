@@ -11,9 +11,8 @@ import { KV_PORT } from "./kv/mod.ts";
 import { readCommandLine, type Usage } from "./run/args.ts";
 import { UsageError } from "./run/errors.ts";
 import { hostAndPort, port as portOf } from "./run/flags.ts";
-import { openLine, readyLine } from "./run/listening.ts";
+import { sayListening } from "./run/listening.ts";
 import { logLine } from "./run/log.ts";
-import { printResult } from "./run/output.ts";
 import { onSignal, runScript } from "./run/signals.ts";
 import { type Counts, serveAdmin, TEXT_PORT, TextServer } from "./textkv/mod.ts";
 
@@ -60,16 +59,10 @@ async function main(): Promise<number> {
   const kept = { ...(data !== undefined && { data }), ...(store !== undefined && { store }) };
   const server = new TextServer({ log: logLine, ...kept });
   await server.start({ host: line.flag("host") ?? "127.0.0.1", port });
-  const at = {
-    host: server.host,
-    port: server.port,
-    ...(advertise !== undefined && { advertise }),
-  };
   const admin = adminPort === undefined ? undefined : serveAdmin(adminPort, () => server.counts());
-  await printResult(`${json ? JSON.stringify({ kind: "listening", ...at }) : readyLine(at)}\n`);
-  if (admin !== undefined) logLine(`counts at http://${atPort(admin.host, admin.port)}/`);
-  const open = openLine(at);
-  if (open !== undefined) logLine(open);
+  const counted =
+    admin === undefined ? [] : [`counts at http://${atPort(admin.host, admin.port)}/`];
+  await sayListening({ host: server.host, port: server.port, advertise }, json, counted);
   let told = "";
   const tell = (): void => {
     const counts = server.counts();

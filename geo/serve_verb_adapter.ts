@@ -7,9 +7,8 @@ import { LSP_FLAGS, lspParams } from "../peer/flags.ts";
 import type { CommandLine } from "../run/args.ts";
 import { UsageError } from "../run/errors.ts";
 import { hostAndPort, port as portOf, wholeNumber } from "../run/flags.ts";
-import { openLine, readyLine } from "../run/listening.ts";
+import { sayListening } from "../run/listening.ts";
 import { logLine } from "../run/log.ts";
-import { printResult } from "../run/output.ts";
 import { onSignal } from "../run/signals.ts";
 import type { Verb } from "../run/verbs.ts";
 import { addressesOf, GEO_PORT, serveGeo } from "./adapter.ts";
@@ -59,15 +58,7 @@ async function serve(line: CommandLine): Promise<number> {
     ...(advertise !== undefined && { advertise }),
     ...(directory !== undefined && { directory }),
   });
-  const at = {
-    host: server.host,
-    port: server.port,
-    ...(advertise !== undefined && { advertise }),
-  };
-  const ready = line.has("json") ? JSON.stringify({ kind: "listening", ...at }) : readyLine(at);
-  await printResult(`${ready}\n`);
-  const open = openLine(at);
-  if (open !== undefined) logLine(open);
+  await sayListening({ host: server.host, port: server.port, advertise }, line.has("json"));
   if (!isQuiet) {
     logLine(
       directory === undefined

@@ -4,7 +4,6 @@
  * @module
  */
 import type { CommandLine, Flag, Usage } from "../run/args.ts";
-import { Failure, UsageError } from "../run/errors.ts";
 import { seconds, wholeNumber } from "../run/flags.ts";
 import { printResult } from "../run/output.ts";
 import { onSignal } from "../run/signals.ts";
@@ -12,12 +11,13 @@ import {
   FILE_FLAG,
   JSON_FLAG,
   jsonOf,
+  limitOf,
   printLine,
   SERVERS,
   serversOf,
   valueOf,
 } from "../run/verb_values.ts";
-import { EXIT_NO, EXIT_UNKNOWN, type Verb, type Verbs } from "../run/verbs.ts";
+import { EXIT_NO, EXIT_UNKNOWN, exitOf, type Verb, type Verbs } from "../run/verbs.ts";
 import { GEO_PORT } from "./adapter.ts";
 import { GeoError } from "./errors.ts";
 import { CELL_SUM_MAX } from "./limits.ts";
@@ -60,10 +60,7 @@ async function withGeo(
     return await work(store);
   } catch (error) {
     if (!(error instanceof GeoError)) throw error;
-    if (error.code === "INVALID") throw new UsageError(error.message);
-    if (error.code !== "UNKNOWN" && error.code !== "TIMED_OUT") throw new Failure(error.message);
-    say(error.message);
-    return EXIT_UNKNOWN;
+    return exitOf("geo", error);
   } finally {
     await store.close();
   }
@@ -238,11 +235,6 @@ function statusText(status: Record<string, unknown>): string {
     return `  ${other}: ${isAway ? "away" : far}, ${waiting} entries wait\n`;
   });
   return head + rows.join("");
-}
-
-function limitOf(line: CommandLine): number {
-  const limit = line.flag("limit");
-  return limit === undefined ? Infinity : Number(wholeNumber("--limit", limit, 1n, 2n ** 52n));
 }
 
 async function printItem(line: CommandLine, before: string, item: GeoItem): Promise<void> {

@@ -6,10 +6,18 @@
 import { readablePlural } from "../base/text.ts";
 import type { CommandLine, Usage } from "../run/args.ts";
 import { UsageError } from "../run/errors.ts";
-import { seconds, wholeNumber } from "../run/flags.ts";
+import { seconds } from "../run/flags.ts";
 import { printResult } from "../run/output.ts";
 import { onSignal } from "../run/signals.ts";
-import { contentOf, FILE_FLAG, jsonOf, printLine, SERVERS, valueOf } from "../run/verb_values.ts";
+import {
+  contentOf,
+  FILE_FLAG,
+  jsonOf,
+  limitOf,
+  printLine,
+  SERVERS,
+  valueOf,
+} from "../run/verb_values.ts";
 import { EXIT_NO, type Verb, type Verbs } from "../run/verbs.ts";
 import { PAGE_KEYS_MAX } from "./limits.ts";
 import type { StoreSet, Written } from "./open_adapter.ts";
@@ -175,9 +183,7 @@ const list: Verb = {
   ),
   run: (line) =>
     withStore(line, async (store) => {
-      const text = line.flag("limit");
-      let left =
-        text === undefined ? Infinity : Number(wholeNumber("--limit", text, 1n, 2n ** 52n));
+      let left = limitOf(line);
       const after = line.flag("after");
       const keysMax = Math.min(left, PAGE_KEYS_MAX);
       const options = {
@@ -212,9 +218,7 @@ REVISION put VERSION KEY, or REVISION delete VERSION KEY; with --json values too
   ),
   run: async (line) => {
     const after = line.flag("after");
-    const limit = line.flag("limit");
-    let left =
-      limit === undefined ? Infinity : Number(wholeNumber("--limit", limit, 1n, 2n ** 52n));
+    let left = limitOf(line);
     const from = after === undefined ? undefined : versionOf("--after", after);
     const timeout = line.flag("timeout");
     const over = new AbortController();

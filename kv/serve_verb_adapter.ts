@@ -8,9 +8,8 @@ import type { CommandLine } from "../run/args.ts";
 import { CLUSTER_FLAGS, clusterFlags, clusterPlace, clusterPort } from "../run/cluster_flags.ts";
 import { dataPlace, openKept } from "../run/data_place.ts";
 import { port as portOf } from "../run/flags.ts";
-import { openLine, readyLine } from "../run/listening.ts";
+import { sayListening } from "../run/listening.ts";
 import { logLine } from "../run/log.ts";
-import { printResult } from "../run/output.ts";
 import { onSignal } from "../run/signals.ts";
 import type { Verb } from "../run/verbs.ts";
 import { type RunningStore, serveStore, type ServeStoreOptions } from "./adapter.ts";
@@ -49,15 +48,7 @@ async function serve(line: CommandLine): Promise<number> {
   const options = { ...cluster, params: lspParams(line), host, port, log };
   const server = await opened(line, options);
   const { advertise } = options;
-  const at = {
-    host: server.host,
-    port: server.port,
-    ...(advertise !== undefined && { advertise }),
-  };
-  const ready = line.has("json") ? JSON.stringify({ kind: "listening", ...at }) : readyLine(at);
-  await printResult(`${ready}\n`);
-  const open = openLine(at);
-  if (open !== undefined) logLine(open);
+  await sayListening({ host: server.host, port: server.port, advertise }, line.has("json"));
   onSignal(() => server.close());
   await server.closed;
   return 1;

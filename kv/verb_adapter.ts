@@ -4,10 +4,10 @@
  * @module
  */
 import type { CommandLine, Flag } from "../run/args.ts";
-import { Failure, UsageError } from "../run/errors.ts";
+import { UsageError } from "../run/errors.ts";
 import { seconds, wholeNumber } from "../run/flags.ts";
 import { JSON_FLAG, serversOf } from "../run/verb_values.ts";
-import { EXIT_UNKNOWN } from "../run/verbs.ts";
+import { exitOf } from "../run/verbs.ts";
 import { KV_PORT } from "./client_adapter.ts";
 import { StoreError } from "./errors.ts";
 import { type KvStore, openStore } from "./open_adapter.ts";
@@ -57,10 +57,7 @@ export async function withStore(
 /** The exit code of what went wrong, with its line; throws what is not the store's. */
 export function endOf(error: unknown): number {
   if (!(error instanceof StoreError)) throw error;
-  if (error.code === "INVALID") throw new UsageError(error.message);
-  if (error.code !== "UNKNOWN" && error.code !== "TIMED_OUT") throw new Failure(error.message);
-  say(error.message);
-  return EXIT_UNKNOWN;
+  return exitOf("kv", error);
 }
 
 /** A line on stderr. */

@@ -7,13 +7,15 @@
 import { hostname, networkInterfaces } from "node:os";
 import { isLinkLocal, isLoopbackIp, isWildcard } from "../base/ip_address.ts";
 import { atPort } from "../base/text.ts";
+import { logLine } from "./log.ts";
+import { printResult } from "./output.ts";
 
 /** Where a program listens. */
 export interface Listening {
   readonly host: string;
   readonly port: number;
   /** `HOST:PORT` that others are to use, if it is not the bound one. */
-  readonly advertise?: string;
+  readonly advertise?: string | undefined;
   /** Whether every answer leaves from the address that was asked; true if left out. */
   readonly answersFromAsked?: boolean;
 }
@@ -36,6 +38,22 @@ export function openLine(at: Listening): string | undefined {
   const line = `others reach this at ${reach}; ${warning}`;
   if (at.answersFromAsked !== false) return line;
   return `${line}; classic peers reach it at no other address of this machine: bind that one (--host)`;
+}
+
+/**
+ * Says that a program listens: the ready line on stdout (as JSON if asked for), then, in the log,
+ * `more`, and how others reach it.
+ */
+export async function sayListening(
+  at: Listening,
+  isJson: boolean,
+  more: readonly string[] = [],
+): Promise<void> {
+  const ready = isJson ? JSON.stringify({ kind: "listening", ...at }) : readyLine(at);
+  await printResult(`${ready}\n`);
+  for (const line of more) logLine(line);
+  const open = openLine(at);
+  if (open !== undefined) logLine(open);
 }
 
 /** `host`, or, if it is a wildcard, an address of this machine, or its name. */

@@ -7,7 +7,7 @@
 import { readFile } from "node:fs/promises";
 import type { CommandLine, Flag } from "./args.ts";
 import { UsageError } from "./errors.ts";
-import { hostAndPort } from "./flags.ts";
+import { hostAndPort, wholeNumber } from "./flags.ts";
 import { printResult } from "./output.ts";
 
 /** How a list of servers is written in a usage. */
@@ -17,6 +17,12 @@ export const FILE_FLAG: Flag = {
   value: "FILE",
   help: "take VALUE from FILE, byte by byte (- for stdin)",
 };
+
+/** How much `--limit` asks for; Infinity without it. Throws UsageError. */
+export function limitOf(line: CommandLine): number {
+  const limit = line.flag("limit");
+  return limit === undefined ? Infinity : Number(wholeNumber("--limit", limit, 1n, 2n ** 52n));
+}
 
 /** The servers that a list of addresses names. Throws UsageError. */
 export function serversOf(text: string, defaultPort: number): string[] {

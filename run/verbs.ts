@@ -5,7 +5,8 @@
  * @module
  */
 import { type CommandLine, readCommandLine, type Usage } from "./args.ts";
-import { UsageError } from "./errors.ts";
+import type { CodedError } from "../base/coded_error.ts";
+import { Failure, UsageError } from "./errors.ts";
 import { SERVERS } from "./verb_values.ts";
 
 /** A clean "no": no such key or job, a condition or a target that is not met. */
@@ -17,6 +18,17 @@ export const EXIT_UNKNOWN = 4;
 export interface Verb {
   readonly usage: Usage;
   readonly run: (line: CommandLine) => Promise<number>;
+}
+
+/**
+ * The exit code of an operation on a store that failed, which a program called `name` says in a
+ * line; throws a UsageError or a Failure for what has no code of its own.
+ */
+export function exitOf(name: string, { code, message }: CodedError<string>): number {
+  if (code === "INVALID") throw new UsageError(message);
+  if (code !== "UNKNOWN" && code !== "TIMED_OUT") throw new Failure(message);
+  process.stderr.write(`${name}: ${message}\n`);
+  return EXIT_UNKNOWN;
 }
 
 /** All verbs of a program, by name. */

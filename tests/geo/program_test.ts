@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { freePorts } from "../../bench/processes.ts";
-import { killAll, Script } from "../support/processes.ts";
+import { type Ended, killAll, runScriptToEnd, Script } from "../support/processes.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "motherlode-geo-"));
 afterEach(killAll);
@@ -19,17 +19,7 @@ async function served(...args: string[]): Promise<{ server: Script; at: string }
   return { server, at: at! };
 }
 
-interface Ended {
-  readonly code: number;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-async function geo(...args: string[]): Promise<Ended> {
-  const script = new Script("geo.ts", args);
-  const code = await script.exit();
-  return { code, stdout: script.stdout, stderr: script.stderr };
-}
+const geo = (...args: string[]): Promise<Ended> => runScriptToEnd("geo.ts", args);
 
 test("keys and counters are put, read, listed, deleted and watched over two servers", async () => {
   const first = await served("0", "--actors", "2");

@@ -4,7 +4,7 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { killAll, Script } from "../support/processes.ts";
+import { type Ended, killAll, runScriptToEnd, Script } from "../support/processes.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "motherlode-kv-"));
 afterEach(killAll);
@@ -19,17 +19,7 @@ async function served(...args: string[]): Promise<{ server: Script; at: string }
   return { server, at: at! };
 }
 
-interface Ended {
-  readonly code: number;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-async function kv(...args: string[]): Promise<Ended> {
-  const script = new Script("kv.ts", args);
-  const code = await script.exit();
-  return { code, stdout: script.stdout, stderr: script.stderr };
-}
+const kv = (...args: string[]): Promise<Ended> => runScriptToEnd("kv.ts", args);
 
 const newData = (): string => join(directory, `data ${++stores}`);
 

@@ -7,7 +7,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { leftovers } from "../support/leftovers.ts";
-import { Script } from "../support/processes.ts";
+import { type Ended, runScriptToEnd } from "../support/processes.ts";
 
 /** A directory that is removed when the tests are over. */
 export class Desk {
@@ -43,10 +43,6 @@ export function outputsIn(directory: string): string[] {
 }
 
 /** Runs the program to its end. */
-export async function mapreduce(
-  ...args: string[]
-): Promise<{ readonly code: number; readonly stdout: string; readonly stderr: string }> {
-  const script = new Script("mapreduce.ts", ["run", ...args]);
-  const code = await script.exit();
-  return { code, stdout: script.stdout, stderr: script.stderr };
+export function mapreduce(...args: string[]): Promise<Ended> {
+  return runScriptToEnd("mapreduce.ts", ["run", ...args]);
 }

@@ -100,6 +100,20 @@ export class Script {
   }
 }
 
+/** What a script came to that ran to its end. */
+export interface Ended {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs a script to its end. */
+export async function runScriptToEnd(name: string, args: readonly string[]): Promise<Ended> {
+  const script = new Script(name, args);
+  const code = await script.exit();
+  return { code, stdout: script.stdout, stderr: script.stderr };
+}
+
 /** Starts a server on a free port; the script and where it listens. */
 export function startServer(...args: string[]): Promise<{ server: Script; at: string }> {
   return startServerAt(0, ...args);
