@@ -19,7 +19,7 @@ import { GeoGameWorld } from "./world_adapter.ts";
 
 /** How long a goodbye may take when somebody wants to be gone. */
 const GOODBYE_MS = 1000;
-/** Lines of input that is no terminal wait here for their turn. */
+/** The exit code of Ctrl-C. */
 const INTERRUPTED = 130;
 
 /** The flag of everything that mines. */
@@ -73,6 +73,8 @@ async function play(line: CommandLine): Promise<number> {
   await using world = new GeoGameWorld({ servers: serversOf(servers, GEO_PORT) });
   let trouble = "";
   let code = 0;
+  /** Somebody wants to be gone, and has waited long enough. */
+  const late = Promise.withResolvers<void>();
   /** Lines that wait for their turn; a terminal's do not. */
   const waiting: string[] = [];
   let hasEnded = false;
@@ -97,6 +99,7 @@ async function play(line: CommandLine): Promise<number> {
     onInterrupt: () => {
       code = INTERRUPTED;
       player.leave(true);
+      setTimeout(late.resolve, GOODBYE_MS);
     },
   });
   const player: MudPlayer = new MudPlayer({
@@ -118,7 +121,7 @@ async function play(line: CommandLine): Promise<number> {
     await Promise.race([player.left, Bun.sleep(GOODBYE_MS)]);
     screen.close();
   });
-  await (code === INTERRUPTED ? Promise.race([player.left, Bun.sleep(GOODBYE_MS)]) : player.left);
+  await Promise.race([player.left, late.promise]);
   screen.close();
   if (trouble !== "") throw new Failure(trouble);
   return code;
