@@ -103,7 +103,9 @@ export async function openSystem(options: OpenSystemOptions = {}): Promise<Actor
   }
   const given = { host, port, appVersion, classic: false, limits: { maxMessageBytes } };
   const own = params === undefined ? given : { ...given, params };
-  return new RunningSystem(options, options.listener ?? (await listen(own)));
+  const ending = new AbortController();
+  const listener = options.listener ?? (await listen({ ...own, signal: ending.signal }));
+  return new RunningSystem(options, listener, ending);
 }
 
 class RunningSystem implements ActorSystem {
@@ -111,6 +113,8 @@ class RunningSystem implements ActorSystem {
   readonly incarnation: number;
   readonly #options: OpenSystemOptions;
   readonly #listener: LspServer;
+  /** Cuts off the listener, if it is its own. */
+  readonly #ending: AbortController;
   readonly #connections: Connections;
   readonly #dialing: ConnectionOptions;
   readonly #core: SystemCore;
@@ -122,10 +126,11 @@ class RunningSystem implements ActorSystem {
   #isStirred = false;
   #closing: Promise<void> | undefined;
 
-  constructor(options: OpenSystemOptions, listener: LspServer) {
+  constructor(options: OpenSystemOptions, listener: LspServer, ending: AbortController) {
     const { advertise, limits, params, appVersion = ACTORS_VERSION } = options;
     this.#options = options;
     this.#listener = listener;
+    this.#ending = ending;
     this.address = advertise ?? atPort(listener.host, listener.port);
     const [seed = 0, stream = 0] = crypto.getRandomValues(new Uint32Array(2));
     const random = seededRandom(seed, stream);
@@ -238,9 +243,12 @@ class RunningSystem implements ActorSystem {
     this.#tell({ kind: "wake" });
     await this.#closed.promise;
     this.#drive.stop();
+    // A peer that is gone does not say goodbye, and is not waited for until that is certain.
     await Promise.race([this.#connections.closed(), passed(GOODBYE_MS)]);
+    this.#connections.abandon();
     if (this.#options.listener !== undefined) return;
     await Promise.race([this.#listener.close(), passed(GOODBYE_MS)]);
+    this.#ending.abort();
   }
 
   /** What was called for is done when the job that runs is over. */

@@ -29,8 +29,10 @@ import type {
 
 /** Messages that are handled before the driver looks at its sockets again. */
 export const TURN_MESSAGES_MAX = 4096;
-/** After `close`, what was told before may wait so long for a connection. */
+/** After `close`, what was told before may wait so long to be written on connections that stand. */
 export const CLOSE_MS: Millis = 10_000;
+/** ... and so long for one that is being made for the first time: the other may not be there. */
+export const CLOSE_DIAL_MS: Millis = 1000;
 
 /** What a system is made of. */
 export interface SystemOptions {
@@ -60,7 +62,7 @@ export class SystemCore implements Machine<SystemInput, SystemEffect> {
   readonly #effects = new Queue<SystemEffect>();
   readonly #tally = new Tally();
   #nowMs: Millis = 0;
-  #closeByMs: Millis | undefined;
+  #closedAtMs: Millis | undefined;
   #isClosed = false;
 
   /** Throws OptionError on bad limits. */
@@ -132,8 +134,8 @@ export class SystemCore implements Machine<SystemInput, SystemEffect> {
   /** Ends all actors. What they told other systems is still sent; then comes `closed`. */
   close(nowMs: Millis): void {
     this.#nowMs = nowMs;
-    if (this.#closeByMs !== undefined) return;
-    this.#closeByMs = nowMs + CLOSE_MS;
+    if (this.#closedAtMs !== undefined) return;
+    this.#closedAtMs = nowMs;
     this.#cells.endAll();
   }
 
@@ -160,7 +162,7 @@ export class SystemCore implements Machine<SystemInput, SystemEffect> {
     }
     this.#cells.run(TURN_MESSAGES_MAX);
     this.#cells.settle();
-    if (this.#closeByMs !== undefined) this.#finish(this.#closeByMs);
+    if (this.#closedAtMs !== undefined) this.#finish(nowMs - this.#closedAtMs);
   }
 
   poll(): SystemEffect | undefined {
@@ -175,7 +177,9 @@ export class SystemCore implements Machine<SystemInput, SystemEffect> {
     if (this.#isClosed) return undefined;
     if (this.isRunnable) return this.#nowMs;
     const atMs = earlier(this.#timers.wakeAtMs, this.#remotes.wakeAtMs);
-    return earlier(atMs, this.#closeByMs);
+    if (this.#closedAtMs === undefined) return atMs;
+    const dialByMs = this.#closedAtMs + CLOSE_DIAL_MS;
+    return earlier(atMs, this.#nowMs < dialByMs ? dialByMs : this.#closedAtMs + CLOSE_MS);
   }
 
   /** Whether actors have messages to handle. */
@@ -209,9 +213,9 @@ export class SystemCore implements Machine<SystemInput, SystemEffect> {
     else this.#remotes.payload(conn, payload, this.#nowMs);
   }
 
-  #finish(closeByMs: Millis): void {
+  #finish(sinceMs: Millis): void {
     this.#remotes.flush(this.#nowMs);
-    if (this.#remotes.isBusy && this.#nowMs < closeByMs) return;
+    if (this.#remotes.isBusy(sinceMs < CLOSE_DIAL_MS) && sinceMs < CLOSE_MS) return;
     this.#remotes.close();
     this.#incoming.close();
     this.#ask({ kind: "closed" });
@@ -270,7 +274,7 @@ export class SystemCore implements Machine<SystemInput, SystemEffect> {
   }
 
   #checkOpen(): void {
-    if (this.#closeByMs !== undefined) throw new Error("the system of actors was closed");
+    if (this.#closedAtMs !== undefined) throw new Error("the system of actors was closed");
   }
 
   #start(make: MakeActor): ActorRef {
@@ -306,7 +310,7 @@ export class SystemCore implements Machine<SystemInput, SystemEffect> {
   }
 
   #postRemote(from: Cell | undefined, to: ActorRef, message: Message): void {
-    if (this.#closeByMs !== undefined) encodeMessage(message);
+    if (this.#closedAtMs !== undefined) encodeMessage(message);
     else this.#remotes.push(to, message, this.#nowMs);
     if (this.#counted(from, to, false)) this.#tally.sentRemote++;
   }
@@ -319,7 +323,7 @@ export class SystemCore implements Machine<SystemInput, SystemEffect> {
       const count = from.pairs.count(to, isLocal, Math.floor(this.#nowMs / 1000));
       if (count > tally.mostPerSecond) tally.mostPerSecond = count;
     }
-    if (this.#closeByMs === undefined) return true;
+    if (this.#closedAtMs === undefined) return true;
     this.#dropped("closed", 1);
     return false;
   }

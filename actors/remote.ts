@@ -64,6 +64,8 @@ export class Remote {
   dialAtMs: Millis;
   /** When the other must have greeted; undefined when it has, or there is no connection made. */
   greetByMs: Millis | undefined;
+  /** Whether the last connection ended, or could not be made. */
+  hasFailed = false;
   /** When it was told something for the last time. */
   usedMs: Millis;
   readonly backoff: Backoff;
@@ -162,6 +164,7 @@ export class Remote {
   greeted(incarnation: number): void {
     this.incarnation = incarnation;
     this.greetByMs = undefined;
+    this.hasFailed = false;
     this.backoff.reset();
     for (const byKey of this.#watches.values()) {
       for (const [key, { ref }] of byKey) this.#sendWatch(key, ref);

@@ -53,9 +53,15 @@ export class Remotes {
     return most;
   }
 
-  /** Whether something waits to be written, or a connection for it. */
-  get isBusy(): boolean {
-    for (const remote of this.#byAddress.values()) if (remote.hasWaiting) return true;
+  /**
+   * Whether something waits to be written on a connection that stands; or, with `isPatient`, on one
+   * that is being made for the first time. What did not answer before is waited for no more.
+   */
+  isBusy(isPatient: boolean): boolean {
+    for (const remote of this.#byAddress.values()) {
+      const isComing = isPatient && remote.conn !== 0 && !remote.hasFailed;
+      if (remote.hasWaiting && (remote.isUp || isComing)) return true;
+    }
     return false;
   }
 
@@ -145,6 +151,7 @@ export class Remotes {
     // What waits behind a connection that ended may yet be told, if the next can be made at once.
     const wasUp = remote.isUp;
     remote.disconnected(isFlushed);
+    remote.hasFailed = true;
     if (!wasUp) remote.dropWaiting("unreachable");
     remote.dialAtMs = nowMs + remote.backoff.next();
   }

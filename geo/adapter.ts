@@ -63,6 +63,8 @@ export interface RunningGeo extends AsyncDisposable {
 
 /** Bytes that a client does not read, after which it is hung up on. */
 const UNREAD_BYTES_MAX: number = 4 << 20;
+/** How long the end of the clients' connections is waited for, when the server is closed. */
+const GOODBYE_MS = 1000;
 const LSP_LIMITS = { maxMessageBytes: 2 * ENVELOPE_BYTES_MAX, maxQueuedBytes: 8 << 20 };
 /** A larger snapshot is no geo store's: see STORE_BYTES_MAX. */
 const SNAPSHOT_BYTES_MAX: number = 2 ** 31;
@@ -82,12 +84,14 @@ export async function serveGeo(options: ServeGeoOptions = {}): Promise<RunningGe
       throw new OptionError(name!, `got "${text}", expected HOST:PORT`);
     }
   }
+  const ending = new AbortController();
   const lsp = await listen({
     host,
     port,
     appVersion: MESSAGES_VERSION,
     classic: false,
     limits: LSP_LIMITS,
+    signal: ending.signal,
     ...(params !== undefined && { params }),
   });
   try {
@@ -97,7 +101,7 @@ export async function serveGeo(options: ServeGeoOptions = {}): Promise<RunningGe
       ...(advertise !== undefined && { advertise }),
       ...(params !== undefined && { params }),
     });
-    return new Server(lsp, system, options);
+    return new Server(lsp, ending, system, options);
   } catch (error) {
     await lsp.close();
     throw error;
@@ -163,6 +167,8 @@ class Server implements RunningGeo {
   readonly system: ActorSystem;
   readonly closed: Promise<void>;
   readonly #lsp: LspServer;
+  /** Cuts off the listener. */
+  readonly #ending: AbortController;
   readonly #log: NonNullable<ServeGeoOptions["log"]>;
   readonly #actors: ActorRef[] = [];
   readonly #mailbox: Mailbox;
@@ -174,9 +180,15 @@ class Server implements RunningGeo {
   readonly #end = Promise.withResolvers<void>();
   #closing: Promise<void> | undefined;
 
-  constructor(lsp: LspServer, system: ActorSystem, options: ServeGeoOptions) {
+  constructor(
+    lsp: LspServer,
+    ending: AbortController,
+    system: ActorSystem,
+    options: ServeGeoOptions,
+  ) {
     const { directory, actors = 1, join = [], wallMs = Date.now, log = () => {} } = options;
     this.#lsp = lsp;
+    this.#ending = ending;
     this.system = system;
     this.host = lsp.host;
     this.port = lsp.port;
@@ -229,7 +241,12 @@ class Server implements RunningGeo {
     this.#mailbox.close();
     await this.system.close();
     await this.#store?.close();
-    await this.#lsp.close();
+    // What a client that is gone did not acknowledge is not waited for until that is certain.
+    const late = Promise.withResolvers<void>();
+    const timer = setTimeout(late.resolve, GOODBYE_MS);
+    await Promise.race([this.#lsp.close(), late.promise]);
+    clearTimeout(timer);
+    this.#ending.abort();
   }
 
   #fail(error: Error): void {

@@ -55,7 +55,7 @@ export class Connections {
   readonly #listener: LspServer;
   readonly #events: ConnectionEvents;
   readonly #dialled = new Map<number, Dialled>();
-  readonly #closing = new Set<Promise<unknown>>();
+  readonly #closing = new Map<Promise<unknown>, AbortController>();
 
   constructor(listener: LspServer, events: ConnectionEvents) {
     this.#listener = listener;
@@ -127,16 +127,22 @@ export class Connections {
     }
     const dialled = this.#dialled.get(conn);
     this.#dialled.delete(conn);
-    const { client } = dialled ?? {};
-    if (!isFlushed || client === undefined) return dialled?.ending.abort();
+    if (dialled === undefined) return;
+    const { client, ending } = dialled;
+    if (!isFlushed || client === undefined) return ending.abort();
     const closed = client.close().catch(() => {});
-    this.#closing.add(closed);
+    this.#closing.set(closed, ending);
     void closed.then(() => this.#closing.delete(closed));
   }
 
   /** Resolves when what was dropped behind its writing is closed. */
   async closed(): Promise<void> {
-    await Promise.all(this.#closing);
+    await Promise.all(this.#closing.keys());
+  }
+
+  /** Cuts off what is still being closed: it keeps the process alive no more. */
+  abandon(): void {
+    for (const ending of this.#closing.values()) ending.abort();
   }
 
   async #run(

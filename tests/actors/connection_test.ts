@@ -8,6 +8,7 @@ import {
   type Message,
   type SystemLimits,
 } from "../../actors/mod.ts";
+import { CLOSE_DIAL_MS, CLOSE_MS } from "../../actors/core.ts";
 import { encodeGreeting, encodeNumbers, Frame } from "../../actors/wire.ts";
 import { A, B, C, type Node, NOTICE_MS, pair, watcher, whysOf, World } from "./world.ts";
 
@@ -124,6 +125,54 @@ describe("close", () => {
     a.turn();
     world.run(NOTICE_MS + 100);
     assertEquals(a.isClosed, true);
+  });
+
+  test("waits for a connection that is made for the first time, but not for long", () => {
+    const { world, a } = pair();
+    const silent = world.start(C);
+    silent.turn = () => {};
+    a.core.tell(actorAt(C, 1), "hello?", a.nowMs);
+    a.core.close(a.nowMs);
+    a.turn();
+    world.run(CLOSE_DIAL_MS - 1);
+    assertEquals(a.isClosed, false);
+    world.run(1);
+    assertEquals([a.isClosed, a.core.stats().dropped.unreachable], [true, 1]);
+  });
+
+  test("does not wait for a machine that is gone, whether it is dialled again or not", () => {
+    for (const isDialling of [false, true]) {
+      const { world, a, ref } = pair();
+      a.tell(ref, "hello");
+      world.run(100);
+      world.crash(B);
+      world.run(NOTICE_MS + 1);
+      a.core.tell(ref, "hello?", a.nowMs);
+      a.turn();
+      if (isDialling) world.run(500);
+      assertEquals(world.dials.length, isDialling ? 2 : 1);
+      a.core.close(a.nowMs);
+      a.turn();
+      assertEquals([a.isClosed, a.core.stats().dropped.unreachable], [true, 1]);
+    }
+  });
+
+  test("waits for what a connection that stands has no room for yet, and for that not for ever", () => {
+    for (const isOver of [true, false]) {
+      const { world, a, ref, got } = pair({ underWayBytesMax: 1 });
+      a.tell(ref, "first");
+      world.run(100);
+      world.stalled.add(B);
+      for (const message of ["written", "waiting"]) a.tell(ref, message);
+      a.core.close(a.nowMs);
+      a.turn();
+      world.run(CLOSE_MS - 50);
+      assertEquals(a.isClosed, false);
+      if (isOver) world.unstall(B);
+      world.run(100);
+      assertEquals(a.isClosed, true);
+      assertEquals(got, isOver ? ["first", "written", "waiting"] : ["first"]);
+    }
   });
 
   test("tells those who watch from afar", () => {

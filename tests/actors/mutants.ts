@@ -68,9 +68,15 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     file: core,
-    line: "if (this.#remotes.isBusy && this.#nowMs < closeByMs) return;",
+    line: "if (this.#remotes.isBusy(sinceMs < CLOSE_DIAL_MS) && sinceMs < CLOSE_MS) return;",
     becomes: "",
     breaks: "what was told before close is not sent over a connection to come",
+  },
+  {
+    file: core,
+    line: "if (this.#remotes.isBusy(sinceMs < CLOSE_DIAL_MS) && sinceMs < CLOSE_MS) return;",
+    becomes: "if (this.#remotes.isBusy(true) && sinceMs < CLOSE_MS) return;",
+    breaks: "close waits for as long as a dial to nobody takes",
   },
   {
     file: cells,
