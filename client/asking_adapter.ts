@@ -9,9 +9,9 @@ import { ServerRing } from "../base/server_ring.ts";
 import { connect, fullParams, type LspClient, type Params } from "../lsp/mod.ts";
 import { whyEnded } from "../peer/endings.ts";
 import { type ServerChoice, serversOf, targetOf } from "../peer/targets.ts";
-import { type Message, MESSAGES_VERSION } from "../work/messages.ts";
+import { MESSAGES_VERSION } from "../work/messages.ts";
 import type { Servers } from "../work/server_messages.ts";
-import { decodeMessage, encodeMessage } from "../work/wire.ts";
+import { CLIENT_CODEC, type ClientMessage } from "../work/wire_client.ts";
 import { SubmitError } from "./adapter.ts";
 
 /** The server to ask, or those of a cluster. */
@@ -20,7 +20,10 @@ export interface InquiryOptions extends ServerChoice {
 }
 
 /** Asks one question, and gives what `take` makes of the first message that answers it. */
-export type Ask = <T>(question: Message, take: (answer: Message) => T | undefined) => Promise<T>;
+export type Ask = <T>(
+  question: ClientMessage,
+  take: (answer: ClientMessage) => T | undefined,
+) => Promise<T>;
 
 /** How long servers are asked that know of no leader. */
 const PATIENCE_MS = 10_000;
@@ -93,12 +96,12 @@ export async function askServer<T>(
 
 async function askOn<T>(
   client: LspClient,
-  question: Message,
-  take: (answer: Message) => T | undefined,
+  question: ClientMessage,
+  take: (answer: ClientMessage) => T | undefined,
 ): Promise<T> {
-  client.write(encodeMessage(question));
+  client.write(CLIENT_CODEC.encode(question));
   for (;;) {
-    const message = decodeMessage(await client.read());
+    const message = CLIENT_CODEC.decode(await client.read());
     if (typeof message === "string") throw new SubmitError("REFUSED", `cannot read: ${message}`);
     if (message.kind === "refused") throw new SubmitError("REFUSED", message.reason);
     if (message.kind === "servers" && !message.leads) throw new Elsewhere(message);

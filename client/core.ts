@@ -25,7 +25,7 @@ import {
 } from "../work/messages.ts";
 import { hashOf, type SearchSpec, subjectBytes } from "../work/subject.ts";
 import type { Servers } from "../work/server_messages.ts";
-import { decodeMessage, encodeMessage, headOf } from "../work/wire.ts";
+import { CLIENT_CODEC } from "../work/wire_client.ts";
 import { requestFor, whyNot, whyWrong } from "./checks.ts";
 import type { ClientEffect, ClientInput } from "./types.ts";
 
@@ -258,7 +258,7 @@ export class ClientCore implements Machine<ClientInput, ClientEffect> {
   }
 
   #handleNative(payload: Uint8Array, nowMs: Millis): void {
-    const message = decodeMessage(payload);
+    const message = CLIENT_CODEC.decode(payload);
     if (typeof message === "string") return this.#handleUnreadable(payload, message);
     if (message.kind === "servers") return this.#handleServers(message, nowMs);
     this.#served();
@@ -303,7 +303,7 @@ export class ClientCore implements Machine<ClientInput, ClientEffect> {
   /** An end of a job that cannot be read is its end all the same. */
   #handleUnreadable(payload: Uint8Array, why: string): void {
     this.#reject("malformed");
-    const head = headOf(payload);
+    const head = CLIENT_CODEC.headOf(payload);
     if (head?.kind !== "answer" && head?.kind !== "refused") return;
     for (const job of head.number === 0 ? [...this.#jobs.keys()] : [head.number]) {
       if (this.#jobs.delete(job)) this.#refuse(job, `${UNREADABLE}: ${why}`);
@@ -338,7 +338,7 @@ export class ClientCore implements Machine<ClientInput, ClientEffect> {
   }
 
   #write(message: FromClient): void {
-    this.#effects.push({ kind: "write", payload: encodeMessage(message) });
+    this.#effects.push({ kind: "write", payload: CLIENT_CODEC.encode(message) });
   }
 
   #reject(reason: ClientRejection): void {

@@ -13,7 +13,8 @@ import { decodeCbor, encodeCbor } from "../base/cbor.ts";
 import { FieldReader, FieldWriter } from "../base/fields.ts";
 import type { Interval } from "../work/interval_set.ts";
 import type { SearchSpec } from "../work/subject.ts";
-import { readBest, readWork, writeBest, writeWork } from "../work/wire.ts";
+import { readBest, writeBest } from "../work/wire_best.ts";
+import { readWork, writeWork } from "../work/wire_searches.ts";
 import { joined, readName, separated, writeName } from "./items.ts";
 import type { JobName, JobRef, SearchAnswer, SearchNews } from "./table.ts";
 

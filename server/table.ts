@@ -13,7 +13,7 @@ import { clipped } from "../base/text.ts";
 import { idFor } from "../work/job_id.ts";
 import { SUBJECT_SHOWN_BYTES } from "../work/messages.ts";
 import { isSameSearch, type SearchSpec } from "../work/subject.ts";
-import { searchDigest } from "../work/wire.ts";
+import { searchDigest } from "../work/wire_searches.ts";
 
 /** A job's name, for as long as it is remembered. */
 export interface JobName {

@@ -20,7 +20,8 @@ import type { Interval } from "../work/interval_set.ts";
 import { idFor } from "../work/job_id.ts";
 import { SUBJECT_SHOWN_BYTES } from "../work/messages.ts";
 import type { SearchSpec } from "../work/subject.ts";
-import { readBest, readWork, writeBest, writeWork } from "../work/wire.ts";
+import { readBest, writeBest } from "../work/wire_best.ts";
+import { readWork, writeWork } from "../work/wire_searches.ts";
 import { joined, readName, separated, writeName } from "./items.ts";
 import { type JobName, JobTable, type KeptAnswer, SearchRecord } from "./table.ts";
 

@@ -17,7 +17,7 @@ export type Forms<K extends Message["kind"]> = {
 
 const SHOWN_BYTES_MAX = Math.max(SUBJECT_SHOWN_BYTES, 2 * HEADER_BYTES);
 
-type JobKinds = "accepted" | "attach" | "fetched" | "list" | "jobs" | "end" | "ended";
+export type JobKinds = "accepted" | "attach" | "fetched" | "list" | "jobs" | "end" | "ended";
 
 export const JOB_FORMS: Forms<JobKinds> = {
   accepted: {

@@ -135,7 +135,8 @@ describe("ClientCore on the native wire", () => {
     rig.submit(1);
     assertEquals(rig.tell({ kind: "payload", payload: Uint8Array.of(0xff) }), []);
     assertEquals(rig.say({ kind: "stop", chunk: 1 }), []);
-    assertEquals(Object.fromEntries(rig.core.rejected), { malformed: 1, "unexpected kind": 1 });
+    assertEquals(rig.say({ kind: "cancel", job: 1 }), []);
+    assertEquals(Object.fromEntries(rig.core.rejected), { malformed: 2, "unexpected kind": 1 });
   });
 
   test("an answer that cannot be read ends its job, not the others", () => {
