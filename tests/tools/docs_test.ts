@@ -5,6 +5,7 @@ import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { killAll, Script } from "../support/processes.ts";
+import { sideBySide } from "../support/side_by_side.ts";
 import { allTexts, ROOT } from "../support/texts.ts";
 
 /** A fenced block: where it opens, and its lines without the marks of a comment. */
@@ -177,9 +178,10 @@ describe("examples", () => {
     assertEquals([code, check.stdout + check.stderr], [0, check.stdout + check.stderr]);
   });
 
+  const inTurn = sideBySide();
   for (const name of programs) {
     const { before, replace = {}, after = "", stdout } = RUNS[name] ?? {};
-    test(`run: ${name}`, async () => {
+    inTurn(`run: ${name}`, async () => {
       let code = moduleOf(examples.find((example) => nameOf(example) === name)!);
       for (const [from, to] of Object.entries(replace)) {
         assertStringIncludes(code, from);
@@ -267,17 +269,18 @@ describe("commands", () => {
   test("give flags that the script has", async () => {
     const used = new Set(commands.map(({ target }) => fileStarted(target)));
     const helps = new Map<string, string>();
-    for (const file of used) {
-      if (file === undefined || !existsSync(join(ROOT, file))) continue;
+    const reading = [...used].map(async (file) => {
+      if (file === undefined || !existsSync(join(ROOT, file))) return;
       const source = await Bun.file(join(ROOT, file)).text();
       // A tool without --help says in its source what it takes.
       helps.set(file, source.replaceAll(/^\s+"?([a-z][\w-]*)"?: \{ type: /gm, "--$1 "));
-      if (!/\b(readCommandLine|runServing)\(/.test(source)) continue;
+      if (!/\b(readCommandLine|runServing)\(/.test(source)) return;
       const help = await helpOf(file);
       const verbs = / VERB /.test(help) ? help.matchAll(/^ {2}([a-z]+)(?: .*)?$/gm) : [];
       const more = await Promise.all([...verbs].map(([, verb]) => helpOf(file, verb!)));
       helps.set(file, [help, ...more].join("\n"));
-    }
+    });
+    await Promise.all(reading);
     assert(helps.has("server.ts") && helps.has("bench/fleet.ts"), [...helps.keys()].join());
     const wrong = commands.flatMap(({ at, target, flags }) => {
       const help = helps.get(fileStarted(target) ?? "");
