@@ -1,96 +1,233 @@
 /**
- * Two minutes of three servers as real processes: the leader is killed every few seconds, and now
- * and then a miner and a client. Every job is answered rightly. `bun run bench/failover.ts` says
- * what a lost leader costs.
+ * Two minutes of three servers as real processes: the leader is killed every five seconds, and
+ * started again two seconds later; now and then a miner is killed, and a client, whose job somebody
+ * else comes back for. Meanwhile there is always work. Every job is answered rightly.
  */
 import { afterAll, test } from "bun:test";
 import { assert, assertEquals } from "@std/assert";
-import { attach, endJob, submit } from "../../client/mod.ts";
-import { hashNonce } from "../../work/hash.ts";
-import { killAll, Script, startMiner } from "../support/processes.ts";
+import { median } from "../../bench/median.ts";
+import { attach, endJob, type JobAnswer, listJobs, submit } from "../../client/mod.ts";
+import { kernelNamed } from "../../miner/kernel_choice.ts";
+import { idText } from "../../work/job_id.ts";
+import { killAll, Script } from "../support/processes.ts";
 import { nowMs, SOAK_SECONDS, tellSoak } from "../support/soak.ts";
-import { resultOf, Trio } from "./cluster_rounds.ts";
+import { Trio } from "./cluster_rounds.ts";
 
 afterAll(killAll);
 
-/** How long the leader lives. */
-const LEAD_MS = 5_000;
+/** From one kill of a leader to the next. */
+const KILL_MS = 5_000;
+/** How long a killed server is down. */
+const DOWN_MS = 2_000;
 const SECONDS = Math.max(SOAK_SECONDS, 120);
-/** So many that a miner of one thread has a while to do. */
+/** So many that two miners of one thread each have some seconds to do. */
 const UPPER = 6_000_000n;
-
-/** What is killed in which round, beside the leader. */
+const CLERKS_UPPER = UPPER / 8n;
+/** Every so many kills of a leader a miner is killed. */
 const MINER_EVERY = 3;
-const CLIENT_EVERY = 2;
+/** Every so many of the clients that are processes. */
+const CLERK_EVERY = 3;
 
-interface Told {
-  readonly done: bigint;
+/** A job that was answered, and what with. */
+interface Done {
+  readonly message: string;
+  readonly upper: bigint;
+  readonly answer: Pick<JobAnswer, "hash" | "nonce">;
 }
 
-/** Reads how a job stands until `isOver`, or until it is answered. */
-async function followed(job: AsyncIterable<Told>, isOver: () => boolean): Promise<boolean> {
-  let last = -1n;
-  for await (const { done } of job) {
-    assert(done >= last, `progress went from ${last} back to ${done}`);
-    last = done;
-    if (isOver()) return true;
+/** What a killed leader cost. */
+interface Loss {
+  /** Until a client that comes at that moment has a job accepted. */
+  readonly acceptedMs: number;
+  /** Until one that waits hears of its job again. */
+  readonly heardMs: number;
+}
+
+/** The two minutes. */
+class Soak {
+  readonly trio = new Trio();
+  readonly losses: Loss[] = [];
+  readonly done: Done[] = [];
+  /** Milliseconds from one kill to the next. */
+  readonly gaps: number[] = [];
+  miners = 0;
+  clerks = 0;
+  searched = 0n;
+  /** The server that was killed last, and who waits to hear from another one. */
+  #lost: { readonly at: string; readonly heard: () => void } | undefined;
+  #fleet: Script[] = [];
+  #endMs = 0;
+  /** A leader may still be killed. */
+  #isKilling = true;
+
+  get servers(): string[] {
+    return this.trio.at;
   }
-  return false;
-}
 
-test("the leader is killed every 5 s: every client gets the right answer", async () => {
-  const trio = new Trio();
-  const sinceMs = nowMs();
-  let [kills, answered, miners, clients] = [0, 0, 0, 0];
-  try {
-    await trio.start();
-    const servers = trio.at;
-    let [mortal] = [startMiner(trio.all, "--kernel", "plain")];
-    const steady = startMiner(trio.all, "--kernel", "plain");
-    for (let round = 1; nowMs() - sinceMs < SECONDS * 1000; round++) {
-      const message = `round ${round}`;
+  get #isOver(): boolean {
+    return nowMs() >= this.#endMs;
+  }
+
+  async run(): Promise<void> {
+    await this.trio.start();
+    this.#fleet = [this.#startMiner(), this.#startMiner()];
+    this.#endMs = nowMs() + SECONDS * 1000;
+    await Promise.all([this.#kill(), this.#work(), this.#employ()]);
+    for (const miner of this.#fleet) await this.#end(miner);
+  }
+
+  /** Kills a leader every five seconds. */
+  async #kill(): Promise<void> {
+    let [dueMs, killedMs] = [nowMs() + KILL_MS, 0];
+    for (let round = 1; ; round++) {
+      await Bun.sleep(Math.max(0, dueMs - nowMs()));
+      if (this.#isOver) break;
+      dueMs = Math.max(dueMs, nowMs()) + KILL_MS;
+      const victim = await this.trio.leader();
+      const heard = Promise.withResolvers<number>();
+      const dead = this.trio.kill(victim);
+      const nextMs = nowMs();
+      if (round > 1) this.gaps.push(nextMs - killedMs);
+      killedMs = nextMs;
+      this.#lost = { at: this.servers[victim]!, heard: () => heard.resolve(nowMs() - nextMs) };
+      const acceptedMs = await this.#probe(round);
+      const heardMs = await heard.promise;
+      this.losses.push({ acceptedMs, heardMs });
+      if (round % MINER_EVERY === 0) await this.#replaceMiner();
+      await dead;
+      await Bun.sleep(Math.max(0, killedMs + DOWN_MS - nowMs()));
+      await this.trio.restart(victim);
+    }
+    this.#isKilling = false;
+  }
+
+  /** Milliseconds until a client that comes now has a job accepted. */
+  async #probe(round: number): Promise<number> {
+    const { servers } = this;
+    const message = `probe ${round}`;
+    const sinceMs = nowMs();
+    const job = submit({ servers, message, lower: 0n, upper: 0n, detached: true });
+    const id = await job.id;
+    const tookMs = nowMs() - sinceMs;
+    this.done.push({ message, upper: 0n, answer: await job.answer });
+    await endJob({ servers }, id, "forget");
+    return tookMs;
+  }
+
+  /** One job after the other, each left by the client that submits it, and followed by another. */
+  async #work(): Promise<void> {
+    const { servers } = this;
+    for (let i = 1; this.#isKilling; i++) {
+      const message = `job ${i}`;
       const left = submit({ servers, message, lower: 0n, upper: UPPER, detached: true });
       const id = await left.id;
       await left.leave();
-      const waits = new Script("client.ts", [trio.all, `${message} waits`, `${UPPER / 8n}`]);
       const job = attach({ servers, id });
-      const killedAtMs = nowMs() + LEAD_MS;
-      let victim: number | undefined;
-      if (await followed(job, () => nowMs() >= killedAtMs)) {
-        victim = await trio.leader();
-        await trio.kill(victim);
-        kills++;
+      let last = -1n;
+      for await (const { done } of job) {
+        assert(done >= last, `progress went from ${last} back to ${done}`);
+        last = done;
+        if (this.#lost === undefined || job.server === this.#lost.at) continue;
+        this.#lost.heard();
+        this.#lost = undefined;
       }
-      if (round % MINER_EVERY === 0) {
-        mortal.kill("SIGKILL");
-        await mortal.exit();
-        mortal = startMiner(trio.all, "--kernel", "plain");
-        miners++;
-      }
-      if (round % CLIENT_EVERY === 0) {
-        waits.kill("SIGKILL");
-        clients++;
-      }
-      const { hash, nonce, met } = await job.answer;
-      assertEquals([hash, met], [hashNonce(message, nonce), true]);
+      const answer = await job.answer;
+      this.done.push({ message, upper: UPPER, answer });
       // One that asks again gets the same.
-      const again = await attach({ servers, id }).answer;
-      assertEquals(again, { hash, nonce, met });
-      const code = await waits.exit();
-      const right = resultOf(`${message} waits`, UPPER / 8n);
-      if (round % CLIENT_EVERY !== 0) assertEquals([code, waits.stdout], [0, right]);
+      assertEquals(await attach({ servers, id }).answer, answer);
       await endJob({ servers }, id, "forget");
-      answered++;
-      if (victim !== undefined) await trio.restart(victim);
     }
-    for (const miner of [mortal, steady]) {
-      miner.kill("SIGTERM");
-      await miner.exit();
-    }
-  } finally {
-    await trio.end();
   }
-  assert(kills > 0 && answered > 0);
-  const others = `${miners} miners and ${clients} clients`;
-  tellSoak(`${kills} leaders, ${others} were killed; ${answered} jobs were answered`);
+
+  /** One client after the other that is a process; some are killed when their jobs are at work. */
+  async #employ(): Promise<void> {
+    const { servers } = this;
+    for (let i = 1; !this.#isOver; i++) {
+      const message = `clerk ${i}`;
+      const isMortal = i % CLERK_EVERY === 0;
+      // A mortal one has much to do, so that it is killed in the midst of it.
+      const upper = isMortal ? UPPER : CLERKS_UPPER;
+      const clerk = new Script("client.ts", [this.trio.all, message, `${upper}`]);
+      if (!isMortal) {
+        assertEquals(await clerk.exit(), 0, clerk.stderr);
+        const [, hash, nonce] = /^Result (\d+) (\d+)\n$/.exec(clerk.stdout)!;
+        const answer = { hash: BigInt(hash!), nonce: BigInt(nonce!) };
+        this.done.push({ message, upper, answer });
+        continue;
+      }
+      await clerk.said(/ %  ETA /);
+      clerk.kill("SIGKILL");
+      this.clerks++;
+      await clerk.exit();
+      // Somebody else waits for its job.
+      const row = (await listJobs({ servers })).find(({ shown }) => shown === message);
+      assert(row !== undefined, `nobody knows the job of the client that was killed: ${message}`);
+      const id = idText(row.id);
+      this.done.push({ message, upper, answer: await attach({ servers, id }).answer });
+      await endJob({ servers }, id, "forget");
+    }
+  }
+
+  #startMiner(): Script {
+    return new Script("tests/scripts/counting_miner.ts", [this.trio.all]);
+  }
+
+  async #replaceMiner(): Promise<void> {
+    this.miners++;
+    await this.#end(this.#fleet.shift()!);
+    this.#fleet.push(this.#startMiner());
+  }
+
+  async #end(miner: Script): Promise<void> {
+    miner.kill("SIGKILL");
+    await miner.exit();
+    this.searched += BigInt(miner.stdout.trim().split("\n").at(-1) || "0");
+  }
+}
+
+/** Searches every job once more, in one go. */
+function check(done: readonly Done[]): void {
+  for (const { message, upper, answer } of done) {
+    const { hash, nonce } = kernelNamed("auto")!.bind(Buffer.from(message)).search(0n, upper);
+    assertEquals({ hash: answer.hash, nonce: answer.nonce }, { hash, nonce }, message);
+  }
+}
+
+function told(name: string, all: readonly number[]): string {
+  const sorted = all.toSorted((a, b) => a - b).map(Math.round);
+  const p99 = sorted[Math.ceil(0.99 * sorted.length) - 1];
+  return `${name}: p50 ${median(sorted)}, p99 and longest ${p99} ms`;
+}
+
+test("the leader is killed every 5 s: every client gets the right answer", async () => {
+  const soak = new Soak();
+  const sinceMs = nowMs();
+  try {
+    await soak.run();
+  } finally {
+    await soak.trio.end();
+  }
+  const seconds = (nowMs() - sinceMs) / 1000;
+  const { losses, done, miners, clerks, searched, gaps } = soak;
+  check(done);
+  const wanted = done.reduce((sum, { upper }) => sum + upper + 1n, 0n);
+  const again = Number(searched - wanted);
+  const perKill = (again * seconds) / Number(searched) / losses.length;
+  const others = `${miners} miners and ${clerks} clients were killed`;
+  tellSoak(`${losses.length} leaders, ${others} in ${seconds.toFixed(0)} s`);
+  tellSoak(told("from kill to kill", gaps));
+  tellSoak(`${done.length} jobs were answered rightly, of ${wanted} nonces`);
+  tellSoak(
+    told(
+      "a new job is accepted",
+      losses.map(({ acceptedMs }) => acceptedMs),
+    ),
+  );
+  tellSoak(
+    told(
+      "one that waits hears again",
+      losses.map(({ heardMs }) => heardMs),
+    ),
+  );
+  tellSoak(`searched twice: ${again} nonces, ${perKill.toFixed(2)} s of the fleet a kill`);
 });
