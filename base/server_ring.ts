@@ -1,7 +1,8 @@
 /**
  * Which of several servers one who asks them is to dial: the one that leads, if it was told;
- * else one after the other. No server is dialled twice in a round, and only a round in which none
- * was of use is followed by a wait.
+ * else one after the other, those that are silent last. In a round no server is dialled twice (but
+ * one that came to lead meanwhile), and only a round in which none was of use is followed by a
+ * wait.
  *
  * @module
  */
@@ -25,6 +26,10 @@ export class ServerRing {
   #current: string;
   /** Those that were of no use in this round. */
   readonly #tried = new Set<string>();
+  /** Those that said nothing when they were dialled last. */
+  readonly #silent = new Set<string>();
+  /** Whether one was dialled for the second time in this round. */
+  #hasReturned = false;
 
   /** `given`: at least one; never forgotten. */
   constructor(given: readonly string[], random: Random) {
@@ -56,39 +61,53 @@ export class ServerRing {
 
   /** The server is of use. */
   arrived(): void {
-    this.#tried.clear();
+    this.#endRound();
+    this.#silent.clear();
     this.#backoff.reset();
   }
 
   /**
-   * The server is lost, silent, or of no use. `leader`: where it says that the leader is; "" if it
-   * does not know. How long to wait before `current` is dialled; above 0 only after a round.
+   * The server is lost or silent; or it said that it is of no use, and with `leader` where it
+   * thinks that the leader is ("": it does not know). How long to wait before `current` is dialled;
+   * above 0 only after a round.
    */
-  lost(leader = ""): Millis {
-    this.#tried.add(this.#current);
-    const next = this.#next(leader);
+  lost(leader?: string): Millis {
+    const last = this.#current;
+    this.#tried.add(last);
+    if (leader === undefined) this.#silent.add(last);
+    else this.#silent.delete(last);
+    const hint = leader === last ? "" : (leader ?? "");
+    const next = this.#hinted(hint) ?? this.#next((server) => !this.#tried.has(server));
     if (next !== undefined) {
       this.#current = next;
       return 0;
     }
-    this.#tried.clear();
-    this.#current = this.#after(this.#current);
+    const isThere = hint !== "" && !this.#silent.has(hint);
+    this.#current = isThere ? hint : (this.#next(() => true) ?? last);
+    this.#endRound();
     return this.#backoff.next();
   }
 
-  #next(leader: string): string | undefined {
+  /** Where the server sends its guest, if that is to be believed in this round. */
+  #hinted(leader: string): string | undefined {
     // However many leaders are made up, a round ends.
-    const isLate = this.#tried.size >= SERVERS_MAX;
-    if (leader !== "" && !isLate && !this.#tried.has(leader)) return leader;
-    let server = this.#current;
-    for (const _ of this.#all) {
-      server = this.#after(server);
-      if (!this.#tried.has(server)) return server;
-    }
-    return undefined;
+    if (leader === "" || this.#tried.size >= SERVERS_MAX) return undefined;
+    if (!this.#tried.has(leader)) return leader;
+    // One that spoke, and did not lead, may have been elected since.
+    if (this.#hasReturned || this.#silent.has(leader)) return undefined;
+    this.#hasReturned = true;
+    return leader;
   }
 
-  #after(server: string): string {
-    return this.#all[(this.#all.indexOf(server) + 1) % this.#all.length] ?? "";
+  /** The next one in turn of those that may be asked: one that is not silent, if there is any. */
+  #next(isAllowed: (server: string) => boolean): string | undefined {
+    const at = this.#all.indexOf(this.#current) + 1;
+    const inTurn = [...this.#all.slice(at), ...this.#all.slice(0, at)].filter(isAllowed);
+    return inTurn.find((server) => !this.#silent.has(server)) ?? inTurn[0];
+  }
+
+  #endRound(): void {
+    this.#tried.clear();
+    this.#hasReturned = false;
   }
 }

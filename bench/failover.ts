@@ -1,9 +1,10 @@
 /**
  * What it costs to lose the leader of three servers: as processes on loopback, each with a
  * directory, with one miner of one thread. In the midst of a job the leader is killed with SIGKILL,
- * and later started again. Prints after how long a client that comes then has a new job accepted,
- * after how long the client that waits hears of its job again, and how much is searched twice, in
- * seconds of the miner's time.
+ * and later started again. Prints after how long another server leads, after how long a client that
+ * comes when the leader is killed has a new job accepted, after how long the client that waits hears
+ * of its job again, and how much is searched twice, in seconds of the miner's time; and what was
+ * said, and when, where a new job took longest.
  *
  * @module
  */
@@ -15,7 +16,7 @@ import { endJob, submit } from "../client/mod.ts";
 import { mine } from "../miner/mod.ts";
 import { median } from "./median.ts";
 import { benchOptions, count } from "./options.ts";
-import { freePorts } from "./processes.ts";
+import { freePorts, linesOf } from "./processes.ts";
 
 const options = benchOptions(import.meta.path, {
   kills: count(20, "how many leaders are killed"),
@@ -34,8 +35,20 @@ const processes: Bun.Subprocess[] = [];
 
 function start(i: number): void {
   const node = ["--node", `${i + 1}`, "--cluster", cluster, "--data", join(root, `${i + 1}`)];
-  const command = [process.execPath, "server.ts", ...node, "--quiet"];
-  processes[i] = Bun.spawn(command, { stdin: "ignore", stdout: "ignore", stderr: "ignore" });
+  const command = [process.execPath, "server.ts", ...node];
+  const child = Bun.spawn(command, { stdin: "ignore", stdout: "ignore", stderr: "pipe" });
+  processes[i] = child;
+  void (async () => {
+    for await (const line of linesOf(child.stderr)) note(`server ${i + 1}: ${line}`);
+  })();
+}
+
+/** What was said since the last kill, and when. */
+let said: { readonly atMs: number; readonly text: string }[] = [];
+let killedMs = 0;
+
+function note(text: string): void {
+  said.push({ atMs: performance.now() - killedMs, text });
 }
 
 /** Whether a server answers, and leads. */
@@ -66,9 +79,11 @@ async function leader(): Promise<number> {
 
 /** One kill. */
 interface Loss {
+  readonly electedMs: number;
   readonly acceptedMs: number;
   readonly statusMs: number;
   readonly again: number;
+  readonly said: typeof said;
 }
 
 async function lose(round: number, rate: number): Promise<Loss> {
@@ -79,24 +94,33 @@ async function lose(round: number, rate: number): Promise<Loss> {
   while (((await statuses.next()).value?.done ?? 0n) === 0n);
   const victim = await leader();
   processes[victim]!.kill("SIGKILL");
-  const killedMs = performance.now();
-  const probe = submit({ servers, message: "probe", lower: 0n, upper: 0n, detached: true });
+  killedMs = performance.now();
+  said = [];
+  note(`server ${victim + 1} is killed`);
+  const onWaiting = (reason: string, waitMs: number): void =>
+    note(`the client waits for ${waitMs.toFixed(0)} ms: ${reason}`);
+  const where = { servers, onWaiting };
+  const probe = submit({ ...where, message: "probe", lower: 0n, upper: 0n, detached: true });
   const accepted = probe.id.then(() => performance.now() - killedMs);
   while (job.server === servers[victim]) await statuses.next();
   const statusMs = performance.now() - killedMs;
   const acceptedMs = await accepted;
+  note(`the job is accepted by ${probe.server}`);
+  const elected = said.find(({ text }) => text.includes("this server leads: "));
   await job.answer;
   const again = Number(miner.status().searched - before - (upper + 1n));
   await probe.answer;
   await endJob({ servers }, await probe.id, "forget");
   start(victim);
   await leader();
-  return { acceptedMs, statusMs, again: again / rate };
+  const electedMs = elected?.atMs ?? NaN;
+  return { electedMs, acceptedMs, statusMs, again: again / rate, said };
 }
 
 for (let i = 0; i < SERVERS; i++) start(i);
 await leader();
-const miner = mine({ servers, threads: 1, kernel: "plain", niceness: "normal" });
+const log = (text: string): void => note(`miner: ${text}`);
+const miner = mine({ servers, threads: 1, kernel: "plain", niceness: "normal", log });
 try {
   const CALIBRATION = 2_000_000n;
   const sinceMs = performance.now();
@@ -110,15 +134,19 @@ try {
     digits: number,
     unit: string,
   ): void => {
-    const all = losses.map(of);
-    const p99 = all.toSorted((a, b) => a - b)[Math.ceil(0.99 * all.length) - 1]!;
-    const shown = `p50 ${median(all).toFixed(digits)}, p99 ${p99.toFixed(digits)} ${unit}`;
-    console.log(`${name.padEnd(34)} ${shown}`);
+    const all = losses.map(of).toSorted((a, b) => a - b);
+    const [p99, most] = [all[Math.ceil(0.99 * all.length) - 1]!, all.at(-1)!];
+    const tail = `p99 ${p99.toFixed(digits)}, at most ${most.toFixed(digits)}`;
+    console.log(`${name.padEnd(34)} p50 ${median(all).toFixed(digits)}, ${tail} ${unit}`);
   };
-  console.log(`leaders killed: ${kills}`);
+  console.log(`leaders killed: ${losses.length}`);
+  figures("another server leads after", ({ electedMs }) => electedMs, 0, "ms");
   figures("a new job is accepted after", ({ acceptedMs }) => acceptedMs, 0, "ms");
   figures("one that waits hears again after", ({ statusMs }) => statusMs, 0, "ms");
   figures("searched twice", ({ again }) => again, 2, "s of the miner");
+  const [slowest] = losses.toSorted((a, b) => b.acceptedMs - a.acceptedMs);
+  console.log("the slowest of new jobs, in ms since the kill:");
+  for (const { atMs, text } of slowest!.said) console.log(`${atMs.toFixed(0).padStart(7)} ${text}`);
 } finally {
   await miner.close();
   for (const server of processes) server.kill("SIGKILL");

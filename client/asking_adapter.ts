@@ -54,7 +54,7 @@ export async function withServer<T>(
   let heard = false;
   for (;;) {
     const { current } = ring;
-    let leader = "";
+    let leader: string | undefined;
     let reason: string;
     let cause: unknown;
     try {

@@ -130,7 +130,7 @@ export class ClientCore implements Machine<ClientInput, ClientEffect> {
         if (this.#wire === "json") return this.#handleClassic(input.payload);
         return this.#handleNative(input.payload, nowMs);
       case "gone":
-        return this.#handleGone(input.reason, "", nowMs);
+        return this.#handleGone(input.reason, undefined, nowMs);
     }
   }
 
@@ -149,8 +149,8 @@ export class ClientCore implements Machine<ClientInput, ClientEffect> {
     this.#effects.push(server === "" ? { kind: "dial" } : { kind: "dial", server, isCluster });
   }
 
-  /** The connection is gone; `leader`: where the server said that the leader is. */
-  #handleGone(reason: string, leader: string, nowMs: Millis): void {
+  /** The connection is gone; `leader`: where the server said that the leader is, if it spoke. */
+  #handleGone(reason: string, leader: string | undefined, nowMs: Millis): void {
     if (this.#gone || !this.#isOpen) return;
     const isClassic = this.#wire === "json";
     const wasServed = this.#isServed;
@@ -162,7 +162,7 @@ export class ClientCore implements Machine<ClientInput, ClientEffect> {
       const waitMs = this.#ring.lost(leader);
       // The first round may find that nobody is there.
       const isFutile = waitMs > 0 && !this.#wasConnected;
-      const isOnce = this.#backoff === undefined && ((wasServed && leader === "") || waitMs > 0);
+      const isOnce = this.#backoff === undefined && ((wasServed && !leader) || waitMs > 0);
       if (isFutile || isOnce) return this.#end(reason);
       if (wasServed || waitMs > 0) this.#effects.push({ kind: "waiting", reason, waitMs });
       if (waitMs === 0) return this.#dial();

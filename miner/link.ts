@@ -113,7 +113,7 @@ export class MinerLink {
     const heldMs = this.isUp ? nowMs - this.#connectedAtMs : 0;
     if (heldMs >= RETRY_MS_MAX) this.#backoff.reset();
     if (this.isUp) this.#refusals.reset();
-    if (this.#ring.isCluster) return this.#goOn(reason, "", nowMs);
+    if (this.#ring.isCluster) return this.#goOn(reason, undefined, nowMs);
     // One that goes again at once, again and again, is waited for all the same.
     const waitMs = isThere && heldMs >= RETRY_MS_MIN ? 0 : this.#backoff.next();
     return this.#wait(reason, waitMs, nowMs);
@@ -129,12 +129,12 @@ export class MinerLink {
     return this.#wait(reason, this.#backoff.next(), nowMs);
   }
 
-  /** On to the leader, or to the next server. */
-  #goOn(reason: string, leader: string, nowMs: Millis): LinkEnd {
+  /** On to the leader, or to the next server; `leader`: undefined if nothing was said. */
+  #goOn(reason: string, leader: string | undefined, nowMs: Millis): LinkEnd {
     const wasServed = this.#isServed;
     this.#isServed = false;
     const waitMs = this.#ring.lost(leader);
-    const isLast = (wasServed && leader === "") || waitMs > 0;
+    const isLast = (wasServed && !leader) || waitMs > 0;
     if (this.#once && isLast) return this.#exit(reason);
     this.#state = "waiting";
     this.#retryAtMs = nowMs + waitMs;
