@@ -117,7 +117,7 @@ class Soak {
   /** One job after the other, each left by the client that submits it, and followed by another. */
   async #work(): Promise<void> {
     const { servers } = this;
-    for (let i = 1; this.#isKilling; i++) {
+    for (let i = 1; this.#isKilling === true; i++) {
       const message = `job ${i}`;
       const left = submit({ servers, message, lower: 0n, upper: UPPER, detached: true });
       const id = await left.id;
