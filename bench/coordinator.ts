@@ -3,10 +3,10 @@
  *
  *   bun run bench/coordinator.ts [--rounds 9] [--seconds 2] [--kills 20] [--directory DIR]
  *
- * First: chunk results a second of a whole fleet whose miners answer at once, with `--data` against
- * `--memory`, and against a second server with `--memory` (what the machine alone makes of equal
- * things). The ratios are medians of the ratio within a round. Server on one core, miners on
- * another. Second: from submit to accepted, one job at a time, beside a bare write of as many bytes
+ * First: chunk results a second of a whole fleet that offers 10,000 a second, and of one whose
+ * miners answer at once, with `--data` against `--memory`, and against a second server with
+ * `--memory` (what the machine alone makes of equal things). The ratios are medians of the ratio
+ * within a round. Server on one core, miners on another. Second: from submit to accepted, one job at a time, beside a bare write of as many bytes
  * and `fdatasync` in the same directory; and with `--memory`, which is the way there and back.
  * Third: three servers, whose leader is killed; how long until a client that knows their addresses,
  * and begins at that moment, has a job accepted.
@@ -43,6 +43,7 @@ const options = benchOptions(import.meta.path, {
   rounds: count(9, "rounds, each with all cases"),
   seconds: count(2, "how long a fleet works in a round"),
   kills: count(20, "how often the leader of three is killed"),
+  only: { value: "PART", help: "accepted, fleet or failover alone" },
   directory: { value: "DIR", default: tmpdir(), help: "where jobs are kept" },
 });
 
@@ -129,36 +130,44 @@ const again = await startServer("--memory, again", "--memory");
 const data = await startServer("--data", "--data", join(root, "data"));
 const servers = [memory, data, again];
 
+/** What a fleet came to in a while: results a second, and microseconds of the server for each. */
+interface Pace {
+  readonly rate: number;
+  readonly cpu: number;
+}
+
 async function throughput(): Promise<void> {
-  const path = join(import.meta.dir, "coordinator_load.ts");
-  const load = new LoadProcess<Load, LoadReport>(path);
-  const fleet = async (
-    { port, pid }: Server,
-    ms: number,
-  ): Promise<{ rate: number; cpu: number }> => {
-    const { report, cpu } = await load.run({ port, miners: MINERS, ms }, pid);
+  const load = new LoadProcess<Load, LoadReport>(join(import.meta.dir, "coordinator_load.ts"));
+  const fleet = async ({ port, pid }: Server, ms: number, perSecond: number): Promise<Pace> => {
+    const { report, cpu } = await load.run({ port, miners: MINERS, ms, perSecond }, pid);
     return { rate: report.results / report.seconds, cpu: (cpu * 1e6) / report.results };
   };
-  for (const server of servers) await fleet(server, WARM_UP_MS);
-  const runs = new Map(servers.map((server) => [server, [] as { rate: number; cpu: number }[]]));
-  for (let round = 0; round < options.number("rounds"); round++) {
-    // The one that is first in one round is last in the next.
-    const order = round % 2 === 0 ? servers : servers.toReversed();
-    for (const server of order) {
-      runs.get(server)!.push(await fleet(server, options.number("seconds") * 1000));
+  for (const server of servers) await fleet(server, WARM_UP_MS, 0);
+  for (const offered of [RESULTS_BAR, 0]) {
+    const runs = new Map(servers.map((server) => [server, [] as Pace[]]));
+    for (let round = 0; round < options.number("rounds"); round++) {
+      // The one that is first in one round is last in the next.
+      const order = round % 2 === 0 ? servers : servers.toReversed();
+      for (const server of order) {
+        runs.get(server)!.push(await fleet(server, options.number("seconds") * 1000, offered));
+      }
     }
+    const what = offered === 0 ? "as many as they can" : `${offered} a second`;
+    console.log(`miners that offer ${what}:\n${Bun.inspect.table(rowsOf(runs))}`);
   }
-  const of = (server: Server, field: "rate" | "cpu"): number[] =>
+  console.log(`bar: --data ${RATIO_BAR} of --memory at ${RESULTS_BAR} results a second`);
+}
+
+function rowsOf(runs: ReadonlyMap<Server, readonly Pace[]>): object[] {
+  const of = (server: Server, field: keyof Pace): number[] =>
     runs.get(server)!.map((run) => run[field]);
-  const rows = servers.map((server) => ({
+  return servers.map((server) => ({
     server: server.name,
     "results/s": Math.round(median(of(server, "rate"))),
     "CPU us a result": median(of(server, "cpu")).toFixed(1),
     "of --memory": ratioOf(of(server, "rate"), of(memory, "rate")),
     "by CPU": ratioOf(of(memory, "cpu"), of(server, "cpu")),
   }));
-  console.log(Bun.inspect.table(rows));
-  console.log(`bar: --data ${RATIO_BAR} of --memory at ${RESULTS_BAR} results a second`);
 }
 
 function ratioOf(these: readonly number[], those: readonly number[]): string {
@@ -203,9 +212,10 @@ function p99(all: readonly number[]): string {
 }
 
 try {
-  await accepted();
-  await throughput();
-  await failover();
+  const only = options.text("only");
+  if (only === undefined || only === "accepted") await accepted();
+  if (only === undefined || only === "fleet") await throughput();
+  if (only === undefined || only === "failover") await failover();
 } finally {
   await endAll();
   fs.rmSync(root, { recursive: true, force: true });

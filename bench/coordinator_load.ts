@@ -1,6 +1,7 @@
 /**
  * The instant miners of bench/coordinator.ts, in a process of their own: they answer every chunk at
- * once. Reads orders from stdin, a JSON object a line, and answers each with a line.
+ * once, or all of them together so many a second. Reads orders from stdin, a JSON object a line,
+ * and answers each with a line.
  *
  * @module
  */
@@ -17,6 +18,8 @@ export interface Load {
   readonly port: number;
   readonly miners: number;
   readonly ms: number;
+  /** Results a second that the miners offer together; 0: as many as they can. */
+  readonly perSecond: number;
 }
 
 /** What came of it. */
@@ -31,6 +34,26 @@ const MESSAGE = "motherlode bench";
 /** Miners of one server, and what they have answered. */
 interface Crew {
   results: number;
+  /** Answers that wait for their time, the oldest first; undefined: none has to. */
+  waiting: (() => void)[] | undefined;
+}
+
+/** How often answers are let go whose time has come: about a timer's grain. */
+const PACE_MS = 1;
+
+/** Has the crew answer `perSecond` chunks until the timer is cleared. */
+function pace(crew: Crew, perSecond: number): ReturnType<typeof setInterval> {
+  const waiting = (crew.waiting ??= []);
+  let [sinceMs, owed] = [performance.now(), 0];
+  return setInterval(() => {
+    const nowMs = performance.now();
+    owed += ((nowMs - sinceMs) * perSecond) / 1000;
+    sinceMs = nowMs;
+    const due = Math.min(Math.floor(owed), waiting.length);
+    // What the server was too late for is not offered again.
+    owed = Math.min(owed - due, waiting.length + 1);
+    for (const answer of waiting.splice(0, due)) answer();
+  }, PACE_MS);
 }
 
 const crews = new Map<number, Crew>();
@@ -44,8 +67,12 @@ async function work(miner: LspClient, crew: Crew): Promise<void> {
       if (typeof message !== "string" && message.kind === "assign") {
         const { subject, lower: nonce } = message.work;
         const best = { hash: hashOf(subject, nonce), nonce };
-        say({ kind: "result", chunk: message.chunk, best });
-        crew.results++;
+        const answer = (): void => {
+          say({ kind: "result", chunk: message.chunk, best });
+          crew.results++;
+        };
+        if (crew.waiting === undefined) answer();
+        else crew.waiting.push(answer);
       }
       bytes = miner.tryRead();
     }
@@ -55,7 +82,7 @@ async function work(miner: LspClient, crew: Crew): Promise<void> {
 function crewOf({ port, miners }: Load): Crew {
   const known = crews.get(port);
   if (known !== undefined) return known;
-  const crew = { results: 0 };
+  const crew: Crew = { results: 0, waiting: undefined };
   crews.set(port, crew);
   for (let i = 0; i < miners; i++) {
     const at = { host: "127.0.0.1", port, appVersion: MESSAGES_VERSION };
@@ -75,6 +102,7 @@ function crewOf({ port, miners }: Load): Crew {
 /** One job after the other for so long; what the miners answered meanwhile. */
 async function run(load: Load): Promise<LoadReport> {
   const crew = crewOf(load);
+  const pacing = load.perSecond > 0 ? pace(crew, load.perSecond) : undefined;
   let job: Submission | undefined;
   let isOver = false;
   const jobs = async (): Promise<void> => {
@@ -92,6 +120,9 @@ async function run(load: Load): Promise<LoadReport> {
   isOver = true;
   await job?.cancel();
   await running.catch(() => {});
+  clearInterval(pacing);
+  for (const answer of crew.waiting ?? []) answer();
+  crew.waiting = undefined;
   return { results, seconds };
 }
 
