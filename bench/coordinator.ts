@@ -6,10 +6,10 @@
  * First: chunk results a second of a whole fleet that offers 10,000 a second, and of one whose
  * miners answer at once, with `--data` against `--memory`, and against a second server with
  * `--memory` (what the machine alone makes of equal things). The ratios are medians of the ratio
- * within a round. Server on one core, miners on another. Second: from submit to accepted, one job at a time, beside a bare write of as many bytes
- * and `fdatasync` in the same directory; and with `--memory`, which is the way there and back.
- * Third: three servers, whose leader is killed; how long until a client that knows their addresses,
- * and begins at that moment, has a job accepted.
+ * within a round. Server on one core, miners on another. Second: from submit to accepted, one job
+ * at a time, beside a bare write of as many bytes and `fdatasync` in the same directory; and with
+ * `--memory`, which is the way there and back. Third: three servers, whose leader is killed; how
+ * long until a client that knows their addresses, and begins at that moment, has a job accepted.
  *
  * @module
  */

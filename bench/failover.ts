@@ -2,9 +2,9 @@
  * What it costs to lose the leader of three servers: as processes on loopback, each with a
  * directory, with one miner of one thread. In the midst of a job the leader is killed with SIGKILL,
  * and later started again. Prints after how long another server leads, after how long a client that
- * comes when the leader is killed has a new job accepted, after how long the client that waits hears
- * of its job again, and how much is searched twice, in seconds of the miner's time; and what was
- * said, and when, where a new job took longest.
+ * comes when the leader is killed has a new job accepted, after how long the client that waits
+ * hears of its job again, and how much is searched twice, in seconds of the miner's time; and what
+ * was said, and when, where a new job took longest.
  *
  * @module
  */

@@ -10,7 +10,7 @@ import { attach, endJob, type JobAnswer, listJobs, submit } from "../../client/m
 import { kernelNamed } from "../../miner/kernel_choice.ts";
 import { idText } from "../../work/job_id.ts";
 import { killAll, Script } from "../support/processes.ts";
-import { nowMs, SOAK_SECONDS, tellSoak } from "../support/soak.ts";
+import { nowMs, paced, SOAK_SECONDS, tellSoak } from "../support/soak.ts";
 import { Trio } from "./cluster_rounds.ts";
 
 afterAll(killAll);
@@ -80,7 +80,7 @@ class Soak {
   async #kill(): Promise<void> {
     let [dueMs, killedMs] = [nowMs() + KILL_MS, 0];
     for (let round = 1; ; round++) {
-      await Bun.sleep(Math.max(0, dueMs - nowMs()));
+      await paced(dueMs);
       if (this.#isOver) break;
       dueMs = Math.max(dueMs, nowMs()) + KILL_MS;
       const victim = await this.trio.leader();
@@ -95,7 +95,7 @@ class Soak {
       this.losses.push({ acceptedMs, heardMs });
       if (round % MINER_EVERY === 0) await this.#replaceMiner();
       await dead;
-      await Bun.sleep(Math.max(0, killedMs + DOWN_MS - nowMs()));
+      await paced(killedMs + DOWN_MS);
       await this.trio.restart(victim);
     }
     this.#isKilling = false;

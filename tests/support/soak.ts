@@ -24,6 +24,11 @@ export function nowMs(): number {
   return performance.now();
 }
 
+/** Resolves at `atMs` by {@link nowMs}: the pace of a campaign, by which it judges nothing. */
+export async function paced(atMs: number): Promise<void> {
+  await Bun.sleep(Math.max(0, atMs - nowMs()));
+}
+
 /** The seeds of a campaign, one after the other, until its time or their number is over. */
 export function* soakSeeds(): Generator<number> {
   const sinceMs = nowMs();
