@@ -13,7 +13,7 @@ import { type ConnectionOptions, Connections, incomingConn } from "../peer/conne
 import { Drive } from "../run/drive.ts";
 import { SystemCore } from "./core.ts";
 import { fullSystemLimits, lspQueueBytes } from "./limits.ts";
-import { Mailbox } from "./mailbox_adapter.ts";
+import { Mailbox, type MailboxOwner, throwLater } from "./mailbox_adapter.ts";
 import {
   type ActorRef,
   type GoneReason,
@@ -73,8 +73,11 @@ export interface ActorSystem extends AsyncDisposable {
   tell(to: ActorRef, message: Message): void;
   /** The same, `ms` milliseconds (0 or more) from now; the copy is made now. */
   tellAfter(to: ActorRef, message: Message, ms: Millis): void;
-  /** Opens a mailbox, to be read by what is no actor. */
-  openMailbox(): Mailbox;
+  /**
+   * Opens a mailbox, to be read by what is no actor. With `onMessage` that is called with each
+   * message as it comes, in order, and there is nothing to `pop`.
+   */
+  openMailbox(onMessage?: (message: Message) => void): Mailbox;
   /** A reference for one reply, and its promise. */
   openReply(): Reply;
   /** Resolves when that actor or its machine is gone, and says why; "stopped" after `close`. */
@@ -166,16 +169,17 @@ class RunningSystem implements ActorSystem {
     this.#stir();
   }
 
-  openMailbox(): Mailbox {
+  openMailbox(onMessage?: (message: Message) => void): Mailbox {
     const ref = this.#core.openMailbox();
-    const mailbox = new Mailbox(ref, {
+    const owner: MailboxOwner = {
       take: (counter) => this.#core.take(counter),
       push: (to, message) => this.tell(to, message),
       close: (to) => {
         this.#mailboxes.delete(to.counter);
         this.stop(to);
       },
-    });
+    };
+    const mailbox = new Mailbox(ref, owner, onMessage);
     this.#mailboxes.set(ref.counter, mailbox);
     return mailbox;
   }
@@ -312,10 +316,7 @@ class RunningSystem implements ActorSystem {
     try {
       onError(error, ref);
     } catch (thrown) {
-      // It is the caller's own mistake, and no reason to leave the actors half way.
-      queueMicrotask(() => {
-        throw thrown;
-      });
+      throwLater(thrown);
     }
   }
 

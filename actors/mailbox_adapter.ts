@@ -16,6 +16,13 @@ export interface MailboxOwner {
   close(ref: ActorRef): void;
 }
 
+/** Throws out of a job of its own: it is the caller's mistake, and no reason to stop half way. */
+export function throwLater(error: unknown): void {
+  queueMicrotask(() => {
+    throw error;
+  });
+}
+
 const DONE: Popped = { done: true, value: undefined };
 
 /** See the module; made by `openMailbox` of a system. */
@@ -23,12 +30,14 @@ export class Mailbox implements AsyncIterable<Message, undefined> {
   /** Tell it this, from anywhere. */
   readonly ref: ActorRef;
   readonly #owner: MailboxOwner;
+  readonly #onMessage: ((message: Message) => void) | undefined;
   readonly #waiting = new Queue<(popped: Popped) => void>();
   #isClosed = false;
 
-  constructor(ref: ActorRef, owner: MailboxOwner) {
+  constructor(ref: ActorRef, owner: MailboxOwner, onMessage?: (message: Message) => void) {
     this.ref = ref;
     this.#owner = owner;
+    this.#onMessage = onMessage;
   }
 
   get isClosed(): boolean {
@@ -69,10 +78,20 @@ export class Mailbox implements AsyncIterable<Message, undefined> {
 
   /** There are messages: for its system. */
   serve(): void {
-    while (this.#waiting.length > 0) {
+    while (this.#onMessage !== undefined || this.#waiting.length > 0) {
       const taken = this.#owner.take(this.ref.counter);
       if (taken === undefined) return;
-      this.#waiting.shift()!({ done: false, value: taken.message });
+      if (this.#onMessage === undefined) {
+        this.#waiting.shift()!({ done: false, value: taken.message });
+      } else this.#hand(this.#onMessage, taken.message);
+    }
+  }
+
+  #hand(onMessage: (message: Message) => void, message: Message): void {
+    try {
+      onMessage(message);
+    } catch (error) {
+      throwLater(error);
     }
   }
 

@@ -1,11 +1,15 @@
 /**
  * The geo store on one server beside Redis (GET, SET; nothing kept on disk), in one run: requests a
- * second and round trips, server on one core, clients on another, interleaved. And, in virtual time
- * and so exact: what it costs to bring two replicas together, and how soon a put is everywhere.
+ * second, round trips, and processor time a request; server on one core, clients on another, each
+ * with a connection of its own, interleaved. Beside both: an echo of LSP with messages of that
+ * size, and nothing else, which is what a store that costs nothing would come to. And, in virtual
+ * time and so exact: what it costs to bring two replicas together, and how soon a put is
+ * everywhere.
  *
  *   bun run bench/geo.ts [--rounds 5] [--ms 1000] [--json]
  *
- * Figures are medians over the rounds, ratios medians of the ratio within a round.
+ * Figures are medians over the rounds, ratios medians of the ratio within a round. Every process
+ * has warmed up in every case before it is measured: the engine compiles for about 2 s.
  *
  * @module
  */
@@ -34,13 +38,23 @@ interface Server {
   readonly peer: GeoPeer;
   readonly port: number;
   readonly pid: number;
+  /** Its clients, in a process of their own. */
+  readonly loader: LoadProcess<GeoLoad, GeoReport>;
 }
 
-async function startGeo(): Promise<Server> {
-  const child = pinned(0, [process.execPath, "geo.ts", "serve", "0", "--quiet"]);
-  const line = await nextLine(linesOf(child.stdout));
-  return { peer: "geo", port: Number(line.split(":").at(-1)), pid: child.pid };
+function newLoader(): Server["loader"] {
+  return new LoadProcess("bench/geo_load.ts");
 }
+
+async function startOurs(peer: GeoPeer, program: readonly string[]): Promise<Server> {
+  const child = pinned(0, [process.execPath, ...program]);
+  const line = await nextLine(linesOf(child.stdout));
+  const port = Number(line.split(/[: ]/).at(-1));
+  return { peer, port, pid: child.pid, loader: newLoader() };
+}
+
+const startGeo = () => startOurs("geo", ["geo.ts", "serve", "0", "--quiet"]);
+const startEcho = () => startOurs("lsp", ["bench/geo_load.ts", "echo"]);
 
 async function startRedis(): Promise<Server | undefined> {
   const redis = Bun.which("redis-server");
@@ -51,26 +65,36 @@ async function startRedis(): Promise<Server | undefined> {
   for await (const line of linesOf(child.stdout)) {
     if (line.includes("Ready to accept connections")) break;
   }
-  return { peer: "redis", port, pid: child.pid };
+  return { peer: "redis", port, pid: child.pid, loader: newLoader() };
 }
 
-const loader = new LoadProcess<GeoLoad, GeoReport>("bench/geo_load.ts");
-const geo = await startGeo();
+/** What a case came to in one round. */
+interface Figure extends GeoReport {
+  /** Processor time of the server a request. */
+  readonly serverMicros: number;
+}
+
 const redis = await startRedis();
-const servers = redis === undefined ? [geo] : [geo, redis];
+const servers = [await startGeo(), await startEcho(), ...(redis === undefined ? [] : [redis])];
 if (redis === undefined) console.warn("no redis-server on this machine: not compared with it");
 const cases = VERBS.flatMap((verb) => CLIENTS.map((clients) => ({ verb, clients })));
-const reports = new Map<string, GeoReport[]>();
-const nameOf = (peer: GeoPeer, { verb, clients }: (typeof cases)[number]): string =>
-  `${peer} ${verb} ${clients}`;
-for (const { peer, port, pid } of servers) {
-  for (const one of cases) await loader.run({ peer, port, ...one, ms: WARM_UP_MS / 4 }, pid);
+type Case = (typeof cases)[number];
+const taken = new Map<string, Figure[]>();
+const of = (peer: GeoPeer, { verb, clients }: Case): Figure[] =>
+  taken.getOrInsert(`${peer} ${verb} ${clients}`, []);
+
+async function measure({ peer, port, pid, loader }: Server, one: Case, ms: number) {
+  const { report, cpu } = await loader.run({ peer, port, ...one, ms }, pid);
+  return { ...report, serverMicros: (cpu / report.requests) * 1e6 };
+}
+
+for (const one of cases) {
+  for (const server of servers) await measure(server, one, WARM_UP_MS);
 }
 for (let round = 0; round < options.number("rounds"); round++) {
   for (const one of cases) {
-    for (const { peer, port, pid } of servers) {
-      const { report } = await loader.run({ peer, port, ...one, ms: options.number("ms") }, pid);
-      reports.set(nameOf(peer, one), [...(reports.get(nameOf(peer, one)) ?? []), report]);
+    for (const server of servers) {
+      of(server.peer, one).push(await measure(server, one, options.number("ms")));
     }
   }
 }
@@ -78,18 +102,32 @@ await endAll();
 
 const figures = cases.flatMap((one) =>
   servers.map(({ peer }) => {
-    const all = reports.get(nameOf(peer, one)) ?? [];
-    const pick = (field: keyof GeoReport): number => Math.round(median(all.map((r) => r[field])));
-    const [rate, p50, p99] = [pick("rate"), pick("p50Micros"), pick("p99Micros")];
-    return { ...one, server: peer, "requests/s": rate, "p50 us": p50, "p99 us": p99 };
+    const pick = (field: keyof Figure, digits = 0): number =>
+      Number(median(of(peer, one).map((figure) => figure[field])).toFixed(digits));
+    return {
+      ...one,
+      server: peer,
+      "requests/s": pick("rate"),
+      "p50 us": pick("p50Micros"),
+      "p99 us": pick("p99Micros"),
+      "us CPU, server": pick("serverMicros", 1),
+      "us CPU, clients": pick("clientMicros", 1),
+    };
   }),
 );
-const ratios = cases.flatMap((one) => {
-  if (redis === undefined) return [];
-  const [ours, theirs] = (["geo", "redis"] as const).map((peer) => reports.get(nameOf(peer, one))!);
-  const ratio = median(ours!.map(({ rate }, i) => rate / theirs![i]!.rate));
-  return [{ ...one, "of redis": Number(ratio.toFixed(2)), bar: BARS[one.clients]! }];
-});
+const ratioTo = (peer: GeoPeer, to: GeoPeer, one: Case): number => {
+  const base = of(to, one);
+  return Number(median(of(peer, one).map(({ rate }, i) => rate / base[i]!.rate)).toFixed(2));
+};
+const ratios = cases.map((one) => ({
+  ...one,
+  "geo of lsp": ratioTo("geo", "lsp", one),
+  ...(redis !== undefined && {
+    "lsp of redis": ratioTo("lsp", "redis", one),
+    "geo of redis": ratioTo("geo", "redis", one),
+    bar: BARS[one.clients]!,
+  }),
+}));
 const cost = reconcile(100_000, 100, LATENCY_MS);
 const tookMs = convergence(PUTS, LATENCY_MS);
 const spread = { p50: tookMs[PUTS / 2]!, p99: tookMs[Math.ceil(0.99 * PUTS) - 1]! };
@@ -97,7 +135,7 @@ if (options.has("json")) {
   console.log(JSON.stringify({ figures, ratios, reconcile: cost, convergenceMs: spread }));
 } else {
   console.log(Bun.inspect.table(figures));
-  if (ratios.length > 0) console.log(Bun.inspect.table(ratios));
+  console.log(Bun.inspect.table(ratios));
   const { bytes, roundTrips } = cost;
   console.log(
     `100,000 keys, 100 differences: ${bytes} bytes (bar: 50,000), ${roundTrips} round trips ` +

@@ -1,14 +1,16 @@
 /**
  * The clients of bench/geo.ts, in a process of their own: as many as asked for, each with one
  * request under way. Reads orders from stdin, a JSON object a line, and answers each with a line.
+ * With the argument `echo` it is a server instead, which does nothing but echo LSP's messages.
  *
  * @module
  */
 import { openGeo } from "../geo/mod.ts";
+import { connect, listen } from "../lsp/mod.ts";
 import { linesOf } from "./processes.ts";
 
-/** Who is spoken to, and what is asked. */
-export type GeoPeer = "geo" | "redis";
+/** Who is spoken to, and what is asked; an echo of LSP answers whatever was asked. */
+export type GeoPeer = "geo" | "redis" | "lsp";
 export type GeoVerb = "get" | "put";
 
 /** An order. */
@@ -22,7 +24,11 @@ export interface GeoLoad {
 
 /** What came of it. */
 export interface GeoReport {
+  readonly requests: number;
+  /** Requests a second. */
   readonly rate: number;
+  /** Processor time of all clients together a request. */
+  readonly clientMicros: number;
   readonly p50Micros: number;
   readonly p99Micros: number;
 }
@@ -76,14 +82,31 @@ async function redisClient(port: number): Promise<Client> {
   };
 }
 
+/** What is left when a server does nothing, and a client neither: the ceiling. */
+async function lspClient(port: number): Promise<Client> {
+  const client = await connect({ host: "127.0.0.1", port });
+  const message = new Uint8Array(VALUE.length + 16);
+  return {
+    ask: async () => {
+      client.write(message);
+      if ((await client.read()).length !== message.length) throw new Error("a wrong echo");
+    },
+    close: async () => void (await client.close()),
+  };
+}
+
+/** Ports of servers that have all keys. */
+const filled = new Set<number>();
+const CLIENTS = { geo: geoClient, redis: redisClient, lsp: lspClient } as const;
+
 async function run({ peer, verb, port, clients, ms }: GeoLoad): Promise<GeoReport> {
-  const all = await Promise.all(
-    Array.from({ length: clients }, () => (peer === "geo" ? geoClient(port) : redisClient(port))),
-  );
+  const all = await Promise.all(Array.from({ length: clients }, () => CLIENTS[peer](port)));
   const [first] = all;
-  for (let i = 0; i < KEYS; i++) await first!.ask("put", `key${i}`);
+  for (let i = 0; i < KEYS && !filled.has(port); i++) await first!.ask("put", `key${i}`);
+  filled.add(port);
   for (const client of all) await client.ask("get", "key0");
   const micros: number[] = [];
+  const cpu = process.cpuUsage();
   const startMs = performance.now();
   const untilMs = startMs + ms;
   await Promise.all(
@@ -96,13 +119,25 @@ async function run({ peer, verb, port, clients, ms }: GeoLoad): Promise<GeoRepor
     }),
   );
   const seconds = (performance.now() - startMs) / 1000;
+  const { user, system } = process.cpuUsage(cpu);
+  const requests = micros.length;
+  const clientMicros = (user + system) / requests;
   await Promise.all(all.map((client) => client.close()));
   micros.sort((a, b) => a - b);
   const quantile = (q: number): number => micros[Math.floor(q * (micros.length - 1))] ?? NaN;
-  return { rate: micros.length / seconds, p50Micros: quantile(0.5), p99Micros: quantile(0.99) };
+  const [p50Micros, p99Micros] = [quantile(0.5), quantile(0.99)];
+  return { requests, rate: requests / seconds, clientMicros, p50Micros, p99Micros };
 }
 
-if (import.meta.main) {
+async function serveEcho(): Promise<void> {
+  const server = await listen({ port: 0, classic: false });
+  console.log(`listening on ${server.port}`);
+  // A client that is gone ends nothing.
+  for await (const { connId, payload } of server) server.write(connId, payload);
+}
+
+if (import.meta.main && process.argv[2] === "echo") await serveEcho();
+else if (import.meta.main) {
   for await (const line of linesOf(Bun.stdin.stream())) {
     console.log(JSON.stringify(await run(JSON.parse(line) as GeoLoad)));
   }

@@ -4,7 +4,13 @@
  *
  * @module
  */
-import { type ActorRef, type ActorSystem, type Mailbox, openSystem } from "../actors/mod.ts";
+import {
+  type ActorRef,
+  type ActorSystem,
+  type Mailbox,
+  type Message,
+  openSystem,
+} from "../actors/mod.ts";
 import type { Millis } from "../base/machine.ts";
 import { checkInteger, OptionError } from "../base/options.ts";
 import { atPort, readableTime } from "../base/text.ts";
@@ -63,6 +69,8 @@ export interface RunningGeo extends AsyncDisposable {
 
 /** Bytes that a client does not read, after which it is hung up on. */
 const UNREAD_BYTES_MAX: number = 4 << 20;
+/** It is looked how much a client has read whenever so much was written to it. */
+const LOOK_BYTES: number = 64 << 10;
 /** How long the end of the clients' connections is waited for, when the server is closed. */
 const GOODBYE_MS = 1000;
 const LSP_LIMITS = { maxMessageBytes: 2 * ENVELOPE_BYTES_MAX, maxQueuedBytes: 8 << 20 };
@@ -175,8 +183,8 @@ class Server implements RunningGeo {
   readonly #secret: number;
   readonly #store: Store | undefined;
   readonly #connections: Connections;
-  /** Connections of clients. */
-  readonly #clients = new Set<number>();
+  /** Connections of clients, with bytes written since it was last looked what they have read. */
+  readonly #clients = new Map<number, number>();
   readonly #end = Promise.withResolvers<void>();
   #closing: Promise<void> | undefined;
 
@@ -205,7 +213,7 @@ class Server implements RunningGeo {
     if (directory !== undefined) {
       this.#store = new Store(directory, id, wallMs, (effect) => this.#kept(effect));
     }
-    this.#mailbox = system.openMailbox();
+    this.#mailbox = system.openMailbox((message) => this.#reported(message));
     const life = (((high >>> 19) * 2 ** 32 + low) % (2 ** 45 - 1)) + 1;
     const entries = this.#store === undefined ? [] : [...this.#store.keeper.replica.entries()];
     for (let index = 0; index < actors; index++) {
@@ -225,7 +233,6 @@ class Server implements RunningGeo {
       gone: (conn) => this.#gone(conn / 2),
     });
     void this.#connections.serve();
-    void this.#serveMailbox();
   }
 
   close(): Promise<void> {
@@ -255,7 +262,7 @@ class Server implements RunningGeo {
 
   #received(connId: number, payload: Uint8Array): void {
     if (this.system.takes(connId, payload)) return;
-    this.#clients.add(connId);
+    if (!this.#clients.has(connId)) this.#clients.set(connId, 0);
     const { id, actor } = headOf(payload);
     const isAny = actor === ACTORS_MAX;
     const ref = this.#actors[isAny ? connId % this.#actors.length : actor];
@@ -274,19 +281,23 @@ class Server implements RunningGeo {
     for (const actor of this.#actors) this.system.tell(actor, message);
   }
 
-  async #serveMailbox(): Promise<void> {
-    for await (const message of this.#mailbox) {
-      const report = reportOf(message);
-      if (report?.kind === "reply") this.#reply(report.client, report.bytes);
-      else if (report?.kind === "keep") this.#store?.keep(report);
-      else if (report !== undefined) this.#log(report.text, "warn");
-    }
+  /** An actor says something. */
+  #reported(message: Message): void {
+    const report = reportOf(message);
+    if (report?.kind === "reply") this.#reply(report.client, report.bytes);
+    else if (report?.kind === "keep") this.#store?.keep(report);
+    else if (report !== undefined) this.#log(report.text, "warn");
   }
 
   #reply(connId: number, bytes: Uint8Array): void {
     const conn = 2 * connId;
+    const before = this.#clients.get(connId);
+    if (before === undefined) return;
+    const written = before + bytes.length;
+    const isLook = written > LOOK_BYTES;
+    this.#clients.set(connId, isLook ? 0 : written);
     // A client that asks and does not read begins anew.
-    if (this.#connections.queuedBytes(conn) > UNREAD_BYTES_MAX) {
+    if (isLook && this.#connections.queuedBytes(conn) > UNREAD_BYTES_MAX) {
       this.#connections.drop(conn, false);
     } else this.#connections.write(conn, bytes);
   }

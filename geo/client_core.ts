@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { earlier, type Machine, type Millis, type Wake } from "../base/machine.ts";
+import type { Machine, Millis, Wake } from "../base/machine.ts";
 import { Outbox } from "../base/outbox.ts";
 import type { Shown } from "./replica.ts";
 import { ANY_ACTOR, type Answer, decodeReply, encodeRequest, type Operation } from "./requests.ts";
@@ -27,7 +27,7 @@ export type ClientInput =
       readonly id: number;
       readonly operation: Operation;
       /** The server that it is for; picked by the router if left out. */
-      readonly server?: string;
+      readonly server?: string | undefined;
       readonly deadlineMs: Millis | undefined;
     }
   /** Nobody waits for it any more. */
@@ -65,10 +65,15 @@ export interface ClientCoreOptions {
 interface Call {
   readonly id: number;
   readonly operation: Operation;
+  /** The server that it is for, if it may go to no other. */
   readonly server: string | undefined;
   readonly deadlineMs: Millis | undefined;
-  readonly tried: Set<string>;
-  /** When it came to its server. */
+  /** Addresses of servers. */
+  readonly tried: string[];
+  /** Where it is, and for which actor there. */
+  at: Server | undefined;
+  actor: number;
+  /** When it came there. */
   placedMs: Millis;
   /** When it was sent; undefined: it waits for the connection. */
   sentMs: Millis | undefined;
@@ -87,28 +92,24 @@ class Server {
   /** The measurement under way, and when the last began. */
   helloId = 0;
   helloMs: Millis = -Infinity;
-  /** Calls by id, those that wait for the connection included. */
-  readonly calls = new Map<number, Placed>();
 
   constructor(address: string) {
     this.address = address;
   }
 }
 
-/** A call, and where it is. */
-interface Placed {
-  readonly call: Call;
-  readonly server: Server;
-  readonly actor: number;
-}
-
 /** See the module. */
 export class ClientCore implements Machine<ClientInput, ClientEffect> {
   readonly #options: ClientCoreOptions;
   readonly #servers: Map<string, Server>;
-  readonly #calls = new Map<number, Placed>();
+  readonly #calls = new Map<number, Call>();
   readonly #out = new Outbox<ClientEffect>();
   #nowMs: Millis = 0;
+  /** No call is to be given up or moved sooner: looked at then, and not at every step. */
+  #checkAtMs: Millis = Infinity;
+  /** What a router is shown, until something changes, or a server counts as up again. */
+  #targets: Target[] | undefined;
+  #targetsUntilMs: Millis = 0;
 
   constructor(options: ClientCoreOptions) {
     this.#options = options;
@@ -118,13 +119,9 @@ export class ClientCore implements Machine<ClientInput, ClientEffect> {
   handle(input: ClientInput | Wake, nowMs: Millis): void {
     this.#nowMs = nowMs;
     switch (input.kind) {
-      case "call": {
-        const { id, operation, server, deadlineMs } = input;
-        const base = { id, operation, server, deadlineMs };
-        const begun = { placedMs: nowMs, sentMs: undefined, isWatching: false };
-        this.#send({ ...base, ...begun, tried: new Set() });
+      case "call":
+        this.#begin(input);
         break;
-      }
       case "forget":
         this.#forget(input.id);
         break;
@@ -140,7 +137,7 @@ export class ClientCore implements Machine<ClientInput, ClientEffect> {
       case "wake":
         break;
     }
-    this.#expire();
+    if (nowMs >= this.#checkAtMs) this.#expire();
   }
 
   poll(): ClientEffect | undefined {
@@ -148,45 +145,67 @@ export class ClientCore implements Machine<ClientInput, ClientEffect> {
   }
 
   wakeAtMs(): Millis | undefined {
-    let atMs: Millis | undefined;
-    for (const { call } of this.#calls.values()) {
-      if (call.isWatching) continue;
-      atMs = earlier(atMs, call.deadlineMs);
-      if (this.#mayMove(call)) atMs = earlier(atMs, call.placedMs + TRY_MS);
-    }
-    return atMs;
+    return this.#checkAtMs === Infinity ? undefined : this.#checkAtMs;
   }
 
   /** What a router is shown now. */
-  get targets(): Target[] {
-    return [...this.#servers.values()].flatMap((server): Target[] => {
+  get targets(): readonly Target[] {
+    const nowMs = this.#nowMs;
+    if (this.#targets !== undefined && nowMs < this.#targetsUntilMs) return this.#targets;
+    this.#targetsUntilMs = Infinity;
+    this.#targets = [...this.#servers.values()].flatMap((server): Target[] => {
       const { address, actors, roundTripMs, downMs } = server;
-      const isDown = this.#nowMs < downMs + DOWN_MS;
+      const isDown = nowMs < downMs + DOWN_MS;
+      if (isDown) this.#targetsUntilMs = Math.min(this.#targetsUntilMs, downMs + DOWN_MS);
       const one = { server: address, roundTripMs, isDown };
       if (actors === 0) return [{ ...one, actor: undefined }];
       return Array.from({ length: actors }, (_, actor) => ({ ...one, actor }));
     });
+    return this.#targets;
   }
 
   // ---- calls
 
+  #begin({ id, operation, server, deadlineMs }: ClientInput & { readonly kind: "call" }): void {
+    const call: Call = {
+      id,
+      operation,
+      server,
+      deadlineMs,
+      tried: [],
+      at: undefined,
+      actor: ANY_ACTOR,
+      placedMs: this.#nowMs,
+      sentMs: undefined,
+      isWatching: false,
+    };
+    this.#calls.set(id, call);
+    this.#send(call);
+  }
+
   #send(call: Call): void {
     const target = this.#pick(call);
     const server = this.#servers.get(target.server)!;
-    const actor = target.actor ?? ANY_ACTOR;
-    call.tried.add(server.address);
+    call.at = server;
+    call.actor = target.actor ?? ANY_ACTOR;
+    call.tried.push(server.address);
     call.sentMs = undefined;
     call.placedMs = this.#nowMs;
-    const placed = { call, server, actor };
-    server.calls.set(call.id, placed);
-    this.#calls.set(call.id, placed);
     if (server.isConnected) {
-      this.#write(server, call, actor);
+      this.#write(server, call);
       this.#measure(server);
     } else if (!server.isDialing) {
       server.isDialing = true;
       this.#out.push({ kind: "dial", server: server.address });
     }
+    this.#checkAtMs = Math.min(this.#checkAtMs, this.#dueMs(call));
+  }
+
+  /** When a call is to be given up, or moved. */
+  #dueMs(call: Call): Millis {
+    if (call.isWatching) return Infinity;
+    const { deadlineMs = Infinity } = call;
+    return this.#mayMove(call) ? Math.min(deadlineMs, call.placedMs + TRY_MS) : deadlineMs;
   }
 
   #pick({ server, tried }: Call): Target {
@@ -195,58 +214,57 @@ export class ClientCore implements Machine<ClientInput, ClientEffect> {
     const asked = all.find((target) => target.server === server);
     if (asked !== undefined) return asked;
     if (!retries) return router(all);
-    const untried = all.filter((target) => !tried.has(target.server));
+    const untried = all.filter((target) => !tried.includes(target.server));
     const up = untried.filter(({ isDown }) => !isDown);
     return router(up.length > 0 ? up : untried);
   }
 
-  #write(server: Server, call: Call, actor: number): void {
+  #write(server: Server, call: Call): void {
     call.sentMs = this.#nowMs;
-    const { id, operation } = call;
+    const { id, operation, actor } = call;
     const bytes = encodeRequest({ id, actor, operation });
     this.#out.push({ kind: "send", server: server.address, bytes });
   }
 
   #forget(id: number): void {
-    const found = this.#calls.get(id);
-    if (found === undefined) return;
-    const { call, server, actor } = found;
-    this.#remove(id);
+    const call = this.#calls.get(id);
+    if (call === undefined) return;
+    this.#calls.delete(id);
     if (call.operation.kind !== "watch" || call.sentMs === undefined) return;
     const operation: Operation = { kind: "unwatch", watch: id };
-    const bytes = encodeRequest({ id: 0, actor, operation });
-    this.#out.push({ kind: "send", server: server.address, bytes });
-  }
-
-  #remove(id: number): void {
-    const found = this.#calls.get(id);
-    if (found === undefined) return;
-    found.server.calls.delete(id);
-    this.#calls.delete(id);
+    const bytes = encodeRequest({ id: 0, actor: call.actor, operation });
+    this.#out.push({ kind: "send", server: call.at!.address, bytes });
   }
 
   /** Whether a call that waits for a connection may wait for another instead. */
   #mayMove({ sentMs, server, tried }: Call): boolean {
     if (sentMs !== undefined || server !== undefined) return false;
-    return this.#options.retries && tried.size < this.#servers.size;
+    return this.#options.retries && tried.length < this.#servers.size;
   }
 
+  /** Moves calls and gives them up whose time has come. */
   #expire(): void {
-    for (const { call, server } of this.#calls.values()) {
+    this.#checkAtMs = Infinity;
+    for (const call of this.#calls.values()) {
       if (this.#mayMove(call) && this.#nowMs >= call.placedMs + TRY_MS) {
-        server.downMs = this.#nowMs;
-        this.#remove(call.id);
+        this.#isDown(call.at!);
         this.#send(call);
       }
-    }
-    for (const { call, server } of this.#calls.values()) {
-      const { id, deadlineMs, sentMs, operation, isWatching } = call;
-      if (isWatching || deadlineMs === undefined || this.#nowMs < deadlineMs) continue;
-      this.#remove(id);
+      const { id, deadlineMs = Infinity, sentMs, operation, isWatching } = call;
+      if (isWatching || this.#nowMs < deadlineMs) {
+        this.#checkAtMs = Math.min(this.#checkAtMs, this.#dueMs(call));
+        continue;
+      }
+      this.#calls.delete(id);
       const isUnknown = sentMs !== undefined && isWrite(operation);
-      const reason = `no answer from ${server.address} in time`;
+      const reason = `no answer from ${call.at!.address} in time`;
       this.#fail(id, isUnknown ? "unknown" : "timed out", reason);
     }
+  }
+
+  #isDown(server: Server): void {
+    server.downMs = this.#nowMs;
+    this.#targets = undefined;
   }
 
   #fail(id: number, failure: CallFailure, reason: string): void {
@@ -261,8 +279,9 @@ export class ClientCore implements Machine<ClientInput, ClientEffect> {
     server.downMs = -Infinity;
     server.helloMs = -Infinity;
     server.helloId = 0;
+    this.#targets = undefined;
     this.#measure(server);
-    for (const { call, actor } of server.calls.values()) this.#write(server, call, actor);
+    for (const call of this.#calls.values()) if (call.at === server) this.#write(server, call);
   }
 
   /** Asks how many actors there are, and how long an answer takes. */
@@ -284,10 +303,11 @@ export class ClientCore implements Machine<ClientInput, ClientEffect> {
       server.roundTripMs = before === undefined ? tookMs : 0.7 * before + 0.3 * tookMs;
       server.actors = answer.actors;
       server.helloId = 0;
+      this.#targets = undefined;
       return;
     }
-    const call = server.calls.get(id)?.call;
-    if (call === undefined) return;
+    const call = this.#calls.get(id);
+    if (call?.at !== server) return;
     if (call.operation.kind === "watch" && answer.kind === "events") {
       const { changes } = answer;
       if (changes.length > 0) return this.#out.push({ kind: "events", id, changes });
@@ -295,31 +315,31 @@ export class ClientCore implements Machine<ClientInput, ClientEffect> {
       call.isWatching = true;
       return this.#out.push({ kind: "answered", id, answer });
     }
-    this.#remove(id);
+    this.#calls.delete(id);
     this.#out.push({ kind: "answered", id, answer });
   }
 
   #gone(server: Server, reason: string): void {
     server.isConnected = false;
     server.isDialing = false;
-    server.downMs = this.#nowMs;
     server.reason = reason;
-    const lost = [...server.calls.values()];
-    server.calls.clear();
-    for (const { call } of lost) {
-      this.#calls.delete(call.id);
+    this.#isDown(server);
+    const lost = [...this.#calls.values()].filter(({ at }) => at === server);
+    for (const call of lost) {
       const { id, operation, sentMs, tried } = call;
       const isUnknown = sentMs !== undefined && isWrite(operation);
       // An add that may have been done is not done again.
       const mayGoOn = this.#options.retries && !(isUnknown && operation.kind === "add");
       if (call.isWatching && mayGoOn) {
         // A watch lives as long as there are servers to try: round and round.
-        if (tried.size >= this.#servers.size) tried.clear();
+        if (tried.length >= this.#servers.size) tried.length = 0;
       }
-      if (mayGoOn && call.server === undefined && tried.size < this.#servers.size) this.#send(call);
+      const isLeft = call.server === undefined && tried.length < this.#servers.size;
+      if (mayGoOn && isLeft) this.#send(call);
       else {
-        const all = [...tried].join(", ");
-        const none = tried.size > 1 ? `no answer from any of ${all} (are they running?)` : reason;
+        this.#calls.delete(id);
+        const all = tried.join(", ");
+        const none = tried.length > 1 ? `no answer from any of ${all} (are they running?)` : reason;
         this.#fail(id, isUnknown ? "unknown" : "unreachable", isUnknown ? reason : none);
       }
     }

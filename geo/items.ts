@@ -8,7 +8,7 @@ import type { CallFailure } from "./client_core.ts";
 import { GeoError, type GeoErrorCode } from "./errors.ts";
 import { KEY_BYTES_MAX } from "./limits.ts";
 import type { Shown } from "./replica.ts";
-import { keyOf, textOfKey } from "./requests.ts";
+import { keyOf, textOfBytes, textOfKey } from "./requests.ts";
 
 /** A key as it is at the actor that was asked. */
 export interface GeoItem {
@@ -25,8 +25,6 @@ export interface GeoItem {
 
 /** A key that changed, as it is now: without value and count it was deleted. */
 export type GeoChange = GeoItem;
-
-const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
 
 const CODES: Readonly<Record<CallFailure, GeoErrorCode>> = {
   unreachable: "UNREACHABLE",
@@ -56,20 +54,20 @@ export function checkedPrefix(prefix: string | Uint8Array): ByteString {
 
 /** The bytes of a key. Throws a GeoError. */
 export function checkedKey(text: string | Uint8Array): ByteString {
-  const bytes = typeof text === "string" ? new TextEncoder().encode(text) : text;
   if (typeof text === "string" && !text.isWellFormed()) {
     throw new GeoError("INVALID", "a key has a lone surrogate, expected well-formed text");
   }
-  if (bytes.length === 0 || bytes.length > KEY_BYTES_MAX) {
-    const why = `a key has ${bytes.length} bytes, expected 1..${KEY_BYTES_MAX}`;
+  const key = keyOf(text);
+  if (key.length === 0 || key.length > KEY_BYTES_MAX) {
+    const why = `a key has ${key.length} bytes, expected 1..${KEY_BYTES_MAX}`;
     throw new GeoError("INVALID", why);
   }
-  if (bytes[0] !== 0) return keyOf(bytes);
+  if (key.charCodeAt(0) !== 0) return key;
   throw new GeoError("INVALID", "a key begins with NUL: such keys are the store's own");
 }
 
 /** A key as a library shows it. */
 export function itemOf({ key, value, count }: Shown): GeoItem {
-  const text = value === undefined ? undefined : utf8.decode(value);
+  const text = value === undefined ? undefined : textOfBytes(value);
   return { key: textOfKey(key), keyBytes: bytesOf(key), value, text, count };
 }

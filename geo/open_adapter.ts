@@ -24,7 +24,7 @@ import {
 } from "./items.ts";
 import { CELL_SUM_MAX, PAGE_KEYS_MAX, VALUE_BYTES_MAX } from "./limits.ts";
 import type { Shown } from "./replica.ts";
-import { type Answer, MESSAGES_VERSION, type Operation } from "./requests.ts";
+import { type Answer, bytesOfText, MESSAGES_VERSION, type Operation } from "./requests.ts";
 import { roundRobin, type Router, type Target } from "./routers.ts";
 
 /** How long an operation may take, unless somebody wants otherwise. */
@@ -65,13 +65,20 @@ export interface GeoWatchOptions extends GeoCallOptions {
   readonly onResume?: () => void;
 }
 
+/** What a watch is told. */
+interface WatchEvents {
+  readonly onEvents: (changes: readonly Shown[]) => void;
+  readonly onResume: (() => void) | undefined;
+  readonly onEnd: (error: GeoError) => void;
+}
+
+/** A call that is waited for. */
 interface Waiting {
   readonly resolve: (answer: Answer) => void;
   readonly reject: (error: GeoError) => void;
-  readonly release: () => void;
-  /** Of a watch. */
-  readonly onEvents?: (changes: readonly Shown[]) => void;
-  readonly onResume?: (() => void) | undefined;
+  /** Lets go of the caller's signal. */
+  readonly release: (() => void) | undefined;
+  readonly watch: WatchEvents | undefined;
 }
 
 /** Opens a store: nothing is dialled before it is needed. Throws an OptionError. */
@@ -118,7 +125,7 @@ export class GeoStore implements AsyncDisposable {
     value: string | Uint8Array,
     options: GeoCallOptions = {},
   ): Promise<void> {
-    const bytes = typeof value === "string" ? new TextEncoder().encode(value) : value;
+    const bytes = typeof value === "string" ? bytesOfText(value) : value;
     if (bytes.length > VALUE_BYTES_MAX) {
       const text = `a value has ${bytes.length} bytes, expected at most ${VALUE_BYTES_MAX}`;
       throw new GeoError("INVALID", text);
@@ -196,6 +203,8 @@ export class GeoStore implements AsyncDisposable {
         wake();
       },
     });
+    // One who waits for the changes need not look at this.
+    promise.catch(() => {});
     try {
       await promise;
       options.onReady?.();
@@ -253,45 +262,39 @@ export class GeoStore implements AsyncDisposable {
   #call(
     operation: Operation,
     { timeoutMs = this.#options.timeoutMs ?? TIMEOUT_MS, signal, server }: GeoCallOptions,
-    watch?: {
-      readonly onEvents: (changes: readonly Shown[]) => void;
-      readonly onResume: (() => void) | undefined;
-      readonly onEnd: (error: GeoError) => void;
-    },
+    watch?: WatchEvents,
   ): { readonly id: number; readonly promise: Promise<Answer> } {
     const id = ++this.#ids;
     const { promise, resolve, reject } = Promise.withResolvers<Answer>();
-    const abort = (): void => {
-      this.#reject(id, new GeoError("ABORTED", "the operation was aborted"));
-      this.#drive.tell({ kind: "forget", id });
-    };
-    const release = (): void => signal?.removeEventListener("abort", abort);
-    const rejected = (error: GeoError): void => {
-      watch?.onEnd(error);
-      reject(error);
-    };
-    const { onEvents, onResume } = watch ?? {};
-    const base = { resolve, reject: rejected, release, onResume };
-    this.#waiting.set(id, onEvents === undefined ? base : { ...base, onEvents });
+    const release = signal === undefined ? undefined : this.#endBy(signal, id);
+    this.#waiting.set(id, { resolve, reject, release, watch });
     if (this.#closing !== undefined) {
       this.#reject(id, new GeoError("CLOSED", "the store was closed"));
-    } else if (signal?.aborted === true) abort();
+    } else if (signal?.aborted === true) this.#abort(id);
     else if (this.#waiting.size > CALLS_MAX) {
       this.#reject(id, new GeoError("TOO_MANY", `more than ${CALLS_MAX} operations are under way`));
     } else {
-      signal?.addEventListener("abort", abort, { once: true });
       const deadlineMs = performance.now() + timeoutMs;
-      const call = { kind: "call", id, operation, deadlineMs } as const;
-      this.#drive.tell(server === undefined ? call : { ...call, server });
+      this.#drive.tell({ kind: "call", id, operation, deadlineMs, server });
     }
-    // One who waits for the changes of a watch need not look at this.
-    promise.catch(() => {});
     return { id, promise };
+  }
+
+  /** Has a signal end a call; how to let go of the signal. */
+  #endBy(signal: AbortSignal, id: number): () => void {
+    const abort = (): void => this.#abort(id);
+    signal.addEventListener("abort", abort, { once: true });
+    return () => signal.removeEventListener("abort", abort);
+  }
+
+  #abort(id: number): void {
+    this.#reject(id, new GeoError("ABORTED", "the operation was aborted"));
+    this.#drive.tell({ kind: "forget", id });
   }
 
   #forget(id: number): void {
     if (!this.#waiting.has(id)) return;
-    this.#waiting.get(id)?.release();
+    this.#waiting.get(id)?.release?.();
     this.#waiting.delete(id);
     this.#drive.tell({ kind: "forget", id });
   }
@@ -299,7 +302,8 @@ export class GeoStore implements AsyncDisposable {
   #reject(id: number, error: GeoError): void {
     const waiting = this.#waiting.get(id);
     this.#waiting.delete(id);
-    waiting?.release();
+    waiting?.release?.();
+    waiting?.watch?.onEnd(error);
     waiting?.reject(error);
   }
 
@@ -314,20 +318,21 @@ export class GeoStore implements AsyncDisposable {
       case "failed":
         return this.#reject(effect.id, failureError(effect.failure, effect.reason));
       case "events":
-        return this.#waiting.get(effect.id)?.onEvents?.(effect.changes);
+        return this.#waiting.get(effect.id)?.watch?.onEvents(effect.changes);
       case "resumed":
-        return this.#waiting.get(effect.id)?.onResume?.();
+        return this.#waiting.get(effect.id)?.watch?.onResume?.();
     }
   }
 
   #answered(id: number, answer: Answer): void {
     const waiting = this.#waiting.get(id);
     if (answer.kind === "refused") return this.#reject(id, refusalError(answer.why));
-    if (waiting?.onEvents === undefined) {
+    if (waiting === undefined) return;
+    if (waiting.watch === undefined) {
       this.#waiting.delete(id);
-      waiting?.release();
+      waiting.release?.();
     }
-    waiting?.resolve(answer);
+    waiting.resolve(answer);
   }
 
   #uplinkOf(server: string): Uplink {

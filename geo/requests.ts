@@ -100,9 +100,23 @@ const ANSWERS = [
 ] as const;
 
 const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
+const encoder = new TextEncoder();
+/** In such text a character is a byte, and the same in a byte string. */
+const ASCII = /^[^\u0080-\uffff]*$/;
+
+/** A text in UTF-8. */
+export function bytesOfText(text: string): Uint8Array {
+  return encoder.encode(text);
+}
+
+/** UTF-8 as text, a mark of byte order included, and what is no UTF-8 replaced. */
+export function textOfBytes(bytes: Uint8Array): string {
+  // A third of what a TextDecoder costs for short text.
+  return Buffer.prototype.utf8Slice.call(bytes, 0, bytes.length);
+}
 
 function writeText(writer: ByteWriter, text: string): void {
-  writer.blob(new TextEncoder().encode(text));
+  writer.blob(bytesOfText(text));
 }
 
 /** A whole number that may be below 0. */
@@ -271,12 +285,13 @@ function readAllShown(reader: ByteReader): Shown[] {
 
 /** A text as the bytes of a key. */
 export function keyOf(text: string | Uint8Array): ByteString {
-  return byteString(typeof text === "string" ? new TextEncoder().encode(text) : text);
+  if (typeof text !== "string") return byteString(text);
+  return ASCII.test(text) ? text : byteString(bytesOfText(text));
 }
 
 /** A key as text, what is not UTF-8 replaced. */
 export function textOfKey(key: ByteString): string {
-  return utf8.decode(bytesOf(key));
+  return ASCII.test(key) ? key : textOfBytes(bytesOf(key));
 }
 
 /** The number of a request and the actor that it is for, whatever else is in it. */

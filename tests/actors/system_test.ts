@@ -249,6 +249,25 @@ describe("a mailbox", () => {
       assertEquals(got, ["a", "b", "end"]);
     }));
 
+  test("hands its messages over as they come, to one who asks for that, until it is closed", () =>
+    withSystems([{}, {}], async (a, b) => {
+      const got: Message[] = [];
+      const isThere = Promise.withResolvers<void>();
+      const mailbox = a!.openMailbox((message) => {
+        got.push(message);
+        if (message === "close") mailbox.close();
+        if (message === "last") isThere.resolve();
+      });
+      for (const message of [1, undefined, 3, "last"]) b!.tell(mailbox.ref, message);
+      await within("the last", isThere.promise);
+      assertEquals(got, [1, undefined, 3, "last"]);
+      for (const message of ["close", "never"]) mailbox.push(message);
+      const behind = a!.openReply();
+      a!.tell(behind.ref, 0);
+      await within("what was told behind", behind.promise);
+      assertEquals([got.at(-1), mailbox.isClosed], ["close", true]);
+    }));
+
   test("its core: what was closed is empty and takes nothing", () => {
     const core = new MailboxCore<number>();
     assertEquals([core.push(1), core.push(2), core.take(), core.length], [true, true, 1, 1]);
