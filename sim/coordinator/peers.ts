@@ -9,7 +9,7 @@ import { seededRandom } from "../../base/random.ts";
 import { ClientCore } from "../../client/core.ts";
 import type { ClientEffect, ClientInput } from "../../client/types.ts";
 import { MinerCore } from "../../miner/core.ts";
-import type { MinerEffect, MinerInput } from "../../miner/types.ts";
+import type { MinerEffect, MinerInput, PoolCommand } from "../../miner/types.ts";
 import { decodeClassicMessage } from "../../work/classic.ts";
 import { decodeMessage, encodeMessage } from "../../work/wire.ts";
 import { Computer } from "../engine/computer.ts";
@@ -22,6 +22,9 @@ import type { JobPlan } from "./plan.ts";
 import { SimUplink } from "./uplink.ts";
 import type { CoordinatorWorld } from "./world.ts";
 
+/** A planted fault keeps a miner so long from hashing when it is connected again. */
+const SLOW_MS = 3_000;
+
 /** A miner's process, until it crashes. */
 export class MinerPeer {
   readonly #world: CoordinatorWorld;
@@ -29,12 +32,14 @@ export class MinerPeer {
   readonly #pool: PoolModel;
   readonly #computer: Computer;
   readonly #link: SimUplink;
-  readonly #name: string;
+  readonly name: string;
+  #connections = 0;
+  /** What the pool is told is held back until then. */
+  #heldUntilMs: Millis = 0;
 
   constructor(world: CoordinatorWorld, name: string, rate: number, stream: number) {
     this.#world = world;
-    this.#name = name;
-    world.miners.add(name);
+    this.name = name;
     world.disturb();
     this.#link = new SimUplink(world.wires, name, this, (line, hear) => world.listenOn(line, hear));
     this.#computer = new Computer({ name, loop: world.loop });
@@ -50,12 +55,18 @@ export class MinerPeer {
     const hashed = (message: string, lower: bigint, upper: bigint): void =>
       world.oracle.hashed(message, lower, upper);
     this.#pool = new PoolModel(world.loop, rate, (event) => this.#process.tell(event), hashed);
+    const pool = this.#pool;
+    world.miners.set(name, {
+      get isIdle() {
+        return pool.idle;
+      },
+    });
     this.#process.tell({ kind: "wake" });
     this.#process.tell({ kind: "pool", threads: 1, rate, label: name });
   }
 
   crash(): void {
-    this.#world.miners.delete(this.#name);
+    this.#world.miners.delete(this.name);
     this.#world.disturb();
     this.#pool.crash();
     this.#computer.crash();
@@ -63,6 +74,9 @@ export class MinerPeer {
   }
 
   connected(): void {
+    const { plant, loop } = this.#world;
+    const isBack = this.#connections++ > 0;
+    if (isBack && plant === "slow-return") this.#heldUntilMs = loop.nowMs + SLOW_MS;
     this.#process.tell({ kind: "connected", wire: "cbor" });
   }
 
@@ -83,9 +97,15 @@ export class MinerPeer {
       case "start":
       case "shrink":
       case "stop":
-        return this.#pool.handle(effect);
+        return this.#command(effect);
       default:
     }
+  }
+
+  #command(command: PoolCommand): void {
+    const { loop } = this.#world;
+    if (loop.nowMs >= this.#heldUntilMs) return this.#pool.handle(command);
+    loop.at(this.#heldUntilMs, () => this.#pool.handle(command));
   }
 }
 

@@ -28,6 +28,16 @@ export interface CutPlan {
   readonly forMs: Millis;
 }
 
+/** A miner or client that is cut off from one server, or from all. */
+export interface PeerCutPlan {
+  readonly atMs: Millis;
+  /** Which of the miners and clients, by chance. */
+  readonly peer: number;
+  readonly from: Victim | "all";
+  readonly how: CutPlan["how"];
+  readonly forMs: Millis;
+}
+
 export interface JobPlan {
   readonly atMs: Millis;
   /** It speaks the classic wire, with one server; a peer that loses it begins anew. */
@@ -46,6 +56,7 @@ export interface CoordinatorPlan {
   readonly clients: readonly (readonly JobPlan[])[];
   readonly crashes: readonly CrashPlan[];
   readonly cuts: readonly CutPlan[];
+  readonly peerCuts: readonly PeerCutPlan[];
   readonly isDiskCalm: boolean;
   readonly disk: DiskFaults;
   /** When the disk has no space for a while; Infinity for never. */
@@ -98,8 +109,18 @@ export function drawPlan(seed: number, given?: number): CoordinatorPlan {
     snapshotBytes: Math.round(dice.scale(300, 100_000, "snapshotBytes")),
     latencyMs: dice.scale(0.5, 50, "latencyMs"),
     faultyMs,
+    peerCuts: Array.from({ length: dice.pick([0, 0, 1, 2, 3], "peerCuts") }, () => ({
+      atMs: dice.real(0, faultyMs),
+      peer: dice.integer(0, PEERS - 1),
+      from: dice.chance(0.4) ? ("all" as const) : drawVictim(dice, servers),
+      how: dice.pick(["out", "in", "both"] as const),
+      forMs: dice.scale(10, 4000),
+    })),
   };
 }
+
+/** More than there are, so that any may be meant. */
+const PEERS = 2 ** 16;
 
 function drawVictim(dice: Dice, servers: number): Victim {
   return dice.chance(0.6) ? "leader" : dice.integer(1, servers);

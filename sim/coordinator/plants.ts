@@ -11,6 +11,7 @@ export const COORDINATOR_PLANTS = {
   "unchecked-interval": "more is journalled as searched than was reported",
   "no-answers": "a snapshot is taken without the answers",
   "stale-lead": "a server that has lost the lead goes on as if it led",
+  "slow-return": "a miner that comes back does not hash for three seconds",
   "second-run": "a job that is submitted again runs again",
 } as const;
 

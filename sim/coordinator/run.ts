@@ -2,9 +2,10 @@
  * One seed of the coordinator's simulation: one, three or five of the real servers, each with its
  * table on a real node's log, on a simulated disk; with real miner and client cores. Servers crash
  * and come back, the leader most of all; they are cut off from each other, in one direction or
- * both; disks are slow, fail and run full. No accepted job is lost, none is answered twice
- * differently or runs twice, every answer is true, nothing is kept as searched that was not, and
- * after healing every job is answered within a bound.
+ * both, and so are miners and clients from servers; disks are slow, fail and run full. No accepted
+ * job is lost, none is answered twice differently or runs twice, every answer is true, nothing is
+ * kept as searched that was not, and after healing every job is answered within a bound. While a
+ * leader has work that nobody has in hand, no miner's threads idle for long.
  *
  * @module
  */
@@ -57,8 +58,9 @@ class CoordinatorRun implements Run {
 
   run(): void {
     const world = this.#world;
-    const { miners, crashes, cuts, fullMs, fullForMs, faultyMs } = this.plan;
+    const { miners, crashes, cuts, peerCuts, fullMs, fullForMs, faultyMs } = this.plan;
     for (const box of world.boxes) world.start(box);
+    world.idle.begin();
     for (const [i, { noncesPerSecond, crashMs }] of miners.entries()) {
       const miner = new MinerPeer(world, `miner${i}`, noncesPerSecond, 2000 + i);
       if (crashMs === Infinity) continue;
@@ -72,6 +74,12 @@ class CoordinatorRun implements Run {
     }
     for (const { atMs, victim, how, forMs } of cuts) {
       world.loop.at(atMs, () => world.cut(this.#box(victim), how, forMs));
+    }
+    for (const { atMs, peer, from, how, forMs } of peerCuts) {
+      world.loop.at(atMs, () => {
+        const boxes = from === "all" ? world.boxes : [this.#box(from)];
+        world.cutPeer(this.#place(peer), boxes, how, forMs);
+      });
     }
     if (fullMs < Infinity) this.#fill(fullMs, fullForMs);
     this.#runFor(faultyMs);
@@ -90,6 +98,13 @@ class CoordinatorRun implements Run {
     return boxes.find(({ leads }) => leads) ?? boxes[0]!;
   }
 
+  /** A miner or a client. */
+  #place(peer: number): string {
+    const clients = this.#clients.map(({ errand }) => errand.message);
+    const all = [...this.#world.miners.keys(), ...clients];
+    return all[peer % all.length]!;
+  }
+
   counts(): Record<string, number> {
     const errands = [...this.#world.oracle.errands.values()];
     return {
@@ -99,6 +114,8 @@ class CoordinatorRun implements Run {
       crashes: this.#world.crashes,
       lives: this.#world.boxes.reduce((sum, { lives }) => sum + lives, 0),
       cuts: this.#world.cuts,
+      peerCuts: this.#world.peerCuts,
+      busyLooks: this.#world.idle.looks,
       elections: this.#world.elections,
       returns: this.#world.returns,
       virtualSeconds: Math.round(this.#world.loop.nowMs / 1000),

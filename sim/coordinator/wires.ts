@@ -1,7 +1,8 @@
 /**
  * Connections of the coordinator's simulation: ordered, with a delay, lost when an end crashes or
- * the way between the two is cut, in one direction or both. LSP under faults is simulated elsewhere
- * (sim/lsp, sim/fleet).
+ * the way between the two is cut for long, in one direction or both: the end that hears nothing
+ * knows first, and the other one later, as that falls silent. LSP under faults is simulated
+ * elsewhere (sim/lsp, sim/fleet).
  *
  * @module
  */
@@ -25,6 +26,8 @@ interface Side {
   readonly end: End;
   /** When what was said last arrives at the other side. */
   lastMs: Millis;
+  /** Whether it takes the line for open, and says and hears something on it. */
+  isOpen: boolean;
 }
 
 /** A connection. */
@@ -32,7 +35,12 @@ export interface Line {
   readonly id: number;
   readonly wire: Wire;
   readonly sides: readonly [Side, Side];
-  isOpen: boolean;
+}
+
+/** Nothing passes from one place to another. */
+interface Cut {
+  readonly sinceMs: Millis;
+  readonly untilMs: Millis;
 }
 
 /** Takes a line in at a place; undefined: nobody is there. */
@@ -51,13 +59,16 @@ export class Wires {
   readonly #silenceMs: Millis;
   readonly #accepting = new Map<string, Accept>();
   readonly #lines = new Set<Line>();
-  /** `from>to`: until when nothing passes. */
-  readonly #cuts = new Map<string, Millis>();
+  /** By `from>to`. */
+  readonly #cuts = new Map<string, Cut>();
+  /** Told when an end learns of a cut: its line is gone. */
+  readonly #onSilence: () => void;
   #lastLine = 0;
 
   /** `silenceMs`: how soon an end knows that the other is silent. */
-  constructor(loop: Loop, latencyMs: Millis, silenceMs: Millis) {
+  constructor(loop: Loop, latencyMs: Millis, silenceMs: Millis, onSilence: () => void) {
     this.#loop = loop;
+    this.#onSilence = onSilence;
     this.#latencyMs = latencyMs;
     this.#silenceMs = silenceMs;
   }
@@ -70,7 +81,20 @@ export class Wires {
 
   /** Nothing passes from one place to another for a while. */
   cut(from: string, to: string, forMs: Millis): void {
-    this.#cuts.set(`${from}>${to}`, this.#loop.nowMs + forMs);
+    const { nowMs } = this.#loop;
+    const key = `${from}>${to}`;
+    const known = this.#cuts.get(key);
+    const isCut = known !== undefined && known.untilMs > nowMs;
+    const sinceMs = isCut ? known.sinceMs : nowMs;
+    this.#cuts.set(key, { sinceMs, untilMs: Math.max(nowMs + forMs, known?.untilMs ?? 0) });
+    if (isCut) return;
+    this.#loop.after(this.#silenceMs, () => {
+      if (this.#cuts.get(key)?.sinceMs !== sinceMs || !this.isCut(from, to)) return;
+      for (const line of this.#lines) {
+        const deaf = line.sides.find((side) => side.place === to);
+        if (line.sides.some((side) => side.place === from)) this.#lose(line, deaf);
+      }
+    });
   }
 
   heal(): void {
@@ -78,7 +102,11 @@ export class Wires {
   }
 
   isCut(from: string, to: string): boolean {
-    return (this.#cuts.get(`${from}>${to}`) ?? 0) > this.#loop.nowMs;
+    return this.#untilMs(from, to) > this.#loop.nowMs;
+  }
+
+  #untilMs(from: string, to: string): Millis {
+    return this.#cuts.get(`${from}>${to}`)?.untilMs ?? 0;
   }
 
   /** Connects; `dialler` is told `connected`, or `gone`. */
@@ -105,10 +133,9 @@ export class Wires {
       id,
       wire,
       sides: [
-        { place: from, end: dialler, lastMs },
-        { place: to, end, lastMs },
+        { place: from, end: dialler, lastMs, isOpen: true },
+        { place: to, end, lastMs, isOpen: true },
       ],
-      isOpen: true,
     };
     holder.line = line;
     this.#lines.add(line);
@@ -130,43 +157,65 @@ export class Wires {
     this.#accepting.delete(place);
     for (const line of this.#lines) {
       const at = line.sides.findIndex((side) => side.place === place);
-      if (at >= 0) this.#silence(line, line.sides[1 - at]!.end);
+      if (at < 0) continue;
+      const [dead, other] = [line.sides[at]!, line.sides[1 - at]!];
+      dead.isOpen = false;
+      this.#lines.delete(line);
+      this.#loop.after(this.#silenceMs, () => this.#fallSilent(other));
     }
   }
 
   #say(line: Line, by: 0 | 1, payload: Uint8Array): void {
-    if (!line.isOpen) return;
     const [from, to] = [line.sides[by], line.sides[1 - by]!];
-    from.lastMs = Math.max(from.lastMs, this.#loop.nowMs + this.#latencyMs);
-    this.#loop.at(from.lastMs, () => {
-      if (!line.isOpen) return;
-      if (!this.isCut(from.place, to.place)) return to.end.received(payload);
-      // It would be sent again, but the silence of the cut ends the connection.
-      this.#silence(line, from.end, to.end);
+    if (!from.isOpen) return;
+    this.#arrive(from, to, () => {
+      if (to.isOpen) to.end.received(payload);
     });
   }
 
   #hangUp(line: Line, by: 0 | 1): void {
-    if (!line.isOpen) return;
     const [from, to] = [line.sides[by], line.sides[1 - by]!];
-    const atMs = Math.max(from.lastMs, this.#loop.nowMs + this.#latencyMs);
-    this.#loop.at(atMs, () => {
-      if (!line.isOpen) return;
-      this.#end(line);
-      to.end.gone();
-      from.end.gone();
+    if (!from.isOpen) return;
+    this.#arrive(from, to, () => {
+      if (!from.isOpen && !to.isOpen) return;
+      this.#lines.delete(line);
+      for (const side of [to, from]) {
+        if (!side.isOpen) continue;
+        side.isOpen = false;
+        side.end.gone();
+      }
     });
   }
 
-  /** Nothing passes any more; some know that after a while. */
-  #silence(line: Line, ...told: End[]): void {
-    if (!line.isOpen) return;
-    this.#end(line);
-    this.#loop.after(this.#silenceMs, () => told.forEach((end) => end.gone()));
+  /** Lets something happen when what `from` says now is at `to`: sent again behind a cut. */
+  #arrive(from: Side, to: Side, happen: () => void): void {
+    from.lastMs = Math.max(from.lastMs, this.#loop.nowMs + this.#latencyMs);
+    const arrived = (): void => {
+      const untilMs = this.#untilMs(from.place, to.place);
+      if (untilMs <= this.#loop.nowMs) return happen();
+      this.#loop.at(untilMs, () => {
+        if (from.isOpen) arrived();
+      });
+    };
+    this.#loop.at(from.lastMs, arrived);
   }
 
-  #end(line: Line): void {
-    line.isOpen = false;
-    this.#lines.delete(line);
+  /** A side has heard nothing for long: it says nothing more, so that the other one knows later. */
+  #lose(line: Line, deaf: Side | undefined): void {
+    if (deaf === undefined || !deaf.isOpen) return;
+    this.#onSilence();
+    this.#fallSilent(deaf);
+    const other = line.sides.find((side) => side !== deaf)!;
+    this.#loop.after(this.#silenceMs, () => {
+      this.#lines.delete(line);
+      if (other.isOpen) this.#onSilence();
+      this.#fallSilent(other);
+    });
+  }
+
+  #fallSilent(side: Side): void {
+    if (!side.isOpen) return;
+    side.isOpen = false;
+    side.end.gone();
   }
 }

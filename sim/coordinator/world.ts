@@ -9,8 +9,9 @@ import type { JobTable } from "../../server/table.ts";
 import { Loop } from "../engine/loop.ts";
 import { demand, type TraceLine, tracer, type Transcript } from "../engine/trace.ts";
 import { addressOf, ServerBox } from "./box.ts";
+import { IdleWatch } from "./idle.ts";
 import { CoordinatorOracle } from "./oracle.ts";
-import { type CoordinatorPlan, drawPlan } from "./plan.ts";
+import { type CoordinatorPlan, type CutPlan, drawPlan } from "./plan.ts";
 import type { CoordinatorPlant } from "./plants.ts";
 import { ServerLife } from "./server.ts";
 import { Wires } from "./wires.ts";
@@ -21,8 +22,10 @@ const SILENCE_MS = 300;
 const CLUSTER_SILENCE_MS = 800;
 /** A server that had to end is started again after this. */
 const AGAIN_MS = 500;
-/** After an election all miners are at the new leader within this. */
+/** After an election all miners are at the new leader within this, and none idles for longer. */
 const BACK_MS = 1_500;
+/** Plants that only a cluster shows. */
+const OF_CLUSTERS: readonly (CoordinatorPlant | undefined)[] = ["stale-lead", "slow-return"];
 
 /** See the module. */
 export class CoordinatorWorld {
@@ -34,16 +37,18 @@ export class CoordinatorWorld {
   readonly trace: TraceLine | undefined;
   readonly wires: Wires;
   readonly boxes: readonly ServerBox[];
-  /** Miners that are alive, by the names that they give. */
-  readonly miners: Set<string> = new Set();
+  /** Miners that are alive, by the names that they give; whether their threads idle. */
+  readonly miners: Map<string, { readonly isIdle: boolean }> = new Map();
+  readonly idle: IdleWatch = new IdleWatch(this, BACK_MS);
   crashes = 0;
   cuts = 0;
+  peerCuts = 0;
   /** How often a server came to lead. */
   elections = 0;
   /** Elections after which all miners were seen to be back. */
   returns = 0;
   /** Changes with everything that disturbs. */
-  #disturbances = 0;
+  disturbances = 0;
   /** Who is to hear what a server says, by the line. */
   readonly #listeners = new Map<number, (payload: Uint8Array) => void>();
 
@@ -54,10 +59,12 @@ export class CoordinatorWorld {
   ) {
     this.seed = seed;
     this.plant = plant;
-    this.plan = drawPlan(seed, plant === undefined ? undefined : plant === "stale-lead" ? 3 : 1);
+    const planted = OF_CLUSTERS.includes(plant) ? 3 : 1;
+    this.plan = drawPlan(seed, plant === undefined ? undefined : planted);
     this.trace = tracer(this.loop, transcript);
     const { servers, disk, latencyMs } = this.plan;
-    this.wires = new Wires(this.loop, latencyMs, this.isAlone ? SILENCE_MS : CLUSTER_SILENCE_MS);
+    const silenceMs = this.isAlone ? SILENCE_MS : CLUSTER_SILENCE_MS;
+    this.wires = new Wires(this.loop, latencyMs, silenceMs, () => this.disturb());
     this.boxes = Array.from(
       { length: servers },
       (_, i) => new ServerBox(this.loop, seed, i + 1, addressOf(i + 1), disk),
@@ -86,11 +93,11 @@ export class CoordinatorWorld {
     this.elections++;
     this.trace?.(() => `server ${box.number} leads`);
     this.oracle.restored(table);
-    const before = this.#disturbances;
+    const before = this.disturbances;
     if (this.isAlone || this.boxes.filter(({ server }) => server === undefined).length > 1) return;
     const { server } = box;
     this.loop.after(BACK_MS, () => {
-      if (this.#disturbances !== before || box.server !== server || !box.leads) return;
+      if (this.disturbances !== before || box.server !== server || !box.leads) return;
       this.returns++;
       const here = server!.node.snapshot().miners.length;
       demand(
@@ -102,7 +109,7 @@ export class CoordinatorWorld {
 
   /** A miner, a link or a server is not what it was. */
   disturb(): void {
-    this.#disturbances++;
+    this.disturbances++;
   }
 
   /** A server is gone at once, for `downMs`; perhaps with what its disk had not synced. */
@@ -122,14 +129,25 @@ export class CoordinatorWorld {
   }
 
   /** Nothing passes from the server to the others, or from them to it, or both, for a while. */
-  cut(box: ServerBox, how: "out" | "in" | "both", forMs: Millis): void {
+  cut(box: ServerBox, how: CutPlan["how"], forMs: Millis): void {
     this.cuts++;
+    const others = this.boxes.filter((other) => other !== box);
+    this.#cut(box.place, others, how, forMs);
+  }
+
+  /** The same of a miner or client, with some servers. */
+  cutPeer(place: string, from: readonly ServerBox[], how: CutPlan["how"], forMs: Millis): void {
+    this.peerCuts++;
+    this.#cut(place, from, how, forMs);
+  }
+
+  #cut(place: string, others: readonly ServerBox[], how: CutPlan["how"], forMs: Millis): void {
     this.disturb();
-    this.trace?.(() => `server ${box.number} is cut off (${how}) for ${forMs.toFixed(0)} ms`);
-    for (const other of this.boxes) {
-      if (other === box) continue;
-      if (how !== "in") this.wires.cut(box.place, other.place, forMs);
-      if (how !== "out") this.wires.cut(other.place, box.place, forMs);
+    const whom = others.map(({ number }) => number).join();
+    this.trace?.(() => `${place} is cut off (${how}) from ${whom} for ${forMs.toFixed(0)} ms`);
+    for (const other of others) {
+      if (how !== "in") this.wires.cut(place, other.place, forMs);
+      if (how !== "out") this.wires.cut(other.place, place, forMs);
     }
     this.loop.after(forMs, () => this.disturb());
   }
