@@ -252,6 +252,7 @@ class SocketServer implements RunningServer {
       unixMs: (nowMs) => Math.round(startedMs + nowMs),
       ...(limits !== undefined && { limits }),
       report: () => JSON.stringify(reportOf(this.#node, table?.replica, this.#options.data)),
+      session: () => crypto.getRandomValues(new BigUint64Array(1))[0]!,
       ...(table !== undefined && { table: table.machine, address: table.replica.address }),
     });
   }

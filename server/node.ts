@@ -4,11 +4,12 @@
  * more; what it knew of miners and clients is gone with its lead, and they are told where to go.
  *
  * A native peer that comes while another server leads is told so, and hung up on. While nobody is
- * known to lead it waits for a moment. A peer of the classic wire is relayed (server/relay.ts).
+ * known to lead it waits for a moment. Peers of the classic wire stay, whoever leads
+ * (server/relay.ts).
  *
  * @module
  */
-import { earlier, type Machine, type Millis, type Wake } from "../base/machine.ts";
+import { earlier, invariant, type Machine, type Millis, type Wake } from "../base/machine.ts";
 import { Outbox } from "../base/outbox.ts";
 import { SERVERS_MAX } from "../base/server_ring.ts";
 import { clipped, oneLine } from "../base/text.ts";
@@ -34,6 +35,8 @@ export interface ServerNodeOptions extends ServerCoreOptions {
   readonly address?: string;
   /** How the server stands, as JSON. */
   readonly report?: () => string;
+  /** A session that nobody else has picked, and nobody can guess; one of a cluster needs it. */
+  readonly session?: () => bigint;
 }
 
 type Payload = Extract<ServerInput, { readonly kind: "payload" }>;
@@ -61,6 +64,7 @@ export class ServerNode implements Machine<NodeInput, NodeEffect> {
   /** Who asked for a change of the cluster. */
   readonly #deeds = new Map<number, { readonly connId: number; readonly job: number }>();
   #lastDeed = 0;
+  #nowMs: Millis = 0;
 
   constructor(options: ServerNodeOptions = {}) {
     this.#options = options;
@@ -71,8 +75,15 @@ export class ServerNode implements Machine<NodeInput, NodeEffect> {
       dial: (connId, server) => push({ kind: "dial", connId, server }),
       pass: (connId, payload) => push({ kind: "pass", connId, payload }),
       drop: (connId) => push({ kind: "drop", connId }),
+      serve: (connId, wire, payload) =>
+        this.#tellCore({ kind: "payload", connId, wire, payload }, this.#nowMs),
       write: (connId, payload) => push({ kind: "write", connId, payload }),
       close: (connId) => this.#close(connId),
+      session: () => {
+        const { session } = options;
+        invariant(session !== undefined, "a server of a cluster can draw sessions");
+        return session();
+      },
     });
   }
 
@@ -94,6 +105,7 @@ export class ServerNode implements Machine<NodeInput, NodeEffect> {
   }
 
   handle(input: NodeInput | Wake, nowMs: Millis): void {
+    this.#nowMs = nowMs;
     switch (input.kind) {
       case "payload":
         return this.#handlePayload(input, nowMs);
@@ -146,9 +158,11 @@ export class ServerNode implements Machine<NodeInput, NodeEffect> {
     const known = this.#conns.get(connId);
     if (known === "relayed") return this.#tellCore({ ...input, wire: "json" }, nowMs);
     if (input.wire === "json") {
+      const isNew = known === undefined;
       this.#conns.set(connId, "json");
-      if (this.#leads) return this.#tellCore(input, nowMs);
-      return this.#relay.take(connId, payload, nowMs);
+      const stays = isNew ? !this.#leads || this.#servers.length > 1 : this.#relay.has(connId);
+      if (stays) return this.#relay.take(connId, payload, nowMs);
+      return this.#tellCore(input, nowMs);
     }
     const { kind } = headOf(payload) ?? {};
     if (known === undefined && isRelayed(payload)) {
@@ -208,11 +222,11 @@ export class ServerNode implements Machine<NodeInput, NodeEffect> {
       this.#leader = this.#options.address ?? "";
       // What they said is not known any more: they come again, at once.
       for (const connId of this.#parked.keys()) this.#sendAway(connId, this.#leader);
-      this.#relay.end();
       this.#named = this.#leader;
       if (this.#servers.length > 1) this.#log("this server leads: miners and clients come here");
     }
     this.#tellCore({ kind: "lead" }, nowMs);
+    this.#relay.follow(this.#leader, true, nowMs);
   }
 
   #follow(leader: string, nowMs: Millis): void {
@@ -229,10 +243,10 @@ export class ServerNode implements Machine<NodeInput, NodeEffect> {
       for (const [connId, wire] of this.#conns) {
         if (waits.has(connId)) continue;
         if (wire === "cbor") this.#sendAway(connId, leader);
-        else this.#close(connId);
+        else if (!this.#relay.has(connId)) this.#close(connId);
       }
     }
-    this.#relay.follow(leader, nowMs);
+    this.#relay.follow(leader, false, nowMs);
     if (leader === "") return;
     for (const connId of this.#parked.keys()) this.#sendAway(connId, leader);
   }
@@ -282,9 +296,21 @@ export class ServerNode implements Machine<NodeInput, NodeEffect> {
         const id = ++this.#lastProposal;
         this.#proposals.set(id, effect.id);
         this.#effects.push({ ...effect, id });
-      } else if (effect.kind === "close") this.#close(effect.connId);
-      else this.#effects.push(effect);
+      } else if (effect.kind === "close") this.#letGo(effect.connId);
+      else if (effect.kind === "write" && this.#relay.has(effect.connId)) {
+        this.#relay.passed(effect.connId, effect.payload);
+      } else this.#effects.push(effect);
     }
+  }
+
+  /** The core hangs up on a peer. */
+  #letGo(connId: number): void {
+    if (this.#relay.has(connId)) return this.#relay.end(connId);
+    // The server that speaks for it would come again.
+    if (this.#conns.get(connId) === "relayed") {
+      this.#write(connId, { kind: "refused", job: 0, reason: "it is let go" });
+    }
+    this.#close(connId);
   }
 
   #log(text: string): void {
@@ -296,6 +322,7 @@ export class ServerNode implements Machine<NodeInput, NodeEffect> {
   }
 
   #close(connId: number): void {
+    if (this.#closing.has(connId)) return;
     this.#closing.add(connId);
     this.#parked.delete(connId);
     this.#effects.push({ kind: "close", connId });

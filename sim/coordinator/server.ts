@@ -63,9 +63,11 @@ export class ServerLife {
     const { disk, state } = box.disk.open({ kind: "server", id: `node ${number}` });
     this.#disk = disk;
     this.machine.losesAnswers = world.plant === "no-answers";
+    const random = seededRandom(seed, 1000 + 100 * number + life);
     this.node = new ServerNode({
       table: this.machine,
       address: addressOf(number),
+      session: () => (BigInt(random()) << 32n) | BigInt(random()),
       hash: (subject, nonce) => cheapHash(messageOf(subject), nonce),
       onAccept: ({ subject, lower, upper }) =>
         world.oracle.accepted(messageOf(subject), lower, upper, world.isAlone),
@@ -75,7 +77,6 @@ export class ServerLife {
       core: this.node,
       carryOut: (effect) => this.#carryOut(effect),
     });
-    const random = seededRandom(seed, 1000 + 100 * number + life);
     const name = (): string => random().toString(16).padStart(16, "0");
     this.replica = new ReplicaCore({
       node: number,

@@ -2,12 +2,14 @@
 import { describe, test } from "bun:test";
 import { assert, assertEquals } from "@std/assert";
 import { PARKED_MAX, PARKED_MS, ServerNode } from "../../server/node.ts";
-import { HELD_MESSAGES_MAX, RELAY_PATIENCE_MS, RELAYS_MAX } from "../../server/relay.ts";
+import { HELD_MESSAGES_MAX } from "../../server/classic_guests.ts";
+import { RELAY_PATIENCE_MS, RELAYS_MAX } from "../../server/relay.ts";
 import { TableMachine } from "../../server/table_machine.ts";
 import type { NodeEffect, NodeInput } from "../../server/types.ts";
 import {
   CLASSIC_JOIN,
   classicRequest,
+  classicResult,
   decodeClassicMessage,
   encodeClassicMessage,
 } from "../../work/classic.ts";
@@ -23,7 +25,13 @@ const REQUEST = encodeClassicMessage(classicRequest("hello", 0n, 999n));
 /** A node whose log commits when it is told to. */
 class Rig {
   readonly machine = new TableMachine();
-  readonly node = new ServerNode({ table: this.machine, address: "me:1", report: () => "{}" });
+  readonly node = new ServerNode({
+    table: this.machine,
+    address: "me:1",
+    report: () => "{}",
+    session: () => 7n,
+    limits: { maxMiners: 3 },
+  });
   readonly closed: number[] = [];
   readonly proposed: { id: number; command: Uint8Array }[] = [];
   readonly others: NodeEffect[] = [];
@@ -62,6 +70,13 @@ class Rig {
     const mine = this.#said.filter((one) => one.connId === connId);
     for (const one of mine) this.#said.splice(this.#said.indexOf(one), 1);
     return mine.map(({ payload }) => payload);
+  }
+
+  /** What went to the leader for the connection since the last look. */
+  passed(connId: number): Uint8Array[] {
+    const mine = this.others.filter((one) => one.kind === "pass" && one.connId === connId);
+    for (const one of this.others.splice(0)) if (!mine.includes(one)) this.others.push(one);
+    return mine.flatMap((one) => (one.kind === "pass" ? [one.payload] : []));
   }
 
   kinds(connId: number): string[] {
@@ -145,7 +160,7 @@ describe("a server that loses the lead", () => {
     rig.tell({ kind: "lead" });
     rig.say(1, JOIN);
     rig.say(2, SUBMIT);
-    rig.classic(3);
+    rig.say(3, { kind: "relayed" });
     assertEquals(rig.kinds(2), ["servers"]);
     const waiting = rig.proposed.splice(0);
     assertEquals(waiting.length, 1);
@@ -204,37 +219,75 @@ describe("a server that loses the lead", () => {
   });
 });
 
-describe("a classic peer at a server that does not lead", () => {
-  test("is relayed to the leader, and what that says comes back", () => {
+const FIRST = encodeMessage(SUBMIT);
+const BEST = { hash: 3n, nonce: 5n };
+const RESULT = encodeClassicMessage(classicResult(BEST));
+const answer = (job: number): Uint8Array =>
+  encodeMessage({ kind: "answer", job, best: BEST, met: true });
+const JOINED = encodeClassicMessage(CLASSIC_JOIN);
+
+describe("a classic client at a server that does not lead", () => {
+  test("has its job submitted to the leader, and gets the answer", () => {
     const rig = new Rig();
     rig.classic(1);
     assertEquals(rig.others, []);
     rig.tell({ kind: "follow", leader: "b:2" });
     assertEquals(rig.others.splice(0), [{ kind: "dial", connId: 1, server: "b:2" }]);
     rig.tell({ kind: "dialled", connId: 1 });
-    const relayed = encodeMessage({ kind: "relayed" });
-    assertEquals(rig.others.splice(0), [
-      { kind: "pass", connId: 1, payload: relayed },
-      { kind: "pass", connId: 1, payload: REQUEST },
-    ]);
-    rig.tell({ kind: "passed", connId: 1, payload: REQUEST });
-    assertEquals(rig.raw(1), [REQUEST]);
-    rig.tell({ kind: "dropped", connId: 1 });
-    assertEquals([rig.closed, rig.node.snapshot().tables["relayed"]], [[1], 0]);
+    assertEquals(rig.passed(1), [FIRST]);
+    // Results name no Request: the next job waits.
+    rig.classic(1);
+    assertEquals(rig.passed(1), []);
+    rig.tell({ kind: "passed", connId: 1, payload: answer(1) });
+    assertEquals(rig.raw(1), [RESULT]);
+    const forgotten = encodeMessage({ kind: "cancel", job: 1 });
+    assertEquals(rig.passed(1), [forgotten, encodeMessage({ ...SUBMIT, job: 2 })]);
+    rig.tell({ kind: "passed", connId: 1, payload: answer(1) });
+    assertEquals(rig.raw(1), []);
+    rig.tell({ kind: "gone", connId: 1 });
+    assertEquals(rig.passed(1), [encodeMessage({ kind: "cancel", job: 2 })]);
+    assertEquals(rig.others, [{ kind: "drop", connId: 1 }]);
+    assertEquals(rig.node.snapshot().tables["relayed"], 0);
   });
 
-  test("is hung up on when another one comes to lead, or when it is gone", () => {
+  test("stays when the leader is lost: the next one gets the same job", () => {
     const rig = new Rig();
     rig.tell({ kind: "follow", leader: "b:2" });
     rig.classic(1);
     rig.tell({ kind: "dialled", connId: 1 });
     rig.tell({ kind: "follow", leader: "" });
-    assertEquals(rig.closed, [1]);
-    rig.tell({ kind: "follow", leader: "b:2" });
-    rig.classic(2);
     rig.others.splice(0);
-    rig.tell({ kind: "gone", connId: 2 });
-    assertEquals(rig.others, [{ kind: "drop", connId: 2 }]);
+    rig.tell({ kind: "follow", leader: "c:3" });
+    assertEquals(rig.others.splice(0), [{ kind: "dial", connId: 1, server: "c:3" }]);
+    rig.tell({ kind: "dialled", connId: 1 });
+    assertEquals(rig.passed(1), [FIRST]);
+    // The connection alone is lost.
+    rig.tell({ kind: "dropped", connId: 1 });
+    rig.tell({ kind: "wake" }, rig.node.wakeAtMs()! - rig.nowMs);
+    assertEquals(rig.others.splice(0), [{ kind: "dial", connId: 1, server: "c:3" }]);
+    // This server comes to lead, and loses the lead.
+    rig.tell({ kind: "lead" });
+    assertEquals(rig.others.splice(0), [{ kind: "drop", connId: 1 }]);
+    rig.commit();
+    assertEquals([...rig.machine.table.sessions.get(7n)!.records.keys()], [1]);
+    rig.tell({ kind: "follow", leader: "b:2" });
+    rig.tell({ kind: "dialled", connId: 1 });
+    rig.others.splice(0, 1);
+    assertEquals([rig.passed(1), rig.closed, rig.raw(1)], [[FIRST], [], []]);
+  });
+
+  test("is hung up on when the job is refused, or makes no sense", () => {
+    const rig = new Rig();
+    rig.tell({ kind: "follow", leader: "b:2" });
+    rig.classic(1);
+    rig.tell({ kind: "dialled", connId: 1 });
+    const refused = encodeMessage({ kind: "refused", job: 1, reason: "full" });
+    rig.tell({ kind: "passed", connId: 1, payload: refused });
+    rig.classic(2, encodeClassicMessage(classicRequest("hello", 2n, 1n)));
+    rig.classic(3, RESULT);
+    rig.classic(4, Uint8Array.of(1));
+    assertEquals(rig.closed, [1, 2, 3, 4]);
+    assertEquals(rig.node.snapshot().tables["relayed"], 0);
   });
 
   test("is held back in bounds: messages, peers, time", () => {
@@ -249,16 +302,67 @@ describe("a classic peer at a server that does not lead", () => {
     assertEquals(rig.node.snapshot().tables["relayed"], 0);
   });
 
-  test("is dialled for again when the leader does not answer", () => {
+  test("is dialled for again when the leader does not answer, and has a while for that", () => {
     const rig = new Rig();
     rig.tell({ kind: "follow", leader: "b:2" });
-    rig.classic(1, encodeClassicMessage(CLASSIC_JOIN));
+    rig.classic(1);
     rig.tell({ kind: "dropped", connId: 1 });
     rig.others.splice(0);
     const atMs = rig.node.wakeAtMs()!;
     assert(atMs > rig.nowMs);
     rig.tell({ kind: "wake" }, atMs - rig.nowMs);
     assertEquals(rig.others, [{ kind: "dial", connId: 1, server: "b:2" }]);
+    rig.tell({ kind: "wake" }, RELAY_PATIENCE_MS);
+    assertEquals(rig.closed, [1]);
+  });
+});
+
+describe("a classic miner at a server that does not lead", () => {
+  test("joins one leader after the other; a Result of the one before is dropped", () => {
+    const rig = new Rig();
+    rig.tell({ kind: "follow", leader: "b:2" });
+    rig.classic(1, JOINED);
+    rig.tell({ kind: "dialled", connId: 1 });
+    const relayed = encodeMessage({ kind: "relayed" });
+    assertEquals(rig.passed(1), [relayed, JOINED]);
+    rig.tell({ kind: "passed", connId: 1, payload: REQUEST });
+    rig.classic(1, RESULT);
+    assertEquals([rig.raw(1), rig.passed(1)], [[REQUEST], [RESULT]]);
+    rig.tell({ kind: "passed", connId: 1, payload: REQUEST });
+    rig.tell({ kind: "follow", leader: "c:3" });
+    rig.tell({ kind: "dialled", connId: 1 });
+    assertEquals(rig.passed(1), [relayed, JOINED]);
+    rig.tell({ kind: "passed", connId: 1, payload: REQUEST });
+    rig.classic(1, RESULT);
+    assertEquals(rig.passed(1), []);
+    rig.classic(1, RESULT);
+    assertEquals([rig.passed(1), rig.closed], [[RESULT], []]);
+  });
+
+  test("works for the server itself when that comes to lead", () => {
+    const rig = new Rig();
+    rig.classic(1, JOINED);
+    rig.tell({ kind: "lead" });
+    rig.classic(2);
+    rig.commit();
+    const [order] = rig.raw(1).map(decodeClassicMessage);
+    assert(typeof order === "object" && order.type === 1 && order.data === "hello");
+    rig.tell({ kind: "follow", leader: "b:2" });
+    assertEquals([rig.others.length, rig.closed], [2, []]);
+  });
+
+  test("is hung up on when the leader lets it go", () => {
+    const rig = new Rig();
+    rig.tell({ kind: "follow", leader: "b:2" });
+    rig.classic(1, JOINED);
+    rig.tell({ kind: "dialled", connId: 1 });
+    const refused = encodeMessage({ kind: "refused", job: 0, reason: "not trusted" });
+    rig.tell({ kind: "passed", connId: 1, payload: refused });
+    assertEquals([rig.closed, rig.raw(1)], [[1], []]);
+    rig.tell({ kind: "lead" });
+    // Of the house's own: three miners are its limit.
+    for (const connId of [2, 3, 4, 5]) rig.classic(connId, JOINED);
+    assertEquals(rig.closed, [1, 5]);
   });
 });
 
@@ -277,8 +381,14 @@ describe("a leader to whom a classic peer is relayed", () => {
     rig.tell({ kind: "payload", connId: 2, wire: "cbor", payload: REQUEST });
     const [order] = rig.raw(1).map(decodeClassicMessage);
     assert(typeof order === "object" && order.type === 1);
+    // It is said to one that is let go, so that it does not come again.
+    for (const connId of [3, 4, 5]) {
+      rig.say(connId, { kind: "relayed" });
+      rig.tell({ kind: "payload", connId, wire: "cbor", payload: JOINED });
+    }
+    assertEquals([rig.kinds(5), rig.closed.splice(0)], [["refused"], [5]]);
     rig.tell({ kind: "follow", leader: "b:2" });
-    assertEquals(rig.closed, [1, 2]);
+    assertEquals(rig.closed, [1, 2, 3, 4]);
   });
 
   test("does not relay it on: two servers never relay to each other", () => {
