@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { Millis } from "../../base/machine.ts";
 import { seededRandom } from "../../base/random.ts";
 import { Computer } from "../engine/computer.ts";
 import { type DiskFaults, SimulatedDisk } from "../engine/disk.ts";
@@ -24,12 +25,19 @@ export class ServerBox {
   /** A server that runs. */
   server: ServerLife | undefined;
   lives = 0;
+  /** When it was seen last to know of a leader. */
+  ledMs: Millis = 0;
 
   constructor(loop: Loop, seed: number, number: number, place: string, faults: DiskFaults) {
     this.number = number;
     this.place = place;
     this.disk = new SimulatedDisk(loop, seededRandom(seed, 500 + number), faults);
     this.computer = new Computer({ name: `server ${number}`, loop, disks: [this.disk] });
+  }
+
+  /** Whether it leads, or knows who does. */
+  get isLed(): boolean {
+    return this.leads || (this.server?.replica.leader.node ?? 0) !== 0;
   }
 
   get leads(): boolean {

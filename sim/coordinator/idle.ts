@@ -35,7 +35,8 @@ export class IdleWatch {
   }
 
   #look(): void {
-    const { loop, miners, disturbances } = this.#world;
+    const { loop, miners, disturbances, boxes } = this.#world;
+    for (const box of boxes) if (box.isLed) box.ledMs = loop.nowMs;
     if (disturbances !== this.#disturbances || !this.#hasWork()) this.#sinceMs.clear();
     else {
       this.looks++;

@@ -8,6 +8,7 @@ import type { Millis } from "../../base/machine.ts";
 import { seededRandom } from "../../base/random.ts";
 import { ClientCore } from "../../client/core.ts";
 import type { ClientEffect, ClientInput } from "../../client/types.ts";
+import type { Wire } from "../../lsp/mod.ts";
 import { MinerCore } from "../../miner/core.ts";
 import type { MinerEffect, MinerInput, PoolCommand } from "../../miner/types.ts";
 import { decodeClassicMessage } from "../../work/classic.ts";
@@ -19,6 +20,7 @@ import { cheapHash, messageOf } from "../fleet/cheap_hash.ts";
 import { PoolModel } from "../fleet/pool_model.ts";
 import type { Errand } from "./oracle.ts";
 import type { JobPlan } from "./plan.ts";
+import { ClassicStay } from "./classic.ts";
 import { SimUplink } from "./uplink.ts";
 import type { CoordinatorWorld } from "./world.ts";
 
@@ -33,12 +35,21 @@ export class MinerPeer {
   readonly #computer: Computer;
   readonly #link: SimUplink;
   readonly name: string;
+  readonly #isClassic: boolean;
+  #stay: ClassicStay | undefined;
+  #server = "";
   #connections = 0;
   /** What the pool is told is held back until then. */
   #heldUntilMs: Millis = 0;
 
-  constructor(world: CoordinatorWorld, name: string, rate: number, stream: number) {
+  constructor(
+    world: CoordinatorWorld,
+    name: string,
+    { rate, isClassic }: { readonly rate: number; readonly isClassic: boolean },
+    stream: number,
+  ) {
     this.#world = world;
+    this.#isClassic = isClassic;
     this.name = name;
     world.disturb();
     this.#link = new SimUplink(world.wires, name, this, (line, hear) => world.listenOn(line, hear));
@@ -48,21 +59,25 @@ export class MinerPeer {
       core: new MinerCore({
         random: seededRandom(world.seed, stream),
         name,
-        servers: rotated(world.addresses, stream),
+        servers: rotated(world.addresses, stream).slice(0, isClassic ? 1 : undefined),
       }),
       carryOut: (effect) => this.#carryOut(effect),
     });
     const hashed = (message: string, lower: bigint, upper: bigint): void =>
       world.oracle.hashed(message, lower, upper);
     this.#pool = new PoolModel(world.loop, rate, (event) => this.#process.tell(event), hashed);
-    const pool = this.#pool;
-    world.miners.set(name, {
-      get isIdle() {
-        return pool.idle;
-      },
-    });
+    world.miners.set(name, this);
     this.#process.tell({ kind: "wake" });
     this.#process.tell({ kind: "pool", threads: 1, rate, label: name });
+  }
+
+  get isClassic(): boolean {
+    return this.#isClassic;
+  }
+
+  /** A classic one whose server is gone has to wait for that. */
+  get isIdle(): boolean {
+    return this.#pool.idle && (!this.#isClassic || this.#stay !== undefined);
   }
 
   crash(): void {
@@ -77,7 +92,8 @@ export class MinerPeer {
     const { plant, loop } = this.#world;
     const isBack = this.#connections++ > 0;
     if (isBack && plant === "slow-return") this.#heldUntilMs = loop.nowMs + SLOW_MS;
-    this.#process.tell({ kind: "connected", wire: "cbor" });
+    if (this.#isClassic) this.#stay = new ClassicStay(this.#world, this.name, this.#server);
+    this.#process.tell({ kind: "connected", wire: this.#wire });
   }
 
   received(payload: Uint8Array): void {
@@ -85,13 +101,20 @@ export class MinerPeer {
   }
 
   gone(): void {
+    this.#stay?.end();
+    this.#stay = undefined;
     this.#process.tell({ kind: "gone", reason: "the server fell silent" });
+  }
+
+  get #wire(): Wire {
+    return this.#isClassic ? "json" : "cbor";
   }
 
   #carryOut(effect: MinerEffect): void {
     switch (effect.kind) {
       case "dial":
-        return this.#link.dial(effect.server!);
+        this.#server = effect.server!;
+        return this.#link.dial(this.#server, this.#wire);
       case "write":
         return this.#link.write(effect.payload);
       case "start":
@@ -118,6 +141,7 @@ export class ClientPeer {
   readonly #stream: number;
   readonly #link: SimUplink;
   #process: Process<ClientInput, ClientEffect> | undefined;
+  #stay: ClassicStay | undefined;
   #submits = 0;
   #lives = 0;
   #hasLeft = false;
@@ -135,7 +159,10 @@ export class ClientPeer {
   }
 
   connected(): void {
-    const wire = this.#plan.isClassic ? "json" : "cbor";
+    const { isClassic } = this.#plan;
+    const wire = isClassic ? "json" : "cbor";
+    const { message } = this.errand;
+    if (isClassic) this.#stay = new ClassicStay(this.#world, message, this.#first);
     this.#process?.tell({ kind: "connected", wire });
   }
 
@@ -144,7 +171,14 @@ export class ClientPeer {
   }
 
   gone(): void {
+    this.#stay?.end();
+    this.#stay = undefined;
     this.#process?.tell({ kind: "gone", reason: "the server fell silent" });
+  }
+
+  /** The server that it dials first; a classic one knows no other. */
+  get #first(): string {
+    return rotated(this.#world.addresses, this.#stream)[0]!;
   }
 
   overheard(payload: Uint8Array): void {
@@ -178,7 +212,7 @@ export class ClientPeer {
       const work = { subject, lower, upper };
       this.#process.tell({ kind: "submit", job: 1, work, detached });
     }
-    this.#dial(rotated(world.addresses, this.#stream)[0]!);
+    this.#dial(this.#first);
   }
 
   #dial(server: string): void {

@@ -57,6 +57,8 @@ export interface CoordinatorPlan {
   readonly crashes: readonly CrashPlan[];
   readonly cuts: readonly CutPlan[];
   readonly peerCuts: readonly PeerCutPlan[];
+  /** Which of the miners speak the classic wire, with one server each. */
+  readonly classicMiners: readonly boolean[];
   readonly isDiskCalm: boolean;
   readonly disk: DiskFaults;
   /** When the disk has no space for a while; Infinity for never. */
@@ -116,6 +118,7 @@ export function drawPlan(seed: number, given?: number): CoordinatorPlan {
       how: dice.pick(["out", "in", "both"] as const),
       forMs: dice.scale(10, 4000),
     })),
+    classicMiners: miners.map(() => dice.chance(0.15)),
   };
 }
 

@@ -61,12 +61,13 @@ class CoordinatorRun implements Run {
     const { miners, crashes, cuts, peerCuts, fullMs, fullForMs, faultyMs } = this.plan;
     for (const box of world.boxes) world.start(box);
     world.idle.begin();
-    for (const [i, { noncesPerSecond, crashMs }] of miners.entries()) {
-      const miner = new MinerPeer(world, `miner${i}`, noncesPerSecond, 2000 + i);
+    for (const [i, { noncesPerSecond: rate, crashMs }] of miners.entries()) {
+      const kind = { rate, isClassic: this.plan.classicMiners[i]! };
+      const miner = new MinerPeer(world, `miner${i}`, kind, 2000 + i);
       if (crashMs === Infinity) continue;
       world.loop.at(crashMs, () => {
         miner.crash();
-        world.loop.after(500, () => void new MinerPeer(world, `m${i}`, noncesPerSecond, 3000 + i));
+        world.loop.after(500, () => void new MinerPeer(world, `m${i}`, kind, 3000 + i));
       });
     }
     for (const { atMs, victim, downMs, isPowerCut } of crashes) {
@@ -115,6 +116,7 @@ class CoordinatorRun implements Run {
       lives: this.#world.boxes.reduce((sum, { lives }) => sum + lives, 0),
       cuts: this.#world.cuts,
       peerCuts: this.#world.peerCuts,
+      stays: this.#world.stays,
       busyLooks: this.#world.idle.looks,
       elections: this.#world.elections,
       returns: this.#world.returns,

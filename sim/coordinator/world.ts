@@ -38,11 +38,15 @@ export class CoordinatorWorld {
   readonly wires: Wires;
   readonly boxes: readonly ServerBox[];
   /** Miners that are alive, by the names that they give; whether their threads idle. */
-  readonly miners: Map<string, { readonly isIdle: boolean }> = new Map();
+  readonly miners: Map<string, { readonly isIdle: boolean; readonly isClassic: boolean }> =
+    new Map();
   readonly idle: IdleWatch = new IdleWatch(this, BACK_MS);
   crashes = 0;
   cuts = 0;
   peerCuts = 0;
+  /** Connections of classic peers that ended, for a reason. */
+  stays = 0;
+  readonly #cutsOf = new Map<string, number>();
   /** How often a server came to lead. */
   elections = 0;
   /** Elections after which all miners were seen to be back. */
@@ -99,10 +103,11 @@ export class CoordinatorWorld {
     this.loop.after(BACK_MS, () => {
       if (this.disturbances !== before || box.server !== server || !box.leads) return;
       this.returns++;
-      const here = server!.node.snapshot().miners.length;
+      const here = server!.node.snapshot().miners.filter(({ wire }) => wire === "cbor").length;
+      const all = [...this.miners.values()].filter(({ isClassic }) => !isClassic).length;
       demand(
-        here >= this.miners.size,
-        () => `${here} of ${this.miners.size} miners are back ${BACK_MS} ms after an election`,
+        here >= all,
+        () => `${here} of ${all} miners are back ${BACK_MS} ms after an election`,
       );
     });
   }
@@ -138,7 +143,13 @@ export class CoordinatorWorld {
   /** The same of a miner or client, with some servers. */
   cutPeer(place: string, from: readonly ServerBox[], how: CutPlan["how"], forMs: Millis): void {
     this.peerCuts++;
+    this.#cutsOf.set(place, this.cutsOf(place) + 1);
     this.#cut(place, from, how, forMs);
+  }
+
+  /** How often a miner or client was cut off. */
+  cutsOf(place: string): number {
+    return this.#cutsOf.get(place) ?? 0;
   }
 
   #cut(place: string, others: readonly ServerBox[], how: CutPlan["how"], forMs: Millis): void {
