@@ -13,6 +13,7 @@ const admission = "server/admission.ts";
 const search = "server/search.ts";
 const node = "server/node.ts";
 const relay = "server/relay.ts";
+const guests = "server/classic_guests.ts";
 
 export const MUTANTS: readonly Mutant[] = [
   {
@@ -40,10 +41,46 @@ export const MUTANTS: readonly Mutant[] = [
     breaks: "a peer waits for ever at a server that is cut off",
   },
   {
-    file: relay,
-    line: "if (peer.held.length >= HELD_MESSAGES_MAX) return this.#end(connId);",
+    file: node,
+    line: "else if (!this.#relay.has(connId)) this.#close(connId);",
+    becomes: "else this.#close(connId);",
+    breaks: "a classic peer is hung up on when its server leads no more",
+  },
+  {
+    file: node,
+    line: 'this.#write(connId, { kind: "refused", job: 0, reason: "it is let go" });',
+    becomes: "",
+    breaks: "a classic miner that is let go comes again by the server that speaks for it",
+  },
+  {
+    file: guests,
+    line: "if (this.#waiting.length >= HELD_MESSAGES_MAX || whyNoSearch(work) !== undefined) return OVER;",
     becomes: "",
     breaks: "a classic peer fills the memory of a server that knows no leader",
+  },
+  {
+    file: guests,
+    line: "this.#stale = this.#owed;",
+    becomes: "",
+    breaks: "a classic miner's Result for one leader counts for the next",
+  },
+  {
+    file: guests,
+    line: "return this.#waiting.length > 1 ? NOTHING : { toLeader: this.greet() };",
+    becomes: "return { toLeader: this.greet() };",
+    breaks: "a classic client's first job is submitted once for every Request",
+  },
+  {
+    file: relay,
+    line: "if (!this.#isHere && this.#peers.size >= RELAYS_MAX) return undefined;",
+    becomes: "",
+    breaks: "strangers have a server dial its leader without end",
+  },
+  {
+    file: relay,
+    line: "peer.guest.lost();",
+    becomes: "",
+    breaks: "a classic miner's Result for one leader counts for the next",
   },
   {
     file: fleet,
