@@ -16,7 +16,7 @@ import { endJob, submit } from "../client/mod.ts";
 import { mine } from "../miner/mod.ts";
 import { median } from "./median.ts";
 import { benchOptions, count } from "./options.ts";
-import { freePorts, linesOf } from "./processes.ts";
+import { freePorts, linesOf, withUs } from "./processes.ts";
 
 const options = benchOptions(import.meta.path, {
   kills: count(20, "how many leaders are killed"),
@@ -36,7 +36,7 @@ const processes: Bun.Subprocess[] = [];
 function start(i: number): void {
   const node = ["--node", `${i + 1}`, "--cluster", cluster, "--data", join(root, `${i + 1}`)];
   const command = [process.execPath, "server.ts", ...node];
-  const child = Bun.spawn(command, { stdin: "ignore", stdout: "ignore", stderr: "pipe" });
+  const child = Bun.spawn(withUs(command), { stdin: "ignore", stdout: "ignore", stderr: "pipe" });
   processes[i] = child;
   void (async () => {
     for await (const line of linesOf(child.stderr)) note(`server ${i + 1}: ${line}`);

@@ -16,6 +16,7 @@ import { hostAndPort } from "../run/flags.ts";
 import { readableRate } from "../work/readable.ts";
 import { median } from "./median.ts";
 import { benchOptions, count } from "./options.ts";
+import { withUs } from "./processes.ts";
 
 const MESSAGE = "motherlode bench";
 /** Large enough for the longest run, and all of one length. */
@@ -70,7 +71,7 @@ async function fleetRate(host: string, port: number, nonces: bigint): Promise<nu
 function start(script: string, args: string[]): Bun.Subprocess<"ignore", "pipe", "inherit"> {
   const path = fileURLToPath(new URL(`../${script}`, import.meta.url));
   const command = [process.execPath, path, ...args, "--quiet"];
-  return Bun.spawn(command, { stdin: "ignore", stdout: "pipe", stderr: "inherit" });
+  return Bun.spawn(withUs(command), { stdin: "ignore", stdout: "pipe", stderr: "inherit" });
 }
 
 async function main(): Promise<void> {

@@ -6,7 +6,7 @@
  */
 import { join } from "node:path";
 import { connect, listen } from "../lsp/mod.ts";
-import { linesOf } from "./processes.ts";
+import { linesOf, withUs } from "./processes.ts";
 import { type Goodput, jainIndex, MESSAGE_BYTES, PATH } from "./virtual_runs.ts";
 
 const WARM_UP_MS = 2000;
@@ -16,7 +16,7 @@ const [self, relay] = ["goodput_real.ts", "relay.ts"].map((name) =>
 
 /** Runs a script; answers with its process and what it prints, line by line. */
 function start(script: string, args: readonly string[]) {
-  const child = Bun.spawn([process.execPath, "run", script, ...args], {
+  const child = Bun.spawn(withUs([process.execPath, "run", script, ...args]), {
     stdout: "pipe",
     stderr: "pipe",
   });

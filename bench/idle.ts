@@ -10,6 +10,7 @@
 import { heapStats } from "bun:jsc";
 import { connect, listen, type LspClient } from "../lsp/mod.ts";
 import { benchOptions, count } from "./options.ts";
+import { withUs } from "./processes.ts";
 
 const options = benchOptions(import.meta.path, {
   connections: count(5000, "connections that do nothing"),
@@ -51,10 +52,14 @@ async function measure(): Promise<void> {
   })();
   const before = heapBytes();
   const other = Bun.spawn(
-    [process.execPath, "run", import.meta.path, ...process.argv.slice(2)].concat(
+    withUs([
+      process.execPath,
+      "run",
+      import.meta.path,
+      ...process.argv.slice(2),
       "--port",
       String(server.port),
-    ),
+    ]),
     { stdout: "pipe", stderr: "inherit" },
   );
   const first = await other.stdout.getReader().read();

@@ -19,7 +19,7 @@ import { join } from "node:path";
 import { writeText } from "./mapreduce_text.ts";
 import { median } from "./median.ts";
 import { benchOptions, count } from "./options.ts";
-import { cpuSeconds } from "./processes.ts";
+import { cpuSeconds, withUs } from "./processes.ts";
 
 const options = benchOptions(import.meta.path, {
   mb: count(200, "size of the text in MB"),
@@ -66,7 +66,7 @@ async function start(
   mark: RegExp,
   ...args: string[]
 ): Promise<string> {
-  const child = Bun.spawn(bun(...args), { cwd: root, stdio: ["ignore", "pipe", "pipe"] });
+  const child = Bun.spawn(withUs(bun(...args)), { cwd: root, stdio: ["ignore", "pipe", "pipe"] });
   children.push(child);
   let text = "";
   const decoder = new TextDecoder();
@@ -99,7 +99,7 @@ function fleetCpu(): number {
 async function timed(command: readonly string[], ofFleet = false): Promise<Took> {
   const startMs = performance.now();
   const before = ofFleet ? fleetCpu() : 0;
-  const child = Bun.spawn([...command], { cwd: root, stdio: ["ignore", "ignore", "pipe"] });
+  const child = Bun.spawn(withUs(command), { cwd: root, stdio: ["ignore", "ignore", "pipe"] });
   const code = await child.exited;
   if (code !== 0)
     throw new Error(`${command.join(" ")}: ${await new Response(child.stderr).text()}`);

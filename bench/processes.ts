@@ -14,6 +14,15 @@ const TICKS_PER_SECOND = 100;
 export type Child = Bun.Subprocess<"pipe", "pipe", "inherit" | "ignore">;
 const children: Child[] = [];
 
+/**
+ * A command that ends when the process that starts it has ended, however that was, where the system
+ * can be asked for that: a benchmark that is killed leaves nothing behind that goes on for ever.
+ */
+export function withUs(command: readonly string[]): string[] {
+  const setpriv = Bun.which("setpriv");
+  return setpriv === null ? [...command] : [setpriv, "--pdeathsig", "KILL", ...command];
+}
+
 /** Starts a command on one core, where that can be asked for. */
 export function pinned(
   core: number,
@@ -22,7 +31,8 @@ export function pinned(
 ): Child {
   const taskset = Bun.which("taskset");
   const pin = taskset === null ? [] : [taskset, "-c", String(core)];
-  const child = Bun.spawn([...pin, ...command], { stdin: "pipe", stdout: "pipe", stderr });
+  const all = withUs([...pin, ...command]);
+  const child = Bun.spawn(all, { stdin: "pipe", stdout: "pipe", stderr });
   children.push(child);
   return child;
 }

@@ -7,7 +7,7 @@ import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { type CborValue, decodeCbor, encodeCbor } from "../base/mod.ts";
 import { connect, type LspClient } from "../lsp/mod.ts";
-import { cpuSeconds, freePorts, linesOf } from "./processes.ts";
+import { cpuSeconds, freePorts, linesOf, withUs } from "./processes.ts";
 import { NodeRequest } from "./raft_node.ts";
 
 /** A connection to a node is given up when it is silent for so long: it was killed. */
@@ -24,7 +24,7 @@ export function endAll(): void {
 }
 
 function spawn(command: string[], env: Record<string, string> = {}): Child {
-  const child = Bun.spawn(command, {
+  const child = Bun.spawn(withUs(command), {
     stdin: "ignore",
     stdout: "pipe",
     stderr: "pipe",

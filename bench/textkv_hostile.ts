@@ -2,24 +2,36 @@
  * What hostile clients cost the others of a text server: the rate of ten good clients beside each
  * kind of them, and without any before and after; and what the server takes in memory meanwhile.
  *
- *   bun run bench/textkv_hostile.ts [--rounds 5] [--ms 1000] [--json]
+ *   bun run bench/textkv_hostile.ts [--rounds 5] [--ms 600] [--json]
  *
  * The server has a core of its own, and so have the good clients, and the hostile where there is a
- * third one. Where not, they share that of the good clients, and step back for them: what they cost
- * there is not the server's affair. They are one process that does its worst as fast as it can.
+ * third one. Where not, they share that of the good clients, and step back for them. They are one
+ * process that does its worst as fast as it can.
  *
- * "of its core" is what part of its processor the server spends on the hostile when nobody else is
- * there: they take no more than that from the good. Other work on the machine disturbs this figure
- * less than it does the rates.
+ * "others' rate" is their rate beside the hostile, of that without. What the hostile take from the
+ * good clients' own core is not the server's affair: so "elsewhere" is the same while the hostile do
+ * the same to another listener, which reads and drops what it gets, in a process on the core of the
+ * hostile. "of that" is the one by the other: what the server loses. "by CPU" compares the
+ * processor time that the server takes for a good request, with the hostile and without, and "of
+ * its core" is what part of its processor the server spends on the hostile when nobody else is
+ * there. Other work on the machine disturbs these two less than the rates.
  *
  * @module
  */
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { availableParallelism, setPriority } from "node:os";
 import { median } from "./median.ts";
 import { benchOptions, count } from "./options.ts";
-import { cpuSeconds, endAll, pinned } from "./processes.ts";
-import { Loader, type Server, startServer } from "./textkv_servers.ts";
+import {
+  type Child,
+  cpuSeconds,
+  endAll,
+  freePort,
+  linesOf,
+  nextLine,
+  pinned,
+} from "./processes.ts";
+import { Loader, type Run, type Server, startServer } from "./textkv_servers.ts";
 
 const KINDS = [
   "lines without end",
@@ -103,8 +115,26 @@ async function beHostile(kind: Kind, port: number): Promise<void> {
     for (let i = 0; i < 1000; i++) socket.write(`Put:many:${i}${"v".repeat(20)}\n`);
     await many(4, "Get:many\n".repeat(5000));
   }
-  setPriority(NICENESS);
+  stepBack();
   console.log("hostile");
+}
+
+/** Lowers the priority of all threads: on Linux each has its own, and a heap's collector several. */
+function stepBack(): void {
+  const threads = process.platform === "linux" ? readdirSync("/proc/self/task") : ["0"];
+  for (const thread of threads) setPriority(Number(thread), NICENESS);
+}
+
+/** The listener that is not ours: it takes connections, reads, and closes when its client does. */
+function beElsewhere(port: number): void {
+  Bun.listen({
+    hostname: "127.0.0.1",
+    port,
+    allowHalfOpen: true,
+    socket: { data() {}, end: (self) => void self.end(), error() {} },
+  });
+  stepBack();
+  console.log("elsewhere");
 }
 
 // ---- the measurement
@@ -119,49 +149,94 @@ async function coreOf({ pid }: Server, ms: number): Promise<number> {
   return ((cpuSeconds(pid) - cpu) * 1000) / (performance.now() - atMs);
 }
 
-async function measureAll(rounds: number, ms: number): Promise<object[]> {
+/** Starts this program in another role on the core of the hostile, and waits until it is in it. */
+async function start(port: number, ...role: string[]): Promise<Child> {
+  const command = [process.execPath, import.meta.path, ...role, "--port", String(port)];
+  const child = pinned(HOSTILE_CORE, command);
+  await nextLine(linesOf(child.stdout));
+  return child;
+}
+
+/** One kind in one round. */
+interface Sample {
+  readonly before: Run;
+  readonly beside: Run;
+  readonly elsewhere: Run;
+  readonly after: Run;
+  readonly core: number;
+  readonly mib: number;
+}
+
+async function sample(
+  kind: Kind,
+  server: Server,
+  elsewherePort: number,
+  loader: Loader,
+): Promise<Sample> {
+  const good = (): Promise<Run> => loader.measure(server, "mix", GOOD_CLIENTS);
+  const besideHostile = async (port: number, more: () => Promise<void>): Promise<Run> => {
+    const hostile = await start(port, "--hostile", kind);
+    const run = await good();
+    await more();
+    hostile.kill("SIGKILL");
+    await hostile.exited;
+    return run;
+  };
+  let [core, mib] = [NaN, NaN];
+  const before = await good();
+  const beside = await besideHostile(server.port, async () => {
+    core = await coreOf(server, loader.ms);
+    mib = memoryMib(server);
+  });
+  const elsewhere = await besideHostile(elsewherePort, async () => {});
+  return { before, beside, elsewhere, after: await good(), core, mib };
+}
+
+async function measureAll(kinds: readonly Kind[], rounds: number, ms: number): Promise<object[]> {
   const server = (await startServer("textkv"))!;
+  const elsewherePort = freePort();
+  await start(elsewherePort, "--elsewhere");
   const loader = new Loader(ms);
   await loader.measure(server, "mix", GOOD_CLIENTS, WARM_UP_MS);
-  const shares = new Map<Kind, number[]>(KINDS.map((kind) => [kind, []]));
-  const cores = new Map<Kind, number[]>(KINDS.map((kind) => [kind, []]));
-  const memory = new Map<Kind, number>();
+  const samples = new Map<Kind, Sample[]>(kinds.map((kind) => [kind, []]));
   for (let round = 0; round < rounds; round++) {
-    for (const kind of KINDS) {
-      const before = await loader.measure(server, "mix", GOOD_CLIENTS);
-      const command = [process.execPath, import.meta.path, "--hostile", kind];
-      const hostile = pinned(HOSTILE_CORE, [...command, "--port", String(server.port)]);
-      await hostile.stdout.getReader().read();
-      const beside = await loader.measure(server, "mix", GOOD_CLIENTS);
-      cores.get(kind)!.push(await coreOf(server, ms));
-      memory.set(kind, Math.max(memory.get(kind) ?? 0, memoryMib(server)));
-      hostile.kill("SIGKILL");
-      await hostile.exited;
-      const after = await loader.measure(server, "mix", GOOD_CLIENTS);
-      shares.get(kind)!.push((2 * beside.rate) / (before.rate + after.rate));
+    for (const kind of kinds) {
+      samples.get(kind)!.push(await sample(kind, server, elsewherePort, loader));
     }
   }
   await endAll();
-  return KINDS.map((kind) => ({
-    "beside clients that are": kind,
-    "others' rate": median(shares.get(kind)!).toFixed(2),
-    bar: `>= ${BAR}`,
-    "of its core": median(cores.get(kind)!).toFixed(2),
-    "server MiB": memory.get(kind)!.toFixed(0),
-  }));
+  return kinds.map((kind) => {
+    const of = (figure: (one: Sample) => number): number => median(samples.get(kind)!.map(figure));
+    const without = ({ before, after }: Sample, field: "rate" | "cpuMicros"): number =>
+      (before[field] + after[field]) / 2;
+    return {
+      "beside clients that are": kind,
+      "others' rate": of((one) => one.beside.rate / without(one, "rate")).toFixed(2),
+      elsewhere: of((one) => one.elsewhere.rate / without(one, "rate")).toFixed(2),
+      "of that": of((one) => one.beside.rate / one.elsewhere.rate).toFixed(2),
+      "by CPU": of((one) => without(one, "cpuMicros") / one.beside.cpuMicros).toFixed(2),
+      bar: `>= ${BAR}`,
+      "of its core": of((one) => one.core).toFixed(2),
+      "server MiB": Math.max(...samples.get(kind)!.map((one) => one.mib)).toFixed(0),
+    };
+  });
 }
 
 const options = benchOptions(import.meta.path, {
   rounds: count(5, "rounds, each with all kinds"),
-  ms: count(1000, "milliseconds a kind"),
+  ms: count(600, "milliseconds a measurement"),
+  only: { value: "TEXT", help: "only kinds with TEXT in their name" },
   json: { help: "all figures as JSON" },
   hostile: { value: "KIND", help: "be the hostile process" },
-  port: { value: "N", help: "and connect to this port" },
+  elsewhere: { help: "be the other listener" },
+  port: { value: "N", help: "and connect to this port, or listen on it" },
 });
 const hostile = options.text("hostile");
 if (hostile !== undefined) await beHostile(hostile as Kind, options.number("port"));
+else if (options.has("elsewhere")) beElsewhere(options.number("port"));
 else {
-  const rows = await measureAll(options.number("rounds"), options.number("ms"));
+  const kinds = KINDS.filter((kind) => kind.includes(options.text("only") ?? ""));
+  const rows = await measureAll(kinds, options.number("rounds"), options.number("ms"));
   console.log(
     options.has("json") ? JSON.stringify(rows) : Bun.inspect.table(rows, { colors: false }),
   );

@@ -51,15 +51,16 @@ export async function startServer(peer: Peer): Promise<Server | undefined> {
 
 /** The process of the clients. */
 export class Loader {
-  readonly #ms: number;
+  /** How long a measurement takes, unless told otherwise. */
+  readonly ms: number;
   readonly #process = new LoadProcess<Load, LoadReport>(join(import.meta.dir, "textkv_load.ts"));
 
   /** Each measurement takes `ms`. */
   constructor(ms: number) {
-    this.#ms = ms;
+    this.ms = ms;
   }
 
-  async measure(server: Server, mode: Mode, clients: number, ms: number = this.#ms): Promise<Run> {
+  async measure(server: Server, mode: Mode, clients: number, ms: number = this.ms): Promise<Run> {
     const { peer, port, pid } = server;
     const { report, cpu } = await this.#process.run({ peer, port, mode, clients, ms }, pid);
     const { requests, seconds } = report;

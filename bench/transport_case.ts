@@ -5,7 +5,7 @@
  * @module
  */
 import { join } from "node:path";
-import { linesOf, nextLine } from "./processes.ts";
+import { linesOf, nextLine, withUs } from "./processes.ts";
 import type { Report } from "./transport_roles.ts";
 
 /** What is measured: the roles `ROLE-server` and `ROLE-client` of a program. */
@@ -26,7 +26,7 @@ export interface Run {
 }
 
 function start(core: number, argv: readonly string[], env: Record<string, string>) {
-  return Bun.spawn(["taskset", "-c", String(core), process.execPath, "run", ...argv], {
+  return Bun.spawn(withUs(["taskset", "-c", String(core), process.execPath, "run", ...argv]), {
     stdout: "pipe",
     stderr: "inherit",
     env: { ...process.env, ...env },

@@ -8,14 +8,13 @@ import { openDisk, type SystemDisk } from "../run/disk.ts";
 import { Drive } from "../run/drive.ts";
 import { TextCore } from "./core.ts";
 import { TextServerError } from "./errors.ts";
+import { KeepAlive } from "./keep_alive_adapter.ts";
 import type { Limits } from "./limits.ts";
 import { RemoteLists } from "./remote_adapter.ts";
 import type { ClientId, Counts, TextEffect, TextInput } from "./types.ts";
 
 /** Port of a text server unless told otherwise. */
 export const TEXT_PORT = 6080;
-/** A connection whose peer's machine is gone is noticed some minutes after this. */
-const KEEP_ALIVE_MS = 60_000;
 
 /** How a text server is made. */
 export interface TextServerOptions {
@@ -52,6 +51,7 @@ export class TextServer implements AsyncDisposable {
   #disk: SystemDisk | undefined;
   #remote: RemoteLists | undefined;
   readonly #sockets = new Map<ClientId, Socket>();
+  readonly #keepAlive = new KeepAlive();
   readonly #end = Promise.withResolvers<void>();
   /** Of the directory that is being read. */
   #restored = Promise.withResolvers<void>();
@@ -135,6 +135,7 @@ export class TextServer implements AsyncDisposable {
     this.#drive.stop();
     this.#listener?.stop(true);
     this.#sockets.clear();
+    this.#keepAlive.stop();
     await this.#remote?.close();
     if (error === undefined) await this.#disk?.close();
     else await this.#disk?.abandon();
@@ -170,6 +171,7 @@ export class TextServer implements AsyncDisposable {
       drain: ({ data: { id: client } }) => this.#tell({ kind: "writable", client }),
       end: ({ data: { id: client } }) => this.#tell({ kind: "ended", client }),
       close: ({ data: { id: client } }) => {
+        this.#keepAlive.delete(client);
         if (this.#sockets.delete(client)) this.#tell({ kind: "gone", client });
       },
       // What a socket suffers is followed by its close.
@@ -184,10 +186,10 @@ export class TextServer implements AsyncDisposable {
 
   #open(socket: Socket): void {
     const id = ++this.#lastId;
+    // Bun has switched Nagle's delay off already.
     socket.data = { id };
-    socket.setNoDelay(true);
-    socket.setKeepAlive(true, KEEP_ALIVE_MS);
     this.#sockets.set(id, socket);
+    this.#keepAlive.add(id, socket);
     this.#tell({ kind: "opened", client: id });
   }
 
