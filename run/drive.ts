@@ -65,16 +65,18 @@ export class Drive<Input, Effect> {
   #setTimer(): void {
     const atMs = this.#isStopped ? undefined : this.#core.wakeAtMs();
     if (atMs === this.#timerAtMs) return;
+    // One that fires too early is set again then: cheaper than at every input that puts it off.
+    if (atMs !== undefined && atMs > this.#timerAtMs!) return;
     clearTimeout(this.#timer);
     this.#timerAtMs = atMs;
     if (atMs === undefined) return;
     const delayMs = Math.max(0, Math.ceil(atMs - performance.now()));
-    this.#timer = setTimeout(
-      () => {
-        this.#timerAtMs = undefined;
-        this.tell({ kind: "wake" });
-      },
-      Math.min(delayMs, TIMEOUT_MS_MAX),
-    );
+    this.#timer = setTimeout(() => this.#timeUp(), Math.min(delayMs, TIMEOUT_MS_MAX));
+  }
+
+  #timeUp(): void {
+    this.#timerAtMs = undefined;
+    if (this.#core.wakeAtMs()! > performance.now()) this.#setTimer();
+    else this.tell({ kind: "wake" });
   }
 }

@@ -135,6 +135,18 @@ for (const [name, make] of Object.entries(RIGS)) {
       assertEquals(said, ["awake"]);
     });
 
+    test("wakes the core that put its wake-up off only at the later time", async () => {
+      const said: string[] = [];
+      const rig = make((word) => said.push(word));
+      rig.tell({ kind: "say", words: [], wakeInMs: 5 });
+      rig.tell({ kind: "say", words: [], wakeInMs: 50 });
+      await rig.untilAwake();
+      const [, told, ...woken] = rig.parrot.heard;
+      assertEquals(woken.length, 1);
+      assert(woken[0]!.nowMs >= told!.nowMs + 50, `woken at ${woken[0]!.nowMs}`);
+      assertEquals(said, ["awake"]);
+    });
+
     test("goes on after an effect has thrown, with the effects behind it", () => {
       const said: string[] = [];
       const rig = make((word) => {
