@@ -18,8 +18,8 @@
  *
  * @module
  */
-import { readdirSync, readFileSync } from "node:fs";
-import { availableParallelism, setPriority } from "node:os";
+import { readFileSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import { median } from "./median.ts";
 import { benchOptions, count } from "./options.ts";
 import {
@@ -49,8 +49,8 @@ const BAR = 0.9;
 const WARM_UP_MS = 2000;
 /** The core of the hostile. */
 const HOSTILE_CORE = availableParallelism() > 2 ? 2 : 1;
-/** The hostile process steps back for the good clients, once it is at work. */
-const NICENESS = 19;
+/** The hostile process, with all its threads, runs when nobody else on its core would. */
+const LAST = Bun.which("chrt") === null ? ["nice", "-n", "19"] : ["chrt", "--idle", "0"];
 
 // ---- the hostile process
 
@@ -115,14 +115,7 @@ async function beHostile(kind: Kind, port: number): Promise<void> {
     for (let i = 0; i < 1000; i++) socket.write(`Put:many:${i}${"v".repeat(20)}\n`);
     await many(4, "Get:many\n".repeat(5000));
   }
-  stepBack();
   console.log("hostile");
-}
-
-/** Lowers the priority of all threads: on Linux each has its own, and a heap's collector several. */
-function stepBack(): void {
-  const threads = process.platform === "linux" ? readdirSync("/proc/self/task") : ["0"];
-  for (const thread of threads) setPriority(Number(thread), NICENESS);
 }
 
 /** The listener that is not ours: it takes connections, reads, and closes when its client does. */
@@ -133,7 +126,6 @@ function beElsewhere(port: number): void {
     allowHalfOpen: true,
     socket: { data() {}, end: (self) => void self.end(), error() {} },
   });
-  stepBack();
   console.log("elsewhere");
 }
 
@@ -151,7 +143,7 @@ async function coreOf({ pid }: Server, ms: number): Promise<number> {
 
 /** Starts this program in another role on the core of the hostile, and waits until it is in it. */
 async function start(port: number, ...role: string[]): Promise<Child> {
-  const command = [process.execPath, import.meta.path, ...role, "--port", String(port)];
+  const command = [...LAST, process.execPath, import.meta.path, ...role, "--port", `${port}`];
   const child = pinned(HOSTILE_CORE, command);
   await nextLine(linesOf(child.stdout));
   return child;
