@@ -9,9 +9,9 @@
  * process that does its worst as fast as it can.
  *
  * "others' rate" is their rate beside the hostile, of that without. What the hostile take from the
- * good clients' own core is not the server's affair: so "elsewhere" is the same while the hostile do
- * the same to another listener, which reads and drops what it gets, in a process on the core of the
- * hostile. "of that" is the one by the other: what the server loses. "by CPU" compares the
+ * good clients' own core is not the server's affair: so "elsewhere" is the same while the hostile
+ * do the same to another listener, which reads and drops what it gets, in a process on the core of
+ * the hostile. "of that" is the one by the other: what the server loses. "by CPU" compares the
  * processor time that the server takes for a good request, with the hostile and without, and "of
  * its core" is what part of its processor the server spends on the hostile when nobody else is
  * there. Other work on the machine disturbs these two less than the rates.

@@ -6,7 +6,7 @@ import { within } from "../support/waiting.ts";
 
 describe("withUs", () => {
   test("a command ends when the process that started it is killed", async () => {
-    // What the command holds open is closed when it ends, whoever sees to its remains.
+    // What the command holds open is closed when it ends, also as a zombie.
     const [began, ended] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
     const socket = { open: () => began.resolve(), data() {}, close: () => ended.resolve() };
     using listener = Bun.listen({ hostname: "127.0.0.1", port: 0, socket });
