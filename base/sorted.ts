@@ -27,26 +27,32 @@ export class Sorted<Item extends Keyed> {
   readonly #chunks: Chunk<Item>[] = [{ items: [], freeze: 0 }];
   #size = 0;
   #freezes = 0;
+  /** What was last looked for, and where it is or would be: often it is looked for again. */
+  #key: ByteString | undefined;
+  #at = 0;
+  #place = 0;
 
   get size(): number {
     return this.#size;
   }
 
   get(key: ByteString): Item | undefined {
-    const { items } = this.#chunks[this.#chunkOf(key)]!;
-    const item = items[placeIn(items, key)];
+    this.#find(key);
+    const item = this.#chunks[this.#at]!.items[this.#place];
     return item?.key === key ? item : undefined;
   }
 
   /** Puts an item in, in the place of one with its key. */
   set(item: Item): void {
-    const at = this.#chunkOf(item.key);
+    this.#find(item.key);
+    const at = this.#at;
+    const place = this.#place;
     const items = this.#own(at);
-    const place = placeIn(items, item.key);
     if (items[place]?.key === item.key) {
       items[place] = item;
       return;
     }
+    this.#key = undefined;
     items.splice(place, 0, item);
     this.#size++;
     if (items.length <= CHUNK_MAX) return;
@@ -57,12 +63,12 @@ export class Sorted<Item extends Keyed> {
   }
 
   delete(key: ByteString): void {
-    const at = this.#chunkOf(key);
-    const { items: known } = this.#chunks[at]!;
-    const place = placeIn(known, key);
-    if (known[place]?.key !== key) return;
+    this.#find(key);
+    const at = this.#at;
+    if (this.#chunks[at]!.items[this.#place]?.key !== key) return;
     const items = this.#own(at);
-    items.splice(place, 1);
+    items.splice(this.#place, 1);
+    this.#key = undefined;
     this.#size--;
     if (items.length === 0 && this.#chunks.length > 1) this.#chunks.splice(at, 1);
   }
@@ -82,6 +88,14 @@ export class Sorted<Item extends Keyed> {
   frozen(): readonly (readonly Item[])[] {
     this.#freezes++;
     return this.#chunks.map(({ items }) => items);
+  }
+
+  /** Looks for `key`, unless that is what was last looked for. */
+  #find(key: ByteString): void {
+    if (key === this.#key) return;
+    this.#key = key;
+    this.#at = this.#chunkOf(key);
+    this.#place = placeIn(this.#chunks[this.#at]!.items, key);
   }
 
   /** The items of a chunk, to be changed. */

@@ -1,0 +1,60 @@
+/** Items in the order of their keys, beside a dumb twin. */
+import { describe, test } from "bun:test";
+import { assertEquals } from "@std/assert";
+import { integerBetween, seededRandom } from "../../base/random.ts";
+import { Sorted } from "../../base/sorted.ts";
+
+interface Item {
+  readonly key: string;
+  readonly value: number;
+}
+
+describe("Sorted", () => {
+  test("holds what a map holds, in order, whatever is set, deleted and looked for", () => {
+    for (let seed = 0; seed < 20; seed++) {
+      const random = seededRandom(seed, 0);
+      const [sorted, twin] = [new Sorted<Item>(), new Map<string, Item>()];
+      const keys = [3, 40, 2000][seed % 3]!;
+      const drawn = (): string => `k${integerBetween(random, 1, keys)}`;
+      for (let i = 0; i < 3000; i++) {
+        const key = drawn();
+        // The same key again and again, as a store that looks before it writes.
+        assertEquals(sorted.get(key), twin.get(key));
+        if (random() % 3 === 0) {
+          sorted.delete(key);
+          twin.delete(key);
+        } else {
+          const item = { key, value: i };
+          sorted.set(item);
+          twin.set(key, item);
+        }
+        assertEquals(sorted.get(key), twin.get(key));
+        const other = drawn();
+        assertEquals(sorted.get(other), twin.get(other));
+        assertEquals(sorted.size, twin.size);
+      }
+      const inOrder = [...twin.values()].sort((a, b) => (a.key < b.key ? -1 : 1));
+      assertEquals(sorted.frozen().flat(), inOrder);
+      const from = drawn();
+      assertEquals(
+        [...sorted.from(from)],
+        inOrder.filter(({ key }) => key >= from),
+      );
+    }
+  });
+
+  test("what was frozen stays as it was", () => {
+    const sorted = new Sorted<Item>();
+    for (let value = 0; value < 1000; value++) sorted.set({ key: `k${value}`, value });
+    const frozen = sorted.frozen();
+    const before = frozen.flat().map(({ key, value }) => `${key} ${value}`);
+    for (let i = 0; i < 1000; i += 2) sorted.set({ key: `k${i}`, value: -1 });
+    for (let i = 1; i < 1000; i += 4) sorted.delete(`k${i}`);
+    for (let i = 0; i < 1000; i++) sorted.set({ key: `l${i}`, value: i });
+    assertEquals(
+      frozen.flat().map(({ key, value }) => `${key} ${value}`),
+      before,
+    );
+    assertEquals(sorted.get("k2"), { key: "k2", value: -1 });
+  });
+});
