@@ -43,6 +43,20 @@ describe("Sorted", () => {
     }
   });
 
+  test("a key can be set anew where it was just deleted, even if it was the last of many", () => {
+    const sorted = new Sorted<Item>();
+    const keys = Array.from({ length: 1000 }, (_, i) => `k${String(i).padStart(3, "0")}`);
+    for (const [value, key] of keys.entries()) sorted.set({ key, value });
+    for (const [value, key] of keys.entries()) {
+      sorted.delete(key);
+      assertEquals(sorted.get(key), undefined);
+      sorted.set({ key, value });
+      assertEquals(sorted.frozen().flat().length, 1000 - value);
+      sorted.delete(key);
+    }
+    assertEquals(sorted.size, 0);
+  });
+
   test("what was frozen stays as it was", () => {
     const sorted = new Sorted<Item>();
     for (let value = 0; value < 1000; value++) sorted.set({ key: `k${value}`, value });
