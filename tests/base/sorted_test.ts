@@ -45,7 +45,8 @@ describe("Sorted", () => {
 
   test("a key can be set anew where it was just deleted, even if it was the last of many", () => {
     const sorted = new Sorted<Item>();
-    const keys = Array.from({ length: 1000 }, (_, i) => `k${String(i).padStart(3, "0")}`);
+    // From the back: behind the last there is nothing that could take its place.
+    const keys = Array.from({ length: 1000 }, (_, i) => `k${String(999 - i).padStart(3, "0")}`);
     for (const [value, key] of keys.entries()) sorted.set({ key, value });
     for (const [value, key] of keys.entries()) {
       sorted.delete(key);
