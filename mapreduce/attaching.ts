@@ -11,6 +11,7 @@ import { idText } from "../work/job_id.ts";
 import { type MrAttach, TROUBLE_BYTES_MAX } from "../work/mapreduce_messages.ts";
 import { REASON_BYTES_MAX } from "../work/messages.ts";
 import type { MapReduceJob } from "./fleet_job.ts";
+import type { Books } from "./books.ts";
 import { FOLLOWERS_MAX, JOBS_MAX } from "./limits.ts";
 import type { Teller } from "./teller.ts";
 
@@ -23,6 +24,8 @@ export interface AttachingPort {
   status(job: MapReduceJob, nowMs: Millis): void;
   /** The one who has the splits is back. */
   supplied(job: MapReduceJob, nowMs: Millis): void;
+  /** Somebody follows the job: it may have waited for nothing else. */
+  followed(job: MapReduceJob, nowMs: Millis): void;
 }
 
 /** See the module. */
@@ -33,18 +36,30 @@ export class Attaching {
   /** Why jobs ended that nobody followed, by id; the oldest first. */
   readonly #past = new Map<number, string>();
 
-  constructor(port: KindPort, owner: AttachingPort, teller: Teller) {
+  readonly #books: Books;
+
+  constructor(port: KindPort, books: Books, owner: AttachingPort, teller: Teller) {
     this.#port = port;
+    this.#books = books;
     this.#owner = owner;
     this.#teller = teller;
   }
 
+  /** This server leads: why jobs ended is known of the one before. */
+  lead(): void {
+    for (const [id, why] of this.#books.pasts()) this.#past.set(id, why);
+  }
+
   /** A job ended, and nobody was there to hear of it. */
-  ended({ origin, followers }: MapReduceJob, why: string): void {
+  ended({ origin, followers }: MapReduceJob, why: string, nowMs: Millis): void {
     if (followers.size > 0) return;
     const [oldest] = this.#past.keys();
-    if (this.#past.size >= JOBS_MAX && oldest !== undefined) this.#past.delete(oldest);
+    if (this.#past.size >= JOBS_MAX && oldest !== undefined) {
+      this.#past.delete(oldest);
+      this.#books.past(oldest, undefined, nowMs);
+    }
     this.#past.set(origin.id, why);
+    this.#books.past(origin.id, why, nowMs);
   }
 
   attach(connId: number, attach: MrAttach, nowMs: Millis): void {
@@ -99,6 +114,7 @@ export class Attaching {
     this.#owner.status(job, nowMs);
     this.#teller.outputs(job, connId, number);
     if (key !== "") this.#owner.supplied(job, nowMs);
+    this.#owner.followed(job, nowMs);
   }
 
   #refuse(connId: number, job: number, text: string): void {

@@ -14,13 +14,16 @@ import type { Worker } from "../work/roster.ts";
 import type { Job, Task } from "../work/task.ts";
 import { idText } from "../work/job_id.ts";
 import { Attaching } from "./attaching.ts";
+import { Books } from "./books.ts";
 import { isCode } from "./code_name.ts";
 import { Exchange } from "./exchange.ts";
 import { MapReduceJob, MapReduceTask } from "./fleet_job.ts";
 import { Intake } from "./intake.ts";
 import { AWAY_MS, STATUS_MS, WORKER_TASKS_MAX } from "./limits.ts";
+import type { PlannedTask } from "./plan.ts";
 import type { Relay } from "./relay.ts";
 import { Results } from "./results.ts";
+import { Returns } from "./returns.ts";
 import { Teller } from "./teller.ts";
 
 type Sender = Worker<Task>;
@@ -34,6 +37,8 @@ export class Coordinator implements WorkKind {
   readonly #intake: Intake;
   readonly #attaching: Attaching;
   readonly #results: Results;
+  readonly #returns: Returns;
+  readonly #books: Books;
   readonly #awayMs: Millis;
   /** Live jobs by the server's number. */
   readonly #jobs = new Map<number, MapReduceJob>();
@@ -51,14 +56,25 @@ export class Coordinator implements WorkKind {
       isWorker: (connId) => this.#offers.has(connId),
     });
     this.#teller = new Teller(port, this.#exchange.addresses);
+    this.#books = new Books(port.rows);
+    this.#returns = new Returns(fleet, port, {
+      jobOf: (uid) => this.#jobs.get(uid),
+      found: (job, planned) => this.#told(job, planned),
+      review: (job, nowMs) => this.#review(job, nowMs),
+    });
     this.#results = new Results(fleet, port, {
       offered: (worker, offer, nowMs) => this.#offered(worker, offer, nowMs),
       note: (job, text) => this.#teller.note(job, text),
-      output: (job, reduce) => this.#teller.output(job, reduce),
+      believed: (job, planned) => {
+        this.#books.note(job, planned);
+        this.#told(job, planned);
+      },
+      missed: (job, planned) => this.#books.note(job, planned),
       failIfNeeded: (job, nowMs) => this.#failIfNeeded(job, nowMs),
     });
     this.#attaching = new Attaching(
       port,
+      this.#books,
       {
         jobs: this.#live(),
         isBusy: (connId) => this.#intake.isBusy(connId),
@@ -68,10 +84,12 @@ export class Coordinator implements WorkKind {
           job.barren.clear();
           this.#review(job, nowMs);
         },
+        // An earlier server did not come to say so.
+        followed: (job, nowMs) => void (job.isDone && this.done(job, nowMs)),
       },
       this.#teller,
     );
-    this.#intake = new Intake(fleet, port, {
+    this.#intake = new Intake(fleet, port, this.#books, {
       jobs: this.#live(),
       capable: (job) => this.#capable(job),
       begin: (job, nowMs) => this.#begin(job, nowMs),
@@ -98,6 +116,10 @@ export class Coordinator implements WorkKind {
     }
     if (message.kind === "mr-get") {
       this.#exchange.get(connId, worker, message);
+      return true;
+    }
+    if (worker !== undefined && message.kind === "mr-have") {
+      this.#returns.have(worker, message, nowMs);
       return true;
     }
     if (worker !== undefined) return this.#results.handle(worker, message, nowMs);
@@ -147,7 +169,24 @@ export class Coordinator implements WorkKind {
         this.#drop(job, "nobody asked for it for too long", nowMs);
         continue;
       }
+      if (nowMs >= job.awaitedUntilMs && job.awaitedUntilMs > 0) {
+        job.awaitedUntilMs = -Infinity;
+        job.plan.giveUpWaiting();
+        this.#review(job, nowMs);
+      }
       if (nowMs - job.statusMs >= STATUS_MS) this.#tellStatus(job, nowMs);
+    }
+    this.#books.flush(nowMs);
+  }
+
+  lead(nowMs: Millis): void {
+    this.#attaching.lead();
+    for (const job of this.#intake.kept(nowMs)) {
+      const { plan, origin } = job;
+      this.#jobs.set(origin.uid, job);
+      const maps = `${plan.awaited.length} of ${plan.maps.length + plan.reduces.length} tasks`;
+      this.#port.tell("info", `job ${nameOf(job)} goes on: ${maps} were done before`);
+      if (!job.isDone) this.#fleet.addJob(job, nowMs);
     }
   }
 
@@ -164,7 +203,7 @@ export class Coordinator implements WorkKind {
     const took = readableDuration((nowMs - job.arrivedMs) / 1000);
     const failed = readablePlural(job.plan.failures, "failed task");
     this.#port.tell("info", `job ${nameOf(job)} done after ${took}, ${failed}`);
-    this.#forget(job);
+    this.#forget(job, nowMs);
     return true;
   }
 
@@ -223,6 +262,8 @@ export class Coordinator implements WorkKind {
       // What is kept is there for others, too.
       if (!job.origin.terms.keep) job.plan.finalize(planned);
     } else job.plan.missed(planned, "its output could not be fetched");
+    this.#books.note(job, planned);
+    this.#fleet.spare(job.tasks, undefined, nowMs);
     this.#review(job, nowMs);
   }
 
@@ -242,6 +283,11 @@ export class Coordinator implements WorkKind {
     return this.#jobs.values().find(({ followers }) => followers.get(connId) === number);
   }
 
+  /** The task has a result that can be fetched: of a reduce those hear who wait for it. */
+  #told(job: MapReduceJob, { kind, index }: PlannedTask): void {
+    if (kind === "reduce") this.#teller.output(job, index);
+  }
+
   /** The plan changed: the fleet is told, and the client if that was the end. */
   #review(job: MapReduceJob, nowMs: Millis): void {
     if (!this.#failIfNeeded(job, nowMs)) this.#fleet.review(job, nowMs);
@@ -251,20 +297,21 @@ export class Coordinator implements WorkKind {
     const { failure } = job.plan;
     if (failure === undefined || !this.#jobs.has(job.origin.uid)) return false;
     this.#teller.failed(job, failure);
-    this.#attaching.ended(job, failure);
+    this.#attaching.ended(job, failure, nowMs);
     this.#drop(job, oneLine(failure.split("\n")[0]!), nowMs);
     return true;
   }
 
   #drop(job: MapReduceJob, why: string, nowMs: Millis): void {
     this.#port.tell("info", `job ${nameOf(job)} dropped: ${why}`);
-    this.#forget(job);
+    this.#forget(job, nowMs);
     this.#fleet.dropJob(job, nowMs);
   }
 
-  #forget(job: MapReduceJob): void {
+  #forget(job: MapReduceJob, nowMs: Millis): void {
     const { uid } = job.origin;
     this.#jobs.delete(uid);
+    this.#books.end(job, nowMs);
     for (const connId of job.touched) this.#port.write(connId, { kind: "mr-forget", uid });
   }
 
@@ -280,5 +327,6 @@ export function mapReduceKind(fleet: Fleet, port: KindPort): WorkKind {
 
 /** For people: the first connection, its number, and the id. */
 function nameOf({ origin }: MapReduceJob): string {
-  return `${origin.connId}/${origin.number} (${idText(origin.id)})`;
+  const id = idText(origin.id);
+  return origin.connId === 0 ? id : `${origin.connId}/${origin.number} (${id})`;
 }

@@ -19,7 +19,7 @@ export interface JobOrigin {
   readonly id: number;
   /** The host that asked for it. */
   readonly address: string;
-  /** The connection that asked for it first, and its number for the job there. */
+  /** The connection that asked for it first (0: an earlier server's), and its number there. */
   readonly connId: number;
   readonly number: number;
   /** The server's number for it. */
@@ -46,6 +46,10 @@ export class MapReduceJob extends Job {
   statusMs: Millis;
   /** The time, as the owner's clock had it last. */
   nowMs: Millis;
+  /** Until when workers are waited for that an earlier server knew. */
+  awaitedUntilMs: Millis = -Infinity;
+  /** What it was said to wait for. */
+  waits = "";
   /** When tasks failed last. */
   readonly #failedMs = new Map<PlannedTask, Millis>();
   readonly #capable: (job: MapReduceJob) => Iterable<number>;
@@ -61,7 +65,7 @@ export class MapReduceJob extends Job {
     this.origin = origin;
     this.plan = new Plan(sizes, origin.terms.reducers);
     this.supplier = origin.connId;
-    this.followers.set(origin.connId, origin.number);
+    if (origin.connId !== 0) this.followers.set(origin.connId, origin.number);
     this.awayMs = base.nowMs;
     this.statusMs = base.nowMs;
     this.nowMs = base.nowMs;
@@ -114,6 +118,13 @@ export class MapReduceJob extends Job {
     this.plan.start(planned, worker.connId);
     this.touched.add(worker.connId);
     return new MapReduceTask({ ...options, units: unitsOf(planned), job: this }, planned);
+  }
+
+  /** The worker is back, and still does the task. */
+  adopt(planned: PlannedTask, worker: Worker<Task>, nowMs: Millis): MapReduceTask {
+    this.plan.adopt(planned, worker.connId);
+    const units = unitsOf(planned);
+    return new MapReduceTask({ worker, units, charge: 0, nowMs, job: this }, planned);
   }
 
   /** The task failed at a worker. */

@@ -12,11 +12,14 @@ import { idFor, idText } from "../work/job_id.ts";
 import { REASON_BYTES_MAX } from "../work/messages.ts";
 import { Account } from "../work/scheduler.ts";
 import { whyNoApplication } from "./code_name.ts";
-import { MapReduceJob } from "./fleet_job.ts";
+import type { Books } from "./books.ts";
+import { type JobOrigin, MapReduceJob } from "./fleet_job.ts";
 import {
   JOBS_MAX,
   JOBS_PER_ADDRESS_MAX,
+  PARTITIONS_MAX,
   REDUCERS_MAX,
+  RETURN_MS,
   SORT_BYTES_MAX,
   SORT_BYTES_MIN,
   SPLITS_MAX,
@@ -28,6 +31,8 @@ interface Draft {
   readonly submit: MrSubmit;
   readonly address: string;
   readonly sizes: number[];
+  /** It is whole, and being put into the table. */
+  isWhole: boolean;
 }
 
 /** What the intake needs of the coordinator. */
@@ -50,11 +55,16 @@ export class Intake {
   readonly #drafts = new Map<number, Draft>();
   /** Connections of clients of map-reduce. */
   readonly #known = new Set<number>();
-  #lastUid = 0;
+  readonly #books: Books;
+  /** Ids of jobs that are being put into the table. */
+  readonly #coming = new Set<number>();
+  /** Jobs of clients that have no key. */
+  #keyless = 0;
 
-  constructor(fleet: Fleet, port: KindPort, owner: IntakePort) {
+  constructor(fleet: Fleet, port: KindPort, books: Books, owner: IntakePort) {
     this.#fleet = fleet;
     this.#port = port;
+    this.#books = books;
     this.#owner = owner;
   }
 
@@ -75,13 +85,13 @@ export class Intake {
     const reason = this.#objection(connId, submit);
     if (reason !== undefined) return this.#refuse(connId, submit.job, reason);
     const address = hostOf(this.#port.addressOf(connId), connId);
-    this.#drafts.set(connId, { submit, address, sizes: [] });
+    this.#drafts.set(connId, { submit, address, sizes: [], isWhole: false });
     this.#beginIfWhole(connId, nowMs);
   }
 
   splits(connId: number, { job, first, sizes }: MrSplits, nowMs: Millis): void {
     const draft = this.#drafts.get(connId);
-    if (draft === undefined || draft.submit.job !== job) {
+    if (draft === undefined || draft.isWhole || draft.submit.job !== job) {
       return this.#port.reject("splits of an unknown job");
     }
     const isNext = first === draft.sizes.length && sizes.length > 0;
@@ -100,20 +110,61 @@ export class Intake {
   #beginIfWhole(connId: number, nowMs: Millis): void {
     const draft = this.#drafts.get(connId);
     if (draft === undefined || draft.sizes.length < draft.submit.maps) return;
-    this.#drafts.delete(connId);
-    const { job: number, terms, key } = draft.submit;
-    const uid = ++this.#lastUid;
+    draft.isWhole = true;
+    const { submit, sizes, address } = draft;
+    const { job: number, terms, key } = submit;
     const ids = new Set([...this.#owner.jobs].map(({ origin }) => origin.id));
-    const session = key === "" ? BigInt(uid) : BigInt(`0x${key}`);
-    const id = idFor({ session, number }, (taken) => ids.has(taken));
-    const origin = { connId, number, uid, id, terms, key, address: draft.address };
-    const base = { account: new Account(), seq: this.#fleet.takeSeq(), nowMs };
-    const job = new MapReduceJob(origin, draft.sizes, base, (of) => this.#owner.capable(of));
-    const what = `${oneLine(terms.application)}, ${readablePlural(draft.sizes.length, "map")}`;
+    const session = key === "" ? BigInt(++this.#keyless) : BigInt(`0x${key}`);
+    const isTaken = (taken: number): boolean => ids.has(taken) || this.#coming.has(taken);
+    const id = idFor({ session, number }, isTaken);
+    const origin = { number, id, terms, key, address };
+    this.#coming.add(id);
+    const over = (): boolean => {
+      this.#coming.delete(id);
+      if (this.#drafts.get(connId) !== draft) return false;
+      return this.#drafts.delete(connId);
+    };
+    const then = (atMs: Millis): void => {
+      if (over()) this.#begin({ ...origin, connId, uid: id }, sizes, atMs);
+      else this.#books.shut(id, atMs);
+    };
+    const giveUp = (why: string): void => {
+      if (over()) this.#refuse(connId, number, `the server cannot keep new jobs now: ${why}`);
+    };
+    this.#books.begin(origin, sizes, nowMs, then, giveUp);
+  }
+
+  #begin(origin: JobOrigin, sizes: readonly number[], nowMs: Millis): void {
+    const { connId, number, id, terms } = origin;
+    const job = this.#made(origin, sizes, nowMs);
+    const what = `${oneLine(terms.application)}, ${readablePlural(sizes.length, "map")}`;
     const reduces = readablePlural(terms.reducers, "reduce");
     const name = `${connId}/${number} (${idText(id)})`;
     this.#port.tell("info", `job ${name} accepted: ${what}, ${reduces}`);
     this.#owner.begin(job, nowMs);
+  }
+
+  #made(origin: JobOrigin, sizes: readonly number[], nowMs: Millis): MapReduceJob {
+    const base = { account: new Account(), seq: this.#fleet.takeSeq(), nowMs };
+    return new MapReduceJob(origin, sizes, base, (of) => this.#owner.capable(of));
+  }
+
+  /** Jobs of the table that are not at work: what was done of them is done. */
+  *kept(nowMs: Millis): Iterable<MapReduceJob> {
+    const ids = new Set([...this.#owner.jobs].map(({ origin }) => origin.id));
+    for (const { origin, sizes, maps, reduces } of this.#books.kept(nowMs)) {
+      const { id } = origin;
+      if (ids.has(id) || this.#coming.has(id)) continue;
+      const job = this.#made({ ...origin, connId: 0, uid: id }, sizes, nowMs);
+      const { plan } = job;
+      for (const [index, parts] of maps) plan.recall(plan.maps[index]!, parts);
+      for (const [index, { part, isFinal }] of reduces) {
+        plan.recall(plan.reduces[index]!, [part]);
+        if (isFinal) plan.finalize(plan.reduces[index]!);
+      }
+      job.awaitedUntilMs = nowMs + RETURN_MS;
+      yield job;
+    }
   }
 
   #objection(connId: number, { terms, maps }: MrSubmit): string | undefined {
@@ -121,19 +172,32 @@ export class Intake {
     if (nonsense !== undefined) return nonsense;
     if (this.isBusy(connId)) return "a connection has one map-reduce job at a time";
     const address = hostOf(this.#port.addressOf(connId), connId);
-    let [jobs, ofAddress, splits] = [0, 0, maps];
+    let [jobs, ofAddress, splits, partitions] = [0, 0, maps, maps * terms.reducers];
     const others = [
-      ...[...this.#owner.jobs].map((job) => [job.origin.address, job.plan.maps.length] as const),
-      ...[...this.#drafts.values()].map((draft) => [draft.address, draft.submit.maps] as const),
+      ...[...this.#owner.jobs].map(({ origin, plan }) => [origin, plan.maps.length] as const),
+      ...[...this.#drafts.values()].map(
+        ({ address: of, submit }) => [{ address: of, terms: submit.terms }, submit.maps] as const,
+      ),
     ];
-    for (const [from, count] of others) {
+    for (const [
+      {
+        address: from,
+        terms: { reducers },
+      },
+      count,
+    ] of others) {
       jobs++;
       if (from === address) ofAddress++;
       splits += count;
+      partitions += count * reducers;
     }
     if (jobs >= JOBS_MAX) return `the server has reached its limit of ${JOBS_MAX} map-reduce jobs`;
     if (ofAddress >= JOBS_PER_ADDRESS_MAX) {
       return `this address has reached its limit of ${JOBS_PER_ADDRESS_MAX} map-reduce jobs`;
+    }
+    if (partitions > PARTITIONS_MAX) {
+      const most = `maps times reducers are at most ${PARTITIONS_MAX}, of all jobs together`;
+      return `${most}, got ${maps} times ${terms.reducers}`;
     }
     if (splits <= SPLITS_TOTAL_MAX) return undefined;
     return `the server has reached its limit of ${SPLITS_TOTAL_MAX} splits of all jobs`;

@@ -3,8 +3,10 @@
  *
  * @module
  */
-import type { Item, WirePart } from "../work/mapreduce_messages.ts";
-import type { Fetched } from "./worker_task.ts";
+import type { HaveRow, Item, WirePart } from "../work/mapreduce_messages.ts";
+import { digestOfParts } from "./parts_digest.ts";
+import type { TaskEnd } from "./task_end.ts";
+import type { Fetched, WorkerTask } from "./worker_task.ts";
 import type { JobFile, JobFilePart } from "./worker_types.ts";
 
 /** The result of a map. */
@@ -18,7 +20,7 @@ export interface KeptMap {
 /** The result of a reduce. */
 export interface KeptOutput {
   readonly file: JobFile;
-  readonly hash: string;
+  readonly part: WirePart;
 }
 
 /** What a worker keeps of a job. */
@@ -28,7 +30,8 @@ export interface KeptJob {
   readonly outputs: Map<number, KeptOutput>;
   /** Partitions that were fetched, by map and reduce: a reduce that comes again finds them. */
   readonly fetched: Map<string, Fetched>;
-  code: "none" | "fetching" | JobFile;
+  /** The application's code, unless it is built in or not here. */
+  code: "none" | "fetching" | { readonly file: JobFile; readonly hash: string };
 }
 
 /** Of all jobs, by the server's number. */
@@ -41,6 +44,41 @@ export class KeptJobs {
     const job: KeptJob = { maps: new Map(), outputs: new Map(), fetched: new Map(), code: "none" };
     this.#jobs.set(uid, job);
     return job;
+  }
+
+  get size(): number {
+    return this.#jobs.size;
+  }
+
+  /** Keeps the result of a run, if that is one. */
+  keep({ output: file, order, uid }: WorkerTask, end: TaskEnd): void {
+    const { maps, outputs } = this.of(uid);
+    if (end.kind === "mapped" && order.kind === "mr-map") {
+      const { parts } = end;
+      let at = 0;
+      maps.set(order.index, { file, parts, ends: parts.map(({ bytes }) => (at += bytes)) });
+    } else if (end.kind === "reduced" && order.kind === "mr-reduce") {
+      outputs.set(order.index, { file, part: end.output });
+    }
+  }
+
+  /** What is under way at the server that is gone is not under way any more. */
+  interrupt(): void {
+    for (const job of this.#jobs.values()) if (job.code === "fetching") job.code = "none";
+  }
+
+  /** What there is of each job, for the next server. */
+  *rows(): Iterable<readonly [number, HaveRow[]]> {
+    for (const [uid, { maps, outputs }] of this.#jobs) {
+      const rows: HaveRow[] = [];
+      for (const [index, { parts }] of maps) {
+        rows.push({ isMap: true, index, isDone: true, hash: digestOfParts(parts) });
+      }
+      for (const [index, { part }] of outputs) {
+        rows.push({ isMap: false, index, isDone: true, hash: digestOfParts([part]) });
+      }
+      yield [uid, rows];
+    }
   }
 
   forget(uid: number): void {
@@ -59,7 +97,7 @@ export class KeptJobs {
       item.kind === "part"
         ? job.maps.get(item.index)?.parts[item.reduce]?.hash
         : item.kind === "output"
-          ? job.outputs.get(item.index)?.hash
+          ? job.outputs.get(item.index)?.part.hash
           : undefined;
     return hash === name ? this.find(uid, item) : undefined;
   }

@@ -27,6 +27,10 @@ export class PlannedTask {
   readonly runners: Set<number> = new Set();
   /** The worker that holds the result, once there is one. */
   holder: number | undefined;
+  /** The result that was believed last: a worker that was lost may come back with it. */
+  claim: readonly Part[] | undefined;
+  /** Nobody runs it as yet: a worker is expected to come back with its result. */
+  isAwaited = false;
   /** A map's partitions, a reduce's one output. */
   parts: readonly Part[] = [];
   /** Where each of the parts ends in the file of all of them. */
@@ -94,6 +98,11 @@ export class Plan {
   /** Tasks without a result. */
   get tasksLeft(): number {
     return this.maps.length - this.#mapsDone + this.reduces.length - this.#reducesDone;
+  }
+
+  /** Tasks that a worker is expected to come back with. */
+  get awaited(): readonly PlannedTask[] {
+    return [...this.maps, ...this.reduces].filter(({ isAwaited }) => isAwaited);
   }
 
   /** Whether every output is where it is to be. */
@@ -164,6 +173,8 @@ export class Plan {
     invariant(parts.length === (task.kind === "map" ? this.reduces.length : 1), "parts of a task");
     this.#pending[task.kind].delete(task);
     task.holder = worker;
+    task.isAwaited = false;
+    task.claim = parts;
     task.parts = parts;
     let end = 0;
     task.ends = parts.map(({ bytes }) => (end += bytes));
@@ -175,10 +186,46 @@ export class Plan {
 
   /** The output of a reduce is where it is to be. Whether that is news. */
   finalize(task: PlannedTask): boolean {
-    if (task.isFinal || task.holder === undefined) return false;
+    if (task.isFinal || task.claim === undefined) return false;
+    if (task.holder === undefined) {
+      this.#pending[task.kind].delete(task);
+      this.#bytesLeft -= task.bytes;
+      this.#reducesDone++;
+    }
     task.isFinal = true;
+    task.isAwaited = false;
     this.#finals++;
     return true;
+  }
+
+  /** Of an earlier server's plan: the task had that result, and its worker may come back with it. */
+  recall(task: PlannedTask, parts: readonly Part[]): void {
+    task.claim = parts;
+    task.isAwaited = true;
+    this.#pending[task.kind].delete(task);
+  }
+
+  /** Nobody is waited for any more: what was not found is made again. */
+  giveUpWaiting(): void {
+    for (const task of this.awaited) {
+      task.isAwaited = false;
+      this.#requeue(task);
+    }
+  }
+
+  /** The worker is back with a result that was believed before. Whether that is of use. */
+  found(task: PlannedTask, worker: number): boolean {
+    const { claim } = task;
+    return claim !== undefined && !task.isDone && this.done(task, worker, claim);
+  }
+
+  /** The worker is back, and still at it; a reduce that runs has its inputs. */
+  adopt(task: PlannedTask, worker: number): void {
+    invariant(!task.isDone, "what is done needs nobody");
+    this.#pending[task.kind].delete(task);
+    task.isAwaited = false;
+    task.runners.add(worker);
+    if (task.kind === "reduce") task.hasInputs = true;
   }
 
   /** The application threw: its own error, for the user. */
@@ -223,6 +270,7 @@ export class Plan {
     const { holder } = task;
     if (holder === undefined) return;
     this.forget(task);
+    task.claim = undefined;
     task.failedAt.add(holder);
     task.deaths++;
     this.failures++;
@@ -237,7 +285,7 @@ export class Plan {
   }
 
   #requeue(task: PlannedTask): void {
-    if (task.isDone || task.runners.size > 0) return;
+    if (task.isDone || task.isAwaited || task.runners.size > 0) return;
     task.hasInputs = false;
     this.#pending[task.kind].add(task);
   }

@@ -19,6 +19,7 @@ import type { Message } from "../work/messages.ts";
 import type { Worker } from "../work/roster.ts";
 import type { Task } from "../work/task.ts";
 import { type MapReduceJob, MapReduceTask } from "./fleet_job.ts";
+import type { PlannedTask } from "./plan.ts";
 
 type Sender = Worker<Task>;
 
@@ -26,8 +27,10 @@ type Sender = Worker<Task>;
 export interface ResultsPort {
   offered(worker: Sender, offer: MrOffer, nowMs: Millis): void;
   note(job: MapReduceJob, text: string): void;
-  /** An output can be fetched. */
-  output(job: MapReduceJob, reduce: number): void;
+  /** The task has its result. */
+  believed(job: MapReduceJob, planned: PlannedTask): void;
+  /** What was believed of the task cannot be had. */
+  missed(job: MapReduceJob, planned: PlannedTask): void;
   /** Ends the job if its plan failed; whether it did. */
   failIfNeeded(job: MapReduceJob, nowMs: Millis): boolean;
 }
@@ -114,7 +117,7 @@ export class Results {
       if (job === undefined || !job.plan.done(planned, worker.connId, parts)) return;
       if (note !== "") this.#owner.note(job, note);
       this.#fleet.spare(job.tasks, task, nowMs);
-      if (planned.kind === "reduce") this.#owner.output(job, planned.index);
+      this.#owner.believed(job, planned);
     });
   }
 
@@ -139,7 +142,9 @@ export class Results {
         plan.release(planned, connId);
         const lost = plan.maps[map];
         // It may have been made again elsewhere in the meantime.
-        if (lost?.holder === holder) plan.missed(lost, text);
+        if (lost?.holder !== holder) return;
+        plan.missed(lost, text);
+        this.#owner.missed(job, lost);
       }
     });
   }

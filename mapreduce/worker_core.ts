@@ -13,6 +13,7 @@ import { clipped } from "../base/text.ts";
 import {
   type EndReason,
   type MapReduceMessage,
+  type MrAdopt,
   type MrAsked,
   type MrMap,
   type MrPeers,
@@ -25,12 +26,13 @@ import { decodeMessage, encodeMessage } from "../work/wire.ts";
 import { codeHash } from "./code_name.ts";
 import { KeptJobs } from "./kept.ts";
 import { isOfPeers, Peers } from "./peers.ts";
-import { ALIVE_MS } from "./limits.ts";
-import { invalidText, skippedText } from "./notes.ts";
+import { ALIVE_MS, AWAY_MS } from "./limits.ts";
+import { Pending } from "./pending.ts";
 import type { TaskEnd } from "./task_end.ts";
 import type { PeerInput } from "./peer_types.ts";
 import { type InputsPort, TaskInputs } from "./worker_inputs.ts";
 import { isToWorker, type ToWorker } from "./worker_messages.ts";
+import { answerTo, Orphans, resultOf } from "./worker_returns.ts";
 import { WorkerTask } from "./worker_task.ts";
 import type { JobFilePart, WorkerEffect, WorkerInput } from "./worker_types.ts";
 
@@ -52,15 +54,22 @@ export class WorkerCore implements Machine<WorkerInput, WorkerEffect> {
   readonly #jobs = new KeptJobs();
   readonly #inputs: TaskInputs = new TaskInputs(this.#inputsPort());
   /** What waits for an answer of the disk. */
-  readonly #reads = new Map<number, (bytes: Uint8Array | undefined) => void>();
-  readonly #checking = new Map<number, (good: boolean) => void>();
+  readonly #reads = new Pending<Uint8Array | undefined>();
+  readonly #checking = new Pending<boolean>();
   readonly #running = new Map<number, WorkerTask>();
+  /** Tasks that run on although their server is gone. */
+  readonly #orphans = new Orphans();
   /** Runs that were killed and have not ended. */
   readonly #dying = new Set<number>();
   readonly #most: number;
   #isJoined = false;
   #lastRun = 0;
   #lastId = 0;
+  /** Connections to servers so far. */
+  #lives = 0;
+  /** Since when there is none. */
+  #goneMs: Millis = 0;
+  #nowMs: Millis = 0;
   #aliveAtMs: Millis = 0;
 
   constructor(options: WorkerCoreOptions) {
@@ -75,6 +84,7 @@ export class WorkerCore implements Machine<WorkerInput, WorkerEffect> {
   }
 
   handle(input: WorkerInput | Wake, nowMs: Millis): void {
+    this.#nowMs = nowMs;
     this.#peers.routes.at(nowMs);
     if (isOfPeers(input)) this.#handlePeer(input);
     else this.#handleOwn(input);
@@ -90,9 +100,12 @@ export class WorkerCore implements Machine<WorkerInput, WorkerEffect> {
   #handleOwn(input: Exclude<WorkerInput, PeerInput> | Wake): void {
     switch (input.kind) {
       case "wake":
+        if (this.#isForsaken) this.#drop();
         break;
       case "joined":
         this.#isJoined = true;
+        this.#lives++;
+        for (const have of this.#orphans.have(this.#jobs)) this.#write(have);
         this.#offer();
         break;
       case "payload": {
@@ -112,11 +125,11 @@ export class WorkerCore implements Machine<WorkerInput, WorkerEffect> {
         this.#handleEnded(input.run, input.end);
         break;
       case "read":
-        take(this.#reads, input.id)?.(input.bytes);
+        this.#reads.answer(input.id, input.bytes);
         break;
       case "verified":
       case "opened":
-        take(this.#checking, input.id)?.(input.good);
+        this.#checking.answer(input.id, input.good);
     }
   }
 
@@ -130,7 +143,9 @@ export class WorkerCore implements Machine<WorkerInput, WorkerEffect> {
   }
 
   wakeAtMs(): Millis | undefined {
-    return this.#tasks.size > 0 ? this.#aliveAtMs + ALIVE_MS : undefined;
+    if (this.#tasks.size > 0) return this.#aliveAtMs + ALIVE_MS;
+    const isKeeping = !this.#isJoined && this.#jobs.size > 0;
+    return isKeeping ? this.#goneMs + AWAY_MS : undefined;
   }
 
   #tellAlive(nowMs: Millis): void {
@@ -163,6 +178,8 @@ export class WorkerCore implements Machine<WorkerInput, WorkerEffect> {
         return this.#handlePeers(message);
       case "mr-sources":
         return this.#handleSources(message);
+      case "mr-adopt":
+        return this.#handleAdopt(message);
       case "stop":
         return this.#handleStop(message.chunk);
       case "mr-forget":
@@ -177,6 +194,8 @@ export class WorkerCore implements Machine<WorkerInput, WorkerEffect> {
   /** Takes a task on, with its code on the way; undefined when it is not taken. */
   #accept(order: MrMap | MrReduce): WorkerTask | undefined {
     if (this.#tasks.has(order.task)) return undefined;
+    const orphan = this.#orphans.take(order.uid, order.kind === "mr-map", order.index);
+    if (orphan !== undefined) return void this.#goOn(orphan, order.task);
     const task = new WorkerTask(++this.#lastRun, order);
     this.#tasks.set(order.task, task);
     const hash = codeHash(order.terms.application);
@@ -185,7 +204,8 @@ export class WorkerCore implements Machine<WorkerInput, WorkerEffect> {
       return undefined;
     }
     const job = this.#jobs.of(order.uid);
-    if (hash !== undefined && job.code === "none") this.#inputs.code(task, job, hash);
+    const isOther = typeof job.code !== "string" && job.code.hash !== hash;
+    if (hash !== undefined && (job.code === "none" || isOther)) this.#inputs.code(task, job, hash);
     return task;
   }
 
@@ -205,11 +225,8 @@ export class WorkerCore implements Machine<WorkerInput, WorkerEffect> {
       newNumber: () => ++this.#lastId,
       put: (file, offset, bytes) => this.#effects.push({ kind: "put", file, offset, bytes }),
       remove: (file) => this.#effects.push({ kind: "remove", file }),
-      open: (share, part, then) => {
-        const id = ++this.#lastId;
-        this.#checking.set(id, then);
-        this.#effects.push({ kind: "open", id, share, part });
-      },
+      open: (share, part, then) =>
+        this.#effects.push({ kind: "open", id: this.#checking.ask(then), share, part }),
       verify: (part, hash, then) => this.#verify(part, hash, then),
       isLive: (task) => this.#tasks.get(task.number) === task,
       waiting: (uid) =>
@@ -220,9 +237,7 @@ export class WorkerCore implements Machine<WorkerInput, WorkerEffect> {
   }
 
   #verify(part: JobFilePart, hash: string, then: (good: boolean) => void): void {
-    const id = ++this.#lastId;
-    this.#checking.set(id, then);
-    this.#effects.push({ kind: "verify", id, part, hash });
+    this.#effects.push({ kind: "verify", id: this.#checking.ask(then), part, hash });
   }
 
   #handlePeers({ task: number, peers }: MrPeers): void {
@@ -250,7 +265,7 @@ export class WorkerCore implements Machine<WorkerInput, WorkerEffect> {
       if (isCode && typeof code === "string") continue;
       task.state = "running";
       this.#running.set(task.run, task);
-      const order = task.runOrder(typeof code === "string" ? undefined : code);
+      const order = task.runOrder(typeof code === "string" ? undefined : code.file);
       this.#effects.push({ kind: "run", run: task.run, order });
       this.#tellProgress(task);
     }
@@ -259,29 +274,19 @@ export class WorkerCore implements Machine<WorkerInput, WorkerEffect> {
   #handleEnded(run: number, end: TaskEnd): void {
     const task = this.#running.get(run);
     this.#dying.delete(run);
-    if (this.#running.delete(run)) this.#finish(task!, end);
+    if (this.#running.delete(run)) {
+      if (this.#orphans.delete(task!)) this.#jobs.keep(task!, end);
+      else this.#finish(task!, end);
+    }
     this.#runNext();
   }
 
   #finish(task: WorkerTask, end: TaskEnd): void {
-    const { number, output, order } = task;
-    const job = this.#jobs.of(task.uid);
-    if (end.kind === "mapped" && order.kind === "mr-map") {
-      let at = 0;
-      const ends = end.parts.map(({ bytes }) => (at += bytes));
-      const { parts } = end;
-      job.maps.set(order.index, { file: output, parts, ends });
-      const notes = end.invalid > 0 ? [invalidText(task.name!, end.invalid)] : [];
-      if (end.bad > 0) notes.push(skippedText(end.bad, end.skipped));
-      const note = clipped(notes.join("; "), TROUBLE_BYTES_MAX);
+    this.#jobs.keep(task, end);
+    const result = resultOf(task, end);
+    if (result !== undefined) {
       this.#close(task);
-      return this.#write({ kind: "mr-mapped", task: number, parts, note });
-    }
-    if (end.kind === "reduced" && order.kind === "mr-reduce") {
-      job.outputs.set(order.index, { file: output, hash: end.output.hash });
-      const note = end.bad > 0 ? clipped(skippedText(end.bad, end.skipped), TROUBLE_BYTES_MAX) : "";
-      this.#close(task);
-      return this.#write({ kind: "mr-reduced", task: number, output: end.output, note });
+      return this.#write(result);
     }
     if (end.kind === "threw") return this.#end(task, "threw", end.text);
     const text = "text" in end ? end.text : `it ended as ${end.kind}`;
@@ -300,7 +305,8 @@ export class WorkerCore implements Machine<WorkerInput, WorkerEffect> {
   #close(task: WorkerTask): void {
     for (const cancel of task.cancels) cancel();
     this.#tasks.delete(task.number);
-    if (task.order.kind === "mr-map") this.#effects.push({ kind: "remove", file: task.split });
+    this.#orphans.delete(task);
+    if (task.isMap) this.#effects.push({ kind: "remove", file: task.split });
     if (!this.#running.delete(task.run)) return;
     this.#dying.add(task.run);
     this.#effects.push({ kind: "kill", run: task.run });
@@ -313,10 +319,27 @@ export class WorkerCore implements Machine<WorkerInput, WorkerEffect> {
     this.#runNext();
   }
 
+  /** Goes on with what ran while the server was away, under its new number. */
+  #goOn(orphan: WorkerTask, number: number): void {
+    orphan.number = number;
+    this.#tasks.set(number, orphan);
+    this.#tellProgress(orphan);
+  }
+
+  #handleAdopt(adopt: MrAdopt): void {
+    if (this.#tasks.has(adopt.task)) return;
+    const orphan = this.#orphans.take(adopt.uid, adopt.isMap, adopt.index);
+    if (orphan !== undefined) return this.#goOn(orphan, adopt.task);
+    this.#write(answerTo(adopt, this.#jobs));
+  }
+
   // ---- what is kept
 
   #handleAsked({ id, job: uid, item, offset, length }: MrAsked): void {
+    const life = this.#lives;
     this.#read(this.#jobs.find(uid, item), offset, length, (bytes) => {
+      // The server that asked is gone.
+      if (life !== this.#lives || !this.#isJoined) return;
       const found = bytes !== undefined;
       this.#write({ kind: "mr-piece", id, found, bytes: bytes ?? new Uint8Array() });
     });
@@ -330,27 +353,43 @@ export class WorkerCore implements Machine<WorkerInput, WorkerEffect> {
     answer: (bytes: Uint8Array | undefined) => void,
   ): void {
     if (part === undefined || offset > part.to - part.from) return answer(undefined);
-    const read = ++this.#lastId;
-    this.#reads.set(read, answer);
+    const id = this.#reads.ask(answer);
     const most = Math.min(length, part.to - part.from - offset);
     const { file, from } = part;
-    this.#effects.push({ kind: "read", id: read, file, offset: from + offset, length: most });
+    this.#effects.push({ kind: "read", id, file, offset: from + offset, length: most });
   }
 
   #forget(uid: number): void {
-    for (const task of this.#tasks.values()) if (task.uid === uid) this.#close(task);
+    for (const task of [...this.#tasks.values(), ...this.#orphans]) {
+      if (task.uid === uid) this.#close(task);
+    }
     this.#jobs.forget(uid);
     this.#effects.push({ kind: "wipe", uid });
     this.#runNext();
   }
 
+  /** The server is gone. What runs goes on, and what there is stays, until one is back. */
   #handleGone(): void {
-    for (const task of this.#tasks.values()) this.#close(task);
-    invariant(this.#running.size === 0, "no task is left");
+    for (const task of this.#tasks.values()) {
+      if (task.state === "running") this.#orphans.add(task);
+      else this.#close(task);
+    }
+    this.#tasks.clear();
     this.#isJoined = false;
+    this.#goneMs = this.#nowMs;
     this.#peers.routes.clear();
-    this.#reads.clear();
     this.#checking.clear();
+    this.#jobs.interrupt();
+  }
+
+  /** No server was there for a day. */
+  get #isForsaken(): boolean {
+    return !this.#isJoined && this.#jobs.size > 0 && this.#nowMs >= this.#goneMs + AWAY_MS;
+  }
+
+  #drop(): void {
+    for (const task of this.#orphans) this.#close(task);
+    invariant(this.#running.size === 0, "no task is left");
     this.#jobs.clear();
     this.#effects.push({ kind: "wipe", uid: undefined });
   }
@@ -358,10 +397,4 @@ export class WorkerCore implements Machine<WorkerInput, WorkerEffect> {
   #write(message: MapReduceMessage): void {
     this.#effects.push({ kind: "write", payload: encodeMessage(message) });
   }
-}
-
-function take<T>(from: Map<number, T>, id: number): T | undefined {
-  const value = from.get(id);
-  from.delete(id);
-  return value;
 }

@@ -125,7 +125,7 @@ export class TaskInputs {
       onDone: () =>
         this.#port.verify({ file, from: 0, to: bytes }, hash, (good) => {
           if (!good) return failed("its code is not what its name says");
-          job.code = file;
+          job.code = { file, hash };
           this.#port.ready();
         }),
       onFailed: () => failed("its code cannot be had"),

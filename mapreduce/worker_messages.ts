@@ -16,6 +16,7 @@ export type ToWorker =
           | "mr-map"
           | "mr-reduce"
           | "mr-peers"
+          | "mr-adopt"
           | "mr-sources"
           | "mr-forget"
           | "mr-asked"
@@ -32,6 +33,7 @@ export function isToWorker(
     case "mr-map":
     case "mr-reduce":
     case "mr-peers":
+    case "mr-adopt":
     case "mr-sources":
     case "mr-forget":
     case "mr-asked":

@@ -17,6 +17,8 @@ export class WorkerTask {
   /** This worker's number for it, never used twice. */
   readonly run: number;
   readonly order: MrMap | MrReduce;
+  /** The server's number for it: another one after the server was away. */
+  number: number;
   /** Bytes that the application has read. */
   bytes = 0;
   state: "fetching" | "ready" | "running" = "fetching";
@@ -42,10 +44,11 @@ export class WorkerTask {
   constructor(run: number, order: MrMap | MrReduce) {
     this.run = run;
     this.order = order;
+    this.number = order.task;
   }
 
-  get number(): number {
-    return this.order.task;
+  get isMap(): boolean {
+    return this.order.kind === "mr-map";
   }
 
   get uid(): number {

@@ -121,6 +121,7 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
       tell: (level, text) => this.#tell(level, text),
       addressOf: (connId) => this.#addressOf(connId),
       reject: (reason) => this.#reject(reason),
+      rows: this.#ledger,
     };
     this.#clients = new Clients(this.limits, this.#ledger, this.#fleet, this.#shares, {
       ...port,
@@ -149,6 +150,7 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
     else if (input.kind === "lead") {
       this.#ledger.retry(nowMs);
       this.#clients.lead(nowMs);
+      this.#kinds.lead(nowMs);
     } else if (input.kind === "leave") this.#ledger.flush(0, nowMs);
     else this.#handleWake();
     this.#ledger.expire(nowMs);

@@ -9,6 +9,7 @@ import type { Fleet } from "../work/fleet.ts";
 import type { Message } from "../work/messages.ts";
 import type { Worker } from "../work/roster.ts";
 import type { Job, Task } from "../work/task.ts";
+import type { RowChange, RowGroups } from "./rows.ts";
 
 /** A kind of work at the server. */
 export interface WorkKind {
@@ -24,6 +25,8 @@ export interface WorkKind {
   /** The connection is gone; of a worker, before the fleet knows. */
   gone(connId: number, why: string, nowMs: Millis): void;
   tick(nowMs: Millis): void;
+  /** This server leads: goes on with what was kept. May be said again. */
+  lead(nowMs: Millis): void;
   /** Sends a task to its worker; false: it is of another kind. */
   assign(task: Task): boolean;
   /** The job is done; false likewise. */
@@ -41,6 +44,23 @@ export interface KindPort {
   addressOf(connId: number): string | undefined;
   /** Counts a message that makes no sense. */
   reject(reason: string): void;
+  readonly rows: KeptRows;
+}
+
+/** What a kind of work keeps in the job table. */
+export interface KeptRows {
+  /** What was kept, and is committed; undefined: nothing outlives this server. */
+  readonly kept: RowGroups | undefined;
+  /**
+   * Has rows changed, all at once, then calls `then`. What fails is tried again, for ever; or, with
+   * `giveUp`, only as long as it is not known that it failed.
+   */
+  keep(
+    changes: readonly RowChange[],
+    nowMs: Millis,
+    then?: (nowMs: Millis) => void,
+    giveUp?: (reason: string, nowMs: Millis) => void,
+  ): void;
 }
 
 /** Makes a kind of work for one server. */
@@ -68,6 +88,10 @@ export class Kinds {
 
   tick(nowMs: Millis): void {
     for (const kind of this.#kinds) kind.tick(nowMs);
+  }
+
+  lead(nowMs: Millis): void {
+    for (const kind of this.#kinds) kind.lead(nowMs);
   }
 
   assign(task: Task): boolean {

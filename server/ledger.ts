@@ -7,6 +7,7 @@
  */
 import { earlier, type Millis } from "../base/machine.ts";
 import { encodeCommand, type Operation, SEARCHED_MAX } from "./operations.ts";
+import type { RowChange, RowGroups } from "./rows.ts";
 import type { SearchJob } from "./search_job.ts";
 import {
   type JobName,
@@ -106,6 +107,17 @@ export class Ledger {
       if (each.kind === "submit") this.#leaving.delete(textOf(each.name));
     }
     this.#propose({ operations, done: then, giveUp, isInDoubt: false }, nowMs);
+  }
+
+  /** What other kinds of work have in the table, if that outlives this process. */
+  get kept(): RowGroups | undefined {
+    return this.isDurable ? this.table.rows.groups : undefined;
+  }
+
+  /** Has rows of theirs changed; see {@link Ledger.propose}. */
+  keep(rows: readonly RowChange[], nowMs: Millis, then?: Then, giveUp?: GiveUp): void {
+    const operations = rows.map((row) => ({ kind: "row", ...row }) as const);
+    this.propose(operations, nowMs, then, giveUp);
   }
 
   /** Has the job forgotten, whatever the table knows of it. */

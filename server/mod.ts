@@ -6,7 +6,8 @@
  * @module
  */
 export { type Accepted, ServerCore, type ServerCoreOptions } from "./core.ts";
-export { type KindFactory, type KindPort, type WorkKind } from "./kind.ts";
+export type { RowChange, RowGroups } from "./rows.ts";
+export { type KeptRows, type KindFactory, type KindPort, type WorkKind } from "./kind.ts";
 export { DEFAULT_SERVER_LIMITS, type ServerLimits, TRANSPORT_LIMITS } from "./limits.ts";
 export type { ChunkSnapshot, JobName, JobSnapshot, MinerSnapshot } from "./snapshot.ts";
 export type { ServerSnapshot } from "./snapshot.ts";

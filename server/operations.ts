@@ -5,7 +5,8 @@
  *
  * A command is a sequence of items (server/items.ts). The first is [version, time in milliseconds
  * since 1970]; each further one is an operation: its number, the job's session and number, and what
- * else belongs to it.
+ * else belongs to it. A row of another kind of work is [7, group, row, bytes, or none to remove it];
+ * a command with rows is of version 2, which older servers reject.
  *
  * @module
  */
@@ -16,6 +17,7 @@ import type { SearchSpec } from "../work/subject.ts";
 import { readBest, writeBest } from "../work/wire_best.ts";
 import { readWork, writeWork } from "../work/wire_searches.ts";
 import { joined, readName, separated, writeName } from "./items.ts";
+import { ROW_BYTES_MAX, ROW_NAME_BYTES_MAX, type RowChange } from "./rows.ts";
 import type { JobName, JobRef, SearchAnswer, SearchNews } from "./table.ts";
 
 /** One change of the table. */
@@ -33,7 +35,8 @@ export type Operation =
   /** The job is given up, or its answer is of no use any more. */
   | { readonly kind: "forget"; readonly name: JobName }
   /** Answers that were kept long enough at the command's time go. */
-  | { readonly kind: "expire" };
+  | { readonly kind: "expire" }
+  | ({ readonly kind: "row" } & RowChange);
 
 /** A command, read. */
 export interface Command {
@@ -45,11 +48,22 @@ export interface Command {
 export const SEARCHED_MAX = 100;
 
 const VERSION = 1;
-const NUMBERS = { submit: 1, progress: 2, answer: 3, fetched: 4, forget: 5, expire: 6 } as const;
+const ROWS_VERSION = 2;
+const NUMBERS = {
+  submit: 1,
+  progress: 2,
+  answer: 3,
+  fetched: 4,
+  forget: 5,
+  expire: 6,
+  row: 7,
+} as const;
 
 /** The command that does `operations` at `timeMs`. */
 export function encodeCommand({ timeMs, operations }: Command): Uint8Array {
-  const head = new FieldWriter().count(VERSION).uint64(BigInt(Math.trunc(timeMs)));
+  const hasRows = operations.some(({ kind }) => kind === "row");
+  const version = hasRows ? ROWS_VERSION : VERSION;
+  const head = new FieldWriter().count(version).uint64(BigInt(Math.trunc(timeMs)));
   return joined([head, ...operations.map(written)].map(({ values }) => encodeCbor(values)));
 }
 
@@ -64,7 +78,8 @@ export function decodeCommand(bytes: Uint8Array): Command | string {
   const head = FieldReader.of(decodeCbor(items.shift() ?? new Uint8Array()));
   const version = head?.count();
   const timeMs = head?.rounded() ?? 0;
-  if (head?.isGood !== true || version !== VERSION) return `unknown command version ${version}`;
+  const isKnown = version === VERSION || version === ROWS_VERSION;
+  if (head?.isGood !== true || !isKnown) return `unknown command version ${version}`;
   const operations: Operation[] = [];
   for (const item of items) {
     const fields = FieldReader.of(decodeCbor(item));
@@ -78,6 +93,10 @@ export function decodeCommand(bytes: Uint8Array): Command | string {
 function written(operation: Operation): FieldWriter {
   const f = new FieldWriter().count(NUMBERS[operation.kind]);
   if (operation.kind === "expire") return f;
+  if (operation.kind === "row") {
+    f.text(operation.group).text(operation.row);
+    return f.optional(operation.bytes, (inner, bytes) => inner.bytes(bytes));
+  }
   writeName(f, operation.name);
   switch (operation.kind) {
     case "submit": {
@@ -101,6 +120,11 @@ function written(operation: Operation): FieldWriter {
 function read(f: FieldReader): Operation | undefined {
   const number = f.count();
   if (number === NUMBERS.expire) return { kind: "expire" };
+  if (number === NUMBERS.row) {
+    const [group, row] = [f.text(ROW_NAME_BYTES_MAX), f.text(ROW_NAME_BYTES_MAX)];
+    const bytes = f.optional((inner) => inner.bytes(ROW_BYTES_MAX).slice());
+    return { kind: "row", group, row, bytes };
+  }
   const name = readName(f);
   switch (number) {
     case NUMBERS.submit:

@@ -14,6 +14,7 @@ import { idFor } from "../work/job_id.ts";
 import { SUBJECT_SHOWN_BYTES } from "../work/messages.ts";
 import { isSameSearch, type SearchSpec } from "../work/subject.ts";
 import { searchDigest } from "../work/wire_searches.ts";
+import { Rows } from "./rows.ts";
 
 /** A job's name, for as long as it is remembered. */
 export interface JobName {
@@ -185,6 +186,8 @@ export const ANSWER_KEPT_MS: number = 30 * FETCHED_KEPT_MS;
 /** See the module. */
 export class JobTable {
   readonly sessions: Map<bigint, Session> = new Map();
+  /** What other kinds of work keep here. */
+  readonly rows: Rows = new Rows();
   /** The latest time that was told. Unix time in milliseconds. */
   timeMs = 0;
   /** Jobs that were ever taken in. */

@@ -56,6 +56,8 @@ export class TableMachine implements StateMachine {
         return table.forget(operation.name);
       case "expire":
         return table.expire();
+      case "row":
+        return table.rows.change(operation);
     }
   }
 }

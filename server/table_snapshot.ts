@@ -5,10 +5,12 @@
  * every job without an answer is [1, session, number, work, done, least, hit, id, seq, submitted,
  * detached] and after it its uncovered intervals, as many as fit an item: [2, lower, upper, lower,
  * upper ...]; then every kept answer is [3, session, number, digest, best, met, id, shown, lower,
- * upper, target, submitted, answered, fetched]. Times are Unix times in milliseconds.
+ * upper, target, submitted, answered, fetched]; then every row of another kind of work is [4, group,
+ * row, bytes] (server/rows.ts). Times are Unix times in milliseconds.
  *
  * Version 1 had neither times nor ids, and of an answer not what was asked. It is read all the
- * same: its ids are made anew, its times begin when it is first used.
+ * same: its ids are made anew, its times begin when it is first used. A table without rows is of
+ * version 2, which had none: older servers can read it.
  *
  * @module
  */
@@ -23,14 +25,17 @@ import type { SearchSpec } from "../work/subject.ts";
 import { readBest, writeBest } from "../work/wire_best.ts";
 import { readWork, writeWork } from "../work/wire_searches.ts";
 import { joined, readName, separated, writeName } from "./items.ts";
+import { ROW_BYTES_MAX, ROW_NAME_BYTES_MAX, type RowChange } from "./rows.ts";
 import { type JobName, JobTable, type KeptAnswer, SearchRecord } from "./table.ts";
 
 /** Version of the format. */
-const VERSION = 2;
+const VERSION = 3;
+const ROWLESS_VERSION = 2;
 const FIRST_VERSION = 1;
 const JOB = 1;
 const INTERVALS = 2;
 const ANSWER = 3;
+const ROW = 4;
 /** Intervals of one item: two numbers each, well below the items that a CBOR array may have. */
 const INTERVALS_MAX = 100;
 const DIGEST_BYTES_MAX = 64;
@@ -39,7 +44,9 @@ const SHOWN_BYTES_MAX = Math.max(SUBJECT_SHOWN_BYTES, 2 * HEADER_BYTES);
 
 /** The whole table. */
 export function snapshotOfTable(table: JobTable): Uint8Array {
-  const items = [new FieldWriter().count(VERSION).uint64(BigInt(table.timeMs))];
+  const rows = [...table.rows.all()];
+  const version = rows.length > 0 ? VERSION : ROWLESS_VERSION;
+  const items = [new FieldWriter().count(version).uint64(BigInt(table.timeMs))];
   items[0]!.count(table.submits);
   // In an order that does not depend on what a table went through: equal tables are equal bytes.
   const sessions = [...table.sessions];
@@ -50,6 +57,9 @@ export function snapshotOfTable(table: JobTable): Uint8Array {
   );
   answered.sort((a, b) => a.answer.id - b.answer.id);
   for (const { answer, ...name } of answered) items.push(itemOf(name, answer));
+  for (const { group, row, bytes } of rows) {
+    items.push(new FieldWriter().count(ROW).text(group).text(row).bytes(bytes));
+  }
   return joined(items.map(({ values }) => encodeCbor(values)));
 }
 
@@ -97,7 +107,7 @@ export function tableFrom(bytes: Uint8Array): JobTable {
   const items = separated(bytes);
   const head = FieldReader.of(decodeCbor(items.shift() ?? new Uint8Array()));
   const version = head?.count();
-  if (head === undefined || (version !== VERSION && version !== FIRST_VERSION)) {
+  if (head === undefined || version === undefined || version < FIRST_VERSION || version > VERSION) {
     const known = `expected version ${VERSION}`;
     throw new Error(`Cannot read a table of version ${version}: ${known}`);
   }
@@ -112,6 +122,7 @@ export function tableFrom(bytes: Uint8Array): JobTable {
   const submits = isFirst ? items.length : head.count();
   const jobs: JobItem[] = [];
   const answers: (readonly [JobName, KeptAnswer])[] = [];
+  const rows: RowChange[] = [];
   for (const [i, item] of items.entries()) {
     const fields = FieldReader.of(decodeCbor(item));
     const kind = fields?.count();
@@ -119,6 +130,7 @@ export function tableFrom(bytes: Uint8Array): JobTable {
     else if (kind === JOB) jobs.push(readJob(fields, isFirst ? newId : undefined));
     else if (kind === ANSWER) answers.push(readAnswer(fields, isFirst ? newId : undefined));
     else if (kind === INTERVALS) readIntervals(fields, jobs.at(-1));
+    else if (kind === ROW) rows.push(readRow(fields));
     if (fields?.isGood !== true) throw new Error(`Cannot read item ${i + 2} of a table: malformed`);
   }
   const table = new JobTable();
@@ -129,6 +141,7 @@ export function tableFrom(bytes: Uint8Array): JobTable {
     table.putRecord(record);
   }
   for (const [name, answer] of answers) table.putAnswer(name, answer);
+  for (const row of rows) table.rows.change(row);
   return table;
 }
 
@@ -158,6 +171,11 @@ function readIntervals(f: FieldReader, job: JobItem | undefined): void {
     if (job === undefined || lower > upper) f.reject();
     else job.uncovered.push({ lower, end: upper + 1n });
   }
+}
+
+function readRow(f: FieldReader): RowChange {
+  const [group, row] = [f.text(ROW_NAME_BYTES_MAX), f.text(ROW_NAME_BYTES_MAX)];
+  return { group, row, bytes: f.bytes(ROW_BYTES_MAX).slice() };
 }
 
 function readAnswer(f: FieldReader, newId: NewId): readonly [JobName, KeptAnswer] {

@@ -19,6 +19,7 @@ export const SPLITS_ROWS_MAX = 8_000;
 export const SOURCES_ROWS_MAX = 1_400;
 export const PARTS_ROWS_MAX = 1_000;
 export const PEERS_ROWS_MAX = 100;
+export const HAVE_ROWS_MAX = 1_400;
 /** Longest address of a peer, and longest path in a shared directory, in bytes of UTF-8. */
 export const ADDRESS_BYTES_MAX = 100;
 export const SHARED_PATH_BYTES_MAX = 4_096;
@@ -189,6 +190,23 @@ export interface MrOffer {
   readonly port: number;
 }
 
+/** What a worker has of a task that it was given by an earlier server, or over a lost connection. */
+export interface HaveRow {
+  readonly isMap: boolean;
+  readonly index: number;
+  /** It has the result; else it is still at it. */
+  readonly isDone: boolean;
+  /** Of a result: one SHA-256 of all of it (mapreduce/parts_digest.ts). */
+  readonly hash: string;
+}
+
+/** A worker is back: what it has of a job. It says so of every job, and before it offers itself. */
+export interface MrHave {
+  readonly kind: "mr-have";
+  readonly uid: number;
+  readonly rows: readonly HaveRow[];
+}
+
 /** It works on the task, once a second at least. */
 export interface MrProgress {
   readonly kind: "mr-progress";
@@ -270,6 +288,15 @@ export interface MrSources {
   readonly sources: readonly WireSource[];
 }
 
+/** What the worker said that it is at, or has, is this task from now on. */
+export interface MrAdopt {
+  readonly kind: "mr-adopt";
+  readonly task: number;
+  readonly uid: number;
+  readonly isMap: boolean;
+  readonly index: number;
+}
+
 /** The job is over: nothing of it is needed any more. */
 export interface MrForget {
   readonly kind: "mr-forget";
@@ -335,6 +362,7 @@ export type MapReduceMessage =
   | MrFailed
   | MrNote
   | MrOffer
+  | MrHave
   | MrProgress
   | MrMapped
   | MrReduced
@@ -343,6 +371,7 @@ export type MapReduceMessage =
   | MrReduce
   | MrPeers
   | MrSources
+  | MrAdopt
   | MrForget
   | MrWant
   | MrGet

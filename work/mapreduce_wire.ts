@@ -1,6 +1,5 @@
 /**
- * The CBOR form of map-reduce messages. Tables are byte strings with rows of one length: a size has
- * 8 bytes, a hash 32, a connection 4, all big-endian.
+ * The CBOR form of map-reduce messages; their tables are in work/mapreduce_tables.ts.
  *
  * @module
  */
@@ -11,6 +10,7 @@ import {
   APPLICATION_BYTES_MAX,
   type AttachWish,
   type EndReason,
+  type HaveRow,
   type Item,
   type JobTerms,
   type MapReduceMessage,
@@ -19,19 +19,23 @@ import {
   PIECE_BYTES_MAX,
   SHARE_BYTES,
   SHARED_PATH_BYTES_MAX,
-  SOURCES_ROWS_MAX,
-  SPLITS_ROWS_MAX,
   TROUBLE_BYTES_MAX,
   type WirePart,
   type WirePeer,
   type WireSource,
 } from "./mapreduce_messages.ts";
-
-const SIZE_BYTES = 8;
-const HASH_BYTES = 32;
-const HOLDER_BYTES = 4;
-const PART_ROW_BYTES = SIZE_BYTES + HASH_BYTES;
-const SOURCE_ROW_BYTES = HOLDER_BYTES + PART_ROW_BYTES;
+import {
+  bytesOf,
+  only,
+  readHave,
+  readParts,
+  readSizes,
+  readSources,
+  writeHave,
+  writeParts,
+  writeSizes,
+  writeSources,
+} from "./mapreduce_tables.ts";
 
 const REASONS: readonly EndReason[] = ["stopped", "threw", "died", "missing", "declined"];
 
@@ -40,7 +44,7 @@ const WISHES: readonly AttachWish[] = ["look", "follow", "cancel"];
 const NO_SOURCE: WireSource = { holder: 0, bytes: 0, hash: "" };
 
 /** How one field is written and read. */
-interface Codec<T> {
+export interface Codec<T> {
   write(f: FieldWriter, value: T): unknown;
   read(f: FieldReader): T;
 }
@@ -80,10 +84,12 @@ const BYTES: Codec<Uint8Array> = {
   write: (f, value) => f.bytes(value),
   read: (f) => bytesOf(f, PIECE_BYTES_MAX),
 };
-const TERMS: Codec<JobTerms> = { write: writeTerms, read: readTerms };
+/** Also what a server keeps of a job (mapreduce/books.ts). */
+export const TERMS: Codec<JobTerms> = { write: writeTerms, read: readTerms };
 const ITEM: Codec<Item> = { write: writeItem, read: readItem };
-const SIZES: Codec<readonly number[]> = { write: writeSizes, read: readSizes };
-const PARTS: Codec<readonly WirePart[]> = { write: writeParts, read: readParts };
+export const SIZES: Codec<readonly number[]> = { write: writeSizes, read: readSizes };
+export const PARTS: Codec<readonly WirePart[]> = { write: writeParts, read: readParts };
+const HAVE: Codec<readonly HaveRow[]> = { write: writeHave, read: readHave };
 const SOURCES: Codec<readonly WireSource[]> = { write: writeSources, read: readSources };
 const PART: Codec<WirePart> = {
   write: (f, value) => writeParts(f, [value]),
@@ -142,6 +148,7 @@ export const MAPREDUCE_FORMS: {
   "mr-failed": form("mr-failed", 38, { job: COUNT, reason: TEXT }),
   "mr-note": form("mr-note", 39, { job: COUNT, text: TEXT }),
   "mr-offer": form("mr-offer", 40, { code: FLAG, tasks: COUNT, port: PORT }),
+  "mr-have": form("mr-have", 56, { uid: COUNT, rows: HAVE }),
   "mr-progress": form("mr-progress", 41, { task: COUNT, bytes: SIZE, runs: FLAG }),
   "mr-mapped": form("mr-mapped", 42, { task: COUNT, parts: PARTS, note: TEXT }),
   "mr-reduced": form("mr-reduced", 43, { task: COUNT, output: PART, note: TEXT }),
@@ -173,6 +180,7 @@ export const MAPREDUCE_FORMS: {
     key: KEY,
   }),
   "mr-sources": form("mr-sources", 47, { task: COUNT, first: COUNT, sources: SOURCES }),
+  "mr-adopt": form("mr-adopt", 57, { task: COUNT, uid: COUNT, isMap: FLAG, index: COUNT }),
   "mr-forget": form("mr-forget", 48, { uid: COUNT }),
   "mr-get": form("mr-get", 49, {
     id: COUNT,
@@ -222,13 +230,6 @@ function size(f: FieldReader): number {
   const value = f.rounded();
   if (value > Number.MAX_SAFE_INTEGER) f.reject();
   return value;
-}
-
-function bytesOf(f: FieldReader, most: number): Uint8Array {
-  const bytes = f.textOrBytes(most);
-  if (typeof bytes !== "string") return bytes;
-  f.reject();
-  return new Uint8Array();
 }
 
 function writeTerms(f: FieldWriter, terms: JobTerms): FieldWriter {
@@ -294,85 +295,4 @@ function readItem(f: FieldReader): Item {
     const index = inner.count();
     return kind === "part" ? { kind, index, reduce: inner.count() } : { kind, index };
   });
-}
-
-/** Rows of `rowBytes` each as a table. */
-function writeRows<T>(
-  f: FieldWriter,
-  rows: readonly T[],
-  rowBytes: number,
-  write: (view: DataView, at: number, row: T, bytes: Uint8Array) => void,
-): FieldWriter {
-  const bytes = new Uint8Array(rows.length * rowBytes);
-  const view = new DataView(bytes.buffer);
-  for (const [i, row] of rows.entries()) write(view, i * rowBytes, row, bytes);
-  return f.bytes(bytes);
-}
-
-function readRows<T>(
-  f: FieldReader,
-  most: number,
-  rowBytes: number,
-  read: (view: DataView, at: number, bytes: Uint8Array) => T,
-): T[] {
-  const bytes = bytesOf(f, most * rowBytes);
-  if (bytes.length % rowBytes !== 0) f.reject();
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-  const rows = Math.floor(bytes.length / rowBytes);
-  return Array.from({ length: rows }, (_, i) => read(view, i * rowBytes, bytes));
-}
-
-/** A size in a table; one beyond what a double holds is no good. */
-function sizeAt(f: FieldReader, view: DataView, at: number): number {
-  const value = Number(view.getBigUint64(at));
-  if (value > Number.MAX_SAFE_INTEGER) f.reject();
-  return value;
-}
-
-function writeSizes(f: FieldWriter, sizes: readonly number[]): FieldWriter {
-  return writeRows(f, sizes, SIZE_BYTES, (view, at, value) => view.setBigUint64(at, BigInt(value)));
-}
-
-function readSizes(f: FieldReader): number[] {
-  return readRows(f, SPLITS_ROWS_MAX, SIZE_BYTES, (view, at) => sizeAt(f, view, at));
-}
-
-function writePart(view: DataView, at: number, part: WirePart, bytes: Uint8Array): void {
-  view.setBigUint64(at, BigInt(part.bytes));
-  bytes.set(Uint8Array.fromHex(part.hash), at + SIZE_BYTES);
-}
-
-function writeParts(f: FieldWriter, parts: readonly WirePart[]): FieldWriter {
-  return writeRows(f, parts, PART_ROW_BYTES, writePart);
-}
-
-function readPart(f: FieldReader, view: DataView, at: number, bytes: Uint8Array): WirePart {
-  const hash = bytes.subarray(at + SIZE_BYTES, at + PART_ROW_BYTES).toHex();
-  return { bytes: sizeAt(f, view, at), hash };
-}
-
-function readParts(f: FieldReader): WirePart[] {
-  return readRows(f, PARTS_ROWS_MAX, PART_ROW_BYTES, (view, at, bytes) =>
-    readPart(f, view, at, bytes),
-  );
-}
-
-function writeSources(f: FieldWriter, sources: readonly WireSource[]): FieldWriter {
-  return writeRows(f, sources, SOURCE_ROW_BYTES, (view, at, source, bytes) => {
-    view.setUint32(at, source.holder);
-    writePart(view, at + HOLDER_BYTES, source, bytes);
-  });
-}
-
-function readSources(f: FieldReader): WireSource[] {
-  return readRows(f, SOURCES_ROWS_MAX, SOURCE_ROW_BYTES, (view, at, bytes) => ({
-    holder: view.getUint32(at),
-    ...readPart(f, view, at + HOLDER_BYTES, bytes),
-  }));
-}
-
-/** The one row that a table has to have. */
-function only<T>(f: FieldReader, rows: readonly T[], instead: T): T {
-  if (rows.length !== 1) f.reject();
-  return rows[0] ?? instead;
 }
