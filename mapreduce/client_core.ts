@@ -247,9 +247,7 @@ export class ClientCore implements Machine<ClientInput, ClientEffect> {
     if (!("job" in message) || (message.job !== JOB && message.job !== 0)) return;
     switch (message.kind) {
       case "mr-attached":
-        this.#isBack = false;
-        this.#attached = message;
-        return void this.#effects.push({ kind: "attached", attached: message });
+        return this.#handleAttached(message);
       case "mr-status":
         return this.#handleStatus(message);
       case "mr-note":
@@ -263,6 +261,8 @@ export class ClientCore implements Machine<ClientInput, ClientEffect> {
         return this.#end({ kind: "failed", reason: message.reason });
       case "refused":
         if (!this.#isBack) return this.#end({ kind: "failed", reason: message.reason });
+        // It was done, and the server could not say so any more.
+        if (this.#hasAll) return this.#end({ kind: "done" });
         // The server has forgotten it: what was done is done anew.
         this.#isBack = false;
         this.#effects.push({ kind: "note", text: `${message.reason} any more: it begins anew` });
@@ -270,6 +270,14 @@ export class ClientCore implements Machine<ClientInput, ClientEffect> {
       default:
         return;
     }
+  }
+
+  #handleAttached(attached: MrAttached): void {
+    this.#attached = attached;
+    this.#effects.push({ kind: "attached", attached });
+    // What this one has of an earlier server's job: that one may not have said so.
+    if (this.#isBack) for (const reduce of this.#have) this.#tellFinal(reduce, true);
+    this.#isBack = false;
   }
 
   #handleStatus(status: MrStatus): void {
@@ -283,8 +291,7 @@ export class ClientCore implements Machine<ClientInput, ClientEffect> {
   }
 
   #handleDone(): void {
-    if (!this.#fetchesOutputs || this.#have.size === this.#reducers)
-      return this.#end({ kind: "done" });
+    if (!this.#fetchesOutputs || this.#hasAll) return this.#end({ kind: "done" });
     this.#end({ kind: "failed", reason: "somebody else fetched its outputs" });
   }
 
@@ -317,8 +324,7 @@ export class ClientCore implements Machine<ClientInput, ClientEffect> {
     const { reduce } = output;
     if (!this.#fetchesOutputs || reduce >= this.#reducers) return;
     // After a job began anew, what was fetched before is still right: it has the same name.
-    if (this.#have.has(reduce))
-      return this.#write({ kind: "mr-final", job: JOB, reduce, good: true });
+    if (this.#have.has(reduce)) return this.#tellFinal(reduce, true);
     this.#wanted.set(reduce, output);
     this.#fetchWanted();
   }
@@ -354,12 +360,19 @@ export class ClientCore implements Machine<ClientInput, ClientEffect> {
     if (!this.#fetching.delete(reduce)) return;
     if (good) this.#have.add(reduce);
     // There is a newer word on where it is: that one counts.
-    if (good || !this.#wanted.has(reduce)) {
-      this.#write({ kind: "mr-final", job: JOB, reduce, good });
-    }
+    if (good || !this.#wanted.has(reduce)) this.#tellFinal(reduce, good);
     this.#fetchWanted();
     const isKept = this.#attached?.keep === true;
-    if (isKept && this.#have.size === this.#reducers) this.#end({ kind: "done" });
+    if (isKept && this.#hasAll) this.#end({ kind: "done" });
+  }
+
+  /** Whether all outputs are here. */
+  get #hasAll(): boolean {
+    return this.#fetchesOutputs && this.#have.size === this.#reducers;
+  }
+
+  #tellFinal(reduce: number, good: boolean): void {
+    this.#write({ kind: "mr-final", job: JOB, reduce, good });
   }
 
   #end(effect: ClientEffect): void {

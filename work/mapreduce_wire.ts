@@ -148,7 +148,7 @@ export const MAPREDUCE_FORMS: {
   "mr-failed": form("mr-failed", 38, { job: COUNT, reason: TEXT }),
   "mr-note": form("mr-note", 39, { job: COUNT, text: TEXT }),
   "mr-offer": form("mr-offer", 40, { code: FLAG, tasks: COUNT, port: PORT }),
-  "mr-have": form("mr-have", 56, { uid: COUNT, rows: HAVE }),
+  "mr-have": form("mr-have", 64, { uid: COUNT, rows: HAVE }),
   "mr-progress": form("mr-progress", 41, { task: COUNT, bytes: SIZE, runs: FLAG }),
   "mr-mapped": form("mr-mapped", 42, { task: COUNT, parts: PARTS, note: TEXT }),
   "mr-reduced": form("mr-reduced", 43, { task: COUNT, output: PART, note: TEXT }),
@@ -180,7 +180,7 @@ export const MAPREDUCE_FORMS: {
     key: KEY,
   }),
   "mr-sources": form("mr-sources", 47, { task: COUNT, first: COUNT, sources: SOURCES }),
-  "mr-adopt": form("mr-adopt", 57, { task: COUNT, uid: COUNT, isMap: FLAG, index: COUNT }),
+  "mr-adopt": form("mr-adopt", 65, { task: COUNT, uid: COUNT, isMap: FLAG, index: COUNT }),
   "mr-forget": form("mr-forget", 48, { uid: COUNT }),
   "mr-get": form("mr-get", 49, {
     id: COUNT,

@@ -7,9 +7,11 @@
 import type { Millis } from "../../base/machine.ts";
 import { sha256 } from "../../base/sha256.ts";
 import type { MapReduceJob } from "../../mapreduce/fleet_job.ts";
-import { BACKUP_MS, SILENT_MS } from "../../mapreduce/limits.ts";
+import { BACKUP_MS, RETURN_MS, SILENT_MS } from "../../mapreduce/limits.ts";
+import type { PlannedTask } from "../../mapreduce/plan.ts";
 import type { RunOrder } from "../../mapreduce/worker_types.ts";
-import type { MrMap, MrReduce } from "../../work/mapreduce_messages.ts";
+import type { RowGroups } from "../../server/mod.ts";
+import type { MrAdopt, MrMap, MrReduce } from "../../work/mapreduce_messages.ts";
 import type { Message } from "../../work/messages.ts";
 import type { Loop } from "../engine/loop.ts";
 import { demand } from "../engine/trace.ts";
@@ -39,6 +41,9 @@ export class Oracle {
   assigned = 0;
   /** Of these, tasks that had been handed out before. */
   again = 0;
+  /** Results that workers came back with, and tasks that went on, although the server was away. */
+  found = 0;
+  adopted = 0;
   /** Tasks that were taken back, before they ran or just when they began. */
   revoked = 0;
   readonly #loop: Loop;
@@ -49,6 +54,10 @@ export class Oracle {
   readonly #excuses = new Map<string, number>();
   /** Where results are, by job, kind and index. */
   readonly #held = new Map<string, number>();
+  /** Of these, results of which a server knows that began after they were made. */
+  readonly #awaited = new Set<string>();
+  /** Since when the server leads. */
+  #leadMs: Millis = 0;
 
   constructor(loop: Loop) {
     this.#loop = loop;
@@ -61,15 +70,35 @@ export class Oracle {
 
   /** A job came to life at the server. */
   job({ origin }: MapReduceJob): void {
-    this.#jobs.set(origin.uid, this.#clients.get(origin.connId)!);
+    // One that an earlier server had is known.
+    const plan = this.#clients.get(origin.connId) ?? this.#jobs.get(origin.uid);
+    demand(plan !== undefined, () => `nobody asked for the job ${origin.uid}`);
+    this.#jobs.set(origin.uid, plan);
+  }
+
+  /** A job is over: one that comes under its number begins anew. */
+  over(uid: number): void {
+    const isOf = (key: string): boolean => key.startsWith(`${uid}/`);
+    for (const [name, { key }] of this.#outstanding) if (isOf(key)) this.#outstanding.delete(name);
+    for (const keys of [this.#held, this.#excuses, this.#awaited]) {
+      for (const key of keys.keys()) if (isOf(key)) keys.delete(key);
+    }
   }
 
   /** The server hands a task out; nobody waits for a suspect, which may do it as well. */
-  assigns(connId: number, message: MrMap | MrReduce, job: MapReduceJob, isSuspect: boolean): void {
+  assigns(
+    connId: number,
+    message: MrMap | MrReduce,
+    job: MapReduceJob,
+    isSuspect: boolean,
+    isThere: (holder: number) => boolean,
+  ): void {
     const kind = message.kind === "mr-map" ? "map" : "reduce";
     const key = `${message.uid}/${kind}/${message.index}`;
     if (kind === "reduce") {
       demand(job.plan.areMapsDone, () => `${key} is handed out before all maps are done`);
+      const ghost = job.plan.maps.find(({ holder }) => !isThere(holder!));
+      demand(ghost === undefined, () => `${key} is handed out, and nobody has map ${ghost?.index}`);
     }
     this.assigned++;
     const nowMs = this.#loop.nowMs;
@@ -84,6 +113,8 @@ export class Oracle {
       );
       this.#excuse(key);
     }
+    const isLate = nowMs >= this.#leadMs + RETURN_MS;
+    if (this.#awaited.has(key) && isLate) this.#forget(key);
     const excuses = this.#excuses.get(key);
     if (excuses !== undefined) {
       demand(excuses > 0, () => `${key} is handed out again for no reason`);
@@ -99,6 +130,45 @@ export class Oracle {
       isStopped: false,
       isSuspect,
     });
+  }
+
+  /** The server knows that a worker still does the task. */
+  adopts(connId: number, { task, uid, isMap, index }: MrAdopt): void {
+    const key = `${uid}/${isMap ? "map" : "reduce"}/${index}`;
+    const nowMs = this.#loop.nowMs;
+    this.adopted++;
+    this.#spend(key);
+    const times = { sinceMs: nowMs, startedMs: nowMs, heardMs: nowMs };
+    const known = { connId, key, ...times, isStopped: false, isSuspect: false };
+    this.#outstanding.set(`${connId}/${task}`, known);
+  }
+
+  /** A worker came back with a result that the server believes again. */
+  returned(connId: number, { kind, index }: PlannedTask, uid: number): void {
+    const key = `${uid}/${kind}/${index}`;
+    if (this.#held.get(key) === connId) return;
+    this.found++;
+    if (!this.#held.has(key)) this.#spend(key);
+    this.#held.set(key, connId);
+    this.#awaited.delete(key);
+  }
+
+  /** The server is gone; `rows` are what it kept, undefined: nothing. */
+  crashes(rows: RowGroups | undefined): void {
+    for (const { connId } of this.#outstanding.values()) this.#drop(connId);
+    this.#outstanding.clear();
+    this.#awaited.clear();
+    for (const key of this.#held.keys()) {
+      const [uid, kind, index] = key.split("/");
+      const isKept = rows?.get(`mr/${uid}`)?.has(`${kind === "map" ? "m" : "r"}/${index}`);
+      if (isKept === true) this.#awaited.add(key);
+      else this.#forget(key);
+    }
+  }
+
+  /** The server is back. */
+  leads(): void {
+    this.#leadMs = this.#loop.nowMs;
   }
 
   stops(connId: number, task: number): void {
@@ -135,11 +205,7 @@ export class Oracle {
 
   /** A worker is gone, with all that it had. */
   loses(connId: number): void {
-    for (const [name, { connId: of, key, isStopped }] of this.#outstanding) {
-      if (of !== connId) continue;
-      this.#outstanding.delete(name);
-      if (!isStopped) this.#excuse(key);
-    }
+    this.#drop(connId);
     for (const [key, holder] of this.#held) if (holder === connId) this.#forget(key);
   }
 
@@ -173,7 +239,23 @@ export class Oracle {
     }
   }
 
+  /** What the connection was told to do, nobody does any more. */
+  #drop(connId: number): void {
+    for (const [name, { connId: of, key, isStopped }] of this.#outstanding) {
+      if (of !== connId) continue;
+      this.#outstanding.delete(name);
+      if (!isStopped) this.#excuse(key);
+    }
+  }
+
+  /** A reason to hand the task out again is gone. */
+  #spend(key: string): void {
+    const excuses = this.#excuses.get(key) ?? 0;
+    if (excuses > 0) this.#excuses.set(key, excuses - 1);
+  }
+
   #forget(key: string): void {
+    this.#awaited.delete(key);
     if (this.#held.delete(key)) this.#excuse(key);
   }
 

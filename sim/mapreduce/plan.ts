@@ -70,6 +70,12 @@ export interface MapReducePlan {
   /** How often a peer cannot reach another, and how often a connection of two ends early. */
   readonly unreachableShare: number;
   readonly breakShare: number;
+  /** When the server crashes, and how long it is away. */
+  readonly outages: readonly { readonly atMs: Millis; readonly forMs: Millis }[];
+  /** What is in its table outlives it. */
+  readonly keepsTable: boolean;
+  /** A worker without a server looks for one so often. */
+  readonly rejoinMs: Millis;
   /** A job that nobody follows is kept for so long. */
   readonly awayMs: Millis;
 }
@@ -111,6 +117,21 @@ function drawWorker(dice: Dice, name: string, healMs: Millis, isCalm: boolean): 
   };
 }
 
+function drawOutages(
+  dice: Dice,
+  healMs: Millis,
+  isCalm: boolean,
+): Pick<MapReducePlan, "outages" | "keepsTable" | "rejoinMs"> {
+  const most = isCalm || dice.chance(0.4) ? 0 : 3;
+  const outages = Array.from({ length: dice.integer(0, most, "outages") }, () => ({
+    atMs: dice.real(0, healMs),
+    forMs: dice.scale(20, 5_000),
+  }));
+  // Sooner than a server waits, and now and then too late.
+  const rejoinMs = dice.pick([50, 300, 2_000, 20_000]);
+  return { outages, keepsTable: dice.chance(0.8), rejoinMs };
+}
+
 /** Draws a run. */
 export function drawMapReducePlan(seed: number): MapReducePlan {
   const dice = new Dice(seed, Stream.plan);
@@ -149,5 +170,6 @@ export function drawMapReducePlan(seed: number): MapReducePlan {
     breakShare: dice.sometimes(0.5, 0, 0.05),
     // Shorter than a client takes to come back, or longer.
     awayMs: dice.pick([100, 15_000]),
+    ...drawOutages(dice, healMs, isCalm),
   };
 }

@@ -11,6 +11,8 @@ export const MAPREDUCE_PLANTS = {
   "no-check": "what was damaged on a disk is taken for good",
   "keeps-files": "a worker keeps the files of jobs that are over",
   forgetful: "what a worker that was lost held is never made again",
+  "plan-lost": "a server that comes back knows nothing of the jobs that it kept",
+  ghost: "a server that comes back takes maps for done although nobody has them",
 } as const;
 
 export type MapReducePlant = keyof typeof MAPREDUCE_PLANTS;

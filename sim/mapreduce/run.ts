@@ -9,17 +9,12 @@
  */
 import type { Millis } from "../../base/machine.ts";
 import { type Random, seededRandom } from "../../base/random.ts";
-import { Coordinator } from "../../mapreduce/coordinator.ts";
-import { ServerCore, type ServerEffect, type ServerInput } from "../../server/mod.ts";
 import { decodeMessage } from "../../work/wire.ts";
-import { Computer } from "../engine/computer.ts";
 import { Stream } from "../engine/dice.ts";
 import type { Harness, Run } from "../engine/harness.ts";
 import { Loop } from "../engine/loop.ts";
-import { Process } from "../engine/process.ts";
 import { demand, type TraceLine, tracer, type Transcript } from "../engine/trace.ts";
 import { ClientMachine } from "./client.ts";
-import { type End, Link } from "./link.ts";
 import { PeerNet } from "./peer_net.ts";
 import { Oracle } from "./oracle.ts";
 import {
@@ -30,6 +25,7 @@ import {
   type WorkerPlan,
 } from "./plan.ts";
 import { MAPREDUCE_PLANTS, type MapReducePlant } from "./plants.ts";
+import { ServerMachine } from "./server.ts";
 import { WorkerMachine } from "./worker.ts";
 
 const STEPS_MAX = 400_000;
@@ -54,16 +50,13 @@ class MapReduceRun implements Run {
   readonly #oracle: Oracle;
   readonly #net: PeerNet;
   readonly #plant: MapReducePlant | undefined;
-  readonly #server: Process<ServerInput, ServerEffect>;
-  readonly #core: ServerCore;
-  #coordinator: Coordinator | undefined;
-  readonly #links = new Map<number, Link>();
+  readonly #server: ServerMachine;
   readonly #workers = new Map<string, WorkerMachine>();
   readonly #clients: ClientMachine[] = [];
   /** Connections that clients have, or had. */
   readonly #connections = new Set<number>();
   readonly #seen = new Set<number>();
-  #lastConn = 0;
+  #crashes = 0;
   #isHealed = false;
   #lost = 0;
 
@@ -74,22 +67,23 @@ class MapReduceRun implements Run {
     this.#trace = tracer(this.#loop, transcript);
     this.#oracle = new Oracle(this.#loop);
     this.#net = new PeerNet(this.#loop, this.#random, this.plan);
-    this.#core = new ServerCore({
-      addressOf: PeerNet.addressOf,
-      kinds: [
-        (fleet, port) => (this.#coordinator = new Coordinator(fleet, port, this.plan.awayMs)),
-      ],
+    this.#server = new ServerMachine({
+      loop: this.#loop,
+      random: this.#random,
+      plan: this.plan,
+      plant,
+      says: (connId, payload) => this.#say(connId, payload),
+      log: (text) => this.#trace?.(() => `server: ${text}`),
+      look: () => this.#look(),
+      hears: (connId, payload) => this.#hear(connId, payload),
+      heard: (connId, payload) => this.#heard(connId, payload),
+      loses: (connId) => this.#lose(connId),
     });
-    this.#server = new Process({
-      computer: new Computer({ name: "server", loop: this.#loop }),
-      core: this.#core,
-      carryOut: (effect) => this.#carryOut(effect),
-      afterInput: () => this.#look(),
-    });
+    this.#server.start();
   }
 
   run(): void {
-    const { workers, clients, healMs, isCalm } = this.plan;
+    const { workers, clients, healMs, isCalm, outages } = this.plan;
     for (const worker of workers) {
       this.#loop.at(worker.startMs, () => this.#startWorker(worker));
       for (const mishap of worker.mishaps) {
@@ -97,8 +91,10 @@ class MapReduceRun implements Run {
       }
     }
     for (const client of clients) this.#loop.at(client.startMs, () => this.#startClient(client));
+    for (const { atMs, forMs } of outages) this.#loop.at(atMs, () => this.#crashServer(forMs));
     this.#runUntil(healMs);
     this.#isHealed = true;
+    this.#startServer();
     for (const worker of workers) {
       this.#workers.get(worker.name)?.computer.heal();
       this.#startWorker(worker);
@@ -121,7 +117,8 @@ class MapReduceRun implements Run {
       demand(
         // A connection that breaks before the job is accepted is an end, too.
         /failed (3|12) times/.test(end.failed) ||
-          (plan.breaksMs !== undefined && end.failed === "the connection was lost"),
+          ((plan.breaksMs !== undefined || outages.length > 0) &&
+            end.failed === "the connection was lost"),
         () => `${plan.name} failed for no reason: ${end.failed}`,
       );
     }
@@ -138,8 +135,19 @@ class MapReduceRun implements Run {
   counts(): Record<string, number> {
     const done = this.#clients.filter(({ end }) => end === "done").length;
     const failed = this.#clients.filter(({ end }) => typeof end === "object").length;
-    const { assigned, again } = this.#oracle;
-    return { done, failed, assigned, again, lost: this.#lost, direct: this.#net.messages };
+    const { assigned, again, found, adopted } = this.#oracle;
+    const [lost, crashes] = [this.#lost, this.#crashes];
+    return {
+      done,
+      failed,
+      assigned,
+      again,
+      lost,
+      crashes,
+      found,
+      adopted,
+      direct: this.#net.messages,
+    };
   }
 
   #runUntil(untilMs: Millis): void {
@@ -148,31 +156,47 @@ class MapReduceRun implements Run {
 
   // ---- the server
 
-  #carryOut(effect: ServerEffect): void {
-    if (effect.kind === "log") return this.#trace?.(() => `server: ${effect.text}`);
-    if (effect.kind === "propose") return;
-    const link = this.#links.get(effect.connId);
-    if (effect.kind === "close") {
-      link?.close(1);
-      return this.#tellGone(effect.connId);
-    }
-    const message = decodeMessage(effect.payload);
+  #startServer(): void {
+    if (this.#server.isUp) return;
+    this.#trace?.(() => "the server starts");
+    this.#server.start();
+    this.#oracle.leads();
+  }
+
+  #crashServer(forMs: Millis): void {
+    if (!this.#server.isUp || this.#isHealed) return;
+    this.#trace?.(() => "the server crashes");
+    this.#crashes++;
+    this.#server.crash();
+    this.#oracle.crashes(this.plan.keepsTable ? this.#server.rows : undefined);
+    this.#loop.after(forMs, () => this.#startServer());
+  }
+
+  #say(connId: number, payload: Uint8Array): void {
+    const message = decodeMessage(payload);
     demand(typeof message !== "string", () => "the server says what cannot be read");
     if (message.kind === "mr-map" || message.kind === "mr-reduce") {
-      const job = [...this.#coordinator!.jobs].find(({ origin }) => origin.uid === message.uid)!;
-      const { miners } = this.#core.snapshot();
-      const miner = miners.find(({ connId }) => connId === effect.connId);
-      this.#oracle.assigns(effect.connId, message, job, miner?.standing === "suspect");
+      const { coordinator, snapshot } = this.#server;
+      const job = [...coordinator.jobs].find(({ origin }) => origin.uid === message.uid)!;
+      const miner = snapshot.miners.find((each) => each.connId === connId);
+      const isThere = (holder: number): boolean => this.#server.isConnected(holder);
+      this.#oracle.assigns(connId, message, job, miner?.standing === "suspect", isThere);
     }
-    if (message.kind === "stop") this.#oracle.stops(effect.connId, message.chunk);
+    if (message.kind === "mr-adopt") this.#oracle.adopts(connId, message);
+    if (message.kind === "stop") this.#oracle.stops(connId, message.chunk);
     if (message.kind !== "mr-piece" && message.kind !== "mr-asked") {
-      this.#trace?.(() => `server to ${effect.connId}: ${JSON.stringify(message)}`);
+      this.#trace?.(() => `server to ${connId}: ${JSON.stringify(message)}`);
     }
-    link?.write(1, effect.payload);
   }
 
   #look(): void {
-    for (const job of this.#coordinator!.jobs) {
+    const live = new Set([...this.#server.coordinator.jobs].map(({ origin }) => origin.uid));
+    for (const uid of this.#seen) {
+      if (live.has(uid)) continue;
+      this.#seen.delete(uid);
+      this.#oracle.over(uid);
+    }
+    for (const job of this.#server.coordinator.jobs) {
       if (this.#seen.has(job.origin.uid)) continue;
       this.#seen.add(job.origin.uid);
       this.#oracle.job(job);
@@ -187,34 +211,29 @@ class MapReduceRun implements Run {
     }
     this.#oracle.hears(connId, message);
     if (message.kind === "mr-final" && !message.good) {
-      for (const { origin, followers } of this.#coordinator!.jobs) {
+      for (const { origin, followers } of this.#server.coordinator.jobs) {
         if (followers.has(connId)) this.#oracle.misses(origin.uid, message.reduce);
       }
     }
-    this.#server.tell({ kind: "payload", connId, wire: "cbor", payload });
   }
 
-  #tellGone(connId: number): void {
-    if (!this.#links.delete(connId)) return;
+  #heard(connId: number, payload: Uint8Array): void {
+    const message = decodeMessage(payload);
+    if (typeof message === "string" || message.kind !== "mr-have") return;
+    const job = [...this.#server.coordinator.jobs].find(({ origin }) => {
+      return origin.uid === message.uid;
+    });
+    for (const { isMap, index } of job === undefined ? [] : message.rows) {
+      const task = (isMap ? job!.plan.maps : job!.plan.reduces)[index];
+      if (task?.holder === connId) this.#oracle.returned(connId, task, message.uid);
+    }
+  }
+
+  #lose(connId: number): boolean {
     // Forgotten: what it held is never made again.
-    if (this.#plant === "forgetful" && !this.#connections.has(connId)) return;
+    if (this.#plant === "forgetful" && !this.#connections.has(connId)) return false;
     this.#oracle.loses(connId);
-    this.#server.tell({ kind: "gone", connId, why: "it was lost" });
-  }
-
-  /** A connection to the server; its number and the link. */
-  #connect(end: End): { readonly connId: number; readonly link: Link } {
-    const connId = ++this.#lastConn;
-    const ends: [End, End] = [
-      end,
-      {
-        payload: (payload) => this.#hear(connId, payload),
-        gone: () => this.#tellGone(connId),
-      },
-    ];
-    const link = new Link(this.#loop, this.#random, this.plan, ends);
-    this.#links.set(connId, link);
-    return { connId, link };
+    return true;
   }
 
   // ---- workers and clients
@@ -232,9 +251,16 @@ class MapReduceRun implements Run {
       shared: (path) => this.#shared(path),
     });
     this.#workers.set(plan.name, worker);
-    const { connId, link } = this.#connect(worker);
+    worker.onGone = () => this.#loop.after(this.plan.rejoinMs, () => this.#connectWorker(worker));
+    this.#connectWorker(worker);
+  }
+
+  #connectWorker(worker: WorkerMachine): void {
+    if (!worker.isAlive) return;
+    if (!this.#server.isUp) return worker.onGone();
+    const { connId, link } = this.#server.connect(worker);
     this.#net.add(connId, worker);
-    this.#trace?.(() => `${plan.name} is connection ${connId}`);
+    this.#trace?.(() => `${worker.plan.name} is connection ${connId}`);
     worker.connect(link);
   }
 
@@ -268,7 +294,8 @@ class MapReduceRun implements Run {
   }
 
   #connectClient(client: ClientMachine): void {
-    const { connId, link } = this.#connect(client);
+    if (!this.#server.isUp) return void this.#loop.after(1, () => client.gone());
+    const { connId, link } = this.#server.connect(client);
     this.#net.add(connId, client);
     client.connection = connId;
     this.#connections.add(connId);
@@ -278,7 +305,9 @@ class MapReduceRun implements Run {
 
   /** Nothing of the jobs is left. */
   #demandTidy(): void {
-    const coordinator = this.#coordinator!;
+    const { coordinator, rows } = this.#server;
+    const kept = [...rows.keys()].filter((group) => group.startsWith("mr/"));
+    demand(kept.length === 0, () => `the table keeps ${kept.join()}, which are over`);
     demand([...coordinator.jobs].length === 0, () => "the server keeps jobs that are over");
     demand(coordinator.relay.size === 0, () => `${coordinator.relay.size} pieces are under way`);
     for (const worker of this.#workers.values()) {

@@ -62,6 +62,8 @@ export class WorkerMachine {
   readonly #core: WorkerCore;
   readonly #files = new Map<string, Uint8Array>();
   #link: Link | undefined;
+  /** Called when its connection is gone. */
+  onGone: () => void = () => {};
   readonly #runs = new Set<number>();
 
   constructor(plan: WorkerPlan, world: WorkerWorld) {
@@ -111,7 +113,10 @@ export class WorkerMachine {
 
   gone(): void {
     this.#link = undefined;
-    this.#process.whenAwake(() => this.#process.tell({ kind: "gone" }));
+    this.#process.whenAwake(() => {
+      this.#process.tell({ kind: "gone" });
+      this.onGone();
+    });
   }
 
   crash(): void {

@@ -203,7 +203,7 @@ describe("a snapshot of the table", () => {
     assertThrows(() => tableFrom(bytes.slice(0, -1)), Error, "cut off at byte");
     const other = bytes.slice();
     other[5] = 9;
-    assertThrows(() => tableFrom(other), Error, "version 9: expected version 2");
+    assertThrows(() => tableFrom(other), Error, "version 9: expected version 3");
     const damaged = bytes.slice();
     // The kind of the first item behind the head.
     damaged[4 + new DataView(bytes.buffer).getUint32(0) + 4 + 1] = 0x18;
