@@ -52,9 +52,10 @@ export class Link {
 
   /** One end is gone without a word: the other notices later. */
   cut(by: 0 | 1): void {
+    // That end hears of it no more, also if the other was gone before.
+    this.#isOver[by] = true;
     if (this.#isCut) return;
     this.#isCut = true;
-    this.#isOver[by] = true;
     const other = by === 0 ? 1 : 0;
     this.#loop.after(this.#times.noticeMs, () => this.#tellGone(other));
   }

@@ -57,6 +57,8 @@ class MapReduceRun implements Run {
   readonly #connections = new Set<number>();
   readonly #seen = new Set<number>();
   #crashes = 0;
+  /** Jobs that were at work and in the table when the server crashed. */
+  #kept: readonly number[] = [];
   #isHealed = false;
   #lost = 0;
 
@@ -160,6 +162,8 @@ class MapReduceRun implements Run {
     if (this.#server.isUp) return;
     this.#trace?.(() => "the server starts");
     this.#server.start();
+    const jobs = new Set([...this.#server.coordinator.jobs].map(({ origin }) => origin.uid));
+    for (const uid of this.#kept) demand(jobs.has(uid), () => `job ${uid} is not kept`);
     this.#oracle.leads();
   }
 
@@ -167,6 +171,7 @@ class MapReduceRun implements Run {
     if (!this.#server.isUp || this.#isHealed) return;
     this.#trace?.(() => "the server crashes");
     this.#crashes++;
+    this.#kept = [...this.#seen].filter((uid) => this.#server.rows.has(`mr/${uid}`));
     this.#server.crash();
     this.#oracle.crashes(this.plan.keepsTable ? this.#server.rows : undefined);
     this.#loop.after(forMs, () => this.#startServer());
