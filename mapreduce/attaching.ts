@@ -103,6 +103,8 @@ export class Attaching {
     const isFollowed = job.followers.has(connId);
     if (!isFollowed) job.followers.set(connId, number);
     this.#teller.attached(job, connId, number);
+    // What it waits for is said again.
+    job.waits = "";
     this.#owner.status(job, nowMs);
     if (!isFollowed) job.followers.delete(connId);
   }
@@ -111,6 +113,7 @@ export class Attaching {
     job.followers.set(connId, number);
     if (key !== "") job.supplier = connId;
     this.#teller.attached(job, connId, number);
+    job.waits = "";
     this.#owner.status(job, nowMs);
     this.#teller.outputs(job, connId, number);
     if (key !== "") this.#owner.supplied(job, nowMs);

@@ -28,6 +28,7 @@ const SIZES_MAX = 4_000;
 /** Bytes of one command's rows, about: it stays below what an entry of the log may hold. */
 const COMMAND_BYTES = 48_000;
 const ADDRESS_BYTES_MAX = 256;
+const DECODER = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /** What is kept of a job. */
 export interface KeptPlan {
@@ -126,7 +127,7 @@ export class Books {
   *pasts(): Iterable<readonly [number, string]> {
     for (const [group, rows] of this.#rows.kept ?? []) {
       if (!group.startsWith(PAST)) continue;
-      const why = new TextDecoder().decode(rows.get("")?.subarray(0, TROUBLE_BYTES_MAX));
+      const why = DECODER.decode(rows.get("")?.subarray(0, TROUBLE_BYTES_MAX));
       yield [Number(group.slice(PAST.length)), why];
     }
   }

@@ -249,9 +249,6 @@ export class Coordinator implements WorkKind {
     this.#fleet.addJob(job, nowMs);
     this.#teller.attached(job, job.origin.connId, job.origin.number);
     this.#tellStatus(job, nowMs);
-    if ([...this.#capable(job)].length > 0) return;
-    const why = isCode(job.origin.terms.application) ? "runs code of users (--allow-code)" : "maps";
-    this.#teller.note(job, `no miner of this server ${why}: the job waits for one`);
   }
 
   #final(connId: number, { job: number, reduce, good }: MrFinal, nowMs: Millis): void {

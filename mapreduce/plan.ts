@@ -198,7 +198,7 @@ export class Plan {
     return true;
   }
 
-  /** Of an earlier server's plan: the task had that result, and its worker may come back with it. */
+  /** Of an earlier server's plan: the task had that result; its worker may come back with it. */
   recall(task: PlannedTask, parts: readonly Part[]): void {
     task.claim = parts;
     task.isAwaited = true;

@@ -4,11 +4,26 @@
  * @module
  */
 import type { Millis } from "../base/machine.ts";
-import { clipped } from "../base/text.ts";
+import { clipped, readablePlural as count } from "../base/text.ts";
 import type { KindPort } from "../server/mod.ts";
 import { type MapReduceMessage, TROUBLE_BYTES_MAX } from "../work/mapreduce_messages.ts";
 import type { Addresses } from "./addresses.ts";
+import { isCode } from "./code_name.ts";
 import type { MapReduceJob, MapReduceTask } from "./fleet_job.ts";
+
+/** What the job waits for; nothing while it can go on. */
+function waitsFor({ origin, plan, supplier }: MapReduceJob, workers: number): string {
+  if (plan.tasksLeft === 0) return "";
+  if (workers === 0) {
+    const why = isCode(origin.terms.application) ? "runs code of users (--allow-code)" : "maps";
+    return `no miner of this server ${why}: the job waits for one`;
+  }
+  const back = plan.awaited.length;
+  if (back > 0) return `waits for miners to come back with what they did: ${count(back, "task")}`;
+  const maps = plan.areMapsDone ? 0 : plan.ready.size;
+  if (supplier !== 0 || maps === 0) return "";
+  return `waits for its client, who has the input of ${count(maps, "map")}`;
+}
 
 /** See the module. */
 export class Teller {
@@ -24,6 +39,9 @@ export class Teller {
   status(job: MapReduceJob, workers: number, nowMs: Millis): void {
     job.statusMs = nowMs;
     const { plan } = job;
+    const waits = waitsFor(job, workers);
+    if (waits !== "" && waits !== job.waits) this.note(job, waits);
+    job.waits = waits;
     let bytesDone = 0;
     for (const map of plan.maps) if (map.isDone) bytesDone += map.bytes;
     for (const task of job.tasks as Set<MapReduceTask>) {

@@ -26,6 +26,8 @@ const QUIET: Readonly<Record<string, Flag>> = { quiet: { help: "show no progress
 interface Answer {
   readonly attached: MrAttached;
   readonly progress: JobProgress | undefined;
+  /** What the job waits for, if it does. */
+  readonly waits: string | undefined;
 }
 
 /** Asks for the job of the command line; undefined when there is none. */
@@ -41,6 +43,7 @@ async function ask(
   }
   let attached: MrAttached | undefined;
   let progress: JobProgress | undefined;
+  let waits: string | undefined;
   const ending = new AbortController();
   const shows = wish === "wait" || wish === "fetch";
   const shown = shows ? new Shown(line) : undefined;
@@ -58,7 +61,10 @@ async function ask(
         progress = of;
         shown?.progress(of);
       },
-      log: (note) => shown?.line(note),
+      log: (note) => {
+        waits = note;
+        shown?.line(note);
+      },
     });
   } catch (error) {
     const isNone = error instanceof Failure && error.message === `there is no job ${idText(id)}`;
@@ -68,19 +74,14 @@ async function ask(
   } finally {
     shown?.clear();
   }
-  return attached === undefined ? undefined : { attached, progress };
+  return attached === undefined ? undefined : { attached, progress, waits };
 }
 
 /** How a job stands, on one line. */
-function statusText({ attached, progress }: Answer, asJson: boolean): string {
-  const { id, application, isSupplied, keep } = attached;
+function statusText({ attached, progress, waits }: Answer, asJson: boolean): string {
+  const { id, application, keep } = attached;
   const { maps = 0, mapsDone = 0, reduces = 0, reducesDone = 0, failures = 0 } = progress ?? {};
-  const state =
-    reducesDone === reduces
-      ? "done"
-      : mapsDone === maps || isSupplied
-        ? "at work"
-        : "waits for its client, who has the input";
+  const state = reducesDone === reduces ? "done" : (waits ?? "at work");
   const row = { job: idText(id), application, state, maps, mapsDone, reduces, reducesDone };
   if (asJson) return `${JSON.stringify({ ...row, failures, keep })}\n`;
   const failed = failures === 0 ? "" : `, ${readablePlural(failures, "failure")}`;

@@ -5,8 +5,8 @@
  *
  * A command is a sequence of items (server/items.ts). The first is [version, time in milliseconds
  * since 1970]; each further one is an operation: its number, the job's session and number, and what
- * else belongs to it. A row of another kind of work is [7, group, row, bytes, or none to remove it];
- * a command with rows is of version 2, which older servers reject.
+ * else belongs to it. A row of another kind of work is [7, group, row, bytes or none: it goes]; a
+ * command with rows is of version 2, which older servers reject.
  *
  * @module
  */

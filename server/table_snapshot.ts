@@ -5,8 +5,8 @@
  * every job without an answer is [1, session, number, work, done, least, hit, id, seq, submitted,
  * detached] and after it its uncovered intervals, as many as fit an item: [2, lower, upper, lower,
  * upper ...]; then every kept answer is [3, session, number, digest, best, met, id, shown, lower,
- * upper, target, submitted, answered, fetched]; then every row of another kind of work is [4, group,
- * row, bytes] (server/rows.ts). Times are Unix times in milliseconds.
+ * upper, target, submitted, answered, fetched]; then every row of another kind of work is [4,
+ * group, row, bytes] (server/rows.ts). Times are Unix times in milliseconds.
  *
  * Version 1 had neither times nor ids, and of an answer not what was asked. It is read all the
  * same: its ids are made anew, its times begin when it is first used. A table without rows is of

@@ -190,7 +190,7 @@ export interface MrOffer {
   readonly port: number;
 }
 
-/** What a worker has of a task that it was given by an earlier server, or over a lost connection. */
+/** What a worker has of a task of an earlier server, or of a connection that was lost. */
 export interface HaveRow {
   readonly isMap: boolean;
   readonly index: number;

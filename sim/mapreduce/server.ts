@@ -8,8 +8,13 @@
 import type { Millis } from "../../base/machine.ts";
 import { type Random, unitReal } from "../../base/random.ts";
 import { Coordinator } from "../../mapreduce/coordinator.ts";
-import { type RowGroups, ServerCore, type ServerEffect } from "../../server/mod.ts";
-import type { ServerInput, ServerSnapshot } from "../../server/mod.ts";
+import {
+  type RowGroups,
+  ServerCore,
+  type ServerEffect,
+  type ServerInput,
+  type ServerSnapshot,
+} from "../../server/mod.ts";
 import { TableMachine } from "../../server/table_machine.ts";
 import { Computer } from "../engine/computer.ts";
 import type { Loop } from "../engine/loop.ts";

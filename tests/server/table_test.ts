@@ -9,6 +9,8 @@ import {
   JobTable,
   type SearchRecord,
 } from "../../server/table.ts";
+import { decodeCommand, encodeCommand } from "../../server/operations.ts";
+import { ROW_BYTES_MAX, type RowChange } from "../../server/rows.ts";
 import { snapshotOfTable, tableFrom } from "../../server/table_snapshot.ts";
 import type { SearchSpec } from "../../work/subject.ts";
 import { mine, serve, submit } from "../../mod.ts";
@@ -186,6 +188,65 @@ describe("a snapshot of the table", () => {
     assertEquals(table.answerOf(answer)!.answeredMs, 1e12);
     const again = tableFrom(snapshotOfTable(table));
     assertEquals(snapshotOfTable(again), snapshotOfTable(table));
+  });
+
+  test("of version 2, which had no rows, is read as it was, and written so without rows", async () => {
+    const bytes = await Bun.file(new URL("../data/table-v2.bin", import.meta.url)).bytes();
+    const table = tableFrom(bytes);
+    const [job, done] = [1, 2].map((number) => ({ session: 5n, number })) as [JobName, JobName];
+    const { detached, submittedMs, done: searched } = table.record(job)!;
+    assertEquals([detached, submittedMs, searched], [true, 1_000_000, 100n]);
+    assertEquals(table.answerOf(done)!.answeredMs, 2_000_000);
+    assertEquals(snapshotOfTable(table), bytes);
+  });
+
+  test("keeps the rows of other kinds of work, whatever order they came in", () => {
+    const change = (group: string, row: string, byte?: number): RowChange => {
+      return { group, row, bytes: byte === undefined ? undefined : Uint8Array.of(byte) };
+    };
+    const [one, two] = [new JobTable(), new JobTable()];
+    submitted(one, { session: 1n, number: 1 });
+    submitted(two, { session: 1n, number: 1 });
+    for (const each of [
+      change("b", "", 1),
+      change("a", "", 2),
+      change("a", "y", 3),
+      change("a", "x", 4),
+      change("gone", "", 5),
+      change("gone", ""),
+      // What comes late, and what there never was.
+      change("gone", "x", 6),
+      change("none", "x", 7),
+      change("a", "z", 8),
+      change("a", "z"),
+    ]) {
+      one.rows.change(each);
+    }
+    for (const each of [change("a", "", 2), change("a", "x", 4), change("a", "y", 3)]) {
+      two.rows.change(each);
+    }
+    two.rows.change(change("b", "", 1));
+    assertEquals(snapshotOfTable(one), snapshotOfTable(two));
+    const copy = tableFrom(snapshotOfTable(one));
+    assertEquals([...copy.rows.all()], [...two.rows.all()]);
+    assertEquals([...copy.rows.groups.keys()], ["a", "b"]);
+    assertEquals(copy.size, 1);
+  });
+
+  test("of a table with rows is of version 3; so are their commands of version 2", () => {
+    const row = { kind: "row", group: "a", row: "", bytes: Uint8Array.of(1) } as const;
+    const removed = { ...row, row: "b", bytes: undefined };
+    const command = { timeMs: 5, operations: [row, removed] };
+    const bytes = encodeCommand(command);
+    assertEquals(decodeCommand(bytes), command);
+    const expire = encodeCommand({ timeMs: 5, operations: [{ kind: "expire" }] });
+    const table = new JobTable();
+    table.rows.change(row);
+    // The first item's length, an array, and its first number: the version.
+    assertEquals([snapshotOfTable(table)[5], bytes[5], expire[5]], [3, 2, 1]);
+    const long = { ...row, bytes: new Uint8Array(ROW_BYTES_MAX + 1) };
+    const refused = decodeCommand(encodeCommand({ timeMs: 5, operations: [long] }));
+    assertEquals(refused, "malformed operation");
   });
 
   test("that is cut off, damaged or of another version is refused in one line", () => {
