@@ -169,8 +169,13 @@ export class Coordinator implements WorkKind {
         this.#drop(job, "nobody asked for it for too long", nowMs);
         continue;
       }
-      if (nowMs >= job.awaitedUntilMs && job.awaitedUntilMs > 0) {
+      if (nowMs >= job.awaitedUntilMs && job.plan.awaited.length > 0) {
         job.awaitedUntilMs = -Infinity;
+        const left = readablePlural(job.plan.awaited.length, "task");
+        this.#port.tell(
+          "info",
+          `job ${nameOf(job)} waits no longer: nobody came back with ${left}`,
+        );
         job.plan.giveUpWaiting();
         this.#review(job, nowMs);
       }

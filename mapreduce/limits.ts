@@ -52,7 +52,7 @@ export const JOBS_PER_ADDRESS_MAX = 64;
 /** A job that nobody follows is kept for so long: a day. */
 export const AWAY_MS = 86_400_000;
 /** A server that begins waits so long for workers of the one before, and for what they have. */
-export const RETURN_MS = 15_000;
+export const RETURN_MS = 30_000;
 /** Rows of what a worker has that it says when it is back: a connection queues 2 MiB. */
 export const HAVE_TOTAL_MAX = 28_000;
 /** Partitions of all maps of a job, and of all jobs of a server: they are kept with the jobs. */

@@ -14,12 +14,12 @@ import type { MapReduceJob, MapReduceTask } from "./fleet_job.ts";
 /** What the job waits for; nothing while it can go on. */
 function waitsFor({ origin, plan, supplier }: MapReduceJob, workers: number): string {
   if (plan.tasksLeft === 0) return "";
+  const back = plan.awaited.length;
+  if (back > 0) return `waits for miners to come back with what they did: ${count(back, "task")}`;
   if (workers === 0) {
     const why = isCode(origin.terms.application) ? "runs code of users (--allow-code)" : "maps";
     return `no miner of this server ${why}: the job waits for one`;
   }
-  const back = plan.awaited.length;
-  if (back > 0) return `waits for miners to come back with what they did: ${count(back, "task")}`;
   const maps = plan.areMapsDone ? 0 : plan.ready.size;
   if (supplier !== 0 || maps === 0) return "";
   return `waits for its client, who has the input of ${count(maps, "map")}`;

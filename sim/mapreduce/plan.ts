@@ -128,7 +128,7 @@ function drawOutages(
     forMs: dice.scale(20, 5_000),
   }));
   // Sooner than a server waits, and now and then too late.
-  const rejoinMs = dice.pick([50, 300, 2_000, 20_000]);
+  const rejoinMs = dice.pick([50, 300, 2_000, 40_000]);
   return { outages, keepsTable: dice.chance(0.8), rejoinMs };
 }
 

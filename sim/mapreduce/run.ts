@@ -32,7 +32,7 @@ const STEPS_MAX = 400_000;
 /** After healing every job is over within this: slow runs last long, and are backed up late. */
 const SETTLE_MS = 240_000;
 /** After the last job's end nothing is left within this. */
-const TIDY_MS = 40_000;
+const TIDY_MS = 80_000;
 
 /** Map-reduce. */
 export const MAPREDUCE: Harness = {

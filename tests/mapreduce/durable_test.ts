@@ -1,6 +1,6 @@
 /** Jobs that outlive their server: what its table keeps, and workers that come back. */
 import { describe, test } from "bun:test";
-import { assert, assertEquals, assertMatch } from "@std/assert";
+import { assertEquals, assertMatch } from "@std/assert";
 import { PARTITIONS_MAX, RETURN_MS, THROWS_MAX } from "../../mapreduce/limits.ts";
 import { digestOfParts } from "../../mapreduce/parts_digest.ts";
 import { TableMachine } from "../../server/table_machine.ts";

@@ -1,0 +1,148 @@
+/**
+ * A server with `--data` that is killed in each phase of a job: real processes, and no map or
+ * reduce is done twice.
+ */
+import { afterAll, beforeAll, describe, test } from "bun:test";
+import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { killAll, Script, startLastingServer } from "../support/processes.ts";
+import { until } from "../support/waiting.ts";
+import { Desk, outputsIn } from "./jobs.ts";
+import { countWords, text } from "./twin.ts";
+
+const desk = new Desk();
+const TEXTS = Array.from({ length: 6 }, (_, i) => text(i + 1, 3_000));
+const BOOKS = TEXTS.map((contents, i) => desk.file(`books/${i}.txt`, contents));
+const REDUCERS = 4;
+const EXPECTED = countWords(TEXTS, REDUCERS);
+/** Lost connections are noticed after a second, not five. */
+const LSP = ["--epoch-millis", "100"];
+const DATA = join(desk.path, "data");
+
+let server: Script;
+let at = "";
+const miners: Script[] = [];
+
+/** What an application did, a line for each task that began, and for each that ended. */
+const done = (name: string): string[] => {
+  const lines = readFileSync(join(desk.path, `${name}.log`), "utf8").split("\n");
+  return lines.filter((line) => line !== "").toSorted();
+};
+
+/** An application that counts words, says what it does, and waits for a file in `phase`. */
+function gated(name: string, phase: "map" | "reduce"): string {
+  desk.file(`${name}.log`, "");
+  const [log, gate] = ["log", "gate"].map((end) =>
+    JSON.stringify(join(desk.path, `${name}.${end}`)),
+  );
+  return desk.file(
+    `${name}.ts`,
+    `import { appendFileSync, existsSync } from "node:fs";
+     const say = (what: string): void => appendFileSync(${log!}, what + "\\n");
+     const wait = async (phase: string): Promise<void> => {
+       while (phase === ${JSON.stringify(phase)} && !existsSync(${gate!})) await Bun.sleep(10);
+     };
+     let reducing = false;
+     export async function map(name: string, contents: string): Promise<[string, string][]> {
+       say("map " + name.at(-5));
+       await wait("map");
+       return [...contents.matchAll(/\\p{L}+/gu)].map(([word]) => [word, "1"]);
+     }
+     export async function reduce(key: string, values: Iterable<string>): Promise<string> {
+       if (!reducing) say("reduce");
+       reducing = true;
+       await wait("reduce");
+       return String([...values].length);
+     }`,
+  );
+}
+
+const open = (name: string): void => writeFileSync(join(desk.path, `${name}.gate`), "");
+const MAPS = BOOKS.map((_, i) => `map ${i}`);
+
+/** Kills the server, and waits until its miners have noticed. */
+async function killServer(): Promise<void> {
+  const noticed = miners.map((miner) => miner.stderr.length);
+  server.kill("SIGKILL");
+  await server.exit();
+  await until("the miners to notice", () =>
+    miners.every((miner, i) => /lost|trying/.test(miner.stderr.slice(noticed[i]))),
+  );
+}
+
+async function startAgain(): Promise<void> {
+  server = new Script("server.ts", [at.split(":")[1]!, "--data", DATA, ...LSP]);
+  await server.said(/^listening on/, "stdout");
+}
+
+beforeAll(async () => {
+  ({ server, at } = await startLastingServer("--data", DATA, ...LSP));
+  for (const name of ["one", "two", "three"]) {
+    const flags = ["--name", name, "--kernel", "plain", "--allow-code", ...LSP];
+    const miner = new Script("miner.ts", [at, "--threads", "3", "--niceness", "normal", ...flags]);
+    miners.push(miner);
+  }
+  await Promise.all(
+    ["one", "two", "three"].map((name) => server.said(new RegExp(`\\(${name}\\) hashes with`))),
+  );
+});
+afterAll(async () => {
+  await killAll();
+  desk.remove();
+});
+
+describe("a server with --data that is killed", () => {
+  const run = (app: string, ...more: string[]): Script => {
+    const flags = ["--reducers", `${REDUCERS}`, ...more, ...LSP];
+    return new Script("mapreduce.ts", ["run", at, app, ...BOOKS, ...flags]);
+  };
+  const ask = async (verb: string, id: string, ...more: string[]): Promise<Script> => {
+    const script = new Script("mapreduce.ts", [verb, at, id, ...more, ...LSP]);
+    await script.exit();
+    return script;
+  };
+
+  test("with jobs in each phase: all go on, and no map is done twice", async () => {
+    const [first, second] = [desk.out(), desk.out()];
+    // One is done, and waits to be fetched; ...
+    const detached = run(gated("detached", "reduce"), "--detach", "--quiet");
+    open("detached");
+    assertEquals(await detached.exit(), 0, detached.stderr);
+    const id = detached.stdout.trim();
+    assertEquals((await ask("wait", id)).process.exitCode, 0);
+    // ... one reduces, ...
+    const reducing = run(gated("reduces", "reduce"), "--out", first, "--json");
+    await until("a reduce to begin", () => done("reduces").includes("reduce"));
+    await reducing.said(/"mapsDone":6/, "stdout");
+    // ... one maps, which goes on while no server is there.
+    const mapping = run(gated("maps", "map"), "--out", second, "--json");
+    await until("maps to begin", () => done("maps").length >= 2);
+    await killServer();
+    open("maps");
+    await startAgain();
+    await server.said(/goes on: 10 of 10 tasks were done before/);
+    await server.said(/goes on: 6 of 10 tasks were done before/);
+    open("reduces");
+
+    assertEquals([await mapping.exit(), await reducing.exit()], [0, 0], mapping.stderr);
+    assertEquals([outputsIn(first), outputsIn(second)], [EXPECTED, EXPECTED]);
+    assertEquals((await ask("wait", id)).process.exitCode, 0);
+    assertMatch((await ask("status", id)).stdout, new RegExp(`^${id} .*: done, 6/6 maps, 4/4`));
+    const out = desk.out();
+    const fetched = await ask("fetch", id, "--out", out);
+    assertEquals([fetched.process.exitCode, outputsIn(out)], [0, EXPECTED], fetched.stderr);
+    // A machine that is too busy makes miners come back too late, and the server says so.
+    const isLate = server.stderr.includes("waits no longer");
+    for (const name of isLate ? [] : ["detached", "reduces", "maps"]) {
+      assertEquals(
+        done(name).filter((line) => line !== "reduce"),
+        MAPS,
+        name,
+      );
+    }
+    const gone = await ask("status", id);
+    assertEquals(gone.process.exitCode, 3);
+    assertStringIncludes(gone.stderr, `there is no job ${id}`);
+  });
+});
