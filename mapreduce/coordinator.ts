@@ -169,9 +169,9 @@ export class Coordinator implements WorkKind {
         this.#drop(job, "nobody asked for it for too long", nowMs);
         continue;
       }
-      if (nowMs >= job.awaitedUntilMs && job.plan.awaited.length > 0) {
+      if (nowMs >= job.awaitedUntilMs && job.plan.awaited.size > 0) {
         job.awaitedUntilMs = -Infinity;
-        const left = readablePlural(job.plan.awaited.length, "task");
+        const left = readablePlural(job.plan.awaited.size, "task");
         this.#port.tell(
           "info",
           `job ${nameOf(job)} waits no longer: nobody came back with ${left}`,
@@ -189,7 +189,7 @@ export class Coordinator implements WorkKind {
     for (const job of this.#intake.kept(nowMs)) {
       const { plan, origin } = job;
       this.#jobs.set(origin.uid, job);
-      const maps = `${plan.awaited.length} of ${plan.maps.length + plan.reduces.length} tasks`;
+      const maps = `${plan.awaited.size} of ${plan.maps.length + plan.reduces.length} tasks`;
       this.#port.tell("info", `job ${nameOf(job)} goes on: ${maps} were done before`);
       if (!job.isDone) this.#fleet.addJob(job, nowMs);
     }

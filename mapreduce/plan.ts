@@ -29,8 +29,6 @@ export class PlannedTask {
   holder: number | undefined;
   /** The result that was believed last: a worker that was lost may come back with it. */
   claim: readonly Part[] | undefined;
-  /** Nobody runs it as yet: a worker is expected to come back with its result. */
-  isAwaited = false;
   /** A map's partitions, a reduce's one output. */
   parts: readonly Part[] = [];
   /** Where each of the parts ends in the file of all of them. */
@@ -68,6 +66,7 @@ export class Plan {
   /** Tasks that ended in failure or were lost. */
   failures = 0;
   readonly #pending: Readonly<Record<TaskKind, Set<PlannedTask>>>;
+  readonly #awaited = new Set<PlannedTask>();
   #mapsDone = 0;
   #reducesDone = 0;
   #finals = 0;
@@ -101,8 +100,8 @@ export class Plan {
   }
 
   /** Tasks that a worker is expected to come back with. */
-  get awaited(): readonly PlannedTask[] {
-    return [...this.maps, ...this.reduces].filter(({ isAwaited }) => isAwaited);
+  get awaited(): ReadonlySet<PlannedTask> {
+    return this.#awaited;
   }
 
   /** Whether every output is where it is to be. */
@@ -173,7 +172,7 @@ export class Plan {
     invariant(parts.length === (task.kind === "map" ? this.reduces.length : 1), "parts of a task");
     this.#pending[task.kind].delete(task);
     task.holder = worker;
-    task.isAwaited = false;
+    this.#awaited.delete(task);
     task.claim = parts;
     task.parts = parts;
     let end = 0;
@@ -193,7 +192,7 @@ export class Plan {
       this.#reducesDone++;
     }
     task.isFinal = true;
-    task.isAwaited = false;
+    this.#awaited.delete(task);
     this.#finals++;
     return true;
   }
@@ -201,14 +200,14 @@ export class Plan {
   /** Of an earlier server's plan: the task had that result; its worker may come back with it. */
   recall(task: PlannedTask, parts: readonly Part[]): void {
     task.claim = parts;
-    task.isAwaited = true;
+    this.#awaited.add(task);
     this.#pending[task.kind].delete(task);
   }
 
   /** Nobody is waited for any more: what was not found is made again. */
   giveUpWaiting(): void {
-    for (const task of this.awaited) {
-      task.isAwaited = false;
+    for (const task of this.#awaited) {
+      this.#awaited.delete(task);
       this.#requeue(task);
     }
   }
@@ -223,7 +222,7 @@ export class Plan {
   adopt(task: PlannedTask, worker: number): void {
     invariant(!task.isDone, "what is done needs nobody");
     this.#pending[task.kind].delete(task);
-    task.isAwaited = false;
+    this.#awaited.delete(task);
     task.runners.add(worker);
     if (task.kind === "reduce") task.hasInputs = true;
   }
@@ -285,7 +284,7 @@ export class Plan {
   }
 
   #requeue(task: PlannedTask): void {
-    if (task.isDone || task.isAwaited || task.runners.size > 0) return;
+    if (task.isDone || this.#awaited.has(task) || task.runners.size > 0) return;
     task.hasInputs = false;
     this.#pending[task.kind].add(task);
   }

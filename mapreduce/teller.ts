@@ -14,7 +14,7 @@ import type { MapReduceJob, MapReduceTask } from "./fleet_job.ts";
 /** What the job waits for; nothing while it can go on. */
 function waitsFor({ origin, plan, supplier }: MapReduceJob, workers: number): string {
   if (plan.tasksLeft === 0) return "";
-  const back = plan.awaited.length;
+  const back = plan.awaited.size;
   if (back > 0) return `waits for miners to come back with what they did: ${count(back, "task")}`;
   if (workers === 0) {
     const why = isCode(origin.terms.application) ? "runs code of users (--allow-code)" : "maps";

@@ -56,7 +56,7 @@ describe("a job whose server is gone", () => {
     work(desk, 1);
     desk.restart();
     const [job] = desk.coordinator.jobs;
-    assertEquals([job!.origin.uid, job!.plan.awaited.length, job!.plan.mapsDone], [uid, 1, 0]);
+    assertEquals([job!.origin.uid, job!.plan.awaited.size, job!.plan.mapsDone], [uid, 1, 0]);
     returned(desk, 8);
     back(desk, 2, uid, HAS_MAP);
     assertEquals(job!.plan.maps[0]!.holder, 2);
@@ -160,7 +160,7 @@ describe("a job whose server is gone", () => {
     desk.restart();
     const [job] = desk.coordinator.jobs;
     assertEquals(
-      job!.plan.awaited.map(({ index }) => index),
+      [...job!.plan.awaited].map(({ index }) => index),
       [1],
     );
     back(desk, 2, uid + 1, HAS_MAP);

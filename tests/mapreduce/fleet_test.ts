@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { killAll, Script, startMiner, startServer } from "../support/processes.ts";
 import { until } from "../support/waiting.ts";
 import { Desk, mapreduce, outputsIn } from "./jobs.ts";
+import { hugeKey, longLine, manyKeys, peakMib, WORKER_MIB_MAX } from "./scenarios.ts";
 import { countWords, indexFiles, text } from "./twin.ts";
 
 const desk = new Desk();
@@ -105,6 +106,15 @@ describe("on a fleet", () => {
     const empty = desk.file("empty.txt", "");
     const none = await mapreduce(at, "wc", empty, "--stdout");
     assertEquals([none.code, none.stdout], [0, ""]);
+  });
+
+  test("many keys, a long line and one huge key are right, in bounded memory", async () => {
+    const scale = { keys: 200_000, lineBytes: 9_000_000, values: 300_000, sortMemory: 1 };
+    await Promise.all([manyKeys, longLine, hugeKey].map((check) => check(at, desk, scale)));
+    for (const miner of miners.values()) {
+      const peak = peakMib(miner) ?? 0;
+      assert(peak <= WORKER_MIB_MAX, `a miner had ${peak} MiB`);
+    }
   });
 
   test("a miner that shares a directory reads and writes there; the others fetch", async () => {

@@ -9,6 +9,43 @@ const inputs = "mapreduce/worker_inputs.ts";
 
 export const MUTANTS: readonly Mutant[] = [
   {
+    file: "mapreduce/returns.ts",
+    line: "if (row.isDone && claim !== undefined && digestOfParts(claim) === row.hash) {",
+    becomes: "if (row.isDone && claim !== undefined) {",
+    breaks: "a worker that comes back is taken for the holder of another result than its own",
+  },
+  {
+    file: plan,
+    line: "for (const task of this.#awaited) {",
+    becomes: "for (const task of [] as PlannedTask[]) {",
+    breaks: "a job waits for ever for a worker that does not come back",
+    harness: "mapreduce",
+  },
+  {
+    file: "mapreduce/books.ts",
+    line: "this.#dirty.set(job, tasks.add(planned));",
+    becomes: "this.#dirty.set(job, tasks);",
+    breaks: "no result outlives the server",
+  },
+  {
+    file: "mapreduce/worker_core.ts",
+    line: 'if (task.state === "running") this.#orphans.add(task);',
+    becomes: "if (task.hasAll) this.#close(task);",
+    breaks: "what runs is given up when the server is gone",
+  },
+  {
+    file: "server/rows.ts",
+    line: 'else if (row === "") this.#groups.set(group, new Map([[row, bytes]]));',
+    becomes: "else this.#groups.set(group, new Map([[row, bytes]]));",
+    breaks: "what comes late for a job that is over brings back a part of it",
+  },
+  {
+    file: "server/table_snapshot.ts",
+    line: "for (const row of rows) table.rows.change(row);",
+    becomes: "",
+    breaks: "a snapshot of the table loses the map-reduce jobs",
+  },
+  {
     file: plan,
     line: "return this.areMapsDone ? this.#pending.reduce : NONE;",
     becomes: "return this.#pending.reduce;",
@@ -23,8 +60,8 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     file: plan,
-    line: "if (task.isFinal || task.holder === undefined) return false;",
-    becomes: "if (task.holder === undefined) return false;",
+    line: "if (task.isFinal || task.claim === undefined) return false;",
+    becomes: "if (task.claim === undefined) return false;",
     breaks: "an output that is fetched twice counts for two",
   },
   {
