@@ -8,6 +8,7 @@ import {
   openSync,
   readSync,
   renameSync,
+  rmSync,
   statSync,
   truncateSync,
   writeSync,
@@ -76,6 +77,7 @@ interface Asked extends Omit<ExistingOptions, "id" | "wish"> {
   readonly peerHost?: string | undefined;
   readonly splits: readonly InputSplit[];
   readonly out?: string | undefined;
+  readonly share?: Share | undefined;
 }
 
 const MIB = 2 ** 20;
@@ -124,10 +126,19 @@ class FleetJob {
       signal?.removeEventListener("abort", cancel);
       this.#drive.stop();
       for (const fd of [...this.#inputs.values(), ...this.#outputs.values()]) closeSync(fd);
+      this.#removeShared();
       await Promise.all([this.#link.close(), this.#peers.close()]);
     });
     if (signal?.aborted) cancel();
     else void this.#begin();
+  }
+
+  /** Removes what miners that were lost left in the shared directory. */
+  #removeShared(): void {
+    const { share, job } = this.#options;
+    const stays = job.detach === true || job.terms.keep;
+    if (share === undefined || this.#attached === undefined || stays) return;
+    rmSync(share.jobDirectory(this.#attached.id), { recursive: true, force: true });
   }
 
   async #begin(): Promise<void> {

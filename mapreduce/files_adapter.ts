@@ -4,10 +4,22 @@
  *
  * @module
  */
-import { closeSync, mkdirSync, openSync, readdirSync, readSync, rmSync, writeSync } from "node:fs";
-import { join } from "node:path";
+import {
+  closeSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readSync,
+  rmdirSync,
+  rmSync,
+  writeSync,
+} from "node:fs";
+import { dirname, join } from "node:path";
 import { invariant } from "../base/machine.ts";
+import type { PartFiles } from "./job_types.ts";
 import { CHUNK_BYTES } from "./limits.ts";
+import { partFile } from "./part_files.ts";
+import type { Share } from "./share_adapter.ts";
 import type { JobFile } from "./worker_types.ts";
 
 /** Files that are kept open. */
@@ -20,8 +32,22 @@ export class JobFiles {
   /** Files that lie in the shared directory, by the paths that they would have here. */
   readonly #elsewhere = new Map<string, string>();
 
-  constructor(directory: string) {
+  readonly #share: Share | undefined;
+  /** Maps whose partitions this worker put into the shared directory, and their number. */
+  readonly #shared = new Map<PartFiles, number>();
+
+  constructor(directory: string, share?: Share) {
     this.#directory = directory;
+    this.#share = share;
+  }
+
+  /** Where the partitions of a map go in the shared directory. */
+  partFiles(uid: number, map: number, reducers: number): PartFiles {
+    const directory = this.#share!.jobDirectory(uid);
+    mkdirSync(directory, { recursive: true });
+    const files = { directory, map };
+    this.#shared.set(files, reducers);
+    return files;
   }
 
   /** The directory of a job; it is made if need be. */
@@ -33,6 +59,10 @@ export class JobFiles {
   }
 
   path(file: JobFile): string {
+    const { uid, kind, number: map, reduce = 0 } = file;
+    if (kind === "shared" && this.#share !== undefined) {
+      return partFile({ directory: this.#share.jobDirectory(uid), map }, reduce);
+    }
     const path = this.#ownPath(file);
     return this.#elsewhere.get(path) ?? path;
   }
@@ -85,10 +115,27 @@ export class JobFiles {
       rmSync(place, { force: true });
       this.#elsewhere.delete(path);
     }
-    for (const path of this.#open.keys()) if (isOf(path)) this.#close(path);
+    const shared = uid === undefined ? undefined : this.#share?.jobDirectory(uid);
+    for (const path of this.#open.keys()) {
+      if (isOf(path) || (shared !== undefined && dirname(path) === shared)) this.#close(path);
+    }
+    this.#wipeShared(shared);
     // The directory itself stays: its lock lies in it.
     const left = uid === undefined ? this.#jobs() : [prefix];
     for (const path of left) rmSync(path, { recursive: true, force: true });
+  }
+
+  /** Removes what is in the directory of a job that is over; or of all jobs what is its own. */
+  #wipeShared(over: string | undefined): void {
+    for (const [files, reducers] of this.#shared) {
+      const { directory } = files;
+      if (over !== undefined && directory !== over) continue;
+      this.#shared.delete(files);
+      if (over !== undefined) continue;
+      for (let r = 0; r < reducers; r++) rmSync(partFile(files, r), { force: true });
+      removeIfEmpty(directory);
+    }
+    if (over !== undefined) rmSync(over, { recursive: true, force: true });
   }
 
   #jobs(): string[] {
@@ -117,6 +164,14 @@ export class JobFiles {
     const fd = this.#open.get(path);
     if (fd !== undefined) closeSync(fd);
     this.#open.delete(path);
+  }
+}
+
+function removeIfEmpty(directory: string): void {
+  try {
+    rmdirSync(directory);
+  } catch {
+    // Others have files there, or removed it.
   }
 }
 

@@ -15,6 +15,12 @@ export interface FilePart {
   readonly to: number;
 }
 
+/** Files of a map's partitions in a shared directory: see `partFile`. */
+export interface PartFiles {
+  readonly directory: string;
+  readonly map: number;
+}
+
 /** A map to run. */
 export interface MapOrder {
   readonly kind: "map";
@@ -22,12 +28,14 @@ export interface MapOrder {
   readonly reducers: number;
   readonly sortBytes: number;
   readonly skipBad: boolean;
+  /** Partitions are lines of JSON. */
+  readonly asJson: boolean;
   /** The file as the user named it. */
   readonly name: string;
   readonly firstLine: number;
   readonly input: FilePart;
-  /** Where the partitions go, one after the other. */
-  readonly output: string;
+  /** Where the partitions go: one after the other, or as lines of JSON. */
+  readonly output: string | PartFiles;
   /** A directory for runs. */
   readonly directory: string;
 }
@@ -40,6 +48,8 @@ export interface ReduceOrder {
   readonly skipBad: boolean;
   /** Its partition of every map, in the order of the maps. */
   readonly inputs: readonly FilePart[];
+  /** The inputs are lines of JSON. */
+  readonly asJson: boolean;
   /** Records instead of lines, for outputs that are to be merged. */
   readonly asRecords: boolean;
   readonly output: string;
@@ -67,6 +77,8 @@ export type TaskReport =
   /** `skipped` are the first of the records that were skipped, for people. */
   | {
       readonly kind: "mapped";
+      /** They lie in files of their own, where others see them. */
+      readonly isShared?: boolean;
       readonly parts: readonly Part[];
       readonly records: number;
       readonly invalid: number;

@@ -15,6 +15,8 @@ export interface KeptMap {
   readonly parts: readonly WirePart[];
   /** Where each of the parts ends. */
   readonly ends: readonly number[];
+  /** Each of them is a file of its own. */
+  readonly isShared: boolean;
 }
 
 /** The result of a reduce. */
@@ -56,7 +58,14 @@ export class KeptJobs {
     if (end.kind === "mapped" && order.kind === "mr-map") {
       const { parts } = end;
       let at = 0;
-      maps.set(order.index, { file, parts, ends: parts.map(({ bytes }) => (at += bytes)) });
+      const ends = parts.map(({ bytes }) => (at += bytes));
+      const isShared = end.isShared === true;
+      maps.set(order.index, {
+        file: isShared ? sharedFile(uid, order.index, 0) : file,
+        parts,
+        ends,
+        isShared,
+      });
     } else if (end.kind === "reduced" && order.kind === "mr-reduce") {
       outputs.set(order.index, { file, part: end.output });
     }
@@ -113,9 +122,18 @@ export class KeptJobs {
   }
 }
 
+/** The partition of a map for a reduce, in the shared directory. */
+export function sharedFile(uid: number, map: number, reduce: number): JobFile {
+  return { uid, kind: "shared", number: map, reduce };
+}
+
 /** Where a map's partition for a reduce lies. */
 export function partOf(map: KeptMap | undefined, reduce: number): JobFilePart | undefined {
   const to = map?.ends[reduce];
   if (map === undefined || to === undefined) return undefined;
+  if (map.isShared) {
+    const { uid, number } = map.file;
+    return { file: sharedFile(uid, number, reduce), from: 0, to: map.parts[reduce]!.bytes };
+  }
   return { file: map.file, from: map.ends[reduce - 1] ?? 0, to };
 }

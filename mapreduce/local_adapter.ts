@@ -120,7 +120,7 @@ class LocalJob {
 
   #orderOf(task: PlannedTask): TaskOrder {
     const { chosen, sortBytes, skipBad, reducers, directory, asRecords } = this.#options;
-    const common = { application: chosen.choice, sortBytes, skipBad, directory };
+    const common = { application: chosen.choice, sortBytes, skipBad, directory, asJson: false };
     if (task.kind === "reduce") {
       const inputs = this.#plan.maps.map((map) => this.#partOf(map, task.index));
       const output = this.#options.outputPath(task.index);

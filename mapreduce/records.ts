@@ -18,8 +18,17 @@ const LENGTH_BYTES_MAX = 5;
 /** Shorter parts are copied byte by byte: a call costs more. */
 const SHORT_BYTES = 32;
 
+/** Where records are written, one after the other. */
+export interface RecordSink {
+  /** Bytes written so far. */
+  readonly bytes: number;
+  write(key: Slice, value: Slice): void;
+  /** Hands on what is buffered. */
+  flush(): void;
+}
+
 /** Writes records into a buffer, and that into a sink whenever it is full. */
-export class RecordWriter {
+export class RecordWriter implements RecordSink {
   /** Bytes written so far. */
   bytes = 0;
   readonly #sink: Sink;

@@ -17,6 +17,7 @@ import {
 import { dirname, isAbsolute, join, relative, resolve, sep } from "node:path";
 import { UsageError } from "../run/errors.ts";
 import { SHARE_BYTES, SHARED_PATH_BYTES_MAX } from "../work/mapreduce_messages.ts";
+import { idText } from "../work/job_id.ts";
 import type { TaskEnd } from "./task_end.ts";
 import type { RunOrder, SharedPart } from "./worker_types.ts";
 
@@ -73,6 +74,11 @@ export class Share {
     } catch {
       return undefined;
     }
+  }
+
+  /** Where what lies between map and reduce of a job goes, as lines of JSON. */
+  jobDirectory(id: number): string {
+    return join(this.#directory, `.motherlode-mr-${idText(id)}`);
   }
 
   /** A directory in it that is there; undefined for all else. */

@@ -7,9 +7,10 @@
 import { invariant } from "../base/machine.ts";
 import type { Slice } from "./bytes.ts";
 import { KEY_BYTES_MAX, MERGE_RUNS_MAX, VALUE_BYTES_MAX } from "./limits.ts";
+import { JsonLineReader, JsonLineWriter } from "./json_lines.ts";
 import { Groups, Kept, MergedRun, type SortedRun } from "./merge.ts";
 import { fnv1a, partitionOf } from "./partition.ts";
-import { RecordWriter, RunReader, type Sink, type Source } from "./records.ts";
+import { type RecordSink, RecordWriter, RunReader, type Sink, type Source } from "./records.ts";
 import { SortBuffer } from "./sort_buffer.ts";
 
 /** Makes of the values of a key fewer, of the same meaning. */
@@ -34,6 +35,8 @@ export interface Run {
   readonly source: Source;
   readonly from: number;
   readonly to: number;
+  /** Its records are lines of JSON. */
+  readonly asJson?: boolean;
 }
 
 /** Longest record that a reader takes. */
@@ -55,9 +58,10 @@ export class LongPartError extends Error {
 export function mergedRun(runs: readonly Run[], bytes: number): SortedRun {
   const each = Math.floor(bytes / Math.max(1, runs.length));
   const buffer = Math.max(READ_BYTES_MIN, Math.min(READ_BYTES_MAX, each));
-  const readers = runs.map(
-    ({ source, from, to }) => new RunReader(source, from, to, buffer, PART_BYTES_MAX),
-  );
+  const readers = runs.map(({ source, from, to, asJson }): SortedRun => {
+    const Reader = asJson === true ? JsonLineReader : RunReader;
+    return new Reader(source, from, to, buffer, PART_BYTES_MAX);
+  });
   return readers.length === 1 ? readers[0]! : new MergedRun(readers);
 }
 
@@ -87,7 +91,7 @@ export function fewerRuns(
 }
 
 /** Writes all records of a run, combined. A key with a single value stays as it is. */
-function writeRun(run: SortedRun, writer: RecordWriter, combine: Combiner | undefined): void {
+function writeRun(run: SortedRun, writer: RecordSink, combine: Combiner | undefined): void {
   if (combine === undefined) {
     while (run.advance()) writer.write(run.key, run.value);
     return;
@@ -119,6 +123,8 @@ export interface MapOutputOptions {
   readonly combine?: Combiner | undefined;
   /** The partition of a key, 0..reducers-1; by its hash if left out. */
   readonly partition?: ((key: Slice) => number) | undefined;
+  /** The partitions are lines of JSON. */
+  readonly asJson?: boolean;
 }
 
 /** A spilled run, and where each of its partitions ends. */
@@ -136,6 +142,10 @@ export class MapOutput {
   readonly #options: MapOutputOptions;
   readonly #buffer: SortBuffer;
   #spills: Spill[] = [];
+
+  get reducers(): number {
+    return this.#options.reducers;
+  }
 
   constructor(options: MapOutputOptions) {
     this.#options = options;
@@ -164,9 +174,9 @@ export class MapOutput {
 
   /** Writes all partitions, one after the other, to `sink`; where each ends in it. */
   finish(sink: Sink, onEnd: (partition: number, end: number) => void): void {
-    const { reducers, memory, store, combine } = this.#options;
+    const { reducers, memory, store, combine, asJson } = this.#options;
     const sortBytes = memory.byteLength;
-    const writer = new RecordWriter(sink);
+    const writer = asJson === true ? new JsonLineWriter(sink) : new RecordWriter(sink);
     const end = (partition: number): void => {
       writer.flush();
       onEnd(partition, writer.bytes);
@@ -200,7 +210,7 @@ export class MapOutput {
   }
 
   /** Empties the buffer into `writer`; `end` is called behind each partition. */
-  #write(writer: RecordWriter, end: (partition: number) => void): void {
+  #write(writer: RecordSink, end: (partition: number) => void): void {
     const { reducers, combine } = this.#options;
     const write = (key: Slice, value: Slice): void => writer.write(key, value);
     for (let partition = 0; partition < reducers; partition++) {

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { closeSync, openSync, readSync, rmSync, writeSync } from "node:fs";
+import { closeSync, openSync, readSync, renameSync, rmSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { BadRecordError, type Application } from "./application.ts";
 import { builtin } from "./builtin.ts";
@@ -19,6 +19,7 @@ import type {
 import { CHUNK_BYTES } from "./limits.ts";
 import { groupsOf } from "./merge.ts";
 import { LineWriter, RecordOutput } from "./output.ts";
+import { partFile } from "./part_files.ts";
 import { DamagedRunError, type Source } from "./records.ts";
 import { fewerRuns, MapOutput, mergedRun, type RunPlace, type RunStore } from "./spill.ts";
 import {
@@ -137,6 +138,7 @@ async function runMap(order: MapOrder, report: Report): Promise<void> {
     store,
     combine: isUser ? userCombiner(loaded.user) : loaded.builtin.combine,
     partition: isUser ? userPartition(loaded.user, reducers) : undefined,
+    asJson: order.asJson,
   });
   const context = {
     split,
@@ -162,31 +164,49 @@ async function runMap(order: MapOrder, report: Report): Promise<void> {
     }
     const parts = writeParts(output, order.output);
     const { records } = output;
-    report({ kind: "mapped", parts, records, invalid, bad: bad.count, skipped: bad.skipped });
+    const isShared = typeof order.output !== "string";
+    const found = { bad: bad.count, skipped: bad.skipped };
+    report({ kind: "mapped", isShared, parts, records, invalid, ...found });
   } finally {
     store.close();
   }
 }
 
-function writeParts(output: MapOutput, path: string): Part[] {
+/** Writes the partitions into one file, or each into one that has its name when it is whole. */
+function writeParts(output: MapOutput, to: MapOrder["output"]): Part[] {
   const parts: Part[] = [];
-  const fd = openSync(path, "w");
+  const target = typeof to === "string" ? undefined : to;
+  let path = "";
+  let fd = -1;
+  const begin = (): void => {
+    path =
+      target === undefined ? (to as string) : partFile(target, parts.length, crypto.randomUUID());
+    fd = openSync(path, "w");
+  };
+  let hasher = new Bun.CryptoHasher("sha256");
+  let start = 0;
+  begin();
   try {
-    let hasher = new Bun.CryptoHasher("sha256");
-    let start = 0;
     output.finish(
       (bytes) => {
         hasher.update(bytes);
         writeAll(fd, bytes);
       },
       (_partition, end) => {
+        if (target !== undefined) {
+          closeSync(fd);
+          fd = -1;
+          renameSync(path, partFile(target, parts.length));
+        }
         parts.push({ bytes: end - start, hash: hasher.digest("hex") });
         hasher = new Bun.CryptoHasher("sha256");
         start = end;
+        if (target !== undefined && parts.length < output.reducers) begin();
       },
     );
   } finally {
-    closeSync(fd);
+    if (fd >= 0) closeSync(fd);
+    if (target !== undefined) rmSync(path, { force: true });
   }
   return parts;
 }
@@ -214,7 +234,7 @@ async function runReduce(order: ReduceOrder, report: Report): Promise<void> {
           beat((read += got));
           return got;
         };
-        return { source: counted, from, to };
+        return { source: counted, from, to, asJson: order.asJson };
       });
     const isUser = "user" in loaded;
     const combine = isUser ? userCombiner(loaded.user) : loaded.builtin.combine;

@@ -114,7 +114,7 @@ class Guest implements MinerGuest {
     const { directory = scratchDirectory() } = this.#options;
     mkdirSync(directory, { recursive: true });
     this.#directory = directory;
-    this.#files = new JobFiles(directory);
+    this.#files = new JobFiles(directory, this.#options.share);
     return this.#files;
   }
 
@@ -214,7 +214,9 @@ class Guest implements MinerGuest {
     const application: ApplicationChoice =
       code === undefined ? { builtin } : { module: disk.path(code) };
     const directory = disk.directory(uid);
-    const common = { application, skipBad, sortBytes: sortMib * MIB, directory };
+    // All of a job are of one form, wherever they lie.
+    const asJson = terms.share !== "";
+    const common = { application, skipBad, asJson, sortBytes: sortMib * MIB, directory };
     const part = ({ file, from, to }: JobFilePart): FilePart => {
       return { path: disk.path(file), from, to };
     };
@@ -223,8 +225,9 @@ class Guest implements MinerGuest {
       const output = this.#outputs?.begin(order) ?? disk.path(order.output);
       return { kind: "reduce", ...common, inputs, output, asRecords };
     }
-    const { name, firstLine } = order;
-    const output = disk.path(order.output);
+    const { name, firstLine, index } = order;
+    const isSeen = terms.share !== "" && terms.share === this.#options.share?.id;
+    const output = isSeen ? disk.partFiles(uid, index, reducers) : disk.path(order.output);
     const input = "shared" in order.input ? this.#sharedPart(order.input) : part(order.input);
     return { kind: "map", ...common, reducers, name, firstLine, input, output };
   }

@@ -5,7 +5,7 @@
  */
 import type { EndReason, MrMap } from "../work/mapreduce_messages.ts";
 import { decodeAbout, type SharedSplit } from "./about.ts";
-import { type KeptJob, type KeptJobs, partOf } from "./kept.ts";
+import { type KeptJob, type KeptJobs, partOf, sharedFile } from "./kept.ts";
 import { ABOUT_BYTES_MAX, CODE_BYTES_MAX, FETCH_TRIES_MAX, FETCHES_MAX } from "./limits.ts";
 import type { RoutedFetch, Routes } from "./routes.ts";
 import type { WorkerTask } from "./worker_task.ts";
@@ -143,14 +143,15 @@ export class TaskInputs {
     this.#port.ready();
   }
 
-  #fetchSource(task: WorkerTask, map: number, tries: number): void {
+  #fetchSource(task: WorkerTask, map: number, tries: number, looks = true): void {
     const { holder, bytes, hash } = task.sources[map]!;
     const { index: reduce, uid } = task.order;
     const { fetched, maps } = this.#port.jobs.of(uid);
     const key = `${map}/${reduce}`;
     const known = fetched.get(key);
     const done = (part: JobFilePart): void => {
-      fetched.set(key, { part, hash });
+      // What lies in the shared directory others can remove: it is looked at each time.
+      if (part.file.kind !== "shared") fetched.set(key, { part, hash });
       if (!this.#port.isLive(task)) return;
       task.parts[map] = part;
       task.fetched++;
@@ -167,10 +168,18 @@ export class TaskInputs {
       const again = (): void => this.#fetchSource(task, map, 1);
       return this.#port.verify(own, hash, (good) => (good ? done(own) : again()));
     }
+    if (task.terms.share !== "" && looks) {
+      // It may lie where all see it.
+      const seen = { file: sharedFile(uid, map, reduce), from: 0, to: bytes };
+      return this.#port.verify(seen, hash, (good) => {
+        if (good) done(seen);
+        else if (this.#port.isLive(task)) this.#fetchSource(task, map, tries, false);
+      });
+    }
     const failed = (): void => {
       this.#port.remove(file);
       if (!this.#port.isLive(task)) return;
-      if (tries > 1) return this.#fetchSource(task, map, tries - 1);
+      if (tries > 1) return this.#fetchSource(task, map, tries - 1, false);
       this.#port.end(task, "missing", `the partition of map ${map} cannot be had`, map, holder);
     };
     // What came damaged directly is fetched through the server.

@@ -84,6 +84,7 @@ export class WorkerTask {
       return { kind: "reduce", ...common, index: this.order.index, inputs: this.parts };
     }
     const input = this.shared ?? { file: this.split, from: 0, to: this.order.bytes };
-    return { kind: "map", ...common, name: this.name!, firstLine: this.firstLine, input };
+    const { index } = this.order;
+    return { kind: "map", ...common, index, name: this.name!, firstLine: this.firstLine, input };
   }
 }

@@ -12,9 +12,11 @@ import type { TaskEnd } from "./task_end.ts";
 /** A file of a job. */
 export interface JobFile {
   readonly uid: number;
-  readonly kind: "split" | "map" | "part" | "output" | "code";
-  /** A number that this worker gave it. */
+  readonly kind: "split" | "map" | "part" | "output" | "code" | "shared";
+  /** A number that this worker gave it; of what is shared, the map's. */
   readonly number: number;
+  /** Of what is shared: the reduce whose partition it is. */
+  readonly reduce?: number;
 }
 
 /** A part of one. */
@@ -44,6 +46,8 @@ export type RunOrder = {
       readonly firstLine: number;
       /** Its file, or where it lies in the shared directory. */
       readonly input: JobFilePart | SharedPart;
+      readonly index: number;
+      /** Its partitions, unless each of them goes into the shared directory. */
       readonly output: JobFile;
     }
   | {

@@ -3,6 +3,7 @@ import { describe, test } from "bun:test";
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import * as fc from "fast-check";
 import { textOf, utf8, viewOf, whole } from "../../mapreduce/bytes.ts";
+import { JsonLineReader, JsonLineWriter } from "../../mapreduce/json_lines.ts";
 import { LineReader } from "../../mapreduce/lines.ts";
 import { groupsOf, MergedRun } from "../../mapreduce/merge.ts";
 import { LineWriter, RecordOutput, writeLines } from "../../mapreduce/output.ts";
@@ -200,6 +201,44 @@ describe("records", () => {
         );
       }),
     );
+  });
+
+  test("as lines of JSON are read as they were written, whatever bytes they have", () => {
+    const bytesOf = fc.uint8Array({ maxLength: 20 });
+    const records = fc.array(fc.tuple(fc.oneof(key.map(utf8), bytesOf), bytesOf));
+    fc.assert(
+      fc.property(records, fc.integer({ min: 1, max: 300 }), (given, size) => {
+        const { bytes, sink } = collect();
+        const writer = new JsonLineWriter(sink, size);
+        for (const [name, value] of given) writer.write(whole(name), whole(value));
+        writer.flush();
+        assertEquals(writer.bytes, bytes().length);
+        const lines = textOf(bytes()).split("\n");
+        assertEquals(lines.pop(), "");
+        for (const line of lines) JSON.parse(line);
+        const padded = Uint8Array.from([9, 9, ...bytes(), 9]);
+        const reader = new JsonLineReader(sourceOf(padded), 2, padded.length - 1, size, 1 << 20);
+        const got: Uint8Array[][] = [];
+        while (reader.advance()) {
+          got.push([viewOf(reader.key), viewOf(reader.value)].map((part) => part.slice()));
+        }
+        assertEquals(
+          got.map((pair) => pair.map((part) => part.toHex())),
+          given.map((pair) => pair.map((part) => part.toHex())),
+        );
+      }),
+    );
+  });
+
+  test("of JSON that are damaged are an error", () => {
+    for (const text of ["", "{}", "{}\n", '{"key":"a","value":5}\n', "[1]\n", "null\n", "\xff\n"]) {
+      const bytes = utf8(text);
+      const reader = new JsonLineReader(sourceOf(bytes), 0, bytes.length, 16, 100);
+      if (text === "") assertEquals(reader.advance(), false);
+      else assertThrows(() => reader.advance(), DamagedRunError);
+    }
+    const long = new JsonLineReader((into) => into.fill(97).length, 0, 1e9, 16, 100);
+    assertThrows(() => long.advance(), DamagedRunError, "longer than any");
   });
 
   test("that are damaged are an error, never an endless loop or a huge buffer", () => {

@@ -6,6 +6,7 @@ import {
   mkdirSync,
   mkdtempSync,
   readdirSync,
+  readFileSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -13,14 +14,20 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { utf8 } from "../../mapreduce/bytes.ts";
+import { hashOfPart, JobFiles } from "../../mapreduce/files_adapter.ts";
+import type { TaskReport } from "../../mapreduce/job_types.ts";
+import { partFile } from "../../mapreduce/part_files.ts";
 import {
   removeLeftovers,
   removeScratch,
   scratchDirectory,
 } from "../../mapreduce/scratch_adapter.ts";
 import { Share, SHARE_FILE, SharedOutputs } from "../../mapreduce/share_adapter.ts";
+import { runTask } from "../../mapreduce/task_adapter.ts";
 import type { RunOrder, SharedPart } from "../../mapreduce/worker_types.ts";
 import { Desk } from "./jobs.ts";
+import { countWords } from "./twin.ts";
 
 const desk = new Desk();
 afterAll(() => desk.remove());
@@ -90,6 +97,63 @@ describe("a shared directory", () => {
       `.mr-out-3-${output.hash}.part`,
       "x",
     ]);
+  });
+});
+
+describe("what lies between map and reduce in a shared directory", () => {
+  test("is mr-X-Y, in lines of JSON, and reduces to what it should", async () => {
+    const text = "b a\nb \\ é\n";
+    const input = desk.file("between.txt", text);
+    const directory = join(desk.file("between/keep", ""), "..");
+    const application = { builtin: "wc" };
+    const common = { application, asJson: true, skipBad: false, sortBytes: 1 << 20, directory };
+    const reports: TaskReport[] = [];
+    const order = { reducers: 2, name: "n", firstLine: 1, output: { directory, map: 3 } };
+    const part = { path: input, from: 0, to: utf8(text).length };
+    await runTask({ kind: "map", ...common, ...order, input: part }, (r) => reports.push(r));
+    assertEquals(readdirSync(directory).sort(), ["keep", "mr-3-0", "mr-3-1"]);
+    const mapped = reports.at(-1);
+    assert(mapped?.kind === "mapped" && mapped.isShared === true, JSON.stringify(mapped));
+    const lines = [0, 1].map((r) => readFileSync(join(directory, `mr-3-${r}`), "utf8")).join("");
+    const pairs = lines.split("\n").filter((line) => line !== "");
+    const records = pairs.map((line) => JSON.parse(line) as { key: string; value: string });
+    assertEquals(records.map(({ key, value }) => `${key}=${value}`).toSorted(), [
+      "a=1",
+      "b=2",
+      "é=1",
+    ]);
+    for (const r of [0, 1]) {
+      const { bytes, hash } = mapped.parts[r]!;
+      const path = join(directory, `mr-3-${r}`);
+      assertEquals(hashOfPart(path, 0, bytes), hash);
+      const output = join(directory, `out-${r}`);
+      const inputs = [{ path, from: 0, to: bytes }];
+      const reduce = { kind: "reduce", ...common, inputs, asRecords: false, output } as const;
+      await runTask(reduce, (report) => reports.push(report));
+    }
+    const got = [0, 1].map((r) => readFileSync(join(directory, `out-${r}`), "utf8"));
+    assertEquals(got, countWords([text], 2));
+  });
+
+  test("goes with the job, or what a worker made of it with the worker", () => {
+    const directory = join(desk.file("gone/x", ""), "..");
+    const share = new Share(directory);
+    const [one, two] = ["one", "two"].map((name) => {
+      return new JobFiles(join(desk.file(`${name}/x`, ""), ".."), share);
+    }) as [JobFiles, JobFiles];
+    const write = (files: JobFiles, map: number): string => {
+      const path = partFile(files.partFiles(5, map, 1), 0);
+      writeFileSync(path, "{}");
+      return path;
+    };
+    const [first, second] = [write(one, 0), write(two, 1)];
+    assertEquals(one.path({ uid: 5, kind: "shared", number: 1, reduce: 0 }), second);
+    two.wipe(undefined);
+    assertEquals([existsSync(first), existsSync(second)], [true, false]);
+    write(two, 1);
+    one.wipe(5);
+    assertEquals(existsSync(share.jobDirectory(5)), false);
+    two.wipe(undefined);
   });
 });
 
