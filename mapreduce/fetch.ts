@@ -9,7 +9,7 @@ import {
   type MrPiece,
   PIECE_BYTES_MAX,
 } from "../work/mapreduce_messages.ts";
-import { ASKING_MAX, WINDOW_PIECES } from "./limits.ts";
+import { ASKING_MAX } from "./limits.ts";
 
 /** One item that is fetched. */
 export interface Fetch {
@@ -120,7 +120,7 @@ export class Fetches {
 
   #ask(active: Active): void {
     const { holder, job, item, bytes } = active;
-    while (!active.isOver && active.under < WINDOW_PIECES && active.next < bytes) {
+    while (!active.isOver && active.next < bytes) {
       if (this.#asked.size >= ASKING_MAX) return void this.#waiting.add(active);
       const offset = active.next;
       const length = Math.min(PIECE_BYTES_MAX, bytes - offset);

@@ -63,8 +63,7 @@ export const REDIAL_MS = 1_000;
 export const FOLLOWERS_MAX = 16;
 /** Splits of all jobs of a server: each costs memory. */
 export const SPLITS_TOTAL_MAX = 1_000_000;
-/** Pieces that are asked for at a time of one item, and of all: a connection queues 2 MiB. */
-export const WINDOW_PIECES = 12;
+/** Pieces that are asked for at a time, the first item's first: a connection queues 2 MiB. */
 export const ASKING_MAX = 20;
 /** Pieces that one peer may have asked for and not got; more are refused. */
 export const ASKED_MAX: number = ASKING_MAX + 4;

@@ -82,7 +82,8 @@ const TEXT: Codec<string> = {
 const LENGTH: Codec<number> = { write: COUNT.write, read: (f) => f.count(PIECE_BYTES_MAX) };
 const BYTES: Codec<Uint8Array> = {
   write: (f, value) => f.bytes(value),
-  read: (f) => bytesOf(f, PIECE_BYTES_MAX),
+  // A view into the message, which is nobody else's: it is large.
+  read: (f) => f.bytes(PIECE_BYTES_MAX),
 };
 /** Also what a server keeps of a job (mapreduce/books.ts). */
 export const TERMS: Codec<JobTerms> = { write: writeTerms, read: readTerms };
