@@ -3,7 +3,7 @@
  * on one machine alone (`--local`), with a function on strings, and by other means, on the same
  * text, in turns: MB/s by the clock, and by the processor time of all processes together, which
  * other programs on the machine change little. And the peak memory of a miner, and how long a small
- * job takes.
+ * job takes; and how fast a worker gets a partition of another one.
  *
  *   bun run bench/mapreduce.ts [--mb 200] [--rounds 3]
  *
@@ -17,6 +17,7 @@ import { mkdtempSync, readFileSync, rmSync, statfsSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { writeText } from "./mapreduce_text.ts";
+import { shuffleRates } from "./mapreduce_shuffle.ts";
 import { median } from "./median.ts";
 import { benchOptions, count } from "./options.ts";
 import { cpuSeconds, withUs } from "./processes.ts";
@@ -35,6 +36,8 @@ const BARS = [
   ["user", "bare", 0.9],
   ["local", "single", 1.2],
 ] as const;
+/** Of the rate of LSP. */
+const SHUFFLE_BAR = 0.7;
 const SMALL_MB = 3;
 const SMALL_FILES = 8;
 
@@ -190,6 +193,16 @@ async function main(): Promise<void> {
   console.log(`peak memory of the miners: ${miners.map(({ pid }) => peakMib(pid)).join(", ")} MiB`);
   await start("stderr", /kernel \w+: ([\d.]+)/, ...miner);
   await small(at);
+  await shuffle(text);
+}
+
+/** Partitions from worker to worker, beside LSP alone. */
+async function shuffle(text: string): Promise<void> {
+  const { shuffle: mine, lsp } = await shuffleRates(text, options.number("rounds"));
+  const ratio = median(mine.map((rate, i) => rate / lsp[i]!));
+  const rates = `${median(mine).toFixed(0)} MB/s, LSP alone one way ${median(lsp).toFixed(0)}`;
+  const verdict = ratio >= SHUFFLE_BAR ? "met" : "MISSED";
+  console.log(`shuffle: ${rates}: ${ratio.toFixed(2)}, bar ${SHUFFLE_BAR}: ${verdict}`);
 }
 
 /** A small job on three miners: eight files. */
