@@ -22,8 +22,8 @@ import { type Inputs, noticeComment, noticesOf, packagesIn, RULE } from "./licen
  * what is added by mistake is noticed. What weighs: docs/architecture.md.
  */
 export const BUNDLE_BYTES_MAX = {
-  server: 392_000,
-  miner: 352_000,
+  server: 396_000,
+  miner: 354_000,
   client: 166_000,
   kv: 348_000,
   textkv: 184_000,
