@@ -9,6 +9,17 @@ import { type AckFields, type DatagramWriter, ACK_RANGES_MAX, UINT32_MAX } from 
 import type { LspLimits } from "./params.ts";
 import type { ReceiveBuffer } from "./receive_buffer.ts";
 
+/**
+ * Where messages are answered by messages, an Ack waits this long at most for one to take it along:
+ * half the slack over a round trip that the peer grants (rtt.ts), and no matter to a person.
+ */
+export const HOLD_MS: Millis = 5;
+/** Acks that went along with a message, or could have, before one is held; so many are counted. */
+const RIDES_LEAST = 3;
+const RIDES_MOST = 8;
+/** What one that was held in vain takes from that: two in a row end it. */
+const RIDES_LOST = 4;
+
 /** Serves all connections: nothing of it outlives a `write`. */
 const fields: AckFields = {
   cumulative: 0,
@@ -30,6 +41,14 @@ export class Acknowledger {
   /** What the last Ack let the peer send: a sequence number, and an offset in bytes. */
   #toldSeq = 0;
   #toldOffset = 0;
+  /** When an Ack that is held must leave without a message; Infinity when none is held. */
+  heldUntilMs: Millis = Infinity;
+  /** Datagrams with data since the last Ack. */
+  #datagrams = 0;
+  /** How often a message took an Ack along of late, or could have. */
+  #rides = 0;
+  /** When the last Ack left without a message, if no message has followed it. */
+  #aloneAtMs: Millis = -Infinity;
 
   constructor(receive: ReceiveBuffer, limits: LspLimits) {
     this.#receive = receive;
@@ -41,6 +60,49 @@ export class Acknowledger {
     if (number <= this.#echo) return;
     this.#echo = number;
     this.#echoAtMs = nowMs;
+    this.#datagrams++;
+  }
+
+  /**
+   * Whether the Ack of message `seq`, just noted, may wait for a message: where answers follow
+   * soon, and the peer waits for nothing. One that sends several datagrams is answered at once.
+   */
+  mayHold(seq: number): boolean {
+    const receive = this.#receive;
+    if (this.#rides < RIDES_LEAST || this.#datagrams > 1) return false;
+    if (receive.expected !== seq + 1 || receive.runCount > 0) return false;
+    this.heldUntilMs = Math.min(this.heldUntilMs, this.#echoAtMs + HOLD_MS);
+    return true;
+  }
+
+  /** What is wanted now is not to be held. */
+  release(): void {
+    this.heldUntilMs = Infinity;
+  }
+
+  /** Whether the Ack that is wanted waits for a message. */
+  get isHeld(): boolean {
+    return this.heldUntilMs < Infinity;
+  }
+
+  /** Whether an Ack was held in vain: it must leave now. */
+  isOverdue(nowMs: Millis): boolean {
+    if (nowMs < this.heldUntilMs) return false;
+    this.heldUntilMs = Infinity;
+    this.#rides = Math.max(0, this.#rides - RIDES_LOST);
+    return true;
+  }
+
+  /** A datagram left: with an Ack, with a message for the first time, or both. */
+  noteSent(hasAck: boolean, isFresh: boolean, nowMs: Millis): void {
+    if (isFresh) {
+      const couldRide = hasAck || nowMs - this.#aloneAtMs < HOLD_MS;
+      if (couldRide) this.#rides = Math.min(RIDES_MOST, this.#rides + 1);
+      this.#aloneAtMs = -Infinity;
+    } else if (hasAck) this.#aloneAtMs = nowMs;
+    if (!hasAck) return;
+    this.heldUntilMs = Infinity;
+    this.#datagrams = 0;
   }
 
   /** Whether so much more may be sent than the peer knows that it is to be told. */

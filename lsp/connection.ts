@@ -156,8 +156,8 @@ export abstract class Connection implements Timed {
   protected abstract resendAtTick(nowMs: Millis): boolean;
   /** Has `fill` send a heartbeat. */
   protected abstract heartbeat(): void;
-  /** Message `seq` arrived and is not dropped: has `fill` acknowledge it. */
-  protected abstract acknowledge(seq: number): void;
+  /** Message `seq` arrived, perhaps again, and is not dropped: has `fill` acknowledge it. */
+  protected abstract acknowledge(seq: number, isNew?: boolean): void;
   /** The end has come; what else a wire does about it. */
   protected abstract afterEnd(cause: EndCause): void;
 
@@ -272,7 +272,7 @@ export abstract class Connection implements Timed {
       this.#dropped++;
       return this.host.rejections.count("unreadable");
     }
-    this.acknowledge(seq);
+    this.acknowledge(seq, arrival === "new");
   }
 
   /** Acknowledgements may have opened the window, or have finished a flush. */

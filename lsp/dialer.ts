@@ -21,8 +21,8 @@ import {
   RefuseCode,
   UINT32_MAX,
 } from "./frame.ts";
-import { NativeConnection, ownOffer } from "./native_connection.ts";
-import { type CoreOptions, type FullParams, fullParams } from "./params.ts";
+import { NativeConnection } from "./native_connection.ts";
+import { type CoreOptions, type FullParams, fullParams, ownOffer } from "./params.ts";
 import type { Address, Outgoing, RefusalCause, Wire } from "./types.ts";
 
 /** What a dialer is made of. */

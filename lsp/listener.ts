@@ -25,8 +25,8 @@ import {
   RefuseCode,
 } from "./frame.ts";
 import { closeText } from "./goodbye.ts";
-import { NativeConnection, ownOffer } from "./native_connection.ts";
-import { type CoreOptions, type FullParams, fullParams } from "./params.ts";
+import { NativeConnection } from "./native_connection.ts";
+import { type CoreOptions, type FullParams, fullParams, ownOffer } from "./params.ts";
 import { pathAnswer } from "./path_mtu.ts";
 import type { Address, RefusalCause } from "./types.ts";
 

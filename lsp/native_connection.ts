@@ -27,12 +27,10 @@ import {
 } from "./frame.ts";
 import { closeText, closureOf, type Goodbye, goodbyeFor } from "./goodbye.ts";
 import { LossRecovery } from "./loss_recovery.ts";
-import { fullParams, type LspLimits } from "./params.ts";
 import { Path, wholeBytes } from "./path.ts";
 import { pathAnswer } from "./path_mtu.ts";
 import { frameBytes, type Outbound } from "./send_window.ts";
 import { StallWatch } from "./stall_watch.ts";
-import type { Params } from "./types.ts";
 
 /** A peer whose epoch is shorter than ours hears from us that often, but not more often. */
 const LEAST_HEARTBEAT_MS = 100;
@@ -54,16 +52,6 @@ export interface NativeSpec extends ConnectionSpec {
   readonly nowMs: Millis;
   /** A listener's end: the answer to every Connect of this connection. */
   readonly accept?: AcceptFields;
-}
-
-/** What we tell a peer of ourselves while connecting. */
-export function ownOffer(limits: LspLimits, params?: Params): Offer {
-  return {
-    windowMessages: Math.min(limits.maxReorder, limits.maxUnreadMessages),
-    windowBytes: limits.maxUnreadBytes,
-    epochMillis: fullParams("cbor", params).epochMillis,
-    maxMessageBytes: limits.maxMessageBytes,
-  };
 }
 
 /** See the module. */
@@ -177,7 +165,8 @@ export class NativeConnection extends Connection {
     const repairAtMs = this.#recovery.wakeAtMs();
     const heartbeatAtMs = this.#lastSentMs + this.#heartbeatMillis;
     const { wakeAtMs: pathAtMs } = this.#path.hole;
-    return Math.min(this.nextTickMs, repairAtMs, this.#pacedUntilMs, heartbeatAtMs, pathAtMs);
+    const ownAtMs = Math.min(this.nextTickMs, this.#pacedUntilMs, this.#acks.heldUntilMs);
+    return Math.min(ownAtMs, repairAtMs, heartbeatAtMs, pathAtMs);
   }
 
   override handleWake(nowMs: Millis): void {
@@ -198,7 +187,9 @@ export class NativeConnection extends Connection {
     const isPaced = nowMs >= this.#pacedUntilMs;
     if (isPaced) this.#pacedUntilMs = Infinity;
     const asksPath = nowMs >= this.#path.hole.wakeAtMs;
-    if (this.#recovery.handleWake(nowMs) || isPaced || asksPath) this.host.wantsToSend(this);
+    const isOverdue = this.#acks.isOverdue(nowMs);
+    const isDue = this.#recovery.handleWake(nowMs) || isPaced || asksPath || isOverdue;
+    if (isDue) this.host.wantsToSend(this);
   }
 
   override fill(into: Uint8Array, nowMs: Millis): number {
@@ -212,11 +203,15 @@ export class NativeConnection extends Connection {
     const rides = next !== undefined && writer.fits(ACCEPT_BYTES + frameBytes(next));
     if (this.#accept && (rides || this.#acceptWanted)) writer.accept(this.#accept);
     this.#acceptWanted = false;
-    const isAckAlone = this.#ackWanted && !this.host.packing;
-    if (this.#ackWanted) this.#writeAck(nowMs);
+    // One that is held goes along with a message, or when its time has come.
+    const hasAck = this.#ackWanted && (next !== undefined || !this.#acks.isHeld);
+    if (hasAck) this.#writeAck(nowMs);
     for (const answer of this.#pathAnswers ?? []) writer.pathResponse(answer);
     this.#pathAnswers = undefined;
-    if (next !== undefined && !isAckAlone) this.#writeMessages(next, number, nowMs);
+    const { sentMessages } = this;
+    const isAlone = next === undefined || (hasAck && !this.host.packing);
+    if (!isAlone) this.#writeMessages(next, number, nowMs);
+    this.#acks.noteSent(hasAck, this.sentMessages > sentMessages, nowMs);
     if (writer.frames === 0) this.#path.writeProbe(writer, this.#recovery.roundTrip, nowMs);
     return writer.frames > 0 ? this.#finish(nowMs) : 0;
   }
@@ -235,8 +230,10 @@ export class NativeConnection extends Connection {
     this.acknowledge();
   }
 
-  protected override acknowledge(): void {
+  protected override acknowledge(seq = 0, isNew = false): void {
     this.#ackWanted = true;
+    if (isNew && this.#acks.mayHold(seq)) return;
+    this.#acks.release();
     this.host.wantsToSend(this);
   }
 

@@ -7,7 +7,7 @@
 import type { Random } from "../base/random.ts";
 import type { SmallPaths } from "./black_hole.ts";
 import type { CongestionFactory } from "./congestion.ts";
-import { DATAGRAM_BYTES_MAX } from "./frame_layout.ts";
+import { DATAGRAM_BYTES_MAX, type Offer } from "./frame_layout.ts";
 import { LARGEST_DATAGRAM_BYTES } from "./path_mtu.ts";
 import type { Seal } from "./seal.ts";
 import type { Params, Wire } from "./types.ts";
@@ -181,6 +181,16 @@ export function fullParams(wire: Wire, params: Params = {}): FullParams {
   const { maxUnackedMessages: m, windowSize: w } = full;
   if (m <= w) return full;
   throw new RangeError(`Cannot use maxUnackedMessages: got ${m}, expected at most windowSize ${w}`);
+}
+
+/** What we tell a peer of ourselves while connecting. */
+export function ownOffer(limits: LspLimits, params?: Params): Offer {
+  return {
+    windowMessages: Math.min(limits.maxReorder, limits.maxUnreadMessages),
+    windowBytes: limits.maxUnreadBytes,
+    epochMillis: fullParams("cbor", params).epochMillis,
+    maxMessageBytes: limits.maxMessageBytes,
+  };
 }
 
 /** `mtu` or its default. Throws RangeError on a value out of range. */

@@ -1,6 +1,7 @@
 /** docs/lsp.md, section 4: acknowledgements, order, and the window. */
 import { describe, test } from "bun:test";
 import { assert, assertEquals } from "@std/assert";
+import { HOLD_MS } from "../../lsp/acknowledger.ts";
 import { Budget } from "../../lsp/budget.ts";
 import { ClassicType } from "../../lsp/classic_frame.ts";
 import {
@@ -305,5 +306,84 @@ describe("lsp the native window:", () => {
     server.reading = true;
     link.run(link.nowMs + 3000);
     assertEquals([server.events.length, windowBytes()], [23, 10_000]);
+  });
+});
+
+describe("lsp a native Ack", () => {
+  /** The server answers a message `afterMs` after it came. */
+  function exchange(
+    { link, server, client }: ReturnType<typeof connectedPair>,
+    afterMs: number,
+  ): string[] {
+    const from = packetsBetween(link, S, C).length;
+    link.write(client, 1, "ping");
+    link.run(link.nowMs + 1 + afterMs);
+    link.write(server, 1, "pong");
+    link.run(link.nowMs + 10);
+    return nativeFrames(link, S, C)
+      .slice(from)
+      .map((frames) => frames.replace(/ \d+/, ""));
+  }
+
+  test("waits for the answer where answers follow soon, and goes along with it", () => {
+    const pair = connectedPair();
+    for (let i = 0; i < 3; i++) assertEquals(exchange(pair, 2), ["ack", "data"]);
+    for (let i = 0; i < 5; i++) assertEquals(exchange(pair, 2), ["ack + data"]);
+    assertEquals(pair.client.core.connectionStats(1)!.retransmits, 0);
+  });
+
+  test("leaves alone when no answer comes in time; then the next is not held", () => {
+    const pair = connectedPair();
+    const { link, client } = pair;
+    for (let i = 0; i < 20; i++) exchange(pair, 2);
+    const delays: number[] = [];
+    for (let i = 0; i < 4; i++) {
+      const sentMs = link.nowMs;
+      link.write(client, 1, "no answer");
+      link.run(sentMs + 50);
+      delays.push(packetsBetween(link, S, C).at(-1)!.sentMs - sentMs - 1);
+    }
+    assertEquals(delays, [HOLD_MS, HOLD_MS, 0, 0]);
+  });
+
+  test("waits for nothing where nobody answers", () => {
+    const { link, client } = connectedPair();
+    for (let i = 0; i < 10; i++) {
+      const sentMs = link.nowMs;
+      link.write(client, 1, "one way");
+      link.run(sentMs + 20);
+      assertEquals(packetsBetween(link, S, C).at(-1)!.sentMs, sentMs + 1);
+    }
+  });
+
+  test("of a second datagram, of a repeated message and of one behind a gap is not held", () => {
+    const pair = connectedPair();
+    const { link, client } = pair;
+    for (let i = 0; i < 20; i++) exchange(pair, 2);
+    /** How long after its coming the server acknowledged the last of these. */
+    const delayOf = (say: () => void): number => {
+      link.run(link.nowMs + 100);
+      say();
+      const saidMs = link.nowMs;
+      link.run(saidMs + 4);
+      return packetsBetween(link, S, C).at(-1)!.sentMs - saidMs - 1;
+    };
+    const second = (): void => {
+      link.write(client, 1, "one");
+      link.write(client, 1, "two");
+    };
+    assertEquals(delayOf(second), 0);
+    for (let i = 0; i < 20; i++) exchange(pair, 2);
+    const again = dataFrame("cbor", 101, "ping", 10_000);
+    assertEquals(
+      delayOf(() => link.inject(again, S, C)),
+      -1,
+      "which is there at once",
+    );
+    const ahead = dataFrame("cbor", 1000, "later", 10_001);
+    assertEquals(
+      delayOf(() => link.inject(ahead, S, C)),
+      -1,
+    );
   });
 });
