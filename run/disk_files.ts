@@ -13,8 +13,11 @@ export type FileOperation =
   | { readonly op: "write"; readonly file: string; readonly at: number; readonly bytes: Uint8Array }
   /** Writes zeros from offset `at` up to `end`. */
   | { readonly op: "zeros"; readonly file: string; readonly at: number; readonly end: number }
-  /** Makes the content and size of a file durable. */
-  | { readonly op: "sync"; readonly file: string }
+  /**
+   * Makes the content and size of a file durable. `isOfWrite`: nothing but what the write just
+   * before it wrote is not durable yet, so that both can be done in one.
+   */
+  | { readonly op: "sync"; readonly file: string; readonly isOfWrite?: boolean }
   /** Gives a file another name, in place of the file that has it. */
   | { readonly op: "rename"; readonly file: string; readonly to: string }
   | { readonly op: "remove"; readonly file: string }

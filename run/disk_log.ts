@@ -289,7 +289,7 @@ export class DiskLog {
     const { position: at, active } = this.#segments;
     const { file } = active;
     const write = { op: "write", file, at, bytes } as const;
-    const sync = { op: "sync", file } as const;
+    const sync = { op: "sync", file, isOfWrite: true } as const;
     this.#files.run([write, sync], (failure) => {
       if (this.#state === "over") return;
       this.#isBusy = false;

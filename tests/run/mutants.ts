@@ -25,7 +25,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     file: log,
-    line: 'const sync = { op: "sync", file } as const;',
+    line: 'const sync = { op: "sync", file, isOfWrite: true } as const;',
     becomes: "const sync = write;",
     breaks: "an append is said to be stored and was never synced",
   },
