@@ -96,6 +96,7 @@ export class RaftCore implements Machine<RaftInput, RaftEffect> {
     this.#reads.advance(leader?.replication);
     this.node.apply();
     if (leader?.isOut) {
+      leader.replication.tellCommits();
       // The others need not wait until they miss this node.
       leader.transfer.ask(leader.transfer.mostComplete);
       this.#follow(this.node.term, 0);

@@ -44,7 +44,7 @@ export class Leader {
   }
 
   get wakeAtMs(): Millis {
-    return Math.min(this.replication.heartbeatAtMs, this.transfer.wakeAtMs ?? Infinity);
+    return Math.min(this.replication.wakeAtMs, this.transfer.wakeAtMs ?? Infinity);
   }
 
   /** Whether this node is a voter no more, which is committed: its lead ends here. */

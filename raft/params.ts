@@ -14,6 +14,8 @@ export interface RaftParams {
   readonly electionMs: Millis;
   /** The leader's beat; well below `electionMs`, above a round trip. */
   readonly heartbeatMs: Millis;
+  /** How long a follower is told of a commit by the next append alone; then by a message. */
+  readonly commitDelayMs: Millis;
   /** A leader that has heard from no quorum for this long gives up (Raft thesis, 6.2). */
   readonly quorumMs: Millis;
   /** A follower that has acknowledged nothing for this long, of what is under way, is probed. */
@@ -60,6 +62,7 @@ export interface RaftParams {
 export const DEFAULT_PARAMS: RaftParams = {
   electionMs: 300,
   heartbeatMs: 100,
+  commitDelayMs: 5,
   quorumMs: 600,
   resendMs: 200,
   patienceMs: 600,
@@ -80,6 +83,12 @@ export const DEFAULT_PARAMS: RaftParams = {
   membersMax: 64,
 };
 
+const MAY_BE_ZERO: ReadonlySet<string> = new Set<keyof RaftParams>([
+  "commitDelayMs",
+  "leaseClockRatio",
+  "trailingEntries",
+]);
+
 /** {@link DEFAULT_PARAMS} with some replaced. Throws RangeError on what cannot work together. */
 export function raftParams(given: Partial<RaftParams> = {}): RaftParams {
   const params = { ...DEFAULT_PARAMS, ...given };
@@ -87,7 +96,7 @@ export function raftParams(given: Partial<RaftParams> = {}): RaftParams {
     if (!isGood) throw new RangeError(`raft: ${what}`);
   };
   for (const [name, value] of Object.entries(params)) {
-    const least = name === "leaseClockRatio" || name === "trailingEntries" ? 0 : 1;
+    const least = MAY_BE_ZERO.has(name) ? 0 : 1;
     need(value >= least, `${name} is ${value}, expected at least ${least}`);
   }
   const { electionMs, heartbeatMs, entryBytesMax, appendBytesMax, leaseClockRatio } = params;

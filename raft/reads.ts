@@ -88,7 +88,7 @@ export class Reads {
     // By asking it says that it has voted for nobody else since its reads began. Where it and this
     // node are a quorum, nobody else can lead: no round need confirm that.
     const isQuorum = quorumValue(config, (id) => (id === self || id === from ? 1 : 0)) === 1;
-    if (lead !== undefined && isQuorum && this.#isCurrent) this.#answer(from, batch, commit);
+    if (lead !== undefined && isQuorum && this.#isCurrent) this.#answer(lead, from, batch, commit);
     else if (lead !== undefined && this.#count < params.readsMax) this.#confirm(from, batch, lead);
     else this.#node.send(from, { kind: "readAt", term, batch, index: 0 });
   }
@@ -177,11 +177,12 @@ export class Reads {
       queue.shift();
       const index = read.index === -1 ? this.#node.commit : read.index;
       if (read.from === 0) this.#unapplied.push({ id: read.id, index, untilMs: read.untilMs });
-      else this.#answer(read.from, read.id, index);
+      else this.#answer(lead, read.from, read.id, index);
     }
   }
 
-  #answer(to: NodeId, batch: number, index: number): void {
+  #answer(lead: Replication, to: NodeId, batch: number, index: number): void {
+    lead.tellCommit(to);
     this.#node.send(to, { kind: "readAt", term: this.#node.term, batch, index });
   }
 

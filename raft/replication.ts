@@ -26,6 +26,8 @@ export class Replication {
   #round = 0;
   readonly #roundSentMs: Float64Array = new Float64Array(ROUNDS_REMEMBERED);
   #heartbeatAtMs: Millis;
+  /** When peers that no append has told of a commit are told by a message of its own. */
+  #tellAtMs: Millis = Infinity;
   readonly #matchOf = (id: NodeId): number =>
     id === this.#node.id ? this.#node.keeper.stableIndex : (this.peers.get(id)?.match ?? 0);
 
@@ -42,6 +44,11 @@ export class Replication {
 
   get heartbeatAtMs(): Millis {
     return this.#heartbeatAtMs;
+  }
+
+  /** When there is something to do though nothing comes. */
+  get wakeAtMs(): Millis {
+    return Math.min(this.#heartbeatAtMs, this.#tellAtMs);
   }
 
   /** The newest round that a quorum has answered. */
@@ -185,16 +192,44 @@ export class Replication {
     if (index > node.commit && node.log.termAt(index) === node.term) node.commitUpTo(index);
   }
 
-  /** Sends every peer what it may be sent. */
+  /**
+   * Sends every peer what it may be sent. What was committed goes along with the next append; where
+   * none follows soon, it is told alone.
+   */
   replicate(): void {
+    const { nowMs, params } = this.#node;
+    const isDue = nowMs >= this.#tellAtMs;
+    if (isDue) this.#tellAtMs = Infinity;
     for (const peer of this.peers.values()) {
       if (peer.state !== "snapshot") this.#sendAppends(peer);
       if (peer.state === "snapshot") this.#sendChunks(peer);
-      const told = Math.min(this.#node.commit, peer.match);
-      if (told > peer.commitTold) this.#heartbeat(peer, 0);
       const leaving = this.#leaving.get(peer.id);
+      if (isDue || leaving !== undefined) this.#tellCommit(peer);
+      else if (this.#hasUntold(peer)) {
+        this.#tellAtMs = Math.min(this.#tellAtMs, nowMs + params.commitDelayMs);
+      }
       if (leaving !== undefined && peer.commitTold >= leaving.index) this.#forget(peer.id);
     }
+  }
+
+  /** Tells all peers now what is committed, where they do not know: nobody will do so later. */
+  tellCommits(): void {
+    for (const peer of this.peers.values()) this.#tellCommit(peer);
+  }
+
+  /** Tells a peer now what is committed, if it does not know: somebody waits for it there. */
+  tellCommit(id: NodeId): void {
+    const peer = this.peers.get(id);
+    if (peer !== undefined) this.#tellCommit(peer);
+  }
+
+  /** Whether a peer can be told of a commit that it was not told of. */
+  #hasUntold(peer: Progress): boolean {
+    return Math.min(this.#node.commit, peer.match) > peer.commitTold;
+  }
+
+  #tellCommit(peer: Progress): void {
+    if (this.#hasUntold(peer)) this.#heartbeat(peer, 0);
   }
 
   #heartbeat(peer: Progress, round: number): void {

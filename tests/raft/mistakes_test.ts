@@ -127,8 +127,10 @@ describe("mistakes of leaders:", () => {
   test("sending heartbeats without a commit index, or with one beyond what the peer holds", () => {
     const bare = new Bare(held([1, 1, 1]));
     const term = bare.lead();
-    const told = bare.receive(2, { kind: "appended", term, index: 4 });
+    assertEquals(sent(bare.receive(2, { kind: "appended", term, index: 4 }), "heartbeat"), []);
     assertEquals(bare.node.commit, 4);
+    // No append that could take it along follows.
+    const told = bare.wait(5);
     assertEquals(
       sent(told, "heartbeat", 2).map(({ commit }) => commit),
       [4],

@@ -73,10 +73,17 @@ const ROWS: readonly Row[] = [
   ],
   [
     replication,
-    "if (told > peer.commitTold) this.#heartbeat(peer, 0);",
+    "if (this.#hasUntold(peer)) this.#heartbeat(peer, 0);",
     "",
     "a follower hears of a commit with the next beat only",
   ],
+  [
+    replication,
+    "this.#tellAtMs = Math.min(this.#tellAtMs, nowMs + params.commitDelayMs);",
+    "this.#tellAtMs = nowMs + params.commitDelayMs;",
+    "a follower that others keep from being told is told later and later",
+  ],
+  ["raft/reads.ts", "lead.tellCommit(to);", "", "a follower's read waits for the next append"],
   [
     replication,
     "const isMissing = !sending.isProbing && ++sending.repeats === REPEATS;",
