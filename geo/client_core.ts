@@ -187,7 +187,8 @@ export class ClientCore implements Machine<ClientInput, ClientEffect> {
     const target = this.#pick(call);
     const server = this.#servers.get(target.server)!;
     call.at = server;
-    call.actor = target.actor ?? ANY_ACTOR;
+    // Only the first actor of a server knows the other servers.
+    call.actor = call.operation.kind === "forget" ? 0 : (target.actor ?? ANY_ACTOR);
     call.tried.push(server.address);
     call.sentMs = undefined;
     call.placedMs = this.#nowMs;
@@ -347,5 +348,5 @@ export class ClientCore implements Machine<ClientInput, ClientEffect> {
 }
 
 function isWrite({ kind }: Operation): boolean {
-  return kind === "put" || kind === "delete" || kind === "add";
+  return kind === "put" || kind === "delete" || kind === "add" || kind === "forget";
 }

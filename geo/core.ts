@@ -9,7 +9,7 @@ import { earlier, type Machine, type Millis, type Wake } from "../base/machine.t
 import { Outbox } from "../base/outbox.ts";
 import { readableDuration } from "../base/text.ts";
 import type { Cell, Entry, Register } from "./entry.ts";
-import { memberKey, memberOf, memberValue, OWN_PREFIX } from "./envelope.ts";
+import { isAddress, memberKey, memberOf, memberValue, OWN_PREFIX } from "./envelope.ts";
 import {
   AHEAD_MS_MAX,
   AHEAD_WARN_MS,
@@ -29,6 +29,7 @@ import {
   encodeReply,
   type Operation,
   type Refusal,
+  textOfKey,
 } from "./requests.ts";
 import { actorOf, HybridClock, lifeOf } from "./stamp.ts";
 import { Sync } from "./sync.ts";
@@ -243,6 +244,8 @@ export class QueryCore implements Machine<QueryInput, QueryEffect> {
         const { actors, address } = this.#options;
         return { kind: "hello", actors, address };
       }
+      case "forget":
+        return this.#forget(textOfKey(operation.server));
     }
   }
 
@@ -266,6 +269,18 @@ export class QueryCore implements Machine<QueryInput, QueryEffect> {
     this.replica.merge(entry, wallMs);
     this.#isNew(entry, undefined, this.#nowMs);
     return entry;
+  }
+
+  /** A server is gone for good: nobody is to call it any more. */
+  #forget(server: string): Answer {
+    const { address, index } = this.#options;
+    if (index !== 0) return refused("no actor");
+    const isMember = this.replica.register(memberKey(server))?.value !== undefined;
+    if (!isAddress(server) || !(isMember || this.sync.knows(server))) return refused("no server");
+    const link = this.sync.links.get(`${server} 0`);
+    const isThere = server === address || link?.isAway(this.#nowMs) === false;
+    if (isThere) return refused("still there");
+    return { kind: "done", stamp: this.#write(memberKey(server), undefined) };
   }
 
   #add(key: ByteString, delta: number): Answer {

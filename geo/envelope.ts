@@ -167,11 +167,22 @@ export function memberValue({ life, actors }: Member): Uint8Array {
   return new ByteWriter(16).uint(life).uint(actors).taken();
 }
 
+/** The address of the server that an entry is about; undefined if it is about none. */
+function serverOf({ kind, key }: Entry): string | undefined {
+  if (kind === "cell" || !key.startsWith(SERVER_PREFIX)) return undefined;
+  const address = utf8.decode(bytesOf(key.slice(SERVER_PREFIX.length)));
+  return isAddress(address) ? address : undefined;
+}
+
+/** The address of the server that is gone for good, as an entry says; undefined if it does not. */
+export function forgottenBy(entry: Entry): string | undefined {
+  return entry.kind === "register" && entry.value === undefined ? serverOf(entry) : undefined;
+}
+
 /** The server that an entry describes; undefined if it describes none. */
 export function memberOf(entry: Entry): Member | undefined {
-  if (entry.kind === "cell" || !entry.key.startsWith(SERVER_PREFIX)) return undefined;
-  const address = utf8.decode(bytesOf(entry.key.slice(SERVER_PREFIX.length)));
-  if (entry.value === undefined || !isAddress(address)) return undefined;
+  const address = serverOf(entry);
+  if (address === undefined || entry.kind === "cell" || entry.value === undefined) return undefined;
   const reader = new ByteReader(entry.value);
   const life = reader.uint(LIFE_MAX);
   const actors = reader.uint(ACTORS_MAX);

@@ -24,6 +24,10 @@ export type GeoErrorCode =
   | "FULL"
   /** A counter would leave its range. */
   | "OVERFLOW"
+  /** No server of that address is known. */
+  | "NO_SERVER"
+  /** The server that is to be forgotten still answers. */
+  | "STILL_THERE"
   /** Too many watches, or operations that are not answered. */
   | "TOO_MANY"
   /** The server sent what is no answer. */
@@ -40,6 +44,8 @@ const REFUSED: Readonly<Record<Refusal, readonly [GeoErrorCode, string]>> = {
   overflow: ["OVERFLOW", "an actor adds at most 2^48 - 1 to a counter, and takes as much"],
   "too many": ["TOO_MANY", "the server has too much to do for this client: try again later"],
   "no actor": ["INVALID", "the server has no such actor"],
+  "no server": ["NO_SERVER", "it knows no server of that address"],
+  "still there": ["STILL_THERE", "that server still answers: end it first, and wait 10 s"],
 };
 
 /** The error that a refusal is. */

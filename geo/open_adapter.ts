@@ -225,6 +225,15 @@ export class GeoStore implements AsyncDisposable {
     }
   }
 
+  /**
+   * Has all servers forget the one at `address` (`HOST:PORT`), which is gone for good, so that they
+   * call it no more; what was put there stays. Rejects with a GeoError: `NO_SERVER`, none of that
+   * address is known; `STILL_THERE`, it answered in the last seconds.
+   */
+  async forget(address: string, options: GeoCallOptions = {}): Promise<void> {
+    await this.#ask({ kind: "forget", server: checkedKey(address) }, options);
+  }
+
   /** What an actor of a server says of itself. Rejects with a GeoError. */
   async status(options: GeoCallOptions = {}): Promise<Record<string, unknown>> {
     const answer = await this.#ask({ kind: "status" }, options);

@@ -44,7 +44,9 @@ export type Operation =
   | { readonly kind: "unwatch"; readonly watch: number }
   | { readonly kind: "status" }
   /** How many actors there are: the first question of every connection, and a measurement. */
-  | { readonly kind: "hello" };
+  | { readonly kind: "hello" }
+  /** The server at that address is gone for good. For the gateway. */
+  | { readonly kind: "forget"; readonly server: ByteString };
 
 /** An operation with its number, which a client uses once, and the actor that it is for. */
 export interface Request {
@@ -54,8 +56,17 @@ export interface Request {
 }
 
 /** Why an operation was not done. */
-export type Refusal = "invalid" | "full" | "overflow" | "too many" | "no actor";
-const REFUSALS: readonly Refusal[] = ["invalid", "full", "overflow", "too many", "no actor"];
+export type Refusal =
+  "invalid" | "full" | "overflow" | "too many" | "no actor" | "no server" | "still there";
+const REFUSALS: readonly Refusal[] = [
+  "invalid",
+  "full",
+  "overflow",
+  "too many",
+  "no actor",
+  "no server",
+  "still there",
+];
 
 /** What an actor answers. */
 export type Answer =
@@ -87,6 +98,7 @@ const OPERATIONS = [
   "unwatch",
   "status",
   "hello",
+  "forget",
 ] as const;
 const ANSWERS = [
   "shown",
@@ -146,6 +158,8 @@ export function encodeRequest({ id, actor, operation }: Request): Uint8Array {
       return writer.taken();
     case "watch":
       return writer.text(operation.prefix).taken();
+    case "forget":
+      return writer.text(operation.server).taken();
     case "unwatch":
       return writer.uint(operation.watch).taken();
     case "status":
@@ -185,6 +199,8 @@ function readOperation(reader: ByteReader, kind: Operation["kind"]): Operation {
     }
     case "watch":
       return { kind, prefix: text() };
+    case "forget":
+      return { kind, server: text() };
     case "unwatch":
       return { kind, watch: reader.uint() };
     case "status":

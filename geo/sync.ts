@@ -15,6 +15,8 @@ import {
   type Digest,
   encodeEnvelope,
   type Envelope,
+  forgottenBy,
+  memberKey,
   memberOf,
   type NodeHashes,
   OWN_PREFIX,
@@ -121,7 +123,9 @@ export class Sync {
   flush(nowMs: Millis): void {
     for (const link of this.links.values()) {
       link.resend(nowMs);
-      if (link.mustSend(nowMs)) this.#tell(link, nowMs);
+      if (!link.mustSend(nowMs)) continue;
+      if (link.isAway(nowMs) && this.#isForgotten(link)) this.forget(link.server);
+      else this.#tell(link, nowMs);
     }
     for (const [address, dueMs] of this.#joins) {
       if (dueMs > nowMs) continue;
@@ -176,13 +180,38 @@ export class Sync {
     return link;
   }
 
-  /** A server may have been made known by an entry. */
+  /** A server may have been made known by an entry, or may be gone for good. */
   meet(entry: Entry, nowMs: Millis): void {
     const { address, index } = this.#options;
-    const member = index === 0 ? memberOf(entry) : undefined;
+    if (index !== 0 || !entry.key.startsWith(OWN_PREFIX)) return;
+    const gone = forgottenBy(entry);
+    if (gone !== undefined) this.forget(gone);
+    const member = memberOf(entry);
     if (member === undefined || member.address === address) return;
     this.#joins.delete(member.address);
     this.#knownServer(member.address, nowMs);
+  }
+
+  /** Whether that server is called, or whoever is at that address. */
+  knows(server: string): boolean {
+    return this.links.has(`${server} 0`) || this.#joins.has(server);
+  }
+
+  /** Calls a server no more, until it calls itself. */
+  forget(server: string): void {
+    if (server === this.#options.address) return;
+    this.#joins.delete(server);
+    const link = this.links.get(`${server} 0`);
+    if (link === undefined) return;
+    this.links.delete(`${server} 0`);
+    if (link === this.#youngWith) this.#youngWith = undefined;
+  }
+
+  /** What it had under way when it was forgotten may have made it known once more. */
+  #isForgotten({ server, isLocal }: Link): boolean {
+    if (isLocal) return false;
+    const register = this.#options.replica.register(memberKey(server));
+    return register !== undefined && register.value === undefined;
   }
 
   #knownServer(server: string, nowMs: Millis): Link | undefined {

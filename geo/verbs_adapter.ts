@@ -18,7 +18,7 @@ import {
   valueOf,
 } from "../run/verb_values.ts";
 import { EXIT_NO, EXIT_UNKNOWN, exitOf, type Verb, type Verbs } from "../run/verbs.ts";
-import { GEO_PORT } from "./adapter.ts";
+import { addressesOf, GEO_PORT } from "./adapter.ts";
 import { GeoError } from "./errors.ts";
 import { CELL_SUM_MAX } from "./limits.ts";
 import type { GeoItem } from "./items.ts";
@@ -214,6 +214,27 @@ const status: Verb = {
     }),
 };
 
+const forget: Verb = {
+  usage: usageOf(
+    `forget ${SERVERS} HOST:PORT`,
+    [2, 2],
+    "Has all servers forget the one at HOST:PORT, which is gone for good: they call it no more, and\nits place is free. What was put there stays. If it comes back it is known again. Exit 3: they\nknow no such server.",
+  ),
+  run: (line) =>
+    withGeo(line, async (store) => {
+      const address = addressesOf(line.positionals[1]!, "HOST:PORT")[0]!;
+      try {
+        await store.forget(address);
+      } catch (error) {
+        if (!(error instanceof GeoError) || error.code !== "NO_SERVER") throw error;
+        say(`there is no server ${address}`);
+        return EXIT_NO;
+      }
+      if (line.has("json")) await printLine({ done: true });
+      return 0;
+    }),
+};
+
 interface Status {
   readonly address: string;
   readonly actors: number;
@@ -243,4 +264,4 @@ async function printItem(line: CommandLine, before: string, item: GeoItem): Prom
 }
 
 /** The verbs of clients. */
-export const CLIENT_VERBS: Verbs = { get, put, delete: remove, list, add, watch, status };
+export const CLIENT_VERBS: Verbs = { get, put, delete: remove, list, add, watch, status, forget };

@@ -49,6 +49,8 @@ export interface GeoPlan {
   readonly pauseMs: Millis;
   readonly deeds: readonly { readonly atMs: Millis; readonly deed: GeoDeed }[];
   readonly healAtMs: Millis;
+  /** Whether a server is gone for good when all heals, and is to be forgotten. */
+  readonly retires: boolean;
 }
 
 /** Draws the plan of a seed. */
@@ -73,6 +75,7 @@ export function drawGeoPlan(seed: number): GeoPlan {
     pauseMs: dice.scale(10, 200, "pauseMs"),
     deeds: drawDeeds(dice, healAtMs),
     healAtMs,
+    retires: dice.chance(0.3, "retires"),
   };
 }
 

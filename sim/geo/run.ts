@@ -5,7 +5,7 @@
  * @module
  */
 import { encodeEnvelope } from "../../geo/envelope.ts";
-import { AHEAD_MS_MAX } from "../../geo/limits.ts";
+import { AHEAD_MS_MAX, AWAY_MS } from "../../geo/limits.ts";
 import { keyOf } from "../../geo/requests.ts";
 import { Dice, Stream } from "../engine/dice.ts";
 import { CALM_DISK } from "../engine/disk.ts";
@@ -18,6 +18,8 @@ import { GeoWorld } from "./world.ts";
 
 /** After healing all replicas are the same within this. */
 const SETTLE_MS = 60_000;
+/** What a server sent last has come by then. */
+const LATEST_MS = 1000;
 /** More servers do not join. */
 const SERVERS_MAX = 5;
 /** Clocks are off by up to so much. */
@@ -40,6 +42,7 @@ class GeoRun implements Run {
   #isHealed = false;
   #settledMs = 0;
   #lies = 0;
+  #retired = 0;
 
   constructor(seed: number, plant: GeoPlant | undefined, transcript: Transcript | undefined) {
     this.plan = drawGeoPlan(seed);
@@ -59,7 +62,9 @@ class GeoRun implements Run {
       this.#do(deed);
     }
     world.run(Math.max(0, healAtMs - world.loop.nowMs));
+    const retired = this.plan.retires ? this.#retire() : undefined;
     this.#heal();
+    if (retired !== undefined) this.#forget(retired);
     this.#settledMs = world.runUntil(() => this.#isSettled, SETTLE_MS, "the same replicas");
     for (const { cores } of world.nodes.values()) {
       for (const { replica } of cores) {
@@ -77,6 +82,7 @@ class GeoRun implements Run {
       adds: oracle.adds,
       lives: all.reduce((sum, { lives }) => sum + lives, 0),
       lies: this.#lies,
+      forgotten: this.#retired,
       bytes: network.bytes(),
       "ms to settle": Math.round(this.#settledMs),
     };
@@ -175,6 +181,36 @@ class GeoRun implements Run {
       ],
     });
     node.receive(0, { from: `${from.address}#0`, to: `${node.address}#0`, bytes });
+  }
+
+  /** A server is gone for good, with its disk; unless others would not find each other any more. */
+  #retire(): string | undefined {
+    const { nodes } = this.#world;
+    const node = this.#anyNode();
+    const others = [...nodes.values()].filter((one) => one !== node);
+    const areMet = others.every(({ address: own, cores }) =>
+      others.every(({ address }) => address === own || cores[0]?.sync.knows(address)),
+    );
+    if (others.length === 0 || !areMet) return undefined;
+    node.loseDisk();
+    nodes.delete(node.address);
+    return node.address;
+  }
+
+  /** The others forget it, those too that hear of it only now. */
+  #forget(server: string): void {
+    const world = this.#world;
+    world.run(AWAY_MS + LATEST_MS);
+    world.runUntil(() => world.areEqual, SETTLE_MS, "the same replicas without the one");
+    const answers = [...world.nodes.values()].map((node) => {
+      let why: string | undefined;
+      world.ask(node, 0, { kind: "forget", server: keyOf(server) }, (answer) => {
+        why = answer.kind === "refused" ? answer.why : undefined;
+      });
+      return why;
+    });
+    this.#retired++;
+    demand(!answers.includes("still there"), () => `${server} is said to be still there`);
   }
 
   #heal(): void {

@@ -80,6 +80,22 @@ test("what is acknowledged with --data is there after a kill -9, byte by byte", 
   assertStringIncludes(foreign.stderr, `it belongs to geo "127.0.0.1:${port}"`);
 });
 
+test("a server that is gone for good is forgotten: one line for what cannot be", async () => {
+  const first = await served("0");
+  const second = await served("0", "--join", `${first.at},127.0.0.1:9`);
+  let known = "";
+  while (!known.includes(`  ${first.at}: `)) known = (await geo("status", second.at)).stdout;
+  const alive = await geo("forget", second.at, first.at);
+  assertEquals([alive.code, alive.stdout], [1, ""]);
+  assertEquals(alive.stderr, "geo: that server still answers: end it first, and wait 10 s\n");
+  const none = await geo("forget", second.at, "127.0.0.1:10");
+  assertEquals([none.code, none.stderr], [3, "geo: there is no server 127.0.0.1:10\n"]);
+  const done = await geo("forget", second.at, "127.0.0.1:9");
+  assertEquals(done, { code: 0, stdout: "", stderr: "" });
+  assertEquals((await geo("forget", second.at, "127.0.0.1:9")).code, 3);
+  assertStringIncludes((await geo("status", second.at)).stdout, `  ${first.at}: `);
+});
+
 test("a server that is silent: one line, and exit 4", async () => {
   const late = await geo("put", "127.0.0.1:9", "x", "y", "--timeout", "0.1");
   assertEquals([late.code, late.stdout], [4, ""]);
