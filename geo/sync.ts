@@ -192,7 +192,7 @@ export class Sync {
     this.#knownServer(member.address, nowMs);
   }
 
-  /** Whether that server is called, or whoever is at that address. */
+  /** Whether that server is called, or that address is asked. */
   knows(server: string): boolean {
     return this.links.has(`${server} 0`) || this.#joins.has(server);
   }

@@ -32,6 +32,8 @@ const SIMULATED: Readonly<Record<string, string>> = {
   client: "fleet",
   raft: "raft-messages",
   actors: "actors",
+  geo: "geo",
+  mud: "mud",
 };
 const SEEDS = 300;
 /** Not copied. */
