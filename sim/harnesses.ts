@@ -8,7 +8,7 @@ import { ACTORS } from "./actors/run.ts";
 import { COORDINATOR } from "./coordinator/run.ts";
 import type { Harness } from "./engine/harness.ts";
 import { FLEET } from "./fleet/run.ts";
-import { GEO } from "./geo/run.ts";
+import { GEO, GEO_NODES } from "./geo/run.ts";
 import { KV } from "./kv/run.ts";
 import { LSP } from "./lsp/run.ts";
 import { MAPREDUCE } from "./mapreduce/run.ts";
@@ -27,6 +27,7 @@ export const HARNESSES: readonly Harness[] = [
   COORDINATOR,
   ACTORS,
   GEO,
+  GEO_NODES,
   MUD,
 ];
 

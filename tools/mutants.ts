@@ -32,7 +32,7 @@ const SIMULATED: Readonly<Record<string, string>> = {
   client: "fleet",
   raft: "raft-messages",
   actors: "actors",
-  geo: "geo",
+  geo: "geo-messages",
   mud: "mud",
 };
 const SEEDS = 300;

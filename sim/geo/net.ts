@@ -6,7 +6,9 @@
  */
 import type { Millis } from "../../base/machine.ts";
 import { chance, type Random, unitReal } from "../../base/random.ts";
+import { calmFaults } from "../engine/link.ts";
 import type { Loop } from "../engine/loop.ts";
+import type { Network } from "../engine/network.ts";
 
 /** How messages between servers fare. */
 export interface GeoFaults {
@@ -36,9 +38,14 @@ const MESSAGES_A_SECOND = 10;
 /** Times are added up on several clocks. */
 const ROUNDING_MS = 1e-6;
 
-/** Brings messages from actor to actor; a name is `HOST:PORT#INDEX`. */
+/**
+ * Brings messages from actor to actor; a name is `HOST:PORT#INDEX`. Or it only counts them, where
+ * they go over LSP, and does to the network below what is asked of it.
+ */
 export class GeoNetwork {
-  faults: GeoFaults = { latencyMs: 250, jitterMs: 0, lossShare: 0, duplicateShare: 0 };
+  /** The network of datagrams below LSP, if there is one. */
+  readonly lsp: Network | undefined;
+  #faults: GeoFaults = { latencyMs: 250, jitterMs: 0, lossShare: 0, duplicateShare: 0 };
   readonly directions: Map<string, Direction> = new Map();
   /** The first direction in which more was sent than may be. */
   tooMany: string | undefined;
@@ -47,15 +54,33 @@ export class GeoNetwork {
   readonly #deliver: (message: GeoMessage) => void;
   readonly #cut = new Set<string>();
 
-  constructor(loop: Loop, random: Random, deliver: (message: GeoMessage) => void) {
+  constructor(
+    loop: Loop,
+    random: Random,
+    deliver: (message: GeoMessage) => void,
+    lsp: Network | undefined,
+  ) {
     this.#loop = loop;
     this.#random = random;
     this.#deliver = deliver;
+    this.lsp = lsp;
+    this.faults = this.#faults;
+  }
+
+  get faults(): GeoFaults {
+    return this.#faults;
+  }
+
+  set faults(faults: GeoFaults) {
+    this.#faults = faults;
+    this.lsp?.heal({ ...calmFaults(faults.latencyMs), ...faults });
+    for (const pair of this.#cut) this.#cutBelow(pair);
   }
 
   /** Nothing passes from server `a` to `b` any more. */
   cutOneWay(a: string, b: string): void {
     this.#cut.add(`${a} ${b}`);
+    this.#cutBelow(`${a} ${b}`);
   }
 
   cut(a: string, b: string): void {
@@ -65,10 +90,11 @@ export class GeoNetwork {
 
   mendAll(): void {
     this.#cut.clear();
+    this.faults = this.#faults;
   }
 
   send(message: GeoMessage): void {
-    this.#count(message);
+    this.count(message);
     const [a, b] = [serverOf(message.from), serverOf(message.to)];
     if (a === b) return this.#loop.after(0, () => this.#deliver(message));
     const { latencyMs, jitterMs, lossShare, duplicateShare } = this.faults;
@@ -92,7 +118,13 @@ export class GeoNetwork {
     return bytes;
   }
 
-  #count({ from, to, bytes }: GeoMessage): void {
+  #cutBelow(pair: string): void {
+    const [a, b] = pair.split(" ");
+    if (this.lsp !== undefined && a !== b) this.lsp.link(a!, b!).isCut = true;
+  }
+
+  /** A message leaves. */
+  count({ from, to, bytes }: GeoMessage): void {
     const name = `${from} ${to}`;
     const direction = this.directions.get(name) ?? { messages: 0, bytes: 0, lastMs: [] };
     this.directions.set(name, direction);

@@ -7,16 +7,19 @@
 import type { Millis } from "../../base/machine.ts";
 import { integerBetween, type Random } from "../../base/random.ts";
 import { QueryCore } from "../../geo/core.ts";
+import type { Report } from "../../geo/actor.ts";
 import { Keeper, type KeeperEffect, type KeeperInput } from "../../geo/keeper.ts";
-import type { QueryEffect, QueryInput } from "../../geo/types.ts";
+import type { QueryEffect, QueryInput, QueryOptions } from "../../geo/types.ts";
 import type { Disk } from "../../run/disk_open.ts";
 import { Computer } from "../engine/computer.ts";
 import type { SimulatedDisk } from "../engine/disk.ts";
 import type { Loop } from "../engine/loop.ts";
+import type { Network } from "../engine/network.ts";
 import { Process } from "../engine/process.ts";
 import type { TraceLine } from "../engine/trace.ts";
 import type { GeoMessage, GeoNetwork } from "./net.ts";
 import type { GeoParts } from "./plants.ts";
+import { WholeActors } from "./whole.ts";
 
 /** The wall clocks of simulated servers read about this at the start of a run: in 2025. */
 const WALL_ORIGIN_MS = 1_750_000_000_000;
@@ -29,6 +32,7 @@ export interface GeoNodeOptions {
   readonly loop: Loop;
   readonly random: Random;
   readonly network: GeoNetwork;
+  readonly seed: number;
   /** Makes its disks; left out: it keeps nothing. */
   readonly newDisk: (() => SimulatedDisk) | undefined;
   readonly parts: GeoParts;
@@ -49,7 +53,8 @@ export class GeoNode {
   life = 0;
   readonly #options: GeoNodeOptions;
   readonly #computer: Computer;
-  #actors: Process<QueryInput, QueryEffect>[] = [];
+  #actors: Pick<Process<QueryInput, QueryEffect>, "tell">[] = [];
+  #whole: WholeActors | undefined;
   #keeper: Process<KeeperInput, KeeperEffect> | undefined;
   #open: Disk | undefined;
 
@@ -71,7 +76,7 @@ export class GeoNode {
   /** Starts a life with what the disk has. */
   start(): void {
     if (this.isUp) return;
-    const { address, actors, joins, loop, random, parts, trace } = this.#options;
+    const { address, actors, joins, random, parts, trace } = this.#options;
     const keeper = this.#openKeeper();
     if (this.disk !== undefined && keeper === undefined) return;
     const life = parts.life?.(address) ?? integerBetween(random, 1, 2 ** 31) * 2 ** 10;
@@ -81,17 +86,49 @@ export class GeoNode {
     const wallMs = (): Millis => this.wallMs();
     const entries = keeper === undefined ? [] : [...keeper.replica.entries()];
     const isDurable = keeper !== undefined;
-    const own = { address, life, actors, joins, entries, wallMs };
-    for (let index = 0; index < actors; index++) {
-      const made = { ...own, index, isDurable, rules: parts.rules };
-      const options = parts.paceMs === undefined ? made : { ...made, paceMs: parts.paceMs };
-      const core = new QueryCore(options, loop.nowMs);
-      parts.spoil?.(core);
+    const own = { address, life, actors, joins, entries, wallMs, isDurable, rules: parts.rules };
+    const query = parts.paceMs === undefined ? own : { ...own, paceMs: parts.paceMs };
+    if (this.#options.network.lsp === undefined) this.#startAlone(query);
+    else this.#startWhole(query, this.#options.network.lsp);
+  }
+
+  /** The actors' cores alone, each a process. */
+  #startAlone(query: Omit<QueryOptions, "index">): void {
+    for (let index = 0; index < query.actors; index++) {
+      const core = new QueryCore({ ...query, index }, this.#options.loop.nowMs);
+      this.#options.parts.spoil?.(core);
       this.cores.push(core);
       const carryOut = (effect: QueryEffect): void => this.#carryOut(index, effect);
       this.#actors.push(new Process({ computer: this.#computer, core, carryOut }));
     }
     for (const one of this.#actors) one.tell({ kind: "wake" });
+  }
+
+  /** The actors in a system that talks over LSP. */
+  #startWhole(query: Omit<QueryOptions, "index">, network: Network): void {
+    const { seed, parts, trace } = this.#options;
+    // Before they are made: what they were told then is done at once.
+    for (let index = 0; index < query.actors; index++) {
+      this.#actors.push({ tell: (input) => this.#whole?.tell(index, input) });
+    }
+    this.#whole = new WholeActors({
+      seed: seed * 16 + this.lives,
+      computer: this.#computer,
+      network,
+      trace,
+      query,
+      onCore: (core, index) => {
+        parts.spoil?.(core);
+        this.cores.push(core);
+        const poll = core.poll.bind(core);
+        core.poll = () => {
+          const effect = poll();
+          if (effect?.kind === "tell") this.#count(index, effect);
+          return effect;
+        };
+      },
+      onReport: (report) => this.#onReport(report),
+    });
   }
 
   /** Gone at once, with all that was not durable. */
@@ -100,6 +137,8 @@ export class GeoNode {
     this.#options.trace?.(() => `${this.address} crashes`);
     this.#computer.crash();
     this.#actors = [];
+    this.#whole?.crash();
+    this.#whole = undefined;
     this.cores.length = 0;
     this.#keeper = undefined;
     this.#open?.abandon(() => {});
@@ -144,21 +183,28 @@ export class GeoNode {
   }
 
   #carryOut(index: number, effect: QueryEffect): void {
-    const { address, network, onReply } = this.#options;
-    switch (effect.kind) {
-      case "tell": {
-        const to = `${effect.server}#${effect.index}`;
-        return network.send({ from: `${address}#${index}@${this.life}`, to, bytes: effect.bytes });
-      }
+    if (effect.kind === "tell") {
+      const { server, index: other, bytes } = effect;
+      const from = `${this.address}#${index}@${this.life}`;
+      this.#options.network.send({ from, to: `${server}#${other}`, bytes });
+    } else this.#onReport(effect.kind === "keep" ? { ...effect, actor: index } : effect);
+  }
+
+  /** What an actor sends by its system counts as if it were sent here. */
+  #count(index: number, { server, index: other, bytes }: QueryEffect & { kind: "tell" }): void {
+    const from = `${this.address}#${index}@${this.life}`;
+    this.#options.network.count({ from, to: `${server}#${other}`, bytes });
+  }
+
+  #onReport(report: Report): void {
+    switch (report.kind) {
       case "reply":
-        return onReply(address, effect.client, effect.bytes);
-      case "keep": {
-        const { ticket, entry } = effect;
-        return this.#keeper?.tell({ kind: "keep", actor: index, ticket, entry });
-      }
+        return this.#options.onReply(this.address, report.client, report.bytes);
+      case "keep":
+        return this.#keeper?.tell(report);
       case "warn":
-        this.warnings.push(effect.text);
-        return this.#options.trace?.(() => `${address}#${index} warns: ${effect.text}`);
+        this.warnings.push(report.text);
+        return this.#options.trace?.(() => `${this.address} warns: ${report.text}`);
     }
   }
 }

@@ -29,10 +29,18 @@ const LIE = "lie";
 
 /** The geo store, message by message. */
 export const GEO: Harness = {
-  name: "geo",
+  name: "geo-messages",
   about: "the geo-replicated store: replicas that agree when all is well again",
   plants: GEO_PLANTS,
-  prepare: (seed, plant, transcript) => new GeoRun(seed, plant as GeoPlant, transcript),
+  prepare: (seed, plant, transcript) => new GeoRun(seed, plant as GeoPlant, transcript, false),
+};
+
+/** The same with systems of actors, over LSP. */
+export const GEO_NODES: Harness = {
+  name: "geo-nodes",
+  about: "the geo-replicated store: whole nodes over LSP, on disks",
+  plants: GEO_PLANTS,
+  prepare: (seed, plant, transcript) => new GeoRun(seed, plant as GeoPlant, transcript, true),
 };
 
 class GeoRun implements Run {
@@ -44,10 +52,15 @@ class GeoRun implements Run {
   #lies = 0;
   #retired = 0;
 
-  constructor(seed: number, plant: GeoPlant | undefined, transcript: Transcript | undefined) {
+  constructor(
+    seed: number,
+    plant: GeoPlant | undefined,
+    transcript: Transcript | undefined,
+    isWhole: boolean,
+  ) {
     this.plan = drawGeoPlan(seed);
     this.#dice = new Dice(seed, Stream.script);
-    this.#world = new GeoWorld({ seed, parts: geoParts(plant), transcript });
+    this.#world = new GeoWorld({ seed, parts: geoParts(plant), transcript, isWhole });
   }
 
   run(): void {

@@ -16,8 +16,10 @@ import {
 } from "../../geo/requests.ts";
 import { CALM_DISK, type DiskFaults, SimulatedDisk } from "../engine/disk.ts";
 import { Loop } from "../engine/loop.ts";
+import { Network } from "../engine/network.ts";
 import { demand, runTill, tracer, type Transcript } from "../engine/trace.ts";
-import { GeoNetwork } from "./net.ts";
+import { LSP_WIRE } from "../lsp/wire.ts";
+import { type GeoMessage, GeoNetwork } from "./net.ts";
 import { GeoNode } from "./node.ts";
 import { GeoOracle } from "./oracle.ts";
 import { type GeoParts, geoParts } from "./plants.ts";
@@ -26,6 +28,8 @@ import { type GeoParts, geoParts } from "./plants.ts";
 export interface GeoWorldOptions {
   readonly seed: number;
   readonly parts?: GeoParts;
+  /** Whether servers are whole nodes, whose actors talk over LSP. */
+  readonly isWhole?: boolean;
   readonly transcript?: Transcript | undefined;
 }
 
@@ -54,10 +58,16 @@ export class GeoWorld {
   constructor(options: GeoWorldOptions) {
     this.#options = options;
     this.#random = seededRandom(options.seed, 5);
-    this.network = new GeoNetwork(this.loop, seededRandom(options.seed, 2), (message) => {
+    const deliver = (message: GeoMessage): void => {
       const [server = "", index] = message.to.split("#");
       this.nodes.get(server)?.receive(Number(index), message);
-    });
+    };
+    const random = seededRandom(options.seed, 2);
+    const lsp =
+      options.isWhole === true
+        ? new Network(this.loop, random, LSP_WIRE, tracer(this.loop, options.transcript))
+        : undefined;
+    this.network = new GeoNetwork(this.loop, random, deliver, lsp);
   }
 
   /** A server that is started, as the `number`-th, knowing those at `joins`. */
@@ -74,6 +84,7 @@ export class GeoWorld {
       loop,
       random: this.#random,
       network: this.network,
+      seed: seed * 8 + number,
       newDisk: isDurable ? newDisk : undefined,
       parts,
       onReply: (address, _client, bytes) => this.#replied(address, bytes),

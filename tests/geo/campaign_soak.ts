@@ -2,14 +2,16 @@
 import { test } from "bun:test";
 import { assertEquals } from "@std/assert";
 import { runSeed } from "../../sim/engine/harness.ts";
-import { GEO } from "../../sim/geo/run.ts";
+import { GEO, GEO_NODES } from "../../sim/geo/run.ts";
 import { soakSeeds, tellSoak } from "../support/soak.ts";
 
 test("replicas are equal after healing, and nothing is lost or doubled", () => {
   let ran = 0;
   for (const seed of soakSeeds()) {
-    assertEquals(runSeed(GEO, seed).failure, undefined, `seed ${seed}`);
+    for (const harness of [GEO, GEO_NODES]) {
+      assertEquals(runSeed(harness, seed).failure, undefined, `${harness.name} seed ${seed}`);
+    }
     ran++;
   }
-  tellSoak(`geo: ${ran} seeds`);
+  tellSoak(`geo: ${ran} seeds, each on both networks`);
 });
