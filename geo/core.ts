@@ -170,17 +170,20 @@ export class QueryCore implements Machine<QueryInput, QueryEffect> {
     const isRefused = aheadMs > AHEAD_MS_MAX;
     const server = this.#serverOf(entry.actor) ?? from.server;
     const ahead = readableDuration(aheadMs / 1000);
-    const key = JSON.stringify(entry.key);
+    const isOwn = entry.key.startsWith(OWN_PREFIX);
+    const what = isOwn
+      ? `what ${server} says of itself`
+      : `a put of ${JSON.stringify(entry.key)} by ${server}`;
     if (isRefused) {
       this.counts.refusedAhead++;
       this.#warn(
         `refused ${server}`,
-        `refused a put of ${key} by ${server}, dated ${ahead} ahead of this clock: at most 1 day is taken; set the clock there`,
+        `refused ${what}, dated ${ahead} ahead of this clock: at most 1 day is taken; set the clock there`,
       );
     } else if (!from.isLocal) {
       this.#warn(
         `ahead ${server}`,
-        `merged a put of ${key} by ${server}, dated ${ahead} ahead of this clock; compare the two clocks`,
+        `merged ${what}, dated ${ahead} ahead of this clock; compare the two clocks`,
       );
     }
     return !isRefused;

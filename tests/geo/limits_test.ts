@@ -3,7 +3,18 @@ import { describe, test } from "bun:test";
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { decodeEnvelope } from "../../geo/envelope.ts";
-import { CELL_SUM_MAX, KEY_BYTES_MAX, PAGE_KEYS_MAX, VALUE_BYTES_MAX } from "../../geo/limits.ts";
+import {
+  AHEAD_MS_MAX,
+  CELL_SUM_MAX,
+  CELLS_MAX,
+  CLIENT_WATCHES_MAX,
+  KEY_BYTES_MAX,
+  PAGE_KEYS_MAX,
+  VALUE_BYTES_MAX,
+  WAITING_MAX,
+} from "../../geo/limits.ts";
+import { QueryCore } from "../../geo/core.ts";
+import { Replica } from "../../geo/replica.ts";
 import {
   type Answer,
   decodeReply,
@@ -78,6 +89,68 @@ describe("limits", () => {
     assertEquals(add(CELL_SUM_MAX), { kind: "added", count: CELL_SUM_MAX });
     assertEquals(add(1), { kind: "refused", why: "overflow" });
     assertEquals(add(-1), { kind: "added", count: CELL_SUM_MAX - 1 });
+  });
+});
+
+describe("limits of what grows", () => {
+  test("a counter has at most so many cells: one more is refused, those that are there grow", () => {
+    const replica = new Replica();
+    const cell = (actor: number, plus: number) =>
+      ({ kind: "cell", key: "n", actor, plus, minus: 0 }) as const;
+    for (let actor = 1; actor <= CELLS_MAX; actor++) {
+      assertEquals(replica.merge(cell(actor, 1), 0), "new");
+    }
+    assertEquals(replica.merge(cell(CELLS_MAX + 1, 1), 0), "refused");
+    assertEquals(replica.merge(cell(1, 2), 0), "new");
+    assertEquals(replica.count("n"), CELLS_MAX + 1);
+  });
+
+  test("a client watches at most so much", () => {
+    const world = served();
+    const watch = { kind: "watch", prefix: "" } as const;
+    for (let i = 0; i < CLIENT_WATCHES_MAX; i++) answerOf(world, watch);
+    assertEquals(world.events.size, CLIENT_WATCHES_MAX);
+    assertEquals(answerOf(world, watch), { kind: "refused", why: "too many" });
+  });
+
+  test("at most so many writes wait for the disk", () => {
+    const own = { address: "10.0.0.1:1", life: 1, index: 0, actors: 1, joins: [] };
+    const rest = { wallMs: () => 1_750_000_000_000, entries: [], isDurable: true };
+    const core = new QueryCore({ ...own, ...rest }, 0);
+    const answers: (Answer | undefined)[] = [];
+    let tickets = 0;
+    const drain = (): void => {
+      for (let effect = core.poll(); effect !== undefined; effect = core.poll()) {
+        if (effect.kind === "reply") answers.push(decodeReply(effect.bytes)?.answer);
+        if (effect.kind === "keep") tickets = effect.ticket;
+      }
+    };
+    const put = { kind: "put", key: "k", value: new Uint8Array(1) } as const;
+    for (let id = 1; id <= WAITING_MAX + 1; id++) {
+      core.handle(
+        { kind: "request", client: 1, bytes: encodeRequest({ id, actor: 0, operation: put }) },
+        0,
+      );
+      drain();
+    }
+    assertEquals(answers, [{ kind: "refused", why: "too many" }]);
+    core.handle({ kind: "kept", ticket: tickets }, 0);
+    drain();
+    assertEquals(answers.length, WAITING_MAX + 1);
+  });
+
+  test("who dates too far ahead is named, and no key of the store's own", () => {
+    const world = served();
+    const [first] = world.nodes.values();
+    const second = world.server(2, 1, []);
+    second.crash();
+    second.aheadMs = 2 * AHEAD_MS_MAX;
+    second.start();
+    world.network.faults = { ...world.network.faults, latencyMs: 1 };
+    const third = world.server(3, 1, [first!.address, second.address]);
+    world.run(5000);
+    const [warning = ""] = third.warnings;
+    assert(warning.startsWith(`refused what ${second.address} says of itself, dated 2`), warning);
   });
 });
 
