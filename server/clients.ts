@@ -17,7 +17,7 @@ import { hexDigits } from "../work/readable.ts";
 import { isSameSearch, type SearchSpec } from "../work/subject.ts";
 import { Admission } from "./admission.ts";
 import {
-  Asker,
+  type Asker,
   askerOf,
   CLASSIC_SESSIONS,
   CLIENT_WORDS,
@@ -25,36 +25,47 @@ import {
   LOOKING_SESSIONS,
   nameOf,
 } from "./askers.ts";
+import { Attendance } from "./attendance.ts";
 import { begunText } from "./called.ts";
-import type { Desk } from "./desk.ts";
 import { Inquiries } from "./inquiries.ts";
 import type { Ledger } from "./ledger.ts";
 import type { ServerLimits } from "./limits.ts";
+import type { Outlet } from "./outlet.ts";
 import { SearchJob } from "./search_job.ts";
 import type { Shares } from "./shares.ts";
 import { tellStatusOf } from "./status.ts";
 import { type JobName, type SearchAnswer, SearchRecord } from "./table.ts";
 
 export class Clients {
-  readonly byConnId: Map<number, Client> = new Map();
-  readonly #askers = new Map<bigint, Asker>();
+  readonly #here: Attendance;
   readonly #limits: ServerLimits;
   readonly #ledger: Ledger;
   readonly #fleet: Fleet;
   readonly #shares: Shares;
   readonly #admission: Admission;
   readonly #inquiries: Inquiries;
-  readonly #desk: Desk;
+  readonly #outlet: Outlet;
+  readonly #searchLast: (job: SearchJob) => void;
 
-  constructor(limits: ServerLimits, ledger: Ledger, fleet: Fleet, shares: Shares, desk: Desk) {
+  /** `searchLast` searches what of a job no miner can be trusted with. */
+  constructor(
+    limits: ServerLimits,
+    ledger: Ledger,
+    fleet: Fleet,
+    shares: Shares,
+    outlet: Outlet,
+    searchLast: (job: SearchJob) => void,
+  ) {
     this.#limits = limits;
     this.#shares = shares;
     this.#ledger = ledger;
     this.#fleet = fleet;
-    this.#desk = desk;
+    this.#outlet = outlet;
+    this.#searchLast = searchLast;
     this.#admission = new Admission(limits, shares);
+    this.#here = new Attendance(shares, this.#admission, outlet);
     this.#inquiries = new Inquiries(ledger, {
-      write: (connId, message) => desk.write(connId, message),
+      write: (connId, message) => outlet.write(connId, message),
       jobOf: (name) => this.jobOf(name),
       follow: (job, client, number) => this.#follow(job, client, number),
       tellAnswer: (connId, number, answer) => this.#tellAnswer("cbor", connId, number, answer),
@@ -64,14 +75,20 @@ export class Clients {
 
   /** The job of that name that is at work. */
   jobOf({ session, number }: JobName): SearchJob | undefined {
-    return this.#askers.get(session)?.jobs.get(number);
+    return this.#here.askers.get(session)?.jobs.get(number);
+  }
+
+  /** The client behind a connection. */
+  clientAt(connId: number): Client | undefined {
+    return this.#here.byConnId.get(connId);
   }
 
   /** How many things each table holds now, by name, to see that none grows for ever. */
   tableSizes(): Record<string, number> {
     const { size: records, answers, sessions } = this.#ledger.table;
-    const [clients, askers, shares] = [this.byConnId.size, this.#askers.size, this.#shares.size];
-    return { clients, askers, sessions: sessions.size, records, answers, shares };
+    const { byConnId, askers } = this.#here;
+    const here = { clients: byConnId.size, askers: askers.size, shares: this.#shares.size };
+    return { ...here, sessions: sessions.size, records, answers };
   }
 
   /** A native client's message. */
@@ -79,9 +96,9 @@ export class Clients {
     const session = "session" in message ? message.session : LOOKING_SESSIONS + BigInt(connId);
     const number = "job" in message ? (message.job ?? 0) : 0;
     if (!CLIENT_WORDS.has(message.kind)) {
-      return this.#desk.reject(`${message.kind} from a client`);
+      return this.#outlet.reject(`${message.kind} from a client`);
     }
-    const client = this.#clientOf(connId, "cbor", session, number);
+    const client = this.#here.enter(connId, "cbor", session, number);
     if (client === undefined) return;
     if ("session" in message && client.asker.session !== session) {
       return this.#refuse(client, number, "a connection speaks for one session only", nowMs);
@@ -93,7 +110,7 @@ export class Clients {
 
   /** A classic client's Request. */
   handleRequest(connId: number, request: ClassicMessage, nowMs: Millis): void {
-    const client = this.#clientOf(connId, "json", CLASSIC_SESSIONS + BigInt(connId), 0);
+    const client = this.#here.enter(connId, "json", CLASSIC_SESSIONS + BigInt(connId), 0);
     if (client === undefined) return;
     if (client.waiting.length >= this.#limits.maxJobsPerClient) {
       return this.#refuse(client, 0, "too many requests wait on this connection", nowMs);
@@ -108,10 +125,8 @@ export class Clients {
    * while. `why` is for people.
    */
   leave(connId: number, why: string, nowMs: Millis): void {
-    const client = this.byConnId.get(connId);
+    const client = this.#here.leave(connId);
     if (client === undefined) return;
-    this.byConnId.delete(connId);
-    this.#shares.leave(connId);
     client.waiting.length = 0;
     const { asker, attached } = client;
     for (const job of asker.jobs.values()) job.followers.delete(connId);
@@ -126,14 +141,14 @@ export class Clients {
     if (waits > 0) {
       const what = waits === 1 ? "its job waits" : `its ${waits} jobs wait`;
       const until = readableDuration(patienceMs / 1000);
-      this.#desk.tell("info", `client ${connId} left: ${why}; ${what} for it ${until} at most`);
+      this.#outlet.tell("info", `client ${connId} left: ${why}; ${what} for it ${until} at most`);
     }
-    this.#tidy(asker);
+    this.#here.tidy(asker);
   }
 
   /** Drops the jobs whose clients have not come back, and are not to go on without them. */
   dropOrphans(nowMs: Millis): void {
-    for (const asker of this.#askers.values()) {
+    for (const asker of this.#here.askers.values()) {
       if (asker.isHere || nowMs - asker.goneMs < this.#limits.orphanMs) continue;
       this.#dropOrphans(asker, "it has not come back", nowMs);
     }
@@ -148,17 +163,15 @@ export class Clients {
     const restored = records.filter(({ name }) => !isAtWork(name));
     for (const record of restored.sort((a, b) => a.seq - b.seq)) {
       const { session, number } = record.name;
-      const known = this.#askers.get(session);
       // Its submit is on the way here.
-      if (known?.pending.has(number)) continue;
-      const asker = known ?? new Asker(session, "cbor", 0, this.#shares.of(0, undefined), nowMs);
-      this.#askers.set(session, asker);
+      if (this.#here.askers.get(session)?.pending.has(number)) continue;
+      const asker = this.#here.recall(session, nowMs);
       this.#admission.count(asker, record.spec, 1);
       this.#begin(asker, record.copy(), nowMs);
     }
     if (restored.length === 0) return;
     const jobs = readablePlural(restored.length, "job");
-    this.#desk.tell("info", `going on with ${jobs} of the table`);
+    this.#outlet.tell("info", `going on with ${jobs} of the table`);
   }
 
   /** All of the job is searched. */
@@ -176,12 +189,12 @@ export class Clients {
   giveUp(job: SearchJob, reason: string, nowMs: Millis): void {
     const asker = askerOf(job);
     const { number } = job.record.name;
-    const client = this.byConnId.get(asker.connId);
+    const client = this.#here.clientOf(asker);
     const others = [...job.followers].filter(([connId]) => connId !== asker.connId);
     this.#end(job, nowMs);
     this.#fleet.dropJob(job, nowMs);
     for (const [connId, each] of others) {
-      this.#desk.write(connId, { kind: "refused", job: each, reason });
+      this.#outlet.write(connId, { kind: "refused", job: each, reason });
     }
     if (client !== undefined) this.#refuse(client, number, reason, nowMs);
   }
@@ -189,7 +202,7 @@ export class Clients {
   /** Tells native clients how their jobs stand; those that make no progress less often. */
   tellStatus(nowMs: Millis): void {
     tellStatusOf(this.#fleet, this.#limits, nowMs, (connId, status) => {
-      this.#desk.write(connId, status);
+      this.#outlet.write(connId, status);
     });
   }
 
@@ -198,7 +211,7 @@ export class Clients {
   #submit(client: Client, { job: number, session, work, detached }: Submit, nowMs: Millis): void {
     const { connId, asker } = client;
     // What it said before it came back over a newer one, and what is late: it has said it again.
-    if (connId < asker.connId) return this.#desk.reject("submit over a connection given up");
+    if (connId < asker.connId) return this.#outlet.reject("submit over a connection given up");
     asker.connId = connId;
     asker.isHere = true;
     const taken = (): void =>
@@ -233,15 +246,15 @@ export class Clients {
       }
       this.#admission.count(asker, spec, -1);
       if (pending.isCancelled) this.#ledger.drop(name, thenMs);
-      this.#tidy(asker);
+      this.#here.tidy(asker);
     };
     const giveUp = (why: string, thenMs: Millis): void => {
       asker.pending.delete(name.number);
       this.#admission.count(asker, spec, -1);
-      const client = this.byConnId.get(asker.connId);
+      const client = this.#here.clientOf(asker);
       const reason = `the server cannot keep new jobs now: ${why}`;
       if (client !== undefined) this.#refuse(client, name.number, reason, thenMs);
-      this.#tidy(asker);
+      this.#here.tidy(asker);
     };
     const submit = { kind: "submit", name, work: spec, detached } as const;
     this.#ledger.propose([submit], nowMs, then, giveUp);
@@ -264,12 +277,12 @@ export class Clients {
     const { number } = record.name;
     const job = new SearchJob(record, asker, this.#fleet.takeSeq(), this.#limits, nowMs);
     asker.jobs.set(number, job);
-    const client = this.byConnId.get(asker.connId);
+    const client = this.#here.clientOf(asker);
     if (client !== undefined) {
-      this.#desk.tell("info", begunText(job, this.#desk.addressOf(client.connId)));
+      this.#outlet.tell("info", begunText(job, this.#outlet.addressOf(client.connId)));
       this.#follow(job, client, number);
     }
-    this.#desk.searchLast(job);
+    this.#searchLast(job);
     if (job.isDone) return this.answer(job, nowMs);
     this.#fleet.addJob(job, nowMs);
   }
@@ -277,7 +290,7 @@ export class Clients {
   #follow(job: SearchJob, { connId, asker }: Client, number: number): void {
     if (!job.followers.has(connId) && job.followers.size >= this.#limits.maxFollowers) {
       const reason = `job ${idText(job.record.id)} has ${this.#limits.maxFollowers} followers`;
-      return this.#desk.write(connId, { kind: "refused", job: number, reason });
+      return this.#outlet.write(connId, { kind: "refused", job: number, reason });
     }
     job.followers.set(connId, number);
     if (asker.wire === "cbor") this.#tellAccepted(connId, number, job.record.id);
@@ -285,7 +298,7 @@ export class Clients {
 
   #tellAccepted(connId: number, job: number, id: number): void {
     const durable = this.#ledger.isDurable;
-    this.#desk.write(connId, { kind: "accepted", job, id, durable });
+    this.#outlet.write(connId, { kind: "accepted", job, id, durable });
   }
 
   #answered(job: SearchJob, answer: SearchAnswer, nowMs: Millis): void {
@@ -298,14 +311,14 @@ export class Clients {
     const missed = met ? "" : ", target not met";
     const took = readableDuration((nowMs - job.arrivedMs) / 1000);
     const found = `nonce ${best.nonce} has hash ${hexDigits(best.hash)}${missed}`;
-    this.#desk.tell("info", `job ${nameOf(job)} answered after ${took}: ${found}`);
-    const client = this.byConnId.get(asker.connId);
+    this.#outlet.tell("info", `job ${nameOf(job)} answered after ${took}: ${found}`);
+    const client = this.#here.clientOf(asker);
     if (client !== undefined) this.#startWaiting(client, nowMs);
   }
 
   #tellAnswer(wire: Wire, connId: number, job: number, { best, met }: SearchAnswer): void {
-    if (wire === "cbor") return this.#desk.write(connId, { kind: "answer", job, best, met });
-    this.#desk.writeRaw(connId, encodeClassicMessage(classicResult(best)));
+    if (wire === "cbor") return this.#outlet.write(connId, { kind: "answer", job, best, met });
+    this.#outlet.writeRaw(connId, encodeClassicMessage(classicResult(best)));
   }
 
   // ---- ends
@@ -334,14 +347,14 @@ export class Clients {
     for (const job of jobs) this.#end(job, nowMs);
     if (jobs.length > 0) {
       const what = jobs.length === 1 ? "its job is" : `its ${jobs.length} jobs are`;
-      this.#desk.tell("info", `client ${asker.connId} left: ${why}; ${what} dropped`);
+      this.#outlet.tell("info", `client ${asker.connId} left: ${why}; ${what} dropped`);
     }
     for (const job of jobs) this.#fleet.dropJob(job, nowMs);
-    this.#tidy(asker);
+    this.#here.tidy(asker);
   }
 
   #drop(job: SearchJob, why: string, nowMs: Millis): void {
-    this.#desk.tell("info", `job ${nameOf(job)} ${why}`);
+    this.#outlet.tell("info", `job ${nameOf(job)} ${why}`);
     this.#end(job, nowMs);
     this.#fleet.dropJob(job, nowMs);
   }
@@ -360,41 +373,15 @@ export class Clients {
     const { name, spec } = job.record;
     asker.jobs.delete(name.number);
     this.#admission.count(asker, spec, -1);
-    this.#tidy(asker);
-  }
-
-  #tidy(asker: Asker): void {
-    if (asker.isIdle && this.#askers.get(asker.session) === asker) {
-      this.#askers.delete(asker.session);
-    }
-  }
-
-  /** The client behind the connection, a new one if need be; undefined if the house is full. */
-  #clientOf(connId: number, wire: Wire, session: bigint, job: number): Client | undefined {
-    const known = this.byConnId.get(connId);
-    if (known !== undefined) return known;
-    const share = this.#shares.of(connId, this.#desk.addressOf(connId));
-    const reason = this.#admission.whyFull(share, this.byConnId.size);
-    if (reason !== undefined) {
-      this.#desk.tell("warn", `client ${connId} refused: ${reason}`, "stranger");
-      if (wire === "cbor") this.#desk.write(connId, { kind: "refused", job, reason });
-      this.#desk.close(connId);
-      return undefined;
-    }
-    const asker = this.#askers.get(session) ?? new Asker(session, wire, connId, share);
-    this.#shares.enter(connId, share, "clients");
-    this.#askers.set(session, asker);
-    const client = { connId, asker, waiting: [], requests: 0, attached: new Map() };
-    this.byConnId.set(connId, client);
-    return client;
+    this.#here.tidy(asker);
   }
 
   /** Says no in one line; the classic wire has no words for it but to hang up. */
   #refuse(client: Client, job: number, reason: string, nowMs: Millis): void {
     const { connId, asker } = client;
-    this.#desk.tell("warn", `job ${connId}/${job} refused: ${reason}`);
-    if (asker.wire === "cbor") return this.#desk.write(connId, { kind: "refused", job, reason });
+    this.#outlet.tell("warn", `job ${connId}/${job} refused: ${reason}`);
+    if (asker.wire === "cbor") return this.#outlet.write(connId, { kind: "refused", job, reason });
     this.leave(connId, "refused", nowMs);
-    this.#desk.close(connId);
+    this.#outlet.close(connId);
   }
 }

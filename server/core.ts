@@ -11,7 +11,6 @@
  * @module
  */
 import { earlier, invariant, type Machine, type Millis, type Wake } from "../base/machine.ts";
-import { Outbox } from "../base/outbox.ts";
 import type { Wire } from "../lsp/mod.ts";
 import { classicRequest, decodeClassicMessage, encodeClassicMessage } from "../work/classic.ts";
 import { Fleet, type FleetPort } from "../work/fleet.ts";
@@ -20,15 +19,15 @@ import type { Message, Resume } from "../work/messages.ts";
 import type { Worker } from "../work/roster.ts";
 import { hashOf, type Subject } from "../work/subject.ts";
 import type { Task } from "../work/task.ts";
-import { decodeMessage, encodeMessage, headOf } from "../work/wire.ts";
+import { decodeMessage, headOf } from "../work/wire.ts";
 import { askerOf, FIRST_WORDS, nameOf } from "./askers.ts";
 import { called } from "./called.ts";
 import { Clients } from "./clients.ts";
 import { type KindFactory, type KindPort, Kinds } from "./kind.ts";
 import { Ledger } from "./ledger.ts";
 import { DEFAULT_SERVER_LIMITS, type ServerLimits } from "./limits.ts";
-import { type LogLimiter, logRooms, type Topic } from "./log_limiter.ts";
 import { Miners } from "./miners.ts";
+import { Outlet } from "./outlet.ts";
 import { Searches } from "./search.ts";
 import { type Chunk, SearchJob } from "./search_job.ts";
 import { Reports } from "./reports.ts";
@@ -71,9 +70,6 @@ export interface ServerCoreOptions {
   readonly onAccept?: (accepted: Accepted) => void;
 }
 
-/** Distinct reasons that are counted apart; more come under "other". */
-const REASONS_MAX = 64;
-
 /** The server as a state machine; see the module. */
 export class ServerCore implements Machine<ServerInput, ServerEffect> {
   readonly limits: ServerLimits;
@@ -85,21 +81,16 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
   readonly #kinds: Kinds;
   readonly #shares = new Shares();
   readonly #reports: Reports;
-  /** Connections that were told to close and are not gone yet. */
-  readonly #closing = new Set<number>();
-  readonly #rejected = new Map<string, number>();
-  readonly #effects = new Outbox<ServerEffect>();
-  readonly #logs: Readonly<Record<Topic, LogLimiter>>;
+  readonly #outlet: Outlet;
   #nowMs: Millis = 0;
   #tickMs: Millis | undefined;
   readonly #onAccept: ServerCoreOptions["onAccept"];
-  readonly #addressOf: (connId: number) => string | undefined;
 
   constructor(options: ServerCoreOptions = {}) {
     this.limits = { ...DEFAULT_SERVER_LIMITS, ...options.limits };
     this.#onAccept = options.onAccept;
-    this.#addressOf = options.addressOf ?? (() => undefined);
-    this.#logs = logRooms(this.limits);
+    this.#outlet = new Outlet(this.limits, options.addressOf ?? (() => undefined));
+    const outlet = this.#outlet;
     this.#reports = new Reports(this.limits);
     this.#fleet = new Fleet(this.limits, this.#fleetPort());
     this.#searches = new Searches(this.#fleet, {
@@ -107,43 +98,40 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
       ageMs: (record) => this.#ledger.ageMs(record, this.#nowMs),
       accepted: (job, piece, miner) => this.#accepted(job, piece, miner),
       suspected: (job, reason, miner) => {
-        this.#tell("warn", `miner ${miner.connId}: ${reason} in job ${nameOf(job)}`, "doubt");
+        outlet.tell("warn", `miner ${miner.connId}: ${reason} in job ${nameOf(job)}`, "doubt");
       },
     });
     const propose = (id: number, command: Uint8Array): void =>
-      this.#effects.push({ kind: "propose", id, command });
+      outlet.effects.push({ kind: "propose", id, command });
     this.#ledger = new Ledger(options.table ?? new TableMachine(), {
       propose: options.table === undefined ? undefined : propose,
       unixMs: options.unixMs ?? ((nowMs) => nowMs),
     });
+    const searchLast = (job: SearchJob): void => this.#searches.searchLast(job);
+    this.#clients = new Clients(
+      this.limits,
+      this.#ledger,
+      this.#fleet,
+      this.#shares,
+      outlet,
+      searchLast,
+    );
     const port: KindPort = {
-      write: (connId, message) => this.#write(connId, message),
-      tell: (level, text) => this.#tell(level, text),
-      addressOf: (connId) => this.#addressOf(connId),
-      reject: (reason) => this.#reject(reason),
+      write: (connId, message) => outlet.write(connId, message),
+      tell: (level, text) => outlet.tell(level, text),
+      addressOf: (connId) => outlet.addressOf(connId),
+      reject: (reason) => outlet.reject(reason),
       rows: this.#ledger,
     };
-    this.#clients = new Clients(this.limits, this.#ledger, this.#fleet, this.#shares, {
-      ...port,
-      writeRaw: (connId, payload) => this.#writeRaw(connId, payload),
-      close: (connId) => this.#close(connId),
-      searchLast: (job) => this.#searches.searchLast(job),
-      tell: (level, text, topic) => this.#tell(level, text, topic),
-    });
     this.#kinds = new Kinds(options.kinds ?? [], this.#fleet, port);
-    this.#miners = new Miners(this.limits, this.#fleet, this.#shares, {
-      ...port,
-      close: (connId) => this.#close(connId),
-      tell: (level, text, topic) => this.#tell(level, text, topic),
-      left: (connId, why) => {
-        this.#reports.forget(connId);
-        this.#kinds.gone(connId, why, this.#nowMs);
-      },
+    this.#miners = new Miners(this.limits, this.#fleet, this.#shares, outlet, (connId, why) => {
+      this.#reports.forget(connId);
+      this.#kinds.gone(connId, why, this.#nowMs);
     });
   }
 
   handle(input: ServerInput | Wake, nowMs: Millis): void {
-    this.#nowMs = nowMs;
+    this.#nowMs = this.#outlet.nowMs = nowMs;
     if (input.kind === "payload") this.#handlePayload(input.connId, input.wire, input.payload);
     else if (input.kind === "gone") this.#handleGone(input.connId, input.why);
     else if (input.kind === "decided") this.#ledger.decided(input, nowMs);
@@ -158,7 +146,7 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
   }
 
   poll(): ServerEffect | undefined {
-    return this.#effects.poll();
+    return this.#outlet.effects.poll();
   }
 
   wakeAtMs(): Millis | undefined {
@@ -167,9 +155,9 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
 
   /** The state of everything, as plain data. */
   snapshot(): ServerSnapshot {
-    const [reports, closing] = [this.#reports.buckets, this.#closing.size];
+    const [reports, closing] = [this.#reports.buckets, this.#outlet.closing.size];
     const tables = { ...this.#clients.tableSizes(), reports, closing };
-    return snapshotOf(this.#fleet, tables, this.#rejected);
+    return snapshotOf(this.#fleet, tables, this.#outlet.rejected);
   }
 
   /** Why what is proposed cannot be kept just now; "" when it can. */
@@ -180,13 +168,13 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
   // ---- inputs
 
   #handlePayload(connId: number, wire: Wire, payload: Uint8Array): void {
-    if (this.#closing.has(connId)) return;
+    if (this.#outlet.closing.has(connId)) return;
     const miner = this.#fleet.roster.workers.get(connId);
     if (wire === "json") return this.#handleClassic(connId, miner, payload);
     const message = decodeMessage(payload);
-    const isClient = this.#clients.byConnId.has(connId);
+    const isClient = this.#clients.clientAt(connId) !== undefined;
     if (typeof message === "string") {
-      this.#reject(message);
+      this.#outlet.reject(message);
       const head = headOf(payload);
       const isRequest = head === undefined || head.kind === "submit" || !isClient;
       if (miner !== undefined || !isRequest) return;
@@ -197,7 +185,7 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
     if (isClient || FIRST_WORDS.has(message.kind)) {
       return this.#clients.handle(connId, message, this.#nowMs);
     }
-    if (message.kind !== "join") return this.#reject(`${message.kind} from a stranger`);
+    if (message.kind !== "join") return this.#outlet.reject(`${message.kind} from a stranger`);
     this.#miners.join(connId, "cbor", message, this.#nowMs);
   }
 
@@ -222,13 +210,13 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
       case "stopped":
         return this.#miners.judge(searches.stopped(miner, message, this.#nowMs), this.#nowMs);
       default:
-        return this.#reject(`${message.kind} from a miner`);
+        return this.#outlet.reject(`${message.kind} from a miner`);
     }
   }
 
   /** A miner says what it has in hand of an earlier connection. */
   #resume(miner: Miner, { held }: Resume): void {
-    if (miner.hasResumed) return this.#reject("resume for the second time");
+    if (miner.hasResumed) return this.#outlet.reject("resume for the second time");
     miner.hasResumed = true;
     const chunks = held.map((each) => {
       const name = this.#ledger.table.nameOf(each.job);
@@ -236,19 +224,19 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
       if (job === undefined || job.isDone) return 0;
       const taken = this.#searches.resume(miner, job, each, this.#nowMs);
       if (typeof taken === "number") return taken;
-      this.#reject(taken);
+      this.#outlet.reject(taken);
       return 0;
     });
-    this.#write(miner.connId, { kind: "resumed", chunks });
+    this.#outlet.write(miner.connId, { kind: "resumed", chunks });
   }
 
   #handleClassic(connId: number, miner: Miner | undefined, payload: Uint8Array): void {
     const message = decodeClassicMessage(payload);
     if (typeof message === "string") {
-      this.#reject(message);
+      this.#outlet.reject(message);
       return miner === undefined ? this.#refuseUnread(connId, "json", message, 0) : undefined;
     }
-    const isClient = this.#clients.byConnId.has(connId);
+    const isClient = this.#clients.clientAt(connId) !== undefined;
     if (message.type === 1 && miner === undefined) {
       return this.#clients.handleRequest(connId, message, this.#nowMs);
     }
@@ -267,7 +255,7 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
       );
     }
     const who = miner !== undefined ? "a miner" : isClient ? "a client" : "a stranger";
-    this.#reject(`classic ${["Join", "Request", "Result"][message.type]} from ${who}`);
+    this.#outlet.reject(`classic ${["Join", "Request", "Result"][message.type]} from ${who}`);
   }
 
   /**
@@ -276,14 +264,14 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
    */
   #refuseUnread(connId: number, wire: Wire, why: string, job: number): void {
     const reason = `the request cannot be read: ${why}`;
-    if (this.#clients.byConnId.get(connId)?.asker.jobs.has(job) === true) return;
-    this.#tell("warn", `connection ${connId} refused: ${reason}`, "stranger");
-    if (wire === "cbor") this.#write(connId, { kind: "refused", job, reason });
-    if (job === 0) this.#close(connId);
+    if (this.#clients.clientAt(connId)?.asker.jobs.has(job) === true) return;
+    this.#outlet.tell("warn", `connection ${connId} refused: ${reason}`, "stranger");
+    if (wire === "cbor") this.#outlet.write(connId, { kind: "refused", job, reason });
+    if (job === 0) this.#outlet.close(connId);
   }
 
   #handleGone(connId: number, why = "its connection ended"): void {
-    this.#closing.delete(connId);
+    this.#outlet.closing.delete(connId);
     const miner = this.#fleet.roster.workers.get(connId);
     if (miner !== undefined) this.#miners.part(miner, why, this.#nowMs);
     else {
@@ -315,9 +303,9 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
       assign: (task) => void (this.#kinds.assign(task) || this.#assign(task as Chunk)),
       shrink: (task) => {
         const upper = (task as Chunk).askedEnd - 1n;
-        this.#write(task.worker.connId, { kind: "shrink", chunk: task.id, upper });
+        this.#outlet.write(task.worker.connId, { kind: "shrink", chunk: task.id, upper });
       },
-      stop: (task) => this.#write(task.worker.connId, { kind: "stop", chunk: task.id }),
+      stop: (task) => this.#outlet.write(task.worker.connId, { kind: "stop", chunk: task.id }),
       done: (job) => {
         if (job instanceof SearchJob) this.#clients.answer(job, this.#nowMs);
         else this.#kinds.done(job, this.#nowMs);
@@ -329,7 +317,7 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
       stalled: (miner) => {
         const works = miner.standing === "proven";
         const text = works ? "works again" : "has stalled: its work goes to others";
-        this.#tell(works ? "info" : "warn", `${called(miner)} ${text}`, "standing");
+        this.#outlet.tell(works ? "info" : "warn", `${called(miner)} ${text}`, "standing");
       },
       letGo: (miner, reason) => this.#miners.dismiss(miner, `let go: ${reason}`, this.#nowMs),
     };
@@ -342,7 +330,7 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
     const [lower, upper] = [chunk.lower, chunk.end - 1n];
     if (steerable) {
       const work = { subject, lower, upper, ...(target !== undefined && { target }) };
-      return this.#write(connId, {
+      return this.#outlet.write(connId, {
         kind: "assign",
         chunk: chunk.id,
         work,
@@ -350,7 +338,7 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
       });
     }
     invariant(typeof subject === "string", "a classic miner gets messages only");
-    this.#writeRaw(connId, encodeClassicMessage(classicRequest(subject, lower, upper)));
+    this.#outlet.writeRaw(connId, encodeClassicMessage(classicRequest(subject, lower, upper)));
   }
 
   #accepted(job: SearchJob, piece: Interval, miner: Miner | undefined): void {
@@ -363,31 +351,6 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
       upper: piece.end - 1n,
       miner: miner?.connId,
     });
-  }
-
-  #write(connId: number, message: Message): void {
-    this.#writeRaw(connId, encodeMessage(message));
-  }
-
-  #writeRaw(connId: number, payload: Uint8Array): void {
-    this.#effects.push({ kind: "write", connId, payload });
-  }
-
-  #close(connId: number): void {
-    this.#closing.add(connId);
-    this.#effects.push({ kind: "close", connId });
-  }
-
-  #tell(level: "info" | "warn", text: string, topic: Topic = "usual"): void {
-    for (const line of this.#logs[topic].admit(text, this.#nowMs)) {
-      this.#effects.push({ kind: "log", level, text: line });
-    }
-  }
-
-  #reject(reason: string): void {
-    const known = this.#rejected.has(reason) || this.#rejected.size < REASONS_MAX;
-    const key = known ? reason : "other";
-    this.#rejected.set(key, (this.#rejected.get(key) ?? 0) + 1);
   }
 
   /** The clocks run while a job lives or a miner owes an answer. */

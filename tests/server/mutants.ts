@@ -204,7 +204,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     file: clients,
-    line: "this.#desk.searchLast(job);",
+    line: "this.#searchLast(job);",
     becomes: "",
     breaks: "classic miners are given the nonce 2^64 - 1",
   },
@@ -222,7 +222,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     file: core,
-    line: 'if (miner.hasResumed) return this.#reject("resume for the second time");',
+    line: 'if (miner.hasResumed) return this.#outlet.reject("resume for the second time");',
     becomes: "",
     breaks: "a miner brings back more and more of an earlier connection",
   },
