@@ -201,7 +201,12 @@ export const SCHEDULER_FAULTS: readonly Mutant[] = [
     "",
     "jobs of lost clients go on",
   ),
-  fault(clients, "this.#askers.delete(asker.session);", "", "askers are remembered without end"),
+  fault(
+    "server/attendance.ts",
+    "this.askers.delete(asker.session);",
+    "",
+    "askers are remembered without end",
+  ),
   fault(
     clients,
     "if (asker.connId !== connId) return;",
@@ -210,7 +215,7 @@ export const SCHEDULER_FAULTS: readonly Mutant[] = [
   ),
   fault(
     clients,
-    'if (connId < asker.connId) return this.#desk.reject("submit over a connection given up");',
+    'if (connId < asker.connId) return this.#outlet.reject("submit over a connection given up");',
     "",
     "what is late takes a session back",
     "two datagrams must change places: one seed of 6,000 shows it",
@@ -218,7 +223,7 @@ export const SCHEDULER_FAULTS: readonly Mutant[] = [
   fault(clients, "asker.connId = connId;", "", "a client that came back hears nothing"),
   fault(
     clients,
-    "this.#desk.searchLast(job);",
+    "this.#outlet.searchLast(job);",
     "",
     "the last of all nonces is not searched by the server",
   ),
