@@ -223,7 +223,7 @@ export const SCHEDULER_FAULTS: readonly Mutant[] = [
   fault(clients, "asker.connId = connId;", "", "a client that came back hears nothing"),
   fault(
     clients,
-    "this.#outlet.searchLast(job);",
+    "this.#searchLast(job);",
     "",
     "the last of all nonces is not searched by the server",
   ),
@@ -242,7 +242,7 @@ export const SCHEDULER_FAULTS: readonly Mutant[] = [
   ),
   fault(
     serverCore,
-    "this.#closing.delete(connId);",
+    "this.#outlet.closing.delete(connId);",
     "",
     "connections that are closing are remembered without end",
   ),
