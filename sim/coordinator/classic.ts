@@ -26,6 +26,7 @@ export class ClassicStay {
     this.#life = this.#box.lives;
     this.#cuts = world.cutsOf(place);
     this.#sinceMs = world.loop.nowMs;
+    world.classics.add(this);
   }
 
   /** Its server is gone, or hangs up. */
@@ -41,6 +42,6 @@ export class ClassicStay {
       mayEnd,
       () => `server ${number} hung up on ${this.#place}, which is of the classic wire`,
     );
-    this.#world.stays++;
+    this.#world.classics.delete(this);
   }
 }

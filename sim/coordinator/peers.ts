@@ -86,6 +86,7 @@ export class MinerPeer {
     this.#pool.crash();
     this.#computer.crash();
     this.#link.leave();
+    if (this.#stay !== undefined) this.#world.classics.delete(this.#stay);
   }
 
   connected(): void {
@@ -230,6 +231,7 @@ export class ClientPeer {
         return;
       case "answer":
         this.errand.isOver = true;
+        if (this.#stay !== undefined) this.#world.classics.delete(this.#stay);
         return;
       case "refused":
         return this.#refused(effect.reason);

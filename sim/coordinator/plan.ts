@@ -118,7 +118,7 @@ export function drawPlan(seed: number, given?: number): CoordinatorPlan {
       how: dice.pick(["out", "in", "both"] as const),
       forMs: dice.scale(10, 4000),
     })),
-    classicMiners: miners.map(() => dice.chance(0.15)),
+    classicMiners: miners.map(() => dice.chance(servers === 1 ? 0.15 : 0.35)),
   };
 }
 

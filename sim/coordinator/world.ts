@@ -9,6 +9,7 @@ import type { JobTable } from "../../server/table.ts";
 import { Loop } from "../engine/loop.ts";
 import { demand, type TraceLine, tracer, type Transcript } from "../engine/trace.ts";
 import { addressOf, ServerBox } from "./box.ts";
+import type { ClassicStay } from "./classic.ts";
 import { IdleWatch } from "./idle.ts";
 import { CoordinatorOracle } from "./oracle.ts";
 import { type CoordinatorPlan, type CutPlan, drawPlan } from "./plan.ts";
@@ -44,7 +45,8 @@ export class CoordinatorWorld {
   crashes = 0;
   cuts = 0;
   peerCuts = 0;
-  /** Connections of classic peers that ended, for a reason. */
+  /** Classic peers that have their server; how often one of them kept it under another leader. */
+  readonly classics: Set<ClassicStay> = new Set();
   stays = 0;
   readonly #cutsOf = new Map<string, number>();
   /** How often a server came to lead. */
@@ -95,6 +97,7 @@ export class CoordinatorWorld {
   leads(box: ServerBox, table: JobTable): void {
     if (box.leads) return;
     this.elections++;
+    this.stays += this.isAlone ? 0 : this.classics.size;
     this.trace?.(() => `server ${box.number} leads`);
     this.oracle.restored(table);
     const before = this.disturbances;

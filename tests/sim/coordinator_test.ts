@@ -23,6 +23,10 @@ describe("the coordinator under crashes", () => {
     assert(sums["answered"]! > 50);
     assert(sums["cuts"]! > 5);
     assert(sums["returns"]! > 3);
+    assert(sums["peerCuts"]! > 10);
+    // Looks at idle threads while work waits; classic peers that stay under another leader.
+    assert(sums["busyLooks"]! > 50);
+    assert(sums["stays"]! > 3);
   });
 
   for (const plant of Object.keys(COORDINATOR.plants)) {
