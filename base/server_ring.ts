@@ -76,7 +76,7 @@ export class ServerRing {
     this.#tried.add(last);
     if (leader === undefined) this.#silent.add(last);
     else this.#silent.delete(last);
-    const hint = leader === last ? "" : (leader ?? "");
+    const hint = leader ?? "";
     const next = this.#hinted(hint) ?? this.#next((server) => !this.#tried.has(server));
     if (next !== undefined) {
       this.#current = next;

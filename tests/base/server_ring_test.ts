@@ -47,6 +47,12 @@ describe("ServerRing", () => {
     assertEquals(three.current, "c");
   });
 
+  test("dials one again that says that it has just come to lead, once a round", () => {
+    const two = ring("a", "b");
+    assertEquals([two.lost("a"), two.current], [0, "a"]);
+    assertEquals([two.lost("a"), two.current], [0, "b"]);
+  });
+
   test("asks those last that are silent", () => {
     const three = ring("a", "b", "c");
     three.lost("");

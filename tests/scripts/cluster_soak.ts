@@ -25,7 +25,7 @@ const UPPER = 6_000_000n;
 const CLERKS_UPPER = UPPER / 8n;
 /** Every so many kills of a leader a miner is killed. */
 const MINER_EVERY = 3;
-/** Every so many of the clients that are processes. */
+/** Every so many of the clients that are processes is killed; another one is of the classic wire. */
 const CLERK_EVERY = 3;
 
 /** A job that was answered, and what with. */
@@ -52,6 +52,8 @@ class Soak {
   readonly gaps: number[] = [];
   miners = 0;
   clerks = 0;
+  /** Classic clients that kept their server while others were killed; that lost it. */
+  readonly classics: { kept: number; lost: number } = { kept: 0, lost: 0 };
   searched = 0n;
   /** The server that was killed last, and who waits to hear from another one. */
   #lost: { readonly at: string; readonly heard: () => void } | undefined;
@@ -141,31 +143,61 @@ class Soak {
 
   /** One client after the other that is a process; some are killed when their jobs are at work. */
   async #employ(): Promise<void> {
-    const { servers } = this;
     for (let i = 1; !this.#isOver; i++) {
       const message = `clerk ${i}`;
+      if (i % CLERK_EVERY === 1) {
+        await this.#employClassic(message);
+        continue;
+      }
       const isMortal = i % CLERK_EVERY === 0;
       // A mortal one has much to do, so that it is killed in the midst of it.
       const upper = isMortal ? UPPER : CLERKS_UPPER;
       const clerk = new Script("client.ts", [this.trio.all, message, `${upper}`]);
       if (!isMortal) {
         assertEquals(await clerk.exit(), 0, clerk.stderr);
-        const [, hash, nonce] = /^Result (\d+) (\d+)\n$/.exec(clerk.stdout)!;
-        const answer = { hash: BigInt(hash!), nonce: BigInt(nonce!) };
-        this.done.push({ message, upper, answer });
+        this.done.push({ message, upper, answer: answerIn(clerk.stdout) });
         continue;
       }
       await clerk.said(/ %  ETA /);
       clerk.kill("SIGKILL");
       this.clerks++;
       await clerk.exit();
-      // Somebody else waits for its job.
-      const row = (await listJobs({ servers })).find(({ shown }) => shown === message);
-      assert(row !== undefined, `nobody knows the job of the client that was killed: ${message}`);
-      const id = idText(row.id);
-      this.done.push({ message, upper, answer: await attach({ servers, id }).answer });
-      await endJob({ servers }, id, "forget");
+      const id = await this.#idOf(message);
+      assert(id !== undefined, `nobody knows the job of the client that was killed: ${message}`);
+      await this.#inherit(message, upper, id);
     }
+  }
+
+  /** One of the classic wire, which knows a server that does not lead, loses that alone. */
+  async #employClassic(message: string): Promise<void> {
+    const at = ((await this.trio.leader()) + 1) % this.servers.length;
+    const [server, upper] = [this.trio.servers[at]!, CLERKS_UPPER];
+    const before = this.losses.length;
+    const args = [this.servers[at]!, message, `${upper}`, "--wire", "json"];
+    const clerk = new Script("client.ts", args);
+    if ((await clerk.exit()) === 0) {
+      if (this.losses.length > before) this.classics.kept++;
+      this.done.push({ message, upper, answer: answerIn(clerk.stdout) });
+      return;
+    }
+    assertEquals([clerk.stdout, server.process.signalCode], ["Disconnected\n", "SIGKILL"]);
+    this.classics.lost++;
+    const id = await this.#idOf(message);
+    if (id !== undefined) await this.#inherit(message, upper, id);
+  }
+
+  /** The job of that message, if there is one. */
+  async #idOf(message: string): Promise<string | undefined> {
+    const { servers } = this;
+    const row = (await listJobs({ servers })).find(({ shown }) => shown === message);
+    return row && idText(row.id);
+  }
+
+  /** Waits for the job of a client that is gone. */
+  async #inherit(message: string, upper: bigint, id: string): Promise<void> {
+    const { servers } = this;
+    this.done.push({ message, upper, answer: await attach({ servers, id }).answer });
+    await endJob({ servers }, id, "forget");
   }
 
   #startMiner(): Script {
@@ -183,6 +215,12 @@ class Soak {
     await miner.exit();
     this.searched += BigInt(miner.stdout.trim().split("\n").at(-1) || "0");
   }
+}
+
+/** What a client has printed. */
+function answerIn(stdout: string): Done["answer"] {
+  const [, hash, nonce] = /^Result (\d+) (\d+)\n$/.exec(stdout)!;
+  return { hash: BigInt(hash!), nonce: BigInt(nonce!) };
 }
 
 /** Searches every job once more, in one go. */
@@ -208,7 +246,7 @@ test("the leader is killed every 5 s: every client gets the right answer", async
     await soak.trio.end();
   }
   const seconds = (nowMs() - sinceMs) / 1000;
-  const { losses, done, miners, clerks, searched, gaps } = soak;
+  const { losses, done, miners, clerks, classics, searched, gaps } = soak;
   check(done);
   const wanted = done.reduce((sum, { upper }) => sum + upper + 1n, 0n);
   const again = Number(searched - wanted);
@@ -216,6 +254,7 @@ test("the leader is killed every 5 s: every client gets the right answer", async
   const others = `${miners} miners and ${clerks} clients were killed`;
   tellSoak(`${losses.length} leaders, ${others} in ${seconds.toFixed(0)} s`);
   tellSoak(told("from kill to kill", gaps));
+  tellSoak(`of classic clients ${classics.lost} lost their server, ${classics.kept} another one`);
   tellSoak(`${done.length} jobs were answered rightly, of ${wanted} nonces`);
   tellSoak(
     told(
