@@ -25,7 +25,7 @@ const UPPER = 6_000_000n;
 const CLERKS_UPPER = UPPER / 8n;
 /** Every so many kills of a leader a miner is killed. */
 const MINER_EVERY = 3;
-/** Every so many of the clients that are processes is killed; another one is of the classic wire. */
+/** Of so many clients that are processes one is killed, and one is of the classic wire. */
 const CLERK_EVERY = 3;
 
 /** A job that was answered, and what with. */
