@@ -12,15 +12,16 @@ import { peerHost } from "./mapreduce/peers_adapter.ts";
 import { JOB_FLAGS, runJob } from "./mapreduce/script_adapter.ts";
 import { JOB_VERBS } from "./mapreduce/verbs_adapter.ts";
 import { LSP_FLAGS, lspParams } from "./peer/flags.ts";
+import { typedServers } from "./peer/targets.ts";
 import { readCommandLine, type Usage } from "./run/args.ts";
 import { UsageError } from "./run/errors.ts";
-import { DEFAULT_PORT, hostAndPort } from "./run/flags.ts";
+import { hostAndPort } from "./run/flags.ts";
 import { runScript } from "./run/signals.ts";
 import { runVerb, verbNames } from "./run/verbs.ts";
 
 const USAGE: Usage = {
   name: "mapreduce",
-  takes: "run [HOST:PORT] APP INPUT...",
+  takes: "run [HOST[:PORT][,HOST[:PORT]…]] APP INPUT...",
   count: [0, 1_000_000],
   about:
     "Runs APP over the INPUT files, directories or patterns, and writes the files mr-out-0 to\n" +
@@ -45,9 +46,11 @@ async function main(): Promise<number> {
     throw new UsageError(`expected ${where}an application and at least one input`);
   }
   if (isLocal) return await runJob(line, application, inputs);
-  const at = { ...hostAndPort(rest[0]!, DEFAULT_PORT), params: lspParams(line) };
+  const servers = typedServers(rest[0]!);
+  const at = { servers, params: lspParams(line) };
+  const { host } = hostAndPort(servers[0]!);
   return await runJob(line, application, inputs, (options) =>
-    runOnFleet({ ...options, ...at, peerHost: peerHost(at.host, options.peerHost) }),
+    runOnFleet({ ...options, ...at, peerHost: peerHost(host, options.peerHost) }),
   );
 }
 

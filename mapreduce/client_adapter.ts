@@ -14,8 +14,11 @@ import {
   writeSync,
 } from "node:fs";
 import { join } from "node:path";
+import { seededRandom } from "../base/random.ts";
+import { ServerRing } from "../base/server_ring.ts";
 import { Failure } from "../run/errors.ts";
 import type { Params } from "../lsp/mod.ts";
+import { type ServerChoice, serversOf, targetOf } from "../peer/targets.ts";
 import { Uplink } from "../peer/uplink_adapter.ts";
 import { Drive } from "../run/drive.ts";
 import { type JobTerms, type MrAttached, SHARE_BYTES } from "../work/mapreduce_messages.ts";
@@ -35,10 +38,8 @@ import type { JobOptions, JobProgress } from "./local_adapter.ts";
 import { isOfPeerSockets, PeerSockets } from "./peers_adapter.ts";
 import { type Share, sharedOutputName } from "./share_adapter.ts";
 
-/** Where the server is. */
-export interface ServerAt {
-  readonly host: string;
-  readonly port: number;
+/** Where the server is, or those of a cluster. */
+export interface ServerAt extends ServerChoice {
   readonly params?: Params | undefined;
   readonly signal?: AbortSignal;
 }
@@ -109,10 +110,13 @@ class FleetJob {
   constructor(options: Asked) {
     this.#options = options;
     this.#bytes = options.splits.reduce((sum, { from, to }) => sum + to - from, 0);
-    this.#drive = new Drive(new ClientCore(options.job), (effect) => this.#do(effect));
-    const { host, port, params, signal } = options;
+    const { params, signal } = options;
+    const servers = serversOf(options);
+    const random = seededRandom(crypto.getRandomValues(new Uint32Array(1))[0]!);
+    const ring = new ServerRing(servers, random);
+    this.#drive = new Drive(new ClientCore(options.job, ring), (effect) => this.#do(effect));
     this.#link = new Uplink(
-      { host, port, params, appVersion: MESSAGES_VERSION },
+      { ...targetOf(servers[0]!, ring.isCluster, params), appVersion: MESSAGES_VERSION },
       {
         onConnected: () => this.#drive.tell({ kind: "connected" }),
         onPayload: (payload) => this.#drive.tell({ kind: "payload", payload }),
@@ -167,7 +171,7 @@ class FleetJob {
         this.#attached = effect.attached;
         return this.#options.onAttached?.(effect.attached);
       case "redial":
-        return this.#link.dial();
+        return this.#link.dial(targetOf(effect.server, effect.isCluster, this.#options.params));
       case "adopt":
         return this.#attempt(() => this.#adopt(effect));
       case "verify":

@@ -6,6 +6,7 @@
  */
 import type { Machine, Millis, Wake } from "../base/machine.ts";
 import { Outbox } from "../base/outbox.ts";
+import type { ServerRing } from "../base/server_ring.ts";
 import {
   type JobTerms,
   type MapReduceMessage,
@@ -17,7 +18,8 @@ import {
 } from "../work/mapreduce_messages.ts";
 import { decodeMessage, encodeMessage } from "../work/wire.ts";
 import { type About, encodeAbout } from "./about.ts";
-import { FETCHES_MAX, REDIAL_MS } from "./limits.ts";
+import { Home } from "./home.ts";
+import { FETCHES_MAX } from "./limits.ts";
 import type { PeerEffect, PeerInput } from "./peer_types.ts";
 import { isOfPeers, Peers } from "./peers.ts";
 
@@ -82,8 +84,8 @@ export type ClientEffect =
   | { readonly kind: "status"; readonly status: MrStatus }
   /** The server has the job. */
   | { readonly kind: "attached"; readonly attached: MrAttached }
-  /** Connects to the server anew. */
-  | { readonly kind: "redial" }
+  /** Connects anew: to `server`, one of several if `isCluster`; "": to that of before. */
+  | { readonly kind: "redial"; readonly server: string; readonly isCluster: boolean }
   | { readonly kind: "note"; readonly text: string }
   | { readonly kind: "done" }
   | { readonly kind: "failed"; readonly reason: string };
@@ -101,6 +103,7 @@ type Answer = (bytes: Uint8Array | undefined) => void;
 /** See the module. */
 export class ClientCore implements Machine<ClientInput, ClientEffect> {
   readonly #job: ClientJob;
+  readonly #home: Home;
   readonly #effects = new Outbox<ClientEffect>();
   readonly #peers: Peers = this.#connected();
   /** What waits for bytes of a split. */
@@ -115,11 +118,11 @@ export class ClientCore implements Machine<ClientInput, ClientEffect> {
   #attached: MrAttached | undefined;
   /** Asked for the job under its key, after the connection was lost. */
   #isBack = false;
-  #hasSaid = false;
-  #redialMs: Millis | undefined;
 
-  constructor(job: ClientJob) {
+  /** `ring`: the servers; left out: one, which its owner knows. */
+  constructor(job: ClientJob, ring?: ServerRing) {
     this.#job = job;
+    this.#home = new Home(ring, (effect) => this.#effects.push(effect));
   }
 
   get #reducers(): number {
@@ -142,15 +145,14 @@ export class ClientCore implements Machine<ClientInput, ClientEffect> {
   #handleOwn(input: Exclude<ClientInput, PeerInput> | Wake, nowMs: Millis): void {
     switch (input.kind) {
       case "wake":
-        if (this.#redialMs === undefined || nowMs < this.#redialMs) return;
-        this.#redialMs = undefined;
-        return void this.#effects.push({ kind: "redial" });
+        return this.#home.wake(nowMs);
       case "connected":
+        this.#home.connected();
         return this.#begin();
       case "payload":
-        return this.#handlePayload(input.payload);
+        return this.#handlePayload(input.payload, nowMs);
       case "gone":
-        return this.#handleGone(input.reason, nowMs);
+        return this.#lose(this.#home.lost(input.reason, undefined, nowMs));
       case "cancel":
         // A job that is another's goes on.
         if (this.#job.existing === undefined) {
@@ -177,27 +179,21 @@ export class ClientCore implements Machine<ClientInput, ClientEffect> {
   }
 
   wakeAtMs(): Millis | undefined {
-    return this.#redialMs;
+    return this.#home.wakeAtMs;
   }
 
-  /** The connection is lost: the job goes on, and this one comes back to it. */
-  #handleGone(reason: string, nowMs: Millis): void {
-    if (this.#attached === undefined) return this.#end({ kind: "failed", reason });
-    if (!this.#hasSaid) {
-      this.#hasSaid = true;
-      this.#effects.push({ kind: "note", text: `${reason}; trying again until it is back` });
-    }
+  /** The connection is lost: the job goes on, and this one comes back to it, or fails. */
+  #lose(reason: string | undefined): void {
+    if (reason !== undefined) return this.#end({ kind: "failed", reason });
     this.#peers.routes.clear();
     this.#fetching.clear();
     this.#wanted.clear();
     this.#reads.clear();
-    this.#redialMs = nowMs + REDIAL_MS;
   }
 
   #begin(): void {
     const { existing, key } = this.#job;
     const { port } = this.#peers;
-    this.#hasSaid = false;
     if (existing === undefined && this.#attached === undefined) return this.#submit();
     this.#isBack = existing === undefined;
     const wish = existing?.wish ?? "follow";
@@ -233,16 +229,15 @@ export class ClientCore implements Machine<ClientInput, ClientEffect> {
     }
   }
 
-  #handlePayload(payload: Uint8Array): void {
+  #handlePayload(payload: Uint8Array, nowMs: Millis): void {
     const message = decodeMessage(payload);
     // What cannot be read, or is not for a client, changes nothing.
     if (typeof message === "string") return;
     if (message.kind === "mr-piece") return this.#peers.routes.piece(message);
     if (message.kind === "mr-asked") return this.#handleAsked(message);
-    if (message.kind === "servers" && !message.leads) {
-      const where =
-        message.leader === "" ? "none is known to" : `the one at ${message.leader} does`;
-      return this.#end({ kind: "failed", reason: `the server does not lead: ${where}` });
+    if (message.kind === "servers") {
+      const reason = this.#home.heard(message, nowMs);
+      return message.leads ? undefined : this.#lose(reason);
     }
     if (!("job" in message) || (message.job !== JOB && message.job !== 0)) return;
     switch (message.kind) {
@@ -274,6 +269,7 @@ export class ClientCore implements Machine<ClientInput, ClientEffect> {
 
   #handleAttached(attached: MrAttached): void {
     this.#attached = attached;
+    this.#home.arrived();
     this.#effects.push({ kind: "attached", attached });
     // What this one has of an earlier server's job: that one may not have said so.
     if (this.#isBack) for (const reduce of this.#have) this.#tellFinal(reduce, true);

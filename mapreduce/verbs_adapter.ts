@@ -5,9 +5,9 @@
  */
 import { oneLine, readablePlural } from "../base/text.ts";
 import { LSP_FLAGS, lspParams } from "../peer/flags.ts";
+import { typedServers } from "../peer/targets.ts";
 import type { CommandLine, Flag } from "../run/args.ts";
 import { Failure, UsageError } from "../run/errors.ts";
-import { DEFAULT_PORT, hostAndPort } from "../run/flags.ts";
 import { printResult } from "../run/output.ts";
 import { onSignal } from "../run/signals.ts";
 import { EXIT_NO, type Verb, type Verbs } from "../run/verbs.ts";
@@ -50,7 +50,7 @@ async function ask(
   onSignal(async () => ending.abort());
   try {
     await askForJob({
-      ...hostAndPort(at, DEFAULT_PORT),
+      servers: typedServers(at),
       params: lspParams(line),
       id,
       wish,
@@ -110,7 +110,7 @@ function verb(
   flags: Readonly<Record<string, Flag>>,
   run: (line: CommandLine) => Promise<number>,
 ): Verb {
-  const takes = `${name} HOST[:PORT] ID`;
+  const takes = `${name} HOST[:PORT][,HOST[:PORT]…] ID`;
   const all = { ...flags, ...JSON_FLAG, ...LSP_FLAGS };
   return { usage: { name: "mapreduce", takes, count: [2, 2], about, flags: all }, run };
 }

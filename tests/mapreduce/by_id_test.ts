@@ -1,6 +1,8 @@
 /** Jobs by id: they outlive the connection of their client, and anybody may ask for them. */
 import { describe, test } from "bun:test";
 import { assert, assertEquals, assertMatch } from "@std/assert";
+import { seededRandom } from "../../base/random.ts";
+import { ServerRing } from "../../base/server_ring.ts";
 import { ClientCore, type ClientJob, type JobWish } from "../../mapreduce/client_core.ts";
 import { FOLLOWERS_MAX, REDIAL_MS, THROWS_MAX } from "../../mapreduce/limits.ts";
 import type { AttachWish, JobTerms, MapReduceMessage } from "../../work/mapreduce_messages.ts";
@@ -146,10 +148,18 @@ describe("a client", () => {
   class Client {
     readonly core: ClientCore;
 
-    constructor(more: Partial<ClientJob> = {}) {
+    constructor(more: Partial<ClientJob> = {}, ...servers: string[]) {
       const terms = { ...TERMS, reducers: 1 };
-      this.core = new ClientCore({ terms, splits: [SPLIT], key: "ab".repeat(32), ...more });
+      const job = { terms, splits: [SPLIT], key: "ab".repeat(32), ...more };
+      this.core = new ClientCore(job, new ServerRing(servers, seededRandom(1)));
       this.core.handle({ kind: "connected" }, 0);
+    }
+
+    /** A server says who leads. */
+    lead(leads: boolean, leader: string): this {
+      const payload = encodeMessage({ kind: "servers", leads, leader, servers: ["a:1", "b:2"] });
+      this.core.handle({ kind: "payload", payload }, 0);
+      return this;
     }
 
     hear(...messages: MapReduceMessage[]): this {
@@ -162,7 +172,8 @@ describe("a client", () => {
     look(): string[] {
       const seen: string[] = [];
       for (let effect = this.core.poll(); effect !== undefined; effect = this.core.poll()) {
-        if (effect.kind !== "write") seen.push(effect.kind);
+        if (effect.kind === "redial" && effect.isCluster) seen.push(`dial ${effect.server}`);
+        else if (effect.kind !== "write") seen.push(effect.kind);
         else {
           const message = decodeMessage(effect.payload);
           assert(typeof message !== "string");
@@ -200,6 +211,32 @@ describe("a client", () => {
     const client = new Client();
     client.core.handle({ kind: "gone", reason: "nobody" }, 0);
     assertEquals(client.look().at(-1), "failed");
+  });
+
+  test("of several servers goes to the leader, and to the next one with the same job", () => {
+    const client = new Client({}, "a:1", "b:2");
+    client.look();
+    assertEquals(client.lead(false, "b:2").look(), ["dial b:2"]);
+    client.core.handle({ kind: "connected" }, 0);
+    assertEquals(client.look(), ["mr-submit", "mr-splits"]);
+    client.lead(true, "b:2").hear(attached).look();
+    client.core.handle({ kind: "gone", reason: "lost" }, 0);
+    assertEquals(client.look(), ["note", "dial a:1"]);
+    // Nobody leads as yet: after a round it waits.
+    client.core.handle({ kind: "connected" }, 0);
+    assertEquals(client.lead(false, "").look(), ["mr-attach"]);
+    client.core.handle({ kind: "gone", reason: "it hung up" }, 0);
+    client.core.handle({ kind: "wake" }, client.core.wakeAtMs()!);
+    assertEquals(client.look(), ["dial a:1"]);
+    client.core.handle({ kind: "connected" }, 0);
+    client.lead(true, "a:1").hear(attached);
+    assertEquals(client.look(), ["mr-attach", "attached"]);
+  });
+
+  test("of one of several servers learns of the others", () => {
+    const client = new Client({}, "a:1");
+    client.look();
+    assertEquals(client.lead(false, "b:2").look(), ["dial b:2"]);
   });
 
   test("that detaches ends when its input is read, and fetches nothing", () => {

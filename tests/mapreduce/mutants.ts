@@ -182,10 +182,22 @@ export const MUTANTS: readonly Mutant[] = [
     breaks: "outputs that are kept are gone when somebody has them",
   },
   {
-    file: "mapreduce/client_core.ts",
-    line: "this.#redialMs = nowMs + REDIAL_MS;",
+    file: "mapreduce/home.ts",
+    line: "else this.wakeAtMs = nowMs + waitMs;",
     becomes: "",
     breaks: "a client that lost its server never comes back",
+  },
+  {
+    file: "mapreduce/home.ts",
+    line: "this.#ring.learn(servers);",
+    becomes: "",
+    breaks: "a client that knows one of several servers hears of no other",
+  },
+  {
+    file: "mapreduce/home.ts",
+    line: "if (this.wakeAtMs !== undefined) return undefined;",
+    becomes: "",
+    breaks: "a client that was told to go elsewhere goes twice",
   },
   {
     file: "mapreduce/fleet_job.ts",
