@@ -40,7 +40,9 @@ export interface Line {
 /** Nothing passes from one place to another. */
 interface Cut {
   readonly sinceMs: Millis;
-  readonly untilMs: Millis;
+  untilMs: Millis;
+  /** What arrives when it is over, in order. */
+  readonly held: (() => void)[];
 }
 
 /** Takes a line in at a place; undefined: nobody is there. */
@@ -81,15 +83,18 @@ export class Wires {
 
   /** Nothing passes from one place to another for a while. */
   cut(from: string, to: string, forMs: Millis): void {
-    const { nowMs } = this.#loop;
+    const untilMs = this.#loop.nowMs + forMs;
     const key = `${from}>${to}`;
     const known = this.#cuts.get(key);
-    const isCut = known !== undefined && known.untilMs > nowMs;
-    const sinceMs = isCut ? known.sinceMs : nowMs;
-    this.#cuts.set(key, { sinceMs, untilMs: Math.max(nowMs + forMs, known?.untilMs ?? 0) });
-    if (isCut) return;
+    const cut: Cut = known ?? { sinceMs: this.#loop.nowMs, untilMs, held: [] };
+    cut.untilMs = Math.max(cut.untilMs, untilMs);
+    this.#cuts.set(key, cut);
+    this.#loop.at(untilMs, () => {
+      if (this.#cuts.get(key) === cut && cut.untilMs <= this.#loop.nowMs) this.#mend(key, cut);
+    });
+    if (known !== undefined) return;
     this.#loop.after(this.#silenceMs, () => {
-      if (this.#cuts.get(key)?.sinceMs !== sinceMs || !this.isCut(from, to)) return;
+      if (this.#cuts.get(key) !== cut) return;
       for (const line of this.#lines) {
         const deaf = line.sides.find((side) => side.place === to);
         if (line.sides.some((side) => side.place === from)) this.#lose(line, deaf);
@@ -98,15 +103,16 @@ export class Wires {
   }
 
   heal(): void {
-    this.#cuts.clear();
+    for (const [key, cut] of this.#cuts) this.#mend(key, cut);
   }
 
   isCut(from: string, to: string): boolean {
-    return this.#untilMs(from, to) > this.#loop.nowMs;
+    return this.#cuts.has(`${from}>${to}`);
   }
 
-  #untilMs(from: string, to: string): Millis {
-    return this.#cuts.get(`${from}>${to}`)?.untilMs ?? 0;
+  #mend(key: string, cut: Cut): void {
+    this.#cuts.delete(key);
+    for (const arrive of cut.held) arrive();
   }
 
   /** Connects; `dialler` is told `connected`, or `gone`. */
@@ -190,14 +196,13 @@ export class Wires {
   /** Lets something happen when what `from` says now is at `to`: sent again behind a cut. */
   #arrive(from: Side, to: Side, happen: () => void): void {
     from.lastMs = Math.max(from.lastMs, this.#loop.nowMs + this.#latencyMs);
-    const arrived = (): void => {
-      const untilMs = this.#untilMs(from.place, to.place);
-      if (untilMs <= this.#loop.nowMs) return happen();
-      this.#loop.at(untilMs, () => {
-        if (from.isOpen) arrived();
+    this.#loop.at(from.lastMs, () => {
+      const cut = this.#cuts.get(`${from.place}>${to.place}`);
+      if (cut === undefined) return happen();
+      cut.held.push(() => {
+        if (from.isOpen) happen();
       });
-    };
-    this.#loop.at(from.lastMs, arrived);
+    });
   }
 
   /** A side has heard nothing for long: it says nothing more, so that the other one knows later. */
