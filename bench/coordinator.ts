@@ -1,7 +1,8 @@
 /**
  * What it costs a server that its jobs outlive it, in one run, with the cases in turns:
  *
- *   bun run bench/coordinator.ts [--rounds 9] [--seconds 2] [--kills 20] [--directory DIR]
+ *   bun run bench/coordinator.ts [--only PART] [--rounds 9] [--seconds 2] [--kills 20]
+ *                                [--directory DIR]
  *
  * First: chunk results a second of a whole fleet that offers 10,000 a second, and of one whose
  * miners answer at once, with `--data` against `--memory`, and against a second server with

@@ -6,6 +6,8 @@
  * hears of its job again, and how much is searched twice, in seconds of the miner's time; and what
  * was said, and when, where a new job took longest.
  *
+ *   bun run bench/failover.ts [--kills 20] [--seconds 4] [--directory DIR]
+ *
  * @module
  */
 import * as fs from "node:fs";
