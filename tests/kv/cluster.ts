@@ -68,7 +68,7 @@ export class Cluster {
 
 /** A client that soon notices that a server is gone. */
 export function openImpatient(servers: readonly string[]): KvStore {
-  return openStore({ servers, params: { epochMillis: 200, epochLimit: 5 } });
+  return openStore({ servers, params: { epochMillis: 100, epochLimit: 6 } });
 }
 
 /** Clients that work one call after the other until they are told to stop. */

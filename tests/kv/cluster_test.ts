@@ -1,5 +1,5 @@
 /** Servers as processes, killed, stopped, added and removed while clients work: all is right. */
-import { afterEach, test } from "bun:test";
+import { afterAll } from "bun:test";
 import { assert, assertEquals } from "@std/assert";
 import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -7,10 +7,13 @@ import { join } from "node:path";
 import { leftovers } from "../support/leftovers.ts";
 import { nowMs } from "../support/soak.ts";
 import { killAll, Script } from "../support/processes.ts";
+import { sideBySide } from "../support/side_by_side.ts";
 import { within } from "../support/waiting.ts";
 import { assertLinearizable, Cluster, Crowd, openImpatient } from "./cluster.ts";
 
-afterEach(killAll);
+afterAll(killAll);
+
+const test = sideBySide();
 
 test("any server may be killed or stopped: every answer is right", async () => {
   const cluster = await Cluster.start();

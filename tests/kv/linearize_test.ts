@@ -59,7 +59,7 @@ describe("linearize", () => {
 
   test("accepts what a real store answered, and finds one answer that is falsified", () => {
     let found = 0;
-    for (let seed = 1; seed <= 150; seed++) {
+    for (let seed = 1; seed <= 100; seed++) {
       const random = seededRandom(seed, 1);
       const shape = {
         operations: integerBetween(random, 50, 400),
@@ -83,7 +83,7 @@ describe("linearize", () => {
       assert(violation!.operations.length <= history.length, "the prefix is one");
     }
     // A falsified answer may still be legal: another order explains it. With versions, seldom.
-    assert(found >= 130, `${found} of 150 were refused`);
+    assert(found >= 87, `${found} of 100 were refused`);
   });
 
   test("checks 10,000 operations of 50 clients on 10 keys in few steps", () => {

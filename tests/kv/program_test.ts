@@ -1,14 +1,19 @@
 /** The program kv.ts as people and scripts meet it: one server, every verb, every exit code. */
-import { afterAll, afterEach, describe, test } from "bun:test";
+import { afterAll, describe, test as single } from "bun:test";
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Ended, killAll, runScriptToEnd, Script } from "../support/processes.ts";
+import { sideBySide } from "../support/side_by_side.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "motherlode-kv-"));
-afterEach(killAll);
-afterAll(() => rmSync(directory, { recursive: true }));
+afterAll(async () => {
+  await killAll();
+  rmSync(directory, { recursive: true });
+});
+
+const test = sideBySide();
 
 const LISTENING = /^listening on (127\.0\.0\.1:\d+)\n/;
 let stores = 0;
@@ -155,7 +160,7 @@ test("status shows the cluster; a silent server is code 4", async () => {
   assertStringIncludes(late.stderr, "it was not done (no answer from 127.0.0.1:9)");
 });
 
-test.each([
+single.each([
   [["put", "127.0.0.1:9", "x"], "expected VALUE or --file, one of the two"],
   [["put", "127.0.0.1:9", "", "x"], "a key has 0 bytes, expected 1..1024"],
   [["put", "127.0.0.1:9", "x", "y", "--at", "-1"], "--at"],
