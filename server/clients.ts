@@ -349,7 +349,7 @@ export class Clients {
       const what = jobs.length === 1 ? "its job is" : `its ${jobs.length} jobs are`;
       this.#outlet.tell("info", `client ${asker.connId} left: ${why}; ${what} dropped`);
     }
-    for (const job of jobs) this.#fleet.dropJob(job, nowMs);
+    this.#fleet.dropJobs(jobs, nowMs);
     this.#here.tidy(asker);
   }
 

@@ -153,9 +153,8 @@ export class Searches {
     const job = chunk.search;
     const falsehood = job && this.#check(chunk, job, best);
     if (falsehood === undefined) {
-      const hit = job?.record.isHit(best) ?? false;
-      if (!hit) this.#advance(chunk, chunk.end, nowMs);
-      else if (miner.steerable) this.#advance(chunk, best.nonce + 1n, nowMs);
+      if (!chunk.isHit(best)) this.#advance(chunk, chunk.end, nowMs);
+      else if (miner.steerable) this.#advance(chunk, afterHit(chunk, best), nowMs);
       else this.#advanceFromTop(chunk, best.nonce, nowMs);
       if (job !== undefined) this.#fold(job, best, chunk, nowMs);
     }
@@ -241,6 +240,11 @@ export class Searches {
 function chunkOf(miner: Worker<Task>, id: number): Chunk | undefined {
   const task = miner.task(id);
   return task instanceof Chunk ? task : undefined;
+}
+
+/** Behind the hit at which a native miner ended the chunk; unchecked once the job is over. */
+function afterHit({ assignedEnd }: Chunk, { nonce }: Candidate): bigint {
+  return nonce < assignedEnd ? nonce + 1n : assignedEnd;
 }
 
 /**

@@ -175,6 +175,8 @@ export class Chunk extends Task {
   askedEnd: bigint;
   /** The last candidate of this chunk whose hash was checked. */
   checked: Candidate | undefined;
+  /** Of its job, which may be over long before its miner has stopped. */
+  readonly #target: bigint | undefined;
 
   constructor(options: TaskOptions<SearchJob>, lower: bigint, end: bigint) {
     super(options);
@@ -184,11 +186,17 @@ export class Chunk extends Task {
     this.end = end;
     this.heldEnd = end;
     this.askedEnd = end;
+    this.#target = options.job.record.spec.target;
   }
 
   /** The search that it is a part of, unless that is over. */
   get search(): SearchJob | undefined {
     return this.job as SearchJob | undefined;
+  }
+
+  /** Whether a native miner ends the chunk there. */
+  isHit({ hash }: Candidate): boolean {
+    return this.#target !== undefined && hash <= this.#target;
   }
 
   get held(): bigint {

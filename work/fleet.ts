@@ -83,7 +83,12 @@ export class Fleet {
 
   /** Forgets a job; its workers are told to stop and get other work at once. */
   dropJob(job: Job, nowMs: Millis): void {
-    this.#forget(job, nowMs);
+    this.dropJobs([job], nowMs);
+  }
+
+  /** Forgets all of them at once, so that no worker gets work of one that is about to go. */
+  dropJobs(jobs: readonly Job[], nowMs: Millis): void {
+    for (const job of jobs) this.#forget(job, nowMs);
     this.#dispatcher.feed(nowMs);
   }
 

@@ -19,6 +19,11 @@ export class Intervals {
     return this.#ranges;
   }
 
+  /** How many numbers there are in it. */
+  get count(): bigint {
+    return this.#ranges.reduce((sum, { lower, upper }) => sum + upper - lower + 1n, 0n);
+  }
+
   /** Adds [lower, upper] and returns how many of these numbers were in the set before. */
   add(lower: bigint, upper: bigint): bigint {
     if (lower > upper) return 0n;

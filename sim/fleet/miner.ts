@@ -49,7 +49,7 @@ export class MinerMachine implements Program {
   constructor(world: FleetWorld, plan: MinerPlan) {
     this.#world = world;
     this.plan = plan;
-    world.setConduct(plan.name, plan.conduct);
+    world.setMiner(plan.name, plan.conduct, plan.noncesPerSecond);
     this.#computer = world.computer(plan.name, plan.quirks);
     this.core = new MinerCore({ random: world.newRandom() });
     this.#process = new Process({

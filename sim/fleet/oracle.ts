@@ -42,6 +42,10 @@ export interface JobRecord {
   resumes: number;
   /** Nonces hashed for it after it was over, by miners that can be told so. */
   wasted: bigint;
+  /** Nonces that were hashed again while it was not over. */
+  doubled: bigint;
+  /** How many of both losses excuse (sim/fleet/losses.ts). */
+  excused: number;
   /** Nonces that miners were given of it, and of all others since it was submitted. */
   handedOut: number;
   handedOutOfOthers: number;
@@ -67,6 +71,8 @@ export class FleetOracle {
   answers = 0;
   acceptedRanges = 0;
   minersSentAway = 0;
+  /** A classic server keeps no promise about waste. */
+  isWasteBounded = true;
   readonly #loop: Loop;
   #stopsFromMs: Millis = 0;
   #stopsWithinMs: Millis = Infinity;
@@ -95,6 +101,8 @@ export class FleetOracle {
       serverOverAtMs: Infinity,
       resumes: 0,
       wasted: 0n,
+      doubled: 0n,
+      excused: 0,
       handedOut: 0,
       handedOutOfOthers: 0,
       othersBefore: 0,
@@ -119,10 +127,12 @@ export class FleetOracle {
   dropped(message: string): void {
     const record = this.jobs.get(message);
     if (record === undefined) return;
+    // Should it be submitted again, all that was hashed of it is hashed once more.
+    this.excuse(message, Number(record.hashed.count));
     record.accepted = new Intervals();
     record.acceptedCount = 0n;
     record.drops++;
-    record.serverOverAtMs = this.#loop.nowMs;
+    record.serverOverAtMs = Math.min(record.serverOverAtMs, this.#loop.nowMs);
     if (record.state !== "open") return;
     record.isOver = false;
     record.overAtMs = Infinity;
@@ -153,8 +163,22 @@ export class FleetOracle {
       work.lower <= lower && upper <= work.upper,
       () => `${message}: a miner hashes ${lower}..${upper}, the job is ${rangeText(work)}`,
     );
-    record.hashedAgain += record.hashed.add(lower, upper);
+    const again = record.hashed.add(lower, upper);
+    record.hashedAgain += again;
     if (by?.stops) this.#noteWaste(record, upper - lower + 1n, sinceMs, by.name);
+    if (sinceMs < record.serverOverAtMs) record.doubled += again;
+    if (!this.isWasteBounded) return;
+    const waste = Number(record.doubled + record.wasted);
+    demand(
+      waste <= record.excused,
+      () => `${message}: ${waste} nonces were hashed for nobody, losses excuse ${record.excused}`,
+    );
+  }
+
+  /** Something was lost: so many nonces of the job may be hashed for nobody. */
+  excuse(message: string, nonces: number): void {
+    const record = this.jobs.get(message);
+    if (record !== undefined) record.excused += nonces;
   }
 
   #noteWaste(record: JobRecord, nonces: bigint, sinceMs: Millis, name: string): void {

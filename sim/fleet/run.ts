@@ -105,6 +105,7 @@ class FleetRun implements Run {
       plant,
     );
     this.#world.isClassicServed = this.plan.hasClassicServer;
+    this.#oracle.isWasteBounded = !this.plan.hasClassicServer;
     this.#server = this.#newServer();
   }
 

@@ -107,7 +107,7 @@ export class ServerMachine implements Program {
       return this.#process.tell({ kind: "gone", connId });
     }
     const { wire, payload } = event;
-    this.#witness.incoming(connId, wire, payload);
+    if (this.#witness.incoming(connId, wire, payload)) return;
     this.#process.tell({ kind: "payload", connId, wire, payload });
   }
 

@@ -110,7 +110,7 @@ export class StrangerMiner extends StrangerProgram {
     super(world, plan);
     this.plan = plan;
     this.#random = world.newRandom();
-    world.setConduct(plan.name, plan.conduct);
+    world.setMiner(plan.name, plan.conduct, plan.noncesPerSecond);
     this.pool = new PoolModel(
       world.loop,
       plan.noncesPerSecond,

@@ -18,6 +18,8 @@ import type { Address } from "../engine/network.ts";
 import { demand } from "../engine/trace.ts";
 import { describeMessage } from "../lsp/describe.ts";
 import { cheapHash, messageOf } from "./cheap_hash.ts";
+import { Losses } from "./losses.ts";
+import { Newcomers } from "./newcomers.ts";
 import { Standings } from "./standings.ts";
 import type { FleetWorld } from "./world.ts";
 
@@ -32,6 +34,8 @@ interface Asker {
 
 /** Number of the assign that a planted fault takes. */
 const FAULTY_ASSIGN = 3;
+/** Number of the Join that a planted fault takes. */
+const FAULTY_JOIN = 2;
 
 /** Has the server told something that no miner said: a planted fault. */
 type Pretend = (connId: number, wire: Wire, payload: Uint8Array) => void;
@@ -42,16 +46,23 @@ export class Witness {
   readonly #pretend: Pretend;
   readonly #snapshot: () => ServerSnapshot;
   readonly #standings: Standings;
+  readonly #losses: Losses;
+  readonly #newcomers: Newcomers;
   readonly #places = new Map<number, string>();
   readonly #sessions = new Map<bigint, Asker>();
   readonly #askers = new Map<number, Asker>();
   #assigns = 0;
+  #joins = 0;
+  /** The miner whose reports a planted fault takes. */
+  #unheard: number | undefined;
 
   constructor(world: FleetWorld, pretend: Pretend, snapshot: () => ServerSnapshot) {
     this.#world = world;
     this.#pretend = pretend;
     this.#snapshot = snapshot;
     this.#standings = new Standings(world.oracle);
+    this.#losses = new Losses(world.loop, world.oracle);
+    this.#newcomers = new Newcomers(world.loop);
   }
 
   connected(connId: number, from: Address): void {
@@ -62,12 +73,14 @@ export class Witness {
   /** The connection has ended; the server forgets its client's jobs, but for those with answers. */
   gone(connId: number): void {
     this.#standings.gone(connId);
+    this.#losses.gone(connId);
+    this.#newcomers.settled(connId);
     const asker = this.#askers.get(connId);
     this.#askers.delete(connId);
     if (asker?.connId !== connId) return;
     for (const [number, message] of asker.messages) {
       if (asker.answered.has(number)) continue;
-      this.#world.oracle.dropped(message);
+      this.#dropped(message);
       asker.messages.delete(number);
     }
   }
@@ -86,18 +99,23 @@ export class Witness {
     return message;
   }
 
-  /** A payload that the server is about to read. */
-  incoming(connId: number, wire: Wire, payload: Uint8Array): void {
+  /** A payload that the server is about to read. True when it must not: a planted fault. */
+  incoming(connId: number, wire: Wire, payload: Uint8Array): boolean {
     const message = wire === "json" ? decodeClassicMessage(payload) : decodeMessage(payload);
     const place = this.#places.get(connId);
     if (place !== undefined && this.#world.isMeddler(place)) {
       const described = typeof message === "string" ? message : describeMessage(message);
-      return this.#world.trace?.(() => `server <- ${connId} (meddler) ${described}`);
+      this.#world.trace?.(() => `server <- ${connId} (meddler) ${described}`);
+      return false;
     }
     demand(typeof message !== "string", () => `${connId} sent what nobody understands: ${message}`);
     this.#world.trace?.(() => `server <- ${connId} ${describeMessage(message)}`);
-    if ("kind" in message) this.#incomingNative(connId, place, message);
-    else this.#incomingClassic(connId, place, message);
+    if ("kind" in message) {
+      this.#incomingNative(connId, place, message);
+      return this.#isTaken(connId, message);
+    }
+    this.#incomingClassic(connId, place, message);
+    return false;
   }
 
   /** A payload that the server sends. True when it must not go out: a planted fault. */
@@ -115,6 +133,8 @@ export class Witness {
   /** After every event. */
   check(snapshot: ServerSnapshot): void {
     this.#standings.check(snapshot);
+    this.#losses.check();
+    this.#newcomers.check(snapshot);
   }
 
   /** Which computer the connection is from. */
@@ -129,14 +149,34 @@ export class Witness {
   }
 
   #drop(asker: Asker): void {
-    for (const message of asker.messages.values()) this.#world.oracle.dropped(message);
+    for (const message of asker.messages.values()) this.#dropped(message);
     asker.messages.clear();
+  }
+
+  #dropped(message: string): void {
+    this.#losses.over(message);
+    this.#world.oracle.dropped(message);
+  }
+
+  /** Whether a planted fault takes the message away. */
+  #isTaken(connId: number, { kind }: Message): boolean {
+    const { plant } = this.#world;
+    if (this.isHonest(connId) !== true) return false;
+    if (plant === "lost-join") return kind === "join" && ++this.#joins === FAULTY_JOIN;
+    if (plant !== "deaf-ear" || (kind !== "progress" && kind !== "result")) return false;
+    this.#unheard ??= connId;
+    return connId === this.#unheard;
   }
 
   #incomingNative(connId: number, place: string | undefined, message: Message): void {
     const { kind } = message;
-    if (kind === "join") this.#noteMiner(connId, place);
-    else if (kind === "cancel") this.#cancel(this.#askers.get(connId), message.job);
+    this.#losses.incoming(connId, message);
+    if (kind === "join") {
+      this.#noteMiner(connId, place);
+      if (this.isHonest(connId) !== true) return;
+      this.#losses.joined(connId);
+      this.#newcomers.joined(connId);
+    } else if (kind === "cancel") this.#cancel(this.#askers.get(connId), message.job);
     else if (kind === "submit") {
       const asker = this.#askerOf(connId, message.session);
       if (connId < asker.connId) return;
@@ -155,12 +195,13 @@ export class Witness {
     }
   }
 
-  /** The server forgets the job, unless it has done it already. */
+  /** The server forgets the job, or its answer: should it be submitted again, it begins anew. */
   #cancel(asker: Asker | undefined, job: number): void {
     const message = asker?.messages.get(job);
-    if (message === undefined || asker!.answered.has(job)) return;
-    this.#world.oracle.dropped(message);
+    if (message === undefined) return;
+    this.#dropped(message);
     asker!.messages.delete(job);
+    asker!.answered.delete(job);
   }
 
   #incomingClassic(connId: number, place: string | undefined, message: ClassicMessage): void {
@@ -172,6 +213,11 @@ export class Witness {
       const asker = this.#askerOf(connId, undefined);
       asker.messages.set(asker.messages.size + 1, message.data);
     }
+  }
+
+  #rateOf(connId: number): number | undefined {
+    const place = this.#places.get(connId);
+    return place === undefined ? undefined : this.#world.rateOf(place);
   }
 
   #noteMiner(connId: number, place: string | undefined): void {
@@ -191,8 +237,11 @@ export class Witness {
 
   #outgoingNative(connId: number, message: Message): boolean {
     const { oracle, plant } = this.#world;
+    this.#losses.outgoing(connId, message, this.#rateOf(connId));
     if (message.kind === "answer") {
-      oracle.serverAnswers(this.messageOf(connId, message.job), message);
+      const name = this.messageOf(connId, message.job);
+      this.#losses.over(name);
+      oracle.serverAnswers(name, message);
       this.#askers.get(connId)!.answered.add(message.job);
     } else if (message.kind === "status") {
       oracle.serverTells(this.messageOf(connId, message.job), message.done);
@@ -201,6 +250,7 @@ export class Witness {
       const { chunk, work } = message;
       const { subject, lower, upper } = work;
       const task = { message: messageOf(subject), lower, upper };
+      this.#newcomers.settled(connId);
       this.#standings.assigned(connId, chunk, task);
       oracle.handedOut(task.message, Number(upper - lower) + 1);
       if (plant !== "lose-chunk" || ++this.#assigns !== FAULTY_ASSIGN) return false;
@@ -219,10 +269,14 @@ export class Witness {
       demand(asker, () => `the server answers ${connId}, which asked for nothing`);
       const verdict = { best: { hash, nonce }, met: true };
       asker.answered.add(asker.answered.size + 1);
-      oracle.serverAnswers(this.messageOf(connId, asker.answered.size), verdict);
+      const name = this.messageOf(connId, asker.answered.size);
+      this.#losses.over(name);
+      oracle.serverAnswers(name, verdict);
       return false;
     }
-    this.#standings.assigned(connId, 0, { message: data, lower, upper });
+    const task = { message: data, lower, upper };
+    this.#standings.assigned(connId, 0, task);
+    this.#losses.assignedBlindly(task);
     oracle.handedOut(data, Number(upper - lower) + 1);
     if (plant !== "lose-chunk" || ++this.#assigns !== FAULTY_ASSIGN) return false;
     const result = classicResult({ hash: cheapHash(data, lower), nonce: lower });

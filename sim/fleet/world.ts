@@ -37,6 +37,7 @@ export class FleetWorld {
   readonly #seed: number;
   readonly #computers = new Map<string, Computer>();
   readonly #conducts = new Map<string, Conduct>();
+  readonly #rates = new Map<string, number>();
   readonly #meddlers = new Set<string>();
   /** What miners have reported lately, for those who listen in. */
   readonly overheard: { readonly wire: Wire; readonly payload: Uint8Array }[] = [];
@@ -75,9 +76,15 @@ export class FleetWorld {
     return computer;
   }
 
-  /** The miner of that name behaves so. */
-  setConduct(name: string, conduct: Conduct): void {
+  /** The miner of that name behaves so, and does so many nonces a second. */
+  setMiner(name: string, conduct: Conduct, noncesPerSecond: number): void {
     this.#conducts.set(name, conduct);
+    this.#rates.set(name, noncesPerSecond);
+  }
+
+  /** Nonces a second of the miner on that computer. */
+  rateOf(name: string): number | undefined {
+    return this.#rates.get(name);
   }
 
   /** How the miner on that computer behaves; undefined if there is none. */

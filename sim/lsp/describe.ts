@@ -60,8 +60,16 @@ function describeFrame(): string {
 /** An application message, field by field. */
 export function describeMessage(message: object): string {
   const fields = Object.entries(message).map(([name, value]) => {
-    const shown = typeof value === "object" ? `${value.hash}@${value.nonce}` : String(value);
-    return `${name}=${shown}`;
+    return `${name}=${describeValue(value)}`;
   });
   return fields.join(" ");
+}
+
+/** A candidate as `hash@nonce`; else what there is, as deep as it goes. */
+function describeValue(value: unknown): string {
+  if (typeof value !== "object" || value === null) return String(value);
+  if (value instanceof Uint8Array) return value.toHex();
+  if (Array.isArray(value)) return `[${value.map(describeValue).join(", ")}]`;
+  if ("hash" in value && "nonce" in value) return `${value.hash}@${value.nonce}`;
+  return `{${describeMessage(value)}}`;
 }

@@ -45,6 +45,36 @@ describe("chunks", () => {
     expect(sizesOf(slow)).toEqual([1_000n]);
   });
 
+  // Regression (fleet seed 614): all of it counted, and a miner then got 35 s of work at a time.
+  test("count up to their hit for the miner's rate, although their job is over by then", () => {
+    const fleet = new VirtualFleet();
+    const miner = fleet.miner({ rate: 1e5 });
+    const client = fleet.client();
+    client.submit({ upper: MAX, message: "0", target: 5n });
+    // The Result of the hit (after 250 ms of work) and the Cancel cross.
+    fleet.at(257, () => client.say({ kind: "cancel", job: 1 }));
+    fleet.run(300);
+    client.submit({ upper: MAX });
+    fleet.run(20);
+    const [probe, next] = sizesOf(miner);
+    expect(probe).toBe(100_000n);
+    expect(Number(next)).toBeLessThanOrEqual(2 * 1e5);
+  });
+
+  // Regression (fleet seed 187): miners got one of its jobs after the other, to drop it at once.
+  test("of a client that is gone are given to nobody, however many jobs it had", () => {
+    const fleet = new VirtualFleet();
+    const miner = fleet.miner({ rate: 1e6 });
+    const client = fleet.client();
+    for (let job = 1; job <= 5; job++) client.submit({ upper: MAX });
+    fleet.run(1_000);
+    const before = sizesOf(miner).length;
+    fleet.drop(client.connId);
+    fleet.run(1_000);
+    expect(sizesOf(miner).length).toBe(before);
+    expectTidy(fleet);
+  });
+
   // Regression: what a miner declared was believed, so that one that did nothing held 2^48 nonces.
   test("begin with a probe whatever a miner promises, and grow by what it shows", () => {
     const fleet = new VirtualFleet();

@@ -27,10 +27,17 @@ describe("the fleet under simulated faults", () => {
     expect(sums["sentAway"]).toBeGreaterThan(0);
   });
 
+  const rules: Record<string, string> = {
+    "deaf-ear": "hashed for nobody",
+    "lost-join": "has joined, and idles",
+    "lose-chunk": "",
+    "last-hash": "",
+  };
   for (const plant of Object.keys(FLEET.plants)) {
     test(`a planted fault is caught: ${plant}`, async () => {
       const args = ["--seed", "1", "--seeds", "10", "--only", "fleet", "--plant", plant];
       const { code, output } = await runSim(args);
+      expect(output).toContain(rules[plant]!);
       expect(code).toBe(1);
       expect(output).toContain(`replay: bun run sim.ts --only fleet --seed`);
       expect(output).toContain("drawn: ");

@@ -125,6 +125,49 @@ export const SCHEDULER_FAULTS: readonly Mutant[] = [
     "a miner that failed a job gets more of it",
   ),
   fault(
+    dispatcher,
+    "this.#feedAll(unproven, nowMs);",
+    "if (!this.#roster.hasProven) this.#feedAll(unproven, nowMs);",
+    "a miner that joins while others work gets nothing",
+  ),
+  fault(
+    dispatcher,
+    "if (!this.#roster.hasProven || job.probes.size === 0) return true;",
+    "if (!this.#roster.hasProven) return true;",
+    "a miner that joins gets nothing of a job that is nearly done",
+    "the job is done in the second that is the bound",
+  ),
+  fault(
+    stragglers,
+    "const overdue = nowMs >= task.confirmByMs;",
+    "const overdue = true;",
+    "a chunk is raced before its miner could confirm that it ends earlier",
+  ),
+  fault(
+    stragglers,
+    "if (nowMs - worker.advancedMs >= limits.lateMs) fleet.doubt(task, nowMs);",
+    "if (nowMs - worker.advancedMs >= limits.tickMs) fleet.doubt(task, nowMs);",
+    "others do again what a miner is about to report",
+  ),
+  fault(
+    fleet,
+    "for (const job of jobs) this.#forget(job, nowMs);",
+    "for (const job of jobs) void (this.#forget(job, nowMs), this.#dispatcher.feed(nowMs));",
+    "miners get work of jobs that are about to be dropped",
+  ),
+  fault(
+    search,
+    "if (!chunk.isHit(best)) this.#advance(chunk, chunk.end, nowMs);",
+    "if (job === undefined || !chunk.isHit(best)) this.#advance(chunk, chunk.end, nowMs);",
+    "a hit in a job that is over counts for all of its chunk",
+  ),
+  fault(
+    sizing,
+    "const full = rate === undefined ? Number(limits.probeUnits) : rate * limits.taskSeconds;",
+    "const full = rate === undefined ? Number(limits.probeUnits) : rate * 5;",
+    "a chunk keeps a miner busy for five seconds",
+  ),
+  fault(
     sizing,
     "size = Math.max(Math.min(size, fair * GUIDED_PART), floor);",
     "size = Math.max(size, floor);",
@@ -195,12 +238,7 @@ export const SCHEDULER_FAULTS: readonly Mutant[] = [
     "a simulated pool has one thread, which stops at its first hit",
   ),
   fault(search, "record.fold(best);", "", "what miners find is forgotten"),
-  fault(
-    clients,
-    "for (const job of jobs) this.#fleet.dropJob(job, nowMs);",
-    "",
-    "jobs of lost clients go on",
-  ),
+  fault(clients, "this.#fleet.dropJobs(jobs, nowMs);", "", "jobs of lost clients go on"),
   fault(
     "server/attendance.ts",
     "this.askers.delete(asker.session);",
