@@ -10,6 +10,7 @@
  * @module
  */
 import { chance, type Random, seededRandom } from "../base/random.ts";
+import { UdpRelay } from "../run/udp_relay.ts";
 import { benchOptions, count } from "./options.ts";
 
 /** What a {@link Pipe} does to datagrams. */
@@ -111,41 +112,16 @@ async function main(): Promise<void> {
     up.release(now);
     down.release(now);
   };
-  type Upstream = Awaited<ReturnType<typeof openUpstream>>;
-  const flows = new Map<number, Promise<Upstream>>();
-  const front = await Bun.udpSocket({
-    hostname: "127.0.0.1",
-    port: 0,
-    socket: {
-      async data(_socket, bytes, port) {
-        const copy = bytes.slice();
-        let flow = flows.get(port);
-        if (flow === undefined) flows.set(port, (flow = openUpstream(port)));
-        const upstream = await flow;
-        up.take(copy, performance.now(), (b) => upstream.send(b));
-        pass();
-      },
-      error() {},
-    },
-  });
-  function openUpstream(clientPort: number) {
-    return Bun.udpSocket({
-      connect: { hostname: "127.0.0.1", port: targetPort },
-      socket: {
-        data(_socket, bytes) {
-          down.take(bytes, performance.now(), (b) => front.send(b, clientPort, "127.0.0.1"));
-          pass();
-        },
-        error() {},
-      },
-    });
-  }
+  const relay = await UdpRelay.open((bytes, way, deliver) => {
+    (way === "up" ? up : down).take(bytes, performance.now(), deliver);
+    pass();
+  }, targetPort);
   setInterval(pass, 1);
   process.on("SIGTERM", () => {
     console.error(JSON.stringify({ up: up.counts, down: down.counts }));
     process.exit(0);
   });
-  console.log(`listening on ${front.port}`);
+  console.log(`listening on ${relay.port}`);
 }
 
 if (import.meta.main) await main();

@@ -9,7 +9,7 @@ import type { Millis } from "../base/machine.ts";
 import { Failure } from "../run/errors.ts";
 import { isCompiled } from "../run/invocation.ts";
 import { WITH_PARENT } from "../run/signals.ts";
-import { DelayedPort } from "./delay_adapter.ts";
+import { UdpRelay } from "../run/udp_relay.ts";
 
 /** A server that is not ready within this is broken. */
 const READY_MS = 60_000;
@@ -32,21 +32,26 @@ function thisProgram(): readonly string[] {
   return isCompiled(Bun.main) ? [process.execPath] : [process.execPath, Bun.main];
 }
 
+/** A port as far away as its datagrams take, either way. */
+function openFar(delayMs: Millis): Promise<UdpRelay> {
+  return UdpRelay.open((bytes, _way, deliver) => void setTimeout(() => deliver(bytes), delayMs));
+}
+
 /** A server that is started, killed and started again. */
 export class DemoServer implements AsyncDisposable {
   readonly #options: DemoServerOptions;
-  readonly #far: DelayedPort;
+  readonly #far: UdpRelay;
   #port = 0;
   #child: Bun.Subprocess<"ignore", "pipe", "inherit"> | undefined;
 
   /** Starts one; resolves when it is ready. */
   static async start(options: DemoServerOptions): Promise<DemoServer> {
-    const server = new DemoServer(options, await DelayedPort.open(options.delayMs));
+    const server = new DemoServer(options, await openFar(options.delayMs));
     await server.start();
     return server;
   }
 
-  private constructor(options: DemoServerOptions, far: DelayedPort) {
+  private constructor(options: DemoServerOptions, far: UdpRelay) {
     this.#options = options;
     this.#far = far;
   }

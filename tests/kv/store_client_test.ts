@@ -13,7 +13,7 @@ import {
   VALUE_BYTES_MAX,
   VersionedClerk,
 } from "../../kv/mod.ts";
-import { Relay } from "../support/relay.ts";
+import { CuttableRelay } from "../support/relay.ts";
 import { until } from "../support/waiting.ts";
 
 const closing: AsyncDisposable[] = [];
@@ -138,7 +138,7 @@ describe("openStore", () => {
 
   test("loses a lock whose owner falls silent", async () => {
     const { store, port } = await opened();
-    const relay = await Relay.to(port);
+    const relay = await CuttableRelay.to(port);
     closing.push(relay);
     const servers = [`127.0.0.1:${relay.port}`];
     const other = openStore({ servers, params: PARAMS });
@@ -183,9 +183,9 @@ describe("openStore", () => {
 
 describe("a connection that swallows answers:", () => {
   /** A store whose next answers are lost until its connection is given up. */
-  async function cut(): Promise<{ store: KvStore; relay: Relay; direct: KvStore }> {
+  async function cut(): Promise<{ store: KvStore; relay: CuttableRelay; direct: KvStore }> {
     const { store: direct, port } = await opened();
-    const relay = await Relay.to(port);
+    const relay = await CuttableRelay.to(port);
     const store = openStore({ servers: [`127.0.0.1:${relay.port}`], params: PARAMS });
     closing.push(relay, store);
     await store.put("warm", "up");
