@@ -218,8 +218,3 @@ export interface SystemLimits {
 export function actorAt(address: string, counter: number): ActorRef {
   return { address, incarnation: 0, counter };
 }
-
-/** Whether two references name the same actor. */
-export function isSameRef(a: ActorRef, b: ActorRef): boolean {
-  return a.counter === b.counter && a.incarnation === b.incarnation && a.address === b.address;
-}

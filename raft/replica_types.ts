@@ -148,12 +148,6 @@ export interface ReplicaStatus {
   readonly rejected: Readonly<Record<string, number>>;
 }
 
-/** The effects that are the disk's affair. */
-export function isStoreEffect(effect: ReplicaEffect): effect is StoreEffect {
-  const { kind } = effect;
-  return kind === "store" || kind === "save" || kind === "forget" || kind === "load";
-}
-
 /** Whether an effect is the disk's affair. */
 export function isDiskEffect(effect: ReplicaEffect): effect is StoreEffect {
   const { kind } = effect;
