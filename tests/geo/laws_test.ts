@@ -12,6 +12,7 @@ import {
   type Register,
   writeEntry,
 } from "../../geo/entry.ts";
+import { TOMBSTONE_MS } from "../../geo/limits.ts";
 import { Replica } from "../../geo/replica.ts";
 import { compareStamps, COUNTER_MAX, HybridClock } from "../../geo/stamp.ts";
 
@@ -89,6 +90,41 @@ describe("merging", () => {
 function plain(one: Entry): string {
   return JSON.stringify(one, (_, value: unknown) => (value === undefined ? null : value));
 }
+
+describe("deletions", () => {
+  const at = (wallMs: number, value?: number): Register => {
+    const bytes = value === undefined ? undefined : new Uint8Array([value]);
+    return { kind: "register", key: "k", wallMs, counter: 0, actor: 1, value: bytes };
+  };
+
+  test("are remembered for 30 days, and no longer", () => {
+    const replica = new Replica();
+    replica.merge(at(1, 7), 0);
+    replica.merge(at(2), 0);
+    replica.sweep(2 + TOMBSTONE_MS);
+    assertEquals([replica.size, replica.tree.count], [1, 1]);
+    assertEquals(replica.merge(at(1, 7), 2 + TOMBSTONE_MS), "old");
+    replica.sweep(3 + TOMBSTONE_MS);
+    assertEquals([replica.size, replica.tree.count, replica.bytes], [0, 0, 0]);
+    assertEquals(replica.merge(at(2), 3 + TOMBSTONE_MS), "old");
+  });
+
+  test("that are too old to be remembered delete nevertheless", () => {
+    const replica = new Replica();
+    replica.merge(at(1, 7), 0);
+    assertEquals(replica.merge(at(2), 3 + TOMBSTONE_MS), "new");
+    assertEquals([replica.size, replica.shown("k").value], [0, undefined]);
+  });
+
+  test("that were replaced take nothing with them when they are forgotten", () => {
+    const replica = new Replica();
+    replica.merge(at(1), 0);
+    replica.merge(at(2, 7), 0);
+    replica.sweep(2 * TOMBSTONE_MS);
+    assertEquals(replica.shown("k").value, new Uint8Array([7]));
+    assertEquals(replica.tree.count, 1);
+  });
+});
 
 describe("entries as bytes", () => {
   test("what is written is read", () => {
