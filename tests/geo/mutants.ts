@@ -94,7 +94,6 @@ const ROWS: readonly Row[] = [
     "if (this.isAway(nowMs) && this.isInitiator) this.digestAtMs = nowMs;",
     "",
     "a neighbour that is back is looked at later than it could be",
-    "the look for one that is away, every 2 s, comes instead",
   ],
   [
     "sync.ts",

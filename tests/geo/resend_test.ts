@@ -1,6 +1,7 @@
 /** What is lost between two servers, and how soon it is sent again. */
 import { describe, test } from "bun:test";
 import { assert, assertEquals } from "@std/assert";
+import { encodeEnvelope } from "../../geo/envelope.ts";
 import { DIGEST_MS, PACE_MS, RESEND_MS } from "../../geo/limits.ts";
 import type { GeoNode } from "../../sim/geo/node.ts";
 import { GeoWorld } from "../../sim/geo/world.ts";
@@ -44,6 +45,31 @@ describe("what is lost", () => {
       world.runUntil(() => world.get(b, 0, "x") === `${round}`, 60_000, "the put at the other");
       world.run(30_000);
       assert(link.isQuiet);
+    }
+  });
+
+  test("an acknowledgement of an earlier life is none of this one's", () => {
+    const { world, a, b } = quiet();
+    const earlier = a.life;
+    a.crash();
+    a.start();
+    world.runUntil(() => world.areEqual, 60_000, "the same state");
+    world.run(30_000);
+    const link = a.cores[0]!.sync.links.get(`${b.address} 0`)!;
+    world.network.faults = { ...CALM, lossShare: 1 };
+    world.put(a, 0, "x", "1");
+    world.run(PACE_MS);
+    assertEquals(link.unacked, 1);
+    const head = { address: b.address, life: b.life, actors: 1, index: 0, calls: "", calledAs: "" };
+    const none = { seq: 0, digest: undefined, rows: [], items: [], wants: [], entries: [] };
+    const acks = Array.from({ length: 50 }, (_, i) => i + 1);
+    for (const [toLife, left] of [
+      [earlier, 1],
+      [a.life, 0],
+    ] as const) {
+      const bytes = encodeEnvelope({ ...head, ...none, toLife, acks });
+      a.receive(0, { from: `${b.address}#0`, to: `${a.address}#0`, bytes });
+      assertEquals(link.unacked, left);
     }
   });
 
