@@ -1,6 +1,7 @@
 /** Servers that are gone for good: who calls them no more, what stays, and who comes back. */
 import { describe, test } from "bun:test";
 import { assert, assertEquals } from "@std/assert";
+import { memberKey } from "../../geo/envelope.ts";
 import { AWAY_MS, DIGEST_MS } from "../../geo/limits.ts";
 import { type Answer, keyOf } from "../../geo/requests.ts";
 import type { GeoNode } from "../../sim/geo/node.ts";
@@ -105,6 +106,22 @@ describe("forget", () => {
     assertEquals(world.get(a!, 1, "x"), "taken meanwhile");
     world.run(60_000);
     assert(areMet());
+  });
+
+  test("one that was only cut off makes itself known again, to newcomers too", () => {
+    const { world, nodes } = met(3);
+    const [a, b, c] = nodes;
+    for (const other of [a!, b!]) world.network.cut(c!.address, other.address);
+    world.run(AWAY_MS + 1000);
+    assertEquals(forget(world, a!, c!.address), DONE);
+    world.run(2000);
+    world.network.mendAll();
+    const isKnown = (): boolean =>
+      a!.cores[0]!.replica.register(memberKey(c!.address))?.value !== undefined;
+    world.runUntil(() => isKnown() && world.areEqual, MEET_MS, "it to be known again");
+    const late = world.server(4, 1, [a!.address]);
+    const others = [a!, b!, c!].map(({ address }) => address);
+    world.runUntil(() => `${callsOf([late])}` === `${others}`, MEET_MS, "a newcomer to know it");
   });
 
   test("it is forgotten over restarts, too", () => {
