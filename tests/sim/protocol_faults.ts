@@ -92,6 +92,7 @@ export const PROTOCOL_FAULTS: readonly Mutant[] = [
     "const purpose = `connect ${this.#endedIds.get(`${from} ${isn}`) ?? 0}`;",
     "const purpose = `connect 0`;",
     "a late Connect makes a ghost of a connection that is over",
+    "a forger has to find one: of 1,200 seeds 956 and 1009 show it",
   ),
   fault(
     listener,
@@ -129,6 +130,7 @@ export const PROTOCOL_FAULTS: readonly Mutant[] = [
     "if (this.#refusals++ < this.limits.maxRefusalsPerSecond) {",
     "if (this.#refusals++ >= 0) {",
     "a flood of refusals is reported one by one",
+    "nobody is refused five times in a second, in 1,200 seeds",
   ),
   fault(
     listener,
