@@ -44,7 +44,7 @@ export class RaftCore implements Machine<RaftInput, RaftEffect> {
   }
 
   handle(input: RaftInput | Wake, nowMs: Millis): void {
-    this.node.nowMs = Math.max(this.node.nowMs, nowMs);
+    this.node.advanceTo(nowMs);
     this.#isStale = true;
     switch (input.kind) {
       case "message":
@@ -84,7 +84,7 @@ export class RaftCore implements Machine<RaftInput, RaftEffect> {
     if (this.#disk === "failed") return undefined;
     const reads = this.#reads.wakeAtMs;
     if (this.#leader !== undefined) return earlier(reads, this.#leader.wakeAtMs);
-    return this.#disk === "full" ? reads : earlier(reads, this.node.electionAtMs);
+    return this.#disk === "full" ? reads : earlier(reads, this.node.tickAtMs);
   }
 
   /** Draws the consequences of the inputs: what to commit, store, send, answer and apply. */
@@ -109,9 +109,7 @@ export class RaftCore implements Machine<RaftInput, RaftEffect> {
     this.#reads.wake();
     const leader = this.#leader;
     if (leader === undefined) {
-      if (this.#disk === "good" && node.nowMs >= node.electionAtMs) {
-        this.#election.timedOut();
-      }
+      if (this.#disk === "good" && node.isElectionDue) this.#election.timedOut();
       return;
     }
     leader.transfer.wake();
@@ -212,7 +210,7 @@ export class RaftCore implements Machine<RaftInput, RaftEffect> {
       return node.reject("second leader");
     }
     if (node.leader !== from) this.#follow(node.term, from);
-    node.leaderHeardMs = node.nowMs;
+    node.leaderHeardMs = node.clockMs;
     node.restartClock();
     if (message.kind === "append") this.#follower.append(from, message);
     else if (message.kind === "heartbeat") this.#follower.heartbeat(from, message);

@@ -55,8 +55,8 @@ export class Leader {
 
   /** Whether no quorum was heard of for too long. */
   get isAlone(): boolean {
-    const { nowMs, params } = this.#node;
-    return nowMs - this.replication.quorumHeardMs >= params.quorumMs;
+    const { clockMs, params } = this.#node;
+    return clockMs - this.replication.quorumHeardMs >= params.quorumMs;
   }
 
   /** Takes proposals, or says why not. */

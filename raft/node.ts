@@ -15,6 +15,11 @@ import type { Config, Entry, HardState, Message, NodeId, SnapshotMeta } from "./
 import type { RaftParams } from "./params.ts";
 import type { RaftEffect, RaftOptions, Role, SnapshotTakenInput } from "./types.ts";
 
+/** Ticks of the clock for time-outs in the least of these. */
+const TICKS = 2;
+/** Sums of times are as exact as this. */
+const ROUNDING_MS = 1e-3;
+
 /** Why a message was not taken. */
 export type Rejection =
   /** Entries with gaps, falling terms, impossible numbers. */
@@ -44,12 +49,18 @@ export class RaftNode {
     "disk full": 0,
   };
   nowMs: Millis;
+  /**
+   * What time-outs go by: of a time in which nobody called, though that was asked for, it counts a
+   * tick. So a process that stood still believes nobody gone for what it could not hear. It never
+   * runs ahead of `nowMs`, by which leases and all else goes.
+   */
+  clockMs: Millis;
   term: number;
   vote: NodeId;
   role: Role = "follower";
   /** Who leads the term; 0 when it is not known. */
   leader: NodeId = 0;
-  /** When the leader of the term was last heard of. */
+  /** When the leader of the term was last heard of, by `clockMs`. */
   leaderHeardMs: Millis;
   commit: number;
   /** Handed out to be applied. */
@@ -59,7 +70,7 @@ export class RaftNode {
   isRestoring = false;
   /** The latest snapshot. */
   snapshot: SnapshotMeta;
-  /** When to stand for election; meaningless on a leader. */
+  /** When to stand for election, by `clockMs`; meaningless on a leader. */
   electionAtMs: Millis = 0;
   readonly #random: Random;
   /** Called when another node than before is taken for the leader, or none. */
@@ -71,7 +82,7 @@ export class RaftNode {
     this.params = params;
     this.#random = random;
     this.#onLeaderGone = onLeaderGone;
-    this.nowMs = nowMs;
+    this.nowMs = this.clockMs = nowMs;
     this.log = new RaftLog(persisted);
     this.term = persisted.hard.term;
     this.vote = persisted.hard.vote;
@@ -113,15 +124,36 @@ export class RaftNode {
     return this.#random();
   }
 
+  /** It is `nowMs` now. */
+  advanceTo(nowMs: Millis): void {
+    const passedMs = Math.max(0, nowMs - this.nowMs);
+    this.nowMs += passedMs;
+    this.clockMs += Math.min(passedMs, this.#tickMs);
+  }
+
+  /** When to call again a node that does not lead: after a tick at most, or that would be lost. */
+  get tickAtMs(): Millis {
+    return this.nowMs + Math.min(this.electionAtMs - this.clockMs, this.#tickMs);
+  }
+
+  /** Whether it is time to stand for election. */
+  get isElectionDue(): boolean {
+    return this.clockMs >= this.electionAtMs - ROUNDING_MS;
+  }
+
+  get #tickMs(): Millis {
+    return this.params.electionMs / TICKS;
+  }
+
   /** Waits for a leader for another random while. */
   restartClock(): void {
     const { electionMs } = this.params;
-    this.electionAtMs = this.nowMs + integerBetween(this.#random, electionMs, 2 * electionMs);
+    this.electionAtMs = this.clockMs + integerBetween(this.#random, electionMs, 2 * electionMs);
   }
 
   /** Whether a leader was heard so recently that this node helps nobody to replace it. */
   get hasLivingLeader(): boolean {
-    return this.role === "leader" || this.nowMs - this.leaderHeardMs < this.params.electionMs;
+    return this.role === "leader" || this.clockMs - this.leaderHeardMs < this.params.electionMs;
   }
 
   /** Moves to a later term, or votes in this one. */

@@ -6,6 +6,7 @@
  */
 import type { Millis } from "../base/machine.ts";
 import type { NodeId, SnapshotMeta } from "./messages.ts";
+import type { RaftNode } from "./node.ts";
 import type { RaftParams } from "./params.ts";
 
 /** Appends under way, oldest first: the last index of each and its bytes, in a ring. */
@@ -91,7 +92,7 @@ export class Progress {
   round = 0;
   /** When that round was sent. */
   roundSentMs: Millis = -Infinity;
-  /** When it was last heard of in this term. */
+  /** When it was last heard of in this term, by the clock for time-outs. */
   heardMs: Millis;
   /** When the probe or chunk that is under way was sent; undefined when none is. */
   askedMs: Millis | undefined;
@@ -101,11 +102,15 @@ export class Progress {
   /** It has no group's log, though the configuration counts on it. */
   isBlank = false;
 
-  constructor(id: NodeId, lastIndex: number, params: RaftParams, nowMs: Millis) {
+  constructor(
+    id: NodeId,
+    lastIndex: number,
+    { params, nowMs, clockMs }: Pick<RaftNode, "params" | "nowMs" | "clockMs">,
+  ) {
     this.id = id;
     this.window = new Window(params);
     this.next = lastIndex + 1;
-    this.heardMs = nowMs;
+    this.heardMs = clockMs;
     this.movedMs = nowMs;
   }
 

@@ -66,11 +66,11 @@ export class Replication {
     );
   }
 
-  /** When a quorum was last heard of. */
+  /** When a quorum was last heard of, by the clock for time-outs. */
   get quorumHeardMs(): Millis {
-    const { config, id: self, nowMs } = this.#node;
+    const { config, id: self, clockMs } = this.#node;
     return quorumValue(config, (id) =>
-      id === self ? nowMs : (this.peers.get(id)?.heardMs ?? -Infinity),
+      id === self ? clockMs : (this.peers.get(id)?.heardMs ?? -Infinity),
     );
   }
 
@@ -89,7 +89,7 @@ export class Replication {
     for (const id of members) {
       this.#leaving.delete(id);
       if (id === node.id || this.peers.has(id)) continue;
-      this.peers.set(id, new Progress(id, node.log.lastIndex, node.params, node.nowMs));
+      this.peers.set(id, new Progress(id, node.log.lastIndex, node));
     }
     for (const id of this.peers.keys()) {
       if (members.includes(id) || this.#leaving.has(id)) continue;
@@ -124,7 +124,7 @@ export class Replication {
   /** Any sign of life in this term. */
   heardFrom(id: NodeId): void {
     const peer = this.peers.get(id);
-    if (peer !== undefined) peer.heardMs = this.#node.nowMs;
+    if (peer !== undefined) peer.heardMs = this.#node.clockMs;
   }
 
   /** A peer answered a round. */
@@ -256,10 +256,10 @@ export class Replication {
   }
 
   #append(peer: Progress): void {
-    const { log, params, term, commit, nowMs, out } = this.#node;
+    const { log, params, term, commit, nowMs, clockMs, out } = this.#node;
     const prevIndex = peer.next - 1;
     // Whether a peer that may be gone is there is asked without the weight of entries.
-    const isSilent = nowMs - peer.heardMs > params.electionMs;
+    const isSilent = clockMs - peer.heardMs > params.electionMs;
     const isBare = peer.state === "probe" && (isSilent || peer.isBlank);
     const entries = isBare ? [] : log.slice(peer.next, log.lastIndex, params.appendBytesMax);
     if (peer.state === "replicate") {

@@ -22,6 +22,8 @@ export class Clock {
   readonly #loop: Loop;
   readonly #quirks: ClockQuirks;
   #lastMs = 0;
+  /** By how much it has jumped so far. */
+  #jumpedMs = 0;
 
   constructor(loop: Loop, quirks: ClockQuirks = PERFECT_CLOCK) {
     this.#loop = loop;
@@ -30,14 +32,23 @@ export class Clock {
 
   /** What this computer's clock reads. */
   nowMs(): Millis {
-    const { clockOriginMs, clockRate } = this.#quirks;
-    this.#lastMs = Math.max(this.#lastMs, clockOriginMs + this.#loop.nowMs * clockRate);
+    const { clockRate } = this.#quirks;
+    this.#lastMs = Math.max(this.#lastMs, this.#originMs + this.#loop.nowMs * clockRate);
     return this.#lastMs;
+  }
+
+  /** Goes forward at once. */
+  jump(byMs: Millis): void {
+    this.#jumpedMs += byMs;
   }
 
   /** When, on the loop's clock, this one reads `atMs`. */
   loopTime(atMs: Millis): Millis {
-    return (atMs - this.#quirks.clockOriginMs) / this.#quirks.clockRate;
+    return (atMs - this.#originMs) / this.#quirks.clockRate;
+  }
+
+  get #originMs(): Millis {
+    return this.#quirks.clockOriginMs + this.#jumpedMs;
   }
 
   /** Whether a timer for `wakeAtMs` on this clock has run off. */

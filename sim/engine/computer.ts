@@ -136,6 +136,12 @@ export class Computer {
     this.loop.at(this.#asleepUntilMs, () => this.#wakeUp());
   }
 
+  /** Its clock goes forward by so much at once: timers may run off. */
+  jumpClock(byMs: Millis): void {
+    this.#clock.jump(byMs);
+    this.#wakeUp();
+  }
+
   /** Ends a sleep, at once, and takes the quirks away: quick, with large receive buffers. */
   heal(): void {
     this.#quirks = { ...this.#quirks, bufferDatagrams: 1e6, turnDelayMsMax: 0 };

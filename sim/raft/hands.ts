@@ -15,6 +15,9 @@ export class Hands {
   #commands = 0;
   #isOver = false;
 
+  /** Until when a leader stands still. */
+  #pausedUntilMs = 0;
+
   constructor(world: RaftWorld, dice: Dice) {
     this.#world = world;
     this.#dice = dice;
@@ -55,6 +58,10 @@ export class Hands {
         });
       case "pause":
         return world.machine(id).sleep(forMs);
+      case "pauseLeader":
+        return this.#pauseLeader(world.leader?.id ?? 0);
+      case "jumpClock":
+        return world.machine(id).jumpClock(2 * forMs);
       case "cut":
         return this.#forAWhile(id, other, forMs, () => world.network.cut(id, other));
       case "cutOneWay":
@@ -107,6 +114,31 @@ export class Hands {
     if (this.#dice.chance(0.7)) loop.after(forMs, () => network.mend(a, b));
     if (this.#dice.chance(0.3)) loop.after(2 * forMs, () => this.#isOver || cut());
     loop.after(3 * forMs, () => network.mend(a, b));
+  }
+
+  /**
+   * A leader stands still while others elect and commit, and is read from before it can hear of
+   * that.
+   */
+  #pauseLeader(id: NodeId): void {
+    const world = this.#world;
+    const { loop, params } = world;
+    if (id === 0 || loop.nowMs < this.#pausedUntilMs) return;
+    const forMs = this.#dice.real(3, 8) * params.electionMs;
+    // There shall be others to elect one; and its lease begins with a beat.
+    world.network.mendAll();
+    for (const one of world.ids) world.restart(one);
+    world.run(this.#dice.real(0, params.heartbeatMs));
+    world.isolate(id);
+    // Before it has read what came meanwhile.
+    loop.after(forMs, () => this.#isOver || world.read(id, true));
+    world.machine(id).sleep(forMs);
+    this.#pausedUntilMs = loop.nowMs + forMs;
+    loop.after(forMs - 150, () => {
+      if (this.#isOver) return;
+      for (const { id: one } of world.leaders) if (one !== id) this.#propose(one, 1);
+    });
+    loop.after(forMs + 20, () => world.network.mendAll());
   }
 
   #halve(): void {

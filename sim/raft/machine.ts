@@ -142,6 +142,11 @@ export class RaftMachine {
     if (this.isUp) this.#computer.sleep(forMs);
   }
 
+  /** Its clock goes forward at once. */
+  jumpClock(byMs: Millis): void {
+    if (this.isUp) this.#computer.jumpClock(byMs);
+  }
+
   rouse(): void {
     this.#computer.heal();
   }

@@ -27,6 +27,8 @@ export type Deed =
   | "crashMidStep"
   | "restart"
   | "pause"
+  | "pauseLeader"
+  | "jumpClock"
   | "cut"
   | "cutOneWay"
   | "isolate"
@@ -73,6 +75,8 @@ const WEIGHTS: Readonly<Record<Deed, number>> = {
   crashMidStep: 3,
   restart: 12,
   pause: 3,
+  pauseLeader: 3,
+  jumpClock: 2,
   cut: 3,
   cutOneWay: 3,
   isolate: 2,
@@ -120,8 +124,10 @@ function drawParams(dice: Dice): { -readonly [Name in keyof RaftParams]?: RaftPa
   };
 }
 
-function drawHappenings(dice: Dice, untilMs: Millis): Happening[] {
+function drawHappenings(dice: Dice, untilMs: Millis, hasLeases: boolean): Happening[] {
   const deeds = (Object.keys(WEIGHTS) as Deed[]).filter((deed) => {
+    // Leases count on clocks that do not.
+    if (deed === "jumpClock" && hasLeases) return false;
     return deed === "propose" || deed === "restart" || deed === "mend" || dice.chance(0.6);
   });
   const sum = deeds.reduce((total, deed) => total + WEIGHTS[deed], 0);
@@ -174,7 +180,7 @@ export function drawRaftPlan(seed: number): RaftPlan {
     params.logBytesMax = 2 * entries * entryBytes(params.entryBytesMax!);
   }
   const healAtMs = dice.real(2000, 7000, "healAtMs");
-  const happenings = drawHappenings(dice, healAtMs);
+  const happenings = drawHappenings(dice, healAtMs, params.leaseClockRatio! > 0);
   return {
     seed,
     dice,

@@ -37,6 +37,7 @@ export const RAFT_PLANTS = {
   "raft-old-term-commit": "a leader commits by count whatever the entry's term",
   "raft-old-append-truncates": "a follower cuts its log where an append ends that is merely old",
   "raft-stale-read": "a leader answers reads without asking whether it still leads",
+  "raft-ticked-lease": "a lease goes by the clock that counts a pause as a tick",
 } as const;
 
 export type RaftPlant = keyof typeof RAFT_PLANTS;
@@ -52,6 +53,7 @@ export function nodePlantOf(plant: RaftPlant | undefined): NodePlant {
     "raft-old-term-commit": OldTermCommitter,
     "raft-old-append-truncates": Truncator,
     "raft-stale-read": StaleReader,
+    "raft-ticked-lease": TickedClock,
   };
   const Kind = (plant && kinds[plant]) ?? RaftCore;
   return {
@@ -132,5 +134,32 @@ class StaleReader extends Wrapper {
 
   override poll(): RaftEffect | undefined {
     return this.#answers.shift() ?? super.poll();
+  }
+}
+
+/** Ticks in the least time-out; Raft has fewer, and goes by them for time-outs alone. */
+const TICKS = 10;
+
+/** A node all of whose time, that of leases too, is what it was called for. */
+class TickedClock extends Wrapper {
+  readonly #tickMs: Millis;
+  #lastMs: Millis;
+  #countedMs: Millis;
+
+  constructor(options: RaftOptions) {
+    super(options);
+    this.#tickMs = options.params.electionMs / TICKS;
+    this.#lastMs = this.#countedMs = options.nowMs;
+  }
+
+  override handle(input: RaftInput | Wake, nowMs: Millis): void {
+    this.#countedMs += Math.min(Math.max(0, nowMs - this.#lastMs), this.#tickMs);
+    this.#lastMs = Math.max(this.#lastMs, nowMs);
+    super.handle(input, this.#countedMs);
+  }
+
+  override wakeAtMs(): Millis | undefined {
+    const atMs = super.wakeAtMs();
+    return atMs && this.#lastMs + Math.min(atMs - this.#countedMs, this.#tickMs);
   }
 }

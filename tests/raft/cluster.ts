@@ -1,5 +1,5 @@
 /** Nodes of a cluster on loopback, with directories that go when the test is over. */
-import { afterEach, test } from "bun:test";
+import { afterEach } from "bun:test";
 import { assert } from "@std/assert";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -11,7 +11,6 @@ import {
   type OpenReplicaOptions,
   type Replica,
   ReplicaError,
-  type Role,
 } from "../../raft/mod.ts";
 import { until } from "../support/waiting.ts";
 
@@ -46,47 +45,11 @@ export function sumIn(answer: Uint8Array): number {
 const open = new Set<Replica>();
 const directories: string[] = [];
 
-async function closeAll(): Promise<void> {
+afterEach(async () => {
   await Promise.all([...open].map((replica) => replica.close()));
   open.clear();
   for (const path of directories.splice(0)) rmSync(path, { recursive: true, force: true });
-}
-afterEach(closeAll);
-
-/** A case is begun anew so often at most. */
-const TURNS_MAX = 20;
-/** Leaders that lost the lead although they were open, and no case had told them to. */
-let leadsLost = 0;
-
-/** Notices, for {@link steady}, that a node loses the lead while it is meant to run. */
-export function leadWatch(isMeantToRun: () => boolean): (role: Role) => void {
-  let leads = false;
-  return (role) => {
-    if (leads && role !== "leader" && isMeantToRun()) leadsLost++;
-    leads = role === "leader";
-  };
-}
-
-/**
- * A case on nodes with real clocks. A process that is kept from running for a third of a second,
- * by a busy machine or a slow disk, comes back to nodes that elect another leader, as they should;
- * what the case says of its leader is then no longer so. Such a case begins anew on new nodes. One
- * that fails while the lead stayed where it was, fails.
- */
-export function steady(name: string, body: () => Promise<void>): void {
-  test(name, async () => {
-    for (let turn = 1; ; turn++) {
-      leadsLost = 0;
-      try {
-        return await body();
-      } catch (error) {
-        if (leadsLost === 0 || turn === TURNS_MAX) throw error;
-        console.log(`${name}: begins anew, as the lead was lost: ${(error as Error).message}`);
-        await closeAll();
-      }
-    }
-  });
-}
+});
 
 /** A directory that goes with the test. */
 export function scratch(): string {
@@ -133,7 +96,6 @@ export class Cluster {
       directory: this.directory && `${this.directory}/${node}`,
       port: address === undefined ? 0 : Number(address.split(":")[1]),
       log: (text) => log.push(text),
-      onRole: leadWatch(() => this.nodes.get(node)?.counter === counter),
       ...options,
     });
     open.add(replica);

@@ -1,10 +1,10 @@
 /** How clusters begin, grow, shrink, lose disks and are forced on (docs/raft.md, clusters). */
-import { describe } from "bun:test";
+import { describe, test } from "bun:test";
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { rmSync } from "node:fs";
 import { ReplicaError } from "../../raft/mod.ts";
 import { until, within } from "../support/waiting.ts";
-import { Cluster, steady } from "./cluster.ts";
+import { Cluster } from "./cluster.ts";
 
 /** The line with which a node was told to end. */
 async function reasonOf(closed: Promise<void>): Promise<string> {
@@ -16,7 +16,7 @@ async function reasonOf(closed: Promise<void>): Promise<string> {
 }
 
 describe("a cluster is made once", () => {
-  steady("when every member has said that its directory is empty, and not before", async () => {
+  test("when every member has said that its directory is empty, and not before", async () => {
     const cluster = await Cluster.of(3, true);
     await cluster.open(1);
     await cluster.open(2);
@@ -35,7 +35,7 @@ describe("a cluster is made once", () => {
     assertEquals(await cluster.add(4), 4);
   });
 
-  steady("by a node that is told to, which the others then follow", async () => {
+  test("by a node that is told to, which the others then follow", async () => {
     const cluster = await Cluster.of(3, true);
     await cluster.open(2, { bootstrap: true });
     await cluster.open(3);
@@ -45,7 +45,7 @@ describe("a cluster is made once", () => {
     assertEquals(await cluster.add(1), 5);
   });
 
-  steady("members that were started with others are told so, and nothing is made", async () => {
+  test("members that were started with others are told so, and nothing is made", async () => {
     const cluster = await Cluster.of(2, false);
     await cluster.open(1);
     const members = new Map([...cluster.members, [9, "127.0.0.1:9"] as const]);
@@ -54,7 +54,7 @@ describe("a cluster is made once", () => {
     assertEquals(cluster.at(1).replica.status().cluster, "");
   });
 
-  steady("after that the configuration in the log counts: other members get one line", async () => {
+  test("after that the configuration in the log counts: other members get one line", async () => {
     const cluster = await Cluster.of(1, true);
     await cluster.open(1);
     await cluster.add(2);
@@ -67,7 +67,7 @@ describe("a cluster is made once", () => {
 });
 
 describe("members", () => {
-  steady("grow from one to three and back, under load, and nothing is lost", async () => {
+  test("grow from one to three and back, under load, and nothing is lost", async () => {
     const cluster = await Cluster.of(3, true);
     const alone = new Map([[1, cluster.members.get(1)!]]);
     const { replica: first } = await cluster.open(1, { members: alone });
@@ -114,7 +114,7 @@ describe("members", () => {
     assertEquals(await cluster.add(0), sent);
   });
 
-  steady("one that lost its disk stays out, and comes back under a new number", async () => {
+  test("one that lost its disk stays out, and comes back under a new number", async () => {
     const cluster = await Cluster.of(3, true);
     await cluster.openAll();
     await cluster.add(6);
@@ -134,7 +134,7 @@ describe("members", () => {
     assertEquals(counter.sum, 7);
   });
 
-  steady("a number that was used before is refused by one line", async () => {
+  test("a number that was used before is refused by one line", async () => {
     const cluster = await Cluster.of(3, true);
     await cluster.openAll();
     await cluster.leader();
@@ -145,7 +145,7 @@ describe("members", () => {
     assert((await reasonOf(replica.closed)).startsWith("number 3 was used before"));
   });
 
-  steady("a node asked to join that does not lead says who does", async () => {
+  test("a node asked to join that does not lead says who does", async () => {
     const cluster = await Cluster.of(3, false);
     await cluster.openAll();
     const { replica: leader } = await cluster.leader();
@@ -154,7 +154,7 @@ describe("members", () => {
     await until("node 8 as a voter", () => replica.status().members.voters.includes(8));
   });
 
-  steady("a node that is brought up gets a large snapshot, in pieces", async () => {
+  test("a node that is brought up gets a large snapshot, in pieces", async () => {
     const cluster = await Cluster.of(1, true);
     const { replica, counter } = await cluster.open(1, { params: { trailingEntries: 1 } });
     await cluster.leader();
@@ -175,7 +175,7 @@ describe("members", () => {
 });
 
 describe("a majority that is lost", () => {
-  steady("means that nothing goes on, but by force with the directory that is left", async () => {
+  test("means that nothing goes on, but by force with the directory that is left", async () => {
     const cluster = await Cluster.of(3, true);
     await cluster.openAll();
     const { replica: leader } = await cluster.leader();
@@ -207,7 +207,7 @@ describe("a majority that is lost", () => {
     assertEquals(await cluster.add(0), 13);
   });
 
-  steady("is not forced on with a directory that holds no cluster", async () => {
+  test("is not forced on with a directory that holds no cluster", async () => {
     const cluster = await Cluster.of(1, true);
     const error = await assertRejects(() => cluster.open(1, { forceNewCluster: true }), Error);
     assert(error.message.endsWith("it holds no cluster that could be gone on with"));

@@ -1,17 +1,17 @@
 /** Nodes on real sockets: commands, reads, sessions, and what outlives a restart. */
-import { describe } from "bun:test";
+import { describe, test } from "bun:test";
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { freePorts } from "../../bench/processes.ts";
 import { connect, listen } from "../../lsp/mod.ts";
 import { decodeFrame } from "../../raft/greeting.ts";
 import { openReplica, ReplicaError, SessionError } from "../../raft/mod.ts";
 import { until, within } from "../support/waiting.ts";
-import { Cluster, Counter, leadWatch, steady, sumIn } from "./cluster.ts";
+import { Cluster, Counter, sumIn } from "./cluster.ts";
 
 for (const isDurable of [false, true]) {
   const where = isDurable ? "on disks" : "in memory";
   describe(`a cluster ${where}`, () => {
-    steady("of one node founds itself, and answers", async () => {
+    test("of one node founds itself, and answers", async () => {
       const cluster = await Cluster.of(1, isDurable);
       const { replica, counter } = await cluster.open(1);
       await cluster.leader();
@@ -23,7 +23,7 @@ for (const isDurable of [false, true]) {
       assertEquals([role, members.voters, addresses[1]], ["leader", [1], replica.address]);
     });
 
-    steady("of three agrees, and followers read what was written", async () => {
+    test("of three agrees, and followers read what was written", async () => {
       const cluster = await Cluster.of(3, isDurable);
       await cluster.openAll();
       const { replica: leader } = await cluster.leader();
@@ -39,7 +39,7 @@ for (const isDurable of [false, true]) {
       }
     });
 
-    steady("a follower refuses a command and says who leads, and where", async () => {
+    test("a follower refuses a command and says who leads, and where", async () => {
       const cluster = await Cluster.of(3, isDurable);
       await cluster.openAll();
       const { replica: leader } = await cluster.leader();
@@ -50,7 +50,7 @@ for (const isDurable of [false, true]) {
       assertStringIncludes(error.message, `node ${leader.node} at 127.0.0.1:`);
     });
 
-    steady("a leader that closes hands the lead over, and nobody has to miss it", async () => {
+    test("a leader that closes hands the lead over, and nobody has to miss it", async () => {
       const cluster = await Cluster.of(3, isDurable);
       await cluster.openAll();
       await cluster.add(5);
@@ -65,7 +65,7 @@ for (const isDurable of [false, true]) {
 }
 
 describe("a session", () => {
-  steady("has a request carried out once, whichever leader it is sent to again", async () => {
+  test("has a request carried out once, whichever leader it is sent to again", async () => {
     const cluster = await Cluster.of(3, false);
     await cluster.openAll();
     const { replica: first } = await cluster.leader();
@@ -84,7 +84,7 @@ describe("a session", () => {
     assertEquals(ended.code, "unknown session");
   });
 
-  steady("that is idle is ended by the leader, on every node", async () => {
+  test("that is idle is ended by the leader, on every node", async () => {
     const cluster = await Cluster.of(1, false);
     const { replica } = await cluster.open(1, { sessionIdleMs: 50 });
     await cluster.leader();
@@ -94,7 +94,7 @@ describe("a session", () => {
 });
 
 describe("a directory", () => {
-  steady("keeps everything through restarts, and snapshots stand for the log", async () => {
+  test("keeps everything through restarts, and snapshots stand for the log", async () => {
     const cluster = await Cluster.of(1, true);
     for (let life = 0; life < 3; life++) {
       const { replica } = await cluster.open(1, { snapshotBytes: 2000 });
@@ -109,7 +109,7 @@ describe("a directory", () => {
     assertEquals(await cluster.add(0), 300);
   });
 
-  steady("of three nodes is found again by all of them, and sessions with it", async () => {
+  test("of three nodes is found again by all of them, and sessions with it", async () => {
     const cluster = await Cluster.of(3, true);
     await cluster.openAll();
     const { replica } = await cluster.leader();
@@ -123,7 +123,7 @@ describe("a directory", () => {
     assertEquals(sumIn(await next.request(session, 1, 1, Uint8Array.of(9))), 9);
   });
 
-  steady("of another node, or in use, is refused by one line, and nothing is lost", async () => {
+  test("of another node, or in use, is refused by one line, and nothing is lost", async () => {
     const cluster = await Cluster.of(1, true);
     const directory = `${cluster.directory}/1`;
     await cluster.open(1);
@@ -143,7 +143,7 @@ describe("a directory", () => {
 });
 
 describe("a shared listener", () => {
-  steady("serves strangers and nodes on one port", async () => {
+  test("serves strangers and nodes on one port", async () => {
     const ports = await freePorts(3);
     const members = new Map(ports.map((port, i) => [i + 1, `127.0.0.1:${port}`] as const));
     const heard: string[] = [];
@@ -189,30 +189,27 @@ describe("a shared listener", () => {
 });
 
 describe("from the wire nothing ends a node", () => {
-  steady(
-    "strangers, other groups and other clusters are refused, counted, and told once",
-    async () => {
-      const cluster = await Cluster.of(1, false);
-      const { replica, log } = await cluster.open(1);
-      await cluster.leader();
-      const { port } = replica;
-      const garbage = await connect({ host: "127.0.0.1", port });
-      garbage.write(Uint8Array.of(0x82, 0x18, 240, 9));
-      const refusal = decodeFrame(await garbage.read());
-      assert(typeof refusal === "object" && refusal.kind === "refuse");
-      await garbage.close();
-      const lone = await openReplica({
-        group: "other",
-        machine: new Counter(),
-        node: 7,
-        join: `127.0.0.1:${port}`,
-      });
-      const isToldOf = (text: string): boolean => log.some((line) => line.includes(text));
-      await until("the other group's refusal", () => isToldOf('it is a node of "other"'));
-      await until("the other version's refusal", () => isToldOf("speaks version 9"));
-      await lone.close();
-      assert((replica.status().rejected["refused"] ?? 0) >= 2);
-      assertEquals(await cluster.add(1), 1);
-    },
-  );
+  test("strangers, other groups and other clusters are refused, counted, and told once", async () => {
+    const cluster = await Cluster.of(1, false);
+    const { replica, log } = await cluster.open(1);
+    await cluster.leader();
+    const { port } = replica;
+    const garbage = await connect({ host: "127.0.0.1", port });
+    garbage.write(Uint8Array.of(0x82, 0x18, 240, 9));
+    const refusal = decodeFrame(await garbage.read());
+    assert(typeof refusal === "object" && refusal.kind === "refuse");
+    await garbage.close();
+    const lone = await openReplica({
+      group: "other",
+      machine: new Counter(),
+      node: 7,
+      join: `127.0.0.1:${port}`,
+    });
+    const isToldOf = (text: string): boolean => log.some((line) => line.includes(text));
+    await until("the other group's refusal", () => isToldOf('it is a node of "other"'));
+    await until("the other version's refusal", () => isToldOf("speaks version 9"));
+    await lone.close();
+    assert((replica.status().rejected["refused"] ?? 0) >= 2);
+    assertEquals(await cluster.add(1), 1);
+  });
 });

@@ -42,7 +42,7 @@ describe("mistakes of voters and candidates:", () => {
   test("restarting the election clock on a refused vote or a stale append", () => {
     const bare = new Bare(held([1, 2]));
     const { electionAtMs } = bare.node;
-    bare.nowMs = electionAtMs - 10;
+    bare.wait(electionAtMs - bare.node.clockMs - 10);
     const vote = { kind: "vote", pre: false, transfer: false, lastIndex: 1, lastTerm: 1 } as const;
     bare.receive(2, { ...vote, term: 3 });
     assertEquals(bare.node.term, 3);
