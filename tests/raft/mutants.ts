@@ -351,12 +351,30 @@ const ROWS: readonly Row[] = [
     "",
     "the heir is asked to stand before it has the log",
   ],
+  [
+    node,
+    "this.clockMs += Math.min(passedMs, this.#tickMs);",
+    "this.clockMs += passedMs;",
+    "a process that stood still stands for election",
+  ],
+  [
+    node,
+    "return this.nowMs + Math.min(this.electionAtMs - this.clockMs, this.#tickMs);",
+    "return this.nowMs + this.electionAtMs - this.clockMs;",
+    "what passes unnoticed between two calls is taken for a pause",
+  ],
   [core, "leader.transfer.askAgain();", "", "a transfer fails when one message is lost"],
   [
     quorum,
     "return scratch[count >> 1]!;",
     "return scratch[(count - 1) >> 1]!;",
     "half of an even number of voters decides",
+  ],
+  [
+    replication,
+    "id === self ? nowMs : (this.peers.get(id)?.roundSentMs ?? -Infinity),",
+    "id === self ? nowMs : nowMs,",
+    "a lease that nobody confirms goes on",
   ],
   [
     quorum,

@@ -147,12 +147,10 @@ describe("a shared listener", () => {
     const ports = await freePorts(3);
     const members = new Map(ports.map((port, i) => [i + 1, `127.0.0.1:${port}`] as const));
     const heard: string[] = [];
-    let isEnding = false;
     const all = await Promise.all(
       ports.map(async (port, i) => {
         const listener = await listen({ port });
-        const onRole = leadWatch(() => !isEnding);
-        const options = { group: "shared", node: i + 1, members, listener, onRole };
+        const options = { group: "shared", node: i + 1, members, listener };
         const replica = await openReplica({ ...options, machine: new Counter() });
         const serve = async (): Promise<void> => {
           for (;;) {
@@ -180,7 +178,6 @@ describe("a shared listener", () => {
     assertEquals(sumIn(await replica.submit(Uint8Array.of(2))), 2);
     assertEquals(new TextDecoder().decode(await client.read()), "hello");
     await client.close();
-    isEnding = true;
     await Promise.all(all.map((one) => one.replica.close()));
     await Promise.all(all.map(({ listener }) => listener.close()));
     await within("the listeners", Promise.all(all.map(({ served }) => served)));
