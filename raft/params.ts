@@ -50,6 +50,8 @@ export interface RaftParams {
   readonly chunkBytesMax: number;
   /** Such messages under way to one peer. */
   readonly chunksInflightMax: number;
+  /** Bytes of a snapshot a millisecond to one peer, while commands come in. */
+  readonly busyChunkBytesPerMs: number;
   /** Reads that wait at one node; more are refused. */
   readonly readsMax: number;
   /** Answers that wait for the disk; more are dropped, like messages that a network loses. */
@@ -78,6 +80,7 @@ export const DEFAULT_PARAMS: RaftParams = {
   trailingEntries: 4096,
   chunkBytesMax: 32_768,
   chunksInflightMax: 16,
+  busyChunkBytesPerMs: 20_000,
   readsMax: 65_536,
   heldMax: 65_536,
   membersMax: 64,

@@ -66,6 +66,8 @@ export interface Sending {
   next: number;
   /** One piece alone is under way, and the peer's answer says where to go on. */
   isProbing: boolean;
+  /** When the next piece may leave while commands come in. */
+  paceAtMs: Millis;
   /** Answers in a row that said nothing new: a piece is missing, and others came behind it. */
   repeats: number;
 }
@@ -146,7 +148,7 @@ export class Progress {
   sendSnapshot(meta: SnapshotMeta): void {
     this.state = "snapshot";
     this.window.clear();
-    this.sending = { meta, offset: 0, next: 0, isProbing: true, repeats: 0 };
+    this.sending = { meta, offset: 0, next: 0, isProbing: true, repeats: 0, paceAtMs: 0 };
     this.askedMs = undefined;
   }
 

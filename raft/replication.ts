@@ -15,6 +15,8 @@ import { quorumValue } from "./quorum.ts";
 const ROUNDS_REMEMBERED = 64;
 /** So many answers that say nothing new mean that a piece of a snapshot was lost. */
 const REPEATS = 3;
+/** A timer is late by so much; what it kept from leaving follows at once. */
+const PACE_SLACK_MS = 2;
 const NO_BYTES = new Uint8Array(0);
 
 /** The sending end of replication, for one term. */
@@ -28,6 +30,11 @@ export class Replication {
   #heartbeatAtMs: Millis;
   /** When peers that no append has told of a commit are told by a message of its own. */
   #tellAtMs: Millis = Infinity;
+  /** When a piece of a snapshot is due that waited for its turn. */
+  #paceAtMs: Millis = Infinity;
+  /** The end of the log at the last look, and when it last grew. */
+  #lastIndex = 0;
+  #grewAtMs: Millis = -Infinity;
   readonly #matchOf = (id: NodeId): number =>
     id === this.#node.id ? this.#node.keeper.stableIndex : (this.peers.get(id)?.match ?? 0);
 
@@ -48,7 +55,7 @@ export class Replication {
 
   /** When there is something to do though nothing comes. */
   get wakeAtMs(): Millis {
-    return Math.min(this.#heartbeatAtMs, this.#tellAtMs);
+    return Math.min(this.#heartbeatAtMs, this.#tellAtMs, this.#paceAtMs);
   }
 
   /** The newest round that a quorum has answered. */
@@ -197,7 +204,10 @@ export class Replication {
    * none follows soon, it is told alone.
    */
   replicate(): void {
-    const { nowMs, params } = this.#node;
+    const { nowMs, params, log } = this.#node;
+    if (log.lastIndex !== this.#lastIndex) this.#grewAtMs = nowMs;
+    this.#lastIndex = log.lastIndex;
+    this.#paceAtMs = Infinity;
     const isDue = nowMs >= this.#tellAtMs;
     if (isDue) this.#tellAtMs = Infinity;
     for (const peer of this.peers.values()) {
@@ -293,7 +303,15 @@ export class Replication {
     }
     const windowBytes = params.chunksInflightMax * params.chunkBytesMax;
     const { offset, meta } = sending;
+    // A peer that is behind can wait a little longer; those whose commands it would slow cannot.
+    const isBusy = nowMs - this.#grewAtMs < params.heartbeatMs;
     while (sending.next < meta.size && sending.next - offset < windowBytes) {
+      if (isBusy && nowMs < sending.paceAtMs) {
+        this.#paceAtMs = Math.min(this.#paceAtMs, sending.paceAtMs);
+        return;
+      }
+      const from = Math.max(nowMs - PACE_SLACK_MS, sending.paceAtMs);
+      sending.paceAtMs = from + params.chunkBytesMax / params.busyChunkBytesPerMs;
       this.#sendChunk(peer);
       peer.askedMs ??= nowMs;
     }

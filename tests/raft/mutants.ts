@@ -98,6 +98,12 @@ const ROWS: readonly Row[] = [
   ],
   [
     replication,
+    "if (isBusy && nowMs < sending.paceAtMs) {",
+    "if (nowMs < 0) {",
+    "a snapshot crowds out the commands that come in",
+  ],
+  [
+    replication,
     "while (peer.next <= log.lastIndex && !peer.window.isFull) {",
     "while (peer.next <= log.lastIndex) {",
     "more is under way to a peer than may be",

@@ -3,7 +3,7 @@ import { describe, test } from "bun:test";
 import { assert, assertEquals } from "@std/assert";
 import type { StateFaults } from "../../sim/raft/machine.ts";
 import { calmLink } from "../../sim/raft/net.ts";
-import { Group, LOSSY } from "./group.ts";
+import { Group, LOSSY, T } from "./group.ts";
 
 /** A snapshot every ten entries applied, larger than a piece. */
 const STATE: StateFaults = {
@@ -142,6 +142,29 @@ describe("snapshots", () => {
     group.commitOne();
     assertEquals(group.machine(victim).node!.snapshot.index, 30);
     assert(group.network.byKind["chunked"]! >= 500, "it took all the pieces");
+  });
+
+  test("pieces are paced while commands come in, and are not when none do", () => {
+    const state = { ...STATE, snapshotBytes: 50_000 };
+    const paced = { chunkBytesMax: 100, chunksInflightMax: 50, busyChunkBytesPerMs: 5 };
+    const group = new Group(3, { state, params: { trailingEntries: 0, ...paced } });
+    group.commitOne();
+    const victim = group.others(group.elect().id)[0]!;
+    group.isolate(victim);
+    for (let i = 0; i < 30; i++) group.commitOne(group.others(victim));
+    group.rejoin(victim);
+    const pieces = (): number => group.network.byKind["snapshot"] ?? 0;
+    group.runUntil(() => pieces() > 0, 20 * T, "a piece");
+    const beganMs = group.loop.nowMs;
+    const before = pieces();
+    while (group.loop.nowMs - beganMs < 1000) group.commitOne(group.others(victim));
+    // A piece in 20 ms.
+    const busy = ((pieces() - before) * 1000) / (group.loop.nowMs - beganMs);
+    assert(busy >= 40 && busy <= 55, `${busy} pieces a second`);
+    group.run(group.params.heartbeatMs);
+    const idle = pieces();
+    group.run(20);
+    assert(pieces() - idle >= 100, `${pieces() - idle} pieces in 20 ms`);
   });
 
   test("many pieces are under way at a time, and one that is lost is soon sent again", () => {
