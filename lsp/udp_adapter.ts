@@ -29,8 +29,13 @@ const DATAGRAMS_PER_LOOK = 8;
  */
 const PROMPT_PER_TURN = 4;
 
-/** Least time between two looks at whether a timer would ring in vain. */
-const PUT_OFF_MS = 25;
+/**
+ * Least time between two looks at whether a timer would ring in vain: less than the shortest wait
+ * for something that nearly always comes before (an answer that takes an Ack along).
+ */
+const PUT_OFF_MS = 4;
+/** A timer that is further off is not looked at: the next look may be for one that is near. */
+const NEAR_MS = 25;
 
 /** Sending is synchronous: one set of buffers serves all sockets. */
 const slab = Array.from({ length: BATCH }, () => new Uint8Array(LARGEST_DATAGRAM_BYTES));
@@ -275,7 +280,7 @@ export class UdpEndpoint<Core extends Endpoint> implements SocketHandlers {
 
   /** Now and then, and so always when little happens: a timer must not ring in vain. */
   #putOffTimer(nowMs: number): void {
-    if (nowMs < this.#putOffAtMs || this.#timerAtMs === Infinity) return;
+    if (nowMs < this.#putOffAtMs || this.#timerAtMs > nowMs + NEAR_MS) return;
     this.#putOffAtMs = nowMs + PUT_OFF_MS;
     this.core.putOffAlarms();
     const atMs = this.core.wakeAtMs() ?? Infinity;
