@@ -78,6 +78,9 @@ export class Links {
   readonly #conns = new Map<number, Conn>();
   readonly #dials = new Map<string, Dial>();
   readonly #told = new Set<string>();
+  /** See `#nextDialMs`; stale when one of `#dials` has changed since. */
+  #dialAtMs: Millis | undefined;
+  #isDialStale = true;
   #lastConn = -1;
   /** When to look after connections that may stand still; undefined while nothing is under way. */
   #checkAtMs: Millis | undefined;
@@ -104,13 +107,23 @@ export class Links {
   }
 
   get wakeAtMs(): Millis | undefined {
-    let atMs = this.#checkAtMs;
-    for (const dial of this.#dials.values()) if (dial.conn === 0) atMs = earlier(atMs, dial.atMs);
-    return atMs;
+    return earlier(this.#checkAtMs, this.#nextDialMs);
+  }
+
+  /** When the next is to be dialled; asked for with every message, and changes seldom. */
+  get #nextDialMs(): Millis | undefined {
+    if (!this.#isDialStale) return this.#dialAtMs;
+    this.#isDialStale = false;
+    this.#dialAtMs = undefined;
+    for (const { conn, atMs } of this.#dials.values()) {
+      if (conn === 0) this.#dialAtMs = earlier(this.#dialAtMs, atMs);
+    }
+    return this.#dialAtMs;
   }
 
   /** From now on these are dialled, each twice but 0, any node that answers there: once. */
   setTargets(targets: ReadonlyMap<NodeId, string>): void {
+    this.#isDialStale = true;
     const wanted = new Map<string, string>();
     for (const [peer, address] of targets) {
       wanted.set(keyOf(peer, "main"), address);
@@ -189,6 +202,8 @@ export class Links {
   wake(nowMs: Millis): void {
     this.#nowMs = nowMs;
     if (nowMs >= (this.#checkAtMs ?? Infinity)) this.#check();
+    if (nowMs < (this.#nextDialMs ?? Infinity)) return;
+    this.#isDialStale = true;
     for (const [key, dial] of this.#dials) {
       if (dial.conn !== 0 || dial.atMs > nowMs) continue;
       // Of two nodes that dial each other one is enough; any that answers is not asked for then.
@@ -224,6 +239,7 @@ export class Links {
     this.#conns.clear();
     this.#links.clear();
     this.#dials.clear();
+    this.#isDialStale = true;
   }
 
   #dial(key: string, dial: Dial): void {
@@ -291,6 +307,7 @@ export class Links {
     }
     this.#forget(conn);
     if (dial !== undefined) dial.atMs = this.#nowMs + REFUSED_ELECTIONS * this.#electionMs;
+    this.#isDialStale = true;
     this.#owner.drop(conn, true);
   }
 
@@ -314,6 +331,7 @@ export class Links {
     if (dial?.conn !== conn) return;
     dial.conn = 0;
     dial.atMs = this.#nowMs + dial.backoff.next();
+    this.#isDialStale = true;
   }
 
   /** Goes on where it can; a connection that stands still for too long is made anew. */
