@@ -209,17 +209,17 @@ export class Replication {
     this.#lastIndex = log.lastIndex;
     this.#paceAtMs = Infinity;
     const isDue = nowMs >= this.#tellAtMs;
-    if (isDue) this.#tellAtMs = Infinity;
+    let tellAtMs = Infinity;
     for (const peer of this.peers.values()) {
       if (peer.state !== "snapshot") this.#sendAppends(peer);
       if (peer.state === "snapshot") this.#sendChunks(peer);
       const leaving = this.#leaving.get(peer.id);
       if (isDue || leaving !== undefined) this.#tellCommit(peer);
-      else if (this.#hasUntold(peer)) {
-        this.#tellAtMs = Math.min(this.#tellAtMs, nowMs + params.commitDelayMs);
-      }
+      else if (this.#hasUntold(peer)) tellAtMs = nowMs + params.commitDelayMs;
       if (leaving !== undefined && peer.commitTold >= leaving.index) this.#forget(peer.id);
     }
+    // Where appends have told all, nobody need be woken.
+    this.#tellAtMs = tellAtMs === Infinity ? Infinity : Math.min(tellAtMs, this.#tellAtMs);
   }
 
   /** Tells all peers now what is committed, where they do not know: nobody will do so later. */

@@ -79,8 +79,8 @@ const ROWS: readonly Row[] = [
   ],
   [
     replication,
-    "this.#tellAtMs = Math.min(this.#tellAtMs, nowMs + params.commitDelayMs);",
-    "this.#tellAtMs = nowMs + params.commitDelayMs;",
+    "this.#tellAtMs = tellAtMs === Infinity ? Infinity : Math.min(tellAtMs, this.#tellAtMs);",
+    "this.#tellAtMs = tellAtMs;",
     "a follower that others keep from being told is told later and later",
   ],
   ["raft/reads.ts", "lead.tellCommit(to);", "", "a follower's read waits for the next append"],
