@@ -314,12 +314,13 @@ describe("lsp a native Ack", () => {
   function exchange(
     { link, server, client }: ReturnType<typeof connectedPair>,
     afterMs: number,
+    restMs = 10,
   ): string[] {
     const from = packetsBetween(link, S, C).length;
     link.write(client, 1, "ping");
     link.run(link.nowMs + 1 + afterMs);
     link.write(server, 1, "pong");
-    link.run(link.nowMs + 10);
+    link.run(link.nowMs + restMs);
     return nativeFrames(link, S, C)
       .slice(from)
       .map((frames) => frames.replace(/ \d+/, ""));
@@ -329,6 +330,13 @@ describe("lsp a native Ack", () => {
     const pair = connectedPair();
     for (let i = 0; i < 3; i++) assertEquals(exchange(pair, 2), ["ack", "data"]);
     for (let i = 0; i < 5; i++) assertEquals(exchange(pair, 2), ["ack + data"]);
+    // Also when the next message brings the Ack of the answer.
+    for (let i = 0; i < 10; i++) assertEquals(exchange(pair, 2, 2), ["ack + data"]);
+    const pings = nativeFrames(pair.link, C, S).slice(-5);
+    assert(
+      pings.every((frames) => frames.startsWith("ack + data")),
+      pings.join(),
+    );
     assertEquals(pair.client.core.connectionStats(1)!.retransmits, 0);
   });
 
@@ -374,7 +382,8 @@ describe("lsp a native Ack", () => {
     };
     assertEquals(delayOf(second), 0);
     for (let i = 0; i < 20; i++) exchange(pair, 2);
-    const again = dataFrame("cbor", 101, "ping", 10_000);
+    const last = 100 + client.core.connectionStats(1)!.sentMessages;
+    const again = dataFrame("cbor", last, "ping", 10_000);
     assertEquals(
       delayOf(() => link.inject(again, S, C)),
       -1,

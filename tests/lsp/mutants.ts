@@ -2,6 +2,7 @@
 import type { Mutant } from "../../tools/mutants.ts";
 import { STRANGERS } from "./strangers_mutants.ts";
 
+const acknowledger = "lsp/acknowledger.ts";
 const blackHole = "lsp/black_hole.ts";
 const candidates = "lsp/candidates.ts";
 const dialer = "lsp/dialer.ts";
@@ -13,6 +14,42 @@ const resolve = "lsp/resolve_adapter.ts";
 const wildcard = "lsp/wildcard_adapter.ts";
 
 export const MUTANTS: readonly Mutant[] = [
+  {
+    file: acknowledger,
+    line: "if (this.#rides < RIDES_LEAST || this.#datagrams > 1) return false;",
+    becomes: "if (this.#rides < RIDES_LEAST) return false;",
+    breaks: "a peer that sends several datagrams waits for the Ack of the second",
+  },
+  {
+    file: acknowledger,
+    line: "if (this.#rides < RIDES_LEAST || this.#datagrams > 1) return false;",
+    becomes: "if (this.#datagrams > 1) return false;",
+    breaks: "an Ack is held where nobody answers",
+  },
+  {
+    file: acknowledger,
+    line: "if (receive.expected !== seq + 1 || receive.runCount > 0) return false;",
+    becomes: "",
+    breaks: "the Ack of a message behind a gap is held",
+  },
+  {
+    file: acknowledger,
+    line: "this.#rides = Math.max(0, this.#rides - RIDES_LOST);",
+    becomes: "",
+    breaks: "Acks are held in vain for ever",
+  },
+  {
+    file: native,
+    line: "if (isNew && this.#acks.mayHold(seq)) return;",
+    becomes: "if (this.#acks.mayHold(seq)) return;",
+    breaks: "a peer that asks again for an Ack waits for it again",
+  },
+  {
+    file: native,
+    line: "const hasAck = this.#ackWanted && (next !== undefined || !this.#acks.isHeld);",
+    becomes: "const hasAck = this.#ackWanted;",
+    breaks: "an Ack that is held leaves alone as soon as something is acknowledged",
+  },
   ...STRANGERS,
   {
     file: blackHole,

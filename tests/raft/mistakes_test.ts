@@ -146,6 +146,31 @@ describe("mistakes of leaders:", () => {
     );
   });
 
+  test("putting off what a follower is to be told whenever something else happens", () => {
+    const bare = new Bare(held([1, 1, 1]));
+    const term = bare.lead();
+    bare.receive(2, { kind: "appended", term, index: 4 });
+    const committedMs = bare.nowMs;
+    const told = (): boolean => sent(bare.effects, "heartbeat", 2).some(({ commit }) => commit > 0);
+    for (let round = 1; !told(); round++) {
+      bare.receive(3, { kind: "heard", term, round });
+      bare.wait(1);
+    }
+    assertEquals(bare.nowMs - committedMs, bare.node.params.commitDelayMs);
+  });
+
+  test("answering a follower's read with an index that it is not told of", () => {
+    const bare = new Bare(held([1, 1, 1]));
+    const term = bare.lead();
+    bare.receive(2, { kind: "appended", term, index: 4 });
+    const answers = bare.receive(2, { kind: "askRead", term, batch: 7 });
+    const told = answers.flatMap((effect) => (effect.kind === "send" ? [effect.message] : []));
+    assertEquals(told, [
+      { kind: "heartbeat", term, commit: 4, round: 0 },
+      { kind: "readAt", term, batch: 7, index: 4 },
+    ]);
+  });
+
   test("leading on with a full disk", () => {
     const bare = new Bare();
     const term = bare.lead();
