@@ -14,6 +14,7 @@ import {
   VersionedClerk,
 } from "../../kv/mod.ts";
 import { CuttableRelay } from "../support/relay.ts";
+import { sideBySide } from "../support/side_by_side.ts";
 import { until } from "../support/waiting.ts";
 
 const closing: AsyncDisposable[] = [];
@@ -23,6 +24,8 @@ afterEach(async () => {
 
 /** Short epochs: a connection that is cut is given up soon. */
 const PARAMS = { epochMillis: 50, epochLimit: 5 };
+/** The others are not given up when this process gets no processor for a while. */
+const PATIENT = { epochMillis: 100, epochLimit: 15 };
 
 async function opened(timeoutMs?: number): Promise<{ store: KvStore; port: number }> {
   const server = await serveStore({ port: 0, params: PARAMS });
@@ -182,58 +185,77 @@ describe("openStore", () => {
 });
 
 describe("a connection that swallows answers:", () => {
-  /** A store whose next answers are lost until its connection is given up. */
-  async function cut(): Promise<{ store: KvStore; relay: CuttableRelay; direct: KvStore }> {
-    const { store: direct, port } = await opened();
-    const relay = await CuttableRelay.to(port);
+  const test = sideBySide();
+
+  /** A store whose answers can be lost until its connection is given up, and one without that. */
+  async function cut() {
+    // Only the connection that is cut is given up so soon that a pause of this process does it.
+    const server = await serveStore({ port: 0, params: PATIENT });
+    const direct = openStore({ servers: [`127.0.0.1:${server.port}`], params: PATIENT });
+    const relay = await CuttableRelay.to(server.port);
     const store = openStore({ servers: [`127.0.0.1:${relay.port}`], params: PARAMS });
-    closing.push(relay, store);
-    await store.put("warm", "up");
-    return { store, relay, direct };
+    const dispose = async (): Promise<void> => {
+      relay.isDeaf = false;
+      for (const one of [store, relay, direct, server]) await one[Symbol.asyncDispose]();
+    };
+    return { store, relay, direct, [Symbol.asyncDispose]: dispose };
   }
 
-  /** Only when its connection is given up does a client send again. */
-  async function givenUp(store: KvStore): Promise<void> {
-    await until("the end of a connection", () => store.client.trouble !== "");
+  /**
+   * A call of `store` that was done, and whose connection was given up before its answer came. When
+   * the connection was given up so soon that the call did not get there, it is tried again.
+   */
+  async function swallowed<T>(
+    { store, relay, direct }: Awaited<ReturnType<typeof cut>>,
+    call: (key: string) => Promise<T>,
+    before: string | undefined = undefined,
+  ): Promise<{ key: string; outcome: Promise<T> }> {
+    for (let attempt = 1; ; attempt++) {
+      const key = `x${attempt}`;
+      if (before !== undefined) await direct.put(key, before);
+      await store.put("warm", "up");
+      relay.isDeaf = true;
+      const outcome = call(key);
+      // Only then does a client send again.
+      await until("the end of a connection", () => store.client.trouble !== "");
+      if ((await direct.get(key))?.text !== before) return { key, outcome };
+      relay.isDeaf = false;
+      await outcome;
+    }
   }
 
   test("an append that is sent again is done once", async () => {
-    const { store, relay, direct } = await cut();
-    relay.isDeaf = true;
-    const append = store.append("x", "once;");
-    await first(direct.watch("x", { after: 0 }), 1);
-    await givenUp(store);
-    relay.isDeaf = false;
-    assertEquals((await append).version, 1);
-    assertEquals((await direct.get("x"))!.text, "once;");
+    await using stores = await cut();
+    const { key, outcome } = await swallowed(stores, (x) => stores.store.append(x, "once;"));
+    stores.relay.isDeaf = false;
+    assertEquals((await outcome).version, 1);
+    assertEquals((await stores.direct.get(key))!.text, "once;");
   });
 
   test("a put in time is unknown, and its error has a class of its own", async () => {
-    const { store, relay, direct } = await cut();
-    relay.isDeaf = true;
+    await using stores = await cut();
     const over = new AbortController();
-    const put = store.put("x", "y", { signal: over.signal });
-    await first(direct.watch("x", { after: 0 }), 1);
+    const { signal } = over;
+    const { outcome } = await swallowed(stores, (x) => stores.store.put(x, "y", { signal }));
     over.abort();
-    await assertRejects(() => put, UnknownOutcome, "it may have been done");
-    relay.isDeaf = false;
+    await assertRejects(() => outcome, UnknownOutcome, "it may have been done");
   });
 
   test("a versioned put that meets its own first sending answers maybe", async () => {
-    const { store, relay, direct } = await cut();
-    const clerk = new VersionedClerk(store);
+    await using stores = await cut();
+    const clerk = new VersionedClerk(stores.store);
+    const { key, outcome } = await swallowed(stores, (x) => clerk.put(x, "2", 1), "1");
+    stores.relay.isDeaf = false;
+    assertEquals(await outcome, "maybe");
+    assertEquals(await clerk.get(key), { value: "2", version: 2 });
+  });
+
+  test("a versioned put is done, or says whether the key or its version is not as asked", async () => {
+    await using stores = await cut();
+    const clerk = new VersionedClerk(stores.direct);
     assertEquals(await clerk.put("v", "1", 3), "no key");
     assertEquals(await clerk.put("v", "1", 0), "ok");
     assertEquals(await clerk.put("v", "2", 0), "version");
-    relay.isDeaf = true;
-    const put = clerk.put("v", "2", 1);
-    const { revision } = (await direct.get("v"))!;
-    if ((await direct.get("v"))!.version < 2)
-      await first(direct.watch("v", { after: revision }), 1);
-    await givenUp(store);
-    relay.isDeaf = false;
-    assertEquals(await put, "maybe");
-    assertEquals(await clerk.get("v"), { value: "2", version: 2 });
   });
 });
 
