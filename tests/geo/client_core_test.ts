@@ -58,6 +58,18 @@ class Client {
 }
 
 describe("routers", () => {
+  test("whom to forget is said to first actors, who alone know the other servers", () => {
+    const client = new Client();
+    for (const server of SERVERS) {
+      client.call(100 + SERVERS.indexOf(server));
+      client.connect(server, 2);
+    }
+    client.took();
+    for (let id = 1; id <= 6; id++) client.call(id, { kind: "forget", server: "x:1" });
+    const where = client.took().map((text) => text.split("#")[1]);
+    assertEquals(where, ["0", "0", "0", "0", "0", "0"]);
+  });
+
   test("round robin: all actors of all servers in turn, one request an operation", () => {
     const client = new Client();
     for (const server of SERVERS) {

@@ -172,6 +172,7 @@ const ROWS: readonly Row[] = [
     "this.#next = Math.max(records.next, (snapshot?.index ?? 0) + 1);",
     "this.#next = records.next;",
     "a log that begins anew behind a snapshot begins at a number that is taken",
+    "a snapshot keeps the log, which so always ends behind it",
   ],
   [
     "client_core.ts",
