@@ -20,7 +20,12 @@ import type { PartFiles } from "./job_types.ts";
 import { CHUNK_BYTES } from "./limits.ts";
 import { partFile } from "./part_files.ts";
 import type { Share } from "./share_adapter.ts";
-import type { JobFile } from "./worker_types.ts";
+import type { JobFile, JobFilePart } from "./worker_types.ts";
+
+interface Hashed {
+  readonly hasher: Bun.CryptoHasher;
+  bytes: number;
+}
 
 /** Files that are kept open. */
 const OPEN_MAX = 64;
@@ -29,6 +34,10 @@ const OPEN_MAX = 64;
 export class JobFiles {
   readonly #directory: string;
   readonly #open = new Map<string, number>();
+  /** Jobs whose directory is there. */
+  readonly #made = new Set<number>();
+  /** Hashes so far of partitions that are put piece by piece from their beginning. */
+  readonly #hashes = new Map<string, Hashed>();
   /** Files that lie in the shared directory, by the paths that they would have here. */
   readonly #elsewhere = new Map<string, string>();
 
@@ -54,7 +63,8 @@ export class JobFiles {
   directory(uid: number): string {
     invariant(Number.isInteger(uid), "a job has a number");
     const path = join(this.#directory, `job-${uid}`);
-    mkdirSync(path, { recursive: true });
+    if (!this.#made.has(uid)) mkdirSync(path, { recursive: true });
+    this.#made.add(uid);
     return path;
   }
 
@@ -79,10 +89,36 @@ export class JobFiles {
   }
 
   put(file: JobFile, offset: number, bytes: Uint8Array): void {
-    const fd = this.#fd(this.path(file), true);
+    const path = this.path(file);
+    if (file.kind === "part") this.#hash(path, offset, bytes);
+    const fd = this.#fd(path, true);
     for (let at = 0; at < bytes.length;) {
       at += writeSync(fd, bytes, at, bytes.length - at, offset + at);
     }
+  }
+
+  /** Whether the part has that SHA-256; one that was put just now, and whole, is not read again. */
+  verify({ file, from, to }: JobFilePart, hash: string): boolean {
+    const path = this.path(file);
+    const hashed = this.#hashes.get(path);
+    this.#hashes.delete(path);
+    const isWhole = hashed !== undefined && from === 0 && hashed.bytes === to;
+    if (isWhole && hashed.hasher.digest("hex") === hash) return true;
+    return hashOfPart(path, from, to) === hash;
+  }
+
+  /** Pieces come in order, mostly: what does not is hashed when it is read. */
+  #hash(path: string, offset: number, bytes: Uint8Array): void {
+    if (offset === 0) {
+      const [oldest] = this.#hashes.keys();
+      if (this.#hashes.size >= OPEN_MAX && oldest !== undefined) this.#hashes.delete(oldest);
+      this.#hashes.set(path, { hasher: new Bun.CryptoHasher("sha256"), bytes: 0 });
+    }
+    const hashed = this.#hashes.get(path);
+    if (hashed === undefined) return;
+    if (hashed.bytes !== offset) return void this.#hashes.delete(path);
+    hashed.hasher.update(bytes);
+    hashed.bytes += bytes.length;
   }
 
   /** Bytes of the file; undefined if they cannot be read. */
@@ -99,6 +135,7 @@ export class JobFiles {
 
   remove(file: JobFile): void {
     const path = this.path(file);
+    this.#hashes.delete(path);
     this.#close(path);
     rmSync(path, { force: true });
     this.#elsewhere.delete(this.#ownPath(file));
@@ -107,6 +144,9 @@ export class JobFiles {
   /** Removes all files of a job, or of all. */
   wipe(uid: number | undefined): void {
     const prefix = uid === undefined ? this.#directory : this.directory(uid);
+    this.#hashes.clear();
+    if (uid === undefined) this.#made.clear();
+    else this.#made.delete(uid);
     const isOf = (path: string): boolean =>
       path.startsWith(`${prefix}/`) || path.startsWith(`${prefix}\\`);
     for (const [path, place] of this.#elsewhere) {

@@ -6,7 +6,7 @@
 import { mkdirSync } from "node:fs";
 import { Drive } from "../run/drive.ts";
 import type { MinerGuest } from "../miner/mod.ts";
-import { hashOfPart, JobFiles } from "./files_adapter.ts";
+import { JobFiles } from "./files_adapter.ts";
 import type { ApplicationChoice, FilePart, TaskOrder } from "./job_types.ts";
 import { WORKER_TASKS_MAX } from "./limits.ts";
 import { Runner } from "./runner_adapter.ts";
@@ -132,7 +132,7 @@ class Guest implements MinerGuest {
       }
       case "verify": {
         const { id, part, hash } = effect;
-        const good = hashOfPart(this.#disk.path(part.file), part.from, part.to) === hash;
+        const good = this.#disk.verify(part, hash);
         return this.#drive.tell({ kind: "verified", id, good });
       }
       case "open": {

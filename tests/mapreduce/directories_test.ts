@@ -25,7 +25,7 @@ import {
 } from "../../mapreduce/scratch_adapter.ts";
 import { Share, SHARE_FILE, SharedOutputs } from "../../mapreduce/share_adapter.ts";
 import { runTask } from "../../mapreduce/task_adapter.ts";
-import type { RunOrder, SharedPart } from "../../mapreduce/worker_types.ts";
+import type { JobFilePart, RunOrder, SharedPart } from "../../mapreduce/worker_types.ts";
 import { Desk } from "./jobs.ts";
 import { countWords } from "./twin.ts";
 
@@ -154,6 +154,37 @@ describe("what lies between map and reduce in a shared directory", () => {
     one.wipe(5);
     assertEquals(existsSync(share.jobDirectory(5)), false);
     two.wipe(undefined);
+  });
+});
+
+describe("files of a job", () => {
+  test("have the SHA-256 of what was put, in whatever order, and not of what it became", () => {
+    const files = new JobFiles(join(desk.file("job/x", ""), ".."));
+    const bytes = Uint8Array.from({ length: 1000 }, (_, i) => i);
+    const hash = new Bun.CryptoHasher("sha256").update(bytes).digest("hex");
+    const pieces = [0, 300, 600].map((at) => [at, bytes.subarray(at, at + 300 + (at / 600) * 100)]);
+    const put = (number: number, order: readonly number[]): JobFilePart => {
+      const file = { uid: 7, kind: "part", number } as const;
+      for (const i of order) files.put(file, ...(pieces[i] as [number, Uint8Array]));
+      return { file, from: 0, to: bytes.length };
+    };
+    for (const [number, order] of [
+      [0, 1, 2],
+      [0, 2, 1],
+      [2, 0, 1],
+      [0, 1, 2, 1],
+    ].entries()) {
+      const part = put(number, order);
+      assert(files.verify(part, hash), `${order}`);
+      assert(files.verify(part, hash), `${order}, again`);
+      assert(!files.verify({ ...part, from: 1 }, hash));
+    }
+    const damaged = put(9, [0, 1, 2]);
+    files.put(damaged.file, 5, Uint8Array.of(0));
+    assert(!files.verify(damaged, hash));
+    assert(!files.verify(put(10, [0, 1]), hash));
+    files.wipe(7);
+    assert(!files.verify(damaged, hash));
   });
 });
 
