@@ -8,13 +8,52 @@
 import { invariant } from "../base/machine.ts";
 import { type Slice, utf8, viewOf } from "./bytes.ts";
 import type { SortedRun } from "./merge.ts";
-import { DamagedRunError, type RecordSink, type Sink, type Source } from "./records.ts";
+import {
+  DamagedRunError,
+  type MovingSlice,
+  type RecordSink,
+  type Sink,
+  type Source,
+} from "./records.ts";
 
 const NEWLINE = 10;
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 /** What JSON adds to a record, about; a byte becomes six at most (`\u0000`). */
 const LINE_EXTRA_BYTES = 64;
 const LINE_FACTOR = 6;
+
+const KEY = utf8('{"key":"');
+const VALUE = utf8('","value":"');
+const END = utf8('"}\n');
+const QUOTE = 34;
+const BACKSLASH = 92;
+const DELETE = 127;
+
+/** Whether the bytes are in a JSON string what they are: UTF-8 without what is escaped. */
+function isPlain({ bytes, from, to }: Slice): boolean {
+  for (let i = from; i < to;) {
+    const byte = bytes[i]!;
+    if (byte < 32 || byte === QUOTE || byte === BACKSLASH || byte === DELETE) return false;
+    const length = byte < 128 ? 1 : characterBytes(bytes, i, to);
+    if (length === 0) return false;
+    i += length;
+  }
+  return true;
+}
+
+/** Bytes of the character of several that begins there; 0 if that is no UTF-8 (RFC 3629). */
+function characterBytes(bytes: Uint8Array, at: number, to: number): number {
+  const first = bytes[at]!;
+  const length = first < 0xc2 ? 0 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : first < 0xf5 ? 4 : 0;
+  if (length === 0 || at + length > to) return 0;
+  const second = bytes[at + 1]!;
+  // Too long a form, a surrogate, or beyond the last character.
+  const least = first === 0xe0 ? 0xa0 : first === 0xf0 ? 0x90 : 0x80;
+  const most = first === 0xed ? 0x9f : first === 0xf4 ? 0x8f : 0xbf;
+  if (second < least || second > most) return 0;
+  for (let i = 2; i < length; i++) if ((bytes[at + i]! & 0xc0) !== 0x80) return 0;
+  return length;
+}
 
 function fieldOf(name: string, slice: Slice): string {
   const bytes = viewOf(slice);
@@ -24,6 +63,8 @@ function fieldOf(name: string, slice: Slice): string {
     return `"${name}Hex":"${bytes.toHex()}"`;
   }
 }
+
+const PLAIN_EXTRA_BYTES = KEY.length + VALUE.length + END.length;
 
 /** Writes records as lines into a buffer, and that into a sink whenever it is full. */
 export class JsonLineWriter implements RecordSink {
@@ -39,12 +80,33 @@ export class JsonLineWriter implements RecordSink {
   }
 
   write(key: Slice, value: Slice): void {
+    if (isPlain(key) && isPlain(value)) {
+      const length = PLAIN_EXTRA_BYTES + key.to - key.from + value.to - value.from;
+      if (this.#used + length > this.#buffer.length) this.flush();
+      if (length <= this.#buffer.length) return this.#plain(key, value, length);
+    }
     const line = utf8(`{${fieldOf("key", key)},${fieldOf("value", value)}}\n`);
     this.bytes += line.length;
     if (this.#used + line.length > this.#buffer.length) this.flush();
     if (line.length > this.#buffer.length) return this.#sink(line);
     this.#buffer.set(line, this.#used);
     this.#used += line.length;
+  }
+
+  #plain(key: Slice, value: Slice, length: number): void {
+    this.bytes += length;
+    this.#put(KEY, 0, KEY.length);
+    this.#put(key.bytes, key.from, key.to);
+    this.#put(VALUE, 0, VALUE.length);
+    this.#put(value.bytes, value.from, value.to);
+    this.#put(END, 0, END.length);
+  }
+
+  #put(bytes: Uint8Array, from: number, to: number): void {
+    const buffer = this.#buffer;
+    let used = this.#used;
+    for (let i = from; i < to; i++) buffer[used++] = bytes[i]!;
+    this.#used = used;
   }
 
   /** Hands on what is buffered. */
@@ -77,6 +139,9 @@ export class JsonLineReader implements SortedRun {
   /** The present record's key and value, once `advance` has returned true. */
   key: Slice = EMPTY;
   value: Slice = EMPTY;
+  /** The same of a line in the buffer, to be used again. */
+  readonly #plainKey: MovingSlice = { ...EMPTY };
+  readonly #plainValue: MovingSlice = { ...EMPTY };
   readonly #source: Source;
   readonly #mostBytes: number;
   #buffer: Uint8Array;
@@ -100,7 +165,7 @@ export class JsonLineReader implements SortedRun {
     for (let searched = this.#at; ;) {
       const end = this.#buffer.subarray(0, this.#filled).indexOf(NEWLINE, searched);
       if (end >= 0) {
-        this.#take(this.#buffer.subarray(this.#at, end));
+        if (!this.#takePlain(end)) this.#take(this.#buffer.subarray(this.#at, end));
         this.#at = end + 1;
         return true;
       }
@@ -128,6 +193,43 @@ export class JsonLineReader implements SortedRun {
     if (got < most) throw new DamagedRunError("the run is shorter than it was");
     this.#next += got;
     this.#filled = rest + got;
+  }
+
+  /** Takes a line that has nothing escaped, where it lies; false for all others. */
+  #takePlain(end: number): boolean {
+    const keyFrom = this.#at + KEY.length;
+    if (!this.#has(KEY, this.#at)) return false;
+    const keyTo = this.#stringEnd(keyFrom, end);
+    if (keyTo < 0 || !this.#has(VALUE, keyTo)) return false;
+    const valueFrom = keyTo + VALUE.length;
+    const valueTo = this.#stringEnd(valueFrom, end);
+    if (valueTo < 0 || valueTo + END.length - 1 !== end || !this.#has(END, valueTo)) return false;
+    const bytes = this.#buffer;
+    const [plainKey, plainValue] = [this.#plainKey, this.#plainValue];
+    plainKey.bytes = plainValue.bytes = bytes;
+    plainKey.from = keyFrom;
+    plainKey.to = keyTo;
+    plainValue.from = valueFrom;
+    plainValue.to = valueTo;
+    this.key = plainKey;
+    this.value = plainValue;
+    return true;
+  }
+
+  /** Where the string ends; -1: it has something escaped, or no end. */
+  #stringEnd(from: number, end: number): number {
+    const bytes = this.#buffer;
+    for (let i = from; i < end; i++) {
+      const byte = bytes[i]!;
+      if (byte === QUOTE) return i;
+      if (byte === BACKSLASH) return -1;
+    }
+    return -1;
+  }
+
+  #has(text: Uint8Array, at: number): boolean {
+    for (let i = 0; i < text.length; i++) if (this.#buffer[at + i] !== text[i]) return false;
+    return true;
   }
 
   #take(bytes: Uint8Array): void {

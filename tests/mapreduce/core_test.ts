@@ -204,7 +204,13 @@ describe("records", () => {
   });
 
   test("as lines of JSON are read as they were written, whatever bytes they have", () => {
-    const bytesOf = fc.uint8Array({ maxLength: 20 });
+    // Of what is nearly UTF-8, too.
+    const parts = ["c3a9", "e28080", "f09f9880", "ed9fbf", "eda080", "c080", "e08080", "f4908080"];
+    const near = fc.array(fc.constantFrom(...parts, "22", "5c", "7f", "61", "c3", "80"));
+    const bytesOf = fc.oneof(
+      fc.uint8Array({ maxLength: 20 }),
+      near.map((hex) => Uint8Array.fromHex(hex.join(""))),
+    );
     const records = fc.array(fc.tuple(fc.oneof(key.map(utf8), bytesOf), bytesOf));
     fc.assert(
       fc.property(records, fc.integer({ min: 1, max: 300 }), (given, size) => {
@@ -213,9 +219,14 @@ describe("records", () => {
         for (const [name, value] of given) writer.write(whole(name), whole(value));
         writer.flush();
         assertEquals(writer.bytes, bytes().length);
-        const lines = textOf(bytes()).split("\n");
+        const strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+        const lines = strict.decode(bytes()).split("\n");
         assertEquals(lines.pop(), "");
-        for (const line of lines) JSON.parse(line);
+        for (const [i, line] of lines.entries()) {
+          const record = JSON.parse(line) as { key?: string; keyHex?: string };
+          const name = record.key === undefined ? "" : utf8(record.key).toHex();
+          assertEquals(record.keyHex ?? name, given[i]![0].toHex());
+        }
         const padded = Uint8Array.from([9, 9, ...bytes(), 9]);
         const reader = new JsonLineReader(sourceOf(padded), 2, padded.length - 1, size, 1 << 20);
         const got: Uint8Array[][] = [];
