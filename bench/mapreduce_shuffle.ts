@@ -2,10 +2,10 @@
  * How fast a worker gets a partition of another one, beside what LSP alone carries one way in
  * messages of the same size: two processes, on loopback.
  *
- * A worker maps a file with `sort`, so that its one partition is about as large; then a second one
- * is told to reduce it. What is measured is from that order until the reduce begins to run: the
- * partition is fetched directly, put on the disk, and its SHA-256 is right. The first round of each
- * is not counted: it compiles.
+ * A worker maps a file several times with `sort`, so that each partition is about as large; then a
+ * second one is told to reduce them. What is measured is from that order until the reduce begins to
+ * run: the partitions are fetched directly, one after the other over one connection, put on the
+ * disk, and their SHA-256s are right. The first round of each is not counted: it compiles.
  *
  * @module
  */
@@ -23,6 +23,8 @@ import {
 import { ENCODED_BYTES_MAX } from "../work/messages.ts";
 import { decodeMessage, encodeMessage } from "../work/wire.ts";
 
+/** Partitions that a reduce fetches. */
+const MAPS = 3;
 const WORKER = "shuffle-worker";
 const SINK = "lsp-sink";
 const SOURCE = "lsp-source";
@@ -114,13 +116,17 @@ export async function shuffleRates(file: string, rounds: number): Promise<Shuffl
   try {
     const common = { terms: TERMS, uid: 1, holder: 0, at: "", key: "" };
     const { port } = await one.heard("mr-offer", ({ port: at }) => at > 0);
-    one.say({ kind: "mr-map", ...common, task: 1, index: 0, bytes: size });
-    const { parts } = await one.heard("mr-mapped", () => true);
-    const part = parts[0]!;
-    await shuffled(two, 1, port, part);
+    const parts: WirePart[] = [];
+    for (let index = 0; index < MAPS; index++) {
+      one.say({ kind: "mr-map", ...common, task: index, index, bytes: size });
+      const mapped = await one.heard("mr-mapped", ({ task }) => task === index);
+      parts.push(...mapped.parts);
+    }
+    const bytes = parts.reduce((sum, part) => sum + part.bytes, 0);
+    await shuffled(two, 1, port, parts);
     for (let round = 1; round <= rounds; round++) {
-      rates.shuffle.push(await shuffled(two, 1 + round, port, part));
-      rates.lsp.push(await lspRate(part.bytes));
+      rates.shuffle.push(bytes / 1e6 / (await shuffled(two, 1 + round, port, parts)));
+      rates.lsp.push(await lspRate(bytes));
     }
   } finally {
     for (const { process: child } of [one, two]) child.kill();
@@ -129,25 +135,24 @@ export async function shuffleRates(file: string, rounds: number): Promise<Shuffl
   return rates;
 }
 
-/** The second worker reduces the partition of the first; MB/s until it has it. */
+/** The second worker reduces the partitions of the first; seconds until it has them. */
 async function shuffled(
   worker: RemoteWorker,
   round: number,
   port: number,
-  part: WirePart,
+  parts: readonly WirePart[],
 ): Promise<number> {
-  // Another number for the job: what was fetched before is not found.
   const common = { terms: TERMS, uid: 1, holder: 0, at: "", key: "" };
   const startMs = performance.now();
-  worker.say({ kind: "mr-reduce", ...common, task: round, index: 0, maps: 1 });
+  worker.say({ kind: "mr-reduce", ...common, task: round, index: 0, maps: parts.length });
   const peers = [{ holder: 1, at: `127.0.0.1:${port}` }];
   worker.say({ kind: "mr-peers", task: round, peers });
-  const sources = [{ holder: 1, ...part }];
+  const sources = parts.map((part) => ({ holder: 1, ...part }));
   worker.say({ kind: "mr-sources", task: round, first: 0, sources });
   await worker.heard("mr-progress", ({ task, runs }) => task === round && runs);
   const seconds = (performance.now() - startMs) / 1000;
   worker.say({ kind: "mr-forget", uid: 1 });
-  return part.bytes / 1e6 / seconds;
+  return seconds;
 }
 
 /** MB/s of LSP one way. */
