@@ -1,10 +1,11 @@
 /** Jobs on this machine alone: the built-in applications, those of users, and what is refused. */
-import { afterAll, describe, test } from "bun:test";
+import { afterAll, describe } from "bun:test";
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { utf8 } from "../../mapreduce/bytes.ts";
 import { killAll } from "../support/processes.ts";
+import { sideBySide } from "../support/side_by_side.ts";
 import { Desk, mapreduce, outputsIn } from "./jobs.ts";
 import { byBytes, countWords, filesOf, indexFiles, text } from "./twin.ts";
 
@@ -50,7 +51,9 @@ async function failureOf(code: number, ...args: string[]): Promise<string> {
 }
 
 describe("built-in applications", () => {
-  test("wc counts words, byte for byte as the twin does, with little memory too", async () => {
+  const beside = sideBySide();
+
+  beside("wc counts words, byte for byte as the twin does, with little memory too", async () => {
     const expected = countWords(TEXTS, 10);
     assertEquals(await outputsOf("wc", [join(desk.path, "books")], "--reducers", "10"), expected);
     const pattern = join(desk.path, "books", "*.txt");
@@ -58,12 +61,12 @@ describe("built-in applications", () => {
     assertEquals(await outputsOf("wc", [pattern], ...small), expected);
   });
 
-  test("indexer names the files of every word", async () => {
+  beside("indexer names the files of every word", async () => {
     const files = BOOKS.map((path, i) => [path, TEXTS[i]!] as const);
     assertEquals(await outputsOf("indexer", BOOKS, "--reducers", "3"), indexFiles(files, 3));
   });
 
-  test("grep gives the lines that match, with their numbers in the file", async () => {
+  beside("grep gives the lines that match, with their numbers in the file", async () => {
     const lines = TEXTS[0]!.split("\n");
     if (lines.at(-1) === "") lines.pop();
     const found = lines.flatMap((line, i): [string, string][] => {
@@ -75,7 +78,7 @@ describe("built-in applications", () => {
     assertEquals(await outputsOf("grep:tat|д$", [BOOKS[0]!], ...flags), filesOf(found, 2));
   });
 
-  test("sort gives all lines, in one order with --stdout", async () => {
+  beside("sort gives all lines, in one order with --stdout", async () => {
     const lines = Array.from(
       { length: 50_000 },
       (_, i) => `${(i * 7919) % 10_007}\\${"x".repeat(i % 90)}`,
@@ -88,7 +91,7 @@ describe("built-in applications", () => {
     assert(stdout === sorted.join(""));
   });
 
-  test("odd inputs are right: none, empty, no last newline, \\r\\n, no UTF-8", async () => {
+  beside("odd inputs are right: none, empty, no last newline, \\r\\n, no UTF-8", async () => {
     const empty = desk.file("empty.txt", "");
     assertEquals(await outputsOf("wc", [empty], "--reducers", "2"), ["", ""]);
     const bytes = Uint8Array.from([...utf8("é a\r\nb"), 0xff, ...utf8("a é"), 0xc3]);
@@ -100,6 +103,8 @@ describe("built-in applications", () => {
 });
 
 describe("applications of users", () => {
+  const beside = sideBySide();
+
   const lengths = desk.file(
     "lengths.ts",
     `import { twice } from "./helper.ts";
@@ -116,7 +121,7 @@ describe("applications of users", () => {
   );
   desk.file("helper.ts", `export const twice = (n: string): string => String(2 * Number(n));`);
 
-  test("map, combine, partition and an asynchronous reduce, of several modules", async () => {
+  beside("map, combine, partition and an asynchronous reduce, of several modules", async () => {
     const counts = new Map<number, number>();
     for (const [word] of TEXTS.join(" ").matchAll(/\p{L}+/gu)) {
       const length = [...word].length;
@@ -132,7 +137,7 @@ describe("applications of users", () => {
     assertEquals(await outputsOf(lengths, BOOKS, "--reducers", "2"), expected);
   });
 
-  test("mapBytes keeps every byte, map gets U+FFFD for what is no UTF-8, counted", async () => {
+  beside("mapBytes keeps every byte, map gets U+FFFD for what is no UTF-8, counted", async () => {
     const input = desk.file("invalid.txt", Uint8Array.from([0xff, 10, 0xfe, 10]));
     const app = (body: string): string =>
       `export ${body}; export const reduce = (_: string, values: Iterable<string>): string =>
@@ -161,7 +166,7 @@ describe("applications of users", () => {
   const failing = (name: string, body: string): string =>
     desk.file(name, `export function* map(name: string, contents: string) { ${body} }\n${REDUCE}`);
 
-  test("an error in map or in reduce fails the job with the place and the stack", async () => {
+  beside("an error in map or in reduce fails the job with the place and the stack", async () => {
     const inMap = failing("throws.ts", `throw new RangeError("no map");`);
     assertMatch(
       await failureOf(1, inMap, BOOKS[0]!),
@@ -172,7 +177,7 @@ describe("applications of users", () => {
     assertMatch(line, /reduce 0 failed 3 times: key "bad key": Error: no reduce of bad key/);
   });
 
-  test("--skip-bad goes on without the record, and reports it", async () => {
+  beside("--skip-bad goes on without the record, and reports it", async () => {
     const skipping = failing("skip.ts", `yield ["bad key", "1"]; yield ["good", "1"];`);
     const out = desk.out();
     const flags = ["--skip-bad", "--out", out];
@@ -181,38 +186,55 @@ describe("applications of users", () => {
     assertMatch(stderr, /skipped 1 bad record: key "bad key".*no reduce of bad key/);
   });
 
-  test("one that never returns, ends its process or takes all memory fails the job alone", async () => {
-    const one = ["--workers", "1"];
-    const endless = failing("endless.ts", `for (;;);`);
-    const late = await failureOf(1, endless, BOOKS[0]!, "--task-timeout", "0.5", ...one);
-    assertMatch(late, /map 0 failed 3 times: it ran longer than 0\.5 s/);
-    const ending = failing("exit.ts", `process.exit(3);`);
-    const ended = await failureOf(1, ending, BOOKS[0]!, ...one);
-    assertMatch(ended, /map 0 failed 12 times: its process ended with exit code 3/);
-    const greedy = failing(
-      "greedy.ts",
-      `const all = []; for (;;) all.push(new Uint8Array(1 << 22).fill(1));`,
-    );
-    const fat = await failureOf(1, greedy, BOOKS[0]!, "--task-memory", "200", ...one);
-    assertMatch(fat, /map 0 failed 3 times: it took more than 200 MiB of memory/);
-  });
+  beside(
+    "one that never returns, ends its process or takes all memory fails the job alone",
+    async () => {
+      const one = ["--workers", "1"];
+      const greedy = `const all = []; for (;;) all.push(new Uint8Array(1 << 22).fill(1));`;
+      const [late, ended, fat] = await Promise.all([
+        failureOf(
+          1,
+          failing("endless.ts", `for (;;);`),
+          BOOKS[0]!,
+          "--task-timeout",
+          "0.5",
+          ...one,
+        ),
+        failureOf(1, failing("exit.ts", `process.exit(3);`), BOOKS[0]!, ...one),
+        failureOf(1, failing("greedy.ts", greedy), BOOKS[0]!, "--task-memory", "200", ...one),
+      ]);
+      assertMatch(late, /map 0 failed 3 times: it ran longer than 0\.5 s/);
+      assertMatch(ended, /map 0 failed 12 times: its process ended with exit code 3/);
+      assertMatch(fat, /map 0 failed 3 times: it took more than 200 MiB of memory/);
+    },
+  );
 
-  test("what is no application is refused before any work is done", async () => {
+  beside("what is no application is refused before any work is done", async () => {
     const bad = async (name: string, contents: string): Promise<string> =>
       failureOf(2, desk.file(name, contents), BOOKS[0]!);
-    assertMatch(
-      await bad("syntax.ts", "export const map = (;"),
+    const said = await Promise.all([
+      bad("syntax.ts", "export const map = (;"),
+      bad("nomap.ts", REDUCE),
+      bad("noreduce.ts", "export const map = () => [];"),
+      bad("type.ts", "export const map = 5;"),
+      bad("top.ts", `throw new Error("at once");`),
+    ]);
+    for (const [i, pattern] of [
       /cannot build .*syntax\.ts", line 1/,
-    );
-    assertMatch(await bad("nomap.ts", REDUCE), /exports neither map nor mapBytes/);
-    assertMatch(await bad("noreduce.ts", "export const map = () => [];"), /exports no reduce/);
-    assertMatch(await bad("type.ts", "export const map = 5;"), /map is of type number/);
-    assertMatch(await bad("top.ts", `throw new Error("at once");`), /no application: .*at once/);
+      /exports neither map nor mapBytes/,
+      /exports no reduce/,
+      /map is of type number/,
+      /no application: .*at once/,
+    ].entries()) {
+      assertMatch(said[i]!, pattern);
+    }
   });
 });
 
 describe("what cannot work is said in one line:", () => {
-  test("applications, inputs, reducers and directories", async () => {
+  const beside = sideBySide();
+
+  beside("applications, inputs, reducers and directories", async () => {
     const file = BOOKS[0]!;
     assertMatch(await failureOf(2, "nothing", file), /no application "nothing", expected wc/);
     assertMatch(await failureOf(2, "grep:(", file), /the application is "grep:\("/);
