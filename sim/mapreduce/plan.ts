@@ -119,9 +119,10 @@ function drawWorker(dice: Dice, name: string, healMs: Millis, isCalm: boolean): 
 
 function drawOutages(
   dice: Dice,
+  patienceMs: Millis,
   healMs: Millis,
   isCalm: boolean,
-): Pick<MapReducePlan, "outages" | "keepsTable" | "rejoinMs"> {
+): Pick<MapReducePlan, "outages" | "keepsTable" | "rejoinMs" | "awayMs"> {
   const most = isCalm || dice.chance(0.4) ? 0 : 3;
   const outages = Array.from({ length: dice.integer(0, most, "outages") }, () => ({
     atMs: dice.real(0, healMs),
@@ -129,7 +130,9 @@ function drawOutages(
   }));
   // Sooner than a server waits, and now and then too late.
   const rejoinMs = dice.pick([50, 300, 2_000, 40_000]);
-  return { outages, keepsTable: dice.chance(0.8), rejoinMs };
+  // No client comes back to a server that was away as soon as all that.
+  const awayMs = outages.length > 0 ? 15_000 : patienceMs;
+  return { outages, keepsTable: dice.chance(0.8), rejoinMs, awayMs };
 }
 
 /** Draws a run. */
@@ -169,7 +172,6 @@ export function drawMapReducePlan(seed: number): MapReducePlan {
     unreachableShare: dice.sometimes(0.5, 0, 0.6),
     breakShare: dice.sometimes(0.5, 0, 0.05),
     // Shorter than a client takes to come back, or longer.
-    awayMs: dice.pick([100, 15_000]),
-    ...drawOutages(dice, healMs, isCalm),
+    ...drawOutages(dice, dice.pick([100, 15_000]), healMs, isCalm),
   };
 }

@@ -12,7 +12,7 @@ describe("map-reduce under simulated faults", () => {
   test(`${SEEDS} seeds: outputs are those of the plainest program, no task runs for no reason`, () =>
     expectAllGood(MAPREDUCE.name, FIRST_SEED, SEEDS));
 
-  test("the runs do something: jobs are done and fail, workers are lost, tasks run again", () => {
+  test("the runs do something: jobs are done and fail, workers and servers are lost", () => {
     const sums: Record<string, number> = {};
     for (let seed = 1; seed <= 30; seed++) {
       for (const [name, value] of Object.entries(runSeed(MAPREDUCE, seed).counts)) {
@@ -20,9 +20,12 @@ describe("map-reduce under simulated faults", () => {
       }
     }
     const { done = 0, failed = 0, assigned = 0, again = 0, lost = 0, direct = 0 } = sums;
+    const { crashes = 0, found = 0, adopted = 0 } = sums;
     const text = JSON.stringify(sums);
     assert(done > 40 && failed > 0 && assigned > 400 && again > 75 && lost > 25, text);
     assert(direct > 200, text);
+    // The server crashes, and workers come back with results and with what they still run.
+    assert(crashes > 10 && found > 0 && adopted > 0, text);
   });
 
   for (const plant of Object.keys(MAPREDUCE.plants)) {
