@@ -48,6 +48,11 @@ export class KeptJobs {
     return job;
   }
 
+  /** Whether what is kept of the job is this, as yet. */
+  isKept(uid: number, job: KeptJob): boolean {
+    return this.#jobs.get(uid) === job;
+  }
+
   get size(): number {
     return this.#jobs.size;
   }

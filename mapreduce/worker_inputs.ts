@@ -105,7 +105,10 @@ export class TaskInputs {
     job.code = "fetching";
     const { holder, uid, at, key: name } = order;
     const file: JobFile = { uid, kind: "code", number: 0 };
+    // A job that is over is not to have files again: this fetch is no task's.
+    const isKept = (): boolean => this.#port.jobs.isKept(uid, job);
     const failed = (text: string): void => {
+      if (!isKept()) return;
       job.code = "none";
       for (const task of this.#port.waiting(uid)) this.#port.end(task, "died", text);
     };
@@ -119,15 +122,18 @@ export class TaskInputs {
       bytes: CODE_BYTES_MAX,
       isBound: true,
       onPiece: (offset, piece) => {
+        if (!isKept()) return;
         bytes = Math.max(bytes, offset + piece.length);
         this.#port.put(file, offset, piece);
       },
-      onDone: () =>
+      onDone: () => {
+        if (!isKept()) return;
         this.#port.verify({ file, from: 0, to: bytes }, hash, (good) => {
           if (!good) return failed("its code is not what its name says");
           job.code = { file, hash };
           this.#port.ready();
-        }),
+        });
+      },
       onFailed: () => failed("its code cannot be had"),
     });
   }
