@@ -22,14 +22,14 @@ import { type Inputs, noticeComment, noticesOf, packagesIn, RULE } from "./licen
  * what is added by mistake is noticed. What weighs: docs/architecture.md.
  */
 export const BUNDLE_BYTES_MAX = {
-  server: 397_000,
-  miner: 354_000,
+  server: 399_000,
+  miner: 357_000,
   client: 166_000,
   kv: 348_000,
   textkv: 184_000,
   geo: 271_000,
   mud: 320_000,
-  mapreduce: 228_000,
+  mapreduce: 231_000,
 } as const;
 type Program = keyof typeof BUNDLE_BYTES_MAX;
 const PROGRAMS = Object.keys(BUNDLE_BYTES_MAX) as Program[];
