@@ -152,7 +152,10 @@ export class SortBuffer {
   /** Sorts those at `from..to-1`, whose keys have the same first bytes; most of them are few. */
   #settle(order: Uint32Array, from: number, to: number): void {
     if (to - from > FEW) {
-      order.subarray(from, to).sort((a, b) => this.#compare(a, b));
+      // Very many are of one key, mostly: they came in order, and sorting would copy them.
+      let i = from + 1;
+      while (i < to && this.#compare(order[i - 1]!, order[i]!) < 0) i++;
+      if (i < to) order.subarray(from, to).sort((a, b) => this.#compare(a, b));
       return;
     }
     for (let i = from + 1; i < to; i++) {
