@@ -38,6 +38,8 @@ const SKIPPED_MAX = 10;
 const ERROR_CHARACTERS_MAX = 4_000;
 /** Between two reports of progress. */
 const PROGRESS_MS = 250;
+/** The part of the memory for sorting that records are collected in: sorting takes some, too. */
+const BUFFER_PART = 0.75;
 /** What a table of words may take of the memory for sorting. */
 const TABLE_PART = 0.25;
 
@@ -134,7 +136,7 @@ async function runMap(order: MapOrder, report: Report): Promise<void> {
   const isUser = "user" in loaded;
   const output = new MapOutput({
     reducers,
-    memory: memoryOf(sortBytes),
+    memory: memoryOf(sortBytes * BUFFER_PART),
     store,
     combine: isUser ? userCombiner(loaded.user) : loaded.builtin.combine,
     partition: isUser ? userPartition(loaded.user, reducers) : undefined,
