@@ -5,7 +5,7 @@
  *
  *   bun run bench/textkv.ts [--rounds 5] [--ms 500] [--json]
  *
- * A client has one answer under way (unpipelined) or 48 in one write. A mutation goes in one write
+ * A client has one answer under way (unpipelined) or 112 in one write. A mutation goes in one write
  * with the read behind it, for all alike, since this protocol answers reads alone. Figures are
  * medians over the rounds, ratios medians of the ratio within a round. Beside each ratio by the
  * clock stands the one by the server's processor time a request: on a machine that others use too,
