@@ -90,6 +90,11 @@ function sayAndExit(text: string): never {
 function whyUnparsed(text: string, argv: readonly string[]): string {
   const first = text.split(/\.\s|\n/)[0]!.replace(/\.$/, "");
   const line = first[0]!.toLowerCase() + first.slice(1);
+  const flag = /^option '(--[\w-]+)\b.*' argument is ambiguous/.exec(line)?.[1];
+  if (flag !== undefined) {
+    const next = argv[argv.indexOf(flag) + 1];
+    return `${flag} is followed by "${next}"; a value that begins with "-" is given as ${flag}=${next}`;
+  }
   // The only flag of one letter is -h: such an argument was meant as a message or a number.
   const dashed = argv.find((arg) => /^-[^-]/.test(arg) && arg !== "-h");
   if (dashed === undefined || !line.startsWith("unknown option")) return line;

@@ -46,6 +46,10 @@ test("readCommandLine tells what is wrong in our style, and the way out for a le
     why("a", "-5"),
     'unknown option \'-5\'; an argument that begins with "-" goes behind "--"',
   );
+  assertEquals(
+    why("a", "--wire", "-1"),
+    '--wire is followed by "-1"; a value that begins with "-" is given as --wire=-1',
+  );
   assertEquals(why("-dash").startsWith("unknown option '-dash'; an argument"), true);
   assertEquals(why(), "got 0 arguments, expected A [B]");
 });
