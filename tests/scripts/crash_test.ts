@@ -1,9 +1,16 @@
-/** A server that is killed, and goes on with what its disk kept. */
-import { afterAll, test } from "bun:test";
+/** Servers that are killed: one that goes on with what its disk kept, and the leader of three. */
+import { afterAll } from "bun:test";
 import { killAll } from "../support/processes.ts";
+import { sideBySide } from "../support/side_by_side.ts";
+import { loseTheLeader } from "./cluster_rounds.ts";
 import { crashRounds } from "./crash_rounds.ts";
 
 afterAll(killAll);
 
+const test = sideBySide();
+
 test("kill -9 of the server in the middle of jobs: every client gets the right answer", () =>
   crashRounds(1));
+
+test("kill -9 of the leader of three: every client gets the right answer, classic ones too", () =>
+  loseTheLeader(1_000_000n));

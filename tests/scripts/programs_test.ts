@@ -159,8 +159,9 @@ describe("a fleet", () => {
   });
 });
 
+const beside = sideBySide();
 describe("losses and signals", () => {
-  test("a lost server: with --once client and miner end, else the miner comes back", async () => {
+  beside("a lost server: with --once client and miner end, else the miner comes back", async () => {
     const { server, at } = await startLastingServer("--memory", ...QUICK);
     const stays = startMiner(at, ...QUICK);
     const once = startMiner(at, "--once", ...QUICK);
@@ -176,22 +177,25 @@ describe("losses and signals", () => {
     await again.said(/miner \d+ \(.+\) joined/);
   });
 
-  test("Ctrl-C at a client cancels its job and exits 130; a server that ends says goodbye", async () => {
-    const { server, at } = await startServer();
-    const client = new Script("client.ts", [at, "cancel", "18446744073709551615"]);
-    await client.said(/waits for miners/);
-    client.kill("SIGINT");
-    assertEquals(await client.exit(), 130);
-    assertEquals(client.stdout, "");
-    const other = new Script("client.ts", [at, "goodbye", "2^63", "--once"]);
-    await other.said(/waits for miners/);
-    server.kill("SIGTERM");
-    assertEquals(await server.exit(), 143);
-    assertEquals(await other.exit(), 1);
-    assertEquals(other.stdout, "Disconnected\n");
-  });
+  beside(
+    "Ctrl-C at a client cancels its job and exits 130; a server that ends says goodbye",
+    async () => {
+      const { server, at } = await startServer();
+      const client = new Script("client.ts", [at, "cancel", "18446744073709551615"]);
+      await client.said(/waits for miners/);
+      client.kill("SIGINT");
+      assertEquals(await client.exit(), 130);
+      assertEquals(client.stdout, "");
+      const other = new Script("client.ts", [at, "goodbye", "2^63", "--once"]);
+      await other.said(/waits for miners/);
+      server.kill("SIGTERM");
+      assertEquals(await server.exit(), 143);
+      assertEquals(await other.exit(), 1);
+      assertEquals(other.stdout, "Disconnected\n");
+    },
+  );
 
-  test("a second signal ends at once although the server does not answer", async () => {
+  beside("a second signal ends at once although the server does not answer", async () => {
     const { server, at } = await startServer();
     const client = new Script("client.ts", [at, "twice", "18446744073709551615"]);
     await client.said(/waits for miners/);
@@ -202,7 +206,7 @@ describe("losses and signals", () => {
   });
 });
 
-test("a server tells at its end what it ignored, by reason", async () => {
+beside("a server tells at its end what it ignored, by reason", async () => {
   const { server, at } = await startServer();
   const connect = { hostname: "127.0.0.1", port: Number(at.split(":")[1]) };
   const stranger = await Bun.udpSocket({ hostname: "127.0.0.1", connect });
@@ -219,7 +223,7 @@ test("a server tells at its end what it ignored, by reason", async () => {
 });
 
 describe("what cannot work gets its own line", () => {
-  test("a port in use", async () => {
+  beside("a port in use", async () => {
     const { at } = await startServer();
     const second = new Script("server.ts", [at.split(":")[1]!]);
     assertEquals(await second.exit(), 1);
@@ -227,13 +231,13 @@ describe("what cannot work gets its own line", () => {
     assertEquals(second.stdout, "");
   });
 
-  test("a name that does not resolve", async () => {
+  beside("a name that does not resolve", async () => {
     const client = new Script("client.ts", ["no-such-host.invalid:6060", "msg", "9"]);
     assertEquals(await client.exit(), 1);
     assertStringIncludes(client.stderr, "cannot find the host no-such-host.invalid");
   });
 
-  test("a server that does not answer", async () => {
+  beside("a server that does not answer", async () => {
     const silent = await Bun.udpSocket({ hostname: "127.0.0.1", port: 0 });
     const at = `127.0.0.1:${silent.port}`;
     const quick = ["--epoch-millis", "20", "--epoch-limit", "3"];
@@ -246,7 +250,7 @@ describe("what cannot work gets its own line", () => {
     silent.close();
   });
 
-  test("a server of another version", async () => {
+  beside("a server of another version", async () => {
     await using other = await listen({ host: "127.0.0.1", port: 0, appVersion: 4711 });
     const client = new Script("client.ts", [`127.0.0.1:${other.port}`, "msg", "9"]);
     assertEquals(await client.exit(), 1);

@@ -1,7 +1,7 @@
 /**
  * The campaigns that every run of all tests makes. Such a run starts them at once, in the
- * background, one process after the other; the test of each waits for what is not done by then. So
- * the second core has work while the tests use the first.
+ * background, one campaign after the other; the test of each waits for what is not done by then. So
+ * all cores have work while tests use one, or wait.
  *
  * @module
  */
