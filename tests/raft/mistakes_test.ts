@@ -76,6 +76,23 @@ describe("mistakes of leaders:", () => {
     assertEquals(bare.node.commit, 5);
   });
 
+  test("counting what was cut off, and came anew, as durable", () => {
+    const bare = new Bare(held([1, 1, 1, 1, 1, 1]));
+    const cut = { kind: "append", term: 2, prevIndex: 1, prevTerm: 1, commit: 0 } as const;
+    bare.receive(2, { ...cut, entries: [entry(2, 2)] });
+    assertEquals(bare.node.log.lastIndex, 2);
+    const term = bare.lead();
+    bare.receive(2, { kind: "appended", term, index: 3 });
+    assertEquals(bare.node.commit, 3);
+    // Index 4 was on the disk once, with another entry.
+    bare.storesAtOnce = false;
+    bare.tell({ kind: "propose", id: 1, commands: [NOTHING] });
+    bare.receive(2, { kind: "appended", term, index: 4 });
+    assertEquals(bare.node.commit, 3);
+    bare.stored();
+    assertEquals(bare.node.commit, 4);
+  });
+
   test("answering reads after it was replaced", () => {
     const bare = new Bare();
     const term = bare.lead();
