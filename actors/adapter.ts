@@ -6,11 +6,12 @@
 import type { Millis } from "../base/machine.ts";
 import { isWildcard } from "../base/ip_address.ts";
 import { checkText, OptionError } from "../base/options.ts";
-import { seededRandom } from "../base/random.ts";
 import { atPort } from "../base/text.ts";
 import { listen, type LspServer, type Params } from "../lsp/mod.ts";
 import { type ConnectionOptions, Connections, incomingConn } from "../peer/connections_adapter.ts";
 import { Drive } from "../run/drive.ts";
+import { freshRandom } from "../run/fresh_random.ts";
+import { atMost } from "../run/patience.ts";
 import { SystemCore } from "./core.ts";
 import { fullSystemLimits, lspQueueBytes } from "./limits.ts";
 import { Mailbox, type MailboxOwner, throwLater } from "./mailbox_adapter.ts";
@@ -135,9 +136,7 @@ class RunningSystem implements ActorSystem {
     this.#listener = listener;
     this.#ending = ending;
     this.address = advertise ?? atPort(listener.host, listener.port);
-    const [seed = 0, stream = 0] = crypto.getRandomValues(new Uint32Array(2));
-    const random = seededRandom(seed, stream);
-    this.#core = new SystemCore({ address: this.address, random, limits });
+    this.#core = new SystemCore({ address: this.address, random: freshRandom(), limits });
     this.incarnation = this.#core.incarnation;
     const maxQueuedBytes = lspQueueBytes(this.#core.limits);
     const dialing = { appVersion, limits: { maxQueuedBytes } };
@@ -248,10 +247,10 @@ class RunningSystem implements ActorSystem {
     await this.#closed.promise;
     this.#drive.stop();
     // A peer that is gone does not say goodbye, and is not waited for until that is certain.
-    await Promise.race([this.#connections.closed(), passed(GOODBYE_MS)]);
+    await atMost(GOODBYE_MS, this.#connections.closed());
     this.#connections.abandon();
     if (this.#options.listener !== undefined) return;
-    await Promise.race([this.#listener.close(), passed(GOODBYE_MS)]);
+    await atMost(GOODBYE_MS, this.#listener.close());
     this.#ending.abort();
   }
 
@@ -331,10 +330,4 @@ class RunningSystem implements ActorSystem {
 function report(error: unknown, ref: ActorRef): void {
   const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
   process.stderr.write(`actor ${ref.counter} of ${ref.address} threw ${text}\n`);
-}
-
-function passed(ms: number): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  setTimeout(resolve, ms).unref();
-  return promise;
 }

@@ -6,12 +6,12 @@
  */
 import { CodedError } from "../base/coded_error.ts";
 import { checkBy, checkOneOf } from "../base/options.ts";
-import { seededRandom } from "../base/random.ts";
 import { oneLine } from "../base/text.ts";
 import { fullParams, type Params, type Wire } from "../lsp/mod.ts";
 import { type ServerChoice, serversOf, targetOf } from "../peer/targets.ts";
 import { Uplink } from "../peer/uplink_adapter.ts";
 import { Drive } from "../run/drive.ts";
+import { freshRandom } from "../run/fresh_random.ts";
 import { idFrom, idText } from "../work/job_id.ts";
 import { type JobRow, MESSAGES_VERSION, type Status } from "../work/messages.ts";
 import type { Subject } from "../work/subject.ts";
@@ -141,12 +141,11 @@ class RunningJob implements Submission {
 
   /** `found`: of a job that is attached to, its id; or why it cannot be. */
   constructor(options: SubmitOptions, found: number | SubmitError | undefined) {
-    const random = seededRandom(crypto.getRandomValues(new Uint32Array(1))[0]!);
     const servers = serversIn(options);
     const core = new ClientCore({
       servers,
       session: newSession(),
-      random: options.once === true ? undefined : random,
+      random: options.once === true ? undefined : freshRandom(),
     });
     this.#drive = new Drive<ClientInput, ClientEffect>(core, (effect) => this.#do(effect));
     this.#onWaiting = options.onWaiting;

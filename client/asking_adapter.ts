@@ -4,11 +4,11 @@
  * @module
  */
 import { checkBy } from "../base/options.ts";
-import { seededRandom } from "../base/random.ts";
 import { ServerRing } from "../base/server_ring.ts";
 import { connect, fullParams, type LspClient, type Params } from "../lsp/mod.ts";
 import { whyEnded } from "../peer/endings.ts";
 import { type ServerChoice, serversOf, targetOf } from "../peer/targets.ts";
+import { freshRandom } from "../run/fresh_random.ts";
 import { MESSAGES_VERSION } from "../work/messages.ts";
 import type { Servers } from "../work/server_messages.ts";
 import { CLIENT_CODEC, type ClientMessage } from "../work/wire_client.ts";
@@ -48,8 +48,7 @@ export async function withServer<T>(
 ): Promise<T> {
   const { params } = options;
   checkBy("params", () => fullParams("cbor", params));
-  const [seed = 0] = crypto.getRandomValues(new Uint32Array(1));
-  const ring = new ServerRing(serversOf(options), seededRandom(seed));
+  const ring = new ServerRing(serversOf(options), freshRandom());
   const endMs = performance.now() + PATIENCE_MS;
   let heard = false;
   for (;;) {

@@ -20,6 +20,7 @@ import { openDisk, type SystemDisk } from "../run/disk.ts";
 import { DiskError } from "../run/disk_errors.ts";
 import { Drive } from "../run/drive.ts";
 import { hostAndPort } from "../run/flags.ts";
+import { atMost } from "../run/patience.ts";
 import { orderMessage, queryActor, queryActorAt, type Report, reportOf } from "./actor.ts";
 import type { QueryCore } from "./core.ts";
 import { isAddress } from "./envelope.ts";
@@ -249,10 +250,7 @@ class Server implements RunningGeo {
     await this.system.close();
     await this.#store?.close();
     // What a client that is gone did not acknowledge is not waited for until that is certain.
-    const late = Promise.withResolvers<void>();
-    const timer = setTimeout(late.resolve, GOODBYE_MS);
-    await Promise.race([this.#lsp.close(), late.promise]);
-    clearTimeout(timer);
+    await atMost(GOODBYE_MS, this.#lsp.close());
     this.#ending.abort();
   }
 

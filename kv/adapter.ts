@@ -4,7 +4,6 @@
  *
  * @module
  */
-import { seededRandom } from "../base/random.ts";
 import { oneLine } from "../base/text.ts";
 import { listen, type LspServer, type Params, QueueFull } from "../lsp/mod.ts";
 import {
@@ -17,6 +16,7 @@ import {
   SessionError,
 } from "../raft/mod.ts";
 import { Drive } from "../run/drive.ts";
+import { freshRandom } from "../run/fresh_random.ts";
 import { KV_PORT } from "./client_adapter.ts";
 import { REPLY_BYTES_MAX, REQUEST_BYTES_MAX, SESSION_IDLE_MS } from "./limits.ts";
 import { type Deed, MESSAGES_VERSION } from "./messages.ts";
@@ -139,10 +139,9 @@ class Server implements RunningStore {
     this.closed = this.#end.promise;
     // A program that does not look at it is not to be ended by it.
     this.closed.catch(() => {});
-    const [seed = 0, stream = 0] = crypto.getRandomValues(new Uint32Array(2));
     this.#core = new ServerCore({
       store: this.store,
-      random: seededRandom(seed, stream),
+      random: freshRandom(),
       status: () => JSON.stringify(this.#status()),
     });
     this.#drive = new Drive(this.#core, (effect) => this.#carryOut(effect));

@@ -3,10 +3,10 @@
  *
  * @module
  */
-import { seededRandom } from "../base/random.ts";
 import type { Params } from "../lsp/mod.ts";
 import { Uplink } from "../peer/uplink_adapter.ts";
 import { Drive } from "../run/drive.ts";
+import { freshRandom } from "../run/fresh_random.ts";
 import { hostAndPort } from "../run/flags.ts";
 import type { Event } from "./change_log.ts";
 import { CALLS_MAX, ClientCore } from "./client_core.ts";
@@ -58,10 +58,9 @@ export class StoreClient {
   /** Throws UsageError on a server that is no HOST:PORT. */
   constructor(servers: readonly string[], params?: Params) {
     for (const server of servers) hostAndPort(server, KV_PORT);
-    const [seed = 0, stream = 0] = crypto.getRandomValues(new Uint32Array(2));
     this.#params = params;
     this.trouble = `no answer from ${servers.join(", ")}`;
-    this.#core = new ClientCore({ servers, random: seededRandom(seed, stream) });
+    this.#core = new ClientCore({ servers, random: freshRandom() });
     this.#drive = new Drive(this.#core, (effect) => this.#carryOut(effect));
   }
 

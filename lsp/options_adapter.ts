@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { seededRandom } from "../base/random.ts";
+import { freshRandom } from "../run/fresh_random.ts";
 import type { CongestionFactory } from "./congestion.ts";
 import { crc32Native } from "./crc32_native.ts";
 import type { CoreOptions, LspLimits } from "./params.ts";
@@ -37,9 +37,8 @@ export interface EndpointOptions {
 
 /** Randomness and a secret that no stranger can guess. */
 export function unpredictable(): { random: () => number; secret: Uint8Array } {
-  const [seed = 0, stream = 0] = crypto.getRandomValues(new Uint32Array(2));
   const secret = crypto.getRandomValues(new Uint8Array(16));
-  return { random: seededRandom(seed, stream), secret };
+  return { random: freshRandom(), secret };
 }
 
 /** The options of a core among those of an endpoint. */

@@ -14,13 +14,13 @@ import {
   writeSync,
 } from "node:fs";
 import { join } from "node:path";
-import { seededRandom } from "../base/random.ts";
 import { ServerRing } from "../base/server_ring.ts";
 import { Failure } from "../run/errors.ts";
 import type { Params } from "../lsp/mod.ts";
 import { type ServerChoice, serversOf, targetOf } from "../peer/targets.ts";
 import { Uplink } from "../peer/uplink_adapter.ts";
 import { Drive } from "../run/drive.ts";
+import { freshRandom } from "../run/fresh_random.ts";
 import { type JobTerms, type MrAttached, SHARE_BYTES } from "../work/mapreduce_messages.ts";
 import { MESSAGES_VERSION } from "../work/messages.ts";
 import {
@@ -112,8 +112,7 @@ class FleetJob {
     this.#bytes = options.splits.reduce((sum, { from, to }) => sum + to - from, 0);
     const { params, signal } = options;
     const servers = serversOf(options);
-    const random = seededRandom(crypto.getRandomValues(new Uint32Array(1))[0]!);
-    const ring = new ServerRing(servers, random);
+    const ring = new ServerRing(servers, freshRandom());
     this.#drive = new Drive(new ClientCore(options.job, ring), (effect) => this.#do(effect));
     this.#link = new Uplink(
       { ...targetOf(servers[0]!, ring.isCluster, params), appVersion: MESSAGES_VERSION },

@@ -6,13 +6,13 @@
  */
 import { hostname } from "node:os";
 import { checkBy, checkInteger, checkOneOf, checkText } from "../base/options.ts";
-import { seededRandom } from "../base/random.ts";
 import { readablePlural } from "../base/text.ts";
 import { fullParams, type Params, type Wire } from "../lsp/mod.ts";
 import { isServerThere } from "../peer/endings.ts";
 import { type ServerChoice, serversOf, targetOf } from "../peer/targets.ts";
 import { Uplink } from "../peer/uplink_adapter.ts";
 import { Drive } from "../run/drive.ts";
+import { freshRandom } from "../run/fresh_random.ts";
 import { usableCores } from "../run/machine_limits.ts";
 import { MESSAGES_VERSION } from "../work/messages.ts";
 import { readableRate } from "../work/readable.ts";
@@ -122,12 +122,11 @@ class RunningMiner implements Miner {
   constructor(options: MineOptions) {
     this.#options = options;
     this.ended = this.#end.promise;
-    const random = seededRandom(crypto.getRandomValues(new Uint32Array(1))[0]!);
     const servers = serversOf(options);
     const { wire, params } = options;
     this.#core = new MinerCore({
       servers,
-      random,
+      random: freshRandom(),
       once: options.once ?? false,
       name: options.name ?? hostname(),
     });

@@ -4,7 +4,6 @@
  * @module
  */
 import { checkBy, checkInteger, checkText } from "../base/options.ts";
-import { seededRandom } from "../base/random.ts";
 import type { StoredState, StoreEffect, StoreInput } from "../base/store.ts";
 import { listen, type LspServer } from "../lsp/mod.ts";
 import {
@@ -17,6 +16,8 @@ import { openDisk, type SystemDisk } from "../run/disk.ts";
 import { DiskError } from "../run/disk_errors.ts";
 import { SEGMENT_BYTES } from "../run/disk_open.ts";
 import { Drive } from "../run/drive.ts";
+import { freshRandom } from "../run/fresh_random.ts";
+import { atMost } from "../run/patience.ts";
 import { ReplicaError, SessionError } from "./errors.ts";
 import type { Channel } from "./greeting.ts";
 import { plainCommand } from "./group_state.ts";
@@ -214,10 +215,8 @@ class RunningReplica implements Replica {
     this.#tell({ kind: "leave" });
     this.#drive.stop();
     this.#refuseAll();
-    await Promise.race([this.#peers.closed(), passed(GOODBYE_MS)]);
-    if (this.#options.listener === undefined) {
-      await Promise.race([this.#listener.close(), passed(GOODBYE_MS)]);
-    }
+    await atMost(GOODBYE_MS, this.#peers.closed());
+    if (this.#options.listener === undefined) await atMost(GOODBYE_MS, this.#listener.close());
   }
 
   #createCore(params: RaftParams, opened: OpenedNodeDisk | undefined): ReplicaCore {
@@ -226,7 +225,6 @@ class RunningReplica implements Replica {
     const { snapshotBytes = SNAPSHOT_BYTES, sessionIdleMs = SESSION_IDLE_MS } = this.#options;
     const members = new Map(this.#options.members ?? [[node, address]]);
     members.set(node, address);
-    const [seed = 0, stream = 0] = crypto.getRandomValues(new Uint32Array(2));
     const name = (): string => crypto.getRandomValues(new Uint8Array(NAME_BYTES)).toHex();
     try {
       return new ReplicaCore({
@@ -243,7 +241,7 @@ class RunningReplica implements Replica {
         sessionIdleMs,
         stored: opened?.state ?? NOTHING_STORED,
         fresh: { disk: name(), cluster: name() },
-        random: seededRandom(seed, stream),
+        random: freshRandom(),
         nowMs: performance.now(),
         queuedBytes: (conn) => this.#peers.queuedBytes(conn),
       });
@@ -370,10 +368,4 @@ function bytesOf(answer: SessionAnswer | undefined): Uint8Array {
 
 function refusalOf(answer: SessionAnswer | undefined): SessionError {
   return new SessionError(answer?.kind === "refused" ? answer.why : "malformed");
-}
-
-function passed(ms: number): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  setTimeout(resolve, ms).unref();
-  return promise;
 }
