@@ -15,6 +15,7 @@ import {
   type Sink,
   type Source,
 } from "./records.ts";
+import { SinkBuffer } from "./sink_buffer.ts";
 
 const NEWLINE = 10;
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
@@ -64,55 +65,33 @@ function fieldOf(name: string, slice: Slice): string {
   }
 }
 
-const PLAIN_EXTRA_BYTES = KEY.length + VALUE.length + END.length;
-
 /** Writes records as lines into a buffer, and that into a sink whenever it is full. */
 export class JsonLineWriter implements RecordSink {
-  /** Bytes written so far. */
-  bytes = 0;
-  readonly #sink: Sink;
-  readonly #buffer: Uint8Array;
-  #used = 0;
+  readonly #out: SinkBuffer;
 
-  constructor(sink: Sink, bufferBytes: number = 1 << 18) {
-    this.#sink = sink;
-    this.#buffer = new Uint8Array(bufferBytes);
+  constructor(sink: Sink, bufferBytes?: number) {
+    this.#out = new SinkBuffer(sink, bufferBytes);
+  }
+
+  get bytes(): number {
+    return this.#out.bytes;
   }
 
   write(key: Slice, value: Slice): void {
-    if (isPlain(key) && isPlain(value)) {
-      const length = PLAIN_EXTRA_BYTES + key.to - key.from + value.to - value.from;
-      if (this.#used + length > this.#buffer.length) this.flush();
-      if (length <= this.#buffer.length) return this.#plain(key, value, length);
+    const out = this.#out;
+    if (!isPlain(key) || !isPlain(value)) {
+      const line = utf8(`{${fieldOf("key", key)},${fieldOf("value", value)}}\n`);
+      return out.put(line, 0, line.length);
     }
-    const line = utf8(`{${fieldOf("key", key)},${fieldOf("value", value)}}\n`);
-    this.bytes += line.length;
-    if (this.#used + line.length > this.#buffer.length) this.flush();
-    if (line.length > this.#buffer.length) return this.#sink(line);
-    this.#buffer.set(line, this.#used);
-    this.#used += line.length;
+    out.put(KEY, 0, KEY.length);
+    out.put(key.bytes, key.from, key.to);
+    out.put(VALUE, 0, VALUE.length);
+    out.put(value.bytes, value.from, value.to);
+    out.put(END, 0, END.length);
   }
 
-  #plain(key: Slice, value: Slice, length: number): void {
-    this.bytes += length;
-    this.#put(KEY, 0, KEY.length);
-    this.#put(key.bytes, key.from, key.to);
-    this.#put(VALUE, 0, VALUE.length);
-    this.#put(value.bytes, value.from, value.to);
-    this.#put(END, 0, END.length);
-  }
-
-  #put(bytes: Uint8Array, from: number, to: number): void {
-    const buffer = this.#buffer;
-    let used = this.#used;
-    for (let i = from; i < to; i++) buffer[used++] = bytes[i]!;
-    this.#used = used;
-  }
-
-  /** Hands on what is buffered. */
   flush(): void {
-    if (this.#used > 0) this.#sink(this.#buffer.subarray(0, this.#used));
-    this.#used = 0;
+    this.#out.flush();
   }
 }
 

@@ -6,6 +6,7 @@
 import { type Slice, viewOf, whole } from "./bytes.ts";
 import type { SortedRun } from "./merge.ts";
 import { RecordWriter, type Sink } from "./records.ts";
+import { SinkBuffer } from "./sink_buffer.ts";
 
 const NEWLINE = 10;
 const BACKSLASH = 92;
@@ -23,47 +24,42 @@ export interface Output {
  * two, so that each line is one line and can be read back.
  */
 export class LineWriter implements Output {
-  /** Lines and bytes so far. */
+  /** Lines so far. */
   lines = 0;
-  bytes = 0;
-  readonly #sink: Sink;
-  readonly #buffer: Uint8Array;
-  #used = 0;
+  readonly #out: SinkBuffer;
 
-  constructor(sink: Sink, bufferBytes: number = 1 << 18) {
-    this.#sink = sink;
-    this.#buffer = new Uint8Array(Math.max(2, bufferBytes));
+  constructor(sink: Sink, bufferBytes?: number) {
+    this.#out = new SinkBuffer(sink, bufferBytes);
+  }
+
+  /** Bytes so far. */
+  get bytes(): number {
+    return this.#out.bytes;
   }
 
   write(key: Slice, value?: Slice): void {
     this.#escaped(key);
     if (value !== undefined) {
-      this.#byte(BLANK);
+      this.#out.byte(BLANK);
       this.#escaped(value);
     }
-    this.#byte(NEWLINE);
+    this.#out.byte(NEWLINE);
     this.lines++;
   }
 
   flush(): void {
-    if (this.#used > 0) this.#sink(this.#buffer.subarray(0, this.#used));
-    this.bytes += this.#used;
-    this.#used = 0;
+    this.#out.flush();
   }
 
   #escaped({ bytes, from, to }: Slice): void {
+    const out = this.#out;
     for (let i = from; i < to; i++) {
       const byte = bytes[i]!;
       if (byte === NEWLINE || byte === BACKSLASH) {
-        this.#byte(BACKSLASH);
-        this.#byte(byte === NEWLINE ? LETTER_N : BACKSLASH);
-      } else this.#byte(byte);
+        out.byte(BACKSLASH);
+        out.byte(byte === NEWLINE ? LETTER_N : BACKSLASH);
+      } else out.byte(byte);
     }
-  }
-
-  #byte(byte: number): void {
-    if (this.#used === this.#buffer.length) this.flush();
-    this.#buffer[this.#used++] = byte;
   }
 }
 

@@ -6,6 +6,7 @@
  */
 import { invariant } from "../base/machine.ts";
 import type { Slice } from "./bytes.ts";
+import { SinkBuffer } from "./sink_buffer.ts";
 
 /** Where bytes go, in order; they are the caller's again when it returns. */
 export type Sink = (bytes: Uint8Array) => void;
@@ -15,8 +16,6 @@ export type Source = (into: Uint8Array, at: number) => number;
 
 /** Bytes of the longest length. */
 const LENGTH_BYTES_MAX = 5;
-/** Shorter parts are copied byte by byte: a call costs more. */
-const SHORT_BYTES = 32;
 
 /** Where records are written, one after the other. */
 export interface RecordSink {
@@ -29,50 +28,32 @@ export interface RecordSink {
 
 /** Writes records into a buffer, and that into a sink whenever it is full. */
 export class RecordWriter implements RecordSink {
-  /** Bytes written so far. */
-  bytes = 0;
-  readonly #sink: Sink;
-  readonly #buffer: Uint8Array;
-  #used = 0;
+  readonly #out: SinkBuffer;
 
-  constructor(sink: Sink, bufferBytes: number = 1 << 18) {
-    this.#sink = sink;
-    this.#buffer = new Uint8Array(Math.max(bufferBytes, 64));
+  constructor(sink: Sink, bufferBytes?: number) {
+    this.#out = new SinkBuffer(sink, bufferBytes);
+  }
+
+  get bytes(): number {
+    return this.#out.bytes;
   }
 
   write(key: Slice, value: Slice): void {
-    if (this.#used + 2 * LENGTH_BYTES_MAX > this.#buffer.length) this.flush();
-    const start = this.#used;
+    const out = this.#out;
     this.#length(key.to - key.from);
     this.#length(value.to - value.from);
-    this.bytes += this.#used - start;
-    this.#part(key);
-    this.#part(value);
+    out.put(key.bytes, key.from, key.to);
+    out.put(value.bytes, value.from, value.to);
   }
 
-  /** Hands on what is buffered. */
   flush(): void {
-    if (this.#used > 0) this.#sink(this.#buffer.subarray(0, this.#used));
-    this.#used = 0;
+    this.#out.flush();
   }
 
   #length(value: number): void {
     let length = value;
-    for (; length > 127; length >>>= 7) this.#buffer[this.#used++] = (length & 127) | 128;
-    this.#buffer[this.#used++] = length;
-  }
-
-  #part({ bytes, from, to }: Slice): void {
-    const length = to - from;
-    this.bytes += length;
-    if (this.#used + length > this.#buffer.length) {
-      this.flush();
-      if (length > this.#buffer.length) return this.#sink(bytes.subarray(from, to));
-    }
-    const buffer = this.#buffer;
-    if (length > SHORT_BYTES) buffer.set(bytes.subarray(from, to), this.#used);
-    else for (let i = 0; i < length; i++) buffer[this.#used + i] = bytes[from + i]!;
-    this.#used += length;
+    for (; length > 127; length >>>= 7) this.#out.byte((length & 127) | 128);
+    this.#out.byte(length);
   }
 }
 
