@@ -32,7 +32,7 @@ const DECODER = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /** What is kept of a job. */
 export interface KeptPlan {
-  readonly origin: Omit<JobOrigin, "connId" | "uid">;
+  readonly origin: Omit<JobOrigin, "connId">;
   readonly sizes: readonly number[];
   readonly maps: ReadonlyMap<number, readonly Part[]>;
   readonly reduces: ReadonlyMap<number, { readonly isFinal: boolean; readonly part: Part }>;
@@ -52,7 +52,7 @@ export class Books {
 
   /** Has a job kept that begins; it is when `then` is called. One without a key cannot be. */
   begin(
-    origin: Omit<JobOrigin, "connId" | "uid">,
+    origin: Omit<JobOrigin, "connId">,
     sizes: readonly number[],
     nowMs: Millis,
     then: (nowMs: Millis) => void,

@@ -12,12 +12,11 @@ import type { MrFinal, MrOffer } from "../work/mapreduce_messages.ts";
 import type { Message } from "../work/messages.ts";
 import type { Worker } from "../work/roster.ts";
 import type { Job, Task } from "../work/task.ts";
-import { idText } from "../work/job_id.ts";
 import { Attaching } from "./attaching.ts";
 import { Books } from "./books.ts";
 import { isCode } from "./code_name.ts";
 import { Exchange } from "./exchange.ts";
-import { MapReduceJob, MapReduceTask } from "./fleet_job.ts";
+import { MapReduceJob, MapReduceTask, nameOf } from "./fleet_job.ts";
 import { Intake } from "./intake.ts";
 import { AWAY_MS, STATUS_MS, WORKER_TASKS_MAX } from "./limits.ts";
 import type { PlannedTask } from "./plan.ts";
@@ -40,7 +39,7 @@ export class Coordinator implements WorkKind {
   readonly #returns: Returns;
   readonly #books: Books;
   readonly #awayMs: Millis;
-  /** Live jobs by the server's number. */
+  /** Live jobs by their ids. */
   readonly #jobs = new Map<number, MapReduceJob>();
   /** Workers that map and reduce; whether they run code of users. */
   readonly #offers = new Map<number, boolean>();
@@ -91,6 +90,7 @@ export class Coordinator implements WorkKind {
     );
     this.#intake = new Intake(fleet, port, this.#books, {
       jobs: this.#live(),
+      jobOf: (id) => this.#jobs.get(id),
       capable: (job) => this.#capable(job),
       begin: (job, nowMs) => this.#begin(job, nowMs),
     });
@@ -188,7 +188,7 @@ export class Coordinator implements WorkKind {
     this.#attaching.lead();
     for (const job of this.#intake.kept(nowMs)) {
       const { plan, origin } = job;
-      this.#jobs.set(origin.uid, job);
+      this.#jobs.set(origin.id, job);
       const maps = `${plan.awaited.size} of ${plan.maps.length + plan.reduces.length} tasks`;
       this.#port.tell("info", `job ${nameOf(job)} goes on: ${maps} were done before`);
       if (!job.isDone) this.#fleet.addJob(job, nowMs);
@@ -250,7 +250,7 @@ export class Coordinator implements WorkKind {
   // ---- clients
 
   #begin(job: MapReduceJob, nowMs: Millis): void {
-    this.#jobs.set(job.origin.uid, job);
+    this.#jobs.set(job.origin.id, job);
     this.#fleet.addJob(job, nowMs);
     this.#teller.attached(job, job.origin.connId, job.origin.number);
     this.#tellStatus(job, nowMs);
@@ -297,7 +297,7 @@ export class Coordinator implements WorkKind {
 
   #failIfNeeded(job: MapReduceJob, nowMs: Millis): boolean {
     const { failure } = job.plan;
-    if (failure === undefined || !this.#jobs.has(job.origin.uid)) return false;
+    if (failure === undefined || !this.#jobs.has(job.origin.id)) return false;
     this.#teller.failed(job, failure);
     this.#attaching.ended(job, failure, nowMs);
     this.#drop(job, oneLine(failure.split("\n")[0]!), nowMs);
@@ -311,7 +311,7 @@ export class Coordinator implements WorkKind {
   }
 
   #forget(job: MapReduceJob, nowMs: Millis): void {
-    const { uid } = job.origin;
+    const { id: uid } = job.origin;
     this.#jobs.delete(uid);
     this.#books.end(job, nowMs);
     for (const connId of job.touched) this.#port.write(connId, { kind: "mr-forget", uid });
@@ -325,10 +325,4 @@ export class Coordinator implements WorkKind {
 /** Map-reduce as a kind of work that a server takes. */
 export function mapReduceKind(fleet: Fleet, port: KindPort): WorkKind {
   return new Coordinator(fleet, port);
-}
-
-/** For people: the first connection, its number, and the id. */
-function nameOf({ origin }: MapReduceJob): string {
-  const id = idText(origin.id);
-  return origin.connId === 0 ? id : `${origin.connId}/${origin.number} (${id})`;
 }

@@ -50,7 +50,7 @@ export class Exchange {
   /** Has the task's worker do it, with all that it must know of where its inputs are. */
   assign(task: MapReduceTask): void {
     const { origin, plan } = task.owner!;
-    const { uid, terms, key } = origin;
+    const { id: uid, terms, key } = origin;
     const { supplier: holder } = task;
     const { connId } = task.worker;
     const { kind, index, bytes } = task.planned;
@@ -93,7 +93,7 @@ export class Exchange {
     const isSupplier = holder === job.supplier && holder !== 0;
     const has = isClients ? isSupplier : this.#owner.isWorker(holder);
     if (!has) return this.relay.refuse(request);
-    const number = isClients ? job.followers.get(holder)! : origin.uid;
+    const number = isClients ? job.followers.get(holder)! : origin.id;
     if (!this.relay.ask({ ...request, job: number })) {
       this.#port.reject("too many pieces asked for");
       this.relay.refuse(request);

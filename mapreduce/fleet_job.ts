@@ -6,6 +6,7 @@
  * @module
  */
 import { invariant, type Millis } from "../base/machine.ts";
+import { idText } from "../work/job_id.ts";
 import type { JobTerms } from "../work/mapreduce_messages.ts";
 import type { Worker } from "../work/roster.ts";
 import type { Account } from "../work/scheduler.ts";
@@ -15,15 +16,13 @@ import { Plan, type PlannedTask } from "./plan.ts";
 
 /** Who asked for a job, and what for. */
 export interface JobOrigin {
-  /** What people call it. */
+  /** What people call it, and, as `uid`, what workers know it by. */
   readonly id: number;
   /** The host that asked for it. */
   readonly address: string;
   /** The connection that asked for it first (0: an earlier server's), and its number there. */
   readonly connId: number;
   readonly number: number;
-  /** The server's number for it. */
-  readonly uid: number;
   readonly terms: JobTerms;
   /** What those must know who ask the client directly. */
   readonly key: string;
@@ -222,4 +221,10 @@ export class MapReduceTask extends Task {
   cutTo(): void {
     invariant(false, "a map or a reduce is not cut");
   }
+}
+
+/** For people: the first connection, its number, and the id. */
+export function nameOf({ origin }: MapReduceJob): string {
+  const id = idText(origin.id);
+  return origin.connId === 0 ? id : `${origin.connId}/${origin.number} (${id})`;
 }

@@ -8,12 +8,12 @@ import { clipped, oneLine, readablePlural } from "../base/text.ts";
 import type { KindPort } from "../server/mod.ts";
 import type { Fleet } from "../work/fleet.ts";
 import type { JobTerms, MrSplits, MrSubmit } from "../work/mapreduce_messages.ts";
-import { idFor, idText } from "../work/job_id.ts";
+import { idFor } from "../work/job_id.ts";
 import { REASON_BYTES_MAX } from "../work/messages.ts";
 import { Account } from "../work/scheduler.ts";
 import { whyNoApplication } from "./code_name.ts";
 import type { Books } from "./books.ts";
-import { type JobOrigin, MapReduceJob } from "./fleet_job.ts";
+import { type JobOrigin, MapReduceJob, nameOf } from "./fleet_job.ts";
 import {
   JOBS_MAX,
   JOBS_PER_ADDRESS_MAX,
@@ -38,6 +38,7 @@ interface Draft {
 /** What the intake needs of the coordinator. */
 export interface IntakePort {
   readonly jobs: Iterable<MapReduceJob>;
+  jobOf(id: number): MapReduceJob | undefined;
   capable(job: MapReduceJob): Iterable<number>;
   begin(job: MapReduceJob, nowMs: Millis): void;
 }
@@ -113,10 +114,8 @@ export class Intake {
     draft.isWhole = true;
     const { submit, sizes, address } = draft;
     const { job: number, terms, key } = submit;
-    const ids = new Set([...this.#owner.jobs].map(({ origin }) => origin.id));
     const session = key === "" ? BigInt(++this.#keyless) : BigInt(`0x${key}`);
-    const isTaken = (taken: number): boolean => ids.has(taken) || this.#coming.has(taken);
-    const id = idFor({ session, number }, isTaken);
+    const id = idFor({ session, number }, (taken) => this.#isTaken(taken));
     const origin = { number, id, terms, key, address };
     this.#coming.add(id);
     const over = (): boolean => {
@@ -125,7 +124,7 @@ export class Intake {
       return this.#drafts.delete(connId);
     };
     const then = (atMs: Millis): void => {
-      if (over()) this.#begin({ ...origin, connId, uid: id }, sizes, atMs);
+      if (over()) this.#begin({ ...origin, connId }, sizes, atMs);
       else this.#books.shut(id, atMs);
     };
     const giveUp = (why: string): void => {
@@ -135,13 +134,16 @@ export class Intake {
   }
 
   #begin(origin: JobOrigin, sizes: readonly number[], nowMs: Millis): void {
-    const { connId, number, id, terms } = origin;
+    const { application, reducers } = origin.terms;
     const job = this.#made(origin, sizes, nowMs);
-    const what = `${oneLine(terms.application)}, ${readablePlural(sizes.length, "map")}`;
-    const reduces = readablePlural(terms.reducers, "reduce");
-    const name = `${connId}/${number} (${idText(id)})`;
-    this.#port.tell("info", `job ${name} accepted: ${what}, ${reduces}`);
+    const what = `${oneLine(application)}, ${readablePlural(sizes.length, "map")}`;
+    const reduces = readablePlural(reducers, "reduce");
+    this.#port.tell("info", `job ${nameOf(job)} accepted: ${what}, ${reduces}`);
     this.#owner.begin(job, nowMs);
+  }
+
+  #isTaken(id: number): boolean {
+    return this.#coming.has(id) || this.#owner.jobOf(id) !== undefined;
   }
 
   #made(origin: JobOrigin, sizes: readonly number[], nowMs: Millis): MapReduceJob {
@@ -151,11 +153,9 @@ export class Intake {
 
   /** Jobs of the table that are not at work: what was done of them is done. */
   *kept(nowMs: Millis): Iterable<MapReduceJob> {
-    const ids = new Set([...this.#owner.jobs].map(({ origin }) => origin.id));
     for (const { origin, sizes, maps, reduces } of this.#books.kept(nowMs)) {
-      const { id } = origin;
-      if (ids.has(id) || this.#coming.has(id)) continue;
-      const job = this.#made({ ...origin, connId: 0, uid: id }, sizes, nowMs);
+      if (this.#isTaken(origin.id)) continue;
+      const job = this.#made({ ...origin, connId: 0 }, sizes, nowMs);
       const { plan } = job;
       for (const [index, parts] of maps) plan.recall(plan.maps[index]!, parts);
       for (const [index, { part, isFinal }] of reduces) {
@@ -173,23 +173,17 @@ export class Intake {
     if (this.isBusy(connId)) return "a connection has one map-reduce job at a time";
     const address = hostOf(this.#port.addressOf(connId), connId);
     let [jobs, ofAddress, splits, partitions] = [0, 0, maps, maps * terms.reducers];
-    const others = [
-      ...[...this.#owner.jobs].map(({ origin, plan }) => [origin, plan.maps.length] as const),
-      ...[...this.#drafts.values()].map(
-        ({ address: of, submit }) => [{ address: of, terms: submit.terms }, submit.maps] as const,
-      ),
-    ];
-    for (const [
-      {
-        address: from,
-        terms: { reducers },
-      },
-      count,
-    ] of others) {
+    const count = (from: string, theirMaps: number, { reducers }: JobTerms): void => {
       jobs++;
       if (from === address) ofAddress++;
-      splits += count;
-      partitions += count * reducers;
+      splits += theirMaps;
+      partitions += theirMaps * reducers;
+    };
+    for (const { origin, plan } of this.#owner.jobs) {
+      count(origin.address, plan.maps.length, origin.terms);
+    }
+    for (const draft of this.#drafts.values()) {
+      count(draft.address, draft.submit.maps, draft.submit.terms);
     }
     if (jobs >= JOBS_MAX) return `the server has reached its limit of ${JOBS_MAX} map-reduce jobs`;
     if (ofAddress >= JOBS_PER_ADDRESS_MAX) {

@@ -60,7 +60,7 @@ export class Returns {
     if (worker.tasks.length >= this.#fleet.limits.maxOutstandingTasks) return;
     const task = job.adopt(planned, worker, nowMs);
     this.#fleet.adopt(task, nowMs);
-    const { uid } = origin;
+    const { id: uid } = origin;
     const { isMap, index } = row;
     this.#port.write(worker.connId, { kind: "mr-adopt", task: task.id, uid, isMap, index });
   }

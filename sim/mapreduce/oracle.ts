@@ -71,9 +71,9 @@ export class Oracle {
   /** A job came to life at the server. */
   job({ origin }: MapReduceJob): void {
     // One that an earlier server had is known.
-    const plan = this.#clients.get(origin.connId) ?? this.#jobs.get(origin.uid);
-    demand(plan !== undefined, () => `nobody asked for the job ${origin.uid}`);
-    this.#jobs.set(origin.uid, plan);
+    const plan = this.#clients.get(origin.connId) ?? this.#jobs.get(origin.id);
+    demand(plan !== undefined, () => `nobody asked for the job ${origin.id}`);
+    this.#jobs.set(origin.id, plan);
   }
 
   /** A job is over: one that comes under its number begins anew. */

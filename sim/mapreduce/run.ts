@@ -162,7 +162,7 @@ class MapReduceRun implements Run {
     if (this.#server.isUp) return;
     this.#trace?.(() => "the server starts");
     this.#server.start();
-    const jobs = new Set([...this.#server.coordinator.jobs].map(({ origin }) => origin.uid));
+    const jobs = new Set([...this.#server.coordinator.jobs].map(({ origin }) => origin.id));
     for (const uid of this.#kept) demand(jobs.has(uid), () => `job ${uid} is not kept`);
     this.#oracle.leads();
   }
@@ -182,7 +182,7 @@ class MapReduceRun implements Run {
     demand(typeof message !== "string", () => "the server says what cannot be read");
     if (message.kind === "mr-map" || message.kind === "mr-reduce") {
       const { coordinator, snapshot } = this.#server;
-      const job = [...coordinator.jobs].find(({ origin }) => origin.uid === message.uid)!;
+      const job = [...coordinator.jobs].find(({ origin }) => origin.id === message.uid)!;
       const miner = snapshot.miners.find((each) => each.connId === connId);
       const isThere = (holder: number): boolean => this.#server.isConnected(holder);
       this.#oracle.assigns(connId, message, job, miner?.standing === "suspect", isThere);
@@ -195,15 +195,15 @@ class MapReduceRun implements Run {
   }
 
   #look(): void {
-    const live = new Set([...this.#server.coordinator.jobs].map(({ origin }) => origin.uid));
+    const live = new Set([...this.#server.coordinator.jobs].map(({ origin }) => origin.id));
     for (const uid of this.#seen) {
       if (live.has(uid)) continue;
       this.#seen.delete(uid);
       this.#oracle.over(uid);
     }
     for (const job of this.#server.coordinator.jobs) {
-      if (this.#seen.has(job.origin.uid)) continue;
-      this.#seen.add(job.origin.uid);
+      if (this.#seen.has(job.origin.id)) continue;
+      this.#seen.add(job.origin.id);
       this.#oracle.job(job);
     }
   }
@@ -217,7 +217,7 @@ class MapReduceRun implements Run {
     this.#oracle.hears(connId, message);
     if (message.kind === "mr-final" && !message.good) {
       for (const { origin, followers } of this.#server.coordinator.jobs) {
-        if (followers.has(connId)) this.#oracle.misses(origin.uid, message.reduce);
+        if (followers.has(connId)) this.#oracle.misses(origin.id, message.reduce);
       }
     }
   }
@@ -226,7 +226,7 @@ class MapReduceRun implements Run {
     const message = decodeMessage(payload);
     if (typeof message === "string" || message.kind !== "mr-have") return;
     const job = [...this.#server.coordinator.jobs].find(({ origin }) => {
-      return origin.uid === message.uid;
+      return origin.id === message.uid;
     });
     for (const { isMap, index } of job === undefined ? [] : message.rows) {
       const task = (isMap ? job!.plan.maps : job!.plan.reduces)[index];

@@ -56,7 +56,7 @@ describe("a job whose server is gone", () => {
     work(desk, 1);
     desk.restart();
     const [job] = desk.coordinator.jobs;
-    assertEquals([job!.origin.uid, job!.plan.awaited.size, job!.plan.mapsDone], [uid, 1, 0]);
+    assertEquals([job!.origin.id, job!.plan.awaited.size, job!.plan.mapsDone], [uid, 1, 0]);
     returned(desk, 8);
     back(desk, 2, uid, HAS_MAP);
     assertEquals(job!.plan.maps[0]!.holder, 2);
