@@ -143,10 +143,6 @@ export class MapOutput {
   readonly #buffer: SortBuffer;
   #spills: Spill[] = [];
 
-  get reducers(): number {
-    return this.#options.reducers;
-  }
-
   constructor(options: MapOutputOptions) {
     this.#options = options;
     this.#buffer = new SortBuffer(options.reducers, options.memory);

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { closeSync, openSync, readSync, renameSync, rmSync, writeSync } from "node:fs";
+import { closeSync, openSync, readSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { BadRecordError, type Application } from "./application.ts";
 import { builtin } from "./builtin.ts";
@@ -11,7 +11,6 @@ import type {
   ApplicationChoice,
   FilePart,
   MapOrder,
-  Part,
   ReduceOrder,
   TaskOrder,
   TaskReport,
@@ -19,7 +18,7 @@ import type {
 import { CHUNK_BYTES } from "./limits.ts";
 import { groupsOf } from "./merge.ts";
 import { LineWriter, RecordOutput } from "./output.ts";
-import { partFile } from "./part_files.ts";
+import { writeAll, writeParts } from "./parts_adapter.ts";
 import { DamagedRunError, type Source } from "./records.ts";
 import { fewerRuns, MapOutput, mergedRun, type RunPlace, type RunStore } from "./spill.ts";
 import {
@@ -174,45 +173,6 @@ async function runMap(order: MapOrder, report: Report): Promise<void> {
   }
 }
 
-/** Writes the partitions into one file, or each into one that has its name when it is whole. */
-function writeParts(output: MapOutput, to: MapOrder["output"]): Part[] {
-  const parts: Part[] = [];
-  const target = typeof to === "string" ? undefined : to;
-  let path = "";
-  let fd = -1;
-  const begin = (): void => {
-    path =
-      target === undefined ? (to as string) : partFile(target, parts.length, crypto.randomUUID());
-    fd = openSync(path, "w");
-  };
-  let hasher = new Bun.CryptoHasher("sha256");
-  let start = 0;
-  begin();
-  try {
-    output.finish(
-      (bytes) => {
-        hasher.update(bytes);
-        writeAll(fd, bytes);
-      },
-      (_partition, end) => {
-        if (target !== undefined) {
-          closeSync(fd);
-          fd = -1;
-          renameSync(path, partFile(target, parts.length));
-        }
-        parts.push({ bytes: end - start, hash: hasher.digest("hex") });
-        hasher = new Bun.CryptoHasher("sha256");
-        start = end;
-        if (target !== undefined && parts.length < output.reducers) begin();
-      },
-    );
-  } finally {
-    if (fd >= 0) closeSync(fd);
-    if (target !== undefined) rmSync(path, { force: true });
-  }
-  return parts;
-}
-
 async function runReduce(order: ReduceOrder, report: Report): Promise<void> {
   const loaded = await load(order.application);
   const store = new FileStore(order.directory);
@@ -312,10 +272,6 @@ function openInput(path: string): number {
   } catch (error) {
     throw new InputError(`cannot open ${path}: ${(error as Error).message}`);
   }
-}
-
-function writeAll(fd: number, bytes: Uint8Array): void {
-  for (let at = 0; at < bytes.length;) at += writeSync(fd, bytes, at, bytes.length - at);
 }
 
 /** Runs as files of one directory. */

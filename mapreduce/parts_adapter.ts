@@ -1,0 +1,110 @@
+/**
+ * The partitions of a map as files: one after the other in one, or each in one of its own in a
+ * directory that is shared, where it has its name when it is whole.
+ *
+ * @module
+ */
+import { closeSync, openSync, renameSync, rmSync, writeSync } from "node:fs";
+import type { MapOrder, Part, PartFiles } from "./job_types.ts";
+import { partFile } from "./part_files.ts";
+import type { MapOutput } from "./spill.ts";
+
+/** Writes all of it. */
+export function writeAll(fd: number, bytes: Uint8Array): void {
+  for (let at = 0; at < bytes.length;) at += writeSync(fd, bytes, at, bytes.length - at);
+}
+
+/** Where partitions go. */
+interface Place {
+  write(bytes: Uint8Array): void;
+  /** A partition is whole. */
+  end(): void;
+  close(): void;
+}
+
+class OneFile implements Place {
+  readonly #fd: number;
+
+  constructor(path: string) {
+    this.#fd = openSync(path, "w");
+  }
+
+  write(bytes: Uint8Array): void {
+    writeAll(this.#fd, bytes);
+  }
+
+  end(): void {}
+
+  close(): void {
+    closeSync(this.#fd);
+  }
+}
+
+class FileEach implements Place {
+  readonly #files: PartFiles;
+  #ended = 0;
+  /** The file of the partition that is not whole yet, if there is one. */
+  #path: string | undefined;
+  /** -1 when none is open. */
+  #fd = -1;
+
+  constructor(files: PartFiles) {
+    this.#files = files;
+  }
+
+  write(bytes: Uint8Array): void {
+    this.#begin();
+    writeAll(this.#fd, bytes);
+  }
+
+  end(): void {
+    const path = this.#begin();
+    this.#shut();
+    renameSync(path, partFile(this.#files, this.#ended++));
+    this.#path = undefined;
+  }
+
+  close(): void {
+    this.#shut();
+    if (this.#path !== undefined) rmSync(this.#path, { force: true });
+  }
+
+  /** Opens the file of the next partition, if that is not done. */
+  #begin(): string {
+    if (this.#path !== undefined) return this.#path;
+    const path = partFile(this.#files, this.#ended, crypto.randomUUID());
+    this.#fd = openSync(path, "w");
+    this.#path = path;
+    return path;
+  }
+
+  #shut(): void {
+    if (this.#fd >= 0) closeSync(this.#fd);
+    this.#fd = -1;
+  }
+}
+
+/** Writes the partitions; the size and the hash of each. */
+export function writeParts(output: MapOutput, to: MapOrder["output"]): Part[] {
+  const parts: Part[] = [];
+  const place: Place = typeof to === "string" ? new OneFile(to) : new FileEach(to);
+  let hasher = new Bun.CryptoHasher("sha256");
+  let start = 0;
+  try {
+    output.finish(
+      (bytes) => {
+        hasher.update(bytes);
+        place.write(bytes);
+      },
+      (_partition, end) => {
+        place.end();
+        parts.push({ bytes: end - start, hash: hasher.digest("hex") });
+        hasher = new Bun.CryptoHasher("sha256");
+        start = end;
+      },
+    );
+  } finally {
+    place.close();
+  }
+  return parts;
+}
