@@ -280,7 +280,7 @@ export class QueryCore implements Machine<QueryInput, QueryEffect> {
     if (index !== 0) return refused("no actor");
     const isMember = this.replica.register(memberKey(server))?.value !== undefined;
     if (!isAddress(server) || !(isMember || this.sync.knows(server))) return refused("no server");
-    const link = this.sync.links.get(`${server} 0`);
+    const link = this.sync.gateway(server);
     const isThere = server === address || link?.isAway(this.#nowMs) === false;
     if (isThere) return refused("still there");
     return { kind: "done", stamp: this.#write(memberKey(server), undefined) };

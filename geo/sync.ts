@@ -176,7 +176,7 @@ export class Sync {
     const link = new Link({ server, index, isLocal, isInitiator }, nowMs, paceMs);
     // It may be who was asked just now, under another name.
     if (!isLocal) link.sent(this.#askedMs);
-    this.links.set(`${server} ${index}`, link);
+    this.links.set(keyOf(server, index), link);
     return link;
   }
 
@@ -192,18 +192,23 @@ export class Sync {
     this.#knownServer(member.address, nowMs);
   }
 
+  /** The link to the first actor of a server, which speaks for it. */
+  gateway(server: string): Link | undefined {
+    return this.links.get(keyOf(server, 0));
+  }
+
   /** Whether that server is called, or that address is asked. */
   knows(server: string): boolean {
-    return this.links.has(`${server} 0`) || this.#joins.has(server);
+    return this.gateway(server) !== undefined || this.#joins.has(server);
   }
 
   /** Calls a server no more, until it calls itself. */
   forget(server: string): void {
     if (server === this.#options.address) return;
     this.#joins.delete(server);
-    const link = this.links.get(`${server} 0`);
+    const link = this.gateway(server);
     if (link === undefined) return;
-    this.links.delete(`${server} 0`);
+    this.links.delete(keyOf(server, 0));
     if (link === this.#youngWith) this.#youngWith = undefined;
   }
 
@@ -215,7 +220,7 @@ export class Sync {
   }
 
   #knownServer(server: string, nowMs: Millis): Link | undefined {
-    const known = this.links.get(`${server} 0`);
+    const known = this.gateway(server);
     if (known !== undefined || this.links.size >= SERVERS_MAX + this.#options.actors) return known;
     return this.#link(server, 0, nowMs);
   }
@@ -235,7 +240,7 @@ export class Sync {
     this.#joins.delete(calledAs);
     this.#joins.delete(address);
     const link = isLocal
-      ? this.links.get(`${address} ${index}`)
+      ? this.links.get(keyOf(address, index))
       : this.#knownServer(address, nowMs);
     if (link === undefined) return undefined;
     if (link.life !== life) {
@@ -379,6 +384,11 @@ export class Sync {
       wants: taken(link.wants, (want) => want),
     };
   }
+}
+
+/** What a link goes by: the server and the actor there. */
+function keyOf(server: string, index: number): string {
+  return `${server} ${index}`;
 }
 
 function isSame(a: Hash, b: Hash): boolean {

@@ -32,7 +32,7 @@ describe("what is lost", () => {
 
   test("is sent again later and later as long as nothing comes back, and soon when it does", () => {
     const { world, a, b } = quiet();
-    const link = a.cores[0]!.sync.links.get(`${b.address} 0`)!;
+    const link = a.cores[0]!.sync.gateway(b.address)!;
     for (let round = 0; round < 2; round++) {
       world.network.faults = { ...CALM, lossShare: 1 };
       const before = a.cores[0]!.sync.entriesSent;
@@ -55,7 +55,7 @@ describe("what is lost", () => {
     a.start();
     world.runUntil(() => world.areEqual, 60_000, "the same state");
     world.run(30_000);
-    const link = a.cores[0]!.sync.links.get(`${b.address} 0`)!;
+    const link = a.cores[0]!.sync.gateway(b.address)!;
     world.network.faults = { ...CALM, lossShare: 1 };
     world.put(a, 0, "x", "1");
     world.run(PACE_MS);
