@@ -22,7 +22,7 @@ import { type Message, MESSAGES_VERSION, type ToClient } from "../work/messages.
 import { decodeMessage, encodeMessage } from "../work/wire.ts";
 import { Trio } from "./coordinator_cluster.ts";
 import type { Load, LoadReport } from "./coordinator_load.ts";
-import { median } from "./median.ts";
+import { median, quantile } from "./median.ts";
 import { benchOptions, count } from "./options.ts";
 import { endAll, linesOf, LoadProcess, nextLine, pinned } from "./processes.ts";
 
@@ -203,13 +203,16 @@ async function failover(): Promise<void> {
   const times: number[] = [];
   for (let i = 0; i < options.number("kills"); i++) times.push(await trio.failover());
   const sorted = times.toSorted((a, b) => a - b).map(Math.round);
-  const last = sorted[Math.floor(sorted.length * 0.99)];
+  const last = quantile(sorted, 0.99);
   const of = `of ${sorted.length}: p50 ${median(sorted)} ms, p99 ${last} ms`;
   console.log(`leader killed to job accepted, ${of} (bar: p99 ${FAILOVER_BAR_MS})`);
 }
 
 function p99(all: readonly number[]): string {
-  return all.toSorted((a, b) => a - b)[Math.floor(all.length * 0.99)]!.toFixed(3);
+  return quantile(
+    all.toSorted((a, b) => a - b),
+    0.99,
+  ).toFixed(3);
 }
 
 try {

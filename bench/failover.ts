@@ -16,7 +16,7 @@ import { join } from "node:path";
 import { askServer } from "../client/asking_adapter.ts";
 import { endJob, submit } from "../client/mod.ts";
 import { mine } from "../miner/mod.ts";
-import { median } from "./median.ts";
+import { median, quantile } from "./median.ts";
 import { benchOptions, count } from "./options.ts";
 import { freePorts, linesOf, withUs } from "./processes.ts";
 
@@ -137,7 +137,7 @@ try {
     unit: string,
   ): void => {
     const all = losses.map(of).toSorted((a, b) => a - b);
-    const [p99, most] = [all[Math.ceil(0.99 * all.length) - 1]!, all.at(-1)!];
+    const [p99, most] = [quantile(all, 0.99), all.at(-1)!];
     const tail = `p99 ${p99.toFixed(digits)}, at most ${most.toFixed(digits)}`;
     console.log(`${name.padEnd(34)} p50 ${median(all).toFixed(digits)}, ${tail} ${unit}`);
   };

@@ -15,7 +15,7 @@
  */
 import { convergence, reconcile } from "./geo_virtual.ts";
 import type { GeoLoad, GeoPeer, GeoReport, GeoVerb } from "./geo_load.ts";
-import { median } from "./median.ts";
+import { median, quantile } from "./median.ts";
 import { benchOptions, count } from "./options.ts";
 import { endAll, freePort, linesOf, LoadProcess, nextLine, pinned } from "./processes.ts";
 
@@ -130,7 +130,7 @@ const ratios = cases.map((one) => ({
 }));
 const cost = reconcile(100_000, 100, LATENCY_MS);
 const tookMs = convergence(PUTS, LATENCY_MS);
-const spread = { p50: tookMs[PUTS / 2]!, p99: tookMs[Math.ceil(0.99 * PUTS) - 1]! };
+const spread = { p50: quantile(tookMs, 0.5), p99: quantile(tookMs, 0.99) };
 if (options.has("json")) {
   console.log(JSON.stringify({ figures, ratios, reconcile: cost, convergenceMs: spread }));
 } else {

@@ -7,6 +7,7 @@
  */
 import { openGeo } from "../geo/mod.ts";
 import { connect, listen } from "../lsp/mod.ts";
+import { quantile } from "./median.ts";
 import { linesOf } from "./processes.ts";
 
 /** Who is spoken to, and what is asked; an echo of LSP answers whatever was asked. */
@@ -124,8 +125,7 @@ async function run({ peer, verb, port, clients, ms }: GeoLoad): Promise<GeoRepor
   const clientMicros = (user + system) / requests;
   await Promise.all(all.map((client) => client.close()));
   micros.sort((a, b) => a - b);
-  const quantile = (q: number): number => micros[Math.floor(q * (micros.length - 1))] ?? NaN;
-  const [p50Micros, p99Micros] = [quantile(0.5), quantile(0.99)];
+  const [p50Micros, p99Micros] = [quantile(micros, 0.5), quantile(micros, 0.99)];
   return { requests, rate: requests / seconds, clientMicros, p50Micros, p99Micros };
 }
 

@@ -7,6 +7,7 @@
 import http2 from "node:http2";
 import { integerBetween, seededRandom, unitReal } from "../base/random.ts";
 import { openStore } from "../kv/mod.ts";
+import { quantile } from "./median.ts";
 
 /** Who is spoken to. */
 export type Peer = "kv" | "etcd";
@@ -176,7 +177,7 @@ async function run(load: Load): Promise<LoadReport> {
   const seconds = (Bun.nanoseconds() - from) / 1e9;
   await Promise.all(clients.map((client) => client.close()));
   micros.sort((a, b) => a - b);
-  const at = (share: number): number => micros[Math.floor(share * (micros.length - 1))] ?? NaN;
+  const at = (q: number): number => quantile(micros, q);
   const [p50Micros, p99Micros, worstMicros] = [at(0.5), at(0.99), at(1)];
   return { operations: micros.length, seconds, p50Micros, p99Micros, worstMicros };
 }

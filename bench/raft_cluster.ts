@@ -7,6 +7,7 @@ import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { type CborValue, decodeCbor, encodeCbor } from "../base/mod.ts";
 import { connect, type LspClient } from "../lsp/mod.ts";
+import { quantile } from "./median.ts";
 import { cpuSeconds, freePorts, linesOf, withUs } from "./processes.ts";
 import { NodeRequest } from "./raft_node.ts";
 
@@ -199,8 +200,8 @@ export interface Times {
 /** Statistics of `times` (ms), which took `seconds` in all. */
 export function timesOf(times: number[], seconds: number): Times {
   const sorted = times.toSorted((a, b) => a - b);
-  const at = (share: number): number => sorted[Math.floor(sorted.length * share)] ?? NaN;
-  return { perSecond: times.length / seconds, p50Ms: at(0.5), p99Ms: at(0.99) };
+  const [p50Ms, p99Ms] = [quantile(sorted, 0.5), quantile(sorted, 0.99)];
+  return { perSecond: times.length / seconds, p50Ms, p99Ms };
 }
 
 /** So many clients submit one command after the other for `seconds`; or until `isOver`. */

@@ -5,6 +5,7 @@
  *
  * @module
  */
+import { quantile } from "./median.ts";
 
 /** Who is spoken to. */
 export type Peer = "textkv" | "redis" | "echo";
@@ -217,8 +218,8 @@ async function run(load: Load): Promise<LoadReport> {
   for (const client of clients) client.stop();
   await Promise.all(clients.map((client) => client.close()));
   const micros = clients.flatMap((client) => client.micros).toSorted((a, b) => a - b);
-  const quantile = (q: number): number => micros[Math.floor(q * (micros.length - 1))] ?? NaN;
-  return { requests, seconds, p50Micros: quantile(0.5), p99Micros: quantile(0.99) };
+  const [p50Micros, p99Micros] = [quantile(micros, 0.5), quantile(micros, 0.99)];
+  return { requests, seconds, p50Micros, p99Micros };
 }
 
 if (import.meta.main) {
