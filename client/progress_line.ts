@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { Millis } from "../base/machine.ts";
 import { readableTime } from "../base/text.ts";
 import type { Status } from "../work/messages.ts";
 import { hexDigits, readableRate } from "../work/readable.ts";
@@ -14,6 +15,9 @@ const BAR_CELLS_MAX = 24;
 const BAR_FRAME = 3;
 /** Rank of the best hash, see {@link progressLine}: it is worth more than a bar. */
 const BAR_RANK = 3;
+
+/** How long a job gets nothing of a fleet at work before that is said. */
+const WAITING_MS: Millis = 1000;
 
 /** Where a progress line is shown. */
 export interface LineOptions {
@@ -52,4 +56,13 @@ export function progressLine(status: Status, total: bigint, options: LineOptions
   if (!bar || cells < BAR_CELLS_MIN) return text;
   const full = Math.floor((permille * cells) / 1000);
   return `[${"=".repeat(full).padEnd(cells, " ")}] ${text}`;
+}
+
+/** Why nothing moves, for people; "" while something does. `stillMs`: for how long nothing has. */
+export function whyWaiting({ miners, jobRate, fleetRate }: Status, stillMs: Millis): string {
+  if (miners === 0) return "no miner is connected: the job waits for miners";
+  // A job that is alone has the whole fleet: if that is still, a miner was lost, and no other job
+  // is to blame.
+  if (stillMs < WAITING_MS || jobRate >= fleetRate) return "";
+  return "the fleet is at work on other jobs: this one waits behind them";
 }

@@ -8,12 +8,10 @@ import type { Display } from "../run/progress.ts";
 import type { Status } from "../work/messages.ts";
 import { hexDigits } from "../work/readable.ts";
 import type { Submission } from "./adapter.ts";
-import { progressLine } from "./progress_line.ts";
+import { progressLine, whyWaiting } from "./progress_line.ts";
 
 /** How long nothing is heard from the server before that is said. */
 const SILENT_MS = 1000;
-/** How long a job gets nothing of a fleet at work before that is said. */
-const WAITING_MS = 1000;
 
 /** The servers that may be asked, and the one that is. */
 export interface Where {
@@ -114,16 +112,11 @@ function waitingLines(display: Display): (status: Status) => void {
   let said = "";
   let sinceMs = performance.now();
   let seen = -1n;
-  return ({ miners, done, fleetRate }) => {
+  return (status) => {
     const nowMs = performance.now();
+    const { done, fleetRate } = status;
     if (done !== seen || fleetRate === 0) [seen, sinceMs] = [done, nowMs];
-    const behind = nowMs - sinceMs >= WAITING_MS;
-    const why =
-      miners === 0
-        ? "no miner is connected: the job waits for miners"
-        : behind
-          ? "the fleet is at work on other jobs: this one waits behind them"
-          : "";
+    const why = whyWaiting(status, nowMs - sinceMs);
     if (why !== "" && why !== said) display.line(why);
     said = why;
   };

@@ -2,7 +2,7 @@
 import { describe, test } from "bun:test";
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { readableCount, readableDuration, readableTime } from "../../base/text.ts";
-import { progressLine } from "../../client/progress_line.ts";
+import { progressLine, whyWaiting } from "../../client/progress_line.ts";
 import { Display } from "../../run/progress.ts";
 import { hexDigits, readableRate } from "../../work/readable.ts";
 
@@ -117,4 +117,15 @@ describe("Display", () => {
     display.clear();
     assertEquals(text, []);
   });
+});
+
+test("whyWaiting blames other jobs only where the fleet is at work on some", () => {
+  const status = (miners: number, jobRate: number, fleetRate: number): string =>
+    whyWaiting({ kind: "status", job: 1, done: 5n, miners, jobRate, fleetRate }, 1000);
+  assertStringIncludes(status(0, 0, 0), "waits for miners");
+  assertStringIncludes(status(2, 0, 7), "waits behind them");
+  // Regression: the only miner of the only job was killed, and "other jobs" were said to go first.
+  assertEquals(status(1, 7, 7), "");
+  const moving = { kind: "status", job: 1, done: 5n, miners: 2, jobRate: 0, fleetRate: 7 } as const;
+  assertEquals(whyWaiting(moving, 999), "");
 });
