@@ -90,9 +90,8 @@ export function askerOf(job: SearchJob): Asker {
   return job.account as Asker;
 }
 
-/** For people: the connection and the client's number; the job's id while its client is away. */
+/** For people: the job's id, which outlives connections; without one, its client and number. */
 export function nameOf(job: SearchJob): string {
-  const { connId } = askerOf(job);
   const { name, id } = job.record;
-  return connId === 0 ? idText(id) : `${connId}/${name.number}`;
+  return job.isKept ? idText(id) : `${askerOf(job).connId}/${name.number}`;
 }

@@ -4,7 +4,6 @@
  * @module
  */
 import { readablePlural } from "../base/text.ts";
-import { idText } from "../work/job_id.ts";
 import type { Join } from "../work/messages.ts";
 import { hexDigits, readableRate } from "../work/readable.ts";
 import type { Worker } from "../work/roster.ts";
@@ -23,13 +22,13 @@ export function described({
 }
 
 /** A job that is begun with, as the log has it. */
-export function begunText(job: SearchJob, address: string | undefined): string {
-  const { spec, id, detached } = job.record;
+export function begunText(job: SearchJob, connId: number, address: string | undefined): string {
+  const { spec, detached } = job.record;
   const size = spec.upper - spec.lower + 1n;
   const kind = spec.target === undefined ? "" : `, target ${hexDigits(spec.target)}`;
   const what = `${readablePlural(size, "nonce")}${kind}${detached ? ", detached" : ""}`;
-  const from = address === undefined ? "" : ` from ${address}`;
-  return `job ${nameOf(job)}${job.isKept ? ` (${idText(id)})` : ""} accepted${from}: ${what}`;
+  const from = address === undefined ? "" : `, ${address}`;
+  return `job ${nameOf(job)} accepted from client ${connId}${from}: ${what}`;
 }
 
 /** A miner in the log: its connection's number, and its name if it has one. */

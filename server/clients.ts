@@ -279,7 +279,8 @@ export class Clients {
     asker.jobs.set(number, job);
     const client = this.#here.clientOf(asker);
     if (client !== undefined) {
-      this.#outlet.tell("info", begunText(job, this.#outlet.addressOf(client.connId)));
+      const { connId } = client;
+      this.#outlet.tell("info", begunText(job, connId, this.#outlet.addressOf(connId)));
       this.#follow(job, client, number);
     }
     this.#searchLast(job);

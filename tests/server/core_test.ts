@@ -210,7 +210,8 @@ describe("ServerCore log", () => {
     fleet.run(100);
     fleet.drop(client.connId);
     const log = fleet.log.join("\n");
-    expect(log).toContain("accepted: 2,000,000 nonces\n");
+    expect(log).toContain("accepted from client 2: 2,000,000 nonces\n");
+    expect(log).toMatch(/job (\w+-\w+) accepted [^\n]+\n.*job \1 answered/);
     expect(log).toMatch(/answered after \d\.\d s: nonce 12345 has hash 0000000000000000/);
     expect(log).toContain("18,446,744,073,709,551,616 nonces, target 00000000000000ff");
     expect(log).toContain(`miner ${miner.connId} left: said goodbye`);
