@@ -20,7 +20,7 @@ import {
 } from "../run/verb_values.ts";
 import { EXIT_NO, type Verb, type Verbs } from "../run/verbs.ts";
 import { PAGE_KEYS_MAX } from "./limits.ts";
-import type { StoreSet, Written } from "./open_adapter.ts";
+import type { StoreSet, Written } from "./store_types.ts";
 import {
   AT_FLAG,
   atOf,

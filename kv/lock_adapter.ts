@@ -6,7 +6,8 @@
 import type { CallOptions } from "./client_adapter.ts";
 import { StoreError } from "./errors.ts";
 import type { Lease } from "./lease_adapter.ts";
-import type { Bytes, KvStore } from "./open_adapter.ts";
+import type { Bytes, WriteOptions, Written } from "./store_types.ts";
+import type { StoreChange, WatchOptions } from "./watch_adapter.ts";
 
 /** Keys of locks begin like this. */
 export const LOCK_PREFIX = "lock/";
@@ -34,8 +35,19 @@ export interface Lock extends AsyncDisposable {
   release(options?: { readonly timeoutMs?: number }): Promise<void>;
 }
 
+/** What a lock is made of: calls of a store. */
+interface LockStore {
+  lease(ttlMs: number, options: CallOptions): Promise<Lease>;
+  put(key: string, value: Bytes, options: WriteOptions): Promise<Written>;
+  watch(prefix: string, options: WatchOptions): AsyncIterable<StoreChange>;
+}
+
 /** See `KvStore.lock`. */
-export async function takeLock(store: KvStore, name: string, options: LockOptions): Promise<Lock> {
+export async function takeLock(
+  store: LockStore,
+  name: string,
+  options: LockOptions,
+): Promise<Lock> {
   const { ttlMs = TTL_MS, value = "", timeoutMs, signal } = options;
   const late = timeoutMs === undefined ? undefined : AbortSignal.timeout(timeoutMs);
   const given = [late, signal].filter((one) => one !== undefined);
@@ -61,7 +73,7 @@ function releaseOf(lease: Lease): Pick<Lock, "lost" | "release"> {
 
 /** Makes the key as soon as nobody else has it; the revision of that. */
 async function takeKey(
-  store: KvStore,
+  store: LockStore,
   key: string,
   value: Bytes,
   lease: Lease,

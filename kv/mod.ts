@@ -51,18 +51,16 @@ export {
   type Operation,
 } from "./linearize.ts";
 export type { Lock, LockOptions } from "./lock_adapter.ts";
-export {
-  type Bytes,
-  KvStore,
-  openStore,
-  type OpenStoreOptions,
-  type ReadOptions,
-  type StoreEntry,
-  type StoreSet,
-  type StoreValue,
-  type WriteOptions,
-  type Written,
-} from "./open_adapter.ts";
+export { KvStore, openStore, type OpenStoreOptions } from "./open_adapter.ts";
+export type {
+  Bytes,
+  ReadOptions,
+  StoreEntry,
+  StoreSet,
+  StoreValue,
+  WriteOptions,
+  Written,
+} from "./store_types.ts";
 export { ClassicClerk, VersionedClerk, type VersionedOutcome } from "./styles_adapter.ts";
 export {
   checkHistory,

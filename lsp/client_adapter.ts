@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { SmallPaths } from "./black_hole.ts";
+import { SmallPaths } from "./small_paths.ts";
 import type { ConnectionStats, EndpointStats } from "./counters.ts";
 import { createDialer, type Dialer } from "./dialer.ts";
 import { type DialingSocket, openDialing } from "./dialing_adapter.ts";

@@ -5,7 +5,7 @@
  * @module
  */
 import type { Millis } from "../base/machine.ts";
-import type { SmallPaths } from "./black_hole.ts";
+import type { SmallPaths } from "./small_paths.ts";
 import type { Budget } from "./budget.ts";
 import type { ConnectionStats, Rejections } from "./counters.ts";
 import type { Timed } from "./deadlines.ts";

@@ -5,7 +5,7 @@
  */
 import type { Millis } from "../base/machine.ts";
 import { hostOf, portOf, readableAddress } from "./address.ts";
-import { smallerSize } from "./black_hole.ts";
+import { smallerSize } from "./small_paths.ts";
 import { type Candidate, Candidates } from "./candidates.ts";
 import { ClassicConnection } from "./classic_connection.ts";
 import { ClassicType, decodeClassicFrame, encodeClassicFrame } from "./classic_frame.ts";

@@ -6,7 +6,7 @@
  */
 import { invariant, type Millis } from "../base/machine.ts";
 import { Queue } from "../base/queue.ts";
-import { SmallPaths } from "./black_hole.ts";
+import { SmallPaths } from "./small_paths.ts";
 import { Bottleneck } from "./bottleneck.ts";
 import { Budget } from "./budget.ts";
 import type { CongestionFactory } from "./congestion.ts";

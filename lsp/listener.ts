@@ -5,7 +5,7 @@
  */
 import type { Millis } from "../base/machine.ts";
 import { unitReal } from "../base/random.ts";
-import { passedSize } from "./black_hole.ts";
+import { passedSize } from "./small_paths.ts";
 import { ClassicConnection } from "./classic_connection.ts";
 import { CLASSIC_ID_MAX, CLASSIC_ID_MIN, ClassicIds } from "./classic_ids.ts";
 import { type ClassicFrame, ClassicType, decodeClassicFrame } from "./classic_frame.ts";

@@ -5,7 +5,7 @@
  * @module
  */
 import type { Random } from "../base/random.ts";
-import type { SmallPaths } from "./black_hole.ts";
+import type { SmallPaths } from "./small_paths.ts";
 import type { CongestionFactory } from "./congestion.ts";
 import { DATAGRAM_BYTES_MAX, type Offer } from "./frame_layout.ts";
 import { LARGEST_DATAGRAM_BYTES } from "./path_mtu.ts";

@@ -7,7 +7,8 @@
  */
 import type { Millis } from "../base/machine.ts";
 import { hostOf, readableAddress } from "./address.ts";
-import { BlackHole, smallerSize } from "./black_hole.ts";
+import { BlackHole } from "./black_hole.ts";
+import { smallerSize } from "./small_paths.ts";
 import type { Host } from "./connection.ts";
 import {
   DATA_OVERHEAD_BYTES,

@@ -18,7 +18,7 @@ import {
 } from "../work/mapreduce_messages.ts";
 import { decodeMessage, encodeMessage } from "../work/wire.ts";
 import { type About, encodeAbout } from "./about.ts";
-import { Home } from "./home.ts";
+import { Home, type HomeEffect } from "./home.ts";
 import { FETCHES_MAX } from "./limits.ts";
 import type { PeerEffect, PeerInput } from "./peer_types.ts";
 import { isOfPeers, Peers } from "./peers.ts";
@@ -61,6 +61,7 @@ interface OutputPart {
 
 export type ClientEffect =
   | PeerEffect
+  | HomeEffect
   /** Takes over an output that a worker has put into the shared directory. */
   | ({ readonly kind: "adopt" } & OutputPart)
   | { readonly kind: "write"; readonly payload: Uint8Array }
@@ -84,9 +85,6 @@ export type ClientEffect =
   | { readonly kind: "status"; readonly status: MrStatus }
   /** The server has the job. */
   | { readonly kind: "attached"; readonly attached: MrAttached }
-  /** Connects anew: to `server`, one of several if `isCluster`; "": to that of before. */
-  | { readonly kind: "redial"; readonly server: string; readonly isCluster: boolean }
-  | { readonly kind: "note"; readonly text: string }
   | { readonly kind: "done" }
   | { readonly kind: "failed"; readonly reason: string };
 

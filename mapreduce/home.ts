@@ -7,13 +7,18 @@
 import type { Millis } from "../base/machine.ts";
 import { ServerRing } from "../base/server_ring.ts";
 import type { Servers } from "../work/server_messages.ts";
-import type { ClientEffect } from "./client_core.ts";
 import { REDIAL_MS } from "./limits.ts";
+
+/** What it asks for. */
+export type HomeEffect =
+  /** Connects anew: to `server`, one of several if `isCluster`; "": to that of before. */
+  | { readonly kind: "redial"; readonly server: string; readonly isCluster: boolean }
+  | { readonly kind: "note"; readonly text: string };
 
 /** See the module. */
 export class Home {
   readonly #ring: ServerRing;
-  readonly #push: (effect: ClientEffect) => void;
+  readonly #push: (effect: HomeEffect) => void;
   /** Whether a server was there; whether one had the job. */
   #wasConnected = false;
   #hadJob = false;
@@ -23,7 +28,7 @@ export class Home {
   wakeAtMs: Millis | undefined;
 
   /** `ring` is empty where there is one server, which the owner knows. */
-  constructor(ring: ServerRing | undefined, push: (effect: ClientEffect) => void) {
+  constructor(ring: ServerRing | undefined, push: (effect: HomeEffect) => void) {
     this.#ring = ring ?? new ServerRing([], () => 0);
     this.#push = push;
   }

@@ -8,14 +8,8 @@
 import { invariant } from "../base/machine.ts";
 import { type Slice, utf8, viewOf } from "./bytes.ts";
 import type { SortedRun } from "./merge.ts";
-import {
-  DamagedRunError,
-  type MovingSlice,
-  type RecordSink,
-  type Sink,
-  type Source,
-} from "./records.ts";
-import { SinkBuffer } from "./sink_buffer.ts";
+import { DamagedRunError, type MovingSlice, type RecordSink, type Source } from "./records.ts";
+import { type Sink, SinkBuffer } from "./sink_buffer.ts";
 
 const NEWLINE = 10;
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });

@@ -5,8 +5,8 @@
  */
 import { type Slice, viewOf, whole } from "./bytes.ts";
 import type { SortedRun } from "./merge.ts";
-import { RecordWriter, type Sink } from "./records.ts";
-import { SinkBuffer } from "./sink_buffer.ts";
+import { RecordWriter } from "./records.ts";
+import { type Sink, SinkBuffer } from "./sink_buffer.ts";
 
 const NEWLINE = 10;
 const BACKSLASH = 92;

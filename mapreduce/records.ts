@@ -6,10 +6,7 @@
  */
 import { invariant } from "../base/machine.ts";
 import type { Slice } from "./bytes.ts";
-import { SinkBuffer } from "./sink_buffer.ts";
-
-/** Where bytes go, in order; they are the caller's again when it returns. */
-export type Sink = (bytes: Uint8Array) => void;
+import { type Sink, SinkBuffer } from "./sink_buffer.ts";
 
 /** Copies bytes from `at` on into `into`; how many: fewer than fit only at the end. */
 export type Source = (into: Uint8Array, at: number) => number;

@@ -3,7 +3,9 @@
  *
  * @module
  */
-import type { Sink } from "./records.ts";
+
+/** Where bytes go, in order; they are the caller's again when it returns. */
+export type Sink = (bytes: Uint8Array) => void;
 
 /** Shorter parts are copied byte by byte: a call costs more. */
 const SHORT_BYTES = 32;

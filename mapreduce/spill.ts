@@ -10,7 +10,8 @@ import { KEY_BYTES_MAX, MERGE_RUNS_MAX, VALUE_BYTES_MAX } from "./limits.ts";
 import { JsonLineReader, JsonLineWriter } from "./json_lines.ts";
 import { Groups, Kept, MergedRun, type SortedRun } from "./merge.ts";
 import { fnv1a, partitionOf } from "./partition.ts";
-import { type RecordSink, RecordWriter, RunReader, type Sink, type Source } from "./records.ts";
+import { type RecordSink, RecordWriter, RunReader, type Source } from "./records.ts";
+import type { Sink } from "./sink_buffer.ts";
 import { SortBuffer } from "./sort_buffer.ts";
 
 /** Makes of the values of a key fewer, of the same meaning. */

@@ -12,10 +12,22 @@ import type { Millis } from "../base/machine.ts";
 import type { Fleet } from "../work/fleet.ts";
 import type { FleetLimits } from "../work/limits.ts";
 import type { Held } from "../work/messages.ts";
+import type { Interval } from "../work/interval_set.ts";
 import type { Worker } from "../work/roster.ts";
+import type { Subject } from "../work/subject.ts";
 import type { Task } from "../work/task.ts";
-import type { SearchPort } from "./search.ts";
 import type { SearchJob } from "./search_job.ts";
+import type { SearchRecord } from "./table.ts";
+
+/** What the owner of a search does for what is brought back. */
+export interface ResumePort {
+  /** The plain hash of a nonce. */
+  hash(subject: Subject, nonce: bigint): bigint;
+  /** How long ago the search was submitted. */
+  ageMs(record: SearchRecord): Millis;
+  /** By `miner`; undefined: by this server itself. */
+  accepted(job: SearchJob, piece: Interval, miner: Worker<Task> | undefined): void;
+}
 
 /** A miner's rate is known to this factor. */
 const RATE_SLACK = 2;
@@ -25,7 +37,7 @@ const CLOCKS_MS = 1_000;
 /** Takes one search back in; the number of its chunk, 0: none, or, as a string, what is wrong. */
 export function takeBack(
   fleet: Fleet,
-  port: Pick<SearchPort, "hash" | "accepted" | "ageMs">,
+  port: ResumePort,
   miner: Worker<Task>,
   job: SearchJob,
   held: Held,
@@ -65,7 +77,7 @@ export function takeBack(
 /** Why what it says of the search cannot be, if so. */
 function whyNot(
   { limits }: Fleet,
-  port: Pick<SearchPort, "hash" | "ageMs">,
+  port: ResumePort,
   miner: Worker<Task>,
   { record }: SearchJob,
   { lower, upper, next, best }: Held,

@@ -8,26 +8,17 @@ import type { Millis } from "../base/machine.ts";
 import type { Candidate } from "../work/candidate.ts";
 import type { Fleet } from "../work/fleet.ts";
 import { UINT64_MAX } from "../work/hash.ts";
-import type { Interval } from "../work/interval_set.ts";
 import type { Held, Progress, Result, Shrunk, Stopped } from "../work/messages.ts";
 import type { Worker } from "../work/roster.ts";
-import type { Subject } from "../work/subject.ts";
 import type { Task } from "../work/task.ts";
-import { takeBack } from "./resume.ts";
+import { type ResumePort, takeBack } from "./resume.ts";
 import { Chunk, type SearchJob } from "./search_job.ts";
-import type { SearchRecord } from "./table.ts";
 
 /** Why a report was not believed: the owner counts these, and watches the miner's strikes. */
 export type Rejection = string | undefined;
 
 /** What the searches need done by their owner. */
-export interface SearchPort {
-  /** The plain hash of a nonce. */
-  hash(subject: Subject, nonce: bigint): bigint;
-  /** How long ago the search was submitted. */
-  ageMs(record: SearchRecord): Millis;
-  /** By `miner`; undefined: by this server itself. */
-  accepted(job: SearchJob, piece: Interval, miner: Worker<Task> | undefined): void;
+export interface SearchPort extends ResumePort {
   /** The miner told a falsehood about the job; it is not known yet whose fault that is. */
   suspected(job: SearchJob, reason: string, miner: Worker<Task>): void;
 }

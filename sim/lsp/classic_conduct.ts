@@ -8,7 +8,7 @@ import { ClassicType } from "../../lsp/classic_frame.ts";
 import type { Address } from "../../lsp/types.ts";
 import { demand } from "../engine/trace.ts";
 import { readClassic } from "./classic_reader.ts";
-import type { Watched } from "./conduct.ts";
+import type { Watched } from "./watched.ts";
 import { Outgoing } from "./outgoing.ts";
 
 /** A connection, as its datagrams show it. */

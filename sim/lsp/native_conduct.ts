@@ -7,7 +7,7 @@ import type { Millis } from "../../base/machine.ts";
 import { CloseCode, DatagramReader, FrameType, keyOf } from "../../lsp/frame.ts";
 import type { Address } from "../../lsp/types.ts";
 import { demand } from "../engine/trace.ts";
-import type { Watched } from "./conduct.ts";
+import type { Watched } from "./watched.ts";
 import { NativeConnection } from "./native_connection.ts";
 
 /** What a stranger said with a Connect, and what it was told. */

@@ -8,7 +8,7 @@ import type { Millis } from "../../base/machine.ts";
 import { CloseCode, type ConnectionKey, type DatagramReader, FrameType } from "../../lsp/frame.ts";
 import type { Address } from "../../lsp/types.ts";
 import { demand } from "../engine/trace.ts";
-import type { Watched } from "./conduct.ts";
+import type { Watched } from "./watched.ts";
 import { Outgoing } from "./outgoing.ts";
 
 /** Later datagrams that must have arrived before an earlier one counts as lost at once. */

@@ -31,7 +31,7 @@ import {
   type LspPlan,
 } from "./plan.ts";
 import { LSP_PLANTS, type LspPlant, PlantedEndpoint } from "./plants.ts";
-import { demandTablesTidy } from "./tables.ts";
+import { demandTablesTidy } from "./tidiness.ts";
 import { LSP_WIRE } from "./wire.ts";
 
 /** Events after which a run is declared unable to come to rest. */

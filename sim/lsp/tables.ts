@@ -1,12 +1,10 @@
 /**
- * The sizes of an endpoint's tables: none grows beyond its limit, and what ends leaves nothing
- * behind.
+ * The sizes of an endpoint's tables: none grows beyond its limit.
  *
  * @module
  */
-import { Endpoint } from "../../lsp/endpoint.ts";
+import type { Endpoint } from "../../lsp/endpoint.ts";
 import { demand } from "../engine/trace.ts";
-import type { Party } from "./party.ts";
 
 /** At any time: each table within its limit. */
 export function demandTablesBounded(name: string, core: Endpoint): void {
@@ -25,29 +23,4 @@ export function demandTablesBounded(name: string, core: Endpoint): void {
     senders === 0 &&
     strays === 0;
   demand(isBounded, () => `${name}: a table is too large: ${JSON.stringify(sizes)}`);
-}
-
-/** Once all is quiet: what is over is forgotten, and what was acknowledged takes no memory. */
-export function demandTablesTidy(party: Party): void {
-  const { side, host } = party;
-  const { core } = host;
-  if (!(core instanceof Endpoint)) return;
-  demandTablesBounded(side.name, core);
-  const { connections = 0, unproven = 0 } = core.tableSizes();
-  const open = party.openEnds();
-  demand(
-    connections <= open.length,
-    () => `${side.name}: keeps ${connections} connections, ${open.length} are open`,
-  );
-  demand(
-    unproven <= open.filter(({ wire }) => wire === "json").length,
-    () => `${side.name}: counts ${unproven} unproven connections`,
-  );
-  for (const { connId } of open) {
-    const stats = core.connectionStats(connId);
-    const queued = stats?.queuedBytes ?? 0;
-    demand(queued === 0, () => `${side.name}: ${queued} bytes still wait on ${connId}`);
-  }
-  const { queuedBytes } = core.budget;
-  demand(queuedBytes === 0, () => `${side.name}: ${queuedBytes} acknowledged bytes are kept`);
 }

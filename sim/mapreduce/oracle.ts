@@ -17,9 +17,8 @@ import type { Loop } from "../engine/loop.ts";
 import { demand } from "../engine/trace.ts";
 import { answerOf, splitName } from "./answer.ts";
 import type { ClientMachine } from "./client.ts";
-import type { ClientPlan } from "./plan.ts";
+import type { ClientPlan, WorkerPlan } from "./plan.ts";
 import { modelMap } from "./task_model.ts";
-import type { WorkerMachine } from "./worker.ts";
 
 /** A task that was handed out and has not ended. */
 interface Outstanding {
@@ -210,9 +209,9 @@ export class Oracle {
   }
 
   /** A worker reduces these inputs. */
-  reduces(worker: WorkerMachine, order: RunOrder & { kind: "reduce" }, inputs: Uint8Array[]): void {
+  reduces(worker: WorkerPlan, order: RunOrder & { kind: "reduce" }, inputs: Uint8Array[]): void {
     const plan = this.#jobs.get(order.uid);
-    demand(plan !== undefined, () => `${worker.plan.name} reduces for a job that there is not`);
+    demand(plan !== undefined, () => `${worker.name} reduces for a job that there is not`);
     const { splits, application, reducers } = plan;
     demand(inputs.length === splits.length, () => `a reduce of ${inputs.length} partitions`);
     const made = splits.map((text, i) => {
@@ -224,7 +223,7 @@ export class Oracle {
     const isOf = (r: number): boolean => made.every(({ parts }, m) => parts[r]!.hash === hashes[m]);
     demand(
       Array.from({ length: reducers }, (_, r) => r).some(isOf),
-      () => `${worker.plan.name} reduces partitions that no maps made`,
+      () => `${worker.name} reduces partitions that no maps made`,
     );
   }
 

@@ -252,7 +252,7 @@ export class WorkerMachine {
     }
     const inputs = order.inputs.map((part) => this.#bytesOf(part));
     if (inputs.includes(undefined)) return { kind: "damaged", text: "an input is gone" };
-    this.#world.oracle.reduces(this, order, inputs as Uint8Array[]);
+    this.#world.oracle.reduces(this.plan, order, inputs as Uint8Array[]);
     const read = [...(inputs as Uint8Array[])];
     if (this.#world.plant === "skip-partition") read.pop();
     if (this.#world.plant === "twice-mapped" && read.length > 0) read.push(read[0]!);

@@ -2,7 +2,8 @@
 import { describe, test } from "bun:test";
 import { assert, assertEquals } from "@std/assert";
 import { seededRandom, unitReal } from "../../base/random.ts";
-import { BlackHole, SmallPaths } from "../../lsp/black_hole.ts";
+import { BlackHole } from "../../lsp/black_hole.ts";
+import { SmallPaths } from "../../lsp/small_paths.ts";
 import { DatagramReader, DatagramWriter, FrameType, NO_KEY } from "../../lsp/frame.ts";
 import { RoundTrip } from "../../lsp/rtt.ts";
 import type { Outbound } from "../../lsp/send_window.ts";

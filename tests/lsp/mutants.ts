@@ -70,7 +70,7 @@ export const MUTANTS: readonly Mutant[] = [
     breaks: "a peer that takes no more is asked about its path for ever",
   },
   {
-    file: blackHole,
+    file: "lsp/small_paths.ts",
     line: "if (this.#bytes.size <= HOSTS_MAX) return;",
     becomes: "return;",
     breaks: "the memory of paths grows for ever",
