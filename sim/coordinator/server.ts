@@ -18,6 +18,8 @@ import { addressOf, type ServerBox } from "./box.ts";
 import { ServerLines } from "./server_lines.ts";
 import type { CoordinatorWorld } from "./world.ts";
 
+/** Segments so small that a run fills several. */
+const DISK = { kind: "server", segmentBytes: 16 << 10 };
 /** The number of a question that is no proposal. */
 const READ = 2 ** 40;
 /** So much more than was reported a planted fault journals. */
@@ -60,7 +62,7 @@ export class ServerLife {
     this.#box = box;
     const { plan, seed } = world;
     const { computer, number } = box;
-    const { disk, state } = box.disk.open({ kind: "server", id: `node ${number}` });
+    const { disk, state } = box.disk.open({ ...DISK, id: `node ${number}` });
     this.#disk = disk;
     this.machine.losesAnswers = world.plant === "no-answers";
     const random = seededRandom(seed, 1000 + 100 * number + life);

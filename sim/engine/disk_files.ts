@@ -15,36 +15,66 @@ interface Write {
   readonly bytes: Uint8Array;
 }
 
+/** The bytes of a file, which grows: a write costs what it writes. */
+class Contents {
+  length = 0;
+  #bytes: Uint8Array = new Uint8Array(0);
+
+  write({ at, bytes }: Write): void {
+    const end = at + bytes.length;
+    if (end > this.#bytes.length) {
+      const grown = new Uint8Array(Math.max(end, 2 * this.#bytes.length));
+      grown.set(this.#bytes.subarray(0, this.length));
+      this.#bytes = grown;
+    }
+    this.#bytes.set(bytes, at);
+    this.length = Math.max(this.length, end);
+  }
+
+  /** A copy of what is there of `at` to `end`. */
+  read(at: number, end: number): Uint8Array {
+    return this.#bytes.slice(at, Math.min(end, this.length));
+  }
+
+  become(other: Contents): void {
+    this.#bytes = other.read(0, other.length);
+    this.length = other.length;
+  }
+
+  flip(at: number, bits: number): void {
+    if (at < this.length) this.#bytes[at]! ^= bits;
+  }
+}
+
 /** A file without a name. */
 class Inode {
   /** What a reader sees. */
-  seen: Uint8Array = new Uint8Array(0);
+  readonly seen: Contents = new Contents();
   /** What a power cut leaves. */
-  durable: Uint8Array = new Uint8Array(0);
+  readonly durable: Contents = new Contents();
   /** What was written since the last sync, in order. */
   unsynced: Write[] = [];
 
+  /** Keeps `bytes`, which nobody changes. */
   write(at: number, bytes: Uint8Array): void {
-    this.seen = patched(this.seen, { at, bytes });
-    this.unsynced.push({ at, bytes: bytes.slice() });
+    this.seen.write({ at, bytes });
+    this.unsynced.push({ at, bytes });
   }
 
   sync(): void {
-    for (const write of this.unsynced) this.durable = patched(this.durable, write);
+    for (const write of this.unsynced) this.durable.write(write);
     this.unsynced = [];
   }
 
   /** A sync that failed: what was to be written is forgotten, though a reader still sees it. */
   failSync(random: Random, survival: number): void {
-    for (const write of this.#survivors(random, survival)) {
-      this.durable = patched(this.durable, write);
-    }
+    for (const write of this.#survivors(random, survival)) this.durable.write(write);
     this.unsynced = [];
   }
 
   cutPower(random: Random, survival: number): void {
     this.failSync(random, survival);
-    this.seen = this.durable.slice();
+    this.seen.become(this.durable);
   }
 
   /** The parts of the unsynced writes that reached the disk: of each sector some first few. */
@@ -72,15 +102,13 @@ class Inode {
   }
 }
 
-function patched(file: Uint8Array, { at, bytes }: Write): Uint8Array {
-  let result = file;
-  if (at + bytes.length > file.length) {
-    result = new Uint8Array(at + bytes.length);
-    result.set(file);
-  }
-  result.set(bytes, at);
-  return result;
+/** So many zeros, to be read only. */
+function zeros(length: number): Uint8Array {
+  if (length > manyZeros.length) manyZeros = new Uint8Array(2 * length);
+  return manyZeros.subarray(0, length);
 }
+
+let manyZeros: Uint8Array = new Uint8Array(0);
 
 /** What an operation does to names: each binds or unbinds some, all together. */
 type Naming = readonly (readonly [name: string, inode: Inode | undefined])[];
@@ -125,7 +153,7 @@ export class SimulatedFiles {
   }
 
   read(file: string, at: number, length: number): Uint8Array {
-    return this.#inode(file).seen.slice(at, at + length);
+    return this.#inode(file).seen.read(at, at + length);
   }
 
   /** Carries out one operation. Throws a {@link SimulatedError} when there is no space for it. */
@@ -134,11 +162,9 @@ export class SimulatedFiles {
       case "create":
         return this.#name([[operation.file, new Inode()]]);
       case "write":
-        return this.#write(operation.file, operation.at, operation.bytes);
-      case "zeros": {
-        const length = operation.end - operation.at;
-        return this.#write(operation.file, operation.at, new Uint8Array(length));
-      }
+        return this.#write(operation.file, operation.at, operation.bytes.slice());
+      case "zeros":
+        return this.#write(operation.file, operation.at, zeros(operation.end - operation.at));
       case "sync":
         if (!this.isLying) this.#inode(operation.file).sync();
         return;
@@ -165,7 +191,7 @@ export class SimulatedFiles {
     if (operation.op === "write" && this.#seen.has(operation.file)) {
       const { file, at, bytes } = operation;
       const most = Math.min(bytes.length, Math.max(0, this.capacityBytes - this.usedBytes));
-      this.#write(file, at, bytes.subarray(0, integerBetween(random, 0, most)));
+      this.#write(file, at, bytes.slice(0, integerBetween(random, 0, most)));
     }
     if (operation.op === "sync") this.#seen.get(operation.file)?.failSync(random, 0.5);
   }
@@ -186,9 +212,7 @@ export class SimulatedFiles {
   /** Flips `bits` of the byte at `at` of a file, durably. */
   rot(file: string, at: number, bits: number): void {
     const inode = this.#inode(file);
-    for (const bytes of [inode.seen, inode.durable]) {
-      if (at < bytes.length) bytes[at]! ^= bits;
-    }
+    for (const contents of [inode.seen, inode.durable]) contents.flip(at, bits);
   }
 
   #inode(file: string): Inode {

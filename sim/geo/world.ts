@@ -6,7 +6,7 @@
  */
 import type { Millis } from "../../base/machine.ts";
 import { type Random, seededRandom } from "../../base/random.ts";
-import type { Shown } from "../../geo/replica.ts";
+import type { Replica, Shown } from "../../geo/replica.ts";
 import {
   type Answer,
   decodeReply,
@@ -188,14 +188,17 @@ export class GeoWorld {
 
   /** Whether all replicas are the same. */
   get areEqual(): boolean {
-    const roots = new Set<string>();
+    let first: Replica["tree"] | undefined;
     for (const { cores } of this.nodes.values()) {
       for (const { replica } of cores) {
-        const { high, low } = replica.tree.root;
-        roots.add(`${high} ${low} ${replica.tree.count}`);
+        const { tree } = replica;
+        first ??= tree;
+        const { high, low } = tree.root;
+        if (high !== first.root.high || low !== first.root.low) return false;
+        if (tree.count !== first.count) return false;
       }
     }
-    return roots.size <= 1;
+    return true;
   }
 
   #checkRates(): void {
