@@ -6,13 +6,13 @@
  * @module
  */
 import { readFileSync } from "node:fs";
-import { startEarly } from "./shards.ts";
+import { type Campaign, startEarly } from "./shards.ts";
 
 /**
  * Harness, first seed, and how many, as its test says; that one runs its own if they differ. Small
  * ones come first: some rooms are tested at once.
  */
-const CAMPAIGNS: readonly (readonly [string, number, number])[] = [
+const CAMPAIGNS: readonly Campaign[] = [
   ["mud", 9_000_000, 300],
   ["actors", 6_000_000, 300],
   ["mapreduce", 5_000_000, 300],
