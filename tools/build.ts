@@ -2,7 +2,8 @@
  * `bun run build` makes each program one file that needs nothing but Bun beside it: dist/server.js,
  * dist/miner.js, dist/client.js, dist/kv.js, dist/textkv.js, dist/geo.js, dist/mud.js,
  * dist/mapreduce.js. `bun run compile` makes standalone executables of them in dist/bin/, for this
- * machine, or with `--all` for every platform that Bun compiles for.
+ * machine, or with `--all` for every platform that Bun compiles for. Either makes only the programs
+ * that are named behind it, if any are.
  *
  * Names are made short in a one-file program. While NAME.js.map lies beside NAME.js, Bun shows
  * files and lines of the source in a stack trace; nothing else needs it.
@@ -57,10 +58,13 @@ other libraries statically: https://bun.com/docs/project/licensing`;
 
 const root = join(import.meta.dirname, "..");
 
-/** Builds the one-file programs into `directory`; their sizes in bytes by file name. */
-export async function buildBundles(directory: string): Promise<Record<string, number>> {
+/** Builds one-file programs into `directory`; their sizes in bytes by file name. */
+async function buildBundles(
+  programs: readonly Program[],
+  directory: string,
+): Promise<Record<string, number>> {
   const sizes: Record<string, number> = {};
-  for (const program of PROGRAMS) {
+  for (const program of programs) {
     const { notices } = await bundle(program, {});
     const banner = `${SHEBANG}\n${noticeComment(notices)}`;
     const { output, map } = await bundle(program, { banner, sourcemap: "external" });
@@ -81,11 +85,7 @@ export async function buildBundles(directory: string): Promise<Record<string, nu
  * Compiles one program into `directory`, for `target` or else this machine, and writes the licence
  * notices beside it; the program's path.
  */
-export async function compile(
-  program: string,
-  directory: string,
-  target?: string,
-): Promise<string> {
+async function compile(program: Program, directory: string, target?: string): Promise<string> {
   const suffix = target === undefined ? "" : `-${target.replace("bun-", "")}`;
   const outfile = join(directory, `${program}${suffix}`);
   const notices = `${(await bundle(program, {})).notices}${RULE}${BUN_NOTICE}`;
@@ -127,7 +127,7 @@ interface Bundle {
 
 /** The program as one file. */
 async function bundle(
-  program: string,
+  program: Program,
   options: Pick<Bun.BuildConfig, "banner" | "compile" | "sourcemap">,
 ): Promise<Bundle> {
   const result = await Bun.build({
@@ -146,19 +146,27 @@ async function bundle(
   return { output, map, notices: noticesOf(root, packages) };
 }
 
+const isProgram = (name: string): name is Program => Object.hasOwn(BUNDLE_BYTES_MAX, name);
+
 async function main(): Promise<void> {
-  const { values } = parseArgs({
+  const { values, positionals } = parseArgs({
     options: { compile: { type: "boolean" }, all: { type: "boolean" } },
+    allowPositionals: true,
   });
+  const programs = positionals.length === 0 ? PROGRAMS : positionals.filter(isProgram);
+  const unknown = positionals.find((name) => !isProgram(name));
+  if (unknown !== undefined) {
+    throw new Error(`there is no program ${unknown}, expected one of ${PROGRAMS.join(", ")}`);
+  }
   if (values.compile !== true) {
-    for (const [file, size] of Object.entries(await buildBundles(join(root, "dist")))) {
+    for (const [file, size] of Object.entries(await buildBundles(programs, join(root, "dist")))) {
       console.log(`dist/${file}  ${(size / 1024).toFixed(0)} KiB`);
     }
     return;
   }
   const targets = values.all === true ? TARGETS : [undefined];
   for (const target of targets) {
-    for (const program of PROGRAMS) {
+    for (const program of programs) {
       const file = await compile(program, join(root, "dist", "bin"), target);
       console.log(file.slice(root.length + 1));
     }

@@ -50,9 +50,13 @@ export async function crashRounds(rounds: number): Promise<void> {
       await client.said(/waiting for it to come back/);
       server = new Script("server.ts", [port, ...data]);
       await server.said(/going on with \d job/);
+      // It was slow so that there is a middle: for the rest there is another one.
+      const fast = startMiner(at, ...QUICK);
       assertEquals([await client.exit(), client.stdout], [0, expected(waits)]);
       const back = new Script("client.ts", ["wait", at, id, ...QUICK]);
       assertEquals([await back.exit(), back.stdout], [0, expected(walks)]);
+      fast.kill("SIGTERM");
+      assertEquals(await fast.exit(), 143);
     }
     // The answer of one that its client has left is kept for others that come.
     const kept = (await listJobs({ host, port: Number(port) })).map((row) => idText(row.id));

@@ -1,10 +1,11 @@
 /** Servers that are killed: one that goes on with what its disk kept, and the leader of three. */
-import { afterAll } from "bun:test";
-import { killAll } from "../support/processes.ts";
+import { afterAll, beforeAll } from "bun:test";
+import { killAll, knowKernels } from "../support/processes.ts";
 import { sideBySide } from "../support/side_by_side.ts";
 import { loseTheLeader } from "./cluster_rounds.ts";
 import { crashRounds } from "./crash_rounds.ts";
 
+beforeAll(knowKernels);
 afterAll(killAll);
 
 const test = sideBySide();

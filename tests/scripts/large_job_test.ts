@@ -1,16 +1,17 @@
 /** A job whose message has the largest size that is allowed, through the real scripts. */
-import { afterAll, expect, test } from "bun:test";
+import { afterAll, beforeAll, expect, test } from "bun:test";
 import { kernelNamed } from "../../miner/kernel_choice.ts";
 import { MESSAGE_BYTES_MAX } from "../../work/messages.ts";
-import { killAll, Script, startMiner, startServer } from "../support/processes.ts";
+import { killAll, knowKernels, Script, startMiner, startServer } from "../support/processes.ts";
 
+beforeAll(knowKernels);
 afterAll(killAll);
 
 test("a message of 65,536 bytes goes from client to miners, and its answer is right", async () => {
   const message = "a message, ".repeat(6000).slice(0, MESSAGE_BYTES_MAX);
   expect(message.length).toBe(65_536);
   const { at } = await startServer("--quiet");
-  startMiner(at);
+  await using _ = startMiner(at);
   const client = new Script("client.ts", [at, message, "2000"]);
   expect(await client.exit()).toBe(0);
   const { hash, nonce } = kernelNamed("bun")!.bind(Buffer.from(message)).search(0n, 2000n);

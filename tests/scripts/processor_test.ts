@@ -9,6 +9,7 @@ import { assert, assertEquals } from "@std/assert";
 import { nativeKernel as bunKernel } from "../../miner/bun_kernel_native.ts";
 import { detect } from "../../miner/kernels/mod.ts";
 import { killAll, Script, startServer } from "../support/processes.ts";
+import { sideBySide } from "../support/side_by_side.ts";
 
 const KERNELS = fileURLToPath(new URL("../../miner/kernels/mod.ts", import.meta.url));
 const MESSAGE = "this processor";
@@ -23,7 +24,9 @@ afterAll(killAll);
 describe("this processor", () => {
   test("has the kernels that are expected of it", () => assertEquals(usable, expected));
 
-  test("runs each of them in another process, which passes its self-test and lives", () => {
+  const beside = sideBySide();
+
+  beside("runs each of them in another process, which passes its self-test and lives", async () => {
     const program = `
       import { createKernel, detect } from ${JSON.stringify(KERNELS)};
       for (const { name, usable } of detect()) {
@@ -31,13 +34,14 @@ describe("this processor", () => {
         createKernel(name);
         console.log(name);
       }`;
-    const child = Bun.spawnSync([process.execPath, "-e", program]);
-    const passed = child.stdout.toString().split("\n").slice(0, -1);
+    const child = Bun.spawn([process.execPath, "-e", program], { stdout: "pipe", stderr: "pipe" });
+    const [stdout, stderr] = await Promise.all([child.stdout.text(), child.stderr.text()]);
+    await child.exited;
     const end = child.signalCode ?? `exit ${child.exitCode}`;
-    assertEquals([...passed, end], [...expected, "exit 0"], child.stderr.toString());
+    assertEquals([...stdout.split("\n").slice(0, -1), end], [...expected, "exit 0"], stderr);
   });
 
-  test("is enough for a small fleet", async () => {
+  beside("is enough for a small fleet", async () => {
     const { server, at } = await startServer();
     const miner = new Script("miner.ts", [at, "--niceness", "normal"]);
     const client = new Script("client.ts", [at, MESSAGE, String(LAST_NONCE)]);

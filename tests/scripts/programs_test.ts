@@ -1,10 +1,12 @@
 /** The real scripts as processes on real sockets: a whole fleet, its losses, its exit codes. */
-import { afterAll, describe, test } from "bun:test";
+import { afterAll, beforeAll, describe, test } from "bun:test";
 import { assert, assertEquals, assertStringIncludes, assertMatch } from "@std/assert";
 import { listen } from "../../lsp/mod.ts";
 import { kernelNamed } from "../../miner/kernel_choice.ts";
+import { helpOf } from "../support/helps.ts";
 import {
   killAll,
+  knowKernels,
   Script,
   startLastingServer,
   startMiner,
@@ -17,6 +19,7 @@ const QUICK = ["--epoch-millis", "100", "--epoch-limit", "20"];
 /** Two miners are there. (Not "miner 1": on a busy machine a connection may need a second try.) */
 const TWO_JOINED = /(?:miner \d+ \(.+\) joined[^]*){2}/;
 
+beforeAll(knowKernels);
 afterAll(killAll);
 
 const least = (message: string, upper: bigint, lower = 0n) =>
@@ -27,15 +30,16 @@ function resultLine(message: string, upper: bigint, lower = 0n): string {
   return `Result ${hash} ${nonce}\n`;
 }
 
+const beside = sideBySide();
+
 describe("command line", () => {
   test.each(["server", "miner", "client"])(
     "%s --help shows the usage and every flag",
     async (name) => {
-      const script = new Script(`${name}.ts`, ["--help"]);
-      assertEquals(await script.exit(), 0);
-      assertStringIncludes(script.stdout, `usage: bun run ${name}.ts`);
-      assertStringIncludes(script.stdout, "--epoch-millis N");
-      assertEquals(script.stderr, "");
+      const { code, stdout, stderr } = await helpOf(`${name}.ts`);
+      assertEquals([code, stderr], [0, ""]);
+      assertStringIncludes(stdout, `usage: bun run ${name}.ts`);
+      assertStringIncludes(stdout, "--epoch-millis N");
     },
   );
 
@@ -63,9 +67,8 @@ describe("command line", () => {
     ["client", ["127.0.0.1:1", "m".repeat(1400), "9", "--wire", "json"], "limit is 1400"],
     ["client", ["127.0.0.1:1", "m", "9", "--wire", "json", "--target", "0".repeat(16)], "target"],
   ];
-  const wrong = sideBySide();
   for (const [i, [name, args, why]] of WRONG.entries()) {
-    wrong(`wrong arguments get one line on stderr and exit 2: ${i + 1}`, async () => {
+    beside(`wrong arguments get one line on stderr and exit 2: ${i + 1}`, async () => {
       const script = new Script(`${name}.ts`, args);
       assertEquals(await script.exit(), 2, `${name} ${args.join(" ")}`);
       assertEquals(script.stdout, "");
@@ -76,65 +79,70 @@ describe("command line", () => {
 });
 
 describe("a fleet", () => {
-  test("finds the least hash, tells progress on stderr and exactly the Result on stdout", async () => {
-    const { server, at } = await startServer();
-    const miners = [1, 2].map(() => startMiner(at));
-    const client = new Script("client.ts", [at, "a fleet é", "1000000"]);
-    assertEquals(await client.exit(), 0);
-    assertEquals(client.stdout, resultLine("a fleet é", 1_000_000n));
-    const endless = new Script("client.ts", [at, "a fleet é", "2^63"]);
-    await endless.said(/% {2}ETA .* fleet [\d.]+ [kMG]?H\/s {2}2 miners {2}best /);
-    endless.kill("SIGINT");
-    assertEquals([await endless.exit(), endless.stdout], [130, ""]);
-    assertMatch(endless.stderr, /searched [\d,]+ of [\d,]+ nonces; best so far [0-9a-f]{16} at /);
-    const quiet = new Script("client.ts", [at, "", "4000", "--lower", "4000", "--quiet"]);
-    assertEquals(await quiet.exit(), 0);
-    assertEquals([quiet.stdout, quiet.stderr], [resultLine("", 4000n, 4000n), ""]);
-    for (const miner of miners) {
-      miner.kill("SIGTERM");
-      assertEquals(await miner.exit(), 143);
-      assertEquals(miner.stdout, "");
-      assertStringIncludes(miner.stderr, "connected");
-    }
-    server.kill("SIGINT");
-    assertEquals(await server.exit(), 130);
-    assertEquals(server.stdout, `listening on ${at}\n`);
-  });
+  beside(
+    "finds the least hash, tells progress on stderr and exactly the Result on stdout",
+    async () => {
+      const { server, at } = await startServer();
+      const miners = [1, 2].map(() => startMiner(at));
+      const client = new Script("client.ts", [at, "a fleet é", "1000000"]);
+      assertEquals(await client.exit(), 0);
+      assertEquals(client.stdout, resultLine("a fleet é", 1_000_000n));
+      const endless = new Script("client.ts", [at, "a fleet é", "2^63"]);
+      await endless.said(/% {2}ETA .* fleet [\d.]+ [kMG]?H\/s {2}2 miners {2}best /);
+      endless.kill("SIGINT");
+      assertEquals([await endless.exit(), endless.stdout], [130, ""]);
+      assertMatch(endless.stderr, /searched [\d,]+ of [\d,]+ nonces; best so far [0-9a-f]{16} at /);
+      const quiet = new Script("client.ts", [at, "", "4000", "--lower", "4000", "--quiet"]);
+      assertEquals(await quiet.exit(), 0);
+      assertEquals([quiet.stdout, quiet.stderr], [resultLine("", 4000n, 4000n), ""]);
+      for (const miner of miners) {
+        miner.kill("SIGTERM");
+        assertEquals(await miner.exit(), 143);
+        assertEquals(miner.stdout, "");
+        assertStringIncludes(miner.stderr, "connected");
+      }
+      server.kill("SIGINT");
+      assertEquals(await server.exit(), 130);
+      assertEquals(server.stdout, `listening on ${at}\n`);
+    },
+  );
 
-  test("a target ends the job at the lowest hit; unmet it is exit 3 with the least hash", async () => {
-    const { at } = await startServer("--quiet");
-    startMiner(at);
-    const target = 2n ** 64n / 300_000n;
-    const hit = kernelNamed("bun")!
-      .bind(Buffer.from("msg"))
-      .search(0n, 10n ** 9n, target);
-    const flags = ["--target", target.toString(16).padStart(16, "0")];
-    const met = new Script("client.ts", [at, "msg", "18446744073709551615", ...flags]);
-    assertEquals(await met.exit(), 0);
-    assertEquals(met.stdout, `Result ${hit.hash} ${hit.nonce}\n`);
-    const unmet = new Script("client.ts", [at, "msg", "5000", "--target", "0".repeat(16)]);
-    assertEquals(await unmet.exit(), 3);
-    assertEquals(unmet.stdout, resultLine("msg", 5000n));
-    assertStringIncludes(unmet.stderr, "no hash meets the target 0000000000000000");
-  });
+  beside(
+    "a target ends the job at the lowest hit; unmet it is exit 3 with the least hash",
+    async () => {
+      const { at } = await startServer("--quiet");
+      await using _ = startMiner(at);
+      const target = 2n ** 64n / 300_000n;
+      const hit = kernelNamed("bun")!
+        .bind(Buffer.from("msg"))
+        .search(0n, 10n ** 9n, target);
+      const flags = ["--target", target.toString(16).padStart(16, "0")];
+      const met = new Script("client.ts", [at, "msg", "18446744073709551615", ...flags]);
+      assertEquals(await met.exit(), 0);
+      assertEquals(met.stdout, `Result ${hit.hash} ${hit.nonce}\n`);
+      const unmet = new Script("client.ts", [at, "msg", "5000", "--target", "0".repeat(16)]);
+      assertEquals(await unmet.exit(), 3);
+      assertEquals(unmet.stdout, resultLine("msg", 5000n));
+      assertStringIncludes(unmet.stderr, "no hash meets the target 0000000000000000");
+    },
+  );
 
-  test.each([
+  for (const [clientWire, minerWire] of [
     ["json", "cbor"],
     ["cbor", "json"],
     ["json", "json"],
-  ])(
-    "works with a client on the %s wire and a miner on the %s wire",
-    async (clientWire, minerWire) => {
+  ] as const) {
+    beside(`works with a client on ${clientWire} and a miner on ${minerWire}`, async () => {
       const { at } = await startServer("--quiet");
-      startMiner(at, "--wire", minerWire);
+      await using _ = startMiner(at, "--wire", minerWire);
       const args = [at, "wires <&>", "1000000", "--wire", clientWire, "--quiet"];
       const client = new Script("client.ts", args);
       assertEquals(await client.exit(), 0);
       assertEquals(client.stdout, resultLine("wires <&>", 1_000_000n));
-    },
-  );
+    });
+  }
 
-  test("survives kill -9 of a miner in the middle of a job", async () => {
+  beside("survives kill -9 of a miner in the middle of a job", async () => {
     const { server, at } = await startServer(...QUICK);
     // It would take this kernel many seconds to get to the end, so there is a middle.
     const victim = startMiner(at, "--kernel", "plain", ...QUICK);
@@ -143,27 +151,26 @@ describe("a fleet", () => {
     const client = new Script("client.ts", [at, "kill", String(upper), ...QUICK]);
     await client.said(/best [0-9a-f]{16}/);
     victim.kill("SIGKILL");
-    startMiner(at, ...QUICK);
+    await using _ = startMiner(at, ...QUICK);
     assertEquals(await client.exit(), 0);
     assertEquals(client.stdout, resultLine("kill", upper));
     await server.said(/miner \d+ \(.+\) left: it fell silent/);
   });
 
-  test("waits for miners, and says so; a miner that comes late gets the job", async () => {
+  beside("waits for miners, and says so; a miner that comes late gets the job", async () => {
     const { at } = await startServer();
     const client = new Script("client.ts", [at, "late", "100000"]);
     await client.said(/the job waits for miners/);
-    startMiner(at);
+    await using _ = startMiner(at);
     assertEquals(await client.exit(), 0);
     assertEquals(client.stdout, resultLine("late", 100_000n));
   });
 });
 
-const beside = sideBySide();
 describe("losses and signals", () => {
   beside("a lost server: with --once client and miner end, else the miner comes back", async () => {
     const { server, at } = await startLastingServer("--memory", ...QUICK);
-    const stays = startMiner(at, ...QUICK);
+    await using stays = startMiner(at, ...QUICK);
     const once = startMiner(at, "--once", ...QUICK);
     await server.said(TWO_JOINED);
     const client = new Script("client.ts", [at, "lost", "2^63", "--once", ...QUICK]);

@@ -1,13 +1,15 @@
 /** Our programs against a stranger's classic server, miner and client, in every combination. */
-import { afterAll, expect, test } from "bun:test";
+import { afterAll, beforeAll, expect, test } from "bun:test";
 import { createHash } from "node:crypto";
 import { readText, writeText } from "../../sim/fleet/stranger_text.ts";
 import { strangerChecksum } from "../../sim/lsp/stranger.ts";
-import { killAll, Script, startMiner, startServer } from "../support/processes.ts";
+import { killAll, knowKernels, Script, startMiner, startServer } from "../support/processes.ts";
+import { sideBySide } from "../support/side_by_side.ts";
 import { dialClassic, endStrangers, listenClassic } from "../support/stranger.ts";
 
 const DATA = 'strange "<&>" é';
 
+beforeAll(knowKernels);
 afterAll(async () => {
   endStrangers();
   await killAll();
@@ -45,7 +47,9 @@ test("the stranger computes the checksums of docs/lsp.md, section 8", () => {
   expect(strangerChecksum(70000, 2 ** 31, new Uint8Array(4).fill(255))).toBe(28298);
 });
 
-test("our server serves a stranger's miner and client, and ours beside them", async () => {
+const beside = sideBySide();
+
+beside("our server serves a stranger's miner and client, and ours beside them", async () => {
   const { at } = await startServer("--quiet");
   const port = Number(at.split(":")[1]);
   const miner = await mineClassic(port);
@@ -58,17 +62,20 @@ test("our server serves a stranger's miner and client, and ours beside them", as
   expect([await ours.exit(), ours.stdout]).toEqual([0, `Result ${hash} ${nonce}\n`]);
 });
 
-test("our server and our miner serve a stranger's client to the last nonce there is", async () => {
-  const { at } = await startServer("--quiet");
-  startMiner(at);
-  const client = await dialClassic(Number(at.split(":")[1]));
-  const [lower, upper] = [2n ** 64n - 100n, 2n ** 64n - 1n];
-  client.write(writeText({ type: 1, data: DATA, lower, upper }));
-  const top = searchSlowly(DATA, lower, upper);
-  expect(await client.read()).toBe(writeText({ type: 2, ...top }));
-});
+beside(
+  "our server and our miner serve a stranger's client to the last nonce there is",
+  async () => {
+    const { at } = await startServer("--quiet");
+    await using _ = startMiner(at);
+    const client = await dialClassic(Number(at.split(":")[1]));
+    const [lower, upper] = [2n ** 64n - 100n, 2n ** 64n - 1n];
+    client.write(writeText({ type: 1, data: DATA, lower, upper }));
+    const top = searchSlowly(DATA, lower, upper);
+    expect(await client.read()).toBe(writeText({ type: 2, ...top }));
+  },
+);
 
-test("our miner and our client work with a stranger's server", async () => {
+beside("our miner and our client work with a stranger's server", async () => {
   let tellMiner: ((request: string) => Promise<string>) | undefined;
   const joined = Promise.withResolvers<void>();
   const port = await listenClassic((line) => {

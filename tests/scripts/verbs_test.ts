@@ -1,8 +1,10 @@
 /** The client's verbs for jobs that are there already, as a person types them. */
-import { afterAll, describe, test } from "bun:test";
+import { afterAll, beforeAll, describe, test } from "bun:test";
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { killAll, Script, startMiner, startServer } from "../support/processes.ts";
+import { helpOf } from "../support/helps.ts";
+import { killAll, knowKernels, Script, startMiner, startServer } from "../support/processes.ts";
 
+beforeAll(knowKernels);
 afterAll(killAll);
 
 async function client(...args: string[]): Promise<{ code: number; out: string; err: string }> {
@@ -15,10 +17,10 @@ describe("client.ts", () => {
   test.each(["wait", "status", "list", "cancel", "forget"])(
     "%s --help names itself",
     async (verb) => {
-      const { code, out } = await client(verb, "--help");
+      const { code, stdout } = await helpOf("client.ts", verb);
       assertEquals(code, 0);
       assertMatch(
-        out,
+        stdout,
         new RegExp(`^usage: bun run client\\.ts ${verb} HOST\\[:PORT\\]\\S*( ID)?\n\n\\S`),
       );
     },
@@ -41,7 +43,7 @@ describe("client.ts", () => {
     assertEquals(ids.toSorted(), [id, other].toSorted());
     assertEquals((await client("cancel", at, other)).code, 0);
     assertEquals((await client("status", at, other)).code, 3);
-    startMiner(at);
+    await using _ = startMiner(at);
     const answer = await client("wait", at, id);
     assertEquals(answer.code, 0);
     assertMatch(answer.out, /^Result \d+ \d+\n$/);

@@ -8,6 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { freePorts } from "../../bench/processes.ts";
+import { chooseKernel } from "../../miner/kernel_choice_adapter.ts";
 import { CACHE_VARIABLE } from "../../miner/kernels/record_store_adapter.ts";
 import { leftovers } from "./leftovers.ts";
 import { within } from "./waiting.ts";
@@ -16,8 +17,16 @@ const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const running = new Set<Script>();
 
 /** No test writes to the home directory: what programs keep goes here while the tests run. */
-const CACHE_DIRECTORY = mkdtempSync(join(tmpdir(), "motherlode-cache-"));
+export const CACHE_DIRECTORY: string = mkdtempSync(join(tmpdir(), "motherlode-cache-"));
 leftovers.add(CACHE_DIRECTORY);
+
+/**
+ * Finds out which kernel is fastest, for all miners that tests start: each that finds no records
+ * takes more than two seconds of processor time to find out itself.
+ */
+export async function knowKernels(): Promise<void> {
+  await chooseKernel({ cacheDirectory: CACHE_DIRECTORY });
+}
 
 /** The environment of a program that a test starts. */
 export function scriptEnvironment(
@@ -81,6 +90,12 @@ export class Script {
 
   kill(signal: NodeJS.Signals): void {
     this.process.kill(signal);
+  }
+
+  /** Kills it if it still runs: an idle miner, too, takes a processor's time. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.kill("SIGKILL");
+    await this.exit();
   }
 
   async #collect(stream: ReadableStream<Uint8Array>, add: (text: string) => void): Promise<void> {

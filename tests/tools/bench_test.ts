@@ -3,6 +3,7 @@ import { describe, test } from "bun:test";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { assert, assertEquals, assertMatch } from "@std/assert";
+import { helpOf } from "../support/helps.ts";
 
 const folder = join(import.meta.dirname, "../../bench");
 
@@ -23,11 +24,11 @@ async function run(file: string, ...args: string[]) {
 describe("a benchmark", () => {
   test("shows its help, and does nothing else", async () => {
     assert(PROGRAMS.length > 10, PROGRAMS.join());
-    const shown = await Promise.all(PROGRAMS.map((file) => run(file, "--help")));
-    for (const [i, { code, out, err }] of shown.entries()) {
+    const shown = await Promise.all(PROGRAMS.map((file) => helpOf(`bench/${file}`)));
+    for (const [i, { code, stdout, stderr }] of shown.entries()) {
       const start = `^usage: bun run bench/${PROGRAMS[i]}( PORT)?\n\n\\S[^]*\n  --help +show`;
-      assertMatch(out, new RegExp(start));
-      assertEquals([code, err], [0, ""]);
+      assertMatch(stdout, new RegExp(start));
+      assertEquals([code, stderr], [0, ""]);
     }
   });
 

@@ -1,13 +1,17 @@
 /** The demo is what a newcomer sees first: it must work, and must not leave anything behind. */
-import { afterAll, expect, test } from "bun:test";
+import { afterAll, beforeAll, expect } from "bun:test";
 import { assertEquals, assertStringIncludes, assertThrows, assertMatch } from "@std/assert";
 import { connect } from "../../lsp/mod.ts";
 import { checkHash, searchAgain } from "../../tools/demo_check.ts";
 import { hashNonce } from "../../work/hash.ts";
 import { MESSAGES_VERSION } from "../../work/messages.ts";
-import { killAll, Script } from "../support/processes.ts";
+import { CACHE_DIRECTORY, killAll, knowKernels, Script } from "../support/processes.ts";
+import { sideBySide } from "../support/side_by_side.ts";
 
+beforeAll(knowKernels);
 afterAll(killAll);
+
+const test = sideBySide();
 
 test("the demo finds a nonce although miner and server are killed, verifies it, and exits 0", async () => {
   const demo = new Script("tools/demo.ts", ["--seconds", "1"]);
@@ -70,21 +74,23 @@ test("the demo's check refuses a wrong hash, a nonce out of range, and one that 
   checkHash(claim(least));
   assertThrows(() => checkHash(claim(least, 1n)), Error, "not 1");
   assertThrows(() => checkHash(claim(10_000n)), Error, "outside");
+  const cache = { cacheDirectory: CACHE_DIRECTORY };
   const told: bigint[] = [];
   const again = await searchAgain(
     claim(least),
     new Set(["sha"]),
     (next) => told.push(next),
     60_000,
+    cache,
   );
   assertEquals(again.searched, 10_000n);
   assertEquals(again.kernel === "sha", false);
-  const wrong = searchAgain(claim(least - 1n), new Set(), () => {}, 60_000);
+  const wrong = searchAgain(claim(least - 1n), new Set(), () => {}, 60_000, cache);
   await expect(wrong).rejects.toThrow("smaller");
-  const lost = searchAgain(claim(least - 1n, 0n), new Set(), () => {}, 60_000);
+  const lost = searchAgain(claim(least - 1n, 0n), new Set(), () => {}, 60_000, cache);
   await expect(lost).rejects.toThrow(`not ${least - 1n}`);
   const upper = 2n ** 64n - 1n;
   const far = { message: "msg", upper, answer: { hash: 0n, nonce: upper, met: true } };
-  const part = await searchAgain(far, new Set(), () => {}, 50);
+  const part = await searchAgain(far, new Set(), () => {}, 50, cache);
   assertEquals(part.searched < upper, true);
 });

@@ -1,10 +1,11 @@
 /** What the documentation shows is true: its examples compile and run, its commands are there. */
-import { afterAll, describe, test } from "bun:test";
+import { afterAll, beforeAll, describe, test } from "bun:test";
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { killAll, Script } from "../support/processes.ts";
+import { helpOf } from "../support/helps.ts";
+import { killAll, knowKernels, Script } from "../support/processes.ts";
 import { sideBySide } from "../support/side_by_side.ts";
 import { allTexts, ROOT } from "../support/texts.ts";
 
@@ -146,6 +147,7 @@ function moduleOf(example: Block, before = ""): string {
 }
 const fileOf = (name: string): string => `${name.replaceAll(/\W/g, "_")}.ts`;
 
+beforeAll(knowKernels);
 afterAll(async () => {
   await killAll();
   rmSync(scratch, { recursive: true });
@@ -250,10 +252,11 @@ function fileStarted(target: string): string | undefined {
   return /\b[\w/]+\.ts\b/.exec(scripts[target] ?? "")?.[0];
 }
 
-async function helpOf(file: string, ...verb: string[]): Promise<string> {
-  const help = new Script(file, [...verb, "--help"]);
-  assertEquals([await help.exit(), help.stderr], [0, ""], `${file} ${verb.join()} --help`);
-  return help.stdout;
+/** What it shows with --help. */
+async function helpText(file: string, ...verb: string[]): Promise<string> {
+  const { code, stdout, stderr } = await helpOf(file, ...verb);
+  assertEquals([code, stderr], [0, ""], `${file} ${verb.join()} --help`);
+  return stdout;
 }
 
 describe("commands", () => {
@@ -275,9 +278,9 @@ describe("commands", () => {
       // A tool without --help says in its source what it takes.
       helps.set(file, source.replaceAll(/^\s+"?([a-z][\w-]*)"?: \{ type: /gm, "--$1 "));
       if (!/\b(readCommandLine|runServing)\(/.test(source)) return;
-      const help = await helpOf(file);
+      const help = await helpText(file);
       const verbs = / VERB /.test(help) ? help.matchAll(/^ {2}([a-z]+)(?: .*)?$/gm) : [];
-      const more = await Promise.all([...verbs].map(([, verb]) => helpOf(file, verb!)));
+      const more = await Promise.all([...verbs].map(([, verb]) => helpText(file, verb!)));
       helps.set(file, [help, ...more].join("\n"));
     });
     await Promise.all(reading);
