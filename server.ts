@@ -2,7 +2,7 @@
  * The server: `bun run server.ts [PORT]`. Takes jobs from clients and splits them among miners.
  *
  * Prints `listening on HOST:PORT` on stdout; everything else goes to stderr. Miners and clients of
- * the classic wire are served on the same port without any setting.
+ * the json wire are served on the same port without any setting.
  *
  * @module
  */

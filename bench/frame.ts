@@ -69,7 +69,7 @@ const packed = buffer.slice(0, writePacked(buffer, writer));
 const forged = one.slice();
 forged[100]! ^= 1;
 
-group("native wire, 200-byte payload", () => {
+group("cbor wire, 200-byte payload", () => {
   bench("write a datagram: 1 Data", () => do_not_optimize(writeOne(buffer)));
   bench("read a datagram: 1 Data", () => do_not_optimize(readAll(one)));
   bench("write a datagram: Ack with 2 ranges + 5 Data", () => {
@@ -101,7 +101,7 @@ group("checksum", () => {
   bench("crc32Native, 1200 bytes", () => do_not_optimize(crc32Native(long, 0, 1200, 0)));
 });
 
-group("classic wire, 200-byte payload", () => {
+group("json wire, 200-byte payload", () => {
   const into = new Uint8Array(2000);
   const frame = { type: ClassicType.data, connId: 7, seq: 124, payload };
   const bytes = into.slice(0, encodeClassicFrame(into, frame));

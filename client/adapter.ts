@@ -56,7 +56,7 @@ export interface JobAnswer {
 
 /** Why a job has no answer, for programs. */
 export type SubmitErrorCode =
-  /** The job cannot be carried: message too long, range empty, a target on the classic wire. */
+  /** The job cannot be carried: message too long, range empty, a target on the json wire. */
   | "INVALID_JOB"
   /** An option cannot work: no port, unknown wire, impossible parameters. */
   | "INVALID_OPTION"

@@ -33,11 +33,11 @@ export function whyNot(work: SearchSpec, wire: Wire): string | undefined {
 }
 
 function whyNotClassic(work: SearchSpec): string | undefined {
-  if (work.target !== undefined) return "the classic json wire cannot carry a target";
-  if (typeof work.subject !== "string") return "the classic json wire cannot carry a block header";
+  if (work.target !== undefined) return "the json wire cannot carry a target";
+  if (typeof work.subject !== "string") return "the json wire cannot carry a block header";
   const bytes = requestFor(work).length;
   if (bytes <= CLASSIC_PAYLOAD_BYTES_MAX) return undefined;
-  const limit = `the classic json wire's limit is ${CLASSIC_PAYLOAD_BYTES_MAX}`;
+  const limit = `the json wire's limit is ${CLASSIC_PAYLOAD_BYTES_MAX}`;
   return `the request takes ${bytes} bytes, ${limit}`;
 }
 
@@ -63,8 +63,8 @@ export function whyWrong(
   return undefined;
 }
 
-/** A job as the classic wire asks for it. */
+/** A job as the json wire asks for it. */
 export function requestFor({ subject, lower, upper }: SearchSpec): Uint8Array {
-  invariant(typeof subject === "string", "the classic wire carries messages only");
+  invariant(typeof subject === "string", "the json wire carries messages only");
   return encodeClassicMessage(classicRequest(subject, lower, upper));
 }

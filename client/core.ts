@@ -3,7 +3,7 @@
  * progress, and believes no answer that it has not checked. When the connection goes it asks for
  * another one, and says the same again: same session, same numbers.
  *
- * The classic wire has no job numbers, no progress and no cancel: there the jobs go to the server
+ * The json wire has no job numbers, no progress and no cancel: there the jobs go to the server
  * one after the other, and a cancelled one is waited out.
  *
  * @module
@@ -65,7 +65,7 @@ export interface ClientCoreOptions {
   readonly session: bigint;
   /**
    * Spreads retries in time. With it, the core goes on over another connection when one is gone,
-   * on the native wire, once there was one; left out, the end of a connection ends all.
+   * on the cbor wire, once there was one; left out, the end of a connection ends all.
    */
   readonly random?: Random | undefined;
   /** The servers, each `HOST:PORT`; left out: one, which its owner knows. */
@@ -128,7 +128,7 @@ export class ClientCore implements Machine<ClientInput, ClientEffect> {
       case "payload":
         if (this.#wire === undefined || this.#gone) return this.#reject("not connected");
         if (this.#wire === "json") return this.#handleClassic(input.payload);
-        return this.#handleNative(input.payload, nowMs);
+        return this.#handleCbor(input.payload, nowMs);
       case "gone":
         return this.#handleGone(input.reason, undefined, nowMs);
     }
@@ -210,7 +210,7 @@ export class ClientCore implements Machine<ClientInput, ClientEffect> {
     this.#sendJobs();
   }
 
-  /** Sends what may be sent: all on the native wire, one at a time on the classic one. */
+  /** Sends what may be sent: all on the cbor wire, one at a time on the json wire. */
   #sendJobs(): void {
     if (this.#wire === undefined) return;
     for (const [job, entry] of this.#jobs) {
@@ -229,7 +229,7 @@ export class ClientCore implements Machine<ClientInput, ClientEffect> {
   }
 
   #whyNot({ work, detached }: Entry, wire: Wire): string | undefined {
-    if (wire === "json" && detached) return "the classic json wire has no jobs to come back to";
+    if (wire === "json" && detached) return "the json wire has no jobs to come back to";
     return work && whyNot(work, wire);
   }
 
@@ -257,7 +257,7 @@ export class ClientCore implements Machine<ClientInput, ClientEffect> {
     if (entry.sent) this.#write({ kind: "cancel", job });
   }
 
-  #handleNative(payload: Uint8Array, nowMs: Millis): void {
+  #handleCbor(payload: Uint8Array, nowMs: Millis): void {
     const message = CLIENT_CODEC.decode(payload);
     if (typeof message === "string") return this.#handleUnreadable(payload, message);
     if (message.kind === "servers") return this.#handleServers(message, nowMs);

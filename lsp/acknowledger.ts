@@ -1,5 +1,5 @@
 /**
- * What a native connection tells its peer about what it received: the Ack, with the echo from which
+ * What a cbor connection tells its peer about what it received: the Ack, with the echo from which
  * the peer takes its round-trip time, and with the window.
  *
  * @module

@@ -1,5 +1,5 @@
 /**
- * A connection on the classic wire: one frame a datagram, one Ack for each Data, repairs at epoch
+ * A connection on the json wire: one frame a datagram, one Ack for each Data, repairs at epoch
  * ticks only, and silence as the only way to say goodbye.
  *
  * @module
@@ -24,7 +24,7 @@ const noBytes = new Uint8Array(0);
 export class ClassicConnection extends Connection {
   override readonly wire = "json";
   override readonly maxPayloadBytes: number = CLASSIC_PAYLOAD_BYTES_MAX;
-  protected override readonly payloadLimit = "the classic wire's";
+  protected override readonly payloadLimit = "the json wire's";
   /** Whether anything but Connect came: then the peer receives at its address. */
   proven = false;
 

@@ -1,5 +1,5 @@
 /**
- * The classic wire: one JSON object a datagram, as the course's Go programs write and read it.
+ * The json wire: one JSON object a datagram, as the course's Go programs write and read it.
  * docs/protocol.md states its rules. What is written has one exact form; what is read may have its
  * keys in any order and case, and keys that we don't know.
  *
@@ -8,7 +8,7 @@
 import { readExactObject } from "../base/exact_json.ts";
 import { invariant } from "../base/machine.ts";
 
-/** Largest payload on the classic wire: a larger one doesn't fit the 2000 bytes Go peers read. */
+/** Largest payload on the json wire: a larger one doesn't fit the 2000 bytes Go peers read. */
 export const CLASSIC_PAYLOAD_BYTES_MAX = 1400;
 /** Larger datagrams are not looked at. Twice what any peer can receive. */
 export const CLASSIC_DATAGRAM_BYTES_MAX = 4096;

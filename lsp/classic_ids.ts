@@ -1,5 +1,5 @@
 /**
- * Numbers for connections of the classic wire. There, the number is all that tells a peer from a
+ * Numbers for connections of the json wire. There, the number is all that tells a peer from a
  * stranger who writes with the peer's address, so it must not follow from another's; and it must
  * never be given twice.
  *
@@ -7,7 +7,7 @@
  */
 import { sha256Words } from "../base/sha256.ts";
 
-/** They are above those of native connections, and fit into 31 bits, for peers of every make. */
+/** They are above those of cbor connections, and fit into 31 bits, for peers of every make. */
 export const CLASSIC_ID_MIN: number = 2 ** 30;
 export const CLASSIC_ID_MAX: number = 2 ** 31 - 1;
 const HALF_BITS = 15;

@@ -50,7 +50,7 @@ export interface LspClient extends AsyncIterable<Uint8Array>, AsyncDisposable {
    */
   tryRead(): Uint8Array | undefined;
   /**
-   * Queues a copy, of up to `maxMessageBytes` (64 MiB) on the native wire. Throws PayloadTooLarge,
+   * Queues a copy, of up to `maxMessageBytes` (64 MiB) on the cbor wire. Throws PayloadTooLarge,
    * QueueFull, ConnectionLost, ConnectionClosed. A message larger than `maxQueuedBytes` is taken
    * when nothing else waits.
    */

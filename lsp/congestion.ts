@@ -1,5 +1,5 @@
 /**
- * How much may be under way on a path: the question that a native connection asks before it sends
+ * How much may be under way on a path: the question that a cbor connection asks before it sends
  * data. Controllers are exchangeable; bottleneck.ts has the usual one, and here is the classic.
  *
  * @module

@@ -27,12 +27,12 @@ export interface Host {
   readonly rejections: Rejections;
   /** Whether frames may share a datagram. */
   readonly packing: boolean;
-  /** Largest datagram of a native connection, in bytes; where it starts, if it `probesMtu`. */
+  /** Largest datagram of a cbor connection, in bytes; where it starts, if it `probesMtu`. */
   readonly mtu: number;
   readonly probesMtu: boolean;
   /** What is known of paths that large datagrams do not pass. */
   readonly paths: SmallPaths;
-  /** What protects the datagrams of native connections. */
+  /** What protects the datagrams of cbor connections. */
   readonly seal: Seal;
   /** Serves all connections: nothing of it outlives a `fill`. */
   readonly writer: DatagramWriter;
@@ -97,7 +97,7 @@ export abstract class Connection implements Timed {
   readonly id: number;
   readonly isn: number;
   readonly params: FullParams;
-  /** What its datagrams bear, ours and the peer's; those of the classic wire bear none. */
+  /** What its datagrams bear, ours and the peer's; those of the json wire bear none. */
   readonly key: ConnectionKey;
   /** What protects its datagrams; an endpoint unseals those that name this connection with it. */
   readonly seal: Seal;

@@ -31,7 +31,7 @@ export interface ConnectionStats {
   sentMessages: number;
   /** Messages sent again, for whatever reason. */
   retransmits: number;
-  /** Times that acknowledgements showed a message to be lost; always 0 on the classic wire. */
+  /** Times that acknowledgements showed a message to be lost; always 0 on the json wire. */
   lost: number;
   /** Messages received for the first time. */
   receivedMessages: number;
@@ -47,9 +47,9 @@ export interface ConnectionStats {
   unreadBytes: number;
   /** Bytes of a large message whose end has not come yet. */
   partialBytes: number;
-  /** Smoothed round-trip time, ms; `undefined` before the first sample, and on the classic wire. */
+  /** Smoothed round-trip time, ms; `undefined` before the first sample, and on the json wire. */
   rttMs: number | undefined;
-  /** Congestion window in bytes; `undefined` on the classic wire. */
+  /** Congestion window in bytes; `undefined` on the json wire. */
   congestionWindow: number | undefined;
 }
 

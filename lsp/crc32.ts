@@ -1,6 +1,6 @@
 /**
  * CRC-32 as Ethernet, zip and zlib use it (ISO 3309, reflected polynomial 0xedb88320): the checksum
- * of every native datagram.
+ * of every cbor datagram.
  *
  * @module
  */

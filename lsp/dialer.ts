@@ -21,7 +21,7 @@ import {
   RefuseCode,
   UINT32_MAX,
 } from "./frame.ts";
-import { NativeConnection } from "./native_connection.ts";
+import { CborConnection } from "./cbor_connection.ts";
 import { type CoreOptions, type FullParams, fullParams, ownOffer } from "./params.ts";
 import type { Address, Outgoing, RefusalCause, Wire } from "./types.ts";
 
@@ -119,7 +119,7 @@ export class Dialer extends Endpoint {
     const candidate = this.#candidates.takeDue();
     if (candidate === undefined) return undefined;
     const isClassic = this.#wire === "json";
-    const length = isClassic ? this.#classicConnect(into) : this.#nativeConnect(into, candidate);
+    const length = isClassic ? this.#classicConnect(into) : this.#cborConnect(into, candidate);
     return this.sent(candidate.to, length);
   }
 
@@ -157,11 +157,7 @@ export class Dialer extends Endpoint {
     super.ended(connection);
   }
 
-  protected override handleNative(
-    known: Connection | undefined,
-    from: Address,
-    nowMs: Millis,
-  ): void {
+  protected override handleCbor(known: Connection | undefined, from: Address, nowMs: Millis): void {
     const { reader } = this;
     const isOurs = this.#connection === undefined ? this.#answers(from) : this.#isPeer(from);
     if (!isOurs || this.#wire !== "cbor") return this.rejections.count("address");
@@ -170,7 +166,7 @@ export class Dialer extends Endpoint {
       return;
     }
     const connection = known ?? this.#handleAccept(from, nowMs);
-    if (!(connection instanceof NativeConnection)) return this.handleUnknown(from);
+    if (!(connection instanceof CborConnection)) return this.handleUnknown(from);
     connection.handleDatagram(reader, nowMs);
     if (connection.isDoubted) this.#handleDoubt(connection);
     this.reschedule(connection);
@@ -200,7 +196,7 @@ export class Dialer extends Endpoint {
   /**
    * The address that `from` may be answering for: itself, or one with its port, for a server on a
    * wildcard address may answer from another one than was asked. What it says must prove that it
-   * was asked: by the number of our Connect, or by the ISN on the classic wire.
+   * was asked: by the number of our Connect, or by the ISN on the json wire.
    */
   #answers(from: Address): Address | undefined {
     const { addresses } = this.#candidates;
@@ -237,7 +233,7 @@ export class Dialer extends Endpoint {
   }
 
   /** An Accept opens its datagram; messages may follow it in there. */
-  #handleAccept(from: Address, nowMs: Millis): NativeConnection | undefined {
+  #handleAccept(from: Address, nowMs: Millis): CborConnection | undefined {
     const { reader } = this;
     const isn = this.#isn;
     const params = this.#params;
@@ -253,7 +249,7 @@ export class Dialer extends Endpoint {
     const spec = { id, key, address, isn, params, nowMs, passedBytes, peer: reader };
     const firstTickMs = this.#tickAfter(nowMs);
     const congestion = this.newCongestion(this.options.random);
-    const connection = new NativeConnection({ ...spec, firstTickMs, congestion }, this);
+    const connection = new CborConnection({ ...spec, firstTickMs, congestion }, this);
     this.#connected(connection);
     return connection;
   }
@@ -302,7 +298,7 @@ export class Dialer extends Endpoint {
     return encodeClassicFrame(into, frame);
   }
 
-  #nativeConnect(into: Uint8Array, candidate: Candidate): number {
+  #cborConnect(into: Uint8Array, candidate: Candidate): number {
     const cookie = this.#cookies.find(({ by }) => by === candidate)?.cookie;
     this.#asked[(this.#connects + 1) % CONNECTS_MAX] = candidate;
     if (cookie === undefined) return this.#writeConnect(into, this.#isn);
@@ -329,7 +325,7 @@ export class Dialer extends Endpoint {
   // ---- a server that does not know our connection
 
   /** It says so; but it may be about to go. So ask, beside the connection, for another. */
-  #handleDoubt(connection: NativeConnection): void {
+  #handleDoubt(connection: CborConnection): void {
     connection.isDoubted = false;
     if (connection.hasEnded) return;
     this.#doubt ??= { isn: this.options.random(), isDue: true };

@@ -100,7 +100,7 @@ export abstract class Endpoint implements EndpointCore, Host {
   handleDatagram(bytes: Uint8Array, from: Address, nowMs: Millis): void {
     this.#receivedDatagrams++;
     this.#receivedBytes += bytes.length;
-    // The classic wire's datagrams are JSON objects; the native magic byte is not "{".
+    // The json wire's datagrams are JSON objects; the cbor magic byte is not "{".
     if (bytes[0] === 0x7b) return this.handleClassic(bytes, from, nowMs);
     const { reader } = this;
     if (!reader.openHeader(bytes)) return this.rejections.count(reader.reject);
@@ -110,7 +110,7 @@ export abstract class Endpoint implements EndpointCore, Host {
     if (!isSound) return this.rejections.count(reader.reject);
     // A sender without the key means another connection, or has made one up.
     const isKnown = connection !== undefined && reader.bears(connection.key);
-    this.handleNative(isKnown ? connection : undefined, from, nowMs);
+    this.handleCbor(isKnown ? connection : undefined, from, nowMs);
   }
 
   handleWake(nowMs: Millis): void {
@@ -148,7 +148,7 @@ export abstract class Endpoint implements EndpointCore, Host {
     this.noteIfDrained();
   }
 
-  /** Ends everything now, unflushed; peers on the native wire are told once. */
+  /** Ends everything now, unflushed; peers on the cbor wire are told once. */
   abort(): void {
     this.isClosing = true;
     for (const connection of this.byId.values()) {
@@ -301,7 +301,7 @@ export abstract class Endpoint implements EndpointCore, Host {
   }
 
   /** A sound datagram that names `connection`, or none that is known, is in the reader. */
-  protected abstract handleNative(
+  protected abstract handleCbor(
     connection: Connection | undefined,
     from: Address,
     nowMs: Millis,

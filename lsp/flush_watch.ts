@@ -17,7 +17,7 @@ const LEAST_SHARE = 1 / 64;
 
 /**
  * How much of what waits in `send` its peer must take in a while, in bytes; an empty message is
- * one. On the classic wire a message will do: one lost datagram costs an epoch there.
+ * one. On the json wire a message will do: one lost datagram costs an epoch there.
  */
 export function leastProgress({ queuedBytes, queuedMessages }: SendWindow, wire: Wire): number {
   if (wire === "json") return 1;
@@ -36,7 +36,7 @@ export class FlushWatch {
   constructor(send: SendWindow, params: FullParams, wire: Wire) {
     const { epochLimit, epochMillis, maxBackOffInterval } = params;
     this.#send = send;
-    // What is lost on the classic wire waits for its back-off, and may be lost once more.
+    // What is lost on the json wire waits for its back-off, and may be lost once more.
     const repairEpochs = wire === "json" ? 2 * (maxBackOffInterval + 1) + 1 : 0;
     const epochs = Math.max(epochLimit + 2, repairEpochs);
     this.#periodMs = Math.max(LEAST_PERIOD_MS, epochs * epochMillis);

@@ -1,5 +1,5 @@
 /**
- * The native wire: a fixed header, then CBOR frames in one canonical fixed-width layout each, which
+ * The cbor wire: a fixed header, then CBOR frames in one canonical fixed-width layout each, which
  * any CBOR library can read and only this strict codec is allowed to. docs/protocol.md has it byte
  * by byte.
  *

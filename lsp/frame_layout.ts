@@ -1,11 +1,11 @@
 /**
- * The native wire's numbers: header, frame types, the one layout of each frame, limits and codes.
+ * The cbor wire's numbers: header, frame types, the one layout of each frame, limits and codes.
  * docs/protocol.md explains them byte by byte; the reader and the writer both follow this file.
  *
  * @module
  */
 
-/** First byte of every native datagram: magic and format version. Never `{` (0x7b). */
+/** First byte of every cbor datagram: magic and format version. Never `{` (0x7b). */
 export const MAGIC = 0xd1;
 /** Version of LSP in the handshake; both ends must have the same. */
 export const LSP_VERSION = 2;

@@ -1,5 +1,5 @@
 /**
- * Reads native datagrams from strangers: the whole datagram is checked before any of its frames is
+ * Reads cbor datagrams from strangers: the whole datagram is checked before any of its frames is
  * shown, only the one canonical form of each frame passes, and nothing in here throws or allocates
  * by what a stranger wrote, beyond views of the datagram and a short reason text.
  *

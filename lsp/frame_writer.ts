@@ -1,5 +1,5 @@
 /**
- * Writes native datagrams into a buffer that the caller lends, without allocating. The layouts are
+ * Writes cbor datagrams into a buffer that the caller lends, without allocating. The layouts are
  * those of frame_layout.ts; wrong arguments are our own mistakes and throw.
  *
  * @module

@@ -1,5 +1,5 @@
 /**
- * How an ended native connection tells its peer so: by a Close, again and again for a while, until
+ * How an ended cbor connection tells its peer so: by a Close, again and again for a while, until
  * it is answered. The one who hears it answers each and remembers nothing.
  *
  * @module

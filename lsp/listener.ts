@@ -25,7 +25,7 @@ import {
   RefuseCode,
 } from "./frame.ts";
 import { closeText } from "./goodbye.ts";
-import { NativeConnection } from "./native_connection.ts";
+import { CborConnection } from "./cbor_connection.ts";
 import { type CoreOptions, type FullParams, fullParams, ownOffer } from "./params.ts";
 import { pathAnswer } from "./path_mtu.ts";
 import type { Address, RefusalCause } from "./types.ts";
@@ -40,7 +40,7 @@ const SECRET_BYTES = 16;
 const UNPROVEN_REASON = "gave its place to a newer one, not having answered";
 
 /**
- * The ticks of native connections fall on multiples of this, or of an eighth of the epoch: a
+ * The ticks of cbor connections fall on multiples of this, or of an eighth of the epoch: a
  * wake-up serves all of a slot. 5,000 idle peers at an epoch of 2 s make 100 slots of 50
  * heartbeats, few enough for the receive buffers of other programs on the machine.
  */
@@ -51,12 +51,12 @@ type Refusal = Exclude<RefusalCause, "timeout">;
 
 /** See the module; made by {@link createListener}. */
 export class Listener extends Endpoint {
-  readonly #nativeParams: FullParams;
+  readonly #cborParams: FullParams;
   readonly #classicParams: FullParams;
   readonly #offer: Offer;
   readonly #cookies: Cookies;
   readonly #startMs: Millis;
-  readonly #nativeByAddress = new Map<Address, NativeConnection>();
+  readonly #cborByAddress = new Map<Address, CborConnection>();
   readonly #classicByAddress = new Map<Address, ClassicConnection>();
   /** The last connection, by address and ISN, that has ended. */
   readonly #endedIds = new Map<string, number>();
@@ -69,7 +69,7 @@ export class Listener extends Endpoint {
 
   constructor(options: CoreOptions, nowMs: Millis) {
     super(options);
-    this.#nativeParams = fullParams("cbor", options.params);
+    this.#cborParams = fullParams("cbor", options.params);
     this.#classicParams = fullParams("json", options.params);
     this.#offer = ownOffer(this.limits, options.params);
     const drawn = Uint32Array.from({ length: SECRET_BYTES / 4 }, options.random);
@@ -82,8 +82,8 @@ export class Listener extends Endpoint {
 
   override ended(connection: Connection): void {
     const { address } = connection;
-    if (this.#nativeByAddress.get(address) === connection) this.#nativeByAddress.delete(address);
-    if (connection instanceof NativeConnection) this.#rememberEnd(connection);
+    if (this.#cborByAddress.get(address) === connection) this.#cborByAddress.delete(address);
+    if (connection instanceof CborConnection) this.#rememberEnd(connection);
     if (this.#classicByAddress.get(address) === connection) this.#classicByAddress.delete(address);
     if (connection instanceof ClassicConnection) this.#unproven.delete(connection);
     super.ended(connection);
@@ -92,14 +92,14 @@ export class Listener extends Endpoint {
   override tableSizes(): Record<string, number> {
     return {
       ...super.tableSizes(),
-      nativeAddresses: this.#nativeByAddress.size,
+      cborAddresses: this.#cborByAddress.size,
       classicAddresses: this.#classicByAddress.size,
       endedRemembered: this.#endedIds.size,
       unproven: this.#unproven.size,
     };
   }
 
-  // ---- classic wire
+  // ---- json wire
 
   protected override handleClassic(bytes: Uint8Array, from: Address, nowMs: Millis): void {
     if (this.options.classic === false) return this.rejections.count("classic");
@@ -129,7 +129,7 @@ export class Listener extends Endpoint {
       return;
     }
     if (this.isClosing) return this.rejections.count("closing");
-    // The classic wire has no word for "no"; the stranger tries again each epoch.
+    // The json wire has no word for "no"; the stranger tries again each epoch.
     if (!this.#hasClassicRoom(from, nowMs)) return;
     if (this.#unproven.size >= this.limits.maxUnproven) {
       // Those who never answer must not keep out those who will.
@@ -156,16 +156,16 @@ export class Listener extends Endpoint {
     return id;
   }
 
-  // ---- native wire
+  // ---- cbor wire
 
-  protected override handleNative(
+  protected override handleCbor(
     connection: Connection | undefined,
     from: Address,
     nowMs: Millis,
   ): void {
     const { reader } = this;
     if (reader.connId === 0) return this.#handleHandshake(from, nowMs);
-    if (!(connection instanceof NativeConnection)) return this.handleUnknown(from);
+    if (!(connection instanceof CborConnection)) return this.handleUnknown(from);
     if (connection.address === from) connection.handleDatagram(reader, nowMs);
     else this.#handleMoved(connection, from, nowMs);
     this.reschedule(connection);
@@ -201,7 +201,7 @@ export class Listener extends Endpoint {
 
   #handleConnect(reader: DatagramReader, from: Address, nowMs: Millis): void {
     const { isn, token, number } = reader;
-    const known = this.#nativeByAddress.get(from);
+    const known = this.#cborByAddress.get(from);
     if (known?.isn === isn) return known.handleConnectAgain(token);
     // A late copy of the Connect of a connection that is over would make a ghost of it: so that one
     // has used its cookie up, and a client that really connects again is asked for a new one.
@@ -223,15 +223,15 @@ export class Listener extends Endpoint {
       const text = `the server has reached its limit of ${maxConnections} connections`;
       return this.#sendRefuse("full", text, from);
     }
-    this.#acceptNative(reader, from, nowMs);
+    this.#acceptCbor(reader, from, nowMs);
   }
 
-  #acceptNative(peer: DatagramReader, from: Address, nowMs: Millis): void {
+  #acceptCbor(peer: DatagramReader, from: Address, nowMs: Millis): void {
     const { isn, token } = peer;
-    const params = this.#nativeParams;
-    const id = this.#nextNativeId();
+    const params = this.#cborParams;
+    const id = this.#nextCborId();
     const accept: AcceptFields = { ...this.#offer, isn, newConnId: id };
-    const connection = new NativeConnection(
+    const connection = new CborConnection(
       {
         id,
         address: from,
@@ -247,14 +247,14 @@ export class Listener extends Endpoint {
       },
       this,
     );
-    this.#nativeByAddress.set(from, connection);
+    this.#cborByAddress.set(from, connection);
     this.add(connection);
   }
 
-  #nextNativeId(): number {
+  #nextCborId(): number {
     do {
       this.#lastId++;
-      // The next billion are those of the classic wire.
+      // The next billion are those of the json wire.
       if (this.#lastId === CLASSIC_ID_MIN) this.#lastId = CLASSIC_ID_MAX + 1;
     } while (this.byId.has(this.#lastId));
     return this.#lastId;
@@ -262,13 +262,13 @@ export class Listener extends Endpoint {
 
   /** A phase of its own for each, in slots, so that the heartbeats spread over the epoch. */
   #firstTickMs(nowMs: Millis): Millis {
-    const { epochMillis } = this.#nativeParams;
+    const { epochMillis } = this.#cborParams;
     const slotMs = Math.min(TICK_SLOT_MS, epochMillis / 8);
     const atMs = nowMs + epochMillis * (1 - unitReal(this.options.random));
     return this.#startMs + Math.ceil((atMs - this.#startMs) / slotMs) * slotMs;
   }
 
-  #rememberEnd({ address, isn, id }: NativeConnection): void {
+  #rememberEnd({ address, isn, id }: CborConnection): void {
     const endedIds = this.#endedIds;
     endedIds.set(`${address} ${isn}`, id);
     if (endedIds.size <= this.limits.maxEndedRemembered) return;
@@ -277,7 +277,7 @@ export class Listener extends Endpoint {
   }
 
   /** A datagram with a connection's number from another address: it must prove itself first. */
-  #handleMoved(connection: NativeConnection, from: Address, nowMs: Millis): void {
+  #handleMoved(connection: CborConnection, from: Address, nowMs: Millis): void {
     const { reader } = this;
     const cookies = this.#cookies;
     const { id, isn, key } = connection;
@@ -300,9 +300,9 @@ export class Listener extends Endpoint {
     });
   }
 
-  #move(connection: NativeConnection, to: Address): void {
-    this.#nativeByAddress.delete(connection.address);
-    this.#nativeByAddress.set(to, connection);
+  #move(connection: CborConnection, to: Address): void {
+    this.#cborByAddress.delete(connection.address);
+    this.#cborByAddress.set(to, connection);
     connection.moveTo(to);
   }
 
@@ -327,7 +327,7 @@ export class Listener extends Endpoint {
     return false;
   }
 
-  /** The same for one of the classic wire whose address is proved. */
+  /** The same for one of the json wire whose address is proved. */
   #hasClassicRoom(from: Address, nowMs: Millis): boolean {
     const { maxClassicConnections } = this.limits;
     const proven = this.#classicByAddress.size - this.#unproven.size;

@@ -1,5 +1,5 @@
 /**
- * Finds out what was lost on a native connection, from acknowledgements and from their absence, in
+ * Finds out what was lost on a cbor connection, from acknowledgements and from their absence, in
  * the spirit of RFC 9002, section 6 (by datagram number and by time) and RFC 8985. It decides what
  * is sent again, and when a probe must ask for an answer.
  *

@@ -1,6 +1,6 @@
 /**
  * LSP, the Live Sequence Protocol: ordered, exactly-once messages over UDP, with both sides knowing
- * when the other is gone. One listener serves both wires: the native one and the classic course's.
+ * when the other is gone. One listener serves both wires: cbor, and the json of the classic course.
  *
  * ```ts
  * import { connect, listen } from "./mod.ts";
@@ -36,7 +36,7 @@ export {
   type FullParams,
   fullParams,
   type LspLimits,
-  NATIVE_PARAMS,
+  CBOR_PARAMS,
 } from "./params.ts";
 export { ChecksumSeal, type Seal } from "./seal.ts";
 export type * from "./types.ts";

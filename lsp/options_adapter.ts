@@ -19,13 +19,13 @@ export interface EndpointOptions {
   /** What is left out takes the default of the connection's wire. */
   readonly params?: Params;
   readonly limits?: Partial<LspLimits>;
-  /** Version of the application's messages; both ends of a native connection must have the same. */
+  /** Version of the application's messages; both ends of a cbor connection must have the same. */
   readonly appVersion?: number;
   readonly congestion?: CongestionFactory;
-  /** `false`: one frame a datagram, on the native wire too. Default `true`. */
+  /** `false`: one frame a datagram, on the cbor wire too. Default `true`. */
   readonly packing?: boolean;
   /**
-   * Largest datagram sent on the native wire, in bytes, 1200..16384. Default: 1200, which passes
+   * Largest datagram sent on the cbor wire, in bytes, 1200..16384. Default: 1200, which passes
    * every usual path, and what probes find to pass.
    */
   readonly mtu?: number;

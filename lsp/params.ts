@@ -25,7 +25,7 @@ export const CLASSIC_PARAMS: FullParams = {
 };
 
 /**
- * The native wire's defaults.
+ * The cbor wire's defaults.
  * - Epoch 500 ms, limit 10: a dead peer is known after 5 to 5.5 s, half the classic time. A path
  *   that loses 30 % of all datagrams cuts a silent connection off once in 170,000 epochs (0.3^10),
  *   where the classic limit of 5 would do it every 400. A heartbeat is about 40 bytes: 80 bytes a
@@ -36,7 +36,7 @@ export const CLASSIC_PARAMS: FullParams = {
  * - Back-off cap 4: loss is repaired from acknowledgements and by probes; what back-off adds is the
  *   floor under them, which must not become a flood of the whole window in a blackout.
  */
-export const NATIVE_PARAMS: FullParams = {
+export const CBOR_PARAMS: FullParams = {
   epochMillis: 500,
   epochLimit: 10,
   windowSize: 1024,
@@ -46,13 +46,13 @@ export const NATIVE_PARAMS: FullParams = {
 
 /** Bounds of an endpoint, each named in the error or the counter that tells it was met. */
 export interface LspLimits {
-  /** Native connections of a listener, those that flush after a close included. */
+  /** Connections on the cbor wire of a listener, those that flush after a close included. */
   readonly maxConnections: number;
   /** Classic ones whose address is proved: they can have spoken only if they received a number. */
   readonly maxClassicConnections: number;
   /** Classic ones that have sent nothing but Connect; for one more, the oldest gives way. */
   readonly maxUnproven: number;
-  /** Largest message taken, and sent, on the native wire; a peer may take less. */
+  /** Largest message taken, and sent, on the cbor wire; a peer may take less. */
   readonly maxMessageBytes: number;
   /** Bytes of payload a connection may hold that are not acknowledged; `write` throws above. */
   readonly maxQueuedBytes: number;
@@ -83,7 +83,7 @@ export interface LspLimits {
 }
 
 /**
- * Unread: 1 MiB holds the 873 largest native messages, about what the default window can bring.
+ * Unread: 1 MiB holds the 873 largest cbor messages, about what the default window can bring.
  * Queued: 4 MiB a connection, 80 ms of 400 Mbit/s. Connections: twice the 5,000 that are measured.
  * Classic ones have places of their own, for they are had without a cookie.
  * docs/memory.md adds up what an endpoint may hold.
@@ -146,16 +146,16 @@ export interface CoreOptions {
   readonly secret?: Uint8Array;
   /** Version of the application's messages, 0..2^32-1; must be equal on both ends. Default 0. */
   readonly appVersion?: number;
-  /** Whether a listener serves the classic wire, too. Default `true`. */
+  /** Whether a listener serves the json wire, too. Default `true`. */
   readonly classic?: boolean;
-  /** Gives connections of the classic wire their numbers; by default no stranger can guess them. */
+  /** Gives connections of the json wire their numbers; by default no stranger can guess them. */
   readonly classicIds?: () => number;
   /** What protects datagrams; by default a checksum in plain TypeScript, which runs everywhere. */
   readonly seal?: Seal;
-  /** `false`: one frame a datagram, on the native wire too. Default `true`. */
+  /** `false`: one frame a datagram, on the cbor wire too. Default `true`. */
   readonly packing?: boolean;
   /**
-   * Largest datagram sent on the native wire, in bytes, 1200..16384. Default: 1200, which passes
+   * Largest datagram sent on the cbor wire, in bytes, 1200..16384. Default: 1200, which passes
    * every usual path, and what probes find to pass where `probesMtu` lets them.
    */
   readonly mtu?: number;
@@ -163,13 +163,13 @@ export interface CoreOptions {
   readonly probesMtu?: boolean;
   /** What is known of paths that large datagrams do not pass; kept from one dial to the next. */
   readonly paths?: SmallPaths;
-  /** Makes the congestion controller of each native connection. */
+  /** Makes the congestion controller of each cbor connection. */
   readonly congestion?: CongestionFactory;
 }
 
 /** `params` with the defaults of `wire` filled in. Throws RangeError on a value out of range. */
 export function fullParams(wire: Wire, params: Params = {}): FullParams {
-  const base = wire === "json" ? CLASSIC_PARAMS : NATIVE_PARAMS;
+  const base = wire === "json" ? CLASSIC_PARAMS : CBOR_PARAMS;
   const given = Object.entries(params).filter(([, value]) => value !== undefined);
   const full: FullParams = { ...base, ...(Object.fromEntries(given) as Params) };
   // With only one of the two given, the other's default must not make a contradiction of it.

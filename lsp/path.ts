@@ -1,5 +1,5 @@
 /**
- * What a native connection knows of its path to the peer, and what follows from it for the size of
+ * What a cbor connection knows of its path to the peer, and what follows from it for the size of
  * datagrams: how large they may be (path_mtu.ts), and whether those of messages get there at all
  * (black_hole.ts).
  *

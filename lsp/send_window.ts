@@ -27,14 +27,14 @@ export interface Outbound {
   sends: number;
   /** When it was last sent. */
   sentAtMs: Millis;
-  /** Number of the datagram that last carried it (native wire). */
+  /** Number of the datagram that last carried it (cbor wire). */
   datagram: number;
   /** `interval` and `wait` of docs/lsp.md, section 5, in epochs. */
   backOff: number;
   wait: number;
 }
 
-/** What a message takes of a path: its native frame (and a share of a datagram, left out here). */
+/** What a message takes of a path: its cbor frame (and a share of a datagram, left out here). */
 export function frameBytes(entry: Outbound): number {
   const isWhole = entry.marks === Marks.whole;
   return (isWhole ? DATA_OVERHEAD_BYTES : FRAGMENT_OVERHEAD_BYTES) + entry.payload.length;

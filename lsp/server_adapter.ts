@@ -27,7 +27,7 @@ export interface ListenOptions extends EndpointOptions {
   readonly host?: string;
   /** 0..65535; 0 takes a free one. */
   readonly port: number;
-  /** Whether the classic wire is served, too. Default `true`; it has no proof of addresses. */
+  /** Whether the json wire is served, too. Default `true`; it has no proof of addresses. */
   readonly classic?: boolean;
   /** Called by the async iterator for lost and closed connections. */
   readonly onLost?: (end: ConnectionEnd) => void;
@@ -47,7 +47,7 @@ export interface LspServer extends AsyncIterable<Received>, AsyncDisposable {
   readonly port: number;
   /**
    * Whether every answer leaves from the address that was asked. False where a wildcard is bound
-   * and the system cannot tell which address that was: then the native wire's dialers and those
+   * and the system cannot tell which address that was: then the cbor wire's dialers and those
    * that call the machine by its first address are served, and other classic ones hear nothing.
    */
   readonly answersFromAsked: boolean;
@@ -62,7 +62,7 @@ export interface LspServer extends AsyncIterable<Received>, AsyncDisposable {
    */
   tryRead(): Received | undefined;
   /**
-   * Queues a copy, of up to `maxMessageBytes` (64 MiB) on the native wire. Throws
+   * Queues a copy, of up to `maxMessageBytes` (64 MiB) on the cbor wire. Throws
    * UnknownConnection, PayloadTooLarge, QueueFull. A message larger than `maxQueuedBytes` is taken
    * when nothing else waits on the connection.
    */

@@ -6,10 +6,7 @@
  */
 import type { LentBufferPoll, Millis } from "../base/machine.ts";
 
-/**
- * A wire as a value: `cbor` stands for the native wire, `json` for the classic one. Names and texts
- * call the two native and classic.
- */
+/** The two wires. `json` is the one that classic peers speak, those of the course. */
 export type Wire = "cbor" | "json";
 
 /** A peer's network address in canonical text, as lsp/address.ts writes it; opaque to cores. */
@@ -73,7 +70,7 @@ export type LspEvent =
     }
   /** The peer was silent for epochLimit epochs. */
   | { readonly kind: "lost"; readonly connId: number }
-  /** The connection was closed, by us or by the peer (native wire); `reason` is one line. */
+  /** The connection was closed, by us or by the peer (cbor wire); `reason` is one line. */
   | {
       readonly kind: "closed";
       readonly connId: number;

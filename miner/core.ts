@@ -125,7 +125,7 @@ export class MinerCore implements Machine<MinerInput, MinerEffect> {
     else if (pool.threads !== threads) this.#tellKernel();
   }
 
-  /** Tells the server what Join could not know yet. The classic wire has no word for it. */
+  /** Tells the server what Join could not know yet. The json wire has no word for it. */
   #tellKernel(): void {
     if (!this.#joined || this.#link.wire === "json" || !this.#link.isUp) return;
     if (this.#kernel === undefined) return;
@@ -266,7 +266,7 @@ export class MinerCore implements Machine<MinerInput, MinerEffect> {
     this.#write({ kind: "stopped", chunk, next: 0n });
   }
 
-  /** On the classic wire a Result names no chunk, so that requests run strictly one by one. */
+  /** On the json wire a Result names no chunk, so that requests run strictly one by one. */
   #handleClassic(payload: Uint8Array, nowMs: Millis): void {
     const request = decodeClassicMessage(payload);
     if (typeof request === "string") {

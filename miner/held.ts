@@ -12,7 +12,7 @@ import type { PoolEvent } from "./types.ts";
 export interface Chunk {
   /** The pool's number for it. */
   readonly id: number;
-  /** The server's number for it; 0 on the classic wire, which has none. */
+  /** The server's number for it; 0 on the json wire, which has none. */
   number: number;
   /** The id of its job; 0: it is not worth keeping over the end of a connection. */
   readonly job: number;

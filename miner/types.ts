@@ -79,7 +79,7 @@ export type MinerEffect =
   /** Connect to the server (again), one of a cluster or not; answered by `connected` or `gone`. */
   | { readonly kind: "dial"; readonly server?: string; readonly isCluster?: boolean }
   | { readonly kind: "write"; readonly payload: Uint8Array }
-  /** The server knows this miner from here on; not on the classic wire. */
+  /** The server knows this miner from here on; not on the json wire. */
   | { readonly kind: "joined" }
   /** The miner is done for good (`--once`, or refused by the server). */
   | { readonly kind: "exit"; readonly reason: string }

@@ -25,7 +25,7 @@ export const LSP_FLAGS: Readonly<Record<string, Flag>> = Object.fromEntries(
 /** The flag that chooses the wire, for those who dial. */
 export const WIRE_FLAG: Flag = {
   value: "WIRE",
-  help: "cbor (native), or json for a classic peer (cbor)",
+  help: "cbor, or json for a classic peer (cbor)",
 };
 
 /** The wire that `--wire` asks for. Throws {@link UsageError}. */

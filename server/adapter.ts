@@ -45,7 +45,7 @@ export interface ServeOptions {
   readonly limits?: Partial<ServerLimits>;
   /** Limits of LSP, where they are not to be {@link TRANSPORT_LIMITS}. */
   readonly transport?: Partial<LspLimits>;
-  /** Whether peers of the classic wire are served, too. Default `true`. */
+  /** Whether peers of the json wire are served, too. Default `true`. */
   readonly classic?: boolean;
   /** Kinds of work beside nonce search. */
   readonly kinds?: readonly KindFactory[];

@@ -80,7 +80,7 @@ export interface Client {
   readonly attached: Map<number, JobName>;
 }
 
-/** Sessions of classic clients count from here: no native client can name them. */
+/** Sessions of classic clients count from here: no cbor client can name them. */
 export const CLASSIC_SESSIONS: bigint = 1n << 64n;
 /** Sessions of those who only look, likewise. */
 export const LOOKING_SESSIONS: bigint = 1n << 65n;

@@ -1,5 +1,5 @@
 /**
- * A peer of the classic wire in a cluster, as the server that it knows speaks for it: to one leader
+ * A peer of the json wire in a cluster, as the server that it knows speaks for it: to one leader
  * after the other, so that it never hears of a change. What it asks for is a job of the table, by a
  * session of its own, which goes on under every leader and runs once. A miner joins each leader
  * anew, and its Result of what an earlier one had assigned is dropped.
@@ -75,7 +75,7 @@ class ClassicMiner implements Guest {
   }
 
   heard(payload: Uint8Array): Onward {
-    // The leader lets it go, in a word of the native wire.
+    // The leader lets it go, in a word of the cbor wire.
     if (typeof decodeMessage(payload) !== "string") return OVER;
     this.#owed++;
     return { toPeer: payload };

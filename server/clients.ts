@@ -2,7 +2,7 @@
  * Those who ask: client connections, the jobs they have running, and what they are told. What was
  * accepted is in the table first, and so is an answer before anybody hears it.
  *
- * Jobs over the classic wire are in no table: its clients have no word to come back with.
+ * Jobs over the json wire are in no table: its clients have no word to come back with.
  *
  * @module
  */
@@ -91,7 +91,7 @@ export class Clients {
     return { ...here, sessions: sessions.size, records, answers };
   }
 
-  /** A native client's message. */
+  /** A cbor client's message. */
   handle(connId: number, message: Message, nowMs: Millis): void {
     const session = "session" in message ? message.session : LOOKING_SESSIONS + BigInt(connId);
     const number = "job" in message ? (message.job ?? 0) : 0;
@@ -199,7 +199,7 @@ export class Clients {
     if (client !== undefined) this.#refuse(client, number, reason, nowMs);
   }
 
-  /** Tells native clients how their jobs stand; those that make no progress less often. */
+  /** Tells cbor clients how their jobs stand; those that make no progress less often. */
   tellStatus(nowMs: Millis): void {
     tellStatusOf(this.#fleet, this.#limits, nowMs, (connId, status) => {
       this.#outlet.write(connId, status);
@@ -377,7 +377,7 @@ export class Clients {
     this.#here.tidy(asker);
   }
 
-  /** Says no in one line; the classic wire has no words for it but to hang up. */
+  /** Says no in one line; the json wire has no words for it but to hang up. */
   #refuse(client: Client, job: number, reason: string, nowMs: Millis): void {
     const { connId, asker } = client;
     this.#outlet.tell("warn", `job ${connId}/${job} refused: ${reason}`);

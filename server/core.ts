@@ -260,7 +260,7 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
 
   /**
    * Says no to a request that cannot be read: to that of job `job`, or, where it is not known which
-   * one it is (0), to the peer. The classic wire has no words for it but to hang up.
+   * one it is (0), to the peer. The json wire has no words for it but to hang up.
    */
   #refuseUnread(connId: number, wire: Wire, why: string, job: number): void {
     const reason = `the request cannot be read: ${why}`;

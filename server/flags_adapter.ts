@@ -26,7 +26,7 @@ const HELP = {
 
 /** Those of LSP; docs/memory.md lists them. */
 const TRANSPORT_HELP = {
-  maxConnections: "native connections at a time",
+  maxConnections: "cbor connections at a time",
   maxClassicConnections: "classic connections at a time",
   maxUnproven: "classic ones that have not answered yet",
   maxQueuedBytes: "bytes that wait for one peer",
@@ -53,9 +53,9 @@ export const LIMIT_FLAGS: Readonly<Record<string, Flag>> = Object.fromEntries(
   }),
 );
 
-/** Those of LSP, and whether the classic wire is served. */
+/** Those of LSP, and whether the json wire is served. */
 export const TRANSPORT_FLAGS: Readonly<Record<string, Flag>> = {
-  "no-classic": { help: "serve no peers of the classic wire" },
+  "no-classic": { help: "serve no peers of the json wire" },
   ...Object.fromEntries(
     TRANSPORT_KEYS.map((key) => {
       const help = `${TRANSPORT_HELP[key]} (${TRANSPORT_LIMITS[key]})`;

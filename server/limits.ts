@@ -43,7 +43,7 @@ export interface ServerLimits extends FleetLimits {
   readonly statusIdleMs: number;
   /** Largest application payload toward a classic peer, in bytes (docs/lsp.md, section 8). */
   readonly maxClassicBytes: number;
-  /** The same while a native miner could do the job instead: all Go peers can read this. */
+  /** The same while a cbor miner could do the job instead: all Go peers can read this. */
   readonly safeClassicBytes: number;
   /** Reports of progress of a miner that are read at once, and how many a second after that. */
   readonly reportBurst: number;

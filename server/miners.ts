@@ -16,7 +16,7 @@ import type { Topic } from "./log_limiter.ts";
 import type { Outlet } from "./outlet.ts";
 import type { Share, Shares } from "./shares.ts";
 
-/** A native or classic miner of the fleet. */
+/** A miner of the fleet, classic ones included. */
 type Miner = Worker<Task>;
 
 /** See the module. */
@@ -98,7 +98,7 @@ export class Miners {
     }
   }
 
-  /** Parts with a miner, and says why; the classic wire has no words for it but to hang up. */
+  /** Parts with a miner, and says why; the json wire has no words for it but to hang up. */
   dismiss(miner: Miner, reason: string, nowMs: Millis): void {
     const { connId, steerable } = miner;
     if (steerable) this.#outlet.write(connId, { kind: "refused", job: 0, reason });

@@ -3,8 +3,8 @@
  * from the table each time. So nothing is accepted, and nothing answered, by one that leads no
  * more; what it knew of miners and clients is gone with its lead, and they are told where to go.
  *
- * A native peer that comes while another server leads is told so, and hung up on. While nobody is
- * known to lead it waits for a moment. Peers of the classic wire stay under every leader
+ * A cbor peer that comes while another server leads is told so, and hung up on. While nobody is
+ * known to lead it waits for a moment. Peers of the json wire stay under every leader
  * (server/relay.ts).
  *
  * @module

@@ -1,5 +1,5 @@
 /**
- * Peers of the classic wire know one server and take no hints. In a cluster the one that they know
+ * Peers of the json wire know one server and take no hints. In a cluster the one that they know
  * speaks for them (server/classic_guests.ts) to the leader, which may be itself, and stays with
  * them when another one comes to lead.
  *

@@ -233,7 +233,7 @@ function chunkOf(miner: Worker<Task>, id: number): Chunk | undefined {
   return task instanceof Chunk ? task : undefined;
 }
 
-/** Behind the hit at which a native miner ended the chunk; unchecked once the job is over. */
+/** Behind the hit at which a cbor miner ended the chunk; unchecked once the job is over. */
 function afterHit({ assignedEnd }: Chunk, { nonce }: Candidate): bigint {
   return nonce < assignedEnd ? nonce + 1n : assignedEnd;
 }

@@ -194,7 +194,7 @@ export class Chunk extends Task {
     return this.job as SearchJob | undefined;
   }
 
-  /** Whether a native miner ends the chunk there. */
+  /** Whether a cbor miner ends the chunk there. */
   isHit({ hash }: Candidate): boolean {
     return this.#target !== undefined && hash <= this.#target;
   }

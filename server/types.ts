@@ -67,7 +67,7 @@ export type NodeEffect =
       readonly deed: Deed;
       readonly node: number;
     }
-  /** Connect to `server` on the native wire, for the peer at `connId`; then write to it; end it. */
+  /** Connect to `server` on the cbor wire, for the peer at `connId`; then write to it; end it. */
   | { readonly kind: "dial"; readonly connId: number; readonly server: string }
   | { readonly kind: "pass"; readonly connId: number; readonly payload: Uint8Array }
   | { readonly kind: "drop"; readonly connId: number };

@@ -28,7 +28,7 @@ export const SUBJECT_SHOWN_BYTES = 64;
 export const ROWS_MAX = 10;
 /** Searches that a miner may bring back, see {@link Resume}. */
 export const HELD_MAX = 8;
-/** Version of the messages below; travels in the native handshake and equal at both ends. */
+/** Version of the messages below; travels in the cbor handshake and equal at both ends. */
 export const MESSAGES_VERSION = 3;
 
 // ---- miner -> server

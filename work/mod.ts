@@ -1,6 +1,6 @@
 /**
- * What the fleet works on: subjects and candidates, their hashes, the messages about them in their
- * native and their classic form, and how work is shared out. Rooms of this house import its files
+ * What the fleet works on: subjects and candidates, their hashes, the messages about them on either
+ * wire, and how work is shared out. Rooms of this house import its files
  * one by one; this face is for everybody else.
  *
  * @module

@@ -15,7 +15,7 @@ export const ERROR_BYTES_MAX = 512;
 // ---- server -> anybody
 
 /**
- * Who leads. A server of several tells it to every native connection: at the first message, and
+ * Who leads. A server of several tells it to every cbor connection: at the first message, and
  * whenever it changes. One that does not lead ends the connection behind it.
  */
 export interface Servers {
@@ -45,7 +45,7 @@ export interface Managed {
 // ---- anybody -> server
 
 /**
- * The first message of a server that relays a peer of the classic wire to the leader: from here on
+ * The first message of a server that relays a peer of the json wire to the leader: from here on
  * the payloads are the classic ones.
  */
 export interface Relayed {

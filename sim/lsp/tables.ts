@@ -9,14 +9,14 @@ import { demand } from "../engine/trace.ts";
 /** At any time: each table within its limit. */
 export function demandTablesBounded(name: string, core: Endpoint): void {
   const sizes = core.tableSizes();
-  const { connections = 0, alarms = 0, nativeAddresses = 0, classicAddresses = 0 } = sizes;
+  const { connections = 0, alarms = 0, cborAddresses = 0, classicAddresses = 0 } = sizes;
   const { endedRemembered = 0, unproven = 0, senders = 0, strays = 0 } = sizes;
   const { maxConnections, maxClassicConnections, maxEndedRemembered, maxUnproven } = core.limits;
   const isBounded =
     connections - classicAddresses <= maxConnections &&
     classicAddresses - unproven <= maxClassicConnections &&
     alarms <= connections &&
-    nativeAddresses + classicAddresses <= connections &&
+    cborAddresses + classicAddresses <= connections &&
     endedRemembered <= maxEndedRemembered &&
     unproven >= 0 &&
     unproven <= Math.min(maxUnproven, classicAddresses) &&

@@ -48,7 +48,7 @@ const messages = (effects: ClientEffect[]) =>
 const reasonOf = (effects: ClientEffect[]) =>
   effects.map((e) => (e.kind === "refused" ? e.reason : "")).join("");
 
-describe("ClientCore on the native wire", () => {
+describe("ClientCore on the cbor wire", () => {
   test("sends jobs once connected, several at a time", () => {
     const rig = new Rig();
     assertEquals(rig.submit(1), []);
@@ -172,7 +172,7 @@ describe("ClientCore on the native wire", () => {
   });
 });
 
-describe("ClientCore on the classic wire", () => {
+describe("ClientCore on the json wire", () => {
   const classic = (effects: ClientEffect[]) =>
     effects.flatMap((e) => (e.kind === "write" ? [decodeClassicMessage(e.payload)] : []));
   const result = (best: { hash: bigint; nonce: bigint }): ClientInput => ({
@@ -313,7 +313,7 @@ describe("ClientCore among the servers of a cluster", () => {
     assertEquals(rig.tell(lost), [{ kind: "disconnected", reason: lost.reason }]);
   });
 
-  test("on the classic wire ends with its connection", () => {
+  test("on the json wire ends with its connection", () => {
     const rig = new Rig({ servers, random: seededRandom(1) });
     rig.submit(1);
     rig.tell({ kind: "connected", wire: "json" });

@@ -49,9 +49,9 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     file: checks,
-    line: 'if (work.target !== undefined) return "the classic json wire cannot carry a target";',
+    line: 'if (work.target !== undefined) return "the json wire cannot carry a target";',
     becomes: "",
-    breaks: "a target is silently dropped on the classic wire",
+    breaks: "a target is silently dropped on the json wire",
   },
   {
     file: checks,

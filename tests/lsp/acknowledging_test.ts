@@ -19,8 +19,8 @@ import {
   classicDatagram,
   classicFrames,
   connectedPair,
-  nativeDatagram,
-  nativeFrames,
+  cborDatagram,
+  cborFrames,
   packetsBetween,
 } from "./lan.ts";
 
@@ -32,7 +32,7 @@ const wires: Wire[] = ["cbor", "json"];
 /** A Data from the client at ISN 100, on either wire. */
 function dataFrame(wire: Wire, seq: number, text: string, number = 50 + seq): Uint8Array {
   if (wire === "json") return classicDatagram(data, 1, seq, text);
-  return nativeDatagram(1, number, (w) => w.data(seq, new TextEncoder().encode(text)));
+  return cborDatagram(1, number, (w) => w.data(seq, new TextEncoder().encode(text)));
 }
 
 /** An Ack of the server at ISN 100. */
@@ -92,7 +92,7 @@ describe.each(wires)("lsp §4 receiving (%s):", (wire) => {
     link.remove(client);
     const already = packetsBetween(link, S, C).length;
     act(link);
-    const frames = wire === "json" ? classicFrames(link, S, C) : nativeFrames(link, S, C);
+    const frames = wire === "json" ? classicFrames(link, S, C) : cborFrames(link, S, C);
     return { acks: frames.slice(already), texts: server.texts };
   }
 
@@ -111,10 +111,10 @@ describe.each(wires)("lsp §4 receiving (%s):", (wire) => {
       const bytes =
         wire === "json"
           ? classicDatagram(data, 7, 101, "x")
-          : nativeDatagram(7, 9, (w) => w.data(101, new Uint8Array(1)));
+          : cborDatagram(7, 9, (w) => w.data(101, new Uint8Array(1)));
       link.inject(bytes, S, C);
     });
-    // Natively the stranger is told (tests/lsp/unknown_test.ts).
+    // On the cbor wire the stranger is told (tests/lsp/unknown_test.ts).
     assertEquals([acks, texts], [wire === "json" ? [] : ["unknown"], []]);
   });
 
@@ -187,7 +187,7 @@ describe.each(wires)("lsp §4 receiving (%s):", (wire) => {
     link.remove(client);
     const already = packetsBetween(link, S, C).length;
     link.inject(dataFrame(wire, 101, "late"), S, C);
-    const frames = wire === "json" ? classicFrames(link, S, C) : nativeFrames(link, S, C);
+    const frames = wire === "json" ? classicFrames(link, S, C) : cborFrames(link, S, C);
     assertEquals(frames.slice(already), [wire === "json" ? "Ack 101" : "ack"]);
     assertEquals(
       server.events.map(({ kind }) => kind),
@@ -232,7 +232,7 @@ describe("lsp §4 classic acknowledgements:", () => {
   });
 });
 
-describe("lsp §4 native acknowledgements:", () => {
+describe("lsp §4 cbor acknowledgements:", () => {
   test("those of one turn are one, and ride on data", () => {
     const { link, server, client } = connectedPair();
     link.run(link.nowMs + 50);
@@ -244,8 +244,8 @@ describe("lsp §4 native acknowledgements:", () => {
     server.core.write(1, new Uint8Array(8));
     link.flush();
     assertEquals(link.sent.length, already + 2);
-    assertEquals(nativeFrames(link, C, S).at(-1), "data 101 + data 102 + data 103");
-    assertEquals(nativeFrames(link, S, C).at(-1), "ack + data 101");
+    assertEquals(cborFrames(link, C, S).at(-1), "data 101 + data 102 + data 103");
+    assertEquals(cborFrames(link, S, C).at(-1), "ack + data 101");
   });
 
   test("an Ack of a number never sent is ignored and counted", () => {
@@ -260,10 +260,10 @@ describe("lsp §4 native acknowledgements:", () => {
       ackFrame({ ranges, rangeCount: 1 }),
       ackFrame({ cumulative: 101, echo: 1e6 }),
     ];
-    for (const write of forged) link.inject(nativeDatagram(1, 60, write), C, S);
+    for (const write of forged) link.inject(cborDatagram(1, 60, write), C, S);
     assertEquals(client.core.connectionStats(1)!.queuedBytes, 25);
     assertEquals(client.core.stats().rejected, { ack: 4 });
-    link.inject(nativeDatagram(1, 61, ackFrame({ cumulative: 102 })), C, S);
+    link.inject(cborDatagram(1, 61, ackFrame({ cumulative: 102 })), C, S);
     assertEquals(client.core.connectionStats(1)!.queuedBytes, 15);
   });
 
@@ -282,7 +282,7 @@ describe("lsp §4 native acknowledgements:", () => {
   });
 });
 
-describe("lsp the native window:", () => {
+describe("lsp the cbor window:", () => {
   test("lets as many bytes through as there is room for, and is opened by reading", () => {
     const limits = { maxUnreadBytes: 10_000 };
     const { link, server, client } = connectedPair({}, { limits });
@@ -309,7 +309,7 @@ describe("lsp the native window:", () => {
   });
 });
 
-describe("lsp a native Ack", () => {
+describe("lsp a cbor Ack", () => {
   /** The server answers a message `afterMs` after it came. */
   function exchange(
     { link, server, client }: ReturnType<typeof connectedPair>,
@@ -321,7 +321,7 @@ describe("lsp a native Ack", () => {
     link.run(link.nowMs + 1 + afterMs);
     link.write(server, 1, "pong");
     link.run(link.nowMs + restMs);
-    return nativeFrames(link, S, C)
+    return cborFrames(link, S, C)
       .slice(from)
       .map((frames) => frames.replace(/ \d+/, ""));
   }
@@ -332,7 +332,7 @@ describe("lsp a native Ack", () => {
     for (let i = 0; i < 5; i++) assertEquals(exchange(pair, 2), ["ack + data"]);
     // Also when the next message brings the Ack of the answer.
     for (let i = 0; i < 10; i++) assertEquals(exchange(pair, 2, 2), ["ack + data"]);
-    const pings = nativeFrames(pair.link, C, S).slice(-5);
+    const pings = cborFrames(pair.link, C, S).slice(-5);
     assert(
       pings.every((frames) => frames.startsWith("ack + data")),
       pings.join(),

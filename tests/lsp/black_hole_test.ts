@@ -7,14 +7,7 @@ import { SmallPaths } from "../../lsp/small_paths.ts";
 import { DatagramReader, DatagramWriter, FrameType, NO_KEY } from "../../lsp/frame.ts";
 import { RoundTrip } from "../../lsp/rtt.ts";
 import type { Outbound } from "../../lsp/send_window.ts";
-import {
-  connectedPair,
-  Lan,
-  nativeDatagram,
-  nativeFrames,
-  packetsBetween,
-  withKey,
-} from "./lan.ts";
+import { connectedPair, Lan, cborDatagram, cborFrames, packetsBetween, withKey } from "./lan.ts";
 
 const C = "client 1";
 const S = "server 1";
@@ -133,12 +126,12 @@ describe("a path that swallows large datagrams:", () => {
     path.bytes = 1168;
     const before = link.sent.length;
     link.write(client, 1, message(1150));
-    const isAsked = () => nativeFrames(link, C, S).some((names) => names.includes("pathChallenge"));
+    const isAsked = () => cborFrames(link, C, S).some((names) => names.includes("pathChallenge"));
     assert(link.runUntil(isAsked, 5000));
     // Six of them are 1,013 bytes, seven would be 1,177.
     for (let i = 0; i < 24; i++) client.core.write(1, new TextEncoder().encode(message(150)));
     assert(link.runUntil(() => client.events.length > 0, 10_000));
-    const frames = nativeFrames(link, C, S);
+    const frames = cborFrames(link, C, S);
     const packets = packetsBetween(link, C, S);
     const since = frames.findIndex((names) => names.startsWith("pathChallenge"));
     assert(since > 0 && link.sent.length > before);
@@ -270,7 +263,7 @@ test("an end answers all questions about the path that come in one turn, the new
   const before = packetsBetween(link, S, C).length;
   for (let n = 0; n < 6; n++) {
     const bytes = withKey(
-      nativeDatagram(1, 90 + n, (w) => w.pathChallenge(BigInt(n))),
+      cborDatagram(1, 90 + n, (w) => w.pathChallenge(BigInt(n))),
       key,
     );
     server.core.handleDatagram(bytes, C, link.nowMs);

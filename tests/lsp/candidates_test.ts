@@ -78,7 +78,7 @@ describe.each(["cbor", "json"] as Wire[])("a dialer of several addresses (%s)", 
   });
 });
 
-describe("a native dialer of several addresses", () => {
+describe("a cbor dialer of several addresses", () => {
   test("asks no other again, even if the connection takes time", () => {
     const link = new Lan();
     link.listener({}, "b 1");

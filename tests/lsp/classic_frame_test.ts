@@ -1,5 +1,5 @@
 /**
- * The classic wire's codec against docs/lsp.md, section 8: the exact form written, the
+ * The json wire's codec against docs/lsp.md, section 8: the exact form written, the
  * tolerant form read, checksum vectors, hostile input.
  *
  * @module

@@ -1,5 +1,5 @@
 /**
- * The classic wire has no cookie: what strangers can take by it has places of its own, goes to the
+ * The json wire has no cookie: what strangers can take by it has places of its own, goes to the
  * newest, and cannot be proved by guessing (docs/lsp.md, section 3).
  */
 import { describe, test } from "bun:test";
@@ -65,8 +65,8 @@ describe("ClassicIds", () => {
   });
 });
 
-describe("places of the classic wire", () => {
-  test("are not proved by guessing from one's own number, and keep nobody native out", () => {
+describe("places of the json wire", () => {
+  test("are not proved by guessing from one's own number, and keep nobody on the cbor wire out", () => {
     const { link, server } = unguessable({ maxConnections: 100, maxUnproven: 64 });
     connectFrom(link, "own 1");
     const own = idFor(link, "own 1");
@@ -80,10 +80,10 @@ describe("places of the classic wire", () => {
     const { unproven, classicAddresses, connections } = server.core.tableSizes();
     assertEquals([unproven, classicAddresses, connections], [64, 64, 64]);
     assertEquals(server.core.stats().rejected["unknown"]! >= 29_000, true);
-    for (let n = 0; n < 100; n++) link.dialer({ isn: n }, `native ${n}`);
+    for (let n = 0; n < 100; n++) link.dialer({ isn: n }, `cbor ${n}`);
     link.run(link.nowMs + 1000);
-    const natives = server.notices.filter((n) => n.kind === "connected" && n.wire === "cbor");
-    assertEquals(natives.length, 100);
+    const cbor = server.notices.filter((n) => n.kind === "connected" && n.wire === "cbor");
+    assertEquals(cbor.length, 100);
   });
 
   test("go to an honest peer, though strangers never stop to send a Connect each", () => {
@@ -145,18 +145,18 @@ describe("places of the classic wire", () => {
     assertEquals(server.core.tableSizes()["classicAddresses"], 2);
   });
 
-  test("are none of the native wire, and the other way round", () => {
+  test("are none of the cbor wire, and the other way round", () => {
     const link = new Lan();
     const limits = { maxConnections: 1, maxClassicConnections: 1 };
     const server = link.listener({ limits });
-    const native = link.dialer({}, "native 1");
+    const cbor = link.dialer({}, "cbor 1");
     const classic = link.dialer({ wire: "json", isn: 4 }, "classic 1");
     link.run(5000);
     assertEquals(
       server.notices.map(({ kind }) => kind),
       ["connected", "connected"],
     );
-    const kinds = [native, classic].map(({ notices }) => notices[0]!.kind);
+    const kinds = [cbor, classic].map(({ notices }) => notices[0]!.kind);
     assertEquals(kinds, ["connected", "connected"]);
   });
 
@@ -194,7 +194,7 @@ describe("places of the classic wire", () => {
   });
 });
 
-test("a listener without the classic wire ignores it, on sockets", async () => {
+test("a listener without the json wire ignores it, on sockets", async () => {
   const params = { epochMillis: 20, epochLimit: 3 };
   await using server = await listen({ port: 0, params, classic: false });
   const { host, port } = server;

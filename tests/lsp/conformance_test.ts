@@ -232,10 +232,10 @@ describe("conformance, both wires on one port:", () => {
     test(place, async () => {
       const world = make();
       const server = await world.listen(params);
-      const native = await world.connect("cbor", params, 1);
+      const other = await world.connect("cbor", params, 1);
       const classic = await world.connect("json", params, 2);
-      native.write("native");
-      assertEquals(await server.read(), `data ${native.connId} native`);
+      other.write("other");
+      assertEquals(await server.read(), `data ${other.connId} other`);
       classic.write("classic");
       assertEquals(await server.read(), `data ${classic.connId} classic`);
       await world.dispose();

@@ -3,15 +3,15 @@ import { describe, test } from "bun:test";
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { ClassicType } from "../../lsp/classic_frame.ts";
 import { DatagramReader, LSP_VERSION, RefuseCode } from "../../lsp/frame.ts";
-import { CLASSIC_PARAMS, fullParams, NATIVE_PARAMS } from "../../lsp/params.ts";
+import { CLASSIC_PARAMS, fullParams, CBOR_PARAMS } from "../../lsp/params.ts";
 import type { Wire } from "../../lsp/types.ts";
 import {
   classicDatagram,
   classicFrames,
   connectedPair,
   Lan,
-  nativeDatagram,
-  nativeFrames,
+  cborDatagram,
+  cborFrames,
   packetsBetween,
 } from "./lan.ts";
 
@@ -27,7 +27,7 @@ describe("lsp §2 parameters:", () => {
   });
 
   test("what is left out takes the default of the wire", () => {
-    assertEquals(fullParams("cbor", { epochLimit: 3 }), { ...NATIVE_PARAMS, epochLimit: 3 });
+    assertEquals(fullParams("cbor", { epochLimit: 3 }), { ...CBOR_PARAMS, epochLimit: 3 });
     assertEquals(fullParams("json", { epochLimit: 3 }), { ...CLASSIC_PARAMS, epochLimit: 3 });
   });
 
@@ -186,7 +186,7 @@ describe("lsp §3 connecting, classic rules:", () => {
   });
 });
 
-describe("lsp §3 connecting, native rules:", () => {
+describe("lsp §3 connecting, cbor rules:", () => {
   const offer = { windowMessages: 9, windowBytes: 9999, epochMillis: 500, maxMessageBytes: 1166 };
   const fields = { ...offer, isn: 5, lspVersion: LSP_VERSION, appVersion: 0, token: 0n };
 
@@ -195,14 +195,14 @@ describe("lsp §3 connecting, native rules:", () => {
     const server = link.listener();
     for (let n = 0; n < 100; n++) {
       link.inject(
-        nativeDatagram(0, 1, (w) => w.connect({ ...fields, token: 77n })),
+        cborDatagram(0, 1, (w) => w.connect({ ...fields, token: 77n })),
         S,
         `x ${n}`,
       );
     }
     assertEquals(server.core.stats().connections, 0);
     assertEquals(server.notices, []);
-    assertEquals(new Set(link.sent.map(({ from, to }) => nativeFrames(link, from, to)[0])).size, 1);
+    assertEquals(new Set(link.sent.map(({ from, to }) => cborFrames(link, from, to)[0])).size, 1);
     // The answer to a stranger is smaller than the question: no help to who floods a victim.
     assert(link.sent.every(({ bytes }) => bytes.length < 64));
   });
@@ -211,24 +211,24 @@ describe("lsp §3 connecting, native rules:", () => {
     const link = new Lan();
     const server = link.listener();
     link.inject(
-      nativeDatagram(0, 1, (w) => w.connect(fields)),
+      cborDatagram(0, 1, (w) => w.connect(fields)),
       S,
       "x 1",
     );
     const token = tokenOf(link.sent.at(-1)!.bytes);
     link.inject(
-      nativeDatagram(0, 1, (w) => w.connect({ ...fields, token })),
+      cborDatagram(0, 1, (w) => w.connect({ ...fields, token })),
       S,
       "x 2",
     );
     link.inject(
-      nativeDatagram(0, 1, (w) => w.connect({ ...fields, isn: 6, token })),
+      cborDatagram(0, 1, (w) => w.connect({ ...fields, isn: 6, token })),
       S,
       "x 1",
     );
     assertEquals(server.notices, []);
     link.inject(
-      nativeDatagram(0, 1, (w) => w.connect({ ...fields, token })),
+      cborDatagram(0, 1, (w) => w.connect({ ...fields, token })),
       S,
       "x 1",
     );
@@ -239,14 +239,14 @@ describe("lsp §3 connecting, native rules:", () => {
     const link = new Lan();
     const server = link.listener();
     link.inject(
-      nativeDatagram(0, 1, (w) => w.connect(fields)),
+      cborDatagram(0, 1, (w) => w.connect(fields)),
       S,
       "x 1",
     );
     const token = tokenOf(link.sent.at(-1)!.bytes);
     link.run(61_000);
     link.inject(
-      nativeDatagram(0, 1, (w) => w.connect({ ...fields, token })),
+      cborDatagram(0, 1, (w) => w.connect({ ...fields, token })),
       S,
       "x 1",
     );
@@ -285,13 +285,13 @@ describe("lsp §3 connecting, native rules:", () => {
     for (let n = 0; n < 200; n++) {
       const from = `x ${n}`;
       link.inject(
-        nativeDatagram(0, 1, (w) => w.connect(fields)),
+        cborDatagram(0, 1, (w) => w.connect(fields)),
         S,
         from,
       );
       const token = tokenOf(packetsBetween(link, S, from)[0]!.bytes);
       link.inject(
-        nativeDatagram(0, 1, (w) => w.connect({ ...fields, token })),
+        cborDatagram(0, 1, (w) => w.connect({ ...fields, token })),
         S,
         from,
       );
@@ -299,7 +299,7 @@ describe("lsp §3 connecting, native rules:", () => {
     assertEquals(server.notices.length, 10);
     assertEquals(server.core.stats().rejected["refused version"], 200);
     const { core } = server;
-    const question = nativeDatagram(0, 1, (w) => w.connect(fields));
+    const question = cborDatagram(0, 1, (w) => w.connect(fields));
     for (let n = 0; n < 200; n++) core.handleDatagram(question, `x ${n}`, link.nowMs);
     assertEquals(core.stats().rejected["flood"], 150);
   });
@@ -309,13 +309,13 @@ describe("lsp §3 connecting, native rules:", () => {
     const client = link.dialer({ isn: 100 });
     const sent = link.sent.length;
     link.inject(
-      nativeDatagram(0, 1, (w) => w.challenge(99, 5n)),
+      cborDatagram(0, 1, (w) => w.challenge(99, 5n)),
       C,
       S,
     );
     const no = { isn: 99, code: RefuseCode.full, lspVersion: 1, appVersion: 0, reason: "" };
     link.inject(
-      nativeDatagram(0, 1, (w) => w.refuse(no)),
+      cborDatagram(0, 1, (w) => w.refuse(no)),
       C,
       S,
     );
@@ -328,7 +328,7 @@ describe("lsp §3 connecting, native rules:", () => {
     const client = link.dialer({ isn: 100 });
     const no = { isn: 100, code: RefuseCode.full, lspVersion: 1, appVersion: 0, reason: "" };
     link.inject(
-      nativeDatagram(0, 1, (w) => w.refuse(no)),
+      cborDatagram(0, 1, (w) => w.refuse(no)),
       C,
       "evil 1",
     );
@@ -341,7 +341,7 @@ function isConnect(bytes: Uint8Array): boolean {
 }
 
 function frames(link: Lan, wire: Wire, from: string, to: string): string[] {
-  return wire === "json" ? classicFrames(link, from, to) : nativeFrames(link, from, to);
+  return wire === "json" ? classicFrames(link, from, to) : cborFrames(link, from, to);
 }
 
 function tokenOf(bytes: Uint8Array): bigint {

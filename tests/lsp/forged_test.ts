@@ -15,14 +15,7 @@ import {
   NO_KEY,
   RefuseCode,
 } from "../../lsp/frame.ts";
-import {
-  connectedPair,
-  Lan,
-  nativeDatagram,
-  nativeFrames,
-  packetsBetween,
-  withKey,
-} from "./lan.ts";
+import { connectedPair, Lan, cborDatagram, cborFrames, packetsBetween, withKey } from "./lan.ts";
 
 const S = "server 1";
 const C = "client 1";
@@ -79,7 +72,7 @@ describe.each(Object.entries(FORGED))("a forged %s,", (_name, write) => {
         const { core } = node as typeof server;
         const before = stateOf(node as typeof server);
         // Not by way of the wire: what is answered would count as sent.
-        core.handleDatagram(withKey(nativeDatagram(1, 9, write), wrong), from, link.nowMs);
+        core.handleDatagram(withKey(cborDatagram(1, 9, write), wrong), from, link.nowMs);
         assertEquals(core.connectionStats(1) === undefined, false);
         while (core.tableSizes()["strays"]! > 0) {
           const out = core.pollDatagram(new Uint8Array(2048), link.nowMs)!;
@@ -108,7 +101,7 @@ describe("a connection's key", () => {
       link.write(server, 1, "under way");
       link.write(client, 1, "under way");
       const before = stateOf(client as unknown as typeof server);
-      const datagram = withKey(nativeDatagram(1, 9, write), link.keyOf(1));
+      const datagram = withKey(cborDatagram(1, 9, write), link.keyOf(1));
       client.core.handleDatagram(datagram, S, link.nowMs);
       const after = stateOf(client as unknown as typeof server);
       const isHarmless = ["Close, answer", "PathResponse"].includes(name);
@@ -128,7 +121,7 @@ describe("a connection's key", () => {
     );
     const own = link.keyOf(2);
     assert(!Bun.deepEquals(own, link.keyOf(1)));
-    const close = nativeDatagram(1, 50, (w) => w.close(CloseCode.done, 1, ""));
+    const close = cborDatagram(1, 50, (w) => w.close(CloseCode.done, 1, ""));
     link.inject(withKey(close, own), S, C);
     link.inject(withKey(close, own), S, "client 2");
     assertEquals([server.events, server.core.stats().connections], [[], 2]);
@@ -136,13 +129,13 @@ describe("a connection's key", () => {
 
   test("makes a stranger's address be asked; without it, it is told that nobody knows it", () => {
     const { link, server } = connectedPair();
-    const data = nativeDatagram(1, 1000, (w) => w.data(ISN + 1, bytes));
+    const data = cborDatagram(1, 1000, (w) => w.data(ISN + 1, bytes));
     const key = link.keyOf(1);
     link.inject(withKey(data, { high: 1, low: 2 }), S, "stranger 9");
-    assertEquals(nativeFrames(link, S, "stranger 9"), ["unknown"]);
+    assertEquals(cborFrames(link, S, "stranger 9"), ["unknown"]);
     assertEquals(server.core.stats().rejected, { unknown: 1 });
     link.inject(withKey(data, key), S, "stranger 9");
-    assertEquals(nativeFrames(link, S, "stranger 9"), ["unknown", "pathChallenge"]);
+    assertEquals(cborFrames(link, S, "stranger 9"), ["unknown", "pathChallenge"]);
   });
 
   test("must be in a Connect that comes again, for that to be a sign of life", () => {
@@ -177,10 +170,10 @@ describe("a dial", () => {
         (w: DatagramWriter) => w.refuse(no),
         (w: DatagramWriter) => w.challenge(ISN, 5n),
       ]) {
-        link.inject(nativeDatagram(0, number, write), C, S);
+        link.inject(cborDatagram(0, number, write), C, S);
       }
       const accept = { ...offer, isn: ISN, newConnId: number };
-      const granted = nativeDatagram(number, 1, (w) => w.accept(accept));
+      const granted = cborDatagram(number, 1, (w) => w.accept(accept));
       link.inject(withKey(granted, keyOf(BigInt(number))), C, S);
       link.inject(withKey(granted, keyOf(5n)), C, S);
     }
@@ -202,19 +195,19 @@ describe("a dial", () => {
     const { number } = reader;
     for (const wrong of [number + 1, number + 2, number + 100, number - 1, number - 100]) {
       link.inject(
-        nativeDatagram(0, wrong, (w) => w.refuse(no)),
+        cborDatagram(0, wrong, (w) => w.refuse(no)),
         C,
         S,
       );
       link.inject(
-        nativeDatagram(0, wrong, (w) => w.challenge(ISN, 5n)),
+        cborDatagram(0, wrong, (w) => w.challenge(ISN, 5n)),
         C,
         S,
       );
     }
     assertEquals([client.notices, packetsBetween(link, C, S).length], [[], 1]);
     link.inject(
-      nativeDatagram(0, number, (w) => w.challenge(ISN, 5n)),
+      cborDatagram(0, number, (w) => w.challenge(ISN, 5n)),
       C,
       S,
     );
@@ -231,7 +224,7 @@ describe("a dial", () => {
     assertEquals(server.core.stats().connections, 0);
     const reader = new DatagramReader();
     assert(reader.open(packetsBetween(link, S, C)[0]!.bytes) && reader.next());
-    const accept = nativeDatagram(1, 1, (w) => w.accept({ ...offer, isn: ISN, newConnId: 1 }));
+    const accept = cborDatagram(1, 1, (w) => w.accept({ ...offer, isn: ISN, newConnId: 1 }));
     for (const key of wrongKeys(keyOf(reader.token))) link.inject(withKey(accept, key), C, S);
     assertEquals(client.notices, []);
     link.inject(withKey(accept, keyOf(reader.token)), C, S);
@@ -272,5 +265,5 @@ const offer = { windowMessages: 9, windowBytes: 9999, epochMillis: 500, maxMessa
 
 function connect(token: bigint): Uint8Array {
   const versions = { lspVersion: LSP_VERSION, appVersion: 0 };
-  return nativeDatagram(0, 1, (w) => w.connect({ ...offer, ...versions, isn: ISN, token }));
+  return cborDatagram(0, 1, (w) => w.connect({ ...offer, ...versions, isn: ISN, token }));
 }

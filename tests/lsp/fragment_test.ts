@@ -11,7 +11,7 @@ import {
 } from "../../lsp/frame.ts";
 import type { EndpointStats } from "../../lsp/mod.ts";
 import type { LspLimits } from "../../lsp/params.ts";
-import { connectedPair, Lan, nativeDatagram, nativeFrames, type Node } from "./lan.ts";
+import { connectedPair, Lan, cborDatagram, cborFrames, type Node } from "./lan.ts";
 
 /** Largest piece of one Fragment, alone in a datagram of the default size. */
 const PIECE_BYTES = DATA_BYTES_MAX + DATA_OVERHEAD_BYTES - FRAGMENT_OVERHEAD_BYTES;
@@ -44,7 +44,7 @@ function countedBytes({ queuedBytes, unreadBytes, reassemblyBytes }: EndpointSta
 /** A Fragment of the client's, as a hostile one may write it. */
 function piece(seq: number, marks: Marks, remaining: number, length = 1000): Uint8Array {
   const bytes = new Uint8Array(length).fill(seq);
-  return nativeDatagram(1, seq, (writer) => writer.fragment(ISN + seq, marks, remaining, bytes));
+  return cborDatagram(1, seq, (writer) => writer.fragment(ISN + seq, marks, remaining, bytes));
 }
 
 const { first, between, last } = Marks;
@@ -69,7 +69,7 @@ describe("lsp large messages:", () => {
     client.core.write(1, patterned(2 * PIECE_BYTES + 1));
     link.write(client, 1, "small");
     link.run(link.nowMs + 100);
-    const frames = nativeFrames(link, C, S).flatMap((frame) => frame.split(" + "));
+    const frames = cborFrames(link, C, S).flatMap((frame) => frame.split(" + "));
     const messages = frames.filter((frame) => /^(fragment|data)/.test(frame));
     assertEquals(messages, ["fragment", "fragment", "fragment", "data 104"]);
   });
@@ -203,7 +203,7 @@ describe("lsp large messages of a peer that breaks the protocol:", () => {
       "a message inside another",
       [
         piece(1, first, 5000),
-        nativeDatagram(1, 2, (writer) => writer.data(ISN + 2, new Uint8Array(9))),
+        cborDatagram(1, 2, (writer) => writer.data(ISN + 2, new Uint8Array(9))),
       ],
     ],
   ];
@@ -220,7 +220,7 @@ describe("lsp large messages of a peer that breaks the protocol:", () => {
         assertEquals(server.events.length, 1);
         assertEquals(server.core.stats().rejected.fragment, 1);
         assertEquals(countedBytes(server.core.stats()), 0);
-        assert(nativeFrames(link, S, C).at(-1)!.endsWith("close"));
+        assert(cborFrames(link, S, C).at(-1)!.endsWith("close"));
       });
     }
   }
@@ -235,7 +235,7 @@ describe("lsp large messages of a peer that breaks the protocol:", () => {
         const remaining = integerBetween(random, 0, 6) * 1000;
         const marks = remaining === 0 ? last : integerBetween(random, 0, 1) === 0 ? between : first;
         const bytes = new Uint8Array(1000).fill(seq);
-        const datagram = nativeDatagram(1, i + 1, (writer) =>
+        const datagram = cborDatagram(1, i + 1, (writer) =>
           integerBetween(random, 0, 9) === 0
             ? writer.data(ISN + seq, bytes)
             : writer.fragment(ISN + seq, marks, remaining, bytes),
@@ -311,7 +311,7 @@ describe("lsp memory for large messages:", () => {
   test("strangers who begin a message each reserve little, and block nobody", () => {
     const { link, server, clients } = crowd(101, limits);
     for (let i = 1; i <= 100; i++) {
-      const datagram = nativeDatagram(i, 1000, (writer) =>
+      const datagram = cborDatagram(i, 1000, (writer) =>
         writer.fragment(i + 1, first, 399_000, new Uint8Array(1000)),
       );
       link.inject(datagram, S, `client ${i}`);
@@ -325,7 +325,7 @@ describe("lsp memory for large messages:", () => {
   test("who begins and does not go on gives way, once others wait, and only then", () => {
     const { link, server, clients } = crowd(3, { ...limits, maxReassemblyBytes: 400_000 });
     const begin = (connId: number): void => {
-      const datagram = nativeDatagram(connId, 1000, (writer) =>
+      const datagram = cborDatagram(connId, 1000, (writer) =>
         writer.fragment(connId + 1, first, 399_000, new Uint8Array(1000)),
       );
       link.inject(datagram, S, `client ${connId}`);

@@ -1,5 +1,5 @@
 /**
- * The native wire's reader against damage and malice: a datagram is sound to the last bit, or none
+ * The cbor wire's reader against damage and malice: a datagram is sound to the last bit, or none
  * of its frames is shown.
  *
  * @module

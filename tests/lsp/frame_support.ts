@@ -1,5 +1,5 @@
 /**
- * What the tests of the native wire share: one sample of every frame, and ways to build and to read
+ * What the tests of the cbor wire share: one sample of every frame, and ways to build and to read
  * datagrams without the codec under test.
  *
  * @module

@@ -1,5 +1,5 @@
 /**
- * The native wire's codec: whatever is written is read back, cbor-x agrees that it is CBOR with the
+ * The cbor wire's codec: whatever is written is read back, cbor-x agrees that it is CBOR with the
  * same values, frames fill a datagram exactly.
  *
  * @module

@@ -1,4 +1,4 @@
-/** Taking leave on the native wire: a Close lost, answered or late, and ghosts of Connects. */
+/** Taking leave on the cbor wire: a Close lost, answered or late, and ghosts of Connects. */
 import { describe, test } from "bun:test";
 import { assert, assertEquals } from "@std/assert";
 import { integerBetween, seededRandom } from "../../base/random.ts";
@@ -6,8 +6,8 @@ import { CloseCode, DatagramReader, FrameType } from "../../lsp/frame.ts";
 import {
   connectedPair,
   Lan,
-  nativeDatagram,
-  nativeFrames,
+  cborDatagram,
+  cborFrames,
   type Packet,
   packetsBetween,
 } from "./lan.ts";
@@ -100,7 +100,7 @@ describe("lsp leave-taking:", () => {
   test("an answer is never answered, neither known nor unknown", () => {
     const { link, server } = connectedPair();
     const answer = (connId: number): Uint8Array =>
-      nativeDatagram(connId, 1000, (writer) => writer.close(CloseCode.answer, 0, ""));
+      cborDatagram(connId, 1000, (writer) => writer.close(CloseCode.answer, 0, ""));
     link.inject(answer(1), S, C);
     link.inject(answer(77), S, "stranger 9");
     assertEquals(closeCodes(link, S, C).length + packetsBetween(link, S, "stranger 9").length, 0);
@@ -110,7 +110,7 @@ describe("lsp leave-taking:", () => {
 
   test("a stranger's Close gets one answer, no longer than it, and changes nothing", () => {
     const { link, server } = connectedPair();
-    const close = nativeDatagram(77, 5, (writer) => writer.close(CloseCode.done, 9, ""));
+    const close = cborDatagram(77, 5, (writer) => writer.close(CloseCode.done, 9, ""));
     link.inject(close, S, "stranger 9");
     const answers = packetsBetween(link, S, "stranger 9");
     assertEquals(answers.map(closeCode), [CloseCode.answer]);
@@ -137,7 +137,7 @@ describe("lsp ghosts:", () => {
     link.run(link.nowMs + 1000);
     assertEquals(server.core.stats().connections, 0);
     assertEquals(server.notices.filter(({ kind }) => kind === "connected").length, 1);
-    const frames = nativeFrames(link, S, C).slice(-2);
+    const frames = cborFrames(link, S, C).slice(-2);
     assertEquals(frames, ["challenge", "challenge"]);
   });
 

@@ -115,7 +115,7 @@ describe("a hog", () => {
       for (let left = size; left > 0; left -= bytes) server.core.write(hogIds[i]!, message(bytes));
     }
     link.run(link.nowMs + 3 * (wire === "json" ? 2000 : 500));
-    // It does not read; but on the classic wire, what is not read is not acknowledged either.
+    // It does not read; but on the json wire, what is not read is not acknowledged either.
     const queued = server.core.stats().queuedBytes;
     assert(queued > 50_000, `${queued}`);
     while (server.events.length === 0) {
@@ -128,7 +128,7 @@ describe("a hog", () => {
     assert(end.reason.includes("kept memory"), end.reason);
     link.run(link.nowMs + 500);
     const told = peers[1]!.notices.some(({ kind }) => kind === "drained");
-    assertEquals(told, wire === "cbor", "only the native wire has a word for it");
+    assertEquals(told, wire === "cbor", "only the cbor wire has a word for it");
     link.run(link.nowMs + 30_000);
     assert(honest.events.length > 0);
   });
@@ -198,7 +198,7 @@ describe.each(wires)("a connection that we closed (%s)", (wire) => {
   });
 
   // Regression (lsp seed 1002611): two epochs of silence are soon over, a back-off is not.
-  test("outlives the back-off of a message on the classic wire, and that of the next try", () => {
+  test("outlives the back-off of a message on the json wire, and that of the next try", () => {
     const send = { settledBytes: 0, queuedBytes: 1, queuedMessages: 1 } as SendWindow;
     const long = fullParams("json", {
       epochMillis: 2000,

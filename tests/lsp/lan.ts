@@ -96,7 +96,7 @@ export class Lan {
     this.#network.heal(calmFaults(latencyMs));
   }
 
-  /** Its connections have the numbers 1, 2, 3, on the classic wire too: they read more easily. */
+  /** Its connections have the numbers 1, 2, 3, on the json wire too: they read more easily. */
   listener(options: Partial<CoreOptions> = {}, address = "server 1"): Node<Listener> {
     let lastId = 0;
     const base = { random: seededRandom(1), classicIds: () => ++lastId };
@@ -123,7 +123,7 @@ export class Lan {
   }
 
   /**
-   * A datagram from nobody's socket; it is there at once. A native one that bears no key gets that
+   * A datagram from nobody's socket; it is there at once. A cbor one that bears no key gets that
    * of its connection, as those could write it who see what passes.
    */
   inject(bytes: Uint8Array, to: string, from = "stranger 9"): void {
@@ -217,8 +217,8 @@ export function classicFrames(link: Lan, from: string, to: string): string[] {
   });
 }
 
-/** The native frames that `from` sent to `to`, by name, those of one datagram in one string. */
-export function nativeFrames(link: Lan, from: string, to: string): string[] {
+/** The cbor frames that `from` sent to `to`, by name, those of one datagram in one string. */
+export function cborFrames(link: Lan, from: string, to: string): string[] {
   const names = Object.entries(FrameType);
   return packetsBetween(link, from, to).map(({ bytes }) => {
     const reader = new DatagramReader();
@@ -249,7 +249,7 @@ export function classicDatagram(
   return into.slice(0, encodeClassicFrame(into, { type, connId, seq, payload }));
 }
 
-/** A copy of a native datagram with another key. */
+/** A copy of a cbor datagram with another key. */
 export function withKey(bytes: Uint8Array, key: ConnectionKey): Uint8Array {
   const copy = bytes.slice();
   const view = new DataView(copy.buffer);
@@ -259,8 +259,8 @@ export function withKey(bytes: Uint8Array, key: ConnectionKey): Uint8Array {
   return copy;
 }
 
-/** A native datagram whose frames `write` writes, without a key. */
-export function nativeDatagram(
+/** A cbor datagram whose frames `write` writes, without a key. */
+export function cborDatagram(
   connId: number,
   number: number,
   write: (writer: DatagramWriter) => void,

@@ -15,8 +15,8 @@ import {
   classicDatagram,
   connectedPair,
   Lan,
-  nativeDatagram,
-  nativeFrames,
+  cborDatagram,
+  cborFrames,
   packetsBetween,
 } from "./lan.ts";
 
@@ -29,7 +29,7 @@ function heartbeat(wire: Wire, number: number): Uint8Array {
   if (wire === "json") return classicDatagram(ClassicType.ack, 1, 0);
   const ranges = new Float64Array(0);
   const window = { windowMessages: 9, windowBytes: 9999 };
-  return nativeDatagram(1, number, (writer) =>
+  return cborDatagram(1, number, (writer) =>
     writer.ack({ cumulative: 100, echo: 0, echoDelayMicros: 0, ...window, rangeCount: 0, ranges }),
   );
 }
@@ -84,7 +84,7 @@ describe.each(wires)("lsp §6 losing a peer (%s):", (wire) => {
     const data =
       wire === "json"
         ? classicDatagram(ClassicType.data, 1, 101, "text")
-        : nativeDatagram(1, 90, (writer) => writer.data(101, new Uint8Array(4)));
+        : cborDatagram(1, 90, (writer) => writer.data(101, new Uint8Array(4)));
     const damaged = data.slice();
     // The last letter of the payload, in either wire.
     const at = wire === "json" ? data.length - 6 : data.length - 1;
@@ -217,7 +217,7 @@ describe.each(wires)("lsp §7 closing (%s):", (wire) => {
   });
 });
 
-describe("lsp §7 closing, native rules:", () => {
+describe("lsp §7 closing, cbor rules:", () => {
   test("the peer learns the reason at once", () => {
     const { link, server, client } = connectedPair();
     client.core.close(link.nowMs);
@@ -276,9 +276,7 @@ describe("lsp §7 closing, native rules:", () => {
     const causes = { done: 0, shutdown: 1, protocol: 2, limit: 3, lost: 4, replaced: 5 };
     for (const [cause, code] of Object.entries({ ...causes, path: 7, other: 8 })) {
       const { link, client } = connectedPair();
-      const bytes = nativeDatagram(1, 90, (writer) =>
-        writer.close(code, 100, "closed by the peer"),
-      );
+      const bytes = cborDatagram(1, 90, (writer) => writer.close(code, 100, "closed by the peer"));
       link.inject(bytes, C, S);
       const [end] = client.events;
       assertEquals(end?.kind === "closed" && end.code, cause as ClosureCause);
@@ -287,7 +285,7 @@ describe("lsp §7 closing, native rules:", () => {
 
   test("a Close with a code of the future closes, with its text", () => {
     const { link, client } = connectedPair();
-    const bytes = nativeDatagram(1, 90, (writer) => writer.close(999, 100, "moon phase"));
+    const bytes = cborDatagram(1, 90, (writer) => writer.close(999, 100, "moon phase"));
     link.inject(bytes, C, S);
     assertEquals(client.events, [
       { kind: "closed", connId: 1, code: "other", reason: "moon phase" },
@@ -296,7 +294,7 @@ describe("lsp §7 closing, native rules:", () => {
   });
 });
 
-describe("lsp native path change:", () => {
+describe("lsp cbor path change:", () => {
   test("a client that moved is believed once it proves the address, and nothing is lost", () => {
     const { link, server, client } = connectedPair();
     link.run(100);
@@ -318,14 +316,14 @@ describe("lsp native path change:", () => {
   test("a bystander cannot take a connection over", () => {
     const { link, server, client } = connectedPair();
     const evil = "evil 1";
-    const asked = nativeDatagram(1, 1000, (writer) => writer.data(101, new Uint8Array(4)));
+    const asked = cborDatagram(1, 1000, (writer) => writer.data(101, new Uint8Array(4)));
     link.inject(asked, S, evil);
-    assertEquals(nativeFrames(link, S, evil), ["pathChallenge"]);
+    assertEquals(cborFrames(link, S, evil), ["pathChallenge"]);
     const question = packetsBetween(link, S, evil)[0]!.bytes.slice(32, 40);
     const token = Buffer.from(question).readBigUInt64BE();
     for (const answer of [token, token ^ 1n, 0n]) {
       link.inject(
-        nativeDatagram(1, 1001, (w) => w.pathResponse(answer)),
+        cborDatagram(1, 1001, (w) => w.pathResponse(answer)),
         S,
         evil,
       );

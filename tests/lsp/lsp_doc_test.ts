@@ -1,7 +1,7 @@
 /** docs/lsp.md says what the code does: its defaults and its hashes. */
 import { describe, test } from "bun:test";
 import { assertEquals } from "@std/assert";
-import { CLASSIC_PARAMS, NATIVE_PARAMS } from "../../lsp/mod.ts";
+import { CLASSIC_PARAMS, CBOR_PARAMS } from "../../lsp/mod.ts";
 import { hashNonce } from "../../work/hash.ts";
 
 const page = await Bun.file(new URL("../../docs/lsp.md", import.meta.url)).text();
@@ -13,10 +13,10 @@ const rows: string[][] = [...page.matchAll(/^\|(.*)\|$/gm)].map(([, row]) =>
 
 describe("docs/lsp.md", () => {
   test("section 2 has the defaults of both wires", () => {
-    for (const [name, classic] of Object.entries(CLASSIC_PARAMS)) {
+    for (const [name, json] of Object.entries(CLASSIC_PARAMS)) {
       const row = rows.find(([first]) => first === `\`${name}\``);
-      const native = NATIVE_PARAMS[name as keyof typeof NATIVE_PARAMS];
-      assertEquals(row?.slice(2), [`${classic}`, `${native}`], name);
+      const cbor = CBOR_PARAMS[name as keyof typeof CBOR_PARAMS];
+      assertEquals(row?.slice(2), [`${json}`, `${cbor}`], name);
     }
   });
 

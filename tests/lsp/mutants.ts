@@ -8,7 +8,7 @@ const candidates = "lsp/candidates.ts";
 const dialer = "lsp/dialer.ts";
 const dialing = "lsp/dialing_adapter.ts";
 const listener = "lsp/listener.ts";
-const native = "lsp/native_connection.ts";
+const cborConnection = "lsp/cbor_connection.ts";
 const path = "lsp/path.ts";
 const resolve = "lsp/resolve_adapter.ts";
 const wildcard = "lsp/wildcard_adapter.ts";
@@ -39,13 +39,13 @@ export const MUTANTS: readonly Mutant[] = [
     breaks: "Acks are held in vain for ever",
   },
   {
-    file: native,
+    file: cborConnection,
     line: "if (isNew && this.#acks.mayHold(seq)) return;",
     becomes: "if (this.#acks.mayHold(seq)) return;",
     breaks: "a peer that asks again for an Ack waits for it again",
   },
   {
-    file: native,
+    file: cborConnection,
     line: "const hasAck = this.#ackWanted && (next !== undefined || !this.#acks.isHeld);",
     becomes: "const hasAck = this.#ackWanted;",
     breaks: "an Ack that is held leaves alone as soon as something is acknowledged",
@@ -100,13 +100,13 @@ export const MUTANTS: readonly Mutant[] = [
     breaks: "what is packed is not packed smaller at once",
   },
   {
-    file: native,
+    file: cborConnection,
     line: "if (this.#pathAnswers.length >= PATH_ANSWERS_MAX) this.#pathAnswers.shift();",
     becomes: "if (this.#pathAnswers.length >= 1) this.#pathAnswers.shift();",
     breaks: "of two questions of a turn only the second is answered",
   },
   {
-    file: native,
+    file: cborConnection,
     line: "this.isDoubted = reader.echo <= this.#datagrams;",
     becomes: "this.isDoubted = true;",
     breaks: "an Unknown for a datagram that was never sent is believed",
@@ -214,7 +214,7 @@ export const MUTANTS: readonly Mutant[] = [
     breaks: "nobody knows which address to answer from",
   },
   {
-    file: native,
+    file: cborConnection,
     line: "if (!this.#ackedSinceTick) this.acknowledge();",
     becomes: "this.acknowledge();",
     breaks: "every epoch has a datagram that says nothing new",

@@ -94,7 +94,7 @@ describe("PathMtu:", () => {
   });
 });
 
-describe("NativeConnection:", () => {
+describe("CborConnection:", () => {
   /** A client that streams to a server over a path that passes datagrams up to `path.bytes`. */
   function stream(path: { bytes: number }) {
     const link = new Lan();

@@ -10,7 +10,7 @@ import {
   classicDatagram,
   classicFrames,
   connectedPair,
-  nativeFrames,
+  cborFrames,
   packetsBetween,
 } from "./lan.ts";
 
@@ -105,7 +105,7 @@ describe("lsp §5 heartbeat:", () => {
     assertEquals(frames, [x, x, "Ack 0", x, "Ack 0", "Ack 0", x]);
   });
 
-  test("an idle native connection sends one datagram an epoch, spread over its slots", () => {
+  test("an idle cbor connection sends one datagram an epoch, spread over its slots", () => {
     const { link, server } = connectedPair();
     for (let n = 2; n <= 20; n++) link.dialer({ isn: n }, `client ${n}`);
     link.run(1000);
@@ -127,7 +127,7 @@ describe("lsp §5 heartbeat:", () => {
   });
 });
 
-describe("lsp §5 native repair:", () => {
+describe("lsp §5 cbor repair:", () => {
   const params = { epochMillis: 10_000, epochLimit: 9 };
 
   test("one lost datagram in a stream costs less than two round trips, and no epoch", () => {
@@ -224,7 +224,7 @@ describe("lsp §5 native repair:", () => {
       assert(probes.length >= 1, `epoch ${epoch}`);
       assert(probes.length <= 8, `${probes.length} in epoch ${epoch}: a flood, not a probe`);
     }
-    assert(nativeFrames(link, C, S).length > 0);
+    assert(cborFrames(link, C, S).length > 0);
   });
 
   test("after a blackout everything goes on without being written again", () => {
@@ -237,7 +237,7 @@ describe("lsp §5 native repair:", () => {
   });
 });
 
-describe("lsp native receive window:", () => {
+describe("lsp cbor receive window:", () => {
   test("a reader that does not read holds the sender back, and nothing is lost or dropped", () => {
     const limits = { maxUnreadBytes: 20_000 };
     const { link, server, client } = connectedPair({ limits }, { limits });

@@ -12,7 +12,7 @@ const goodbye = "lsp/goodbye.ts";
 const hogs = "lsp/hogs.ts";
 const inbox = "lsp/inbox.ts";
 const listener = "lsp/listener.ts";
-const native = "lsp/native_connection.ts";
+const cborConnection = "lsp/cbor_connection.ts";
 const receive = "lsp/receive_buffer.ts";
 const send = "lsp/send_window.ts";
 const server = "lsp/server_adapter.ts";
@@ -38,7 +38,7 @@ export const STRANGERS: readonly Mutant[] = [
     breaks: "those who do not see a dial can grant it",
   },
   {
-    file: native,
+    file: cborConnection,
     line: "if (high === this.key.high && low === this.key.low) this.noteHeard();",
     becomes: "this.noteHeard();",
     breaks: "a forged Connect keeps a dead peer alive",
@@ -65,7 +65,7 @@ export const STRANGERS: readonly Mutant[] = [
     file: listener,
     line: "const connections = this.byId.size - this.#classicByAddress.size;",
     becomes: "const connections = this.byId.size;",
-    breaks: "classic strangers take the places of native peers",
+    breaks: "classic strangers take the places of cbor peers",
   },
   {
     file: listener,
@@ -134,7 +134,7 @@ export const STRANGERS: readonly Mutant[] = [
     breaks: "unsent datagrams are overwritten before the next turn",
   },
   {
-    file: native,
+    file: cborConnection,
     line: 'if (isForged) return this.host.rejections.count("ack");',
     becomes: "void isForged;",
     breaks: "an Ack of what was never sent is believed",

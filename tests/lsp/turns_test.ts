@@ -2,7 +2,7 @@
 import { describe, expect, test } from "bun:test";
 import { ConnectionClosed } from "../../lsp/errors.ts";
 import { connect, listen } from "../../lsp/mod.ts";
-import { connectedPair, nativeFrames } from "./lan.ts";
+import { connectedPair, cborFrames } from "./lan.ts";
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 const text = (payload: Uint8Array | undefined): string => new TextDecoder().decode(payload);
@@ -33,10 +33,10 @@ describe("packing:", () => {
     for (const packing of [true, false]) {
       const { link, server, client } = connectedPair({ packing }, { packing });
       link.run(link.nowMs + 100);
-      const already = nativeFrames(link, "client 1", "server 1").length;
+      const already = cborFrames(link, "client 1", "server 1").length;
       for (const word of ["a", "b", "c"]) client.core.write(1, bytes(word));
       link.run(link.nowMs + 20);
-      const sent = nativeFrames(link, "client 1", "server 1").slice(already);
+      const sent = cborFrames(link, "client 1", "server 1").slice(already);
       expect(server.texts).toEqual(["a", "b", "c"]);
       expect(sent.length).toBe(packing ? 1 : 3);
     }
@@ -65,7 +65,7 @@ describe("with little to do:", () => {
   test("an epoch with acknowledgements has no other beside them", () => {
     const { link, server, client } = connectedPair({ params }, { params });
     link.run(link.nowMs + 1000);
-    const count = (): number => nativeFrames(link, "client 1", "server 1").length;
+    const count = (): number => cborFrames(link, "client 1", "server 1").length;
     const before = count();
     for (let i = 0; i < 30; i++) {
       link.write(client, 1, "beat");

@@ -5,8 +5,8 @@ import type { DatagramWriter } from "../../lsp/frame.ts";
 import {
   connectedPair,
   Lan,
-  nativeDatagram,
-  nativeFrames,
+  cborDatagram,
+  cborFrames,
   type Node,
   packetsBetween,
   withKey,
@@ -21,8 +21,8 @@ const KEY = { high: 3, low: 4 };
 function answersTo(write: (writer: DatagramWriter) => void): { frames: string[]; link: Lan } {
   const link = new Lan();
   link.listener();
-  link.inject(withKey(nativeDatagram(7, 90, write), KEY), S, STRANGER);
-  return { link, frames: nativeFrames(link, S, STRANGER) };
+  link.inject(withKey(cborDatagram(7, 90, write), KEY), S, STRANGER);
+  return { link, frames: cborFrames(link, S, STRANGER) };
 }
 
 /** A connection whose server was killed, and started again at once with nothing in its memory. */
@@ -64,11 +64,11 @@ describe("a datagram of a connection that a listener does not know", () => {
       assertEquals(
         answer,
         withKey(
-          nativeDatagram(7, 1, (w) => w.unknown(90)),
+          cborDatagram(7, 1, (w) => w.unknown(90)),
           KEY,
         ),
       );
-      assert(answer.length <= withKey(nativeDatagram(7, 90, write), KEY).length);
+      assert(answer.length <= withKey(cborDatagram(7, 90, write), KEY).length);
     }
   });
 
@@ -83,10 +83,10 @@ describe("a datagram of a connection that a listener does not know", () => {
   test("is answered within the limit on strays", () => {
     const link = new Lan();
     const server = link.listener({ limits: { maxStrayDatagrams: 5 } });
-    const bytes = nativeDatagram(7, 90, (w) => w.data(101, new Uint8Array(1)));
+    const bytes = cborDatagram(7, 90, (w) => w.data(101, new Uint8Array(1)));
     for (let i = 0; i < 50; i++) server.core.handleDatagram(bytes, STRANGER, 0);
     link.flush();
-    assertEquals(nativeFrames(link, S, STRANGER).length, 5);
+    assertEquals(cborFrames(link, S, STRANGER).length, 5);
     assertEquals(server.core.stats().rejected["flood"], 45);
   });
 });
@@ -109,7 +109,7 @@ describe("a dialer whose server was killed and restarted at once", () => {
     const { link, again, client } = restarted();
     const connects: string[] = [];
     link.passes = ({ from, to, bytes }) => {
-      const frames = nativeFrames(
+      const frames = cborFrames(
         Object.assign(new Lan(), { sent: [{ from, to, bytes }] }),
         from,
         to,
@@ -145,7 +145,7 @@ describe("a forged Unknown", () => {
       for (const from of [S, STRANGER]) {
         link.inject(
           withKey(
-            nativeDatagram(1, 90, (w) => w.unknown(1)),
+            cborDatagram(1, 90, (w) => w.unknown(1)),
             key,
           ),
           C,
@@ -161,11 +161,11 @@ describe("a forged Unknown", () => {
 
   test("with the key, which only the path knows, makes it ask, and no more if numbers are wrong", () => {
     const { link, server, client } = connectedPair();
-    const asks = (): number => nativeFrames(link, C, S).filter((name) => name === "connect").length;
+    const asks = (): number => cborFrames(link, C, S).filter((name) => name === "connect").length;
     const first = asks();
     const forged = (echo: number) =>
       withKey(
-        nativeDatagram(1, 90, (w) => w.unknown(echo)),
+        cborDatagram(1, 90, (w) => w.unknown(echo)),
         link.keyOf(1),
       );
     link.inject(forged(1_000_000), C, S);

@@ -7,7 +7,7 @@ import { createListener, type Listener } from "../../lsp/mod.ts";
 import type { UdpSocket } from "../../lsp/socket_adapter.ts";
 import { UdpEndpoint } from "../../lsp/udp_adapter.ts";
 import { until } from "../support/waiting.ts";
-import { nativeDatagram } from "./lan.ts";
+import { cborDatagram } from "./lan.ts";
 
 const CLIENTS = 80;
 
@@ -48,7 +48,7 @@ function narrow(seed: number): {
   const offer = { windowMessages: 9, windowBytes: 9999, epochMillis: 500, maxMessageBytes: 9999 };
   const ask = (isn: number): void => {
     const fields = { ...offer, isn, lspVersion: LSP_VERSION, appVersion: 0, token: 0n };
-    const bytes = nativeDatagram(0, 1 + isn, (w) => w.connect(fields));
+    const bytes = cborDatagram(0, 1 + isn, (w) => w.connect(fields));
     udp.data(bytes, "127.0.0.1", 10_000 + isn);
   };
   return { socket, udp, ask };

@@ -7,7 +7,7 @@ import { CLASSIC_JOIN, classicResult, decodeClassicMessage } from "../../work/cl
 import type { Message } from "../../work/messages.ts";
 import { assign, BEST, POOL, Rig, search, written } from "./rig.ts";
 
-describe("MinerCore on the native wire", () => {
+describe("MinerCore on the cbor wire", () => {
   test("joins once connected and the pool is known, in either order", () => {
     const early = new Rig();
     const join = { kind: "join", threads: 2, rate: 1000, label: "plain", name: "" } as const;
@@ -234,7 +234,7 @@ describe("MinerCore losing its server", () => {
     assertEquals(told, ["no answer", ...again, "no host", "no answer"]);
   });
 
-  // Regression: an Assign sufficed, so that a liar on the classic wire was back after 0.2 s.
+  // Regression: an Assign sufficed, so that a liar on the json wire was back after 0.2 s.
   test("the wait starts anew after a connection that held, not by work alone", () => {
     for (const held of [true, false]) {
       const rig = new Rig();
@@ -309,7 +309,7 @@ describe("MinerCore losing its server", () => {
   });
 });
 
-describe("MinerCore on the classic wire", () => {
+describe("MinerCore on the json wire", () => {
   const classic = (effects: MinerEffect[]) =>
     effects.flatMap((e) => (e.kind === "write" ? [decodeClassicMessage(e.payload)] : []));
 

@@ -25,7 +25,7 @@ const UPPER = 6_000_000n;
 const CLERKS_UPPER = UPPER / 8n;
 /** Every so many kills of a leader a miner is killed. */
 const MINER_EVERY = 3;
-/** Of so many clients that are processes one is killed, and one is of the classic wire. */
+/** Of so many clients that are processes one is killed, and one is of the json wire. */
 const CLERK_EVERY = 3;
 
 /** A job that was answered, and what with. */
@@ -178,7 +178,7 @@ class Soak {
     }
   }
 
-  /** One of the classic wire, which knows a server that does not lead, loses that alone. */
+  /** One of the json wire, which knows a server that does not lead, loses that alone. */
   async #employClassic(message: string): Promise<void> {
     const at = ((await this.trio.leader()) + 1) % this.servers.length;
     const [server, upper] = [this.trio.servers[at]!, CLERKS_UPPER];

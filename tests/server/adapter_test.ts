@@ -31,7 +31,7 @@ function plainSearch(message: string, lower: bigint, upper: bigint): Candidate {
   return best;
 }
 
-test("serve: a native miner and a native client", async () => {
+test("serve: a cbor miner and a cbor client", async () => {
   const lines: string[] = [];
   await using server = await serve({ host, port: 0, log: (text) => lines.push(text) });
   const at = { host, port: server.port, appVersion: MESSAGES_VERSION };

@@ -27,7 +27,7 @@ describe("a classic miner", () => {
     expectTidy(fleet);
   });
 
-  test("works beside native ones on one job", () => {
+  test("works beside cbor ones on one job", () => {
     const fleet = new VirtualFleet();
     const classic = fleet.miner({ rate: 300_000, wire: "json" });
     fleet.miner({ rate: 1e6 });

@@ -21,7 +21,7 @@ function looksBeside(classicMiners: number, jobs: number): number {
   const fleet = new VirtualFleet();
   fleet.miner({ rate: 1e6 });
   for (let i = 0; i < classicMiners; i++) fleet.miner({ rate: 1e6, wire: "json" });
-  // Too long for classic miners, while a native one could do them.
+  // Too long for classic miners, while a cbor one could do them.
   for (let i = 0; i < jobs; i++) {
     fleet.client().submit({ upper: MAX, message: String(i).padStart(800, "0") });
   }

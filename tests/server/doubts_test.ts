@@ -235,8 +235,8 @@ test("what is doubted is forgotten with its miners, and with its job", () => {
 });
 
 describe("a request that cannot be read", () => {
-  // Regression: it became a job whose Assign no native miner could read; each stood still for ever.
-  test("on the classic wire is hung up on at the door, and touches no miner", () => {
+  // Regression: it became a job whose Assign no cbor miner could read; each stood still for ever.
+  test("on the json wire is hung up on at the door, and touches no miner", () => {
     const fleet = new VirtualFleet();
     fleet.miner({ rate: 1e6 });
     const client = fleet.client("json");
@@ -251,7 +251,7 @@ describe("a request that cannot be read", () => {
     expectTidy(fleet);
   });
 
-  test("on the native wire is refused by its number; what else the client asked for goes on", () => {
+  test("on the cbor wire is refused by its number; what else the client asked for goes on", () => {
     const fleet = new VirtualFleet();
     fleet.miner({ rate: 1e6 });
     const client = fleet.client();

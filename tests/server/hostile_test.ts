@@ -141,15 +141,15 @@ describe("a stranger's", () => {
   test("garbage on both wires is counted, refused, and leaves no trace in memory", () => {
     const fleet = new VirtualFleet();
     fc.assert(
-      fc.property(fc.uint8Array({ maxLength: 80 }), fc.boolean(), (payload, native) => {
+      fc.property(fc.uint8Array({ maxLength: 80 }), fc.boolean(), (payload, isCbor) => {
         // An empty object is a classic Join: to a Go decoder, what is missing is zero.
-        fc.pre(native || typeof decodeClassicMessage(payload) === "string");
-        const stranger = fleet.client(native ? "cbor" : "json");
-        const wire = native ? "cbor" : "json";
+        fc.pre(isCbor || typeof decodeClassicMessage(payload) === "string");
+        const stranger = fleet.client(isCbor ? "cbor" : "json");
+        const wire = isCbor ? "cbor" : "json";
         fleet.feed({ kind: "payload", connId: stranger.connId, wire, payload });
         fleet.run(20);
         expect(stranger.isClosed).toBe(true);
-        expect(stranger.refusals.map(({ job }) => job)).toEqual(native ? [0] : []);
+        expect(stranger.refusals.map(({ job }) => job)).toEqual(isCbor ? [0] : []);
       }),
       { numRuns: 500 },
     );

@@ -116,7 +116,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: stragglers,
     line: "if (nowMs - worker.advancedMs >= limits.lateMs) fleet.doubt(task, nowMs);",
     becomes: "",
-    breaks: "a native miner is not raced by elapsed time",
+    breaks: "a cbor miner is not raced by elapsed time",
   },
   {
     file: roster,
@@ -164,7 +164,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: scheduler,
     line: "beside.update(job, isPending && job.fitsBlind(true));",
     becomes: "beside.update(job, isPending && job.fitsBlind(false));",
-    breaks: "classic miners get what native ones should do",
+    breaks: "classic miners get what cbor ones should do",
   },
   {
     file: core,

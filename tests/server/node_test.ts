@@ -100,7 +100,7 @@ const away = (leader: string): Message => ({
 });
 
 describe("a server that does not lead", () => {
-  test("sends native peers to the leader, and hangs up", () => {
+  test("sends cbor peers to the leader, and hangs up", () => {
     const rig = new Rig();
     rig.tell({ kind: "follow", leader: "b:2" });
     rig.say(1, JOIN);

@@ -33,8 +33,8 @@ describe("docs/lsp.md, section 10:", () => {
 
   test("a Result from a connection that never joined is counted and does nothing", () => {
     const fleet = new VirtualFleet();
-    const native = fleet.miner({ rate: 1, joins: false });
-    native.say({ kind: "result", chunk: 1, best: { hash: 1n, nonce: 1n } });
+    const miner = fleet.miner({ rate: 1, joins: false });
+    miner.say({ kind: "result", chunk: 1, best: { hash: 1n, nonce: 1n } });
     const classic = fleet.miner({ rate: 1, joins: false, wire: "json" });
     classic.sendClassic(classicResult({ hash: 1n, nonce: 1n }));
     fleet.run(100);

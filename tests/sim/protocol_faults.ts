@@ -2,7 +2,7 @@
 import type { Mutant } from "../../tools/mutants.ts";
 import { faultsFor } from "./fault.ts";
 
-const nativeConnection = "lsp/native_connection.ts";
+const cborConnection = "lsp/cbor_connection.ts";
 const listener = "lsp/listener.ts";
 const endpoint = "lsp/endpoint.ts";
 const acknowledger = "lsp/acknowledger.ts";
@@ -21,68 +21,68 @@ const fault = faultsFor("lsp");
 
 export const PROTOCOL_FAULTS: readonly Mutant[] = [
   fault(
-    nativeConnection,
+    cborConnection,
     "removed += send.ackRange(reader.rangeFirst(i), reader.rangeLast(i));",
     "",
     "selective acknowledgements are ignored",
   ),
   fault(
-    nativeConnection,
+    cborConnection,
     'if (isForged) return this.host.rejections.count("ack");',
     "",
     "a forged acknowledgement is believed",
   ),
   fault(
-    nativeConnection,
+    cborConnection,
     "this.host.answerClose(this.id, this.key, this.address);",
     "",
     "a Close is never answered",
   ),
   fault(
-    nativeConnection,
+    cborConnection,
     "send.grant(cumulative, reader.windowMessages, reader.windowBytes);",
     "",
     "a sender never learns that there is room again",
   ),
   fault(
-    nativeConnection,
+    cborConnection,
     'if (code === CloseCode.answer) return this.host.rejections.count("answer");',
     "",
     "an answer to no Close ends a connection",
   ),
   fault(
-    nativeConnection,
+    cborConnection,
     'if (this.phase === "open" && this.#acks.hasNews) this.acknowledge();',
     "",
     "a reader that has caught up does not say so",
   ),
   fault(
-    nativeConnection,
+    cborConnection,
     "if (send.inFlightCount > 0 && send.inFlightBytes >= congestion.windowBytes) return undefined;",
     "",
     "the congestion window holds nobody back",
   ),
   fault(
-    nativeConnection,
+    cborConnection,
     "this.#goodbye = undefined;",
     "",
     "an end takes leave of a peer that knows",
   ),
   fault(
-    nativeConnection,
+    cborConnection,
     "this.#congestion.onSent(bytes, nowMs);",
     "",
     "nothing is paced",
     "the window alone keeps the queues of these links short",
   ),
   fault(
-    nativeConnection,
+    cborConnection,
     "this.#newestNumber = Math.max(this.#newestNumber, reader.number);",
     "",
     "a datagram from elsewhere is always news",
   ),
   fault(
-    nativeConnection,
+    cborConnection,
     "if (this.hasEnded) return this.#handleAfterEnd(reader);",
     "if (this.hasEnded) return;",
     "one that has taken leave does not hear the answer",
@@ -141,7 +141,7 @@ export const PROTOCOL_FAULTS: readonly Mutant[] = [
   ),
   fault(
     listener,
-    "if (this.#nativeByAddress.get(address) === connection) this.#nativeByAddress.delete(address);",
+    "if (this.#cborByAddress.get(address) === connection) this.#cborByAddress.delete(address);",
     "",
     "addresses of ended connections stay taken",
   ),

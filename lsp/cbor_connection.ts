@@ -1,5 +1,5 @@
 /**
- * A connection on the native wire: messages and acknowledgements share datagrams, loss is repaired
+ * A connection on the cbor wire: messages and acknowledgements share datagrams, loss is repaired
  * from acknowledgements and by probes, the receiver's window and a congestion controller hold the
  * sender back, and a Close tells the peer at once.
  *
@@ -40,8 +40,8 @@ const LINGER_EPOCHS = 2;
 /** PathChallenges of one turn that are answered; of more, the newest. */
 const PATH_ANSWERS_MAX = 4;
 
-/** What makes a native connection. */
-export interface NativeSpec extends ConnectionSpec {
+/** What makes a cbor connection. */
+export interface CborSpec extends ConnectionSpec {
   /** What the peer told of itself in the handshake. */
   readonly peer: Offer;
   /** What all datagrams of the connection bear. */
@@ -55,7 +55,7 @@ export interface NativeSpec extends ConnectionSpec {
 }
 
 /** See the module. */
-export class NativeConnection extends Connection {
+export class CborConnection extends Connection {
   override readonly wire = "cbor";
   override readonly maxPayloadBytes: number;
   protected override readonly payloadLimit = "maxMessageBytes, ours or the peer's";
@@ -88,7 +88,7 @@ export class NativeConnection extends Connection {
   /** Once it has ended, and the peer does not know. */
   #goodbye: Goodbye | undefined;
 
-  constructor(spec: NativeSpec, host: Host) {
+  constructor(spec: CborSpec, host: Host) {
     super(spec, host, wholeBytes(host, spec.address, spec.passedBytes), spec.key);
     this.maxPayloadBytes = Math.min(host.limits.maxMessageBytes, spec.peer.maxMessageBytes);
     this.#acks = new Acknowledger(this.receive, host.limits);
