@@ -11,18 +11,18 @@ import {
   openReplica,
   type OpenReplicaOptions,
   type Replica,
+  type ReplicaAnswer,
   ReplicaError,
-  type SessionAnswer,
-  SessionError,
 } from "../raft/mod.ts";
 import { Drive } from "../run/drive.ts";
 import { freshRandom } from "../run/fresh_random.ts";
 import { KV_PORT } from "./client_adapter.ts";
 import { REPLY_BYTES_MAX, REQUEST_BYTES_MAX, SESSION_IDLE_MS } from "./limits.ts";
+import { commandOf, refusalOf } from "./log_entry.ts";
 import { type Deed, MESSAGES_VERSION } from "./messages.ts";
 import { ServerCore } from "./server_core.ts";
 import { Store } from "./store.ts";
-import type { LogEntry, LogRefusal, ServerEffect, ServerInput } from "./types.ts";
+import type { Applied, LogEntry, ServerEffect, ServerInput } from "./types.ts";
 
 /** How a server is made. What is not said here is as in `openReplica`. */
 export interface ServeStoreOptions extends Pick<
@@ -94,6 +94,11 @@ class Server implements RunningStore {
   readonly closed: Promise<void>;
   readonly #lsp: LspServer;
   readonly #drive: Drive<ServerInput, ServerEffect>;
+  readonly #options: ServeStoreOptions;
+  /** Who leads, as was said last. */
+  #leader = 0;
+  /** Who belongs to the cluster. */
+  #members: readonly number[] = [];
   readonly #log: NonNullable<ServeStoreOptions["log"]>;
   readonly #core: ServerCore;
   #replica: Replica | undefined;
@@ -102,6 +107,8 @@ class Server implements RunningStore {
   /** Answers that connections do not take yet, and their bytes. */
   readonly #unsent = new Map<number, Uint8Array[]>();
   #unsentBytes = 0;
+  /** What was applied, and is not handed on yet. */
+  #applied: Applied[] = [];
   /** Reads of this turn of the event loop. */
   #reads: number[] = [];
   readonly #end = Promise.withResolvers<void>();
@@ -118,7 +125,11 @@ class Server implements RunningStore {
       appVersion: MESSAGES_VERSION,
       sessionIdleMs: SESSION_IDLE_MS,
       ...(raft !== undefined && { params: raft }),
-      onRole: () => server.#tellRole(),
+      onRole: (role, term, leader) => {
+        server.#logLeader(role, term, leader);
+        server.#tellRole();
+      },
+      onMembers: ({ voters, learners }) => server.#logMembers([...voters, ...learners]),
       onApplied: () => server.#tell({ kind: "advanced" }),
     });
     server.#replica.closed.then(
@@ -133,6 +144,7 @@ class Server implements RunningStore {
 
   private constructor(lsp: LspServer, options: ServeStoreOptions) {
     this.#lsp = lsp;
+    this.#options = options;
     this.host = lsp.host;
     this.port = lsp.port;
     this.#log = options.log ?? (() => {});
@@ -210,6 +222,24 @@ class Server implements RunningStore {
     }
   }
 
+  /** Says who leads, in a cluster of several, whenever that changes. */
+  #logLeader(role: string, term: number, leader: number): void {
+    if (leader === 0 || leader === this.#leader || this.#members.length <= 1) return;
+    this.#leader = leader;
+    const { node = 1 } = this.#options;
+    const who = role === "leader" ? "leads" : `follows node ${leader}`;
+    this.#log(`node ${node}: ${who}, since term ${term}`, "info");
+  }
+
+  #logMembers(members: readonly number[]): void {
+    const { node = 1 } = this.#options;
+    if (this.#members.includes(node) && !members.includes(node)) {
+      const text = "it was removed from its cluster, serves nobody any more, and can be ended";
+      this.#log(`node ${node}: ${text}`, "warn");
+    }
+    this.#members = members;
+  }
+
   #tellRole(): void {
     if (this.#replica === undefined) return;
     const { role, leaderAddress } = this.#replica.status();
@@ -225,7 +255,7 @@ class Server implements RunningStore {
         this.#log(`ended a client's connection: ${oneLine(effect.reason)}`, "warn");
         return this.#hangUp(effect.client);
       case "submit":
-        return void this.#submit(effect.ticket, effect.entry);
+        return this.#submit(effect.ticket, effect.entry);
       case "read":
         return this.#confirm(effect.ticket);
       case "manage":
@@ -279,20 +309,29 @@ class Server implements RunningStore {
     }
   }
 
-  async #submit(ticket: number, entry: LogEntry): Promise<void> {
-    try {
-      const answer = await logged(this.replica, entry);
-      this.#tell({ kind: "applied", ticket, answer });
-    } catch (error) {
-      if (error instanceof SessionError) {
-        const answer: SessionAnswer = { kind: "refused", why: error.code };
-        return this.#tell({ kind: "applied", ticket, answer });
-      }
-      if (!(error instanceof ReplicaError)) return this.#fail(error as Error);
-      const { code, leaderAddress: leader } = error;
-      if (code === "unknown") return this.#tell({ kind: "unsure", ticket });
-      this.#tell({ kind: "rejected", ticket, why: REFUSALS[code] ?? "not leader", leader });
+  #submit(ticket: number, entry: LogEntry): void {
+    this.replica.propose(commandOf(entry), (answer) => this.#answered(ticket, answer));
+  }
+
+  /** What is applied together is handed on together. */
+  #answered(ticket: number, answer: ReplicaAnswer): void {
+    if (answer.isOk) {
+      if (this.#applied.length === 0) queueMicrotask(() => this.#flushApplied());
+      this.#applied.push({ ticket, answer: answer.answer! });
+      return;
     }
+    this.#flushApplied();
+    const { why } = answer;
+    if (why === "unknown") return this.#tell({ kind: "unsure", ticket });
+    const leader = this.replica.leader.address;
+    this.#tell({ kind: "rejected", ticket, why: refusalOf(why), leader });
+  }
+
+  #flushApplied(): void {
+    const applied = this.#applied;
+    if (applied.length === 0) return;
+    this.#applied = [];
+    this.#tell({ kind: "applied", applied });
   }
 
   async #manage(ticket: number, deed: Deed, node: number): Promise<void> {
@@ -323,35 +362,5 @@ class Server implements RunningStore {
       return;
     }
     this.#tell({ kind: "readable", tickets });
-  }
-}
-
-/** What the log's refusals mean to clients; those that are not here: that somebody else leads. */
-const REFUSALS: Partial<Record<ReplicaError["code"], LogRefusal>> = {
-  overloaded: "overloaded",
-  transferring: "overloaded",
-  "disk full": "overloaded",
-  changing: "overloaded",
-  "too large": "too large",
-  stopped: "stopped",
-};
-
-/** Has an entry replicated; what it came to. */
-async function logged(replica: Replica, entry: LogEntry): Promise<SessionAnswer> {
-  switch (entry.kind) {
-    case "open":
-      return { kind: "opened", session: await replica.openSession() };
-    case "end":
-      await replica.endSessions(entry.sessions);
-      return { kind: "ended", sessions: entry.sessions.length };
-    case "plain": {
-      const answer = await replica.submit(entry.command);
-      return { kind: "done", answer, isRepeated: false };
-    }
-    case "request": {
-      const { session, number, lowest, command } = entry;
-      const answer = await replica.request(session, number, lowest, command);
-      return { kind: "done", answer, isRepeated: false };
-    }
   }
 }

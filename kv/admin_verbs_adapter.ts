@@ -7,7 +7,8 @@ import { UsageError } from "../run/errors.ts";
 import { seconds, wholeNumber } from "../run/flags.ts";
 import { printResult } from "../run/output.ts";
 import { type Row, tableOf } from "../run/rows.ts";
-import { SERVERS, serversOf } from "../run/verb_values.ts";
+import type { CommandLine } from "../run/args.ts";
+import { printLine, SERVERS, serversOf } from "../run/verb_values.ts";
 import { EXIT_UNKNOWN, type Verb, type Verbs } from "../run/verbs.ts";
 import { openStore } from "./open_adapter.ts";
 import { KV_PORT } from "./client_adapter.ts";
@@ -15,6 +16,8 @@ import { CLIENT_FLAGS, say, withStore } from "./verb_adapter.ts";
 
 /** A server that says nothing for this long is called silent. */
 const STATUS_MS = 2000;
+/** After a transfer, the new leader is asked for so often. */
+const LOOK_MS = 50;
 
 /** What a server says of itself, as far as it is shown. */
 interface Status {
@@ -76,6 +79,12 @@ it keeps. Exit 4: no server answered.`,
 
 function rowsOf(known: ReadonlyMap<string, Status | undefined>): Row[] {
   const all = [...known.values()].filter((one) => one !== undefined);
+  // Who belongs to the cluster, those that come later know better: a leader best of all.
+  const [latest] = all.toSorted(
+    (a, b) => Number(b.role === "leader") - Number(a.role === "leader") || b.commit - a.commit,
+  );
+  const { voters, learners } = latest!.members;
+  const isFounded = voters.length > 0;
   const commit = Math.max(...all.map((one) => one.commit));
   const rows = new Map<string, Row>();
   const nodeAt = new Map(
@@ -85,13 +94,14 @@ function rowsOf(known: ReadonlyMap<string, Status | undefined>): Row[] {
     const node = one?.node ?? Number(nodeAt.get(address) ?? 0);
     // The same server may be known by two names.
     const key = node === 0 ? address : String(node);
+    const isVoter = voters.includes(node);
+    const isMember = isVoter || learners.includes(node) || !isFounded;
     if (one === undefined) {
-      if (!rows.has(key)) rows.set(key, { node, address, role: "silent" });
+      const role = isMember || node === 0 ? "silent" : "no member";
+      if (!rows.has(key)) rows.set(key, { node, address, role });
       continue;
     }
-    const { voters, learners } = one.members;
-    const isVoter = voters.includes(one.node);
-    const kind = isVoter ? one.role : learners.includes(one.node) ? "learner" : "no member";
+    const kind = isVoter ? one.role : isMember ? "learner" : "no member";
     rows.set(key, {
       node,
       address,
@@ -132,24 +142,37 @@ A node that lost its disk comes back like that, under a new number; its old one 
     }
     return await withStore(line, async (store) => {
       await store.manage(deed, node);
-      return 0;
+      const text = deed === "remove" ? "is no member any more" : "is a voter";
+      return await tell(line, node, text);
     });
   },
 };
+
+/** What was done about a node. */
+async function tell(line: CommandLine, node: number, text: string): Promise<number> {
+  if (line.has("json")) await printLine({ done: true, node });
+  else await printResult(`node ${node} ${text}\n`);
+  return 0;
+}
 
 const transfer: Verb = {
   usage: {
     name: "kv",
     takes: `transfer ${SERVERS} [N]`,
     count: [1, 2],
-    about: "Hands the lead to node N, or to the voter whose log is the most complete.",
+    about: `Hands the lead to node N, or to the voter whose log is the most complete; prints who leads.`,
     flags: CLIENT_FLAGS,
   },
   run: async (line) => {
     const node = Number(wholeNumber("N", line.positionals[1] ?? "0", 0n, 2n ** 32n - 1n));
     return await withStore(line, async (store) => {
       await store.manage("transfer", node);
-      return 0;
+      // The old leader knows in a moment whom the others have voted for.
+      for (;;) {
+        const { leader } = (await store.status()) as unknown as Status;
+        if (leader !== 0) return await tell(line, leader, "leads");
+        await Bun.sleep(LOOK_MS);
+      }
     });
   },
 };

@@ -39,7 +39,7 @@ export interface WatchEvents {
 interface Waiting {
   readonly resolve: (answered: Answered) => void;
   readonly reject: (error: StoreError) => void;
-  readonly release: () => void;
+  readonly release: (() => void) | undefined;
 }
 
 /** See the module. */
@@ -69,18 +69,21 @@ export class StoreClient {
     return this.#core.server;
   }
 
+  /** Why nothing is answered, as far as it is known; for people. */
+  get why(): string {
+    return this.#core.trouble === "" ? this.trouble : this.#core.trouble;
+  }
+
   /** Asks for something. Rejects with a {@link StoreError}. */
   call(call: Call, { timeoutMs, signal }: CallOptions = {}): Promise<Answered> {
     const { promise, resolve, reject } = Promise.withResolvers<Answered>();
-    if (this.#drive.isStopped) reject(errorOf("closed", this.trouble));
+    if (this.#drive.isStopped) reject(errorOf("closed", ""));
     else if (signal?.aborted) reject(errorOf("aborted", ""));
     else if (this.#waiting.size >= CALLS_MAX) {
       reject(new StoreError("INVALID", `more than ${CALLS_MAX} calls are under way`));
     } else {
       const id = ++this.#ids;
-      const abort = (): void => this.#drive.tell({ kind: "abort", id });
-      signal?.addEventListener("abort", abort, { once: true });
-      const release = (): void => signal?.removeEventListener("abort", abort);
+      const release = signal && this.#abortBy(signal, id);
       this.#waiting.set(id, { resolve, reject, release });
       const deadlineMs = timeoutMs === undefined ? undefined : performance.now() + timeoutMs;
       this.#drive.tell({ kind: "call", id, call, deadlineMs });
@@ -111,6 +114,13 @@ export class StoreClient {
     await Promise.all(this.#goodbyes);
   }
 
+  /** Has a call given up by a signal; what ends that. */
+  #abortBy(signal: AbortSignal, id: number): () => void {
+    const abort = (): void => this.#drive.tell({ kind: "abort", id });
+    signal.addEventListener("abort", abort, { once: true });
+    return () => signal.removeEventListener("abort", abort);
+  }
+
   #carryOut(effect: ClientEffect): void {
     switch (effect.kind) {
       case "dial":
@@ -130,8 +140,8 @@ export class StoreClient {
         const { id, outcome } = effect;
         const waiting = this.#waiting.get(id)!;
         this.#waiting.delete(id);
-        waiting.release();
-        if ("failure" in outcome) return waiting.reject(errorOf(outcome.failure, this.trouble));
+        waiting.release?.();
+        if ("failure" in outcome) return waiting.reject(errorOf(outcome.failure, this.why));
         const { reply, isDoubtful } = outcome;
         return waiting.resolve({ reply: reply as AnswerReply, isDoubtful });
       }

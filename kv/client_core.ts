@@ -7,7 +7,15 @@
 import { earlier, invariant, type Machine, type Millis, type Wake } from "../base/machine.ts";
 import { Outbox } from "../base/outbox.ts";
 import type { Random } from "../base/random.ts";
-import { type Entry, entryOf, FINAL, isCertain, isIncomplete } from "./client_entry.ts";
+import {
+  type Entry,
+  entryOf,
+  FINAL,
+  isCertain,
+  isIncomplete,
+  requestOf,
+  TROUBLES,
+} from "./client_entry.ts";
 import { ClientLink } from "./client_link.ts";
 import type { Call, CallFailure, CallOutcome, ClientEffect, ClientInput } from "./client_types.ts";
 import { ClientWatches } from "./client_watches.ts";
@@ -54,6 +62,7 @@ export class ClientCore implements Machine<ClientInput, ClientEffect> {
   /** Whom to go to when everything under way is answered: a server that does not lead said so. */
   #goTo: string | undefined;
   #deadlineMs = Infinity;
+  #trouble = "";
   #isClosed = false;
 
   constructor({ servers, random }: ClientOptions) {
@@ -68,6 +77,11 @@ export class ClientCore implements Machine<ClientInput, ClientEffect> {
   /** The server that it talks to, for people. */
   get server(): string {
     return this.#link.server;
+  }
+
+  /** Why a server did not do what it was last asked, for people; "" when it did. */
+  get trouble(): string {
+    return this.#trouble;
   }
 
   /** Calls that are not answered. */
@@ -250,24 +264,15 @@ export class ClientCore implements Machine<ClientInput, ClientEffect> {
   }
 
   #trySend(entry: Entry): boolean {
-    if (entry.blockers > 0) return false;
+    if (entry.blockers > 0 || !this.#window.hasRoomFor(entry.command)) return false;
     const { call } = entry;
-    if (!this.#window.hasRoomFor(entry.command)) return false;
-    if (call.kind !== "write") {
-      this.#sendEntry(entry, { ...call, id: this.#messageIds + 1 });
-      return true;
-    }
-    const command = entry.command!;
-    if (call.isBare) {
-      const none = { session: 0, number: 0, lowest: 0 };
-      this.#sendEntry(entry, { kind: "write", id: this.#messageIds + 1, ...none, command });
-      return true;
-    }
-    if (!this.#isNumbered(entry)) return false;
-    const { number, session } = entry;
-    const lowest = this.#numbered.keys().next().value!;
-    const request = { session, number, lowest, command };
-    this.#sendEntry(entry, { kind: "write", id: this.#messageIds + 1, ...request });
+    const isOfSession = call.kind === "write" && !call.isBare;
+    if (isOfSession && !this.#isNumbered(entry)) return false;
+    const lowest = isOfSession ? this.#numbered.keys().next().value! : 0;
+    entry.messageId = ++this.#messageIds;
+    this.#sent.set(entry.messageId, entry);
+    this.#window.sent(entry.command);
+    this.#send(requestOf(entry, lowest));
     return true;
   }
 
@@ -286,13 +291,6 @@ export class ClientCore implements Machine<ClientInput, ClientEffect> {
     entry.session = this.#session;
     this.#numbered.set(entry.number, entry);
     return true;
-  }
-
-  #sendEntry(entry: Entry, request: Request): void {
-    entry.messageId = ++this.#messageIds;
-    this.#sent.set(entry.messageId, entry);
-    this.#window.sent(entry.command);
-    this.#send(request);
   }
 
   /** It is not under way any more. */
@@ -319,16 +317,21 @@ export class ClientCore implements Machine<ClientInput, ClientEffect> {
       this.#opening = 0;
       this.#session = reply.session;
       this.#nextNumber = 1;
-      return this.#link.wentWell();
+      return this.#wentWell();
     }
     if (reply.kind === "events") return this.#watches.events(reply);
     if (reply.kind === "denied") return this.#denied(reply.id, reply.why, reply.leader, nowMs);
     const entry = this.#sent.get(reply.id);
     if (entry === undefined) return;
-    this.#link.wentWell();
+    this.#wentWell();
     if (entry.command === undefined) this.#window.answered(bytes.length);
     if (isIncomplete(reply) && !entry.isGhost) return this.#beginAgain(entry);
     this.#finish(entry, { reply, isDoubtful: entry.isDoubtful });
+  }
+
+  #wentWell(): void {
+    this.#trouble = "";
+    this.#link.wentWell();
   }
 
   /** Parts of a large command did not come into the log: it goes as one that was never sent. */
@@ -350,6 +353,8 @@ export class ClientCore implements Machine<ClientInput, ClientEffect> {
     const isOpening = id === this.#opening && id !== 0;
     const entry = this.#sent.get(id);
     if (entry === undefined && !isOpening) return;
+    const said = TROUBLES[why];
+    if (said !== undefined) this.#trouble = `${this.#link.server} ${said}`;
     if (isOpening) this.#opening = 0;
     if (entry !== undefined) {
       const final = FINAL[why];
@@ -390,8 +395,6 @@ export class ClientCore implements Machine<ClientInput, ClientEffect> {
     const unsent = this.#idleWrites.filter(({ call, number }) => {
       return call.kind === "write" && !call.isBare && number === 0;
     });
-    for (const entry of unsent) {
-      this.#finish(entry, { failure });
-    }
+    for (const entry of unsent) this.#finish(entry, { failure });
   }
 }

@@ -7,7 +7,7 @@ import type { Millis } from "../base/machine.ts";
 import type { Call, CallFailure } from "./client_types.ts";
 import { encodeCommand } from "./commands.ts";
 import { type Footprint, footprintOf } from "./footprint.ts";
-import type { Denial, Reply } from "./messages.ts";
+import type { Denial, Reply, Request } from "./messages.ts";
 
 /** A call that is not answered yet. */
 export interface Entry {
@@ -48,6 +48,13 @@ export function entryOf(id: number, call: Call, deadlineMs: Millis | undefined):
   };
 }
 
+/** The message that asks for it; `lowest` is the least number of its session that is not answered. */
+export function requestOf(entry: Entry, lowest: number): Request {
+  const { call, command, session, number, messageId: id } = entry;
+  if (call.kind !== "write") return { ...call, id };
+  return { kind: "write", id, session, number, lowest, command: command! };
+}
+
 /** Whether it was certainly not done, or does nothing. */
 export function isCertain({ call, isDoubtful, messageId }: Entry): boolean {
   return call.kind !== "write" || (!isDoubtful && messageId === 0);
@@ -57,6 +64,13 @@ export function isCertain({ call, isDoubtful, messageId }: Entry): boolean {
 export const FINAL: Partial<Record<Denial, CallFailure>> = {
   "no lease": "no lease",
   malformed: "malformed",
+};
+
+/** What a server says, in words for people, when it is asked again later or another is. */
+export const TROUBLES: Partial<Record<Denial, string>> = {
+  "no leader": "knows of no leader",
+  overloaded: "takes nothing now: too much is under way, or its disk is full",
+  "too many sessions": "has no room for another client",
 };
 
 /** Whether a server says that a large command did not arrive whole. */

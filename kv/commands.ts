@@ -115,7 +115,7 @@ const KINDS = [
 const ANSWERS = ["done", "refused", "multi", "lease", "swept", "failed"] as const;
 
 export function encodeCommand(command: Command): Uint8Array {
-  const writer = new ByteWriter().byte(KINDS.indexOf(command.kind));
+  const writer = new ByteWriter(bytesAbout(command)).byte(KINDS.indexOf(command.kind));
   switch (command.kind) {
     case "put":
     case "delete":
@@ -150,6 +150,17 @@ export function encodeCommand(command: Command): Uint8Array {
   return writer.taken();
 }
 
+/** Room for the fields of a command beside its keys and values: more would be made when needed. */
+const FIELDS_BYTES = 40;
+
+/** About so many bytes a command takes. */
+function bytesAbout(command: Command): number {
+  if (command.kind === "append") return FIELDS_BYTES + command.key.length + command.value.length;
+  if (command.kind !== "put") return 2 * FIELDS_BYTES;
+  const { key, value } = command.change;
+  return FIELDS_BYTES + key.length + value.length;
+}
+
 /** The command that `bytes` are; undefined when they are none, or it is against the limits. */
 export function decodeCommand(bytes: Uint8Array): Command | undefined {
   if (bytes.length > COMMAND_BYTES_MAX) return undefined;
@@ -157,6 +168,21 @@ export function decodeCommand(bytes: Uint8Array): Command | undefined {
   const kind = KINDS[reader.byte(KINDS.length - 1)]!;
   const command = readCommand(reader, kind);
   return reader.isGood ? command : undefined;
+}
+
+/** Commands that servers alone make. */
+const OWN_KINDS: readonly Command["kind"][] = ["part", "whole", "sweep", "discard"];
+
+/**
+ * Whether it is of a kind that clients may send. What is malformed behind that fails when it is
+ * applied: to look at all of it here would be to do that twice.
+ */
+export function isOfClients(bytes: Uint8Array): boolean {
+  const kind = KINDS[bytes[0] ?? KINDS.length];
+  if (kind === undefined || OWN_KINDS.includes(kind)) return false;
+  if (kind !== "expire") return true;
+  const command = decodeCommand(bytes);
+  return command?.kind === kind && command.leases.length === 1;
 }
 
 function readCommand(reader: ByteReader, kind: Command["kind"]): Command {
@@ -253,6 +279,15 @@ export function encodeAnswer(answer: Answer): Uint8Array {
     case "swept":
       return writer.uint(answer.count).taken();
   }
+}
+
+const LEASE_ANSWER: number = ANSWERS.indexOf("lease");
+
+/** The lease that was made, if `bytes` are the answer to that. */
+export function grantedLease(bytes: Uint8Array): number | undefined {
+  if (bytes[0] !== LEASE_ANSWER) return undefined;
+  const answer = decodeAnswer(bytes);
+  return answer?.kind === "lease" ? answer.lease : undefined;
 }
 
 /** The answer that `bytes` are; undefined when they are none. */

@@ -37,44 +37,47 @@ export function footprintOf(call: Call): Footprint {
 
 /** Calls that are not over, by the keys that they touch. */
 export class TouchIndex<T extends { readonly footprint: Footprint }> {
-  readonly #byKey = new Map<string, Set<T>>();
+  /** Those that touch a key by its name; those that touch nothing are in nobody's way. */
+  readonly #byKey = new Map<string, T[]>();
   /** Those that touch all keys with a prefix. */
   readonly #wide = new Set<T>();
-  readonly #all = new Set<T>();
 
   add(call: T): void {
     const { keys, prefix } = call.footprint;
-    this.#all.add(call);
     if (prefix !== undefined) this.#wide.add(call);
     for (const key of keys) {
       const known = this.#byKey.get(key);
-      if (known === undefined) this.#byKey.set(key, new Set([call]));
-      else known.add(call);
+      if (known === undefined) this.#byKey.set(key, [call]);
+      else known.push(call);
     }
   }
 
   delete(call: T): void {
-    this.#all.delete(call);
-    this.#wide.delete(call);
-    for (const key of call.footprint.keys) {
+    const { keys, prefix } = call.footprint;
+    if (prefix !== undefined) this.#wide.delete(call);
+    for (const key of keys) {
       const known = this.#byKey.get(key);
-      known?.delete(call);
-      if (known?.size === 0) this.#byKey.delete(key);
+      if (known === undefined) continue;
+      const at = known.indexOf(call);
+      if (known.length === 1 && at === 0) this.#byKey.delete(key);
+      else if (at >= 0) known.splice(at, 1);
     }
   }
 
-  /** Calls that one of this footprint must not overtake. */
-  inTheWayOf(footprint: Footprint): Set<T> {
-    const found = new Set<T>();
+  /** Calls that one of this footprint must not overtake, each once. */
+  inTheWayOf(footprint: Footprint): readonly T[] {
+    const { keys, prefix } = footprint;
+    const found: T[] = [];
     const look = (calls: Iterable<T>): void => {
-      for (const call of calls) if (isInTheWay(call.footprint, footprint)) found.add(call);
+      for (const call of calls) if (isInTheWay(call.footprint, footprint)) found.push(call);
     };
-    if (footprint.prefix !== undefined) look(this.#all);
-    else {
-      look(this.#wide);
-      for (const key of footprint.keys) look(this.#byKey.get(key) ?? []);
+    if (this.#wide.size > 0) look(this.#wide);
+    for (const calls of prefix === undefined ? [] : this.#byKey.values()) look(calls);
+    for (const key of prefix === undefined ? keys : []) {
+      const calls = this.#byKey.get(key);
+      if (calls !== undefined) look(calls);
     }
-    return found;
+    return keys.length === 1 ? found : [...new Set(found)];
   }
 }
 

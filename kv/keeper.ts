@@ -15,6 +15,7 @@ import type { Store } from "./store.ts";
 
 /** Leases that one command ends. */
 const ENDED_MAX = 1000;
+const NOTHING_DUE: readonly Command[] = [];
 
 /** See the module. */
 export class Keeper {
@@ -83,8 +84,8 @@ export class Keeper {
   }
 
   /** Commands that are due. What comes of them is reported by `retry`. */
-  due(nowMs: Millis): Command[] {
-    if (!this.#isOn || nowMs < this.#lookAtMs) return [];
+  due(nowMs: Millis): readonly Command[] {
+    if (!this.#isOn || nowMs < this.#lookAtMs) return NOTHING_DUE;
     this.#lookAtMs = nowMs + LOOK_MS;
     const commands: Command[] = [];
     const leases = this.#overdue(nowMs);

@@ -52,18 +52,22 @@ export async function takeLock(
   const late = timeoutMs === undefined ? undefined : AbortSignal.timeout(timeoutMs);
   const given = [late, signal].filter((one) => one !== undefined);
   const over = AbortSignal.any(given);
-  let lease: Lease | undefined;
-  try {
-    lease = await store.lease(ttlMs, { signal: over });
-    const { lost, release } = releaseOf(lease);
-    const key = `${LOCK_PREFIX}${name}`;
-    const token = await takeKey(store, key, value, lease, over);
-    return { key, token, lost, release, [Symbol.asyncDispose]: () => release() };
-  } catch (error) {
-    // Whatever was made goes with it.
-    void lease?.release().catch(() => {});
-    if (late?.aborted !== true || signal?.aborted === true) throw error;
-    throw new StoreError("TIMED_OUT", `the lock ${name} was not free in time`, { cause: error });
+  const key = `${LOCK_PREFIX}${name}`;
+  for (;;) {
+    let lease: Lease | undefined;
+    try {
+      lease = await store.lease(ttlMs, { signal: over });
+      const { lost, release } = releaseOf(lease);
+      const token = await takeKey(store, key, value, lease, over);
+      return { key, token, lost, release, [Symbol.asyncDispose]: () => release() };
+    } catch (error) {
+      // Whatever was made goes with it.
+      void lease?.release().catch(() => {});
+      // Who waits holds nothing that could be lost: with another lease it goes on waiting.
+      if (lease !== undefined && (error as StoreError).code === "NO_LEASE") continue;
+      if (late?.aborted !== true || signal?.aborted === true) throw error;
+      throw new StoreError("TIMED_OUT", `the lock ${name} was not free in time`, { cause: error });
+    }
   }
 }
 

@@ -30,6 +30,7 @@ export type Request =
       readonly session: number;
       readonly number: number;
       readonly lowest: number;
+      /** Where it was decoded, a part of the message. */
       readonly command: Uint8Array;
     }
   | {
@@ -181,11 +182,17 @@ const REPLIES = [
   "managed",
 ] as const;
 
+const ANSWER_REPLY: number = REPLIES.indexOf("answer");
+
 const utf8 = new TextEncoder();
 const fromUtf8 = new TextDecoder("utf-8", { ignoreBOM: true });
 
+/** What comes before a value or a command, as the writer makes room for it. */
+const HEAD_BYTES_MAX = 48;
+
 export function encodeRequest(request: Request): Uint8Array {
-  const writer = new ByteWriter().byte(MESSAGES_VERSION).byte(REQUESTS.indexOf(request.kind));
+  const bytes = HEAD_BYTES_MAX + (request.kind === "write" ? request.command.length : 0);
+  const writer = new ByteWriter(bytes).byte(MESSAGES_VERSION).byte(REQUESTS.indexOf(request.kind));
   if (request.kind === "close") return writer.uint(request.session).taken();
   writer.uint(request.id);
   switch (request.kind) {
@@ -229,7 +236,7 @@ function readRequest(reader: ByteReader, kind: Request["kind"]): Request {
       const command = reader.rest();
       const isNumbered = lowest > 0;
       if (command.length > COMMAND_BYTES_MAX || isNumbered !== session > 0) reader.reject();
-      return { kind, id, session, number, lowest, command: command.slice() };
+      return { kind, id, session, number, lowest, command };
     }
     case "get":
       return { kind, id, key: readKey(reader), isStale: reader.flag() };
@@ -252,9 +259,6 @@ function readRequest(reader: ByteReader, kind: Request["kind"]): Request {
       return { kind, id };
   }
 }
-
-/** What comes before a value, as the writer makes room for it. */
-const HEAD_BYTES_MAX = 32;
 
 export function encodeReply(reply: Reply): Uint8Array {
   const bytes = HEAD_BYTES_MAX + (reply.kind === "value" ? (reply.value?.length ?? 0) : 0);
@@ -294,6 +298,12 @@ export function encodeReply(reply: Reply): Uint8Array {
     case "denied":
       return writer.byte(DENIALS.indexOf(reply.why)).blob(utf8.encode(reply.leader)).taken();
   }
+}
+
+/** The reply that is an answer, which is encoded already. */
+export function encodeAnswerReply(id: number, answer: Uint8Array): Uint8Array {
+  const writer = new ByteWriter(HEAD_BYTES_MAX).byte(MESSAGES_VERSION).byte(ANSWER_REPLY);
+  return writer.uint(id).raw(answer).taken();
 }
 
 /** The reply that `bytes` are; undefined when they are none. */

@@ -10,10 +10,17 @@ import { Outbox } from "../base/outbox.ts";
 import type { Random } from "../base/random.ts";
 import { clipped } from "../base/text.ts";
 import type { SessionAnswer, SessionRefusal } from "../raft/mod.ts";
-import { type Command, decodeAnswer, decodeCommand, encodeCommand } from "./commands.ts";
+import { type Command, encodeCommand, grantedLease, isOfClients } from "./commands.ts";
 import { Keeper } from "./keeper.ts";
 import { HINT_BYTES_MAX, LOOK_MS, PART_BYTES, REQUESTS_MAX } from "./limits.ts";
-import { type Denial, decodeRequest, encodeReply, type Reply, type Request } from "./messages.ts";
+import {
+  type Denial,
+  decodeRequest,
+  encodeAnswerReply,
+  encodeReply,
+  type Reply,
+  type Request,
+} from "./messages.ts";
 import type { Store } from "./store.ts";
 import type { ClientId, LogEntry, LogRefusal, ServerEffect, ServerInput } from "./types.ts";
 import { Watches } from "./watches.ts";
@@ -89,7 +96,7 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
         this.#loads.delete(input.client);
         break;
       case "applied":
-        this.#applied(input.ticket, input.answer, nowMs);
+        for (const { ticket, answer } of input.applied) this.#applied(ticket, answer, nowMs);
         break;
       case "rejected":
         this.#failed(input.ticket, denialOf(input.why), input.leader, nowMs);
@@ -249,9 +256,10 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
       case "refused":
         return this.#deny(client, id, denialOfSession(answer.why));
       case "done": {
-        const inner = decodeAnswer(answer.answer)!;
-        if (inner.kind === "lease") this.#keeper.granted(inner.lease, nowMs);
-        return this.#send(client, { kind: "answer", id, answer: inner });
+        const { answer: bytes } = answer;
+        const lease = grantedLease(bytes);
+        if (lease !== undefined) this.#keeper.granted(lease, nowMs);
+        return this.#out.push({ kind: "send", client, bytes: encodeAnswerReply(id, bytes) });
       }
       case "ended":
     }
@@ -348,16 +356,6 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
     this.#read("beat");
   }
 }
-
-/** Whether it is a command that clients may send: not one of the leader's own. */
-function isOfClients(bytes: Uint8Array): boolean {
-  const command = decodeCommand(bytes);
-  if (command === undefined || OWN_COMMANDS.includes(command.kind)) return false;
-  return command.kind !== "expire" || command.leases.length === 1;
-}
-
-/** Commands that servers alone make. */
-const OWN_COMMANDS: readonly Command["kind"][] = ["part", "whole", "sweep", "discard"];
 
 const plain = (command: Command): LogEntry => {
   return { kind: "plain", command: encodeCommand(command) };

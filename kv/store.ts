@@ -214,7 +214,7 @@ export class Store implements StateMachine {
   /** Changes one key, which must be possible; the key's version behind it. */
   #change({ key, value, lease }: Change): number {
     const item = this.#items.get(key);
-    const tombstone = this.#tombstones.get(key);
+    const tombstone = item === undefined ? this.#tombstones.get(key) : undefined;
     const last = item?.version ?? tombstone?.version ?? 0;
     // A delete in a multi of a key that is not there changes nothing.
     if (value === undefined && item === undefined) return 0;
@@ -226,7 +226,7 @@ export class Store implements StateMachine {
       this.#items.delete(key);
       this.#tombstones.set(key, { version: last, revision });
     } else {
-      this.#tombstones.delete(key);
+      if (tombstone !== undefined) this.#tombstones.delete(key);
       this.#items.set({ key, value, version: last + 1, lease });
       if (lease !== 0) this.#leases.get(lease)!.keys.add(key);
     }

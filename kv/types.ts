@@ -25,13 +25,19 @@ export type LogEntry =
   | { readonly kind: "plain"; readonly command: Uint8Array }
   | { readonly kind: "end"; readonly sessions: readonly number[] };
 
+/** What something that was submitted came to. */
+export interface Applied {
+  readonly ticket: number;
+  readonly answer: SessionAnswer;
+}
+
 export type ServerInput =
   /** A message of a client. The bytes are the core's from now on. */
   | { readonly kind: "message"; readonly client: ClientId; readonly bytes: Uint8Array }
   /** The client's connection is no more. */
   | { readonly kind: "gone"; readonly client: ClientId }
-  /** What was submitted is applied to this node's state, with this answer. */
-  | { readonly kind: "applied"; readonly ticket: number; readonly answer: SessionAnswer }
+  /** What was submitted is applied to this node's state, with these answers. */
+  | { readonly kind: "applied"; readonly applied: readonly Applied[] }
   /** It is in no log and will be in none; `leader` is the address of who leads, "" if unknown. */
   | {
       readonly kind: "rejected";

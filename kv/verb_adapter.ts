@@ -41,7 +41,7 @@ export async function withStore(
   });
   // Without a time limit it goes on trying; a person should know why nothing happens.
   const waiting = setTimeout(() => {
-    if (store.client.trouble !== "") say(`waiting: ${store.client.trouble}`);
+    if (store.client.why !== "") say(`waiting: ${store.client.why}`);
   }, WAITING_MS);
   try {
     return await work(store);

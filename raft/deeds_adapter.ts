@@ -20,14 +20,24 @@ export async function manageCluster(
   deed: ClusterDeed,
   node: NodeId,
 ): Promise<void> {
-  if (deed === "transfer") return replica.transfer(node);
   const { voters, learners } = replica.status().members;
+  if (deed === "transfer" && node !== 0 && !voters.includes(node)) {
+    throw new Failure(`node ${node} is no voter: the voters are ${voters.join(", ")}`);
+  }
+  if (deed === "transfer") return replica.transfer(node);
   const isMember = voters.includes(node) || learners.includes(node);
-  if (!isMember) throw new Failure(`node ${node} is no member: start it with --join first`);
+  if (!isMember) {
+    const how = deed === "promote" ? "; a new one is started with --join" : "";
+    throw new Failure(`node ${node} is no member: ${membersText(voters, learners)}${how}`);
+  }
   const others = voters.filter((one) => one !== node);
   const left = learners.filter((one) => one !== node);
   if (deed === "remove" && others.length === 0) {
     throw new Failure(`node ${node} is the only voter: a cluster needs one`);
   }
   await replica.change(deed === "promote" ? [...others, node] : others, left);
+}
+
+function membersText(voters: readonly NodeId[], learners: readonly NodeId[]): string {
+  return `those are ${[...voters, ...learners].toSorted((a, b) => a - b).join(", ")}`;
 }

@@ -256,11 +256,20 @@ class RunningReplica implements Replica {
     this.#drive.tell(input);
   }
 
+  propose(command: Uint8Array, then: (answer: ReplicaAnswer) => void): void {
+    if (this.#drive.isStopped) return then({ isOk: false, why: "stopped" });
+    const id = ++this.#lastId;
+    this.#waiting.set(id, then);
+    this.#gather({ id, command });
+  }
+
   #submit(command: Uint8Array): Promise<SessionAnswer | undefined> {
-    return this.#ask((id) => {
-      if (this.#batch.length === 0) setImmediate(() => this.#flushBatch());
-      this.#batch.push({ id, command });
-    });
+    return this.#ask((id) => this.#gather({ id, command }));
+  }
+
+  #gather(request: Request): void {
+    if (this.#batch.length === 0) setImmediate(() => this.#flushBatch());
+    this.#batch.push(request);
   }
 
   #flushBatch(): void {

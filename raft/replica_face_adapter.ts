@@ -8,7 +8,7 @@ import type { LspServer } from "../lsp/mod.ts";
 import type { Files } from "../run/disk_files.ts";
 import type { Config, NodeId } from "./messages.ts";
 import type { RaftParams } from "./params.ts";
-import type { ReplicaStatus } from "./replica_types.ts";
+import type { ReplicaAnswer, ReplicaStatus } from "./replica_types.ts";
 import type { Role } from "./types.ts";
 
 /** What a node is opened with. */
@@ -72,6 +72,12 @@ export interface Replica extends AsyncDisposable {
    * must not be carried out twice goes through a session.
    */
   submit(command: Uint8Array): Promise<Uint8Array>;
+  /**
+   * Replicates a command in the form that it has in the log (`plainCommand`, `requestCommand`,
+   * `openCommand`, `endCommand`), and calls `then` with what becomes of it, once: for programs
+   * that have so many under way that a promise each would be felt.
+   */
+  propose(command: Uint8Array, then: (answer: ReplicaAnswer) => void): void;
   /** Opens a session, through which a command sent again is carried out once. */
   openSession(): Promise<number>;
   /**

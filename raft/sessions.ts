@@ -65,11 +65,13 @@ export function requestCommand(
   command: Uint8Array,
 ): Uint8Array {
   const bytes = new Uint8Array(REQUEST_BYTES + command.length);
-  const view = new DataView(bytes.buffer);
+  const before = Math.min(number - lowest, 0xffff);
   bytes[0] = REQUEST;
-  view.setBigUint64(1, BigInt(session));
-  view.setUint32(9, number);
-  view.setUint16(13, Math.min(number - lowest, 0xffff));
+  putUint32(bytes, 1, Math.floor(session / 2 ** 32));
+  putUint32(bytes, 5, session);
+  putUint32(bytes, 9, number);
+  bytes[13] = before >>> 8;
+  bytes[14] = before;
   bytes.set(command, REQUEST_BYTES);
   return bytes;
 }
@@ -191,11 +193,10 @@ export class Sessions implements StateMachine<SessionAnswer> {
   }
 
   #request(command: Uint8Array, index: number): SessionAnswer {
-    const view = new DataView(command.buffer, command.byteOffset, command.length);
-    const session = this.#sessions.get(Number(view.getBigUint64(1)));
+    const session = this.#sessions.get(sessionAt(command));
     if (session === undefined) return { kind: "refused", why: "unknown session" };
-    const number = view.getUint32(9);
-    const before = view.getUint16(13);
+    const number = uint32(command, 9);
+    const before = (command[13]! << 8) | command[14]!;
     if (number === 0 || before >= number) return { kind: "refused", why: "malformed" };
     const { answers } = session;
     for (const old of answers.keys()) {
@@ -258,5 +259,25 @@ class Reader {
 /** The session that a command is a request of; undefined when it is none. */
 export function sessionOf(command: Uint8Array): number | undefined {
   if (command[0] !== REQUEST || command.length < REQUEST_BYTES) return undefined;
-  return Number(new DataView(command.buffer, command.byteOffset).getBigUint64(1));
+  return sessionAt(command);
+}
+
+// A request has these numbers read and written several times, which DataView with its big integers
+// makes dear.
+
+function sessionAt(command: Uint8Array): number {
+  return uint32(command, 1) * 2 ** 32 + uint32(command, 5);
+}
+
+function uint32(bytes: Uint8Array, at: number): number {
+  const high = (bytes[at]! << 24) | (bytes[at + 1]! << 16);
+  return (high | (bytes[at + 2]! << 8) | bytes[at + 3]!) >>> 0;
+}
+
+/** Writes the low 32 bits of a whole number. */
+function putUint32(bytes: Uint8Array, at: number, value: number): void {
+  bytes[at] = value >>> 24;
+  bytes[at + 1] = value >>> 16;
+  bytes[at + 2] = value >>> 8;
+  bytes[at + 3] = value;
 }

@@ -6,23 +6,21 @@
  */
 import { seededRandom } from "../../base/random.ts";
 import { ServerCore } from "../../kv/server_core.ts";
+import { commandOf } from "../../kv/log_entry.ts";
 import type { Store } from "../../kv/store.ts";
-import type { LogEntry, ServerEffect, ServerInput } from "../../kv/types.ts";
+import type { ServerEffect, ServerInput } from "../../kv/types.ts";
 import type { GroupState } from "../../raft/group_state.ts";
 import {
-  endCommand,
   type Entry,
   type FateEffect,
   type Message,
   type NodeId,
-  openCommand,
   plainCommand,
   type ProposedEffect,
   type RaftEffect,
   type RaftInput,
   type RaftNode,
   type RaftParams,
-  requestCommand,
 } from "../../raft/mod.ts";
 import type { ClockQuirks } from "../engine/clock.ts";
 import { Computer, PLAIN } from "../engine/computer.ts";
@@ -57,19 +55,6 @@ export interface NodeOptions {
 
 /** How commands of no session begin. */
 const PLAIN_BYTE = plainCommand(new Uint8Array(0))[0];
-
-function commandOf(entry: LogEntry): Uint8Array {
-  switch (entry.kind) {
-    case "open":
-      return openCommand();
-    case "request":
-      return requestCommand(entry.session, entry.number, entry.lowest, entry.command);
-    case "plain":
-      return plainCommand(entry.command);
-    case "end":
-      return endCommand(entry.sessions);
-  }
-}
 
 /** A command that a client waits for. */
 interface Ticket {
@@ -325,7 +310,7 @@ export class KvNode {
     state.restore(this.#state!.snapshot());
     const answer = state.apply(command, index);
     if (answer.kind !== "done") return false;
-    this.#tell({ kind: "applied", ticket, answer });
+    this.#tell({ kind: "applied", applied: [{ ticket, answer }] });
     return true;
   }
 
@@ -357,7 +342,7 @@ export class KvNode {
       const known = this.#tickets.get(index);
       this.#tickets.delete(index);
       if (known?.term !== term) continue;
-      this.#tell({ kind: "applied", ticket: known.ticket, answer });
+      this.#tell({ kind: "applied", applied: [{ ticket: known.ticket, answer }] });
     }
     const { index } = entries.at(-1)!;
     this.#tell({ kind: "advanced" });

@@ -266,7 +266,8 @@ test("many clients: 100,000 that put once leave nothing behind at the server", (
       if (effect.kind !== "submit") continue;
       const { ticket, entry } = effect;
       const command = plainCommand((entry as LogEntry & { kind: "plain" }).command);
-      core.handle({ kind: "applied", ticket, answer: state.apply(command, ++index) }, 0);
+      const answer = state.apply(command, ++index);
+      core.handle({ kind: "applied", applied: [{ ticket, answer }] }, 0);
     }
   };
   const putOnce = (client: number): void => {
