@@ -29,6 +29,18 @@ export function byteString(
   return Buffer.prototype.latin1Slice.call(bytes, start, end);
 }
 
+/**
+ * Up to so many bytes, a copy costs less than a view: JavaScriptCore keeps small arrays in one piece,
+ * and takes that apart when it makes a view of one (under Bun 1.4.5, 100 bytes: 40 ns against 300).
+ */
+const COPIED_BYTES_MAX = 1000;
+
+/** Bytes start..end - 1, to be looked at: a copy or a view, whichever costs less. */
+export function partOf(bytes: Uint8Array, start: number, end: number = bytes.length): Uint8Array {
+  const isSmall = end - start <= COPIED_BYTES_MAX;
+  return isSmall ? bytes.slice(start, end) : bytes.subarray(start, end);
+}
+
 /** Appends fields to a buffer that grows. */
 export class ByteWriter {
   #bytes: Uint8Array;
@@ -87,9 +99,12 @@ export class ByteWriter {
 
   /** Bytes without their length. */
   raw(value: Uint8Array): this {
-    this.#need(value.length);
-    this.#bytes.set(value, this.#at);
-    this.#at += value.length;
+    const { length } = value;
+    this.#need(length);
+    // A call of `set` costs as much as some bytes.
+    if (length > 16) this.#bytes.set(value, this.#at);
+    else for (let i = 0; i < length; i++) this.#bytes[this.#at + i] = value[i]!;
+    this.#at += length;
     return this;
   }
 
@@ -177,12 +192,14 @@ export class ByteReader {
 
   /** A byte string as bytes of its own. */
   blob(max: number): Uint8Array {
-    return this.#view(max).slice();
+    const start = this.#take(max);
+    return this.#isSound ? this.#bytes.slice(start, this.#at) : NO_BYTES;
   }
 
   /** A byte string as a part of what is read, good as long as that is. */
   view(max: number): Uint8Array {
-    return this.#view(max);
+    const start = this.#take(max);
+    return this.#isSound ? partOf(this.#bytes, start, this.#at) : NO_BYTES;
   }
 
   text(max: number): ByteString {
@@ -190,16 +207,18 @@ export class ByteReader {
     return byteString(this.#bytes, start, this.#at);
   }
 
-  /** Everything that is left. */
+  /** Everything that is left, good as long as what is read. */
   rest(): Uint8Array {
-    const rest = this.#isSound ? this.#bytes.subarray(this.#at) : NO_BYTES;
+    const rest = this.#isSound ? partOf(this.#bytes, this.#at) : NO_BYTES;
     this.#at = this.#bytes.length;
     return rest;
   }
 
-  #view(max: number): Uint8Array {
-    const start = this.#take(max);
-    return this.#isSound ? this.#bytes.subarray(start, this.#at) : NO_BYTES;
+  /** Everything that is left, as bytes of their own. */
+  tail(): Uint8Array {
+    const tail = this.#isSound ? this.#bytes.slice(this.#at) : NO_BYTES;
+    this.#at = this.#bytes.length;
+    return tail;
   }
 
   /** Moves behind the next byte string; where it starts. */

@@ -76,19 +76,18 @@ export class StoreClient {
 
   /** Asks for something. Rejects with a {@link StoreError}. */
   call(call: Call, { timeoutMs, signal }: CallOptions = {}): Promise<Answered> {
-    const { promise, resolve, reject } = Promise.withResolvers<Answered>();
-    if (this.#drive.isStopped) reject(errorOf("closed", ""));
-    else if (signal?.aborted) reject(errorOf("aborted", ""));
-    else if (this.#waiting.size >= CALLS_MAX) {
-      reject(new StoreError("INVALID", `more than ${CALLS_MAX} calls are under way`));
-    } else {
+    return new Promise((resolve, reject) => {
+      if (this.#drive.isStopped) return reject(errorOf("closed", ""));
+      if (signal?.aborted) return reject(errorOf("aborted", ""));
+      if (this.#waiting.size >= CALLS_MAX) {
+        return reject(new StoreError("INVALID", `more than ${CALLS_MAX} calls are under way`));
+      }
       const id = ++this.#ids;
       const release = signal && this.#abortBy(signal, id);
       this.#waiting.set(id, { resolve, reject, release });
       const deadlineMs = timeoutMs === undefined ? undefined : performance.now() + timeoutMs;
       this.#drive.tell({ kind: "call", id, call, deadlineMs });
-    }
-    return promise;
+    });
   }
 
   /** Begins a watch; its number. After each `onEvents`, `taken` lets more come. */

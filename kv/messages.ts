@@ -328,9 +328,9 @@ function readReply(reader: ByteReader, kind: Reply["kind"]): Reply {
     case "value": {
       const revision = reader.uint();
       const version = reader.uint();
-      const rest = reader.rest();
+      const rest = reader.tail();
       if (rest.length > (version === 0 ? 0 : VALUE_BYTES_MAX)) reader.reject();
-      return { kind, id, revision, version, value: version === 0 ? undefined : rest.slice() };
+      return { kind, id, revision, version, value: version === 0 ? undefined : rest };
     }
     case "page": {
       const revision = reader.uint();

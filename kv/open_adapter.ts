@@ -94,8 +94,7 @@ export class KvStore implements AsyncDisposable {
 
   /** Sets a key, or makes it. */
   put(key: Bytes, value: Bytes, options: WriteOptions = {}): Promise<Written> {
-    const change = changeOf({ key, value, at: options.at, lease: options.lease });
-    return this.#write({ kind: "put", change: { ...change, value: change.value! } }, options);
+    return this.#write({ kind: "put", change: putOf(key, value, options) }, options);
   }
 
   /** Adds to the end of a value; an absent key is made. */
@@ -115,9 +114,7 @@ export class KvStore implements AsyncDisposable {
    * sent again and meets a newer version, nobody can say whether that is its own (`isMaybe`).
    */
   putVersion(key: Bytes, value: Bytes, at: number, options: CallOptions = {}): Promise<Written> {
-    const change = changeOf({ key, value, at });
-    const command = { kind: "put", change: { ...change, value: change.value! } } as const;
-    return this.#write(command, options, true);
+    return this.#write({ kind: "put", change: putOf(key, value, { at }) }, options, true);
   }
 
   /** Changes several keys as one, if all conditions are met; else none. */
@@ -254,9 +251,20 @@ function bytesOf(value: Bytes): Uint8Array {
 }
 
 function keyOf(key: Bytes): string {
+  // Of ASCII the bytes are the characters.
+  if (typeof key === "string" && isShortAscii(key)) return key;
   const bytes = bytesOf(key);
   if (bytes.length >= 1 && bytes.length <= KEY_BYTES_MAX) return byteString(bytes);
   throw invalid(`a key has ${bytes.length} bytes, expected 1..${KEY_BYTES_MAX}`);
+}
+
+/** Longer keys are as well encoded. */
+const SHORT = 64;
+
+function isShortAscii(text: string): boolean {
+  if (text.length === 0 || text.length > SHORT) return false;
+  for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) >= 0x80) return false;
+  return true;
 }
 
 function prefixOf(prefix: Bytes): string {
@@ -271,12 +279,22 @@ function valueOf(value: Bytes): Uint8Array {
   throw invalid(`a value has ${bytes.length} bytes, expected ${VALUE_BYTES_MAX} at most`);
 }
 
+function versionOf(at: number | undefined): number | undefined {
+  if (at === undefined || (Number.isSafeInteger(at) && at >= 0)) return at;
+  throw invalid(`a version is ${at}, expected a whole number from 0 on`);
+}
+
+function putOf(
+  key: Bytes,
+  value: Bytes,
+  { at, lease }: WriteOptions,
+): Change & { readonly value: Uint8Array } {
+  return { key: keyOf(key), at: versionOf(at), value: valueOf(value), lease: lease?.name ?? 0 };
+}
+
 function changeOf({ key, at, value, lease }: StoreSet): Change {
-  if (at !== undefined && !(Number.isSafeInteger(at) && at >= 0)) {
-    throw invalid(`a version is ${at}, expected a whole number from 0 on`);
-  }
   const bytes = value === undefined ? undefined : valueOf(value);
-  return { key: keyOf(key), at, value: bytes, lease: lease?.name ?? 0 };
+  return { key: keyOf(key), at: versionOf(at), value: bytes, lease: lease?.name ?? 0 };
 }
 
 /** A key as text and as bytes. */

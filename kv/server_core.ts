@@ -39,13 +39,20 @@ export interface ServerOptions {
   readonly partBytes?: number;
 }
 
+/** What a client has under way. */
+interface Load {
+  count: number;
+}
+
+/** A request that is under way. */
+interface ClientsRequest {
+  readonly client: ClientId;
+  readonly request: Request & { readonly id: number };
+  readonly load: Load;
+}
+
 /** What waits for the log: a client's request, or something of the server's own. */
-type Waiting =
-  | { readonly client: ClientId; readonly request: Request & { readonly id: number } }
-  | "own"
-  | "keeper"
-  | "start"
-  | "beat";
+type Waiting = ClientsRequest | "own" | "keeper" | "start" | "beat";
 
 /** A server that could not confirm so many beats sends its watches elsewhere. */
 const BEATS_LOST_MAX = 2;
@@ -61,7 +68,7 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
   readonly #watches: Watches;
   readonly #waiting = new Map<number, Waiting>();
   /** Requests under way, by client. */
-  readonly #loads = new Map<ClientId, number>();
+  readonly #loads = new Map<ClientId, Load>();
   #tickets = 0;
   #isLeader = false;
   #leader = "";
@@ -162,35 +169,39 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
       }
       default:
     }
-    if (this.#load(client) >= REQUESTS_MAX) return this.#deny(client, request.id, "overloaded");
+    const load = this.#loads.get(client) ?? { count: 0 };
+    if (load.count === 0) this.#loads.set(client, load);
+    if (load.count >= REQUESTS_MAX) return this.#deny(client, request.id, "overloaded");
+    const waiting = { client, request, load };
     switch (request.kind) {
       case "open":
-        return this.#submitFor(client, request, { kind: "open" });
+        return this.#submitFor(waiting, { kind: "open" });
       case "write":
-        return this.#write(client, request);
+        return this.#write(waiting, request);
       case "manage": {
         if (!this.#isLeader) return this.#deny(client, request.id, "not leader");
         const { deed, node } = request;
-        const ticket = this.#wait({ client, request });
+        const ticket = this.#wait(waiting);
         this.#out.push({ kind: "manage", ticket, deed, node });
         return;
       }
       case "renew":
         if (!this.#isLeader) return this.#deny(client, request.id, "not leader");
-        return this.#read({ client, request });
+        return this.#read(waiting);
       default:
         if (request.isStale) return this.#answerRead(client, request);
-        return this.#read({ client, request });
+        return this.#read(waiting);
     }
   }
 
-  #write(client: ClientId, request: Request & { readonly kind: "write" }): void {
+  #write(waiting: ClientsRequest, request: Request & { readonly kind: "write" }): void {
+    const { client } = waiting;
     const { id, session, number, lowest } = request;
     if (!isOfClients(request.command)) return this.#deny(client, id, "malformed");
     const command = this.#isLeader ? this.#inParts(request.command) : request.command;
     const isPlain = session === 0;
     const inSession = { kind: "request", session, number, lowest, command } as const;
-    this.#submitFor(client, request, isPlain ? { kind: "plain", command } : inSession);
+    this.#submitFor(waiting, isPlain ? { kind: "plain", command } : inSession);
   }
 
   /** The log takes no large entries: a large command goes ahead in parts. */
@@ -205,10 +216,10 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
     return encodeCommand({ kind: "whole", upload });
   }
 
-  #submitFor(client: ClientId, request: Request & { readonly id: number }, entry: LogEntry): void {
+  #submitFor(waiting: ClientsRequest, entry: LogEntry): void {
     // A node that does not lead says so at once; the log would say the same.
-    if (!this.#isLeader) return this.#deny(client, request.id, "not leader");
-    this.#submit({ client, request }, entry);
+    if (!this.#isLeader) return this.#deny(waiting.client, waiting.request.id, "not leader");
+    this.#submit(waiting, entry);
   }
 
   #submit(waiting: Waiting, entry: LogEntry): void {
@@ -222,25 +233,15 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
   #wait(waiting: Waiting): number {
     const ticket = ++this.#tickets;
     this.#waiting.set(ticket, waiting);
-    if (typeof waiting === "object") {
-      this.#loads.set(waiting.client, this.#load(waiting.client) + 1);
-    }
+    if (typeof waiting === "object") waiting.load.count++;
     return ticket;
   }
 
   #take(ticket: number): Waiting | undefined {
     const waiting = this.#waiting.get(ticket);
     this.#waiting.delete(ticket);
-    if (typeof waiting === "object") {
-      const load = this.#load(waiting.client) - 1;
-      // A client that is gone is not counted any more.
-      if (load >= 0) this.#loads.set(waiting.client, load);
-    }
+    if (typeof waiting === "object") waiting.load.count--;
     return waiting;
-  }
-
-  #load(client: ClientId): number {
-    return this.#loads.get(client) ?? 0;
   }
 
   // ---- answers

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { partOf } from "../base/byte_fields.ts";
 import type { StateMachine } from "../base/state_machine.ts";
 import { Sessions, type SessionAnswer } from "./sessions.ts";
 
@@ -30,7 +31,7 @@ export class GroupState implements StateMachine<SessionAnswer> {
 
   apply(command: Uint8Array, index: number): SessionAnswer {
     if (command[0] !== PLAIN) return this.sessions.apply(command, index);
-    const answer = this.#machine.apply(command.subarray(1), index);
+    const answer = this.#machine.apply(partOf(command, 1), index);
     return { kind: "done", answer, isRepeated: false };
   }
 

@@ -54,6 +54,8 @@ export interface RaftParams {
   readonly busyChunkBytesPerMs: number;
   /** Reads that wait at one node; more are refused. */
   readonly readsMax: number;
+  /** A follower that many read from asks its leader no more often than at this interval. */
+  readonly readGapMs: Millis;
   /** Answers that wait for the disk; more are dropped, like messages that a network loses. */
   readonly heldMax: number;
   /** Members of a configuration. */
@@ -82,6 +84,7 @@ export const DEFAULT_PARAMS: RaftParams = {
   chunksInflightMax: 16,
   busyChunkBytesPerMs: 20_000,
   readsMax: 65_536,
+  readGapMs: 1,
   heldMax: 65_536,
   membersMax: 64,
 };
@@ -89,6 +92,7 @@ export const DEFAULT_PARAMS: RaftParams = {
 const MAY_BE_ZERO: ReadonlySet<string> = new Set<keyof RaftParams>([
   "commitDelayMs",
   "leaseClockRatio",
+  "readGapMs",
   "trailingEntries",
 ]);
 

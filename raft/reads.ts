@@ -49,7 +49,11 @@ export class Reads {
   #asked: Unasked[] = [];
   /** A batch's number begins anywhere, so that an answer to an earlier life's fits none. */
   #batch: number;
+  /** When the question under way was first asked, and when it is asked again. */
+  #askedMs: Millis = -Infinity;
   #askedAgainMs: Millis = 0;
+  /** Where many read, the next question waits until then: it is for all that come meanwhile. */
+  #heldUntilMs: Millis = -Infinity;
 
   constructor(node: RaftNode) {
     this.#node = node;
@@ -63,7 +67,9 @@ export class Reads {
 
   /** When the oldest read is given up, or asked about again. */
   get wakeAtMs(): Millis | undefined {
-    const asked = this.#asked.length > 0 ? this.#askedAgainMs : undefined;
+    const isAsking = this.#asked.length > 0;
+    const held = this.#unasked.length > 0 ? this.#heldUntilMs : undefined;
+    const asked = isAsking ? this.#askedAgainMs : held;
     let first = earlier(asked, this.#asked[0]?.untilMs ?? this.#unasked[0]?.untilMs);
     first = earlier(first, this.#unconfirmed.at(0)?.untilMs);
     return earlier(first, this.#unapplied.at(0)?.untilMs);
@@ -98,6 +104,9 @@ export class Reads {
     if (batch !== this.#batch || this.#asked.length === 0) return;
     const reads = this.#asked;
     this.#asked = [];
+    // Reads came while this was asked. One caller alone, who waits for each, is not held up.
+    const isBusy = this.#unasked.length > 0;
+    this.#heldUntilMs = isBusy ? this.#askedMs + this.#node.params.readGapMs : -Infinity;
     for (const { id, untilMs } of reads) {
       if (index === 0) this.#refuse(id, "not leader");
       else this.#unapplied.push({ id, index, untilMs });
@@ -190,7 +199,8 @@ export class Reads {
     const node = this.#node;
     if (this.#asked.length > 0 && node.nowMs < this.#askedAgainMs) return;
     if (this.#asked.length === 0) {
-      if (this.#unasked.length === 0) return;
+      if (this.#unasked.length === 0 || node.nowMs < this.#heldUntilMs) return;
+      this.#askedMs = node.nowMs;
       this.#asked = this.#unasked;
       this.#unasked = [];
       this.#batch++;

@@ -13,6 +13,7 @@
  *
  * @module
  */
+import { partOf } from "../base/byte_fields.ts";
 import type { StateMachine } from "../base/state_machine.ts";
 
 /** Sessions that may be open at a time; one more is refused. */
@@ -208,7 +209,7 @@ export class Sessions implements StateMachine<SessionAnswer> {
     if (number < session.next) return { kind: "refused", why: "forgotten" };
     if (number > session.next) return { kind: "refused", why: "out of order" };
     if (answers.size >= ANSWERS_MAX) return { kind: "refused", why: "too many requests" };
-    const answer = this.#machine.apply(command.subarray(REQUEST_BYTES), index);
+    const answer = this.#machine.apply(partOf(command, REQUEST_BYTES), index);
     answers.set(number, answer);
     session.next++;
     return { kind: "done", answer, isRepeated: false };

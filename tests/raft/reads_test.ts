@@ -138,6 +138,33 @@ describe("reads", () => {
     assert(beats <= 6, `${beats} heartbeats`);
   });
 
+  test("a follower that many read from asks once a gap; one reader alone is not held up", () => {
+    const bare = new Bare(held([1]), { readGapMs: 10 });
+    bare.receive(2, { kind: "heartbeat", term: 2, commit: 1, round: 1 });
+    let id = 0;
+    const read = (): RaftEffect[] => bare.tell({ kind: "read", id: ++id, lease: false });
+    const asked = (effects: readonly RaftEffect[]): number => sent(effects, "askRead").length;
+    const answer = (): RaftEffect[] => {
+      const { batch } = sent(bare.effects, "askRead").at(-1)!;
+      return bare.receive(2, { kind: "readAt", term: 2, batch, index: 1 });
+    };
+    // One after the other, each is asked about at once.
+    for (let i = 0; i < 3; i++) {
+      assertEquals(asked(read()), 1);
+      assertEquals(readsOf(answer()).length, 1);
+    }
+    // One comes while another is asked about: the next question waits, for those that come then.
+    assertEquals([asked(read()), asked(read())], [1, 0]);
+    bare.nowMs += 3;
+    assertEquals(asked(answer()), 0);
+    assertEquals(asked(read()), 0);
+    assertEquals(asked(bare.wait(6)), 0);
+    assertEquals(asked(bare.wait(1)), 1);
+    assertEquals(readsOf(answer()).length, 2);
+    // Nobody came meanwhile: the next is asked about at once.
+    assertEquals(asked(read()), 1);
+  });
+
   test("a read that cannot be confirmed is given up, and none waits for ever", () => {
     const group = new Group(3);
     group.elect();
