@@ -31,6 +31,8 @@ export class ChangeLog {
   #first = 0;
   #bytes = 0;
   #floor = 0;
+  /** Of the changes here, those that set a key that goes with a lease: their revisions. */
+  readonly #leased = new Set<number>();
 
   /** Changes up to this revision are not known. */
   get floor(): number {
@@ -43,10 +45,13 @@ export class ChangeLog {
     this.#first = 0;
     this.#bytes = 0;
     this.#floor = revision;
+    this.#leased.clear();
   }
 
-  push(event: Event): void {
+  /** `isLeased`: the key goes with a lease. */
+  push(event: Event, isLeased = false): void {
     this.#events.push(event);
+    if (isLeased) this.#leased.add(event.revision);
     this.#bytes += weight(event);
     while (
       this.#events.length - this.#first > HISTORY_CHANGES_MAX ||
@@ -55,6 +60,7 @@ export class ChangeLog {
       const oldest = this.#events[this.#first++]!;
       this.#bytes -= weight(oldest);
       this.#floor = oldest.revision;
+      if (this.#leased.size > 0) this.#leased.delete(oldest.revision);
     }
     if (this.#first < 1024 || this.#first * 2 < this.#events.length) return;
     this.#events = this.#events.slice(this.#first);
@@ -64,13 +70,14 @@ export class ChangeLog {
   /**
    * Changes behind `revision` of keys with `prefix`, in order, at most `countMax`, and not many
    * more bytes than `bytesMax`; and the revision up to which they are all. Undefined: some of them
-   * are forgotten.
+   * are forgotten. `isLasting`: a key that goes with a lease is as if it were deleted.
    */
   after(
     revision: number,
     prefix: ByteString,
     countMax: number,
     bytesMax: number,
+    isLasting = false,
   ): Changes | undefined {
     if (revision < this.#floor) return undefined;
     const events: Event[] = [];
@@ -81,7 +88,8 @@ export class ChangeLog {
       const event = this.#events[i]!;
       if (event.key.startsWith(prefix)) {
         if (events.length === countMax || bytes >= bytesMax) return { events, upTo };
-        events.push(event);
+        const isGone = isLasting && this.#leased.has(event.revision);
+        events.push(isGone ? { ...event, value: undefined } : event);
         bytes += weight(event);
       }
       upTo = event.revision;

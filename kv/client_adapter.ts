@@ -37,6 +37,7 @@ export interface WatchEvents {
 }
 
 interface Waiting {
+  readonly isWrite: boolean;
   readonly resolve: (answered: Answered) => void;
   readonly reject: (error: StoreError) => void;
   readonly release: (() => void) | undefined;
@@ -77,24 +78,30 @@ export class StoreClient {
   /** Asks for something. Rejects with a {@link StoreError}. */
   call(call: Call, { timeoutMs, signal }: CallOptions = {}): Promise<Answered> {
     return new Promise((resolve, reject) => {
-      if (this.#drive.isStopped) return reject(errorOf("closed", ""));
-      if (signal?.aborted) return reject(errorOf("aborted", ""));
+      if (this.#drive.isStopped) return reject(errorOf("closed"));
+      if (signal?.aborted) return reject(errorOf("aborted"));
       if (this.#waiting.size >= CALLS_MAX) {
         return reject(new StoreError("INVALID", `more than ${CALLS_MAX} calls are under way`));
       }
       const id = ++this.#ids;
       const release = signal && this.#abortBy(signal, id);
-      this.#waiting.set(id, { resolve, reject, release });
+      const isWrite = call.kind === "write" || call.kind === "manage";
+      this.#waiting.set(id, { isWrite, resolve, reject, release });
       const deadlineMs = timeoutMs === undefined ? undefined : performance.now() + timeoutMs;
       this.#drive.tell({ kind: "call", id, call, deadlineMs });
     });
   }
 
   /** Begins a watch; its number. After each `onEvents`, `taken` lets more come. */
-  watch(prefix: string, after: number | undefined, events: WatchEvents): number {
+  watch(
+    prefix: string,
+    after: number | undefined,
+    isLasting: boolean,
+    events: WatchEvents,
+  ): number {
     const id = ++this.#ids;
     this.#watches.set(id, events);
-    this.#drive.tell({ kind: "watch", id, prefix, after });
+    this.#drive.tell({ kind: "watch", id, prefix, after, isLasting });
     return id;
   }
 
@@ -140,7 +147,9 @@ export class StoreClient {
         const waiting = this.#waiting.get(id)!;
         this.#waiting.delete(id);
         waiting.release?.();
-        if ("failure" in outcome) return waiting.reject(errorOf(outcome.failure, this.why));
+        if ("failure" in outcome) {
+          return waiting.reject(errorOf(outcome.failure, this.why, waiting.isWrite));
+        }
         const { reply, isDoubtful } = outcome;
         return waiting.resolve({ reply: reply as AnswerReply, isDoubtful });
       }
@@ -183,19 +192,23 @@ export class StoreClient {
 
 const CODES: Readonly<Record<Exclude<CallFailure, "unknown">, readonly [StoreErrorCode, string]>> =
   {
-    "timed out": ["TIMED_OUT", "no answer in time: it was not done"],
-    aborted: ["ABORTED", "it was aborted, and not done"],
-    closed: ["CLOSED", "the store is closed: it was not done"],
+    "timed out": ["TIMED_OUT", "no answer in time"],
+    aborted: ["ABORTED", "it was aborted"],
+    closed: ["CLOSED", "the store is closed"],
     "no lease": ["NO_LEASE", "the lease is over"],
     "too many sessions": ["TOO_MANY_SESSIONS", "the servers have no room for another client"],
     malformed: ["NOT_UNDERSTOOD", "the server did not understand the request"],
   };
 
-function errorOf(failure: CallFailure, trouble: string): StoreError {
+/** Failures of which it is known that nothing was done. */
+const NOT_DONE: readonly CallFailure[] = ["timed out", "aborted", "closed"];
+
+function errorOf(failure: CallFailure, trouble = "", isWrite = false): StoreError {
   const why = trouble === "" ? "" : ` (${trouble})`;
   if (failure === "unknown") {
     return new UnknownOutcome(`no answer in time: it may have been done, or may yet be${why}`);
   }
   const [code, text] = CODES[failure];
-  return new StoreError(code, `${text}${failure === "timed out" ? why : ""}`);
+  const done = isWrite && NOT_DONE.includes(failure) ? ": it was not done" : "";
+  return new StoreError(code, `${text}${done}${failure === "timed out" ? why : ""}`);
 }

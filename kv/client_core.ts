@@ -62,7 +62,6 @@ export class ClientCore implements Machine<ClientInput, ClientEffect> {
   /** Whom to go to when everything under way is answered: a server that does not lead said so. */
   #goTo: string | undefined;
   #deadlineMs = Infinity;
-  #trouble = "";
   #isClosed = false;
 
   constructor({ servers, random }: ClientOptions) {
@@ -81,7 +80,7 @@ export class ClientCore implements Machine<ClientInput, ClientEffect> {
 
   /** Why a server did not do what it was last asked, for people; "" when it did. */
   get trouble(): string {
-    return this.#trouble;
+    return this.#link.trouble;
   }
 
   /** Calls that are not answered. */
@@ -99,7 +98,7 @@ export class ClientCore implements Machine<ClientInput, ClientEffect> {
         this.#giveUp(this.#calls.get(input.id), "aborted");
         break;
       case "watch":
-        this.#watches.add(input.id, input.prefix, input.after);
+        this.#watches.add(input.id, input.prefix, input.after, input.isLasting === true);
         break;
       case "taken":
         this.#watches.taken(input.id, this.#link.isUp);
@@ -317,21 +316,19 @@ export class ClientCore implements Machine<ClientInput, ClientEffect> {
       this.#opening = 0;
       this.#session = reply.session;
       this.#nextNumber = 1;
-      return this.#wentWell();
+      return this.#link.wentWell();
     }
-    if (reply.kind === "events") return this.#watches.events(reply);
+    if (reply.kind === "events") {
+      this.#link.wentWell();
+      return this.#watches.events(reply);
+    }
     if (reply.kind === "denied") return this.#denied(reply.id, reply.why, reply.leader, nowMs);
     const entry = this.#sent.get(reply.id);
     if (entry === undefined) return;
-    this.#wentWell();
+    this.#link.wentWell();
     if (entry.command === undefined) this.#window.answered(bytes.length);
     if (isIncomplete(reply) && !entry.isGhost) return this.#beginAgain(entry);
     this.#finish(entry, { reply, isDoubtful: entry.isDoubtful });
-  }
-
-  #wentWell(): void {
-    this.#trouble = "";
-    this.#link.wentWell();
   }
 
   /** Parts of a large command did not come into the log: it goes as one that was never sent. */
@@ -346,6 +343,7 @@ export class ClientCore implements Machine<ClientInput, ClientEffect> {
 
   #denied(id: number, why: Denial, leader: string, nowMs: Millis): void {
     if (this.#watches.has(id)) {
+      this.#link.denied(TROUBLES[why]);
       if (why === "no leader") this.#goTo ??= leader;
       else this.#watches.denied(id, why);
       return;
@@ -353,8 +351,7 @@ export class ClientCore implements Machine<ClientInput, ClientEffect> {
     const isOpening = id === this.#opening && id !== 0;
     const entry = this.#sent.get(id);
     if (entry === undefined && !isOpening) return;
-    const said = TROUBLES[why];
-    if (said !== undefined) this.#trouble = `${this.#link.server} ${said}`;
+    this.#link.denied(TROUBLES[why]);
     if (isOpening) this.#opening = 0;
     if (entry !== undefined) {
       const final = FINAL[why];

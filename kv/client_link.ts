@@ -36,6 +36,7 @@ export class ClientLink {
   #at: number;
   #server = "";
   #state: "down" | "dialing" | "up" = "down";
+  #trouble = "";
   /** Whom the last denial named. */
   #hint = "";
   #dialAtMs: Millis = -Infinity;
@@ -104,8 +105,19 @@ export class ClientLink {
     this.#heardAtMs = nowMs;
   }
 
+  /** The server did not do something, for a reason, if it is worth telling. */
+  denied(why: string | undefined): void {
+    if (why !== undefined) this.#trouble = `${this.#server} ${why}`;
+  }
+
+  /** Why a server did not do what it was last asked, for people; "" when it did. */
+  get trouble(): string {
+    return this.#trouble;
+  }
+
   /** Something was done: all is well. */
   wentWell(): void {
+    this.#trouble = "";
     this.#backoff.reset();
     this.#hint = "";
   }

@@ -20,6 +20,7 @@ export type Call =
       readonly after: ByteString;
       readonly keysMax: number;
       readonly isStale: boolean;
+      readonly isLasting?: boolean;
     }
   | { readonly kind: "renew"; readonly lease: number }
   | { readonly kind: "status" }
@@ -57,6 +58,7 @@ export type ClientInput =
       readonly id: number;
       readonly prefix: ByteString;
       readonly after: number | undefined;
+      readonly isLasting?: boolean;
     }
   /** An `events` effect is dealt with: more may come. */
   | { readonly kind: "taken"; readonly id: number }

@@ -9,6 +9,7 @@ import type { Denial, Reply, Request } from "./messages.ts";
 
 interface Watch {
   readonly prefix: ByteString;
+  readonly isLasting: boolean;
   /** Everything up to this revision was handed on; undefined: it has not begun. */
   upTo: number | undefined;
   isSent: boolean;
@@ -29,8 +30,8 @@ export class ClientWatches {
     return this.#watches.size;
   }
 
-  add(id: number, prefix: ByteString, after: number | undefined): void {
-    this.#watches.set(id, { prefix, upTo: after, isSent: false });
+  add(id: number, prefix: ByteString, after: number | undefined, isLasting: boolean): void {
+    this.#watches.set(id, { prefix, isLasting, upTo: after, isSent: false });
   }
 
   has(wireId: number): boolean {
@@ -42,7 +43,8 @@ export class ClientWatches {
     for (const [id, watch] of this.#watches) {
       if (watch.isSent) continue;
       watch.isSent = true;
-      this.#send({ kind: "watch", id: WIRE_IDS + id, prefix: watch.prefix, after: watch.upTo });
+      const { prefix, upTo: after, isLasting } = watch;
+      this.#send({ kind: "watch", id: WIRE_IDS + id, prefix, after, isLasting });
     }
   }
 

@@ -3,13 +3,14 @@
  *
  * @module
  */
-import { open } from "node:fs/promises";
+import { open, rename, rm, stat } from "node:fs/promises";
 import { readablePlural } from "../base/text.ts";
 import { Failure, UsageError } from "../run/errors.ts";
 import { printResult } from "../run/output.ts";
 import { contentOf, jsonOf } from "../run/verb_values.ts";
 import type { Verb, Verbs } from "../run/verbs.ts";
 import { StoreError } from "./errors.ts";
+import { whyNoKey, whyNoValue } from "./limits.ts";
 import type { KvStore } from "./open_adapter.ts";
 import { CLIENT_FLAGS, say, bytesOfJson, withStore } from "./verb_adapter.ts";
 
@@ -19,6 +20,9 @@ const FORMAT_VERSION = 1;
 const AHEAD_MAX = 64;
 /** An export that changes overtake begins again, this often at most. */
 const ATTEMPTS_MAX = 5;
+/** Of a file that are written at a time. */
+const PIECE_CHARACTERS: number = 1 << 20;
+const NEWLINE = 0x0a;
 
 interface Copied {
   readonly keyBytes: Uint8Array;
@@ -32,7 +36,7 @@ export interface Copy {
 }
 
 /**
- * Reads everything, page by page, while writes go on; then what changed meanwhile, in order: what
+ * Reads everything but what goes with a lease (who has it now will not have it then), page by page, while writes go on; then what changed meanwhile, in order: what
  * comes of that is the state at the last page's revision.
  */
 export async function copyOf(store: KvStore): Promise<Copy> {
@@ -49,12 +53,12 @@ export async function copyOf(store: KvStore): Promise<Copy> {
 async function oneCopy(store: KvStore): Promise<Copy> {
   const first = await store.revision();
   const all = new Map<string, Copied>();
-  for await (const { keyBytes, value } of store.list()) {
+  for await (const { keyBytes, value } of store.list("", { isLasting: true })) {
     all.set(keyBytes.toHex(), { keyBytes, value });
   }
   const last = await store.revision();
   if (last > first) {
-    for await (const change of store.watch("", { after: first })) {
+    for await (const change of store.watch("", { after: first, isLasting: true })) {
       const { revision, keyBytes, value } = change;
       if (value === undefined) all.delete(keyBytes.toHex());
       else all.set(keyBytes.toHex(), { keyBytes, value });
@@ -72,32 +76,49 @@ const exportVerb: Verb = {
     takes: "export HOST[:PORT][,HOST[:PORT]…] FILE",
     count: [2, 2],
     about: `Writes every key and value to FILE (- for stdout), as they were at one revision, while
-the store goes on working.`,
+the store goes on working. Keys that go with a lease, as locks do, are left out.`,
     flags: CLIENT_FLAGS,
   },
   run: (line) =>
     withStore(line, async (store) => {
       const file = line.positionals[1]!;
       const { revision, entries } = await copyOf(store);
-      const head = { format: FORMAT, version: FORMAT_VERSION, revision, keys: entries.length };
-      const lines = entries.map(({ keyBytes, value }) => {
-        return JSON.stringify({ key: jsonOf(keyBytes), value: jsonOf(value) });
-      });
-      const text = [JSON.stringify(head), ...lines, ""].join("\n");
-      if (file === "-") await printResult(text);
-      else await save(file, text);
+      if (file === "-") for (const text of textOf({ revision, entries })) await printResult(text);
+      else await save(file, textOf({ revision, entries }));
       say(`${readablePlural(entries.length, "key")} as of revision ${revision}`);
       return 0;
     }),
 };
 
-async function save(file: string, text: string): Promise<void> {
+/** A copy as lines, in pieces. */
+function* textOf({ revision, entries }: Copy): Generator<string, void, void> {
+  const head = { format: FORMAT, version: FORMAT_VERSION, revision, keys: entries.length };
+  let text = `${JSON.stringify(head)}\n`;
+  for (const { keyBytes, value } of entries) {
+    text += `${JSON.stringify({ key: jsonOf(keyBytes), value: jsonOf(value) })}\n`;
+    if (text.length < PIECE_CHARACTERS) continue;
+    yield text;
+    text = "";
+  }
+  yield text;
+}
+
+/** Writes a file that is there whole or not at all: an older copy is not lost to a full disk. */
+async function save(file: string, pieces: Iterable<string>): Promise<void> {
+  const found = await stat(file).catch(() => undefined);
+  // A pipe or a device is written to as it is.
+  const path = found === undefined || found.isFile() ? `${file}.part` : file;
   try {
-    const handle = await open(file, "w");
-    await handle.writeFile(text);
-    await handle.sync();
-    await handle.close();
+    const handle = await open(path, "w");
+    try {
+      for (const text of pieces) await handle.writeFile(text);
+      if (path !== file) await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    if (path !== file) await rename(path, file);
   } catch (error) {
+    if (path !== file) await rm(path, { force: true }).catch(() => {});
     throw new Failure(`cannot write ${file}: ${(error as Error).message}`);
   }
 }
@@ -113,37 +134,65 @@ const importVerb: Verb = {
   run: async (line) => {
     const entries = await copied(line.positionals[1]!);
     return await withStore(line, async (store) => {
-      let next = 0;
+      const rest = entries[Symbol.iterator]();
+      let count = 0;
       const work = async (): Promise<void> => {
-        while (next < entries.length) {
-          const { keyBytes, value } = entries[next++]!;
-          await store.put(keyBytes, value);
+        for (let next = rest.next(); next.done !== true; next = rest.next()) {
+          await store.put(next.value.keyBytes, next.value.value);
+          count++;
         }
       };
       await Promise.all(Array.from({ length: AHEAD_MAX }, work));
-      say(`put ${readablePlural(entries.length, "key")}`);
+      say(`put ${readablePlural(count, "key")}`);
       return 0;
     });
   },
 };
 
-/** What a file of export holds. Throws UsageError. */
-async function copied(file: string): Promise<Copied[]> {
-  const text = new TextDecoder("utf-8", { ignoreBOM: true }).decode(await contentOf(file));
-  const [head = "", ...lines] = text.split("\n");
+/**
+ * The entries of a file that export wrote: all of them are looked at before the first is given, so
+ * that nothing of a damaged file is put. Throws UsageError.
+ */
+async function copied(file: string): Promise<Iterable<Copied>> {
+  const bytes = await contentOf(file);
+  const lines = linesOf(bytes);
+  const { value: head = "" } = lines.next();
   const fields = parsed(head, `line 1 of ${file}`);
   if (fields["format"] !== FORMAT || fields["version"] !== FORMAT_VERSION) {
     throw new UsageError(`${file} is no export of version ${FORMAT_VERSION}`);
   }
-  const entries = lines
-    .filter((line) => line !== "")
-    .map((line, i): Copied => {
-      const where = `line ${i + 2} of ${file}`;
-      const { key, value } = parsed(line, where);
-      return { keyBytes: bytesOfJson(key, where), value: bytesOfJson(value, where) };
-    });
-  if (entries.length === fields["keys"]) return entries;
-  throw new UsageError(`${file} has ${entries.length} keys, its first line says ${fields["keys"]}`);
+  let count = 0;
+  for (const _ of entriesOf(lines, file)) count++;
+  if (count !== fields["keys"]) {
+    throw new UsageError(`${file} has ${count} keys, its first line says ${fields["keys"]}`);
+  }
+  const again = linesOf(bytes);
+  again.next();
+  return entriesOf(again, file);
+}
+
+/** Lines one by one: of all of them together a string might be too long. */
+function* linesOf(bytes: Uint8Array): Generator<string, void, void> {
+  const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+  for (let from = 0; from < bytes.length;) {
+    const found = bytes.indexOf(NEWLINE, from);
+    const end = found === -1 ? bytes.length : found;
+    yield decoder.decode(bytes.subarray(from, end));
+    from = end + 1;
+  }
+}
+
+function* entriesOf(lines: Iterable<string>, file: string): Generator<Copied, void, void> {
+  let number = 1;
+  for (const line of lines) {
+    const where = `line ${++number} of ${file}`;
+    if (line === "") continue;
+    const { key, value } = parsed(line, where);
+    const entry = { keyBytes: bytesOfJson(key, where), value: bytesOfJson(value, where) };
+    const why = whyNoKey(entry.keyBytes.length) ?? whyNoValue(entry.value.length);
+    if (why !== undefined) throw new UsageError(`${where}: ${why}`);
+    yield entry;
+  }
 }
 
 function parsed(line: string, where: string): Record<string, unknown> {

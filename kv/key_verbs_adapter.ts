@@ -38,7 +38,7 @@ function usageOf(
   about: string,
   flags: Usage["flags"] = {},
 ): Usage {
-  return { name: "kv", takes, count, about, flags: { ...flags, ...CLIENT_FLAGS } };
+  return { name: "kv", takes, count, about, flags: { ...flags, ...CLIENT_FLAGS, ...flags } };
 }
 
 const get: Verb = {
@@ -214,6 +214,7 @@ REVISION put VERSION KEY, or REVISION delete VERSION KEY; with --json values too
         help: "changes behind REVISION; 0: all that are known (from now)",
       },
       limit: { value: "N", help: "end after N changes" },
+      timeout: { value: "SECONDS", help: "end then; with 4 if --limit is not reached (never)" },
     },
   ),
   run: async (line) => {

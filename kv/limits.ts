@@ -10,6 +10,19 @@ import type { Millis } from "../base/machine.ts";
 export const KEY_BYTES_MAX = 1024;
 /** Bytes of a value; none is a value too. */
 export const VALUE_BYTES_MAX: number = 1 << 20;
+
+/** What is wrong with a key of so many bytes, in words for people; undefined: nothing. */
+export function whyNoKey(bytes: number): string | undefined {
+  if (bytes >= 1 && bytes <= KEY_BYTES_MAX) return undefined;
+  return `a key has ${bytes} bytes, expected 1..${KEY_BYTES_MAX}`;
+}
+
+/** The same of a value. */
+export function whyNoValue(bytes: number): string | undefined {
+  if (bytes <= VALUE_BYTES_MAX) return undefined;
+  return `a value has ${bytes} bytes, expected ${VALUE_BYTES_MAX} at most`;
+}
+
 /** Keys that one compareAndSet changes. */
 export const CHANGES_MAX = 32;
 /** Bytes of one command: a value, or all those of one compareAndSet, and what belongs to it. */

@@ -40,6 +40,8 @@ interface LockStore {
   lease(ttlMs: number, options: CallOptions): Promise<Lease>;
   put(key: string, value: Bytes, options: WriteOptions): Promise<Written>;
   watch(prefix: string, options: WatchOptions): AsyncIterable<StoreChange>;
+  /** Why nothing is answered, if so; for people. */
+  readonly client: { readonly why: string };
 }
 
 /** See `KvStore.lock`. */
@@ -49,6 +51,7 @@ export async function takeLock(
   options: LockOptions,
 ): Promise<Lock> {
   const { ttlMs = TTL_MS, value = "", timeoutMs, signal } = options;
+  if (name === "") throw new StoreError("INVALID", "the lock has no name");
   const late = timeoutMs === undefined ? undefined : AbortSignal.timeout(timeoutMs);
   const given = [late, signal].filter((one) => one !== undefined);
   const over = AbortSignal.any(given);
@@ -66,7 +69,9 @@ export async function takeLock(
       // Who waits holds nothing that could be lost: with another lease it goes on waiting.
       if (lease !== undefined && (error as StoreError).code === "NO_LEASE") continue;
       if (late?.aborted !== true || signal?.aborted === true) throw error;
-      throw new StoreError("TIMED_OUT", `the lock ${name} was not free in time`, { cause: error });
+      const { why } = store.client;
+      const text = why === "" ? "was not free in time" : `was not taken in time (${why})`;
+      throw new StoreError("TIMED_OUT", `the lock ${name} ${text}`, { cause: error });
     }
   }
 }

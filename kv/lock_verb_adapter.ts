@@ -6,6 +6,7 @@
 import { UsageError } from "../run/errors.ts";
 import { seconds } from "../run/flags.ts";
 import { EXIT_UNKNOWN, type Verb } from "../run/verbs.ts";
+import { TTL_MS_MAX, TTL_MS_MIN } from "./limits.ts";
 import { CLIENT_FLAGS, say, withStore } from "./verb_adapter.ts";
 
 const TTL_SECONDS = "10";
@@ -38,7 +39,12 @@ COMMAND gets SIGTERM, and the code is 4.`,
   },
   run: async (line) => {
     const [, name, ...command] = line.positionals as [string, string, ...string[]];
-    const ttlMs = seconds("--ttl", line.flag("ttl") ?? TTL_SECONDS);
+    const ttl = line.flag("ttl") ?? TTL_SECONDS;
+    const ttlMs = seconds("--ttl", ttl);
+    if (ttlMs < TTL_MS_MIN || ttlMs > TTL_MS_MAX) {
+      const range = `${TTL_MS_MIN / 1000}..${TTL_MS_MAX / 1000}`;
+      throw new UsageError(`--ttl is "${ttl}", expected ${range} seconds`);
+    }
     if (command[0] === "") throw new UsageError("COMMAND is empty");
     return await withStore(line, async (store) => {
       const timeout = line.flag("timeout");

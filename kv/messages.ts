@@ -47,6 +47,8 @@ export type Request =
       readonly after: ByteString;
       readonly keysMax: number;
       readonly isStale: boolean;
+      /** Without keys that go with a lease. */
+      readonly isLasting?: boolean;
     }
   /** Changes behind the revision `after`; undefined: from now on. */
   | {
@@ -54,6 +56,8 @@ export type Request =
       readonly id: number;
       readonly prefix: ByteString;
       readonly after: number | undefined;
+      /** A key that goes with a lease is told of as if it were deleted. */
+      readonly isLasting?: boolean;
     }
   /** A message of events has come: another may be sent. */
   | { readonly kind: "seen"; readonly id: number }
@@ -187,6 +191,13 @@ const ANSWER_REPLY: number = REPLIES.indexOf("answer");
 const utf8 = new TextEncoder();
 const fromUtf8 = new TextDecoder("utf-8", { ignoreBOM: true });
 
+/** Bits of a list, and of a watch; a server of before this was added knows the first alone. */
+const STALE = 1;
+const LASTING = 2;
+
+const lasting = (bits: number): { isLasting?: true } =>
+  (bits & LASTING) === 0 ? {} : { isLasting: true };
+
 /** What comes before a value or a command, as the writer makes room for it. */
 const HEAD_BYTES_MAX = 48;
 
@@ -204,9 +215,10 @@ export function encodeRequest(request: Request): Uint8Array {
       return writer.text(request.key).flag(request.isStale).taken();
     case "list":
       writer.text(request.prefix).text(request.after).uint(request.keysMax);
-      return writer.flag(request.isStale).taken();
+      return writer.byte((request.isStale ? STALE : 0) | (request.isLasting ? LASTING : 0)).taken();
     case "watch":
-      return writer.text(request.prefix).optional(request.after).taken();
+      writer.text(request.prefix).optional(request.after);
+      return (request.isLasting ? writer.byte(LASTING) : writer).taken();
     case "renew":
       return writer.uint(request.lease).taken();
     case "manage":
@@ -245,10 +257,16 @@ function readRequest(reader: ByteReader, kind: Request["kind"]): Request {
       const after = reader.text(KEY_BYTES_MAX);
       const keysMax = reader.uint(PAGE_KEYS_MAX);
       if (keysMax === 0) reader.reject();
-      return { kind, id, prefix, after, keysMax, isStale: reader.flag() };
+      const bits = reader.byte(STALE | LASTING);
+      return { kind, id, prefix, after, keysMax, isStale: (bits & STALE) !== 0, ...lasting(bits) };
     }
-    case "watch":
-      return { kind, id, prefix: reader.text(KEY_BYTES_MAX), after: reader.optional() };
+    case "watch": {
+      const prefix = reader.text(KEY_BYTES_MAX);
+      const after = reader.optional();
+      const bits = reader.hasMore ? reader.byte(LASTING) : 0;
+      if (bits === STALE) reader.reject();
+      return { kind, id, prefix, after, ...lasting(bits) };
+    }
     case "renew":
       return { kind, id, lease: reader.uint() };
     case "manage": {

@@ -54,6 +54,7 @@ export type { Lock, LockOptions } from "./lock_adapter.ts";
 export { KvStore, openStore, type OpenStoreOptions } from "./open_adapter.ts";
 export type {
   Bytes,
+  ListOptions,
   ReadOptions,
   StoreEntry,
   StoreSet,

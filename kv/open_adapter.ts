@@ -18,11 +18,14 @@ import {
   TTL_MS_MAX,
   TTL_MS_MIN,
   VALUE_BYTES_MAX,
+  whyNoKey,
+  whyNoValue,
 } from "./limits.ts";
 import type { Deed } from "./messages.ts";
 import { takeLock, type Lock, type LockOptions } from "./lock_adapter.ts";
 import type {
   Bytes,
+  ListOptions,
   ReadOptions,
   StoreEntry,
   StoreSet,
@@ -144,14 +147,14 @@ export class KvStore implements AsyncDisposable {
   /** Keys with a prefix, in the order of their bytes; page by page, as they are read. */
   async *list(
     prefix: Bytes = "",
-    options: ReadOptions & { readonly after?: Bytes; readonly keysMax?: number } = {},
+    options: ListOptions = {},
   ): AsyncGenerator<StoreEntry, void, void> {
-    const { isStale = false, keysMax = PAGE_KEYS_MAX } = options;
+    const { isStale = false, isLasting = false, keysMax = PAGE_KEYS_MAX } = options;
+    const asked = { prefix: prefixOf(prefix), keysMax, isStale, isLasting };
     checkInteger("keysMax", keysMax, 1, PAGE_KEYS_MAX);
     let after = options.after === undefined ? "" : byteString(bytesOf(options.after));
     for (let hasMore = true; hasMore;) {
-      const call = { kind: "list", prefix: prefixOf(prefix), after, keysMax, isStale } as const;
-      const { reply } = await this.#call(call, options);
+      const { reply } = await this.#call({ kind: "list", after, ...asked }, options);
       if (reply.kind !== "page") throw unexpected();
       for (const item of reply.items) yield entryOf(item);
       ({ hasMore } = reply);
@@ -254,8 +257,9 @@ function keyOf(key: Bytes): string {
   // Of ASCII the bytes are the characters.
   if (typeof key === "string" && isShortAscii(key)) return key;
   const bytes = bytesOf(key);
-  if (bytes.length >= 1 && bytes.length <= KEY_BYTES_MAX) return byteString(bytes);
-  throw invalid(`a key has ${bytes.length} bytes, expected 1..${KEY_BYTES_MAX}`);
+  const why = whyNoKey(bytes.length);
+  if (why === undefined) return byteString(bytes);
+  throw invalid(why);
 }
 
 /** Longer keys are as well encoded. */
@@ -275,8 +279,9 @@ function prefixOf(prefix: Bytes): string {
 
 function valueOf(value: Bytes): Uint8Array {
   const bytes = bytesOf(value);
-  if (bytes.length <= VALUE_BYTES_MAX) return bytes;
-  throw invalid(`a value has ${bytes.length} bytes, expected ${VALUE_BYTES_MAX} at most`);
+  const why = whyNoValue(bytes.length);
+  if (why === undefined) return bytes;
+  throw invalid(why);
 }
 
 function versionOf(at: number | undefined): number | undefined {

@@ -162,9 +162,7 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
       case "status":
         return this.#send(client, { kind: "status", id: request.id, text: this.#status() });
       case "watch": {
-        const { id, prefix, after } = request;
-        if (!this.#watches.add(client, id, prefix, after))
-          this.#deny(client, id, "too many watches");
+        if (!this.#watches.add(client, request)) this.#deny(client, request.id, "too many watches");
         return;
       }
       default:
@@ -310,7 +308,8 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
       const version = item?.version ?? 0;
       return this.#send(client, { kind: "value", id, revision, version, value: item?.value });
     }
-    const { items, hasMore } = store.list(request.prefix, request.after, request.keysMax);
+    const { prefix, after, keysMax, isLasting } = request;
+    const { items, hasMore } = store.list(prefix, after, keysMax, isLasting);
     this.#send(client, { kind: "page", id, revision, items, hasMore });
   }
 

@@ -113,13 +113,21 @@ export class Store implements StateMachine {
     return this.#items.get(key);
   }
 
-  /** Keys with `prefix` behind `after`, in order: a page, or fewer if `keysMax` says so. */
-  list(prefix: ByteString, after: ByteString, keysMax: number = PAGE_KEYS_MAX): Page {
+  /**
+   * Keys with `prefix` behind `after`, in order: a page, or fewer if `keysMax` says so.
+   * `isLasting`: without those that go with a lease.
+   */
+  list(
+    prefix: ByteString,
+    after: ByteString,
+    keysMax: number = PAGE_KEYS_MAX,
+    isLasting = false,
+  ): Page {
     const items: Item[] = [];
     let bytes = 0;
     for (const item of this.#items.from(after > prefix ? after : prefix)) {
       if (!item.key.startsWith(prefix)) break;
-      if (item.key === after) continue;
+      if (item.key === after || (isLasting && item.lease !== 0)) continue;
       if (items.length >= Math.min(keysMax, PAGE_KEYS_MAX) || bytes >= PAGE_BYTES_MAX) {
         return { items, hasMore: true };
       }
@@ -231,7 +239,7 @@ export class Store implements StateMachine {
       if (lease !== 0) this.#leases.get(lease)!.keys.add(key);
     }
     const version = value === undefined ? last : last + 1;
-    this.changes.push({ revision, key, value, version });
+    this.changes.push({ revision, key, value, version }, lease !== 0);
     return version;
   }
 

@@ -23,6 +23,16 @@ export interface ReadOptions extends CallOptions {
   readonly isStale?: boolean;
 }
 
+/** What a list asks for. */
+export interface ListOptions extends ReadOptions {
+  /** Keys behind this one. */
+  readonly after?: Bytes;
+  /** Of a page; 1,000 if left out. */
+  readonly keysMax?: number;
+  /** Leaves out keys that go with a lease. */
+  readonly isLasting?: boolean;
+}
+
 /** A key that is there. */
 export interface StoreEntry {
   /** The key as text; its bytes are `keyBytes`. */

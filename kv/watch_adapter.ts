@@ -12,6 +12,8 @@ import { StoreError } from "./errors.ts";
 export interface WatchOptions {
   /** Changes behind this revision; from now on if left out. */
   readonly after?: number | undefined;
+  /** A key that goes with a lease is told of as if it were deleted. */
+  readonly isLasting?: boolean | undefined;
   /** Ends the watch when aborted. */
   readonly signal?: AbortSignal | undefined;
   /** Told how far the watch has come, changes or not: from there another one may go on. */
@@ -48,7 +50,7 @@ export function watchChanges(
   const batches = new Channel<readonly Event[]>(Infinity);
   let end: StoreError | undefined;
   let isOver = false;
-  const id = client.watch(prefix, options.after, {
+  const id = client.watch(prefix, options.after, options.isLasting === true, {
     onEvents: (events, upTo) => {
       if (!batches.closed) batches.trySend(events);
       options.onProgress?.(upTo);

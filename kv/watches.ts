@@ -12,13 +12,14 @@ import {
   WATCH_BEAT_MS,
   WATCHES_MAX,
 } from "./limits.ts";
-import type { Reply } from "./messages.ts";
+import type { Reply, Request } from "./messages.ts";
 import type { Store } from "./store.ts";
 import type { ClientId } from "./types.ts";
 
 interface Watch {
   readonly id: number;
   readonly prefix: ByteString;
+  readonly isLasting: boolean;
   /** It was sent everything up to this revision; undefined: it begins at the next beat. */
   upTo: number | undefined;
   /** Messages that it has not said to have seen. */
@@ -44,11 +45,12 @@ export class Watches {
   }
 
   /** Begins a watch; false if the client has too many. */
-  add(client: ClientId, id: number, prefix: ByteString, after: number | undefined): boolean {
+  add(client: ClientId, request: Request & { readonly kind: "watch" }): boolean {
+    const { id, prefix, after, isLasting = false } = request;
     const watches = this.#clients.get(client) ?? new Map<number, Watch>();
     this.#clients.set(client, watches);
     if (watches.size >= WATCHES_MAX) return false;
-    const watch = { id, prefix, upTo: after, ahead: 0 };
+    const watch = { id, prefix, isLasting, upTo: after, ahead: 0 };
     watches.set(id, watch);
     // The first answer is a beat's: until then it is not known whether this node is cut off.
     this.#beatAtMs = -Infinity;
@@ -114,8 +116,8 @@ export class Watches {
   #feed(client: ClientId, watch: Watch): void {
     const { changes, revision } = this.#store;
     while (watch.upTo !== undefined && watch.upTo < revision && watch.ahead < EVENTS_AHEAD_MAX) {
-      const { id, prefix } = watch;
-      const found = changes.after(watch.upTo, prefix, EVENTS_MAX, EVENTS_BYTES_MAX);
+      const { id, prefix, isLasting, upTo } = watch;
+      const found = changes.after(upTo, prefix, EVENTS_MAX, EVENTS_BYTES_MAX, isLasting);
       if (found === undefined) {
         this.remove(client, id);
         this.#send(client, { kind: "denied", id, why: "compacted", leader: "" });

@@ -24,6 +24,9 @@ export async function manageCluster(
   if (deed === "transfer" && node !== 0 && !voters.includes(node)) {
     throw new Failure(`node ${node} is no voter: the voters are ${voters.join(", ")}`);
   }
+  if (deed === "transfer" && node === 0 && voters.length === 1) {
+    throw new Failure(`node ${voters[0]} is the only voter: nobody else can lead`);
+  }
   if (deed === "transfer") return replica.transfer(node);
   const isMember = voters.includes(node) || learners.includes(node);
   if (!isMember) {

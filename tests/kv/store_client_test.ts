@@ -6,6 +6,7 @@ import {
   KEY_BYTES_MAX,
   type KvStore,
   openStore,
+  type RunningStore,
   serveStore,
   type StoreChange,
   StoreError,
@@ -27,13 +28,15 @@ const PARAMS = { epochMillis: 50, epochLimit: 5 };
 /** The others are not given up when this process gets no processor for a while. */
 const PATIENT = { epochMillis: 100, epochLimit: 15 };
 
-async function opened(timeoutMs?: number): Promise<{ store: KvStore; port: number }> {
+async function opened(
+  timeoutMs?: number,
+): Promise<{ store: KvStore; port: number; server: RunningStore }> {
   const server = await serveStore({ port: 0, params: PARAMS });
   const { port } = server;
   const timeout = timeoutMs === undefined ? {} : { timeoutMs };
   const store = openStore({ servers: [`127.0.0.1:${port}`], params: PARAMS, ...timeout });
   closing.push(server, store);
-  return { store, port };
+  return { store, port, server };
 }
 
 async function first(changes: AsyncIterable<StoreChange>, count: number): Promise<StoreChange[]> {
@@ -154,6 +157,46 @@ describe("openStore", () => {
     const taken = await store.lock("job");
     assert(taken.token > lock.token);
     relay.isCut = false;
+  });
+
+  test("waits on for a lock although the waiter's lease ends meanwhile", async () => {
+    const { store, port, server } = await opened();
+    const relay = await CuttableRelay.to(port);
+    closing.push(relay);
+    const other = openStore({ servers: [`127.0.0.1:${relay.port}`], params: PARAMS });
+    closing.push(other);
+    const held = await store.lock("job", { ttlMs: 600_000 });
+    const next = other.lock("job", { ttlMs: 300 });
+    const leases = (): number => server.store.leases.size;
+    await until("the waiter's lease", () => leases() === 2);
+    relay.isCut = true;
+    await until("its end", () => leases() === 1);
+    relay.isCut = false;
+    await until("another", () => leases() === 2);
+    await held.release();
+    const { token, release } = await next;
+    assert(token > held.token);
+    await release();
+  });
+
+  test("lists and watches without keys that go with a lease, if asked to", async () => {
+    const { store } = await opened();
+    await store.put("a", "stays");
+    await using lease = await store.lease(60_000);
+    await store.put("b", "goes", { lease });
+    await store.put("c", "goes", { lease });
+    await store.put("c", "stays");
+    const listed = await Array.fromAsync(store.list("", { isLasting: true }));
+    assertEquals(
+      listed.map(({ key }) => key),
+      ["a", "c"],
+    );
+    const shown = async (isLasting: boolean): Promise<string[]> => {
+      const changes = await first(store.watch("", { after: 0, isLasting }), 4);
+      return changes.map(({ key, value }) => `${key} ${value === undefined ? "gone" : "set"}`);
+    };
+    assertEquals(await shown(true), ["a set", "b gone", "c gone", "c set"]);
+    assertEquals(await shown(false), ["a set", "b set", "c set", "c set"]);
   });
 
   test("says of each failure what it is", async () => {
