@@ -48,7 +48,7 @@ export function entryOf(id: number, call: Call, deadlineMs: Millis | undefined):
   };
 }
 
-/** The message that asks for it; `lowest` is the least number of its session that is not answered. */
+/** The message that asks for it; `lowest`: the least number of its session that is open. */
 export function requestOf(entry: Entry, lowest: number): Request {
   const { call, command, session, number, messageId: id } = entry;
   if (call.kind !== "write") return { ...call, id };

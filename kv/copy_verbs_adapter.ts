@@ -36,8 +36,9 @@ export interface Copy {
 }
 
 /**
- * Reads everything but what goes with a lease (who has it now will not have it then), page by page, while writes go on; then what changed meanwhile, in order: what
- * comes of that is the state at the last page's revision.
+ * Reads everything but what goes with a lease: who has it now will not have it then. Page by page,
+ * while writes go on; then what changed meanwhile, in order: what comes of that is the state at the
+ * last page's revision.
  */
 export async function copyOf(store: KvStore): Promise<Copy> {
   for (let attempt = 1; ; attempt++) {

@@ -68,7 +68,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     file: store,
-    line: "this.changes.push({ revision, key, value, version });",
+    line: "this.changes.push({ revision, key, value, version }, lease !== 0);",
     becomes: "",
     breaks: "watches are not told of what is changed",
   },
