@@ -52,7 +52,7 @@ export class MinerPeer {
     this.#isClassic = isClassic;
     this.name = name;
     world.disturb();
-    this.#link = new SimUplink(world.wires, name, this, (line, hear) => world.listenOn(line, hear));
+    this.#link = new SimUplink(world.lines, name, this, (line, hear) => world.listenOn(line, hear));
     this.#computer = new Computer({ name, loop: world.loop });
     this.#process = new Process({
       computer: this.#computer,
@@ -151,7 +151,7 @@ export class ClientPeer {
     this.#world = world;
     this.#plan = plan;
     this.#stream = stream;
-    this.#link = new SimUplink(world.wires, name, this, (line, hear) => world.listenOn(line, hear));
+    this.#link = new SimUplink(world.lines, name, this, (line, hear) => world.listenOn(line, hear));
     this.#computer = new Computer({ name, loop: world.loop });
     const { lower, upper, backAfterMs } = plan;
     const isKept = backAfterMs !== undefined && !plan.isClassic;

@@ -85,7 +85,7 @@ class CoordinatorRun implements Run {
     if (fullMs < Infinity) this.#fill(fullMs, fullForMs);
     this.#runFor(faultyMs);
     world.disturb();
-    world.wires.heal();
+    world.lines.heal();
     for (const box of world.boxes) {
       box.disk.faults = CALM_DISK;
       world.start(box);

@@ -6,8 +6,8 @@
  */
 import type { ReplicaEffect, ReplicaInput } from "../../raft/replica_types.ts";
 import type { NodeEffect, NodeInput } from "../../server/types.ts";
+import type { Line } from "../engine/lines.ts";
 import type { ServerBox } from "./box.ts";
-import type { Line, LineEnd } from "./wires.ts";
 import type { CoordinatorWorld } from "./world.ts";
 
 /** Whom the lines speak for. */
@@ -27,7 +27,7 @@ export class ServerLines {
   readonly #box: ServerBox;
   readonly #owner: LinesOwner;
   /** Of what came in, by the number of the line. */
-  readonly #incoming = new Map<number, LineEnd>();
+  readonly #incoming = new Map<number, Line>();
   /** Of other nodes among them. */
   readonly #nodes = new Set<number>();
   /** What was dialled; undefined: not made yet. */
@@ -38,8 +38,9 @@ export class ServerLines {
     this.#world = world;
     this.#box = box;
     this.#owner = owner;
-    world.wires.listen(box.place, (id, wire, answer) => {
-      this.#incoming.set(id, answer);
+    world.lines.listen(box.place, (line, wire) => {
+      const { id } = line;
+      this.#incoming.set(id, line);
       return {
         received: (payload) => {
           const isFirst = wire === "cbor" && owner.isPeers(payload);
@@ -70,7 +71,6 @@ export class ServerLines {
   /** What the replica asks for: odd numbers are of lines that it dialled. */
   replicas(effect: Dial): void {
     const { conn } = effect;
-    const { wires } = this.#world;
     if (effect.kind === "dial") return this.#dial(conn, effect.address);
     if (conn % 2 === 0) {
       const incoming = this.#incoming.get(conn / 2);
@@ -80,17 +80,16 @@ export class ServerLines {
       return incoming?.hangUp();
     }
     const line = this.#dialled.get(conn);
-    if (effect.kind === "write") return line && wires.say(line, effect.payload);
+    if (effect.kind === "write") return line?.say(effect.payload);
     this.#dialled.delete(conn);
-    if (line !== undefined) wires.hangUp(line);
+    line?.hangUp();
   }
 
   #dial(conn: number, address: string): void {
     this.#dialled.set(conn, undefined);
-    const { wires } = this.#world;
-    wires.dial(this.#box.place, address, "cbor", {
+    this.#world.lines.dial(this.#box.place, address, "cbor", {
       connected: (line) => {
-        if (!this.#dialled.has(conn)) return wires.hangUp(line);
+        if (!this.#dialled.has(conn)) return line.hangUp();
         this.#dialled.set(conn, line);
         this.#owner.replicate({ kind: "opened", conn });
       },
@@ -106,21 +105,17 @@ export class ServerLines {
 
   relay(effect: Relaying): void {
     const { connId } = effect;
-    const { wires } = this.#world;
     const known = this.#relayed.get(connId);
-    if (effect.kind === "pass") {
-      if (known?.line !== undefined) wires.say(known.line, effect.payload);
-      return;
-    }
+    if (effect.kind === "pass") return known?.line?.say(effect.payload);
     this.#relayed.delete(connId);
-    if (known?.line !== undefined) wires.hangUp(known.line);
+    known?.line?.hangUp();
     if (effect.kind === "drop") return;
     const mine: { line: Line | undefined } = { line: undefined };
     this.#relayed.set(connId, mine);
     const isMine = (): boolean => this.#relayed.get(connId) === mine;
-    wires.dial(this.#box.place, effect.server, "cbor", {
+    this.#world.lines.dial(this.#box.place, effect.server, "cbor", {
       connected: (line) => {
-        if (!isMine()) return wires.hangUp(line);
+        if (!isMine()) return line.hangUp();
         mine.line = line;
         this.#owner.serve({ kind: "dialled", connId });
       },

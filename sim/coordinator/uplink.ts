@@ -5,7 +5,7 @@
  * @module
  */
 import type { Wire } from "../../lsp/mod.ts";
-import type { Line, Wires } from "./wires.ts";
+import type { Line, Lines } from "../engine/lines.ts";
 
 /** What it is told, of its newest connection only. */
 export interface UplinkEvents {
@@ -18,7 +18,7 @@ export interface UplinkEvents {
 
 /** See the module. */
 export class SimUplink {
-  readonly #wires: Wires;
+  readonly #lines: Lines<Wire>;
   readonly #place: string;
   readonly #events: UplinkEvents;
   readonly #listenOn: (line: number, hear: (payload: Uint8Array) => void) => void;
@@ -26,12 +26,12 @@ export class SimUplink {
   #turn = 0;
 
   constructor(
-    wires: Wires,
+    lines: Lines<Wire>,
     place: string,
     events: UplinkEvents,
     listenOn: (line: number, hear: (payload: Uint8Array) => void) => void,
   ) {
-    this.#wires = wires;
+    this.#lines = lines;
     this.#place = place;
     this.#events = events;
     this.#listenOn = listenOn;
@@ -40,9 +40,9 @@ export class SimUplink {
   dial(server: string, wire: Wire = "cbor"): void {
     this.leave();
     const turn = this.#turn;
-    this.#wires.dial(this.#place, server, wire, {
+    this.#lines.dial(this.#place, server, wire, {
       connected: (line) => {
-        if (turn !== this.#turn) return this.#wires.hangUp(line);
+        if (turn !== this.#turn) return line.hangUp();
         this.#line = line;
         this.#listenOn(line.id, (payload) => this.#events.overheard?.(payload));
         this.#events.connected(wire);
@@ -60,13 +60,13 @@ export class SimUplink {
   }
 
   write(payload: Uint8Array): void {
-    if (this.#line !== undefined) this.#wires.say(this.#line, payload);
+    this.#line?.say(payload);
   }
 
   /** Ends the connection, if there is one. */
   leave(): void {
     this.#turn++;
-    if (this.#line !== undefined) this.#wires.hangUp(this.#line);
+    this.#line?.hangUp();
     this.#line = undefined;
   }
 }

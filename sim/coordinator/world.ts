@@ -5,7 +5,9 @@
  * @module
  */
 import type { Millis } from "../../base/machine.ts";
+import type { Wire } from "../../lsp/mod.ts";
 import type { JobTable } from "../../server/table.ts";
+import { calmLines, Lines } from "../engine/lines.ts";
 import { Loop } from "../engine/loop.ts";
 import { demand, type TraceLine, tracer, type Transcript } from "../engine/trace.ts";
 import { addressOf, ServerBox } from "./box.ts";
@@ -15,7 +17,6 @@ import { CoordinatorOracle } from "./oracle.ts";
 import { type CoordinatorPlan, type CutPlan, drawPlan } from "./plan.ts";
 import type { CoordinatorPlant } from "./plants.ts";
 import { ServerLife } from "./server.ts";
-import { Wires } from "./wires.ts";
 
 /** How soon a peer knows that its one server is gone. */
 const SILENCE_MS = 300;
@@ -36,7 +37,8 @@ export class CoordinatorWorld {
   readonly oracle: CoordinatorOracle = new CoordinatorOracle();
   readonly plant: CoordinatorPlant | undefined;
   readonly trace: TraceLine | undefined;
-  readonly wires: Wires;
+  /** Between all of them; the note is the wire. */
+  readonly lines: Lines<Wire>;
   readonly boxes: readonly ServerBox[];
   /** Miners that are alive, by the names that they give; whether their threads idle. */
   readonly miners: Map<string, { readonly isIdle: boolean; readonly isClassic: boolean }> =
@@ -70,7 +72,11 @@ export class CoordinatorWorld {
     this.trace = tracer(this.loop, transcript);
     const { servers, disk, latencyMs } = this.plan;
     const silenceMs = this.isAlone ? SILENCE_MS : CLUSTER_SILENCE_MS;
-    this.wires = new Wires(this.loop, latencyMs, silenceMs, () => this.disturb());
+    this.lines = new Lines({
+      loop: this.loop,
+      faults: calmLines(latencyMs, silenceMs),
+      onSilence: () => this.disturb(),
+    });
     this.boxes = Array.from(
       { length: servers },
       (_, i) => new ServerBox(this.loop, seed, i + 1, addressOf(i + 1), disk),
@@ -129,7 +135,7 @@ export class CoordinatorWorld {
     box.server = undefined;
     if (isPowerCut) box.computer.cutPower();
     else box.computer.crash();
-    this.wires.crash(box.place);
+    this.lines.crash(box.place);
     this.loop.after(downMs, () => {
       this.disturb();
       this.start(box);
@@ -160,8 +166,8 @@ export class CoordinatorWorld {
     const whom = others.map(({ number }) => number).join();
     this.trace?.(() => `${place} is cut off (${how}) from ${whom} for ${forMs.toFixed(0)} ms`);
     for (const other of others) {
-      if (how !== "in") this.wires.cut(place, other.place, forMs);
-      if (how !== "out") this.wires.cut(other.place, place, forMs);
+      if (how !== "in") this.lines.cut(place, other.place, forMs);
+      if (how !== "out") this.lines.cut(other.place, place, forMs);
     }
     this.loop.after(forMs, () => this.disturb());
   }
