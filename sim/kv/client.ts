@@ -15,18 +15,19 @@ import type { HistoryChange, KvOp } from "../../kv/kv_model.ts";
 import type { Reply } from "../../kv/messages.ts";
 import type { NodeId } from "../../raft/mod.ts";
 import { Computer } from "../engine/computer.ts";
+import type { Line, Lines } from "../engine/lines.ts";
 import type { Loop } from "../engine/loop.ts";
 import { Process } from "../engine/process.ts";
 import { demand, type TraceLine } from "../engine/trace.ts";
-import type { ClientNetwork, Connection } from "./client_net.ts";
 import type { KvOracle } from "./oracle.ts";
+import { placeOfClient, placeOfNode } from "./paths.ts";
 
 /** What a client is made of. */
 export interface SimClientOptions {
   readonly id: number;
   readonly seed: number;
   readonly loop: Loop;
-  readonly network: ClientNetwork;
+  readonly paths: Lines<undefined>;
   readonly oracle: KvOracle;
   readonly servers: readonly NodeId[];
   readonly trace: TraceLine | undefined;
@@ -51,7 +52,7 @@ export class SimClient {
   readonly watches: Map<number, SimWatch> = new Map();
   #ids = 0;
   #dials = 0;
-  #connection: Connection | undefined;
+  #line: Line | undefined;
   answered = 0;
   unknown = 0;
   /** Bare writes that met a newer version when they were sent again. */
@@ -121,20 +122,16 @@ export class SimClient {
   }
 
   #carryOut(effect: ClientEffect): void {
-    const { network } = this.#options;
     switch (effect.kind) {
       case "dial":
         return this.#dial(Number(effect.server));
       case "hangUp":
         this.#dials++;
-        if (this.#connection !== undefined) network.breakOff(this.#connection, "client");
-        this.#connection = undefined;
+        this.#line?.hangUp();
+        this.#line = undefined;
         return;
       case "send":
-        if (this.#connection !== undefined) {
-          network.send(this.#connection, "server", effect.bytes);
-        }
-        return;
+        return this.#line?.say(effect.bytes);
       case "done": {
         const done = this.#calls.get(effect.id);
         demand(done !== undefined, () => `call ${effect.id} was answered twice`);
@@ -155,21 +152,20 @@ export class SimClient {
   #dial(server: NodeId): void {
     const dial = ++this.#dials;
     const isCurrent = (): boolean => dial === this.#dials;
-    const end = {
-      payload: (bytes: Uint8Array) => {
+    this.#options.paths.dial(placeOfClient(this.id), placeOfNode(server), undefined, {
+      connected: (line) => {
+        if (!isCurrent()) return line.hangUp();
+        this.#line = line;
+        this.#process.tell({ kind: "connected" });
+      },
+      received: (bytes) => {
         if (isCurrent()) this.#process.tell({ kind: "payload", bytes });
       },
       gone: () => {
         if (!isCurrent()) return;
-        this.#connection = undefined;
+        this.#line = undefined;
         this.#process.tell({ kind: "gone" });
       },
-    };
-    const { network } = this.#options;
-    network.dial(this.id, server, end, (connection) => {
-      if (!isCurrent()) return network.breakOff(connection, "client");
-      this.#connection = connection;
-      this.#process.tell({ kind: "connected" });
     });
   }
 

@@ -24,14 +24,15 @@ import {
 } from "../../raft/mod.ts";
 import type { ClockQuirks } from "../engine/clock.ts";
 import { Computer, PLAIN } from "../engine/computer.ts";
+import type { Line, LineEnd, Lines } from "../engine/lines.ts";
 import type { Loop } from "../engine/loop.ts";
 import { Process } from "../engine/process.ts";
 import type { TraceLine } from "../engine/trace.ts";
 import type { SimDisk } from "../raft/disk.ts";
 import type { RaftNetwork } from "../raft/net.ts";
 import type { AnyCore } from "../raft/plants.ts";
-import type { ClientNetwork, Connection, End } from "./client_net.ts";
 import type { KvOracle } from "./oracle.ts";
+import { placeOfNode } from "./paths.ts";
 import type { KvParts } from "./plants.ts";
 
 /** What a node is made of, and what it calls. */
@@ -40,7 +41,7 @@ export interface NodeOptions {
   readonly seed: number;
   readonly loop: Loop;
   readonly network: RaftNetwork;
-  readonly clients: ClientNetwork;
+  readonly paths: Lines<undefined>;
   readonly oracle: KvOracle;
   readonly disk: SimDisk;
   readonly params: RaftParams;
@@ -73,7 +74,7 @@ export class KvNode {
   #state: GroupState | undefined;
   #raftProcess: Process<RaftInput, RaftEffect> | undefined;
   #process: Process<ServerInput, ServerEffect> | undefined;
-  readonly #connections = new Map<number, Connection>();
+  readonly #lines = new Map<number, Line>();
   #connectionIds = 0;
   /** By index. */
   readonly #tickets = new Map<number, Ticket>();
@@ -148,6 +149,7 @@ export class KvNode {
       core: raft,
       carryOut: (effect) => this.#carryOut(effect),
     });
+    this.#options.paths.listen(placeOfNode(id), (line) => this.#accept(line));
     this.#raftProcess.tell({ kind: "wake" });
   }
 
@@ -158,8 +160,8 @@ export class KvNode {
     this.#computer.crash();
     this.raft = undefined;
     this.#lives++;
-    this.#connections.clear();
-    this.#options.clients.breakServer(this.id);
+    this.#lines.clear();
+    this.#options.paths.crash(placeOfNode(this.id));
   }
 
   /** Stands still for a while. */
@@ -187,18 +189,18 @@ export class KvNode {
   }
 
   /** A client connects. */
-  accept(connection: Connection): End | undefined {
-    if (!this.isUp || this.#computer.isAsleep) return undefined;
+  #accept(line: Line): LineEnd | undefined {
+    if (this.#computer.isAsleep) return undefined;
     const client = ++this.#connectionIds;
-    this.#connections.set(client, connection);
+    this.#lines.set(client, line);
     const life = this.#lives;
     const tell = (input: ServerInput): void => {
       if (life === this.#lives) this.#tell(input);
     };
     return {
-      payload: (bytes) => tell({ kind: "message", client, bytes }),
+      received: (bytes) => tell({ kind: "message", client, bytes }),
       gone: () => {
-        this.#connections.delete(client);
+        this.#lines.delete(client);
         tell({ kind: "gone", client });
       },
     };
@@ -217,13 +219,9 @@ export class KvNode {
   // ---- the server
 
   #serve(effect: ServerEffect): void {
-    const { clients } = this.#options;
     switch (effect.kind) {
-      case "send": {
-        const connection = this.#connections.get(effect.client);
-        if (connection !== undefined) clients.send(connection, "client", effect.bytes);
-        return;
-      }
+      case "send":
+        return this.#lines.get(effect.client)?.say(effect.bytes);
       case "close":
         throw new Error(`node ${this.id} closes an honest client's connection: ${effect.reason}`);
       case "submit": {

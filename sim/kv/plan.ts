@@ -7,9 +7,10 @@ import type { Millis } from "../../base/machine.ts";
 import type { NodeId } from "../../raft/mod.ts";
 import type { ClockQuirks } from "../engine/clock.ts";
 import { Dice, Stream } from "../engine/dice.ts";
+import type { LineFaults } from "../engine/lines.ts";
 import type { DiskFaults } from "../raft/disk.ts";
 import type { LinkFaults } from "../raft/net.ts";
-import type { PathFaults } from "./client_net.ts";
+import { CALM_PATHS } from "./paths.ts";
 import type { Mix } from "./workload.ts";
 
 /** Something that is done to the store while faults last. */
@@ -42,7 +43,7 @@ export interface KvPlan {
   readonly clocks: ReadonlyMap<NodeId, ClockQuirks>;
   readonly disks: ReadonlyMap<NodeId, DiskFaults>;
   readonly links: LinkFaults;
-  readonly paths: PathFaults;
+  readonly paths: LineFaults;
   readonly ttlMs: Millis;
   readonly deeds: readonly { readonly atMs: Millis; readonly deed: KvDeed }[];
   readonly healAtMs: Millis;
@@ -93,7 +94,8 @@ export function drawKvPlan(seed: number): KvPlan {
     latencyMs,
     jitterMs,
   };
-  const paths: PathFaults = {
+  const paths: LineFaults = {
+    ...CALM_PATHS,
     latencyMs,
     jitterMs,
     lossShare: links.lossShare,

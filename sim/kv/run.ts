@@ -163,7 +163,7 @@ class KvRun implements Run {
       }
       case "mend":
         world.network.mendAll();
-        return world.paths.mendAll();
+        return world.paths.heal();
       case "diskFull":
         return this.#fillDisk(dice.chance(0.5) ? leader : id, dice.scale(50, 1000));
       case "diskFails":

@@ -9,14 +9,15 @@ import { seededRandom } from "../../base/random.ts";
 import { PART_BYTES } from "../../kv/limits.ts";
 import { type Config, type NodeId, type RaftParams, raftParams } from "../../raft/mod.ts";
 import { type ClockQuirks, PERFECT_CLOCK } from "../engine/clock.ts";
+import { type LineFaults, Lines } from "../engine/lines.ts";
 import { Loop } from "../engine/loop.ts";
 import { demand, runTill, tracer, type TraceLine, type Transcript } from "../engine/trace.ts";
 import { SimDisk } from "../raft/disk.ts";
 import { calmLink, type LinkFaults, RaftNetwork } from "../raft/net.ts";
 import { SimClient } from "./client.ts";
-import { ClientNetwork, type PathFaults } from "./client_net.ts";
 import { KvNode } from "./node.ts";
 import { KvOracle } from "./oracle.ts";
+import { CALM_PATHS, placeOfClient, placeOfNode } from "./paths.ts";
 import { type KvParts, kvParts } from "./plants.ts";
 
 /** What a world is made of; everything but the seed and the size has a calm default. */
@@ -42,7 +43,8 @@ export const LOSSY_LINK: LinkFaults = {
   latencyMs: 1,
   jitterMs: 20,
 };
-export const LOSSY_PATH: PathFaults = {
+export const LOSSY_PATH: LineFaults = {
+  ...CALM_PATHS,
   latencyMs: 1,
   jitterMs: 10,
   lossShare: 0.1,
@@ -55,7 +57,8 @@ export class KvWorld {
   readonly loop: Loop = new Loop();
   readonly oracle: KvOracle;
   readonly network: RaftNetwork;
-  readonly paths: ClientNetwork;
+  /** Between clients and servers. */
+  readonly paths: Lines<undefined>;
   readonly nodes: Map<NodeId, KvNode> = new Map();
   readonly clients: SimClient[] = [];
   readonly #trace: TraceLine | undefined;
@@ -74,9 +77,8 @@ export class KvWorld {
       (from, to, message) => this.nodes.get(to)?.receive(from, message),
       trace,
     );
-    this.paths = new ClientNetwork(this.loop, seededRandom(seed, 4), (server, connection) => {
-      return this.nodes.get(server)?.accept(connection);
-    });
+    const { loop } = this;
+    this.paths = new Lines({ loop, random: seededRandom(seed, 4), faults: CALM_PATHS });
     const voters = Array.from({ length: servers }, (_, i) => i + 1);
     const config: Config = { voters, outgoing: [], learners: [] };
     for (const id of voters) {
@@ -85,7 +87,7 @@ export class KvWorld {
         seed,
         loop: this.loop,
         network: this.network,
-        clients: this.paths,
+        paths: this.paths,
         oracle: this.oracle,
         disk: new SimDisk(this.loop, seededRandom(seed, 1000 + id), config),
         params: raftParams(options.params),
@@ -121,7 +123,7 @@ export class KvWorld {
   client(servers: readonly NodeId[] = this.ids): SimClient {
     const { seed, loop, paths, oracle } = this;
     const id = this.clients.length + 1;
-    const common = { seed, loop, network: paths, oracle, trace: this.#trace };
+    const common = { seed, loop, paths, oracle, trace: this.#trace };
     const client = new SimClient({ ...common, id, servers });
     this.clients.push(client);
     return client;
@@ -145,7 +147,7 @@ export class KvWorld {
   /** Servers are on sides, and reach their own alone; clients reach those of side `clients`. */
   part(sideOf: (id: NodeId) => number, clients: (client: number) => number | "all"): void {
     this.network.mendAll();
-    this.paths.mendAll();
+    this.paths.heal();
     this.#sides = new Map(this.ids.map((id) => [id, sideOf(id)]));
     for (const a of this.ids) {
       for (const b of this.ids) {
@@ -153,17 +155,23 @@ export class KvWorld {
       }
       for (const { id } of this.clients) {
         const side = clients(id);
-        if (side !== "all" && side !== this.#sides.get(a)) this.paths.cut(id, a);
+        if (side !== "all" && side !== this.#sides.get(a)) this.#cutPath(id, a);
       }
     }
+  }
+
+  #cutPath(client: number, server: NodeId): void {
+    const [a, b] = [placeOfClient(client), placeOfNode(server)];
+    this.paths.cut(a, b);
+    this.paths.cut(b, a);
   }
 
   /** Everything is well again, and everybody up. */
   heal(): void {
     this.network.mendAll();
     this.network.calm(calmLink(1));
-    this.paths.mendAll();
-    this.paths.faults = { latencyMs: 1, jitterMs: 0, lossShare: 0, breakShare: 0 };
+    this.paths.heal();
+    this.paths.faults = CALM_PATHS;
     for (const node of this.nodes.values()) {
       node.disk.isFull = false;
       node.disk.failsNext = false;
