@@ -3,6 +3,7 @@ import { describe, test } from "bun:test";
 import { assert, assertEquals } from "@std/assert";
 import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { circlesIn } from "../support/circles.ts";
 import { allTexts, ROOT, type Texts } from "../support/texts.ts";
 
 const FILE_LINES_MAX = 400;
@@ -264,6 +265,26 @@ describe("the house rules hold:", () => {
       }
     }
     assertEquals(offences(check), []);
+  });
+
+  test("no files import one another in a circle, not for their types either", () => {
+    const arrows = new Map<string, string[]>();
+    for (const [path, lines] of sources) {
+      arrows.set(
+        path,
+        [...imports(path, lines)].map(([, target]) => target),
+      );
+    }
+    assertEquals(circlesIn(arrows), []);
+    assertEquals(
+      circlesIn(
+        new Map([
+          ["a", ["b", "c"]],
+          ["b", ["a", "c"]],
+        ]),
+      ),
+      ["a -> b -> a"],
+    );
   });
 
   test("every source file opens with a header that says what it is", () => {
