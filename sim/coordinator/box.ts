@@ -5,14 +5,21 @@
  */
 import type { Millis } from "../../base/machine.ts";
 import { seededRandom } from "../../base/random.ts";
+import type { ReplicaCore } from "../../raft/replica.ts";
+import type { ServerNode } from "../../server/node.ts";
 import { Computer } from "../engine/computer.ts";
 import { type DiskFaults, SimulatedDisk } from "../engine/disk.ts";
 import type { Loop } from "../engine/loop.ts";
-import type { ServerLife } from "./server.ts";
 
 /** Where a server listens. */
 export function addressOf(server: number): string {
   return `10.0.0.${server}:6060`;
+}
+
+/** What is looked at of a server that runs. */
+export interface RunningServer {
+  readonly node: ServerNode;
+  readonly replica: ReplicaCore;
 }
 
 /** See the module. */
@@ -23,7 +30,7 @@ export class ServerBox {
   readonly disk: SimulatedDisk;
   readonly computer: Computer;
   /** A server that runs. */
-  server: ServerLife | undefined;
+  server: RunningServer | undefined;
   lives = 0;
   /** When it was seen last to know of a leader. */
   ledMs: Millis = 0;

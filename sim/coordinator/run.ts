@@ -17,7 +17,9 @@ import { ClientPeer, MinerPeer } from "./peers.ts";
 import { COORDINATOR_PLANTS, type CoordinatorPlant } from "./plants.ts";
 import type { CoordinatorPlan, Victim } from "./plan.ts";
 import type { ServerBox } from "./box.ts";
-import { CoordinatorWorld } from "./world.ts";
+import { IdleWatch } from "./idle.ts";
+import { ServerLife } from "./server.ts";
+import { BACK_MS, CoordinatorWorld } from "./world.ts";
 
 const STEPS_MAX = 3_000_000;
 const LOOK_MS = 10;
@@ -37,6 +39,7 @@ export const COORDINATOR: Harness = {
 
 class CoordinatorRun implements Run {
   readonly #world: CoordinatorWorld;
+  readonly #idle: IdleWatch;
   readonly #clients: ClientPeer[];
   #answeredMs = 0;
 
@@ -45,7 +48,13 @@ class CoordinatorRun implements Run {
     plant: CoordinatorPlant | undefined,
     transcript: Transcript | undefined,
   ) {
-    this.#world = new CoordinatorWorld(seed, plant, transcript);
+    this.#world = new CoordinatorWorld(
+      seed,
+      plant,
+      transcript,
+      (world, box, life) => new ServerLife(world, box, life),
+    );
+    this.#idle = new IdleWatch(this.#world, BACK_MS);
     const jobs = this.plan.clients.flat();
     this.#clients = jobs.map(
       (job, i) => new ClientPeer(this.#world, `job ${i} of seed ${seed}`, job, 10_000 + i * 1000),
@@ -60,7 +69,7 @@ class CoordinatorRun implements Run {
     const world = this.#world;
     const { miners, crashes, cuts, peerCuts, fullMs, fullForMs, faultyMs } = this.plan;
     for (const box of world.boxes) world.start(box);
-    world.idle.begin();
+    this.#idle.begin();
     for (const [i, { noncesPerSecond: rate, crashMs }] of miners.entries()) {
       const kind = { rate, isClassic: this.plan.classicMiners[i]! };
       const miner = new MinerPeer(world, `miner${i}`, kind, 2000 + i);
@@ -117,7 +126,7 @@ class CoordinatorRun implements Run {
       cuts: this.#world.cuts,
       peerCuts: this.#world.peerCuts,
       stays: this.#world.stays,
-      busyLooks: this.#world.idle.looks,
+      busyLooks: this.#idle.looks,
       elections: this.#world.elections,
       returns: this.#world.returns,
       virtualSeconds: Math.round(this.#world.loop.nowMs / 1000),

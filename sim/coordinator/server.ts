@@ -14,7 +14,7 @@ import { TableMachine } from "../../server/table_machine.ts";
 import type { NodeEffect, NodeInput } from "../../server/types.ts";
 import { Process } from "../engine/process.ts";
 import { cheapHash, messageOf } from "../fleet/cheap_hash.ts";
-import { addressOf, type ServerBox } from "./box.ts";
+import { addressOf, type RunningServer, type ServerBox } from "./box.ts";
 import { ServerLines } from "./server_lines.ts";
 import type { CoordinatorWorld } from "./world.ts";
 
@@ -46,7 +46,7 @@ class WatchedMachine extends TableMachine {
 }
 
 /** See the module. */
-export class ServerLife {
+export class ServerLife implements RunningServer {
   readonly node: ServerNode;
   readonly machine: WatchedMachine = new WatchedMachine();
   readonly replica: ReplicaCore;

@@ -10,13 +10,10 @@ import type { JobTable } from "../../server/table.ts";
 import { calmLines, Lines } from "../engine/lines.ts";
 import { Loop } from "../engine/loop.ts";
 import { demand, type TraceLine, tracer, type Transcript } from "../engine/trace.ts";
-import { addressOf, ServerBox } from "./box.ts";
-import type { ClassicStay } from "./classic.ts";
-import { IdleWatch } from "./idle.ts";
+import { addressOf, type RunningServer, ServerBox } from "./box.ts";
 import { CoordinatorOracle } from "./oracle.ts";
 import { type CoordinatorPlan, type CutPlan, drawPlan } from "./plan.ts";
 import type { CoordinatorPlant } from "./plants.ts";
-import { ServerLife } from "./server.ts";
 
 /** How soon a peer knows that its one server is gone. */
 const SILENCE_MS = 300;
@@ -25,9 +22,12 @@ const CLUSTER_SILENCE_MS = 800;
 /** A server that had to end is started again after this. */
 const AGAIN_MS = 500;
 /** After an election all miners are at the new leader within this, and none idles for longer. */
-const BACK_MS = 1_500;
+export const BACK_MS = 1_500;
 /** Plants that only a cluster shows. */
 const OF_CLUSTERS: readonly (CoordinatorPlant | undefined)[] = ["stale-lead", "slow-return"];
+
+/** Begins the n-th life of a server in its box. */
+type BeginServer = (world: CoordinatorWorld, box: ServerBox, life: number) => RunningServer;
 
 /** See the module. */
 export class CoordinatorWorld {
@@ -43,12 +43,11 @@ export class CoordinatorWorld {
   /** Miners that are alive, by the names that they give; whether their threads idle. */
   readonly miners: Map<string, { readonly isIdle: boolean; readonly isClassic: boolean }> =
     new Map();
-  readonly idle: IdleWatch = new IdleWatch(this, BACK_MS);
   crashes = 0;
   cuts = 0;
   peerCuts = 0;
   /** Classic peers that have their server; how often one of them kept it under another leader. */
-  readonly classics: Set<ClassicStay> = new Set();
+  readonly classics: Set<object> = new Set();
   stays = 0;
   readonly #cutsOf = new Map<string, number>();
   /** How often a server came to lead. */
@@ -60,12 +59,16 @@ export class CoordinatorWorld {
   /** Who is to hear what a server says, by the line. */
   readonly #listeners = new Map<number, (payload: Uint8Array) => void>();
 
+  readonly #begin: BeginServer;
+
   constructor(
     seed: number,
     plant: CoordinatorPlant | undefined,
     transcript: Transcript | undefined,
+    begin: BeginServer,
   ) {
     this.seed = seed;
+    this.#begin = begin;
     this.plant = plant;
     const planted = OF_CLUSTERS.includes(plant) ? 3 : 1;
     this.plan = drawPlan(seed, plant === undefined ? undefined : planted);
@@ -96,7 +99,7 @@ export class CoordinatorWorld {
   start(box: ServerBox): void {
     if (box.server !== undefined) return;
     this.trace?.(() => `server ${box.number} starts`);
-    box.server = new ServerLife(this, box, ++box.lives);
+    box.server = this.#begin(this, box, ++box.lives);
   }
 
   /** A server leads, and is about to serve. */
