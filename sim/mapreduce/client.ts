@@ -6,11 +6,11 @@
 import { sha256 } from "../../base/sha256.ts";
 import { ClientCore, type ClientEffect, type ClientInput } from "../../mapreduce/client_core.ts";
 import { Computer } from "../engine/computer.ts";
+import type { Line } from "../engine/lines.ts";
 import type { Loop } from "../engine/loop.ts";
 import { Process } from "../engine/process.ts";
 import { splitName } from "./answer.ts";
 import type { PeerInput } from "../../mapreduce/peer_types.ts";
-import type { Link } from "./link.ts";
 import type { PeerNet } from "./peer_net.ts";
 import type { ClientPlan } from "./plan.ts";
 
@@ -36,7 +36,7 @@ export class ClientMachine {
   readonly #net: PeerNet;
   readonly #splits: readonly Uint8Array[];
   readonly #outputs = new Map<number, Uint8Array>();
-  #link: Link | undefined;
+  #line: Line | undefined;
 
   constructor(plan: ClientPlan, loop: Loop, net: PeerNet) {
     this.plan = plan;
@@ -81,8 +81,8 @@ export class ClientMachine {
     return this.#process.isAlive;
   }
 
-  connect(link: Link): void {
-    this.#link = link;
+  connect(line: Line): void {
+    this.#line = line;
     this.#process.tell({ kind: "listening", port: this.plan.port });
     this.#process.tell({ kind: "connected" });
   }
@@ -92,14 +92,15 @@ export class ClientMachine {
   }
 
   gone(): void {
-    this.#link = undefined;
+    if (this.end !== undefined) return;
+    this.#line = undefined;
     this.#process.tell({ kind: "gone", reason: "the connection was lost" });
   }
 
   /** Its connection breaks: it notices at once, and the server later. */
   breakLink(): void {
-    if (this.end !== undefined || this.#link === undefined) return;
-    this.#link.cut(0);
+    if (this.end !== undefined || this.#line === undefined) return;
+    this.#line.drop();
     this.gone();
   }
 
@@ -117,7 +118,7 @@ export class ClientMachine {
   leave(): void {
     if (this.end !== undefined) return;
     if (this.plan.cancels) this.#process.tell({ kind: "cancel" });
-    else this.#link?.cut(0);
+    else this.#line?.drop();
     this.#net.crash(this);
     this.#process.crash();
   }
@@ -136,7 +137,7 @@ export class ClientMachine {
       case "adopt":
         return this.#process.tell({ kind: "absent", reduce: effect.reduce });
       case "write":
-        return this.#link?.write(0, effect.payload);
+        return this.#line?.say(effect.payload);
       case "read": {
         const { id, split, offset, length } = effect;
         const bytes = this.#splits[split]!.slice(offset, offset + length);
@@ -162,11 +163,11 @@ export class ClientMachine {
         this.end = "done";
         this.onDone();
         this.#net.crash(this);
-        return this.#link?.close(0);
+        return this.#line?.hangUp();
       case "failed":
         this.end = { failed: effect.reason };
         this.#net.crash(this);
-        return this.#link?.close(0);
+        return this.#line?.hangUp();
       case "status":
       case "note":
         return;

@@ -5,6 +5,7 @@
  */
 import type { Millis } from "../../base/machine.ts";
 import { Dice, Stream } from "../engine/dice.ts";
+import { calmLines, type LineFaults } from "../engine/lines.ts";
 
 /** Something that happens to a worker. */
 export interface WorkerMishap {
@@ -57,19 +58,17 @@ export interface ClientPlan {
 export interface MapReducePlan {
   readonly dice: Dice;
   readonly seed: number;
-  /** Messages take so long, at least and at most. */
-  readonly delayMs: readonly [number, number];
-  /** A lost connection is noticed after so long. */
-  readonly noticeMs: Millis;
+  /** What connections to the server are like, and those from peer to peer, which end early. */
+  readonly lines: LineFaults;
+  readonly peerLines: LineFaults;
   readonly workers: readonly WorkerPlan[];
   readonly clients: readonly ClientPlan[];
   /** From here on nothing fails any more. */
   readonly healMs: Millis;
   /** Nothing fails at all: then each task runs once. */
   readonly isCalm: boolean;
-  /** How often a peer cannot reach another, and how often a connection of two ends early. */
+  /** How often a peer cannot reach another. */
   readonly unreachableShare: number;
-  readonly breakShare: number;
   /** When the server crashes, and how long it is away. */
   readonly outages: readonly { readonly atMs: Millis; readonly forMs: Millis }[];
   /** What is in its table outlives it. */
@@ -159,18 +158,18 @@ export function drawMapReducePlan(seed: number): MapReducePlan {
       isShared: dice.chance(0.3),
     };
   });
-  const delayMs = [least, least * dice.real(1, 4)] as const;
+  const jitterMs = least * dice.real(0, 3);
+  const lines = { ...calmLines(least, dice.scale(100, 6_000)), jitterMs };
   return {
     dice,
     seed,
-    delayMs,
-    noticeMs: dice.scale(100, 6_000),
+    lines,
+    peerLines: { ...lines, breakShare: dice.sometimes(0.5, 0, 0.05) },
     workers,
     clients,
     healMs,
     isCalm,
     unreachableShare: dice.sometimes(0.5, 0, 0.6),
-    breakShare: dice.sometimes(0.5, 0, 0.05),
     // Shorter than a client takes to come back, or longer.
     ...drawOutages(dice, dice.pick([100, 15_000]), healMs, isCalm),
   };

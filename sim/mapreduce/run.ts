@@ -12,6 +12,7 @@ import { type Random, seededRandom } from "../../base/random.ts";
 import { decodeMessage } from "../../work/wire.ts";
 import { Stream } from "../engine/dice.ts";
 import type { Harness, Run } from "../engine/harness.ts";
+import type { Line } from "../engine/lines.ts";
 import { Loop } from "../engine/loop.ts";
 import { demand, type TraceLine, tracer, type Transcript } from "../engine/trace.ts";
 import { ClientMachine } from "./client.ts";
@@ -25,7 +26,7 @@ import {
   type WorkerPlan,
 } from "./plan.ts";
 import { MAPREDUCE_PLANTS, type MapReducePlant } from "./plants.ts";
-import { ServerMachine } from "./server.ts";
+import { SERVER, ServerMachine } from "./server.ts";
 import { WorkerMachine } from "./worker.ts";
 
 const STEPS_MAX = 400_000;
@@ -263,10 +264,10 @@ class MapReduceRun implements Run {
   #connectWorker(worker: WorkerMachine): void {
     if (!worker.isAlive) return;
     if (!this.#server.isUp) return worker.onGone();
-    const { connId, link } = this.#server.connect(worker);
-    this.#net.add(connId, worker);
-    this.#trace?.(() => `${worker.plan.name} is connection ${connId}`);
-    worker.connect(link);
+    this.#dial(worker, (line) => {
+      this.#trace?.(() => `${worker.plan.name} is connection ${line.id}`);
+      worker.connect(line);
+    });
   }
 
   /** A split in the shared directory. */
@@ -300,12 +301,25 @@ class MapReduceRun implements Run {
 
   #connectClient(client: ClientMachine): void {
     if (!this.#server.isUp) return void this.#loop.after(1, () => client.gone());
-    const { connId, link } = this.#server.connect(client);
-    this.#net.add(connId, client);
-    client.connection = connId;
-    this.#connections.add(connId);
-    this.#oracle.client(connId, client.plan);
-    client.connect(link);
+    this.#dial(client, (line) => {
+      client.connection = line.id;
+      this.#connections.add(line.id);
+      this.#oracle.client(line.id, client.plan);
+      client.connect(line);
+    });
+  }
+
+  /** Connects a machine with the server. */
+  #dial(machine: WorkerMachine | ClientMachine, connected: (line: Line) => void): void {
+    this.#server.lines.dial(machine.plan.name, SERVER, undefined, {
+      connected: (line) => {
+        if (!machine.isAlive) return line.drop();
+        this.#net.add(line.id, machine);
+        connected(line);
+      },
+      received: (payload) => machine.payload(payload),
+      gone: () => machine.gone(),
+    });
   }
 
   /** Nothing of the jobs is left. */

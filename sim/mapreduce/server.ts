@@ -17,10 +17,10 @@ import {
 } from "../../server/mod.ts";
 import { TableMachine } from "../../server/table_machine.ts";
 import { Computer } from "../engine/computer.ts";
+import { type Line, type LineEnd, Lines } from "../engine/lines.ts";
 import type { Loop } from "../engine/loop.ts";
 import { Process } from "../engine/process.ts";
-import { type End, Link } from "./link.ts";
-import { PeerNet } from "./peer_net.ts";
+import { addressOf } from "./peer_net.ts";
 import type { MapReducePlan } from "./plan.ts";
 import type { MapReducePlant } from "./plants.ts";
 
@@ -42,6 +42,8 @@ export interface ServerWorld {
   loses(connId: number): boolean;
 }
 
+/** Where it is. */
+export const SERVER = "server";
 /** A command of the table takes so long to be committed. */
 const COMMIT_MS: readonly [Millis, Millis] = [0.5, 20];
 
@@ -51,13 +53,18 @@ export class ServerMachine {
   readonly #world: ServerWorld;
   #core!: ServerCore;
   #process: Process<ServerInput, ServerEffect> | undefined;
-  readonly #links = new Map<number, Link>();
+  /** Between it, workers and clients. */
+  readonly lines: Lines<undefined>;
+  readonly #lines = new Map<number, Line>();
   #table = new TableMachine();
-  #lastConn = 0;
+  /** The newest connection. */
+  #newest = 0;
   #committedMs: Millis = 0;
 
   constructor(world: ServerWorld) {
     this.#world = world;
+    const { loop, random, plan } = world;
+    this.lines = new Lines({ loop, random, faults: plan.lines });
   }
 
   get isUp(): boolean {
@@ -74,7 +81,7 @@ export class ServerMachine {
   }
 
   isConnected(connId: number): boolean {
-    return this.#links.has(connId);
+    return this.#lines.has(connId);
   }
 
   /** Begins with the table as it is kept. */
@@ -86,7 +93,7 @@ export class ServerMachine {
     if (plan.keepsTable && plant !== "plan-lost") this.#table.restore(saved);
     const table = plan.keepsTable ? { table: this.#table } : {};
     this.#core = new ServerCore({
-      addressOf: PeerNet.addressOf,
+      addressOf,
       ...table,
       kinds: [(fleet, port) => (this.coordinator = new Coordinator(fleet, port, plan.awayMs))],
     });
@@ -96,10 +103,11 @@ export class ServerMachine {
       carryOut: (effect) => this.#carryOut(effect),
       afterInput: () => this.#world.look(),
     });
+    this.lines.listen(SERVER, (line) => this.#accept(line));
     if (plan.keepsTable) this.#process.tell({ kind: "lead" });
     if (plant !== "ghost") return;
     for (const job of this.coordinator.jobs) {
-      for (const task of job.plan.maps) job.plan.found(task, this.#lastConn);
+      for (const task of job.plan.maps) job.plan.found(task, this.#newest);
     }
   }
 
@@ -107,36 +115,30 @@ export class ServerMachine {
   crash(): void {
     this.#process?.crash();
     this.#process = undefined;
-    for (const link of this.#links.values()) link.cut(1);
-    this.#links.clear();
+    this.#lines.clear();
+    this.lines.crash(SERVER);
   }
 
-  /** A connection to it, which is there; its number and the link. */
-  connect(end: End): { readonly connId: number; readonly link: Link } {
-    const { loop, random, plan } = this.#world;
-    const connId = ++this.#lastConn;
-    const ends: [End, End] = [
-      end,
-      {
-        payload: (payload) => this.#hear(connId, payload),
-        gone: () => this.#tellGone(connId),
-      },
-    ];
-    const link = new Link(loop, random, plan, ends);
-    this.#links.set(connId, link);
-    return { connId, link };
+  #accept(line: Line): LineEnd {
+    const connId = line.id;
+    this.#newest = connId;
+    this.#lines.set(connId, line);
+    return {
+      received: (payload) => this.#hear(connId, payload),
+      gone: () => this.#tellGone(connId),
+    };
   }
 
   #carryOut(effect: ServerEffect): void {
     if (effect.kind === "log") return this.#world.log(effect.text);
     if (effect.kind === "propose") return this.#propose(effect.id, effect.command);
-    const link = this.#links.get(effect.connId);
+    const line = this.#lines.get(effect.connId);
     if (effect.kind === "close") {
-      link?.close(1);
+      line?.hangUp();
       return this.#tellGone(effect.connId);
     }
     this.#world.says(effect.connId, effect.payload);
-    link?.write(1, effect.payload);
+    line?.say(effect.payload);
   }
 
   /** Commands are committed in order. */
@@ -163,7 +165,7 @@ export class ServerMachine {
   }
 
   #tellGone(connId: number): void {
-    if (!this.#links.delete(connId) || !this.#world.loses(connId)) return;
+    if (!this.#lines.delete(connId) || !this.#world.loses(connId)) return;
     this.#process?.tell({ kind: "gone", connId, why: "it was lost" });
   }
 }

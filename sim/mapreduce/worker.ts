@@ -18,10 +18,10 @@ import type {
 } from "../../mapreduce/worker_types.ts";
 import { encodeMessage } from "../../work/wire.ts";
 import { Computer } from "../engine/computer.ts";
+import type { Line } from "../engine/lines.ts";
 import type { Loop } from "../engine/loop.ts";
 import { Process } from "../engine/process.ts";
 import { demand, type TraceLine } from "../engine/trace.ts";
-import type { Link } from "./link.ts";
 import type { PeerInput } from "../../mapreduce/peer_types.ts";
 import type { PeerNet } from "./peer_net.ts";
 import type { Oracle } from "./oracle.ts";
@@ -61,7 +61,7 @@ export class WorkerMachine {
   readonly #process: Process<WorkerInput, WorkerEffect>;
   readonly #core: WorkerCore;
   readonly #files = new Map<string, Uint8Array>();
-  #link: Link | undefined;
+  #line: Line | undefined;
   /** Called when its connection is gone. */
   onGone: () => void = () => {};
   readonly #runs = new Set<number>();
@@ -88,8 +88,8 @@ export class WorkerMachine {
   }
 
   /** Is connected: says what it is. */
-  connect(link: Link): void {
-    this.#link = link;
+  connect(line: Line): void {
+    this.#line = line;
     const join = {
       kind: "join",
       threads: 1,
@@ -97,7 +97,7 @@ export class WorkerMachine {
       label: "model",
       name: this.plan.name,
     } as const;
-    link.write(0, encodeMessage(join));
+    line.say(encodeMessage(join));
     this.#process.tell({ kind: "listening", port: this.plan.port });
     this.#process.tell({ kind: "joined" });
   }
@@ -112,7 +112,7 @@ export class WorkerMachine {
   }
 
   gone(): void {
-    this.#link = undefined;
+    this.#line = undefined;
     this.#process.whenAwake(() => {
       this.#process.tell({ kind: "gone" });
       this.onGone();
@@ -122,8 +122,8 @@ export class WorkerMachine {
   crash(): void {
     this.computer.crash();
     this.#world.net.crash(this);
-    this.#link?.cut(0);
-    this.#link = undefined;
+    this.#line?.drop();
+    this.#line = undefined;
     this.#files.clear();
   }
 
@@ -141,7 +141,7 @@ export class WorkerMachine {
         return this.#process.tell({ kind: "opened", id, good: file?.length === part.bytes });
       }
       case "write":
-        return this.#link?.write(0, effect.payload);
+        return this.#line?.say(effect.payload);
       case "put":
         return this.#put(effect.file, effect.offset, effect.bytes);
       case "read": {
