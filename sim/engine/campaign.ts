@@ -68,8 +68,15 @@ function explain(harness: Harness, report: RunReport, plant: string | undefined)
     `last ${last.length} events:`,
     ...last,
   ];
-  if (again.failure !== failure) lines.push(`NOT DETERMINISTIC, second run: ${again.failure}`);
+  // Behind the first line there may be a stack, which is another one here.
+  if (firstLine(again.failure) !== firstLine(failure)) {
+    lines.push(`NOT DETERMINISTIC, second run: ${again.failure}`);
+  }
   return `${lines.join("\n")}\n`;
+}
+
+function firstLine(text: string | undefined): string | undefined {
+  return text?.split("\n", 1)[0];
 }
 
 /** Runs a seed with its transcript, the last `linesMax` lines of it. */
