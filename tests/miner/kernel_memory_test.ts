@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { Assembler } from "../../miner/kernels/assembler.ts";
 import { cpuFeatures } from "../../miner/kernels/cpu_native.ts";
 import { guardedBuffer, mapCode, NativeMemoryError } from "../../miner/kernels/memory_native.ts";
+import { sideBySide } from "../support/side_by_side.ts";
 
 const MEMORY = join(import.meta.dirname, "../../miner/kernels/memory_native.ts");
 
@@ -40,23 +41,29 @@ function touch(end: "start" | "end", offset: number): number {
 }
 
 /** What a new process prints that first runs `before` and then chooses a kernel. */
-function choiceAfter(before: string, env: Record<string, string> = {}): string {
+async function choiceAfter(before: string, env: Record<string, string> = {}): Promise<string> {
   const script = `
     ${before}
     const { chooseKernel } = await import(${JSON.stringify(CHOICE)});
     const { kernel, reason } = await chooseKernel();
     console.log(kernel.name + " | " + reason);`;
-  const { stdout, stderr } = Bun.spawnSync([process.execPath, "-e", script], {
+  const child = Bun.spawn([process.execPath, "-e", script], {
     env: { ...Bun.env, ...env },
+    stdout: "pipe",
+    stderr: "pipe",
   });
-  return stdout.toString() + stderr.toString();
+  const [stdout, stderr] = await Promise.all([child.stdout.text(), child.stderr.text()]);
+  await child.exited;
+  return stdout + stderr;
 }
 
 describe("where machine code cannot run, another kernel is chosen, with the reason", () => {
-  test("executable memory is refused", () => {
+  const beside = sideBySide();
+
+  beside("executable memory is refused", async () => {
     if (process.platform !== "linux") return console.warn("not run here: PR_SET_MDWE");
     // Linux 6.3 and up: memory that was writable can never become executable.
-    const said = choiceAfter(`
+    const said = await choiceAfter(`
       import { dlopen } from "bun:ffi";
       const prctl = { args: ["i32", "u64", "u64", "u64", "u64"], returns: "i32" };
       const { symbols } = dlopen("libc.so.6", { prctl });
@@ -65,13 +72,15 @@ describe("where machine code cannot run, another kernel is chosen, with the reas
     expect(said).toMatch(/^(wasm|bun|plain) \| .*refuses executable memory/);
   });
 
-  test("the system is one for which it is not set up", () => {
-    const said = choiceAfter(`Object.defineProperty(process, "platform", { value: "win32" });`);
+  beside("the system is one for which it is not set up", async () => {
+    const said = await choiceAfter(
+      `Object.defineProperty(process, "platform", { value: "win32" });`,
+    );
     expect(said).toMatch(/^(wasm|bun|plain) \| .*machine code/);
   });
 
-  test("there is no just-in-time compiler", () => {
-    const said = choiceAfter("", { BUN_JSC_useJIT: "0" });
+  beside("there is no just-in-time compiler", async () => {
+    const said = await choiceAfter("", { BUN_JSC_useJIT: "0" });
     expect(said).toMatch(/^(wasm|bun|plain) \| .*no machine code/);
   });
 });

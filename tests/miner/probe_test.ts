@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { startProbe } from "../../miner/kernels/probe_adapter.ts";
 import { probeProgramText } from "../../miner/kernels/probe_program_native.ts";
+import { sideBySide } from "../support/side_by_side.ts";
 import { NATIVE, PLANTED, planOf } from "./planted.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "motherlode-probe-"));
@@ -58,16 +59,17 @@ test("the child's program names nothing but what it is given and the language ha
 if (NATIVE.length === 0) console.warn("not run here: machine code in child processes");
 else {
   const first = NATIVE[0]!;
+  const beside = sideBySide();
 
   describe("startProbe()", () => {
-    test("passes the part that is measured of every kernel, with its rate", async () => {
+    beside("passes the part that is measured of every kernel, with its rate", async () => {
       for (const name of NATIVE) {
         const probed = await startProbe(planOf(name, false), { measureMillis: 5 }).result;
         assert(probed.kind === "passed" && probed.rate > 0, `${name}: ${JSON.stringify(probed)}`);
       }
     });
 
-    test("passes all code of a kernel, digits across blocks and headers included", async () => {
+    beside("passes all code of a kernel, digits across blocks and headers included", async () => {
       const plan = planOf(first, true);
       const steps = plan.steps.map(({ what }) => what);
       for (const what of ["block headers", "digits across two blocks"]) {
@@ -76,12 +78,12 @@ else {
       assertEquals((await startProbe(plan, { measureMillis: 5 }).result).kind, "passed");
     });
 
-    test("strikes off code that dies, and says of what and where", async () => {
+    beside("strikes off code that dies, and says of what and where", async () => {
       const probed = await startProbe(planOf(first, true, PLANTED.dies)).result;
       assertEquals(probed, { kind: "struck", why: "died: SIGILL (shape single:3,4)" });
     });
 
-    test("strikes off code that only dies for one shape", async () => {
+    beside("strikes off code that only dies for one shape", async () => {
       const { steps, ...rest } = planOf(first, true);
       const planted = steps.map((step) => {
         if (step.what !== "block headers") return step;
@@ -93,21 +95,24 @@ else {
       assertEquals(probed, { kind: "struck", why: "died: SIGILL (block headers)" });
     });
 
-    test("strikes off code that runs on for ever, by the processor time that it took", async () => {
-      const probed = await startProbe(planOf(first, false, PLANTED.loops), { cpuSeconds: 0 })
-        .result;
-      assertEquals(probed, { kind: "struck", why: "ran on for ever (shape single:3,4)" });
-    });
+    beside(
+      "strikes off code that runs on for ever, by the processor time that it took",
+      async () => {
+        const probed = await startProbe(planOf(first, false, PLANTED.loops), { cpuSeconds: 0 })
+          .result;
+        assertEquals(probed, { kind: "struck", why: "ran on for ever (shape single:3,4)" });
+      },
+    );
 
     if (process.arch === "x64" && process.platform === "linux") {
-      test("strikes off code that hangs and takes no processor time", async () => {
-        const options = { silenceMillis: 2000 };
+      beside("strikes off code that hangs and takes no processor time", async () => {
+        const options = { silenceMillis: 3000 };
         const probed = await startProbe(planOf(first, false, PLANTED.sleeps), options).result;
         assertEquals(probed, { kind: "struck", why: "hung (shape single:3,4)" });
       });
     }
 
-    test("strikes off code that computes wrong hashes", async () => {
+    beside("strikes off code that computes wrong hashes", async () => {
       const lies = await startProbe(planOf(first, false, PLANTED.lies)).result;
       assertEquals(lies, { kind: "struck", why: "computed wrong hashes (shape single:3,4)" });
       const plan = planOf(first, true);
@@ -123,7 +128,7 @@ else {
       }
     });
 
-    test("judges nothing when it is stopped or there is no child to be had", async () => {
+    beside("judges nothing when it is stopped or there is no child to be had", async () => {
       const plan = planOf(first, false);
       const stopped = startProbe(planOf(first, false, PLANTED.loops));
       stopped.stop();
@@ -137,7 +142,7 @@ else {
       assertStringIncludes(await why(script("raves", "echo x")), "said what makes no sense");
     });
 
-    test("judges nothing by a child that runs on another processor", async () => {
+    beside("judges nothing by a child that runs on another processor", async () => {
       const hello = JSON.stringify({ kind: "hello", processor: [1, 2, 3] });
       const executable = script("other", `echo '${hello}'; cat >/dev/null`);
       const probed = await startProbe(planOf(first, false, PLANTED.dies), { executable }).result;
@@ -147,7 +152,7 @@ else {
 
     const emulator = Bun.which("qemu-x86_64");
     if (process.arch === "x64" && emulator !== null) {
-      test("judges nothing by a child that is emulated, though this process is not", async () => {
+      beside("judges nothing by a child that is emulated, though this process is not", async () => {
         const run = `exec "${emulator}" -cpu Haswell "${process.execPath}" "$@"`;
         const executable = script("emulated", run);
         const probed = await startProbe(planOf(first, false), { executable }).result;
