@@ -9,7 +9,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { assertEquals } from "@std/assert";
 import { askServer } from "../../client/asking_adapter.ts";
-import { kernelNamed } from "../../miner/kernel_choice.ts";
+import { resultLine } from "../support/least.ts";
 import { Script, startMiner, startServer } from "../support/processes.ts";
 import { within } from "../support/waiting.ts";
 
@@ -105,12 +105,6 @@ async function reportOf(server: string): Promise<Report | undefined> {
   }
 }
 
-/** What a client prints that has searched 0..upper. */
-export function resultOf(message: string, upper: bigint): string {
-  const { hash, nonce } = kernelNamed("bun")!.bind(Buffer.from(message)).search(0n, upper);
-  return `Result ${hash} ${nonce}\n`;
-}
-
 /** The leader is killed in the middle of jobs: every client gets the right answer. */
 export async function loseTheLeader(upper: bigint): Promise<void> {
   const trio = new Trio();
@@ -130,11 +124,11 @@ export async function loseTheLeader(upper: bigint): Promise<void> {
     await trio.kill(victim);
     // It was slow so that there is a middle: for the rest there is another one.
     const fast = startMiner(trio.all);
-    assertEquals([await client.exit(), client.stdout], [0, resultOf("waits", upper)]);
-    assertEquals([await classic.exit(), classic.stdout], [0, resultOf("old", upper)]);
+    assertEquals([await client.exit(), client.stdout], [0, resultLine("waits", upper)]);
+    assertEquals([await classic.exit(), classic.stdout], [0, resultLine("old", upper)]);
     const leader = await trio.leader();
     const back = new Script("client.ts", ["wait", trio.all, id]);
-    assertEquals([await back.exit(), back.stdout], [0, resultOf("walks", upper)]);
+    assertEquals([await back.exit(), back.stdout], [0, resultLine("walks", upper)]);
     trio.servers[leader]!.kill("SIGTERM");
     assertEquals(await trio.servers[leader]!.exit(), 143);
     for (const one of [miner, fast]) one.kill("SIGTERM");

@@ -9,20 +9,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { assertEquals } from "@std/assert";
 import { listJobs } from "../../client/mod.ts";
-import { kernelNamed } from "../../miner/kernel_choice.ts";
 import { idText } from "../../work/job_id.ts";
+import { resultLine } from "../support/least.ts";
 import { Script, startLastingServer, startMiner } from "../support/processes.ts";
 
 /** A loss is noticed within about two seconds. */
 const QUICK = ["--epoch-millis", "100", "--epoch-limit", "20"];
 /** So many that the slowest kernel has many seconds to do. */
 const UPPER = 4_000_000n;
-
-/** What a client prints that has searched 0..UPPER. */
-function expected(message: string): string {
-  const { hash, nonce } = kernelNamed("bun")!.bind(Buffer.from(message)).search(0n, UPPER);
-  return `Result ${hash} ${nonce}\n`;
-}
 
 /**
  * In each of `rounds` one client waits for its job, another one has left it and comes back, and the
@@ -52,9 +46,9 @@ export async function crashRounds(rounds: number): Promise<void> {
       await server.said(/going on with \d job/);
       // It was slow so that there is a middle: for the rest there is another one.
       const fast = startMiner(at, ...QUICK);
-      assertEquals([await client.exit(), client.stdout], [0, expected(waits)]);
+      assertEquals([await client.exit(), client.stdout], [0, resultLine(waits, UPPER)]);
       const back = new Script("client.ts", ["wait", at, id, ...QUICK]);
-      assertEquals([await back.exit(), back.stdout], [0, expected(walks)]);
+      assertEquals([await back.exit(), back.stdout], [0, resultLine(walks, UPPER)]);
       fast.kill("SIGTERM");
       assertEquals(await fast.exit(), 143);
     }

@@ -1,7 +1,7 @@
 /** A job whose message has the largest size that is allowed, through the real scripts. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { kernelNamed } from "../../miner/kernel_choice.ts";
 import { MESSAGE_BYTES_MAX } from "../../work/messages.ts";
+import { resultLine } from "../support/least.ts";
 import { killAll, knowKernels, Script, startMiner, startServer } from "../support/processes.ts";
 
 beforeAll(knowKernels);
@@ -14,6 +14,5 @@ test("a message of 65,536 bytes goes from client to miners, and its answer is ri
   await using _ = startMiner(at);
   const client = new Script("client.ts", [at, message, "2000"]);
   expect(await client.exit()).toBe(0);
-  const { hash, nonce } = kernelNamed("bun")!.bind(Buffer.from(message)).search(0n, 2000n);
-  expect(client.stdout).toBe(`Result ${hash} ${nonce}\n`);
+  expect(client.stdout).toBe(resultLine(message, 2000n));
 });

@@ -2,8 +2,8 @@
 import { afterAll, beforeAll, describe, test } from "bun:test";
 import { assert, assertEquals, assertStringIncludes, assertMatch } from "@std/assert";
 import { listen } from "../../lsp/mod.ts";
-import { kernelNamed } from "../../miner/kernel_choice.ts";
 import { helpOf } from "../support/helps.ts";
+import { leastOf, resultLine } from "../support/least.ts";
 import {
   killAll,
   knowKernels,
@@ -21,14 +21,6 @@ const TWO_JOINED = /(?:miner \d+ \(.+\) joined[^]*){2}/;
 
 beforeAll(knowKernels);
 afterAll(killAll);
-
-const least = (message: string, upper: bigint, lower = 0n) =>
-  kernelNamed("bun")!.bind(Buffer.from(message)).search(lower, upper);
-
-function resultLine(message: string, upper: bigint, lower = 0n): string {
-  const { hash, nonce } = least(message, upper, lower);
-  return `Result ${hash} ${nonce}\n`;
-}
 
 const beside = sideBySide();
 
@@ -113,9 +105,7 @@ describe("a fleet", () => {
       const { at } = await startServer("--quiet");
       await using _ = startMiner(at);
       const target = 2n ** 64n / 300_000n;
-      const hit = kernelNamed("bun")!
-        .bind(Buffer.from("msg"))
-        .search(0n, 10n ** 9n, target);
+      const hit = leastOf("msg", 0n, 10n ** 9n, target);
       const flags = ["--target", target.toString(16).padStart(16, "0")];
       const met = new Script("client.ts", [at, "msg", "18446744073709551615", ...flags]);
       assertEquals(await met.exit(), 0);
