@@ -1,15 +1,20 @@
 /** The program geo.ts as people and scripts meet it: every verb, every exit code, bad input. */
-import { afterAll, afterEach, test } from "bun:test";
+import { afterAll } from "bun:test";
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { freePorts } from "../../bench/processes.ts";
 import { type Ended, killAll, runScriptToEnd, Script } from "../support/processes.ts";
+import { sideBySide } from "../support/side_by_side.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "motherlode-geo-"));
-afterEach(killAll);
-afterAll(() => rmSync(directory, { recursive: true }));
+afterAll(async () => {
+  await killAll();
+  rmSync(directory, { recursive: true });
+});
+
+const test = sideBySide();
 
 const LISTENING = /^listening on (127\.0\.0\.1:\d+)\n/;
 
@@ -106,7 +111,7 @@ test("a server that is silent: one line, and exit 4", async () => {
   server.kill("SIGCONT");
 });
 
-test.each([
+for (const [args, why] of [
   [["put", "127.0.0.1:9", "x"], "expected VALUE or --file, one of the two"],
   [["put", "127.0.0.1:9", "", "x"], "a key has 0 bytes, expected 1..1024"],
   [["put", "127.0.0.1:9", "k".repeat(1025), "x"], "a key has 1025 bytes, expected 1..1024"],
@@ -116,8 +121,10 @@ test.each([
   [["serve", "0", "--join", "nowhere:0x"], "--join"],
   [["serve", "0", "--data", ""], '--data is ""'],
   [["bless", "127.0.0.1:9"], "is no verb"],
-])("geo.ts %p is a usage error of one line", async (args, why) => {
-  const { code, stdout, stderr } = await geo(...args);
-  assertEquals([code, stdout, stderr.split("\n").length], [2, "", 2], stderr);
-  assert(stderr.includes(why), stderr);
-});
+] as const) {
+  test(`geo.ts ${args.join(" ").slice(0, 40)} is a usage error of one line`, async () => {
+    const { code, stdout, stderr } = await geo(...args);
+    assertEquals([code, stdout, stderr.split("\n").length], [2, "", 2], stderr);
+    assert(stderr.includes(why), stderr);
+  });
+}

@@ -1,5 +1,5 @@
 /** The server with --data on real files: what it keeps through kill -9, and whom it refuses. */
-import { afterEach, describe, test } from "bun:test";
+import { afterAll, describe } from "bun:test";
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -7,15 +7,18 @@ import { join } from "node:path";
 import { DiskError } from "../../run/disk_errors.ts";
 import { TextServer, TextServerError } from "../../textkv/mod.ts";
 import { killAll, Script } from "../support/processes.ts";
+import { sideBySide } from "../support/side_by_side.ts";
 import { until } from "../support/waiting.ts";
 import { killClients, TcpClient } from "./tcp_client.ts";
 
 const directories: string[] = [];
-afterEach(async () => {
+afterAll(async () => {
   killClients();
   await killAll();
-  for (const directory of directories.splice(0)) rmSync(directory, { recursive: true });
+  for (const directory of directories) rmSync(directory, { recursive: true });
 });
+
+const test = sideBySide();
 
 function newDirectory(): string {
   const directory = mkdtempSync(join(tmpdir(), "motherlode-textkv-"));
