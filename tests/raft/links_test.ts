@@ -39,6 +39,8 @@ class Rig {
   readonly frames: Frame[] = [];
   /** Bytes that nobody has acknowledged, by connection. */
   readonly queued: Map<number, number> = new Map();
+  /** What node 2 is of: a cluster, or none yet. */
+  cluster = CLUSTER;
   readonly links: Links;
 
   constructor() {
@@ -51,7 +53,7 @@ class Rig {
       queuedBytes: (conn) => this.queued.get(conn) ?? 0,
       drop: (conn) => this.dropped.push(conn),
       log: (text) => this.logged.push(text),
-      hello: (to, channel) => hello(2, to, channel),
+      hello: (to, channel) => ({ ...hello(2, to, channel), cluster: this.cluster }),
       whyNot: ({ group }) => (group === "g" ? undefined : `it is of ${group}`),
       greeted: (one) => this.greeted.push(one),
       isFellow: ({ cluster }) => cluster === CLUSTER,
@@ -82,6 +84,12 @@ class Rig {
     return conn;
   }
 
+  /** The clusters that node 2 said on a connection that it is of. */
+  clustersTold(conn: number): string[] {
+    const greetings = this.written.filter((one) => one.conn === conn && isFrame(one.payload));
+    return greetings.map(({ payload }) => (decodeFrame(payload) as Hello).cluster);
+  }
+
   /** Messages written on a connection, as they were said. */
   said(conn: number): (Message | string)[] {
     const own = this.written.filter((one) => one.conn === conn && !isFrame(one.payload));
@@ -105,6 +113,22 @@ describe("who dials", () => {
     assertEquals(rig.links.connected, []);
     rig.links.received(conn, encodeFrame(hello(3, 2)));
     assertEquals(rig.links.connected, [3]);
+  });
+
+  test("one that greets back hears of the cluster that was founded since the greeting", () => {
+    const rig = new Rig();
+    rig.cluster = "";
+    rig.links.setTargets(new Map([[3, "c:1"]]));
+    rig.wait(1);
+    const { conn } = rig.dials[0]!;
+    rig.links.opened(conn);
+    assertEquals(rig.clustersTold(conn), [""]);
+    // Not on a connection that is half made: `greetAgain` does not know whose it is.
+    rig.cluster = CLUSTER;
+    rig.links.greetAgain();
+    assertEquals(rig.clustersTold(conn), [""]);
+    rig.links.received(conn, encodeFrame(hello(3, 2)));
+    assertEquals(rig.clustersTold(conn), ["", CLUSTER]);
   });
 
   test("one that cannot be reached is dialled again within half an election time-out", () => {
