@@ -115,6 +115,7 @@ export class CborConnection extends Connection {
   /** A datagram with our number from our address: `reader` is at its start. */
   handleDatagram(reader: DatagramReader, nowMs: Millis): void {
     if (this.hasEnded) return this.#handleAfterEnd(reader);
+    this.passVainTick(nowMs);
     this.#newestNumber = Math.max(this.#newestNumber, reader.number);
     this.#accept = undefined;
     this.#acceptWanted = false;
@@ -128,7 +129,7 @@ export class CborConnection extends Connection {
         this.isDoubted = reader.echo <= this.#datagrams;
         continue;
       }
-      this.noteHeard();
+      this.noteHeard(nowMs);
       if (reader.type === FrameType.data) {
         this.#acks.noteData(reader.number, nowMs);
         this.takeData(reader.seq, reader.copyPayload());
@@ -165,7 +166,7 @@ export class CborConnection extends Connection {
     const repairAtMs = this.#recovery.wakeAtMs();
     const heartbeatAtMs = this.#lastSentMs + this.#heartbeatMillis;
     const { wakeAtMs: pathAtMs } = this.#path.hole;
-    const ownAtMs = Math.min(this.nextTickMs, this.#pacedUntilMs, this.#acks.heldUntilMs);
+    const ownAtMs = Math.min(this.tickAtMs, this.#pacedUntilMs, this.#acks.heldUntilMs);
     return Math.min(ownAtMs, repairAtMs, heartbeatAtMs, pathAtMs);
   }
 
@@ -194,6 +195,7 @@ export class CborConnection extends Connection {
 
   override fill(into: Uint8Array, nowMs: Millis): number {
     if (this.hasEnded) return this.#fillClose(into, nowMs);
+    this.passVainTick(nowMs);
     const { writer } = this.host;
     const number = this.#datagrams + 1;
     const next = this.#firstMessage(nowMs);
@@ -350,7 +352,7 @@ export class CborConnection extends Connection {
     let bytes = 0;
     for (let entry: Outbound | undefined = first; entry; entry = this.#nextMessage()) {
       if (!writeMessage(host.writer, entry)) break;
-      this.countSent(entry.sends === 0);
+      this.countSent(entry.sends === 0, nowMs);
       send.markSent(entry, nowMs, number);
       bytes += frameBytes(entry);
       if (entry.sends >= SUSPICIOUS_SENDS) this.#path.noteSent(entry, nowMs);
@@ -365,6 +367,7 @@ export class CborConnection extends Connection {
     this.#acks.write(this.host.writer, nowMs);
     this.#ackWanted = false;
     this.#ackedSinceTick = true;
+    this.noteAcked(nowMs);
   }
 
   #finish(nowMs: Millis): number {

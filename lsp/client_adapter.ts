@@ -35,6 +35,8 @@ export interface ConnectOptions extends EndpointOptions {
   readonly wire?: Wire;
   /** Initial sequence number, 0..2^32-1; default: drawn. */
   readonly isn?: number;
+  /** How often the server is asked until it answers, 1..epochMillis; default: every epoch. */
+  readonly connectMillis?: number;
 }
 
 /** A connection to a server. */
@@ -70,6 +72,8 @@ export interface LspClient extends AsyncIterable<Uint8Array>, AsyncDisposable {
   ref(): void;
   /** Lets the process end although the connection is open. */
   unref(): void;
+  /** Bytes written and not acknowledged; 0 once it has ended. Costs next to nothing. */
+  readonly queuedBytes: number;
   stats(): { readonly endpoint: EndpointStats; readonly connection: ConnectionStats | undefined };
 }
 
@@ -78,7 +82,7 @@ export interface LspClient extends AsyncIterable<Uint8Array>, AsyncDisposable {
  * epochs or says no, with UnresolvedHost, or with the signal's reason.
  */
 export async function connect(options: ConnectOptions): Promise<LspClient> {
-  const { port, wire = "cbor", isn, signal } = options;
+  const { port, wire = "cbor", isn, connectMillis, signal } = options;
   checkPort(port, 1);
   signal?.throwIfAborted();
   const hosts = await unlessAborted(resolveToDial(options.host), signal);
@@ -91,7 +95,11 @@ export async function connect(options: ConnectOptions): Promise<LspClient> {
     signal?.throwIfAborted();
     const { addresses: to, forbidsFragments: probesMtu } = socket;
     const given = { ...coreOptions(options), ...unpredictable(), to, wire, probesMtu, paths };
-    const core = createDialer(isn === undefined ? given : { ...given, isn }, performance.now());
+    const own = {
+      ...(isn !== undefined && { isn }),
+      ...(connectMillis !== undefined && { connectMillis }),
+    };
+    const core = createDialer({ ...given, ...own }, performance.now());
     const open = (upcalls: Upcalls) => new UdpEndpoint(core, socket, upcalls);
     client = new Client(core, socket, wire, options, open);
   } catch (error) {
@@ -169,6 +177,10 @@ class Client implements LspClient, Upcalls {
 
   unref(): void {
     this.udp.setRef(false);
+  }
+
+  get queuedBytes(): number {
+    return this.udp.core.queuedBytes(this.connId);
   }
 
   stats(): { endpoint: EndpointStats; connection: ConnectionStats | undefined } {

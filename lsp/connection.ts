@@ -127,6 +127,12 @@ export abstract class Connection implements Timed {
   #silentEpochs = 0;
   #sentSinceTick = false;
   #settledBefore = 0;
+  /** Where that spares ticks: when the peer was heard, told what came, and sent a new message. */
+  #heardMs: Millis = -Infinity;
+  #ackedMs: Millis = -Infinity;
+  #sentMs: Millis = -Infinity;
+  /** Whether nothing was under way when something happened last; what was written since may be. */
+  #isQuiet = false;
   /** While it flushes. */
   #flush: FlushWatch | undefined;
 
@@ -168,6 +174,7 @@ export abstract class Connection implements Timed {
 
   /** Does what is due. */
   handleWake(nowMs: Millis): void {
+    this.passVainTick(nowMs);
     if (this.phase !== "ended" && nowMs >= this.nextTickMs) this.#tick(nowMs);
   }
 
@@ -253,8 +260,37 @@ export abstract class Connection implements Timed {
   }
 
   /** A valid packet of this connection came: a sign of life. */
-  protected noteHeard(): void {
+  protected noteHeard(nowMs: Millis = -Infinity): void {
     this.#heard = true;
+    this.#heardMs = nowMs;
+  }
+
+  /** The peer was told what came from it. */
+  protected noteAcked(nowMs: Millis): void {
+    this.#ackedMs = nowMs;
+  }
+
+  /**
+   * When a tick has something to do. The next one is in vain if nothing is under way and both ends
+   * have heard of each other in the half of an epoch before it: nobody need be woken for that.
+   */
+  protected get tickAtMs(): Millis {
+    const { nextTickMs } = this;
+    if (this.phase !== "open" || !this.#isQuiet) return nextTickMs;
+    const { epochMillis } = this.params;
+    const isVain = Math.min(this.#heardMs, this.#ackedMs) > nextTickMs - epochMillis / 2;
+    return isVain ? nextTickMs + epochMillis : nextTickMs;
+  }
+
+  /** Lets a tick go by at which there was nothing to do. */
+  protected passVainTick(nowMs: Millis): void {
+    const { nextTickMs, tickAtMs } = this;
+    this.#isQuiet = this.send.isEmpty;
+    if (nowMs < nextTickMs || tickAtMs === nextTickMs) return;
+    this.nextTickMs = tickAtMs;
+    this.#silentEpochs = 0;
+    this.#heard = this.#heardMs > nextTickMs;
+    this.#sentSinceTick = this.#sentMs > nextTickMs;
   }
 
   /** Takes a Data frame's message, whose bytes must stay unchanged from now on; or a piece. */
@@ -277,15 +313,17 @@ export abstract class Connection implements Timed {
 
   /** Acknowledgements may have opened the window, or have finished a flush. */
   protected afterAcks(): void {
+    this.#isQuiet = this.send.isEmpty;
     this.host.wantsToSend(this);
     this.#endIfFlushed();
   }
 
   /** Counts a message that went out; the first time it keeps a heartbeat from being needed. */
-  protected countSent(isFirst: boolean): void {
+  protected countSent(isFirst: boolean, nowMs: Millis = -Infinity): void {
     if (!isFirst) this.retransmits++;
     else {
       this.sentMessages++;
+      this.#sentMs = nowMs;
       this.#sentSinceTick = true;
     }
   }

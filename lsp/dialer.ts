@@ -33,6 +33,8 @@ export interface DialerOptions extends CoreOptions {
   readonly wire?: Wire;
   /** Initial sequence number, 0..2^32-1; default: drawn. */
   readonly isn?: number;
+  /** How often the server is asked until it answers, 1..epochMillis ms; default: every epoch. */
+  readonly connectMillis?: number;
 }
 
 const noBytes = new Uint8Array(0);
@@ -56,6 +58,7 @@ export class Dialer extends Endpoint {
   readonly #wire: Wire;
   readonly #isn: number;
   readonly #params: FullParams;
+  readonly #connectMillis: number;
   #isConnecting = true;
   /**
    * The numbers of Connects begin anywhere, and their answers repeat them: those who do not see
@@ -94,7 +97,14 @@ export class Dialer extends Endpoint {
     }
     this.#params = fullParams(this.#wire, options.params);
     this.#connectsFrom = (options.random() >>> CONNECT_BITS_LESS) * 2 ** 32 + options.random();
-    this.#nextTickMs = nowMs + this.#params.epochMillis;
+    const { epochMillis } = this.#params;
+    this.#connectMillis = options.connectMillis ?? epochMillis;
+    const isInRange = this.#connectMillis >= 1 && this.#connectMillis <= epochMillis;
+    if (!isInRange || !Number.isInteger(this.#connectMillis)) {
+      const expected = `expected an integer 1..${epochMillis}, an epoch`;
+      throw new RangeError(`Cannot use connectMillis: got ${this.#connectMillis}, ${expected}`);
+    }
+    this.#nextTickMs = nowMs + this.#connectMillis;
   }
 
   override handleWake(nowMs: Millis): void {
@@ -274,8 +284,9 @@ export class Dialer extends Endpoint {
     this.#nextTickMs = this.#tickAfter(nowMs);
     this.#ticks++;
     const { epochLimit, epochMillis } = this.#params;
-    if (this.#ticks < epochLimit) return this.#candidates.tick();
-    const seconds = (epochLimit * epochMillis) / 1000;
+    const patienceMs = epochLimit * epochMillis;
+    if (this.#ticks * this.#connectMillis < patienceMs) return this.#candidates.tick();
+    const seconds = patienceMs / 1000;
     const who = this.#candidates.addresses.map(readableAddress).join(" or ");
     this.#fail("timeout", `no answer from ${who} in ${epochLimit} epochs (${seconds} s)`);
   }
@@ -288,9 +299,9 @@ export class Dialer extends Endpoint {
   /** The first tick after `nowMs` of the rhythm that began with the first Connect. */
   #tickAfter(nowMs: Millis): Millis {
     if (nowMs < this.#nextTickMs) return this.#nextTickMs;
-    const { epochMillis } = this.#params;
-    const passed = Math.floor((nowMs - this.#nextTickMs) / epochMillis) + 1;
-    return this.#nextTickMs + passed * epochMillis;
+    const everyMs = this.#connectMillis;
+    const passed = Math.floor((nowMs - this.#nextTickMs) / everyMs) + 1;
+    return this.#nextTickMs + passed * everyMs;
   }
 
   #classicConnect(into: Uint8Array): number {

@@ -196,8 +196,7 @@ export abstract class Endpoint implements EndpointCore, Host {
 
   wakeAtMs(): Millis | undefined {
     this.#rescheduleListed();
-    const { earliestMs } = this.#deadlines;
-    return earliestMs === Infinity ? undefined : earliestMs;
+    return this.#deadlines.first?.deadlineMs;
   }
 
   // ---- statistics
@@ -237,6 +236,11 @@ export abstract class Endpoint implements EndpointCore, Host {
   /** What one connection counted; `undefined` when there is none of this number (any more). */
   connectionStats(connId: number): ConnectionStats | undefined {
     return this.byId.get(connId)?.stats();
+  }
+
+  /** Bytes written to a connection and not acknowledged; 0 when there is none of this number. */
+  queuedBytes(connId: number): number {
+    return this.byId.get(connId)?.send.queuedBytes ?? 0;
   }
 
   /**

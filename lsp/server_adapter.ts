@@ -83,6 +83,8 @@ export interface LspServer extends AsyncIterable<Received>, AsyncDisposable {
   ref(): void;
   /** Lets the process end although the server listens. */
   unref(): void;
+  /** Bytes written to a connection and not acknowledged; 0 when there is none of that number. */
+  queuedBytes(connId: number): number;
   /** Of the endpoint, or of one connection (`undefined` when there is none of that number). */
   stats(): EndpointStats;
   stats(connId: number): ConnectionStats | undefined;
@@ -181,6 +183,10 @@ class Server implements LspServer, Upcalls {
 
   unref(): void {
     this.udp.setRef(false);
+  }
+
+  queuedBytes(connId: number): number {
+    return this.udp.core.queuedBytes(connId);
   }
 
   stats(): EndpointStats;

@@ -34,8 +34,9 @@ const PROMPT_PER_TURN = 4;
  * for something that nearly always comes before (an answer that takes an Ack along).
  */
 const PUT_OFF_MS = 4;
-/** A timer that is further off is not looked at: the next look may be for one that is near. */
+/** A timer that is further off has looks of its own, so that one that is near finds the next. */
 const NEAR_MS = 25;
+const FAR_PUT_OFF_MS = 50;
 
 /** Sending is synchronous: one set of buffers serves all sockets. */
 const slab = Array.from({ length: BATCH }, () => new Uint8Array(LARGEST_DATAGRAM_BYTES));
@@ -68,6 +69,8 @@ export class UdpEndpoint<Core extends Endpoint> implements SocketHandlers {
   #timerAtMs = Infinity;
   /** When to look again whether the timer would ring in vain. */
   #putOffAtMs = 0;
+  /** The same for one that is far off. */
+  #farPutOffAtMs = 0;
   #immediate: ReturnType<typeof setImmediate> | undefined;
   /** How many are reported, and leave, promptly in this turn; how many left. */
   #prompt = PROMPT_PER_TURN;
@@ -280,8 +283,10 @@ export class UdpEndpoint<Core extends Endpoint> implements SocketHandlers {
 
   /** Now and then, and so always when little happens: a timer must not ring in vain. */
   #putOffTimer(nowMs: number): void {
-    if (nowMs < this.#putOffAtMs || this.#timerAtMs > nowMs + NEAR_MS) return;
-    this.#putOffAtMs = nowMs + PUT_OFF_MS;
+    const isFar = this.#timerAtMs > nowMs + NEAR_MS;
+    if (nowMs < (isFar ? this.#farPutOffAtMs : this.#putOffAtMs)) return;
+    if (isFar) this.#farPutOffAtMs = nowMs + FAR_PUT_OFF_MS;
+    else this.#putOffAtMs = nowMs + PUT_OFF_MS;
     this.core.putOffAlarms();
     const atMs = this.core.wakeAtMs() ?? Infinity;
     if (atMs > this.#timerAtMs) this.#setTimer(atMs);

@@ -35,6 +35,7 @@ export interface ConnectionEvents {
 export interface ConnectionOptions {
   readonly appVersion?: number;
   readonly params?: Params;
+  readonly connectMillis?: number;
   readonly limits?: Partial<LspLimits>;
 }
 
@@ -105,8 +106,8 @@ export class Connections {
 
   /** Bytes written and not acknowledged; 0 when the connection is gone. */
   queuedBytes(conn: number): number {
-    if (conn % 2 === 0) return this.#listener.stats(conn / 2)?.queuedBytes ?? 0;
-    return this.#dialled.get(conn)?.client?.stats().connection?.queuedBytes ?? 0;
+    if (conn % 2 === 0) return this.#listener.queuedBytes(conn / 2);
+    return this.#dialled.get(conn)?.client?.queuedBytes ?? 0;
   }
 
   /** Resolves when at most `bytes` bytes are queued on one that was dialled, or it is gone. */

@@ -12,6 +12,29 @@ import { encodeWire } from "./wire.ts";
 
 /** Bytes that may wait in a connection for acknowledgement: above what Raft has under way. */
 export const LINK_BYTES_MAX: number = 3 << 20;
+/** Lengths of LSP's epochs, in T: three beats, so that most epochs have some, or a slow tick. */
+const MAIN_EPOCHS = 1;
+const BULK_EPOCHS = 4;
+/** A connection that is silent for so many epochs is made anew. */
+const EPOCH_LIMIT = 4;
+
+/**
+ * How LSP watches over a connection with another node, which is dialled at least every T / 2. A
+ * peer that is gone is known after 4 T; Raft's own clocks do not wait for that. The one for bulk is
+ * nearly always idle, and needs to say so only now and then.
+ */
+export function watchOf(channel: Channel, electionMs: Millis): LinkWatch {
+  const connectMillis = Math.max(1, Math.round(electionMs / 2));
+  const epochs = channel === "main" ? MAIN_EPOCHS : BULK_EPOCHS;
+  const epochMillis = Math.max(connectMillis, Math.round(electionMs * epochs));
+  return { connectMillis, params: { epochMillis, epochLimit: EPOCH_LIMIT } };
+}
+
+/** See {@link watchOf}: parameters of LSP. */
+export interface LinkWatch {
+  readonly connectMillis: number;
+  readonly params: { readonly epochMillis: number; readonly epochLimit: number };
+}
 
 /** What a link does its writing with. */
 export interface LinkPort {

@@ -21,6 +21,7 @@ import { atMost } from "../run/patience.ts";
 import { ReplicaError, SessionError } from "./errors.ts";
 import type { Channel } from "./greeting.ts";
 import { plainCommand } from "./group_state.ts";
+import { watchOf } from "./link.ts";
 import { MemoryDisk, NOTHING_STORED } from "./memory_disk.ts";
 import type { NodeId } from "./messages.ts";
 import { type RaftParams, raftParams } from "./params.ts";
@@ -39,8 +40,6 @@ import { endCommand, openCommand, requestCommand, type SessionAnswer } from "./s
 const SNAPSHOT_BYTES = 16 << 20;
 const SESSION_IDLE_MS = 3_600_000;
 const NAME_BYTES = 8;
-/** A peer that answers nothing for so many epochs is dialled anew. */
-const EPOCH_LIMIT = 8;
 /** How long the end of the connections is waited for. */
 const GOODBYE_MS = 300;
 /** Live bytes of the log, in snapshots' thresholds, above which commands are refused. */
@@ -83,7 +82,7 @@ class RunningReplica implements Replica {
   readonly #options: OpenReplicaOptions;
   readonly #listener: LspServer;
   readonly #peers: Connections;
-  readonly #mainOptions: ConnectionOptions;
+  readonly #dialOptions: Readonly<Record<Channel, ConnectionOptions>>;
   readonly #core: ReplicaCore;
   readonly #drive: Drive<ReplicaInput, ReplicaEffect>;
   readonly #disk: { handle(effect: StoreEffect): void };
@@ -119,8 +118,11 @@ class RunningReplica implements Replica {
       gone: (conn: number) => this.#tell({ kind: "gone", conn }),
     };
     this.#peers = new Connections(listener, events);
-    const epochMillis = Math.max(1, Math.round(params.electionMs / 2));
-    this.#mainOptions = { appVersion, params: { epochMillis, epochLimit: EPOCH_LIMIT } };
+    const { electionMs } = params;
+    this.#dialOptions = {
+      main: { appVersion, ...watchOf("main", electionMs) },
+      bulk: { appVersion, ...watchOf("bulk", electionMs) },
+    };
     this.#core = this.#createCore(params, opened);
     this.#drive = new Drive(this.#core, (effect) => this.#carryOut(effect));
     const tell = (input: StoreInput): void => this.#tell(input);
@@ -335,9 +337,7 @@ class RunningReplica implements Replica {
   }
 
   #dial(conn: number, address: string, channel: Channel): void {
-    const { appVersion = 0 } = this.#options;
-    // What is mostly idle need not say so more often than any other connection of LSP.
-    this.#peers.dial(conn, address, channel === "main" ? this.#mainOptions : { appVersion });
+    this.#peers.dial(conn, address, this.#dialOptions[channel]);
   }
 
   /** The node cannot go on. What waits is told so. */

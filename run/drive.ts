@@ -8,6 +8,8 @@ import type { Machine, Millis, Wake } from "../base/machine.ts";
 
 /** setTimeout takes 31 bits; a longer wait is made of several. */
 const TIMEOUT_MS_MAX = 2 ** 31 - 1;
+/** Least time between two times that a timer is put off: cheaper than each time it might be. */
+const PUT_OFF_MS = 25;
 
 /** Feeds one core, has its effects carried out in order, and wakes it when it asked for that. */
 export class Drive<Input, Effect> {
@@ -17,6 +19,8 @@ export class Drive<Input, Effect> {
   #isStopped = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #timerAtMs: Millis | undefined;
+  /** When the timer may be put off again. */
+  #putOffAtMs: Millis = 0;
 
   /**
    * `carryOut` does what one effect asks for. It may call `tell` and `stop`. What it throws is
@@ -36,7 +40,8 @@ export class Drive<Input, Effect> {
   /** Hands in one input and carries out all that follows from it, unless the drive is stopped. */
   tell(input: Input | Wake): void {
     if (this.#isStopped) return;
-    this.#core.handle(input, performance.now());
+    const nowMs = performance.now();
+    this.#core.handle(input, nowMs);
     // Called from within an effect: the loop that carries out effects goes on with the new ones.
     if (this.#isBusy) return;
     this.#isBusy = true;
@@ -45,13 +50,13 @@ export class Drive<Input, Effect> {
     } finally {
       this.#isBusy = false;
     }
-    this.#setTimer();
+    this.#setTimer(nowMs);
   }
 
   /** Nothing reaches the core any more, and nothing that it still wants is carried out. */
   stop(): void {
     this.#isStopped = true;
-    this.#setTimer();
+    this.#setTimer(performance.now());
   }
 
   #drain(): void {
@@ -62,11 +67,14 @@ export class Drive<Input, Effect> {
     }
   }
 
-  #setTimer(): void {
+  #setTimer(nowMs: Millis): void {
     const atMs = this.#isStopped ? undefined : this.#core.wakeAtMs();
     if (atMs === this.#timerAtMs) return;
-    // One that fires too early is set again then: cheaper than at every input that puts it off.
-    if (atMs !== undefined && atMs > this.#timerAtMs!) return;
+    // One that fires too early is set again then; where little happens, it is not to fire in vain.
+    if (atMs !== undefined && atMs > this.#timerAtMs!) {
+      if (nowMs < this.#putOffAtMs) return;
+      this.#putOffAtMs = nowMs + PUT_OFF_MS;
+    }
     clearTimeout(this.#timer);
     this.#timerAtMs = atMs;
     if (atMs === undefined) return;
@@ -76,7 +84,8 @@ export class Drive<Input, Effect> {
 
   #timeUp(): void {
     this.#timerAtMs = undefined;
-    if (this.#core.wakeAtMs()! > performance.now()) this.#setTimer();
+    const nowMs = performance.now();
+    if (this.#core.wakeAtMs()! > nowMs) this.#setTimer(nowMs);
     else this.tell({ kind: "wake" });
   }
 }

@@ -25,6 +25,8 @@ export interface ConnectionsOptions {
   /** `HOST:PORT` of the listener. */
   readonly address: string;
   readonly params: Params;
+  /** How often a server is asked until it answers; every epoch if left out. */
+  readonly connectMillis?: number;
   /** Of the listener, if they are not those of connections that are dialled. */
   readonly listenerParams?: Params;
   /** Randomness for the listener (0) and for each connection that is dialled. */
@@ -69,9 +71,10 @@ export class SimConnections {
   }
 
   dial(conn: number, address: string): void {
-    const { computer, network, params, randomFor, name } = this.#options;
-    const random = randomFor(conn);
-    const core = createDialer({ to: spaced(address), params, random }, computer.nowMs());
+    const { computer, network, params, connectMillis, randomFor, name } = this.#options;
+    const given = { to: spaced(address), params, random: randomFor(conn) };
+    const own = connectMillis === undefined ? given : { ...given, connectMillis };
+    const core = createDialer(own, computer.nowMs());
     const program: Program = {
       onNotice: (notice) => {
         const dialled = this.#dialled.get(conn);

@@ -5,6 +5,7 @@
  * @module
  */
 import { seededRandom } from "../../base/random.ts";
+import { watchOf } from "../../raft/link.ts";
 import { MemoryDisk } from "../../raft/memory_disk.ts";
 import {
   isDiskEffect,
@@ -50,8 +51,6 @@ export interface WholeNodeOptions {
 const GROUP = "sim";
 /** Of a disk in the simulator: small, so that logs come to their segments' ends. */
 const DISK = { kind: GROUP, segmentBytes: 16 << 10, wholeSnapshotBytesMax: 200 };
-/** Epochs of silence until a peer is dialled anew. */
-const EPOCH_LIMIT = 8;
 
 /** Where a node listens, as nodes say it. */
 export function addressOf(id: NodeId): string {
@@ -168,14 +167,13 @@ export class WholeNode {
 
   #connect(random: () => number): void {
     const { computer, network, id, replica, seed } = this.#options;
-    const epochMillis = replica.params.electionMs / 2;
     const stream = 300_000 + id * 100_000 + this.lives * 1000;
     const connections = {
       name: `node ${id}`,
       computer,
       network,
       address: addressOf(id),
-      params: { epochMillis, epochLimit: EPOCH_LIMIT },
+      ...watchOf("main", replica.params.electionMs),
       listenerParams: {},
       randomFor: (conn: number) => (conn === 0 ? random : seededRandom(seed, stream + conn)),
     };

@@ -141,6 +141,21 @@ describe.each(wires)("lsp §3 connecting (%s):", (wire) => {
     assertThrows(() => link.dialer({ wire, isn: 2 ** 32 }), RangeError, "isn");
   });
 
+  test("a dialer may ask more often than once an epoch, for as many epochs as ever", () => {
+    const link = new Lan();
+    const dialer = link.dialer({ wire, params: { ...params, epochLimit: 3 }, connectMillis: 250 });
+    link.run(2990);
+    assertEquals([packetsBetween(link, C, S).length, dialer.notices.length], [12, 0]);
+    link.run(3010);
+    const notice = dialer.notices[0]!;
+    assertEquals(notice.kind === "refused" && notice.code, "timeout");
+    for (const connectMillis of [0, 1.5, 2001]) {
+      const params = { epochMillis: 2000 };
+      const make = (): unknown => link.dialer({ wire, params, connectMillis });
+      assertThrows(make, RangeError, `connectMillis: got ${connectMillis}`);
+    }
+  });
+
   test("a full server takes nobody more", () => {
     const link = new Lan();
     const limits = wire === "json" ? { maxClassicConnections: 1 } : { maxConnections: 1 };

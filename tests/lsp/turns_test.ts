@@ -76,6 +76,50 @@ describe("with little to do:", () => {
     // A datagram with the beat and one that acknowledges the answer.
     expect(count() - before).toBe(60);
   });
+
+  test("while messages go to and fro no tick wakes anybody", () => {
+    const params = { epochMillis: 300, epochLimit: 4 };
+    const { link, server, client } = connectedPair({ params }, { params });
+    link.run(link.nowMs + 1000);
+    for (let i = 0; i < 40; i++) {
+      link.write(client, 1, "beat");
+      link.run(link.nowMs + 2);
+      link.write(server, 1, "answer");
+      link.run(link.nowMs + 20);
+      const beatAtMs = link.nowMs + 78;
+      for (const { core } of [server, client]) {
+        core.putOffAlarms();
+        if (i > 1) expect(core.wakeAtMs()).toBeGreaterThan(beatAtMs);
+      }
+      link.run(beatAtMs);
+    }
+    // Some epochs later both have heartbeats again.
+    const before = nativeFrames(link, "client 1", "server 1").length;
+    link.run(link.nowMs + 3000);
+    expect(nativeFrames(link, "client 1", "server 1").length - before).toBeGreaterThanOrEqual(9);
+    expect([server.events.length, client.events.length]).toEqual([40, 40]);
+  });
+
+  test("a peer that falls silent behind messages is lost within K + 1 epochs, as always", () => {
+    const params = { epochMillis: 300, epochLimit: 4 };
+    for (let phaseMs = 0; phaseMs < 300; phaseMs += 23) {
+      const { link, server, client } = connectedPair({ params }, { params });
+      link.run(link.nowMs + 700 + phaseMs);
+      for (let i = 0; i < 10; i++) {
+        link.write(client, 1, "beat");
+        link.run(link.nowMs + 2);
+        link.write(server, 1, "answer");
+        link.run(link.nowMs + 20);
+        if (i < 9) link.run(link.nowMs + 78);
+      }
+      const silentSinceMs = link.nowMs - 20;
+      link.remove(client);
+      expect(link.runUntil(() => server.events.length > 10)).toBe(true);
+      const epochs = (link.nowMs - silentSinceMs) / 300;
+      expect(epochs).toBeGreaterThanOrEqual(3);
+      expect(epochs).toBeLessThanOrEqual(5);
+    }
+  });
 });
 
 describe("mtu:", () => {

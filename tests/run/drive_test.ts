@@ -1,5 +1,5 @@
 /** Both drivers of cores, on Bun and in the simulator, keep the contract of base/machine.ts. */
-import { describe, test } from "bun:test";
+import { describe, jest, test } from "bun:test";
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import type { Machine, Millis, Wake } from "../../base/machine.ts";
 import { Outbox } from "../../base/outbox.ts";
@@ -159,6 +159,32 @@ for (const [name, make] of Object.entries(RIGS)) {
     });
   });
 }
+
+describe("Drive", () => {
+  test("puts its timer off with the wake-up, and rings in vain at no time in between", () => {
+    jest.useFakeTimers();
+    try {
+      const said: string[] = [];
+      const { parrot, tell } = onBun((word) => said.push(word));
+      const wakeAtMs = parrot.wakeAtMs.bind(parrot);
+      let looks = 0;
+      parrot.wakeAtMs = () => {
+        looks++;
+        return wakeAtMs();
+      };
+      for (let i = 0; i < 10; i++) {
+        tell({ kind: "say", words: [], wakeInMs: 150 });
+        const before = looks;
+        jest.advanceTimersByTime(100);
+        assertEquals(looks, before);
+      }
+      jest.advanceTimersByTime(60);
+      assertEquals(said, ["awake"]);
+    } finally {
+      jest.useRealTimers();
+    }
+  });
+});
 
 describe("Process", () => {
   test("stands still while it sleeps, timers included", () => {
