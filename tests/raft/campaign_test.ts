@@ -4,7 +4,7 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { runSeed } from "../../sim/engine/harness.ts";
 import { RAFT } from "../../sim/raft/run.ts";
 import { RAFT_NODES } from "../../sim/raft/whole_run.ts";
-import { expectAllGood, runSim } from "../sim/shards.ts";
+import { expectAllGood, runSim, type Sums } from "../sim/shards.ts";
 
 /** Part of the acceptance of the simulator: at least 1,000. */
 const SEEDS = 1_000;
@@ -14,27 +14,25 @@ const NODE_SEEDS = 300;
 /** Within so many seeds a planted mistake is seen. */
 const PLANT_SEEDS = 50;
 
-describe("Raft under simulated faults", () => {
-  test(`${SEEDS} seeds: what is promised holds after every event, and all is well after healing`, () =>
-    expectAllGood(RAFT.name, FIRST_SEED, SEEDS));
+/** The runs did something: each of these so often, at least. */
+function expectDone(sums: Sums, least: Sums): void {
+  for (const [name, value] of Object.entries(least)) {
+    const count = sums[name] ?? 0;
+    assert(count >= value, `${name}: ${count}, expected at least ${value}`);
+  }
+}
 
-  test("the runs do something: proposals commit and are lost, members change, snapshots go over", () => {
-    const sums: Record<string, number> = {};
-    for (let seed = 1; seed <= 100; seed++) {
-      for (const [name, value] of Object.entries(runSeed(RAFT, seed).counts)) {
-        sums[name] = (sums[name] ?? 0) + value;
-      }
-    }
-    const least = { committed: 3000, elections: 200, reads: 500, "told committed": 1000 };
+describe("Raft under simulated faults", () => {
+  test(`${SEEDS} seeds: what is promised holds after every event, and all is well after healing`, async () => {
+    const sums = await expectAllGood(RAFT.name, FIRST_SEED, SEEDS);
+    const often = { committed: 30_000, elections: 2000, reads: 5000, "told committed": 10_000 };
     const few = {
-      "told lost": 10,
-      "told unknown": 20,
-      "errands done": 40,
-      "snapshots received": 100,
+      "told lost": 100,
+      "told unknown": 200,
+      "errands done": 400,
+      "snapshots received": 1000,
     };
-    for (const [name, value] of Object.entries({ ...least, ...few })) {
-      assert(sums[name]! >= value, `${name}: ${sums[name]}, expected at least ${value}`);
-    }
+    expectDone(sums, { ...often, ...few });
   });
 
   test("the same seed gives the same run", () => {
@@ -68,20 +66,10 @@ describe("Raft under simulated faults", () => {
 });
 
 describe("whole nodes over LSP, on disks, under simulated faults", () => {
-  test(`${NODE_SEEDS} seeds: what clients were told is true, on every node, and all comes to rest`, () =>
-    expectAllGood(RAFT_NODES.name, FIRST_SEED, NODE_SEEDS));
-
-  test("the runs do something: clients are answered, nodes crash, snapshots are taken, members change", () => {
-    const sums: Record<string, number> = {};
-    for (let seed = 1; seed <= 40; seed++) {
-      for (const [name, value] of Object.entries(runSeed(RAFT_NODES, seed).counts)) {
-        sums[name] = (sums[name] ?? 0) + value;
-      }
-    }
-    const least = { told: 400, reads: 80, elections: 40, crashes: 60, "with snapshots": 10 };
-    for (const [name, value] of Object.entries({ ...least, "grown or shrunk": 1 })) {
-      assert(sums[name]! >= value, `${name}: ${sums[name]}, expected at least ${value}`);
-    }
+  test(`${NODE_SEEDS} seeds: what clients were told is true, on every node, and all comes to rest`, async () => {
+    const sums = await expectAllGood(RAFT_NODES.name, FIRST_SEED, NODE_SEEDS);
+    const often = { told: 3000, reads: 600, elections: 300, crashes: 450, "with snapshots": 75 };
+    expectDone(sums, { ...often, "grown or shrunk": 10 });
   });
 
   test("the same seed gives the same run", () => {

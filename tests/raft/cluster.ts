@@ -1,5 +1,5 @@
-/** Nodes of a cluster on loopback, with directories that go when the test is over. */
-import { afterEach } from "bun:test";
+/** Nodes of a cluster on loopback, with directories that go when the tests are over. */
+import { afterAll } from "bun:test";
 import { assert } from "@std/assert";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -12,7 +12,7 @@ import {
   type Replica,
   ReplicaError,
 } from "../../raft/mod.ts";
-import { until } from "../support/waiting.ts";
+import { eventually } from "../support/waiting.ts";
 
 /** Adds up the first bytes of its commands, and answers with the sum. */
 export class Counter implements StateMachine {
@@ -45,13 +45,13 @@ export function sumIn(answer: Uint8Array): number {
 const open = new Set<Replica>();
 const directories: string[] = [];
 
-afterEach(async () => {
+afterAll(async () => {
   await Promise.all([...open].map((replica) => replica.close()));
   open.clear();
   for (const path of directories.splice(0)) rmSync(path, { recursive: true, force: true });
 });
 
-/** A directory that goes with the test. */
+/** A directory that goes when the tests of a file are over. */
 export function scratch(): string {
   const path = mkdtempSync(`${tmpdir()}/motherlode-raft-`);
   directories.push(path);
@@ -65,8 +65,8 @@ export interface Opened {
   readonly log: string[];
 }
 
-/** Nodes that know each other by number. */
-export class Cluster {
+/** Nodes that know each other by number; those that are left at its end are closed then. */
+export class Cluster implements AsyncDisposable {
   readonly directory: string | undefined;
   readonly members: Map<NodeId, string> = new Map();
   readonly nodes: Map<NodeId, Opened> = new Map();
@@ -104,6 +104,10 @@ export class Cluster {
     return opened;
   }
 
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all([...this.nodes.keys()].map((node) => this.close(node)));
+  }
+
   openAll(options: Partial<OpenReplicaOptions> = {}): Promise<Opened[]> {
     return Promise.all([...this.members.keys()].map((node) => this.open(node, options)));
   }
@@ -124,7 +128,7 @@ export class Cluster {
   /** The node that leads, as soon as one does and all that are open follow it. */
   async leader(): Promise<Opened> {
     let found: Opened | undefined;
-    await until("a leader", () => {
+    await eventually("a leader", () => {
       const all = [...this.nodes.values()];
       found = all.find(({ replica }) => replica.status().role === "leader");
       const { node, term } = found?.replica.status() ?? {};
@@ -152,7 +156,7 @@ export class Cluster {
         const isRetried = error instanceof ReplicaError && error.code === "changing";
         if (!isRetried) throw error;
         const { commit } = replica.status();
-        await until("the other change", () => replica.status().commit > commit);
+        await eventually("the other change", () => replica.status().commit > commit);
       }
     }
   }
@@ -160,6 +164,8 @@ export class Cluster {
   /** Waits until a log has a line with `text`. */
   async logged(node: NodeId, text: string): Promise<void> {
     const { log } = this.at(node);
-    await until(`"${text}" in ${log.join("\n")}`, () => log.some((line) => line.includes(text)));
+    await eventually(`"${text}" in ${log.join("\n")}`, () =>
+      log.some((line) => line.includes(text)),
+    );
   }
 }

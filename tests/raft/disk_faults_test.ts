@@ -8,7 +8,7 @@ import { openReplica, type Replica, ReplicaError } from "../../raft/mod.ts";
 import { Counter, sumIn } from "./cluster.ts";
 import { FaultyFiles } from "../support/disks.ts";
 import { leftovers } from "../support/leftovers.ts";
-import { until, within } from "../support/waiting.ts";
+import { eventually, within } from "../support/waiting.ts";
 
 const open: Replica[] = [];
 
@@ -43,7 +43,7 @@ class Node {
   }
 
   leads(): Promise<void> {
-    return until("the node leads", () => this.replica.status().role === "leader");
+    return eventually("the node leads", () => this.replica.status().role === "leader");
   }
 
   async add(value: number): Promise<number> {
@@ -59,11 +59,11 @@ describe("a node whose disk is full", () => {
     node.files.isFull = true;
     // A snapshot is what needs room first; half a segment of the log is kept for the end.
     node.replica.snapshot();
-    await until("the disk is full", () => node.log.some((line) => line.includes("ENOSPC")));
+    await eventually("the disk is full", () => node.log.some((line) => line.includes("ENOSPC")));
     const error = await assertRejects(() => node.add(2), ReplicaError);
     assertEquals([error.code, error.message], ["disk full", "the disk of this node is full"]);
     node.files.isFull = false;
-    await until("there is space", () => node.log.some((line) => line.includes("space again")));
+    await eventually("there is space", () => node.log.some((line) => line.includes("space again")));
     await node.leads();
     assertEquals(await node.add(4), 5);
     await node.replica.close();
@@ -79,7 +79,7 @@ describe("a node whose disk is full", () => {
     node.files.isFull = true;
     const waiting = node.add(2).catch((error: ReplicaError) => error.code);
     const isFull = (): boolean => node.log.some((line) => line.includes("ENOSPC"));
-    await until("the disk is full", isFull);
+    await eventually("the disk is full", isFull);
     await assertRejects(() => node.add(4), ReplicaError);
     node.files.isFull = false;
     // A node that cannot write gives up its lead; what is in its log is done when it leads again.

@@ -1,10 +1,14 @@
 /** How clusters begin, grow, shrink, lose disks and are forced on (docs/raft.md, clusters). */
-import { describe, test } from "bun:test";
+import { describe } from "bun:test";
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { rmSync } from "node:fs";
 import { ReplicaError } from "../../raft/mod.ts";
-import { until, within } from "../support/waiting.ts";
+import { eventually, within } from "../support/waiting.ts";
+import { sideBySide } from "../support/side_by_side.ts";
 import { Cluster } from "./cluster.ts";
+
+/** Most of it is waiting. */
+const test = sideBySide();
 
 /** The line with which a node was told to end. */
 async function reasonOf(closed: Promise<void>): Promise<string> {
@@ -17,10 +21,10 @@ async function reasonOf(closed: Promise<void>): Promise<string> {
 
 describe("a cluster is made once", () => {
   test("when every member has said that its directory is empty, and not before", async () => {
-    const cluster = await Cluster.of(3, true);
+    await using cluster = await Cluster.of(3, true);
     await cluster.open(1);
     await cluster.open(2);
-    await until("two that know each other", () => {
+    await eventually("two that know each other", () => {
       return cluster.at(1).replica.status().connected.length === 1;
     });
     for (const node of [1, 2]) {
@@ -36,17 +40,17 @@ describe("a cluster is made once", () => {
   });
 
   test("by a node that is told to, which the others then follow", async () => {
-    const cluster = await Cluster.of(3, true);
+    await using cluster = await Cluster.of(3, true);
     await cluster.open(2, { bootstrap: true });
     await cluster.open(3);
     assertEquals(await cluster.add(4), 4);
     await cluster.open(1);
-    await until("all three", () => cluster.at(1).replica.status().isReady);
+    await eventually("all three", () => cluster.at(1).replica.status().isReady);
     assertEquals(await cluster.add(1), 5);
   });
 
   test("members that were started with others are told so, and nothing is made", async () => {
-    const cluster = await Cluster.of(2, false);
+    await using cluster = await Cluster.of(2, false);
     await cluster.open(1);
     const members = new Map([...cluster.members, [9, "127.0.0.1:9"] as const]);
     await cluster.open(2, { members });
@@ -55,7 +59,7 @@ describe("a cluster is made once", () => {
   });
 
   test("after that the configuration in the log counts: other members get one line", async () => {
-    const cluster = await Cluster.of(1, true);
+    await using cluster = await Cluster.of(1, true);
     await cluster.open(1);
     await cluster.add(2);
     await cluster.close(1);
@@ -68,7 +72,7 @@ describe("a cluster is made once", () => {
 
 describe("members", () => {
   test("grow from one to three and back, under load, and nothing is lost", async () => {
-    const cluster = await Cluster.of(3, true);
+    await using cluster = await Cluster.of(3, true);
     const alone = new Map([[1, cluster.members.get(1)!]]);
     const { replica: first } = await cluster.open(1, { members: alone });
     await cluster.leader();
@@ -91,18 +95,18 @@ describe("members", () => {
     const join = cluster.members.get(1)!;
     for (const node of [2, 3]) {
       const { replica } = await cluster.open(node, { join });
-      await until(`node ${node} as a voter`, () => {
+      await eventually(`node ${node} as a voter`, () => {
         return replica.status().members.voters.includes(node);
       });
     }
-    await until("three voters", () => first.status().members.voters.length === 3);
+    await eventually("three voters", () => first.status().members.voters.length === 3);
     const before = sent;
-    await until("some commands more", () => sent > before + 20);
+    await eventually("some commands more", () => sent > before + 20);
     await cluster.change([1, 2]);
     await cluster.change([1]);
     isOver = true;
     await load;
-    await until("one voter", () => {
+    await eventually("one voter", () => {
       const { voters, outgoing, learners } = first.status().members;
       return voters.join() === "1" && outgoing.length + learners.length === 0;
     });
@@ -115,7 +119,7 @@ describe("members", () => {
   });
 
   test("one that lost its disk stays out, and comes back under a new number", async () => {
-    const cluster = await Cluster.of(3, true);
+    await using cluster = await Cluster.of(3, true);
     await cluster.openAll();
     await cluster.add(6);
     await cluster.close(3);
@@ -127,7 +131,7 @@ describe("members", () => {
     const { replica: leader } = await cluster.leader();
     const join = cluster.members.get(leader.node)!;
     const { replica, counter } = await cluster.open(4, { join });
-    await until("node 4 as a voter", () => replica.status().members.voters.includes(4));
+    await eventually("node 4 as a voter", () => replica.status().members.voters.includes(4));
     await cluster.change([1, 2, 4]);
     assertEquals(await cluster.add(1), 7);
     await replica.read();
@@ -135,7 +139,7 @@ describe("members", () => {
   });
 
   test("a number that was used before is refused by one line", async () => {
-    const cluster = await Cluster.of(3, true);
+    await using cluster = await Cluster.of(3, true);
     await cluster.openAll();
     await cluster.leader();
     await cluster.close(3);
@@ -146,37 +150,37 @@ describe("members", () => {
   });
 
   test("a node asked to join that does not lead says who does", async () => {
-    const cluster = await Cluster.of(3, false);
+    await using cluster = await Cluster.of(3, false);
     await cluster.openAll();
     const { replica: leader } = await cluster.leader();
     const follower = (leader.node % 3) + 1;
     const { replica } = await cluster.open(8, { join: cluster.members.get(follower)! });
-    await until("node 8 as a voter", () => replica.status().members.voters.includes(8));
+    await eventually("node 8 as a voter", () => replica.status().members.voters.includes(8));
   });
 
   test("a node that is brought up gets a large snapshot, in pieces", async () => {
-    const cluster = await Cluster.of(1, true);
+    await using cluster = await Cluster.of(1, true);
     const { replica, counter } = await cluster.open(1, { params: { trailingEntries: 1 } });
     await cluster.leader();
     counter.padding = 3 << 20;
     for (let i = 0; i < 30; i++) await replica.submit(Uint8Array.of(1));
     replica.snapshot();
-    await until("the snapshot", () => replica.status().snapshotIndex > 0);
+    await eventually("the snapshot", () => replica.status().snapshotIndex > 0);
     const join = cluster.members.get(1)!;
     const { replica: second, counter: copy } = await cluster.open(2, { join });
-    await until("node 2 as a voter", () => second.status().members.voters.includes(2));
+    await eventually("node 2 as a voter", () => second.status().members.voters.includes(2));
     await second.read();
     assertEquals([copy.sum, copy.padding], [30, 3 << 20]);
     await cluster.close(2);
     await cluster.open(2, { join });
-    await until("node 2 again", () => cluster.at(2).replica.status().applied > 30);
+    await eventually("node 2 again", () => cluster.at(2).replica.status().applied > 30);
     assertEquals(cluster.at(2).counter.padding, 3 << 20);
   });
 });
 
 describe("a majority that is lost", () => {
   test("means that nothing goes on, but by force with the directory that is left", async () => {
-    const cluster = await Cluster.of(3, true);
+    await using cluster = await Cluster.of(3, true);
     await cluster.openAll();
     const { replica: leader } = await cluster.leader();
     await cluster.add(11);
@@ -190,7 +194,7 @@ describe("a majority that is lost", () => {
     await cluster.open(lost[0]!);
     await cluster.open(lost[1]!);
     await cluster.logged(lost[0]!, "this directory is empty: unless");
-    await until("the leader's end", () => leader.status().role !== "leader");
+    await eventually("the leader's end", () => leader.status().role !== "leader");
     await Promise.all(lost.map((node) => cluster.close(node)));
     await cluster.close(survivor);
     const members = new Map([[survivor, cluster.members.get(survivor)!]]);
@@ -208,7 +212,7 @@ describe("a majority that is lost", () => {
   });
 
   test("is not forced on with a directory that holds no cluster", async () => {
-    const cluster = await Cluster.of(1, true);
+    await using cluster = await Cluster.of(1, true);
     const error = await assertRejects(() => cluster.open(1, { forceNewCluster: true }), Error);
     assert(error.message.endsWith("it holds no cluster that could be gone on with"));
   });

@@ -12,7 +12,7 @@ import { NodeRequest } from "../../bench/raft_node.ts";
 import { ledgerCommand, ledgerKey, placeIn } from "../../sim/raft/ledger.ts";
 import { Account } from "../../sim/raft/whole_clients.ts";
 import { Script } from "../support/processes.ts";
-import { until, within } from "../support/waiting.ts";
+import { eventually, within } from "../support/waiting.ts";
 
 const CLIENTS = 6;
 
@@ -71,7 +71,7 @@ export class Killing {
       const { size } = this.account.told;
       const more = integerBetween(this.#random, 30, 200);
       // A client that was told what cannot be ends the run at once.
-      const answers = until("answers", () => this.account.told.size > size + more);
+      const answers = eventually("answers", () => this.account.told.size > size + more);
       await Promise.race([answers, clients]);
       await this.#kill();
     }

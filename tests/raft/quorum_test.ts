@@ -30,11 +30,10 @@ describe("quorums", () => {
       const values = new Map<number, number>();
       for (let id = 1; id <= 8; id++) values.set(id, integerBetween(random, 0, 6));
       const value = quorumValue(config, (id) => values.get(id)!);
-      assertEquals(
-        value,
-        twinValue(config, values),
-        JSON.stringify({ config, values: [...values] }),
-      );
+      const expected = twinValue(config, values);
+      // A text for each comparison would take longer than all of them.
+      if (value === expected) continue;
+      assertEquals(value, expected, JSON.stringify({ config, values: [...values] }));
     }
     assert(joint > COMPARISONS / 4);
   });
@@ -47,7 +46,10 @@ describe("quorums", () => {
       const votes = new Map<number, boolean>();
       for (let id = 1; id <= 8; id++) if (chance(random, 0.7)) votes.set(id, chance(random, 0.6));
       const result = voteResult(config, (id) => votes.get(id));
-      assertEquals(result, twinVote(config, votes), JSON.stringify({ config, votes: [...votes] }));
+      const expected = twinVote(config, votes);
+      if (result !== expected) {
+        assertEquals(result, expected, JSON.stringify({ config, votes: [...votes] }));
+      }
       seen[result] = (seen[result] ?? 0) + 1;
     }
     assert(["won", "lost", "pending"].every((result) => seen[result]! > 1_000));

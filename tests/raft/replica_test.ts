@@ -1,18 +1,22 @@
 /** Nodes on real sockets: commands, reads, sessions, and what outlives a restart. */
-import { describe, test } from "bun:test";
+import { describe } from "bun:test";
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { freePorts } from "../../bench/processes.ts";
 import { connect, listen } from "../../lsp/mod.ts";
 import { decodeFrame } from "../../raft/greeting.ts";
 import { openReplica, ReplicaError, SessionError } from "../../raft/mod.ts";
-import { until, within } from "../support/waiting.ts";
+import { eventually, within } from "../support/waiting.ts";
+import { sideBySide } from "../support/side_by_side.ts";
 import { Cluster, Counter, sumIn } from "./cluster.ts";
+
+/** Most of it is waiting. */
+const test = sideBySide();
 
 for (const isDurable of [false, true]) {
   const where = isDurable ? "on disks" : "in memory";
   describe(`a cluster ${where}`, () => {
     test("of one node founds itself, and answers", async () => {
-      const cluster = await Cluster.of(1, isDurable);
+      await using cluster = await Cluster.of(1, isDurable);
       const { replica, counter } = await cluster.open(1);
       await cluster.leader();
       assertEquals(sumIn(await replica.submit(Uint8Array.of(3))), 3);
@@ -24,7 +28,7 @@ for (const isDurable of [false, true]) {
     });
 
     test("of three agrees, and followers read what was written", async () => {
-      const cluster = await Cluster.of(3, isDurable);
+      await using cluster = await Cluster.of(3, isDurable);
       await cluster.openAll();
       const { replica: leader } = await cluster.leader();
       const many = Array.from({ length: 300 }, () => leader.submit(Uint8Array.of(1)));
@@ -40,7 +44,7 @@ for (const isDurable of [false, true]) {
     });
 
     test("a follower refuses a command and says who leads, and where", async () => {
-      const cluster = await Cluster.of(3, isDurable);
+      await using cluster = await Cluster.of(3, isDurable);
       await cluster.openAll();
       const { replica: leader } = await cluster.leader();
       const { replica } = cluster.at((leader.node % 3) + 1);
@@ -51,7 +55,7 @@ for (const isDurable of [false, true]) {
     });
 
     test("a leader that closes hands the lead over, and nobody has to miss it", async () => {
-      const cluster = await Cluster.of(3, isDurable);
+      await using cluster = await Cluster.of(3, isDurable);
       await cluster.openAll();
       await cluster.add(5);
       const { replica: old } = await cluster.leader();
@@ -66,7 +70,7 @@ for (const isDurable of [false, true]) {
 
 describe("a session", () => {
   test("has a request carried out once, whichever leader it is sent to again", async () => {
-    const cluster = await Cluster.of(3, false);
+    await using cluster = await Cluster.of(3, false);
     await cluster.openAll();
     const { replica: first } = await cluster.leader();
     const session = await first.openSession();
@@ -85,17 +89,17 @@ describe("a session", () => {
   });
 
   test("that is idle is ended by the leader, on every node", async () => {
-    const cluster = await Cluster.of(1, false);
+    await using cluster = await Cluster.of(1, false);
     const { replica } = await cluster.open(1, { sessionIdleMs: 50 });
     await cluster.leader();
     await replica.openSession();
-    await until("the end of the session", () => replica.status().sessions === 0);
+    await eventually("the end of the session", () => replica.status().sessions === 0);
   });
 });
 
 describe("a directory", () => {
   test("keeps everything through restarts, and snapshots stand for the log", async () => {
-    const cluster = await Cluster.of(1, true);
+    await using cluster = await Cluster.of(1, true);
     for (let life = 0; life < 3; life++) {
       const { replica } = await cluster.open(1, { snapshotBytes: 2000 });
       const { replica: leader } = await cluster.leader();
@@ -110,7 +114,7 @@ describe("a directory", () => {
   });
 
   test("of three nodes is found again by all of them, and sessions with it", async () => {
-    const cluster = await Cluster.of(3, true);
+    await using cluster = await Cluster.of(3, true);
     await cluster.openAll();
     const { replica } = await cluster.leader();
     const session = await replica.openSession();
@@ -124,7 +128,7 @@ describe("a directory", () => {
   });
 
   test("of another node, or in use, is refused by one line, and nothing is lost", async () => {
-    const cluster = await Cluster.of(1, true);
+    await using cluster = await Cluster.of(1, true);
     const directory = `${cluster.directory}/1`;
     await cluster.open(1);
     await cluster.add(8);
@@ -171,7 +175,7 @@ describe("a shared listener", () => {
     );
     const leading = (): (typeof all)[number] | undefined =>
       all.find(({ replica }) => replica.status().role === "leader");
-    await until("a leader", () => leading() !== undefined);
+    await eventually("a leader", () => leading() !== undefined);
     const client = await connect({ host: "127.0.0.1", port: ports[2]! });
     client.write(new TextEncoder().encode("hello"));
     const { replica } = leading()!;
@@ -187,7 +191,7 @@ describe("a shared listener", () => {
 
 describe("from the wire nothing ends a node", () => {
   test("strangers, other groups and other clusters are refused, counted, and told once", async () => {
-    const cluster = await Cluster.of(1, false);
+    await using cluster = await Cluster.of(1, false);
     const { replica, log } = await cluster.open(1);
     await cluster.leader();
     const { port } = replica;
@@ -203,8 +207,8 @@ describe("from the wire nothing ends a node", () => {
       join: `127.0.0.1:${port}`,
     });
     const isToldOf = (text: string): boolean => log.some((line) => line.includes(text));
-    await until("the other group's refusal", () => isToldOf('it is a node of "other"'));
-    await until("the other version's refusal", () => isToldOf("speaks version 9"));
+    await eventually("the other group's refusal", () => isToldOf('it is a node of "other"'));
+    await eventually("the other version's refusal", () => isToldOf("speaks version 9"));
     await lone.close();
     assert((replica.status().rejected["refused"] ?? 0) >= 2);
     assertEquals(await cluster.add(1), 1);

@@ -112,18 +112,30 @@ export async function endShards(): Promise<void> {
   await Promise.all(left.map(({ exited }) => exited));
 }
 
-/** Runs `count` seeds from `first` on and expects every one of them to have run, and to be good. */
-export async function expectAllGood(harness: string, first: number, count: number): Promise<void> {
+/** What a run's counts add up to, by name, as the line behind each share says. */
+export type Sums = Readonly<Record<string, number>>;
+
+/**
+ * Runs `count` seeds from `first` on and expects every one of them to have run, and to be good.
+ * Gives what they did.
+ */
+export async function expectAllGood(harness: string, first: number, count: number): Promise<Sums> {
   const campaign: Campaign = [harness, first, count];
   const started = early.get(campaign.join(" "));
   if (started === undefined && early.size > 0) {
     console.log(`tests/sim/early.ts does not know ${campaign.join(" ")}`);
   }
   let ran = 0;
+  const sums: Record<string, number> = {};
   for (const { code, output } of await Promise.all(started ?? startAll([campaign])[0]!)) {
     if (code !== 0) console.log(output);
     expect(code).toBe(0);
-    ran += Number(/ran (\d+) seeds, 0 failed/.exec(output)?.[1] ?? 0);
+    const [, seeds = "0", counts = ""] = /ran (\d+) seeds, 0 failed \((.*)\)$/m.exec(output) ?? [];
+    ran += Number(seeds);
+    for (const [, name, value] of counts.matchAll(/([^,]+?) (\d+)(?:, |$)/g)) {
+      sums[name!] = (sums[name!] ?? 0) + Number(value);
+    }
   }
   expect(ran).toBe(count);
+  return sums;
 }

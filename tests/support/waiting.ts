@@ -7,6 +7,7 @@
 
 /** What a test waits for comes within this time, in milliseconds, on a machine with load 10. */
 export const WAIT_MS = 120_000;
+const LOOK_MS = 2;
 
 /**
  * What `promise` gives. Rejects with `what` and with what `state` says if it does not settle within
@@ -31,10 +32,26 @@ export async function within<T>(
 }
 
 /** Lets the event loop turn until `holds`; rejects with `what` as {@link within} does. */
-export async function until(what: string, holds: () => boolean): Promise<void> {
+export function until(what: string, holds: () => boolean): Promise<void> {
+  return wait(what, holds, (resolve) => setImmediate(resolve));
+}
+
+/**
+ * The same for what holds on once it does: looks every {@link LOOK_MS}, and leaves the processor to
+ * others meanwhile.
+ */
+export function eventually(what: string, holds: () => boolean): Promise<void> {
+  return wait(what, holds, (resolve) => setTimeout(resolve, LOOK_MS));
+}
+
+async function wait(
+  what: string,
+  holds: () => boolean,
+  pause: (resolve: () => void) => void,
+): Promise<void> {
   let isOver = false;
   const turning = (async () => {
-    while (!isOver && !holds()) await new Promise((resolve) => setImmediate(resolve));
+    while (!isOver && !holds()) await new Promise<void>(pause);
   })();
   try {
     await within(what, turning);
