@@ -352,7 +352,7 @@ export class CborConnection extends Connection {
     let bytes = 0;
     for (let entry: Outbound | undefined = first; entry; entry = this.#nextMessage()) {
       if (!writeMessage(host.writer, entry)) break;
-      this.countSent(entry.sends === 0, nowMs);
+      this.countSent(entry.sends === 0);
       send.markSent(entry, nowMs, number);
       bytes += frameBytes(entry);
       if (entry.sends >= SUSPICIOUS_SENDS) this.#path.noteSent(entry, nowMs);

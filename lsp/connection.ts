@@ -127,10 +127,9 @@ export abstract class Connection implements Timed {
   #silentEpochs = 0;
   #sentSinceTick = false;
   #settledBefore = 0;
-  /** Where that spares ticks: when the peer was heard, told what came, and sent a new message. */
+  /** Where that spares ticks: when the peer was heard, and told what came. */
   #heardMs: Millis = -Infinity;
   #ackedMs: Millis = -Infinity;
-  #sentMs: Millis = -Infinity;
   /** Whether nothing was under way when something happened last; what was written since may be. */
   #isQuiet = false;
   /** While it flushes. */
@@ -289,8 +288,9 @@ export abstract class Connection implements Timed {
     if (nowMs < nextTickMs || tickAtMs === nextTickMs) return;
     this.nextTickMs = tickAtMs;
     this.#silentEpochs = 0;
-    this.#heard = this.#heardMs > nextTickMs;
-    this.#sentSinceTick = this.#sentMs > nextTickMs;
+    // What came or left since that tick comes behind this.
+    this.#heard = false;
+    this.#sentSinceTick = false;
   }
 
   /** Takes a Data frame's message, whose bytes must stay unchanged from now on; or a piece. */
@@ -319,11 +319,10 @@ export abstract class Connection implements Timed {
   }
 
   /** Counts a message that went out; the first time it keeps a heartbeat from being needed. */
-  protected countSent(isFirst: boolean, nowMs: Millis = -Infinity): void {
+  protected countSent(isFirst: boolean): void {
     if (!isFirst) this.retransmits++;
     else {
       this.sentMessages++;
-      this.#sentMs = nowMs;
       this.#sentSinceTick = true;
     }
   }

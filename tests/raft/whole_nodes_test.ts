@@ -10,7 +10,7 @@ const T = 300;
 /** Everything here comes about within this. */
 const PATIENCE_MS = 40 * T;
 
-/** Nodes on calm disks, and a client that asks whoever leads. */
+/** Nodes on calm disks, and a client that asks the leader. */
 class Cluster extends WholeWorld {
   #sent = 0;
 
