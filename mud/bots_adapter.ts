@@ -7,7 +7,7 @@ import { seededRandom } from "../base/random.ts";
 import { openGeo } from "../geo/mod.ts";
 import { botLine } from "./bot.ts";
 import { Books } from "./books.ts";
-import { MudPlayer, type Search } from "./player_adapter.ts";
+import { MudPlayer, type Search } from "./adapter.ts";
 import type { GameEvent } from "./types.ts";
 import { GeoGameWorld } from "./world_adapter.ts";
 

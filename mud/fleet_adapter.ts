@@ -5,7 +5,7 @@
  */
 import { submit } from "../client/mod.ts";
 import { hostAndPort } from "../run/flags.ts";
-import type { Search } from "./player_adapter.ts";
+import type { Search } from "./adapter.ts";
 import { WorldError } from "./types.ts";
 
 /** A search that takes longer is given up: the fleet has lost its miners, perhaps. */

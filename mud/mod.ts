@@ -11,7 +11,7 @@ export { fleetSearch } from "./fleet_adapter.ts";
 export { homeRouter } from "./home.ts";
 export { MudCore, type MudOptions } from "./core.ts";
 export * from "./keys.ts";
-export { MudPlayer, type PlayerOptions, type Search, type World } from "./player_adapter.ts";
+export { MudPlayer, type PlayerOptions, type Search, type World } from "./adapter.ts";
 export * from "./rules.ts";
 export { type Line, linesOf, type Tone, wrapped } from "./text.ts";
 export {

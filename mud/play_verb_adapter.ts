@@ -13,7 +13,7 @@ import { SERVERS, serversOf } from "../run/verb_values.ts";
 import type { Verb } from "../run/verbs.ts";
 import { fleetSearch } from "./fleet_adapter.ts";
 import { isName } from "./keys.ts";
-import { MudPlayer, type Search } from "./player_adapter.ts";
+import { MudPlayer, type Search } from "./adapter.ts";
 import { Screen } from "./screen_adapter.ts";
 import { GeoGameWorld } from "./world_adapter.ts";
 

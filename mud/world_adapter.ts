@@ -6,7 +6,7 @@
 import { GeoError, type GeoItem, type GeoStore, openGeo } from "../geo/mod.ts";
 import { Books } from "./books.ts";
 import { homeRouter } from "./home.ts";
-import type { World } from "./player_adapter.ts";
+import type { World } from "./adapter.ts";
 import { type WorldAnswer, WorldError, type WorldItem, type WorldOperation } from "./types.ts";
 
 /** An operation that is not answered for so long is given up. */

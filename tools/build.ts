@@ -23,10 +23,10 @@ import { type Inputs, noticeComment, noticesOf, packagesIn, RULE } from "./licen
  * what is added by mistake is noticed. What weighs: docs/architecture.md.
  */
 export const BUNDLE_BYTES_MAX = {
-  server: 399_000,
+  server: 401_000,
   miner: 357_000,
   client: 166_000,
-  kv: 348_000,
+  kv: 350_000,
   textkv: 184_000,
   geo: 271_000,
   mud: 320_000,
