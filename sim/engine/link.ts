@@ -8,16 +8,19 @@ import type { Millis } from "../../base/machine.ts";
 import { chance, integerBetween, type Random, unitReal } from "../../base/random.ts";
 import type { Dice } from "./dice.ts";
 
-/** What may happen to a datagram on its way in one direction. Shares are probabilities. */
+/**
+ * What may happen to a datagram or message on its way in one direction. Shares are probabilities;
+ * what is left out is 0.
+ */
 export interface Faults {
   readonly lossShare: number;
   readonly duplicateShare: number;
   /** One random bit to four are flipped, where the harness's `Wire` allows it. */
-  readonly flipShare: number;
-  readonly truncateShare: number;
+  readonly flipShare?: number;
+  readonly truncateShare?: number;
   /** Datagrams that come up to `lateMs` late, behind many sent after them. */
-  readonly lateShare: number;
-  readonly lateMs: Millis;
+  readonly lateShare?: number;
+  readonly lateMs?: Millis;
   /** Every datagram takes `latencyMs` and up to `jitterMs` more, so that some overtake others. */
   readonly latencyMs: Millis;
   readonly jitterMs: Millis;
@@ -55,8 +58,6 @@ export interface Passage {
 
 /** One direction between two places. */
 export class Link {
-  readonly from: string;
-  readonly to: string;
   faults: Faults;
   /** Nothing passes. */
   isCut = false;
@@ -77,9 +78,7 @@ export class Link {
   };
   #busyUntilMs: Millis = 0;
 
-  constructor(from: string, to: string, faults: Faults) {
-    this.from = from;
-    this.to = to;
+  constructor(faults: Faults) {
     this.faults = faults;
   }
 
@@ -109,9 +108,10 @@ export class Link {
       : Math.max(0, this.#busyUntilMs - nowMs) * capacity.bytesPerMs;
   }
 
-  /** A datagram of `bytes` bytes enters now. */
-  pass(bytes: number, random: Random, nowMs: Millis): Passage {
-    const { faults, counts } = this;
+  /** A datagram of `bytes` bytes enters now; `faults` if it has others than the link. */
+  pass(bytes: number, random: Random, nowMs: Millis, faults: Faults = this.faults): Passage {
+    const { counts } = this;
+    const { lateShare = 0, lateMs = 0 } = faults;
     counts.datagrams++;
     counts.bytes += bytes;
     if (!this.isUp(nowMs)) return this.#lose(bytes, "cut");
@@ -132,9 +132,7 @@ export class Link {
     }
     if (faults.lossShare > 0 && chance(random, faults.lossShare)) return this.#lose(bytes, "lost");
     if (faults.jitterMs > 0) delayMs += unitReal(random) * faults.jitterMs;
-    if (faults.lateShare > 0 && chance(random, faults.lateShare)) {
-      delayMs += unitReal(random) * faults.lateMs;
-    }
+    if (lateShare > 0 && chance(random, lateShare)) delayMs += unitReal(random) * lateMs;
     return { delayMs, why: undefined };
   }
 
@@ -158,7 +156,7 @@ export function damage(
   faults: Faults,
   mayFlip: boolean,
 ): Uint8Array {
-  const { flipShare, truncateShare } = faults;
+  const { flipShare = 0, truncateShare = 0 } = faults;
   let result = bytes;
   if (flipShare > 0 && mayFlip && bytes.length > 0 && chance(random, flipShare)) {
     result = bytes.slice();
@@ -176,16 +174,7 @@ export function damage(
 
 /** No faults but `latencyMs`. */
 export function calmFaults(latencyMs: Millis): Faults {
-  return {
-    lossShare: 0,
-    duplicateShare: 0,
-    flipShare: 0,
-    truncateShare: 0,
-    lateShare: 0,
-    lateMs: 0,
-    latencyMs,
-    jitterMs: 0,
-  };
+  return { lossShare: 0, duplicateShare: 0, latencyMs, jitterMs: 0 };
 }
 
 /**

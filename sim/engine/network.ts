@@ -8,7 +8,8 @@
  * @module
  */
 import { chance, type Random } from "../../base/random.ts";
-import { calmFaults, damage, type Faults, Link } from "./link.ts";
+import { damage, type Link } from "./link.ts";
+import { Links } from "./links.ts";
 import type { Loop } from "./loop.ts";
 import type { TraceLine } from "./trace.ts";
 
@@ -63,7 +64,7 @@ export interface Tap {
 }
 
 /** Delivers datagrams between sockets by address. */
-export class Network {
+export class Network extends Links<string> {
   readonly counts: NetworkCounts = {
     sent: 0,
     delivered: 0,
@@ -80,45 +81,14 @@ export class Network {
   readonly #sockets = new Map<Address, Socket>();
   /** By address, where the last socket with it was. */
   readonly #places = new Map<Address, string>();
-  readonly #links = new Map<string, Map<string, Link>>();
-  #defaults: Faults = calmFaults(0);
   #ports = 1000;
 
   constructor(loop: Loop, random: Random, wire: Wire = UNKNOWN_WIRE, trace?: TraceLine) {
+    super();
     this.#loop = loop;
     this.#random = random;
     this.#wire = wire;
     this.#trace = trace;
-  }
-
-  /** The direction from one place to another. */
-  link(from: string, to: string): Link {
-    let outgoing = this.#links.get(from);
-    if (outgoing === undefined) this.#links.set(from, (outgoing = new Map<string, Link>()));
-    let link = outgoing.get(to);
-    if (link === undefined) outgoing.set(to, (link = new Link(from, to, this.#defaults)));
-    return link;
-  }
-
-  /** All links that were ever used or asked for. */
-  get links(): Link[] {
-    return [...this.#links.values()].flatMap((outgoing) => [...outgoing.values()]);
-  }
-
-  /** Nothing passes between two places any more, in either direction. */
-  cut(a: string, b: string): void {
-    this.link(a, b).isCut = this.link(b, a).isCut = true;
-  }
-
-  /** Undoes cuts, both ways. */
-  mend(a: string, b: string): void {
-    this.link(a, b).isCut = this.link(b, a).isCut = false;
-  }
-
-  /** Every link, those to come too, is whole and has `faults` and nothing else. */
-  heal(faults: Faults): void {
-    this.#defaults = faults;
-    for (const link of this.links) link.heal(faults);
   }
 
   /** Binds a socket, to a port of its own unless `address` is given. */

@@ -5,18 +5,12 @@
  * @module
  */
 import type { Millis } from "../../base/machine.ts";
-import { chance, type Random, unitReal } from "../../base/random.ts";
-import { calmFaults } from "../engine/link.ts";
+import type { Random } from "../../base/random.ts";
+import { calmFaults, type Faults } from "../engine/link.ts";
+import type { Links } from "../engine/links.ts";
 import type { Loop } from "../engine/loop.ts";
+import { MessageNetwork } from "../engine/message_network.ts";
 import type { Network } from "../engine/network.ts";
-
-/** How messages between servers fare. */
-export interface GeoFaults {
-  readonly latencyMs: Millis;
-  readonly jitterMs: Millis;
-  readonly lossShare: number;
-  readonly duplicateShare: number;
-}
 
 /** A message on its way. */
 export interface GeoMessage {
@@ -45,14 +39,12 @@ const ROUNDING_MS = 1e-6;
 export class GeoNetwork {
   /** The network of datagrams below LSP, if there is one. */
   readonly lsp: Network | undefined;
-  #faults: GeoFaults = { latencyMs: 250, jitterMs: 0, lossShare: 0, duplicateShare: 0 };
   readonly directions: Map<string, Direction> = new Map();
   /** The first direction in which more was sent than may be. */
   tooMany: string | undefined;
   readonly #loop: Loop;
-  readonly #random: Random;
   readonly #deliver: (message: GeoMessage) => void;
-  readonly #cut = new Set<string>();
+  readonly #messages: MessageNetwork<string, GeoMessage>;
 
   constructor(
     loop: Loop,
@@ -61,26 +53,33 @@ export class GeoNetwork {
     lsp: Network | undefined,
   ) {
     this.#loop = loop;
-    this.#random = random;
     this.#deliver = deliver;
+    this.#messages = new MessageNetwork({
+      loop,
+      random,
+      deliver: (_from, _to, message) => deliver(message),
+      describe: ({ from, to, bytes }) => `${from} -> ${to} ${bytes.length} B`,
+      bytesOf: ({ bytes }) => bytes.length,
+    });
     this.lsp = lsp;
-    this.faults = this.#faults;
+    this.faults = calmFaults(250);
   }
 
-  get faults(): GeoFaults {
-    return this.#faults;
+  get #links(): Links<string> {
+    return this.lsp ?? this.#messages;
   }
 
-  set faults(faults: GeoFaults) {
-    this.#faults = faults;
-    this.lsp?.heal({ ...calmFaults(faults.latencyMs), ...faults });
-    for (const pair of this.#cut) this.#cutBelow(pair);
+  get faults(): Faults {
+    return this.#links.faults;
+  }
+
+  set faults(faults: Faults) {
+    this.#links.faults = faults;
   }
 
   /** Nothing passes from server `a` to `b` any more. */
   cutOneWay(a: string, b: string): void {
-    this.#cut.add(`${a} ${b}`);
-    this.#cutBelow(`${a} ${b}`);
+    if (a !== b) this.#links.cutOneWay(a, b);
   }
 
   cut(a: string, b: string): void {
@@ -89,22 +88,14 @@ export class GeoNetwork {
   }
 
   mendAll(): void {
-    this.#cut.clear();
-    this.faults = this.#faults;
+    this.#links.mendAll();
   }
 
   send(message: GeoMessage): void {
     this.count(message);
     const [a, b] = [serverOf(message.from), serverOf(message.to)];
-    if (a === b) return this.#loop.after(0, () => this.#deliver(message));
-    const { latencyMs, jitterMs, lossShare, duplicateShare } = this.faults;
-    const copies = chance(this.#random, duplicateShare) ? 2 : 1;
-    for (let i = 0; i < copies; i++) {
-      const isLost = chance(this.#random, lossShare);
-      const delayMs = latencyMs + unitReal(this.#random) * jitterMs;
-      if (isLost || this.#cut.has(`${a} ${b}`)) continue;
-      this.#loop.after(delayMs, () => this.#deliver(message));
-    }
+    if (a === b) this.#loop.after(0, () => this.#deliver(message));
+    else this.#messages.send(a, b, message);
   }
 
   /** Bytes from server `a` to `b`, or from all to all. */
@@ -116,11 +107,6 @@ export class GeoNetwork {
       bytes += direction.bytes;
     }
     return bytes;
-  }
-
-  #cutBelow(pair: string): void {
-    const [a, b] = pair.split(" ");
-    if (this.lsp !== undefined && a !== b) this.lsp.link(a!, b!).isCut = true;
   }
 
   /** A message leaves. */

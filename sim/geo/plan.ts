@@ -7,7 +7,7 @@
 import type { Millis } from "../../base/machine.ts";
 import { Dice, Stream } from "../engine/dice.ts";
 import { type DiskFaults, drawDiskFaults } from "../engine/disk.ts";
-import type { GeoFaults } from "./net.ts";
+import type { Faults } from "../engine/link.ts";
 
 /** Something that is done to the store while faults last. */
 export type GeoDeed =
@@ -42,7 +42,7 @@ export interface GeoPlan {
   readonly servers: number;
   readonly actors: number;
   readonly durableShare: number;
-  readonly faults: GeoFaults;
+  readonly faults: Faults;
   readonly disks: DiskFaults;
   readonly keys: number;
   /** Between two operations, on average. */

@@ -9,7 +9,7 @@ import type { ClockQuirks } from "../engine/clock.ts";
 import { Dice, Stream } from "../engine/dice.ts";
 import type { LineFaults } from "../engine/lines.ts";
 import type { DiskFaults } from "../raft/disk.ts";
-import type { LinkFaults } from "../raft/net.ts";
+import type { Faults } from "../engine/link.ts";
 import { CALM_PATHS } from "./paths.ts";
 import type { Mix } from "./workload.ts";
 
@@ -42,7 +42,7 @@ export interface KvPlan {
   readonly partBytes: number;
   readonly clocks: ReadonlyMap<NodeId, ClockQuirks>;
   readonly disks: ReadonlyMap<NodeId, DiskFaults>;
-  readonly links: LinkFaults;
+  readonly links: Faults;
   readonly paths: LineFaults;
   readonly ttlMs: Millis;
   readonly deeds: readonly { readonly atMs: Millis; readonly deed: KvDeed }[];
@@ -86,7 +86,7 @@ export function drawKvPlan(seed: number): KvPlan {
   const isLossy = dice.chance(0.5, "isLossy");
   const latencyMs = dice.scale(0.2, 20, "latencyMs");
   const jitterMs = dice.sometimes(0.5, 0, 30, "jitterMs");
-  const links: LinkFaults = {
+  const links: Faults = {
     lossShare: isLossy ? dice.real(0, 0.3, "loss") : 0,
     duplicateShare: isLossy ? dice.real(0, 0.2) : 0,
     lateShare: isLossy ? dice.real(0, 0.2) : 0,

@@ -13,7 +13,8 @@ import { type LineFaults, Lines } from "../engine/lines.ts";
 import { Loop } from "../engine/loop.ts";
 import { demand, runTill, tracer, type TraceLine, type Transcript } from "../engine/trace.ts";
 import { SimDisk } from "../raft/disk.ts";
-import { calmLink, type LinkFaults, RaftNetwork } from "../raft/net.ts";
+import { calmFaults, type Faults } from "../engine/link.ts";
+import { RaftNetwork } from "../raft/net.ts";
 import { SimClient } from "./client.ts";
 import { KvNode } from "./node.ts";
 import { KvOracle } from "./oracle.ts";
@@ -35,7 +36,7 @@ export interface KvWorldOptions {
 /** Events after which a run is declared unable to come to rest. */
 const STEPS_MAX = 20_000_000;
 /** Links and paths that lose and delay. */
-export const LOSSY_LINK: LinkFaults = {
+export const LOSSY_LINK: Faults = {
   lossShare: 0.1,
   duplicateShare: 0.05,
   lateShare: 0.1,
@@ -169,7 +170,7 @@ export class KvWorld {
   /** Everything is well again, and everybody up. */
   heal(): void {
     this.network.mendAll();
-    this.network.calm(calmLink(1));
+    this.network.calm(calmFaults(1));
     this.paths.heal();
     this.paths.faults = CALM_PATHS;
     for (const node of this.nodes.values()) {

@@ -5,7 +5,7 @@
  */
 import type { Millis } from "../../base/machine.ts";
 import { Dice, Stream } from "../engine/dice.ts";
-import type { GeoFaults } from "../geo/net.ts";
+import type { Faults } from "../engine/link.ts";
 
 /** Something that happens to the servers while faults last. */
 export type MudDeed = "crash" | "restart" | "halve" | "mend";
@@ -16,7 +16,7 @@ export interface MudPlan {
   readonly servers: number;
   readonly actors: number;
   readonly players: readonly string[];
-  readonly faults: GeoFaults;
+  readonly faults: Faults;
   readonly deeds: readonly { readonly atMs: Millis; readonly deed: MudDeed }[];
   /** Hits that the first two problems have had at the start, so that rounds end within the run. */
   readonly hits: readonly [number, number];

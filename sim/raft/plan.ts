@@ -9,7 +9,7 @@ import type { ClockQuirks } from "../engine/clock.ts";
 import { Dice, Stream } from "../engine/dice.ts";
 import type { DiskFaults } from "./disk.ts";
 import type { StateFaults } from "./machine.ts";
-import type { LinkFaults } from "./net.ts";
+import type { Faults } from "../engine/link.ts";
 
 /** T of every drawn group. */
 export const ELECTION_MS = 300;
@@ -54,9 +54,9 @@ export interface RaftPlan {
   readonly spares: number;
   readonly params: Partial<RaftParams>;
   readonly clocks: ReadonlyMap<NodeId, ClockQuirks>;
-  readonly faults: LinkFaults;
+  readonly faults: Faults;
   /** Links with faults of their own. */
-  readonly links: readonly { from: NodeId; to: NodeId; faults: LinkFaults }[];
+  readonly links: readonly { from: NodeId; to: NodeId; faults: Faults }[];
   readonly disks: ReadonlyMap<NodeId, DiskFaults>;
   readonly state: StateFaults;
   readonly happenings: readonly Happening[];
@@ -89,7 +89,7 @@ const WEIGHTS: Readonly<Record<Deed, number>> = {
   transfer: 3,
 };
 
-function drawLink(dice: Dice, name: string | undefined): LinkFaults {
+function drawLink(dice: Dice, name: string | undefined): Faults {
   const called = (what: string): string | undefined => name && `${name}.${what}`;
   return {
     lossShare: dice.sometimes(0.5, 0, 0.4, called("loss")),
@@ -148,7 +148,7 @@ export function drawRaftPlan(seed: number): RaftPlan {
   const spares = dice.pick([0, 1, 2], "spares");
   const faults = drawLink(dice, "net");
   const all = Array.from({ length: nodes + spares }, (_, i) => i + 1);
-  const links: { from: NodeId; to: NodeId; faults: LinkFaults }[] = [];
+  const links: { from: NodeId; to: NodeId; faults: Faults }[] = [];
   const ownLinks = dice.chance(0.3, "ownLinks");
   for (const from of all) {
     for (const to of all) {

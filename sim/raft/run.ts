@@ -10,7 +10,7 @@ import { Dice, Stream } from "../engine/dice.ts";
 import type { Harness, Run } from "../engine/harness.ts";
 import { demand, type Transcript } from "../engine/trace.ts";
 import { Hands } from "./hands.ts";
-import { calmLink } from "./net.ts";
+import { calmFaults } from "../engine/link.ts";
 import { drawRaftPlan, ELECTION_MS, LATE_MS, type RaftPlan } from "./plan.ts";
 import { diskPlantOf, nodePlantOf, RAFT_PLANTS, type RaftPlant } from "./plants.ts";
 import { RaftWorld } from "./world.ts";
@@ -55,7 +55,7 @@ class RaftRun implements Run {
       transcript,
     });
     this.#world.network.faults = faults;
-    for (const { from, to, faults: own } of links) this.#world.network.setLink(from, to, own);
+    for (const { from, to, faults: own } of links) this.#world.network.link(from, to).faults = own;
     for (const [id, own] of disks) this.#world.machine(id).disk.faults = own;
     this.#hands = new Hands(this.#world, new Dice(seed, Stream.script));
   }
@@ -102,7 +102,7 @@ class RaftRun implements Run {
     const world = this.#world;
     this.#hands.stop();
     world.network.mendAll();
-    world.network.calm(calmLink(CALM_LATENCY_MS));
+    world.network.calm(calmFaults(CALM_LATENCY_MS));
     for (const machine of world.machines.values()) {
       machine.disk.isFull = false;
       machine.disk.failsNext = false;

@@ -2,7 +2,7 @@
 import { assert } from "@std/assert";
 import type { NodeId, ProposedEffect } from "../../raft/mod.ts";
 import type { RaftMachine } from "../../sim/raft/machine.ts";
-import type { LinkFaults } from "../../sim/raft/net.ts";
+import type { Faults } from "../../sim/engine/link.ts";
 import { type Proposal, RaftWorld, type WorldOptions } from "../../sim/raft/world.ts";
 
 /** T: the least election time-out. */
@@ -11,7 +11,7 @@ export const T = 300;
 export const AGREE_MS: number = 20 * T;
 
 /** A network that loses one message in ten and mixes up the others. */
-export const LOSSY: LinkFaults = {
+export const LOSSY: Faults = {
   lossShare: 0.1,
   duplicateShare: 0,
   lateShare: 0,
@@ -21,7 +21,7 @@ export const LOSSY: LinkFaults = {
 };
 
 /** The same, and two messages in three come up to two seconds late. */
-export const LATE: LinkFaults = { ...LOSSY, lateShare: 0.66, lateMs: 2200 };
+export const LATE: Faults = { ...LOSSY, lateShare: 0.66, lateMs: 2200 };
 
 /** An accepted answer. */
 export type Accepted = ProposedEffect & { readonly isAccepted: true };

@@ -3,7 +3,7 @@ import { describe, test } from "bun:test";
 import { assert, assertEquals } from "@std/assert";
 import { chance, integerBetween, seededRandom } from "../../base/random.ts";
 import type { NodeId } from "../../raft/mod.ts";
-import type { LinkFaults } from "../../sim/raft/net.ts";
+import type { Faults } from "../../sim/engine/link.ts";
 import type { Proposal } from "../../sim/raft/world.ts";
 import { Group, LATE, LOSSY, T } from "./group.ts";
 
@@ -83,7 +83,7 @@ describe("persistence", () => {
 });
 
 /** Figure 8 of the paper: leaders crash soon after they took a command, at every stage of it. */
-function figure8(seed: number, rounds: number, faults: LinkFaults | undefined): void {
+function figure8(seed: number, rounds: number, faults: Faults | undefined): void {
   const group = new Group(5, { seed });
   const random = seededRandom(seed, 8);
   group.commitOne();

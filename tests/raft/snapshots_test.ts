@@ -2,7 +2,7 @@
 import { describe, test } from "bun:test";
 import { assert, assertEquals } from "@std/assert";
 import type { StateFaults } from "../../sim/raft/machine.ts";
-import { calmLink } from "../../sim/raft/net.ts";
+import { calmFaults } from "../../sim/engine/link.ts";
 import { Group, LOSSY, T } from "./group.ts";
 
 /** A snapshot every ten entries applied, larger than a piece. */
@@ -119,7 +119,7 @@ describe("snapshots", () => {
 
   test("an answer that comes twice does not send the next piece twice", () => {
     const { group, victim } = needingSnapshot();
-    group.network.answerFaults = { ...calmLink(1), duplicateShare: 1, jitterMs: 1 };
+    group.network.answerFaults = { ...calmFaults(1), duplicateShare: 1, jitterMs: 1 };
     group.rejoin(victim);
     group.agree(group.oracle.lastCommitted);
     assert(group.network.byKind["snapshot"]! <= 12, `${group.network.byKind["snapshot"]} pieces`);
@@ -171,12 +171,12 @@ describe("snapshots", () => {
     const state = { ...STATE, snapshotBytes: 50_000 };
     const params = { trailingEntries: 0, chunkBytesMax: 100, chunksInflightMax: 50 };
     const group = new Group(3, { state, params });
-    group.network.faults = calmLink(10);
+    group.network.faults = calmFaults(10);
     group.commitOne();
     const victim = group.others(group.elect().id)[0]!;
     group.isolate(victim);
     for (let i = 0; i < 30; i++) group.commitOne(group.others(victim));
-    group.network.faults = { ...calmLink(10), lossShare: 0.002 };
+    group.network.faults = { ...calmFaults(10), lossShare: 0.002 };
     group.rejoin(victim);
     const beganMs = group.loop.nowMs;
     group.agree(group.oracle.lastCommitted);
