@@ -5,7 +5,7 @@
  */
 import type { Random } from "../../base/random.ts";
 import { entryBytes, type Message, type NodeId } from "../../raft/mod.ts";
-import type { Faults } from "../engine/link.ts";
+import { calmFaults, type Faults } from "../engine/link.ts";
 import type { Loop } from "../engine/loop.ts";
 import { MessageNetwork } from "../engine/message_network.ts";
 import type { TraceLine } from "../engine/trace.ts";
@@ -54,6 +54,7 @@ export class RaftNetwork extends MessageNetwork<NodeId, Message> {
     trace: TraceLine | undefined,
   ) {
     super({ loop, random, deliver, describe: describeMessage, bytesOf: messageBytes, trace });
+    this.faults = calmFaults(1);
   }
 
   /** Every link is as `faults` from now on; what is cut stays so. */
