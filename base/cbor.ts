@@ -18,21 +18,58 @@ export const CBOR_DEPTH_MAX = 4;
 /** Items that one payload may have, arrays counted as items too. */
 export const CBOR_ITEMS_MAX = 256;
 
-const encoder = new Encoder({ useRecords: false, tagUint8Array: false });
+/**
+ * cbor-x's RESET_BUFFER_MODE: the next value is written over this one. Else each value lies behind
+ * the one before, in new memory again and again.
+ */
+const RESET_BUFFER_MODE = 1024;
+/** What the types of cbor-x leave out. */
+interface BufferedEncoder {
+  encode(value: CborValue, mode: number): Uint8Array;
+  /** Writes there from now on; text can only be written into a Buffer. */
+  useBuffer(buffer: Buffer): void;
+}
+
+const encoder = new Encoder({
+  useRecords: false,
+  tagUint8Array: false,
+}) as unknown as BufferedEncoder;
+/** Where values are written, and copied from. */
+const scratch = Buffer.allocUnsafeSlow(8192);
+/** A value with so many bytes in its byte strings is written where it stays. */
+const LARGE_BYTES = 4096;
+/** Room for all else in it, and what cbor-x wants to have left; it makes more if need be. */
+const SPARE_BYTES = 4096;
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+encoder.useBuffer(scratch);
 
 /**
  * `value` as CBOR bytes of its own. Integers must be 0..2^32-1 as number, to 2^64-1 as bigint; text
  * must be well-formed, for a lone surrogate has no UTF-8 form and would be sent as another text.
  */
 export function encodeCbor(value: CborValue): Uint8Array {
-  invariant(isWellFormed(value), "text on the wire is well-formed Unicode");
-  return new Uint8Array(encoder.encode(value));
+  const stringBytes = byteStringBytes(value);
+  if (stringBytes < LARGE_BYTES) return new Uint8Array(encoder.encode(value, RESET_BUFFER_MODE));
+  encoder.useBuffer(Buffer.allocUnsafeSlow(stringBytes + SPARE_BYTES));
+  try {
+    const { buffer, byteOffset, length } = encoder.encode(value, 0);
+    return new Uint8Array(buffer, byteOffset, length);
+  } finally {
+    encoder.useBuffer(scratch);
+  }
 }
 
-function isWellFormed(value: CborValue): boolean {
-  if (typeof value === "string") return value.isWellFormed();
-  return !Array.isArray(value) || value.every(isWellFormed);
+/** The length of all byte strings in `value`. */
+function byteStringBytes(value: CborValue): number {
+  if (value instanceof Uint8Array) return value.length;
+  if (typeof value === "string") {
+    invariant(value.isWellFormed(), "text on the wire is well-formed Unicode");
+    return 0;
+  }
+  let bytes = 0;
+  if (Array.isArray(value)) for (const item of value) bytes += byteStringBytes(item as CborValue);
+  return bytes;
 }
 
 /**

@@ -21,7 +21,12 @@ import { type ServerChoice, serversOf, targetOf } from "../peer/targets.ts";
 import { Uplink } from "../peer/uplink_adapter.ts";
 import { Drive } from "../run/drive.ts";
 import { freshRandom } from "../run/fresh_random.ts";
-import { type JobTerms, type MrAttached, SHARE_BYTES } from "../work/mapreduce_messages.ts";
+import {
+  type JobTerms,
+  type MrAttached,
+  PIECE_BYTES_MAX,
+  SHARE_BYTES,
+} from "../work/mapreduce_messages.ts";
 import { MESSAGES_VERSION } from "../work/messages.ts";
 import {
   ClientCore,
@@ -103,6 +108,8 @@ class FleetJob {
   readonly #bytes: number;
   #attached: MrAttached | undefined;
   readonly #peers: PeerSockets;
+  /** A piece of a split, until the next is read. */
+  readonly #piece = new Uint8Array(PIECE_BYTES_MAX);
   /** Files that are open: splits' by path, outputs by number. */
   readonly #inputs = new Map<string, number>();
   readonly #outputs = new Map<number, number>();
@@ -200,11 +207,10 @@ class FleetJob {
   #read({ id, split, offset, length }: Extract<ClientEffect, { kind: "read" }>): void {
     this.#attempt(() => {
       const { file, from } = this.#options.splits[split]!;
-      const bytes = new Uint8Array(length);
-      const got =
-        length === 0 ? 0 : readSync(this.#input(file.path), bytes, 0, length, from + offset);
+      const fd = this.#input(file.path);
+      const got = length === 0 ? 0 : readSync(fd, this.#piece, 0, length, from + offset);
       if (offset === 0 || got < length) checkUnchanged(file);
-      this.#drive.tell({ kind: "read", id, bytes });
+      this.#drive.tell({ kind: "read", id, bytes: this.#piece.subarray(0, got) });
     });
   }
 

@@ -16,6 +16,7 @@ import {
 } from "node:fs";
 import { dirname, join } from "node:path";
 import { invariant } from "../base/machine.ts";
+import { PIECE_BYTES_MAX } from "../work/mapreduce_messages.ts";
 import type { PartFiles } from "./job_types.ts";
 import { CHUNK_BYTES } from "./limits.ts";
 import { partFile } from "./part_files.ts";
@@ -33,6 +34,7 @@ const OPEN_MAX = 64;
 /** See the module. */
 export class JobFiles {
   readonly #directory: string;
+  readonly #piece = new Uint8Array(PIECE_BYTES_MAX);
   readonly #open = new Map<string, number>();
   /** Jobs whose directory is there. */
   readonly #made = new Set<number>();
@@ -121,13 +123,12 @@ export class JobFiles {
     hashed.bytes += bytes.length;
   }
 
-  /** Bytes of the file; undefined if they cannot be read. */
+  /** Bytes of the file, until the next are read; undefined if they cannot be read. */
   read(file: JobFile, offset: number, length: number): Uint8Array | undefined {
     try {
-      const bytes = new Uint8Array(length);
       const fd = this.#fd(this.path(file), false);
-      const got = length === 0 ? 0 : readSync(fd, bytes, 0, length, offset);
-      return bytes.subarray(0, got);
+      const got = length === 0 ? 0 : readSync(fd, this.#piece, 0, length, offset);
+      return this.#piece.subarray(0, got);
     } catch {
       return undefined;
     }

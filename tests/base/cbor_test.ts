@@ -104,6 +104,24 @@ test("decodeCbor() gives back what encodeCbor() was given", () => {
   );
 });
 
+test("encodeCbor() gives memory of its own, however large the value, in any order", () => {
+  const bytes = (length: number) => Uint8Array.from({ length }, (_, i) => (i * 31 + length) & 255);
+  const values = [0, 1, 4095, 4096, 5000, 65_536, 3, 300_000, 4096].map((length) => [
+    7,
+    bytes(length),
+    "größer".repeat(length / 100),
+    [bytes(length >> 1)],
+  ]);
+  const written = values.map((value) => encodeCbor(value));
+  for (const [i, value] of values.entries()) {
+    expect(decodeCbor(written[i]!)).toEqual(value);
+    expect(written[i]!.constructor).toBe(Uint8Array);
+    // As cbor-x writes it elsewhere.
+    const plainly = new Encoder({ useRecords: false, tagUint8Array: false }).encode(value);
+    expect(Buffer.compare(written[i]!, plainly)).toBe(0);
+  }
+});
+
 test("decodeCbor() never throws, and what it takes encodes to the same value again", () => {
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 40 }), (bytes) => {
