@@ -14,10 +14,10 @@ import { connect, listen } from "../lsp/mod.ts";
 import { encodeAbout } from "../mapreduce/about.ts";
 import { mapReduceGuest } from "../mapreduce/worker_adapter.ts";
 import {
+  DIRECT_PIECE_BYTES_MAX,
   type JobTerms,
   type MapReduceMessage,
   type MrGet,
-  PIECE_BYTES_MAX,
   type WirePart,
 } from "../work/mapreduce_messages.ts";
 import { ENCODED_BYTES_MAX } from "../work/messages.ts";
@@ -192,7 +192,7 @@ async function sink(bytes: number): Promise<void> {
 
 async function source(port: number, bytes: number): Promise<void> {
   const client = await connect({ host: "127.0.0.1", port, appVersion: 1, limits });
-  const piece = new Uint8Array(PIECE_BYTES_MAX);
+  const piece = new Uint8Array(DIRECT_PIECE_BYTES_MAX);
   for (let sent = 0; sent < 2 * bytes;) {
     try {
       client.write(piece);

@@ -22,9 +22,9 @@ import { Uplink } from "../peer/uplink_adapter.ts";
 import { Drive } from "../run/drive.ts";
 import { freshRandom } from "../run/fresh_random.ts";
 import {
+  DIRECT_PIECE_BYTES_MAX,
   type JobTerms,
   type MrAttached,
-  PIECE_BYTES_MAX,
   SHARE_BYTES,
 } from "../work/mapreduce_messages.ts";
 import { MESSAGES_VERSION } from "../work/messages.ts";
@@ -109,7 +109,7 @@ class FleetJob {
   #attached: MrAttached | undefined;
   readonly #peers: PeerSockets;
   /** A piece of a split, until the next is read. */
-  readonly #piece = new Uint8Array(PIECE_BYTES_MAX);
+  readonly #piece = new Uint8Array(DIRECT_PIECE_BYTES_MAX);
   /** Files that are open: splits' by path, outputs by number. */
   readonly #inputs = new Map<string, number>();
   readonly #outputs = new Map<number, number>();

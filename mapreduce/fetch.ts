@@ -4,12 +4,13 @@
  * @module
  */
 import {
+  DIRECT_PIECE_BYTES_MAX,
   type Item,
   type MrGet,
   type MrPiece,
   PIECE_BYTES_MAX,
 } from "../work/mapreduce_messages.ts";
-import { ASKING_MAX } from "./limits.ts";
+import { ASKING_MAX, DIRECT_ASKING_MAX } from "./limits.ts";
 
 /** One item that is fetched. */
 export interface Fetch {
@@ -41,17 +42,33 @@ interface Asked {
   readonly length: number;
 }
 
+/** How much is asked for at a time. */
+export interface FetchLimits {
+  readonly pieceBytesMax: number;
+  /** Pieces that are asked for at a time. */
+  readonly askingMax: number;
+}
+
+/** Through the server, and from a peer directly. */
+const RELAYED: FetchLimits = { pieceBytesMax: PIECE_BYTES_MAX, askingMax: ASKING_MAX };
+export const DIRECT: FetchLimits = {
+  pieceBytesMax: DIRECT_PIECE_BYTES_MAX,
+  askingMax: DIRECT_ASKING_MAX,
+};
+
 /** All that one peer fetches over one connection. */
 export class Fetches {
   readonly #write: (get: MrGet, of: Fetch) => void;
+  readonly #limits: FetchLimits;
   readonly #asked = new Map<number, Asked>();
   /** Those that could ask for more, but that too much is asked for. */
   readonly #waiting = new Set<Active>();
   #lastId = 0;
 
   /** `write` asks for a piece of a fetch. */
-  constructor(write: (get: MrGet, of: Fetch) => void) {
+  constructor(write: (get: MrGet, of: Fetch) => void, limits: FetchLimits = RELAYED) {
     this.#write = write;
+    this.#limits = limits;
   }
 
   /** Pieces that are asked for. */
@@ -88,7 +105,7 @@ export class Fetches {
     this.#asked.delete(id);
     this.#take(asked, found, bytes);
     for (const waiting of this.#waiting) {
-      if (this.#asked.size >= ASKING_MAX) break;
+      if (this.#asked.size >= this.#limits.askingMax) break;
       this.#waiting.delete(waiting);
       this.#ask(waiting);
     }
@@ -120,10 +137,11 @@ export class Fetches {
 
   #ask(active: Active): void {
     const { holder, job, item, bytes } = active;
+    const { pieceBytesMax, askingMax } = this.#limits;
     while (!active.isOver && active.next < bytes) {
-      if (this.#asked.size >= ASKING_MAX) return void this.#waiting.add(active);
+      if (this.#asked.size >= askingMax) return void this.#waiting.add(active);
       const offset = active.next;
-      const length = Math.min(PIECE_BYTES_MAX, bytes - offset);
+      const length = Math.min(pieceBytesMax, bytes - offset);
       active.next += length;
       active.under++;
       const id = ++this.#lastId;

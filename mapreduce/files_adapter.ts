@@ -16,7 +16,7 @@ import {
 } from "node:fs";
 import { dirname, join } from "node:path";
 import { invariant } from "../base/machine.ts";
-import { PIECE_BYTES_MAX } from "../work/mapreduce_messages.ts";
+import { DIRECT_PIECE_BYTES_MAX } from "../work/mapreduce_messages.ts";
 import type { PartFiles } from "./job_types.ts";
 import { CHUNK_BYTES } from "./limits.ts";
 import { partFile } from "./part_files.ts";
@@ -34,7 +34,7 @@ const OPEN_MAX = 64;
 /** See the module. */
 export class JobFiles {
   readonly #directory: string;
-  readonly #piece = new Uint8Array(PIECE_BYTES_MAX);
+  readonly #piece = new Uint8Array(DIRECT_PIECE_BYTES_MAX);
   readonly #open = new Map<string, number>();
   /** Jobs whose directory is there. */
   readonly #made = new Set<number>();

@@ -65,6 +65,8 @@ export const FOLLOWERS_MAX = 16;
 export const SPLITS_TOTAL_MAX = 1_000_000;
 /** Pieces that are asked for at a time, the first item's first: a connection queues 2 MiB. */
 export const ASKING_MAX = 20;
+/** The same of a peer directly, whose pieces are larger. */
+export const DIRECT_ASKING_MAX = 5;
 /** Pieces that one peer may have asked for and not got; more are refused. */
 export const ASKED_MAX: number = ASKING_MAX + 4;
 /** Pieces that a holder is asked for at a time; more wait their turn. */
@@ -82,6 +84,11 @@ export const WORKER_TASKS_MAX = 7;
 
 // ---- from peer to peer
 
+/**
+ * Version of what peers say to each other. Those of another do not connect: what they have for each
+ * other goes through the server. Up to 3 it was that of all messages; 4: larger pieces.
+ */
+export const PEERS_VERSION = 4;
 /** Peers that one connects to at a time; what others have comes through the server. */
 export const DIALLED_MAX = 64;
 /** A peer that could not be reached is not looked for again so soon. */
@@ -90,4 +97,4 @@ export const UNREACHABLE_MS = 60_000;
 export const DIAL_MS = 3_000;
 /** Connections that a peer takes of others, and pieces that it reads at a time for one. */
 export const VISITORS_MAX = 256;
-export const VISITOR_PIECES_MAX: number = ASKING_MAX + 4;
+export const VISITOR_PIECES_MAX: number = DIRECT_ASKING_MAX + 4;

@@ -8,8 +8,7 @@ import { isLoopback } from "../run/listening.ts";
 import { hostAndPort } from "../run/flags.ts";
 import { listen, LspError, type LspServer } from "../lsp/mod.ts";
 import { Uplink } from "../peer/uplink_adapter.ts";
-import { MESSAGES_VERSION } from "../work/messages.ts";
-import { DIAL_MS, VISITORS_MAX } from "./limits.ts";
+import { DIAL_MS, PEERS_VERSION, VISITORS_MAX } from "./limits.ts";
 import type { PeerEffect, PeerInput } from "./peer_types.ts";
 
 /** Bytes that wait for all visitors together. */
@@ -48,7 +47,7 @@ export class PeerSockets {
       host,
       port: 0,
       classic: false,
-      appVersion: MESSAGES_VERSION,
+      appVersion: PEERS_VERSION,
       limits,
     });
     if (this.#isClosed) return void (await server.close());
@@ -110,7 +109,7 @@ export class PeerSockets {
       this.#tell({ kind: "peer-down", peer });
     };
     const link = new Uplink(
-      { ...hostAndPort(at, undefined, "a peer's address"), appVersion: MESSAGES_VERSION },
+      { ...hostAndPort(at, undefined, "a peer's address"), appVersion: PEERS_VERSION },
       {
         onConnected: () => {
           clearTimeout(this.#dialled.get(peer)?.clock);

@@ -7,7 +7,7 @@
  */
 import type { Millis } from "../base/machine.ts";
 import type { MrGet, MrPiece, MrWant } from "../work/mapreduce_messages.ts";
-import { type Fetch, Fetches } from "./fetch.ts";
+import { DIRECT, type Fetch, Fetches } from "./fetch.ts";
 import { DIALLED_MAX, UNREACHABLE_MS } from "./limits.ts";
 
 /** What is fetched, and where it can be asked for directly. */
@@ -141,7 +141,7 @@ export class Routes {
     const number = ++this.#lastPeer;
     const ask = ({ id, job, item, offset, length }: MrGet, { name }: RoutedFetch): void =>
       this.#port.want(number, { kind: "mr-want", id, name, job, item, offset, length });
-    const fetches = new Fetches((get, of) => ask(get, of as RoutedFetch));
+    const fetches = new Fetches((get, of) => ask(get, of as RoutedFetch), DIRECT);
     const peer: Peer = { number, at, fetches, trips: new Set(), isUp: false };
     this.#peers.set(number, peer);
     this.#byAddress.set(at, peer);

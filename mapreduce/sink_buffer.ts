@@ -7,20 +7,24 @@
 /** Where bytes go, in order; they are the caller's again when it returns. */
 export type Sink = (bytes: Uint8Array) => void;
 
+/** Most that is written is short: room grows when it is needed. */
+const FIRST_BYTES = 4096;
 /** Shorter parts are copied byte by byte: a call costs more. */
 const SHORT_BYTES = 32;
 
 /** See the module. */
 export class SinkBuffer {
   readonly #sink: Sink;
-  readonly #buffer: Uint8Array;
+  readonly #mostBytes: number;
+  #buffer: Uint8Array;
   #used = 0;
   /** Bytes that the sink has. */
   #sunk = 0;
 
   constructor(sink: Sink, bufferBytes: number = 1 << 18) {
     this.#sink = sink;
-    this.#buffer = new Uint8Array(Math.max(1, bufferBytes));
+    this.#mostBytes = Math.max(1, bufferBytes);
+    this.#buffer = new Uint8Array(Math.min(FIRST_BYTES, this.#mostBytes));
   }
 
   /** Bytes put in so far. */
@@ -29,22 +33,37 @@ export class SinkBuffer {
   }
 
   byte(byte: number): void {
-    if (this.#used === this.#buffer.length) this.flush();
+    if (this.#used === this.#buffer.length) this.#makeRoom(1);
     this.#buffer[this.#used++] = byte;
   }
 
   /** Puts in `from..to-1` of `bytes`. */
   put(bytes: Uint8Array, from: number, to: number): void {
     const length = to - from;
-    const buffer = this.#buffer;
-    if (this.#used + length > buffer.length) {
-      this.flush();
-      if (length > buffer.length) return this.#handOn(bytes.subarray(from, to));
+    if (this.#used + length > this.#buffer.length && !this.#makeRoom(length)) {
+      return this.#handOn(bytes.subarray(from, to));
     }
+    const buffer = this.#buffer;
     const used = this.#used;
     if (length > SHORT_BYTES) buffer.set(bytes.subarray(from, to), used);
     else for (let i = 0; i < length; i++) buffer[used + i] = bytes[from + i]!;
     this.#used = used + length;
+  }
+
+  /** Makes room for `length` more bytes; false if they are too many to be buffered at all. */
+  #makeRoom(length: number): boolean {
+    const needed = this.#used + length;
+    if (needed > this.#mostBytes) {
+      this.flush();
+      if (length > this.#mostBytes) return false;
+    }
+    if (this.#used + length <= this.#buffer.length) return true;
+    const buffer = new Uint8Array(
+      Math.min(this.#mostBytes, Math.max(needed, 4 * this.#buffer.length)),
+    );
+    buffer.set(this.#buffer.subarray(0, this.#used));
+    this.#buffer = buffer;
+    return true;
   }
 
   /** Hands on what is buffered. */

@@ -12,8 +12,13 @@
 export const APPLICATION_BYTES_MAX = 1_024;
 /** Longest error, with its stack, and longest note, in bytes of UTF-8. */
 export const TROUBLE_BYTES_MAX = 8_192;
-/** Data that one message carries. */
+/** Data that one message carries through a server. */
 export const PIECE_BYTES_MAX = 65_536;
+/**
+ * Data that one message carries from peer to peer: with all around it, LSP sends it in 16 of its
+ * largest datagrams. Each piece costs both sides a message, an answer, and turns of their loops.
+ */
+export const DIRECT_PIECE_BYTES_MAX: number = 254 << 10;
 /** Rows that one message carries of a table. */
 export const SPLITS_ROWS_MAX = 8_000;
 export const SOURCES_ROWS_MAX = 1_400;

@@ -16,6 +16,7 @@ import {
   type MapReduceMessage,
   PARTS_ROWS_MAX,
   PEERS_ROWS_MAX,
+  DIRECT_PIECE_BYTES_MAX,
   PIECE_BYTES_MAX,
   SHARE_BYTES,
   SHARED_PATH_BYTES_MAX,
@@ -80,10 +81,14 @@ const TEXT: Codec<string> = {
   read: (f) => f.text(TROUBLE_BYTES_MAX),
 };
 const LENGTH: Codec<number> = { write: COUNT.write, read: (f) => f.count(PIECE_BYTES_MAX) };
+const DIRECT_LENGTH: Codec<number> = {
+  write: COUNT.write,
+  read: (f) => f.count(DIRECT_PIECE_BYTES_MAX),
+};
 const BYTES: Codec<Uint8Array> = {
   write: (f, value) => f.bytes(value),
   // A view into the message, which is nobody else's: it is large.
-  read: (f) => f.bytes(PIECE_BYTES_MAX),
+  read: (f) => f.bytes(DIRECT_PIECE_BYTES_MAX),
 };
 /** Also what a server keeps of a job (mapreduce/books.ts). */
 export const TERMS: Codec<JobTerms> = { write: writeTerms, read: readTerms };
@@ -222,7 +227,7 @@ export const MAPREDUCE_FORMS: {
     job: COUNT,
     item: ITEM,
     offset: SIZE,
-    length: LENGTH,
+    length: DIRECT_LENGTH,
   }),
 };
 
