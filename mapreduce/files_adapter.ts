@@ -19,7 +19,7 @@ import { invariant } from "../base/machine.ts";
 import { DIRECT_PIECE_BYTES_MAX } from "../work/mapreduce_messages.ts";
 import type { PartFiles } from "./job_types.ts";
 import { CHUNK_BYTES } from "./limits.ts";
-import { partFile } from "./part_files.ts";
+import { doneFile, partFile } from "./part_files.ts";
 import type { Share } from "./share_adapter.ts";
 import type { JobFile, JobFilePart } from "./worker_types.ts";
 
@@ -173,6 +173,7 @@ export class JobFiles {
       if (over !== undefined && directory !== over) continue;
       this.#shared.delete(files);
       if (over !== undefined) continue;
+      rmSync(doneFile(files), { force: true });
       for (let r = 0; r < reducers; r++) rmSync(partFile(files, r), { force: true });
       removeIfEmpty(directory);
     }

@@ -4,9 +4,18 @@
  *
  * @module
  */
-import { closeSync, openSync, renameSync, rmSync, writeSync } from "node:fs";
-import type { MapOrder, Part, PartFiles } from "./job_types.ts";
-import { partFile } from "./part_files.ts";
+import {
+  closeSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
+import { hashOfPart } from "./files_adapter.ts";
+import type { MapOrder, Part, PartFiles, TaskReport } from "./job_types.ts";
+import { doneFile, partFile } from "./part_files.ts";
 import type { MapOutput } from "./spill.ts";
 
 /** Writes all of it. */
@@ -107,4 +116,52 @@ export function writeParts(output: MapOutput, to: MapOrder["output"]): Part[] {
     place.close();
   }
   return parts;
+}
+
+type Mapped = TaskReport & { readonly kind: "mapped" };
+
+/** Notes beside the partitions, which are all there, what the map came to. */
+export function noteMapped(files: PartFiles, mapped: Mapped): void {
+  const own = doneFile(files, crypto.randomUUID());
+  try {
+    writeFileSync(own, `${JSON.stringify(mapped)}\n`);
+    renameSync(own, doneFile(files));
+  } catch {
+    // Without the note the map is done again if its worker is lost.
+    rmSync(own, { force: true });
+  }
+}
+
+/**
+ * What the map came to at another worker, which is lost: if that noted it, and all partitions are
+ * there, and are what they were.
+ */
+export function mappedBefore(files: PartFiles, reducers: number): Mapped | undefined {
+  let noted: unknown;
+  try {
+    noted = JSON.parse(readFileSync(doneFile(files), "utf8"));
+  } catch {
+    return undefined;
+  }
+  if (!isMapped(noted) || noted.parts.length !== reducers) return undefined;
+  const isWhole = ({ bytes, hash }: Part, reduce: number): boolean =>
+    hashOfPart(partFile(files, reduce), 0, bytes) === hash;
+  return noted.parts.every(isWhole) ? noted : undefined;
+}
+
+/** Others write in the directory, too. */
+function isMapped(noted: unknown): noted is Mapped {
+  if (typeof noted !== "object" || noted === null) return false;
+  const { kind, isShared, parts, skipped, ...counts } = noted as Partial<Mapped>;
+  const { records, invalid, bad } = counts;
+  const isText = (text: unknown): boolean => typeof text === "string";
+  return (
+    kind === "mapped" &&
+    isShared === true &&
+    [records, invalid, bad].every(Number.isSafeInteger) &&
+    Array.isArray(parts) &&
+    parts.every((part: Part | null) => Number.isSafeInteger(part?.bytes) && isText(part?.hash)) &&
+    Array.isArray(skipped) &&
+    skipped.every(isText)
+  );
 }

@@ -18,7 +18,7 @@ import type {
 import { CHUNK_BYTES } from "./limits.ts";
 import { groupsOf } from "./merge.ts";
 import { LineWriter, RecordOutput } from "./output.ts";
-import { writeAll, writeParts } from "./parts_adapter.ts";
+import { mappedBefore, noteMapped, writeAll, writeParts } from "./parts_adapter.ts";
 import { DamagedRunError, type Source } from "./records.ts";
 import { fewerRuns, MapOutput, mergedRun, type RunPlace, type RunStore } from "./spill.ts";
 import {
@@ -128,6 +128,9 @@ function memoryOf(bytes: number): ArrayBuffer {
 
 async function runMap(order: MapOrder, report: Report): Promise<void> {
   const { reducers, sortBytes, name, firstLine, directory } = order;
+  const shared = typeof order.output === "string" ? undefined : order.output;
+  const before = shared && mappedBefore(shared, reducers);
+  if (before !== undefined) return report(before);
   const loaded = await load(order.application);
   const store = new FileStore(directory);
   const bad = new BadRecords(order.skipBad);
@@ -165,9 +168,12 @@ async function runMap(order: MapOrder, report: Report): Promise<void> {
     }
     const parts = writeParts(output, order.output);
     const { records } = output;
-    const isShared = typeof order.output !== "string";
     const found = { bad: bad.count, skipped: bad.skipped };
-    report({ kind: "mapped", isShared, parts, records, invalid, ...found });
+    const mapped = { kind: "mapped", parts, records, invalid, ...found } as const;
+    if (shared === undefined) return report(mapped);
+    const seen = { ...mapped, isShared: true };
+    noteMapped(shared, seen);
+    report(seen);
   } finally {
     store.close();
   }

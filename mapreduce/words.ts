@@ -19,15 +19,15 @@ const WORD_OVERHEAD_BYTES = 56;
  */
 export class WordTable {
   /** Two numbers a slot: the hash of the word that is there, and its number, 0 for none. */
-  slots: Int32Array = new Int32Array(2 << 12);
+  slots: Int32Array = new Int32Array(2 << 8);
   /** By number, from 1 on: where the word begins, how long it is, how often it occurs. */
-  starts: Uint32Array = new Uint32Array(1 << 11);
-  lengths: Uint32Array = new Uint32Array(1 << 11);
-  counts: Float64Array = new Float64Array(1 << 11);
+  starts: Uint32Array = new Uint32Array(1 << 7);
+  lengths: Uint32Array = new Uint32Array(1 << 7);
+  counts: Float64Array = new Float64Array(1 << 7);
   /** The words' letters. */
-  arena: Uint8Array = new Uint8Array(1 << 16);
+  arena: Uint8Array = new Uint8Array(1 << 11);
   readonly #mostBytes: number;
-  #hashes = new Int32Array(1 << 11);
+  #hashes = new Int32Array(1 << 7);
   #used = 0;
   #size = 0;
 

@@ -67,8 +67,9 @@ function form<K extends MapReduceMessage["kind"]>(
       for (const [name, codec] of fields) codec.write(f, values[name]);
     },
     read: (f) => {
-      const read = fields.map(([name, codec]) => [name, codec.read(f)] as const);
-      return { kind, ...Object.fromEntries(read) } as unknown as MessageOf<K>;
+      const message: Record<string, unknown> = { kind };
+      for (const [name, codec] of fields) message[name] = codec.read(f);
+      return message as unknown as MessageOf<K>;
     },
   };
 }

@@ -17,7 +17,7 @@ import { join } from "node:path";
 import { utf8 } from "../../mapreduce/bytes.ts";
 import { hashOfPart, JobFiles } from "../../mapreduce/files_adapter.ts";
 import type { TaskReport } from "../../mapreduce/job_types.ts";
-import { partFile } from "../../mapreduce/part_files.ts";
+import { doneFile, partFile } from "../../mapreduce/part_files.ts";
 import {
   removeLeftovers,
   removeScratch,
@@ -111,7 +111,7 @@ describe("what lies between map and reduce in a shared directory", () => {
     const order = { reducers: 2, name: "n", firstLine: 1, output: { directory, map: 3 } };
     const part = { path: input, from: 0, to: utf8(text).length };
     await runTask({ kind: "map", ...common, ...order, input: part }, (r) => reports.push(r));
-    assertEquals(readdirSync(directory).sort(), ["keep", "mr-3-0", "mr-3-1"]);
+    assertEquals(readdirSync(directory).sort(), [".mr-3.done", "keep", "mr-3-0", "mr-3-1"]);
     const mapped = reports.at(-1);
     assert(mapped?.kind === "mapped" && mapped.isShared === true, JSON.stringify(mapped));
     const lines = [0, 1].map((r) => readFileSync(join(directory, `mr-3-${r}`), "utf8")).join("");
@@ -133,6 +133,44 @@ describe("what lies between map and reduce in a shared directory", () => {
     }
     const got = [0, 1].map((r) => readFileSync(join(directory, `out-${r}`), "utf8"));
     assertEquals(got, countWords([text], 2));
+  });
+
+  test("is not made again when its worker is lost, unless it is damaged", async () => {
+    const input = desk.file("again.txt", "a b\n");
+    const directory = join(desk.file("again/keep", ""), "..");
+    const output = { directory, map: 0 };
+    const input_ = { path: input, from: 0, to: 4 };
+    const common = { asJson: true, skipBad: false, sortBytes: 1 << 20, directory, output };
+    const order = { application: { builtin: "wc" }, reducers: 2, name: "n", firstLine: 1 };
+    const run = async (reducers = 2): Promise<TaskReport> => {
+      const reports: TaskReport[] = [];
+      const map = { kind: "map", ...common, ...order, input: input_, reducers } as const;
+      await runTask(map, (report) => reports.push(report));
+      return reports.at(-1)!;
+    };
+    const first = await run();
+    // What gives another result shows whether the map has run.
+    writeFileSync(input, "c d\n");
+    assertEquals(await run(), first);
+    const damage = {
+      "a partition": () => writeFileSync(partFile(output, 1), "{}"),
+      "a partition that is gone": () => rmSync(partFile(output, 0)),
+      "the note": () => writeFileSync(doneFile(output), "{}"),
+      "a note of nothing": () =>
+        writeFileSync(doneFile(output), '{"kind":"mapped","parts":[null]}'),
+      "a note that is gone": () => rmSync(doneFile(output)),
+    };
+    let before = first;
+    for (const [i, [what, act]] of Object.entries(damage).entries()) {
+      writeFileSync(input, `${"vwxyz"[i]} d\n`);
+      act();
+      const after = await run();
+      assertEquals(after.kind, "mapped");
+      assert(!Bun.deepEquals(after, before), what);
+      assertEquals(await run(), after, what);
+      before = after;
+    }
+    assert(!Bun.deepEquals(await run(3), before));
   });
 
   test("goes with the job, or what a worker made of it with the worker", () => {

@@ -192,28 +192,23 @@ describe("on a fleet", () => {
   test("workers that are killed in a map, and between the phases, change nothing", async () => {
     await Promise.all(["one", "two"].map((name) => start(name, "--allow-code")));
     await Promise.all(["coder", "one", "two"].map(joined));
-    const gate = join(desk.path, "map-gate");
-    const out = desk.out();
-    const flags = ["--reducers", "4", "--out", out, "--json"];
-    const inMap = new Script("mapreduce.ts", ["run", at, gated("map", gate), ...BOOKS, ...flags]);
-    await inMap.said(/"mapsDone":0.*/, "stdout");
-    await server.said(/accepted: code:.*6 maps/);
-    await lose("one");
-    writeFileSync(gate, "");
-    assertEquals(await inMap.exit(), 0, inMap.stderr);
-    assertEquals(outputsIn(out), EXPECTED);
-
-    const second = join(desk.path, "reduce-gate");
-    const later = desk.out();
-    const app = gated("reduce", second);
-    const between = new Script("mapreduce.ts", ["run", at, app, ...BOOKS, ...flags.with(3, later)]);
+    const run = (phase: "map" | "reduce", reducers: number, out: string): Script => {
+      const app = gated(phase, join(desk.path, `${phase}-gate`));
+      const flags = ["--reducers", `${reducers}`, "--out", out, "--json"];
+      return new Script("mapreduce.ts", ["run", at, app, ...BOOKS, ...flags]);
+    };
+    // One of the three reduces; the two others map.
+    const [betweenOut, inMapOut] = [desk.out(), desk.out()];
+    const between = run("reduce", 1, betweenOut);
     await between.said(/"mapsDone":6/, "stdout");
-    await start("three", "--allow-code");
+    const inMap = run("map", 4, inMapOut);
+    await inMap.said(/"mapsDone":0.*/, "stdout");
+    await server.said(/accepted: code:.*6 maps, 4 reduces/);
+    await Promise.all([lose("one"), lose("two"), start("three", "--allow-code")]);
     await joined("three");
-    await lose("two");
-    writeFileSync(second, "");
-    assertEquals(await between.exit(), 0, between.stderr);
-    assertEquals(outputsIn(later), EXPECTED);
+    for (const phase of ["map", "reduce"]) writeFileSync(join(desk.path, `${phase}-gate`), "");
+    assertEquals([await inMap.exit(), await between.exit()], [0, 0], inMap.stderr + between.stderr);
+    assertEquals([outputsIn(inMapOut), outputsIn(betweenOut)], [EXPECTED, countWords(TEXTS, 1)]);
   });
 
   test("tasks that end their process, or sleep, as they like change nothing", async () => {
