@@ -198,6 +198,11 @@ export class Coordinator implements WorkKind {
   assign(task: Task): boolean {
     if (!(task instanceof MapReduceTask)) return false;
     this.#exchange.assign(task);
+    const { kind, index, runners } = task.planned;
+    if (runners.size > 1) {
+      const which = `${kind} ${index} of job ${nameOf(task.owner!)}`;
+      this.#port.tell("info", `${which} runs for long: another miner does it as well`);
+    }
     return true;
   }
 
