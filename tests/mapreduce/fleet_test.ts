@@ -4,7 +4,7 @@ import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/as
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { killAll, Script, startMiner, startServer } from "../support/processes.ts";
-import { until } from "../support/waiting.ts";
+import { eventually } from "../support/waiting.ts";
 import { Desk, mapreduce, outputsIn } from "./jobs.ts";
 import { hugeKey, longLine, manyKeys, peakMib, WORKER_MIB_MAX } from "./scenarios.ts";
 import { countWords, indexFiles, text } from "./twin.ts";
@@ -269,7 +269,7 @@ describe("on a fleet", () => {
     const after = await mapreduce(at, "wc", BOOKS[0]!, "--stdout");
     assertEquals(after.stdout, countWords([TEXTS[0]!], 1)[0]!);
     const left = (): string[] => filesOf(["plain", "sharing", "coder", "three"], /\bjob-\d+\b/);
-    await until("the miners to forget the jobs", () => left().length === 0);
+    await eventually("the miners to forget the jobs", () => left().length === 0);
   });
 
   test("a server that refuses, or is not there, is one line", async () => {

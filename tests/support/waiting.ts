@@ -40,21 +40,26 @@ export function until(what: string, holds: () => boolean): Promise<void> {
  * The same for what holds on once it does: looks every {@link LOOK_MS}, and leaves the processor to
  * others meanwhile.
  */
-export function eventually(what: string, holds: () => boolean): Promise<void> {
-  return wait(what, holds, (resolve) => setTimeout(resolve, LOOK_MS));
+export function eventually(
+  what: string,
+  holds: () => boolean,
+  state?: () => string,
+): Promise<void> {
+  return wait(what, holds, (resolve) => setTimeout(resolve, LOOK_MS), state);
 }
 
 async function wait(
   what: string,
   holds: () => boolean,
   pause: (resolve: () => void) => void,
+  state?: () => string,
 ): Promise<void> {
   let isOver = false;
   const turning = (async () => {
     while (!isOver && !holds()) await new Promise<void>(pause);
   })();
   try {
-    await within(what, turning);
+    await within(what, turning, state);
   } finally {
     isOver = true;
   }
