@@ -32,6 +32,10 @@ import { isClassic } from "./wire.ts";
 
 /** Recorded datagrams, the oldest of which go first. */
 const RECORDED_MAX = 64;
+/** Connects that brought a cookie back; they are kept for longer. */
+const CONNECTS_MAX = 16;
+/** So many of the replays are of those. */
+const CONNECTS_SHARE = 0.5;
 const PLACE = "forger";
 /** Addresses that it makes up, in a run. */
 const FAKES_MAX = 16;
@@ -58,6 +62,7 @@ export class Forger implements Tap {
   readonly #socket: Socket;
   readonly #isOurs: (place: string | undefined) => boolean;
   readonly #seen: Seen[] = [];
+  readonly #connects: Seen[] = [];
   #isOver = false;
   #fakes = 0;
 
@@ -91,8 +96,11 @@ export class Forger implements Tap {
   onSent(from: Socket, to: Address, bytes: Uint8Array): void {
     if (this.#network.at(to) === undefined) return;
     const life = this.#network.at(this.#listener);
-    this.#seen.push({ from: from.address, to, bytes: bytes.slice(), life });
+    const seen = { from: from.address, to, bytes: bytes.slice(), life };
+    this.#seen.push(seen);
     if (this.#seen.length > RECORDED_MAX) this.#seen.shift();
+    if (isProvedConnect(bytes)) this.#connects.push(seen);
+    if (this.#connects.length > CONNECTS_MAX) this.#connects.shift();
     if (!this.#plan.kinds.includes("blind")) return;
     // A dial is short: it must be answered at once.
     const answer = blindAnswer(bytes, this.#dice);
@@ -115,6 +123,10 @@ export class Forger implements Tap {
     if (what === "flood") return this.#flood();
     const { length } = this.#seen;
     if (length === 0) return;
+    const connects = this.#connects.length;
+    if (what === "replay" && connects > 0 && this.#dice.chance(CONNECTS_SHARE)) {
+      return this.#replay(this.#connects[this.#dice.integer(0, connects - 1)]!);
+    }
     const seen = this.#seen[this.#dice.integer(0, length - 1)]!;
     if (what === "replay") return this.#replay(seen);
     if (isClassic(seen.bytes)) return this.#forgeClassic(seen);
@@ -246,4 +258,10 @@ export class Forger implements Tap {
         return this.#inject(to, from, classic(0, 0, this.#dice.integer(0, 2 ** 32 - 1)));
     }
   }
+}
+
+/** Whether it is a Connect that brings a cookie back: a late copy may make a ghost. */
+function isProvedConnect(bytes: Uint8Array): boolean {
+  if (isClassic(bytes) || !reader.open(bytes) || reader.connId !== 0) return false;
+  return reader.next() && reader.type === FrameType.connect && reader.token !== 0n;
 }

@@ -92,7 +92,6 @@ export const PROTOCOL_FAULTS: readonly Mutant[] = [
     "const purpose = `connect ${this.#endedIds.get(`${from} ${isn}`) ?? 0}`;",
     "const purpose = `connect 0`;",
     "a late Connect makes a ghost of a connection that is over",
-    "a forger has to find one: of 1,200 seeds 956 and 1009 show it",
   ),
   fault(
     listener,
