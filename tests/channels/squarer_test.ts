@@ -47,9 +47,10 @@ describe("the suite catches a squarer that is", () => {
   }
 
   test("none of these: the right one passes a thousand times", async () => {
-    for (let seed = 0; seed < 1000; seed += 100) {
-      const batch = Array.from({ length: 100 }, (_, i) =>
-        checkSquarer(makeRight, { seed: seed + i, deadlineMs: WAIT_MS }),
+    // Many at a time: each of them mostly waits.
+    for (const first of [0, 500]) {
+      const batch = Array.from({ length: 500 }, (_, i) =>
+        checkSquarer(makeRight, { seed: first + i, deadlineMs: WAIT_MS }),
       );
       for (const verdicts of await Promise.all(batch)) {
         assertEquals(
