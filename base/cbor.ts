@@ -8,6 +8,7 @@
  */
 // Never "cbor-x" itself, which looks for a native addon, wherever the program happens to run.
 import { Encoder } from "cbor-x/encode";
+import { partOf } from "./byte_fields.ts";
 import { invariant } from "./machine.ts";
 
 /** What a payload may be made of. 64-bit numbers go in as bigint, come out as either. */
@@ -76,7 +77,7 @@ function byteStringBytes(value: CborValue): number {
  * The one item that `bytes` are, or `undefined` when they are not exactly that. Taken are unsigned
  * integers, byte strings, well-formed text strings and arrays, all of definite length and within
  * the two limits above. An integer of eight bytes is a bigint, a shorter one a number; a byte
- * string is a view into `bytes`. Never throws.
+ * string may be a view into `bytes`. Never throws.
  */
 export function decodeCbor(bytes: Uint8Array): CborValue | undefined {
   const reader = new Reader(bytes);
@@ -167,7 +168,7 @@ class Reader {
     const from = this.#at;
     if (length > this.#bytes.length - from) return undefined;
     this.#at += length;
-    return this.#bytes.subarray(from, this.#at);
+    return partOf(this.#bytes, from, this.#at);
   }
 
   #text(length: number): string | undefined {

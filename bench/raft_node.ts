@@ -42,9 +42,8 @@ class Count implements StateMachine {
   readonly #stateBytes = setting("STATE_BYTES", 8);
 
   apply(): Uint8Array {
-    const answer = new Uint8Array(4);
-    new DataView(answer.buffer).setUint32(0, ++this.#count);
-    return answer;
+    const count = ++this.#count;
+    return Uint8Array.of(count >>> 24, count >>> 16, count >>> 8, count);
   }
 
   snapshot(): Uint8Array {

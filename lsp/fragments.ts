@@ -139,7 +139,8 @@ export class Reassembly {
     const length = isGranted ? wanted : need;
     if (!isGranted) this.#budget.borrow(this.#reservation, length - this.#reservation.charged);
     // `transfer` frees the old room at once; zeroed pages cost nothing until they are written.
-    this.#buffer = new Uint8Array(this.#buffer.buffer.transfer(length));
+    this.#buffer =
+      room === 0 ? new Uint8Array(length) : new Uint8Array(this.#buffer.buffer.transfer(length));
     return true;
   }
 

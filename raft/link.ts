@@ -8,7 +8,7 @@
 import type { Millis } from "../base/machine.ts";
 import type { Channel, Hello } from "./greeting.ts";
 import type { Message, NodeId } from "./messages.ts";
-import { encodeWire } from "./wire.ts";
+import type { WireEncoder } from "./wire.ts";
 
 /** Bytes that may wait in a connection for acknowledgement: above what Raft has under way. */
 export const LINK_BYTES_MAX: number = 3 << 20;
@@ -54,6 +54,7 @@ export class Link {
   /** Messages whose place a newer one took. */
   replaced = 0;
   readonly #port: LinkPort;
+  readonly #encoder: WireEncoder;
   readonly #waiting = new Map<Message["kind"], Message>();
   /** Bytes that were in the connection at the last look, those written since included. */
   #inside = 0;
@@ -63,6 +64,7 @@ export class Link {
   constructor(
     { conn, hello, isDialled }: { conn: number; hello: Hello; isDialled: boolean },
     port: LinkPort,
+    encoder: WireEncoder,
     nowMs: Millis,
   ) {
     this.conn = conn;
@@ -71,6 +73,7 @@ export class Link {
     this.channel = hello.channel;
     this.isDialled = isDialled;
     this.#port = port;
+    this.#encoder = encoder;
     this.#movedMs = nowMs;
   }
 
@@ -112,7 +115,7 @@ export class Link {
   }
 
   #write(message: Message): void {
-    const payload = encodeWire(message);
+    const payload = this.#encoder.encode(message);
     this.#inside += payload.length;
     this.#port.write(this.conn, payload);
   }

@@ -22,7 +22,7 @@ import {
 import { BOOK_MAX } from "./identity.ts";
 import { Link, type LinkPort } from "./link.ts";
 import type { Message, NodeId } from "./messages.ts";
-import { decodeWire } from "./wire.ts";
+import { decodeWire, WireEncoder } from "./wire.ts";
 
 /** Reasons of refusals that are told once each; behind so many different ones all is silence. */
 const TOLD_MAX = 64;
@@ -78,6 +78,7 @@ export class Links {
   readonly #conns = new Map<number, Conn>();
   readonly #dials = new Map<string, Dial>();
   readonly #told = new Set<string>();
+  readonly #encoder = new WireEncoder();
   /** See `#nextDialMs`; stale when one of `#dials` has changed since. */
   #dialAtMs: Millis | undefined;
   #isDialStale = true;
@@ -263,7 +264,7 @@ export class Links {
     const isDialled = known !== undefined;
     const key = keyOf(from, channel);
     const older = this.#links.get(key);
-    const link = new Link({ conn, hello, isDialled }, this.#owner, this.#nowMs);
+    const link = new Link({ conn, hello, isDialled }, this.#owner, this.#encoder, this.#nowMs);
     this.#links.set(key, link);
     this.#conns.set(conn, { key: known?.key ?? key, link, said: undefined });
     this.#dials.get(known?.key ?? "")?.backoff.reset();

@@ -6,7 +6,13 @@
 import type { Millis } from "../base/machine.ts";
 import { membersOf } from "./config.ts";
 import { weightOf } from "./log.ts";
-import type { AppendedMessage, ChunkedMessage, NodeId, RefusedMessage } from "./messages.ts";
+import type {
+  AppendedMessage,
+  AppendMessage,
+  ChunkedMessage,
+  NodeId,
+  RefusedMessage,
+} from "./messages.ts";
 import type { RaftNode } from "./node.ts";
 import { Progress } from "./progress.ts";
 import { quorumValue } from "./quorum.ts";
@@ -35,6 +41,10 @@ export class Replication {
   /** The end of the log at the last look, and when it last grew. */
   #lastIndex = 0;
   #grewAtMs: Millis = -Infinity;
+  /** The last append, and the end of the log then: the next peer is nearly always sent the same. */
+  #lastAppend: { readonly message: AppendMessage; readonly lastIndex: number } | undefined;
+  /** Whether the last beat wanted no answers. */
+  #wasCalm = false;
   readonly #matchOf = (id: NodeId): number =>
     id === this.#node.id ? this.#node.keeper.stableIndex : (this.peers.get(id)?.match ?? 0);
 
@@ -116,7 +126,12 @@ export class Replication {
   beat(): void {
     const { nowMs, params } = this.#node;
     this.#heartbeatAtMs = nowMs + params.heartbeatMs;
-    this.beginRound();
+    // Where all have answered the last beat, this one need not be answered: that would be news of
+    // one beat more, and costs as much as all else that an idle node does.
+    const isCalm = !this.#wasCalm && params.leaseClockRatio === 0 && this.#haveAllAnswered;
+    this.#wasCalm = isCalm;
+    if (isCalm) for (const peer of this.peers.values()) this.#heartbeat(peer, 0);
+    else this.beginRound();
     for (const [id, { untilMs }] of this.#leaving) if (untilMs <= nowMs) this.#forget(id);
     for (const peer of this.peers.values()) {
       if (peer.state === "replicate" && peer.isSilent(nowMs, params.resendMs)) {
@@ -233,6 +248,11 @@ export class Replication {
     if (peer !== undefined) this.#tellCommit(peer);
   }
 
+  get #haveAllAnswered(): boolean {
+    for (const { round } of this.peers.values()) if (round < this.#round) return false;
+    return true;
+  }
+
   /** Whether a peer can be told of a commit that it was not told of. */
   #hasUntold(peer: Progress): boolean {
     return Math.min(this.#node.commit, peer.match) > peer.commitTold;
@@ -266,12 +286,12 @@ export class Replication {
   }
 
   #append(peer: Progress): void {
-    const { log, params, term, commit, nowMs, clockMs, out } = this.#node;
-    const prevIndex = peer.next - 1;
+    const { log, params, commit, nowMs, clockMs, out } = this.#node;
     // Whether a peer that may be gone is there is asked without the weight of entries.
     const isSilent = clockMs - peer.heardMs > params.electionMs;
     const isBare = peer.state === "probe" && (isSilent || peer.isBlank);
-    const entries = isBare ? [] : log.slice(peer.next, log.lastIndex, params.appendBytesMax);
+    const message = this.#appendOf(peer.next - 1, isBare);
+    const { entries } = message;
     if (peer.state === "replicate") {
       let bytes = 0;
       for (const entry of entries) bytes += weightOf(entry);
@@ -279,10 +299,23 @@ export class Replication {
       peer.next += entries.length;
       peer.window.add(peer.next - 1, bytes);
     }
-    const prevTerm = log.termAt(prevIndex)!;
-    const message = { kind: "append", term, prevIndex, prevTerm, commit, entries } as const;
     peer.commitTold = Math.max(peer.commitTold, Math.min(commit, peer.match));
     out.push({ kind: "send", to: peer.id, message });
+  }
+
+  /** The entries behind `prevIndex`, as many as go together, or none; made and encoded once. */
+  #appendOf(prevIndex: number, isBare: boolean): AppendMessage {
+    const { log, params, term, commit } = this.#node;
+    const { lastIndex } = log;
+    const prevTerm = log.termAt(prevIndex)!;
+    if (isBare) return { kind: "append", term, prevIndex, prevTerm, commit, entries: [] };
+    const last = this.#lastAppend;
+    const isSame = last?.lastIndex === lastIndex && last.message.prevIndex === prevIndex;
+    if (isSame && last.message.commit === commit) return last.message;
+    const entries = log.slice(prevIndex + 1, lastIndex, params.appendBytesMax);
+    const message = { kind: "append", term, prevIndex, prevTerm, commit, entries } as const;
+    this.#lastAppend = { message, lastIndex };
+    return message;
   }
 
   #startSnapshot(peer: Progress): void {

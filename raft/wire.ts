@@ -152,6 +152,19 @@ export function encodeWire(message: Message): Uint8Array {
   return encodeCbor(fields.values);
 }
 
+/** Encodes a message that is sent to several nodes, one after the other, once. */
+export class WireEncoder {
+  #message: Message | undefined;
+  #payload: Uint8Array = new Uint8Array(0);
+
+  /** As {@link encodeWire}; nobody may change what it gives. */
+  encode(message: Message): Uint8Array {
+    if (message !== this.#message) this.#payload = encodeWire(message);
+    this.#message = message;
+    return this.#payload;
+  }
+}
+
 /** The message that `payload` says, or, as a string, why it is none. Never throws. */
 export function decodeWire(payload: Uint8Array): Message | string {
   if (payload.length > WIRE_BYTES_MAX) return "too large";
