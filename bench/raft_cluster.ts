@@ -5,11 +5,10 @@
  */
 import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { type CborValue, decodeCbor, encodeCbor } from "../base/mod.ts";
 import { connect, type LspClient } from "../lsp/mod.ts";
 import { quantile } from "./median.ts";
 import { cpuSeconds, freePorts, linesOf, withUs } from "./processes.ts";
-import { NodeRequest } from "./raft_node.ts";
+import { decodeReply, encodeRequest, NodeRequest, type Reply } from "./raft_node.ts";
 
 /** A connection to a node is given up when it is silent for so long: it was killed. */
 const LOST = { epochMillis: 100, epochLimit: 6 };
@@ -111,13 +110,6 @@ export class ProcessCluster {
   }
 }
 
-/** What a node answered. */
-export interface Reply {
-  readonly isOk: boolean;
-  readonly value: CborValue;
-  readonly leader: number;
-}
-
 /** A client's connection with one node. */
 export class NodeLine {
   readonly #client: LspClient;
@@ -135,13 +127,13 @@ export class NodeLine {
   }
 
   /** Asks, and waits for the answer; undefined when the node is gone. */
-  ask(kind: number, ...rest: CborValue[]): Promise<Reply | undefined> {
+  ask(kind: number, ...rest: (number | Uint8Array)[]): Promise<Reply | undefined> {
     const id = (this.#lastId = (this.#lastId + 1) >>> 0);
     const { promise, resolve } = Promise.withResolvers<Reply | undefined>();
     if (this.isGone) return Promise.resolve(undefined);
     this.#waiting.set(id, resolve);
     try {
-      this.#client.write(encodeCbor([kind, id, ...rest]));
+      this.#client.write(encodeRequest(kind, id, rest));
     } catch {
       this.#end();
     }
@@ -156,15 +148,10 @@ export class NodeLine {
   async #read(): Promise<void> {
     try {
       for (let payload = await this.#client.read(); ;) {
-        const [id, isOk, value, leader] = decodeCbor(payload) as [
-          number,
-          number,
-          CborValue,
-          number,
-        ];
-        const resolve = this.#waiting.get(id);
-        this.#waiting.delete(id);
-        resolve?.({ isOk: isOk === 1, value, leader });
+        const reply = decodeReply(payload);
+        const resolve = this.#waiting.get(reply.id);
+        this.#waiting.delete(reply.id);
+        resolve?.(reply);
         payload = this.#client.tryRead() ?? (await this.#client.read());
       }
     } catch {

@@ -2,19 +2,14 @@
  * A node of a replicated state machine as a process: for the benchmark of Raft, and for tests that
  * kill it. `raft_node.ts NODE MEMBERS [DIRECTORY]`, where MEMBERS is `1=HOST:PORT,2=HOST:PORT,…`.
  *
- * It serves clients and its peers on one LSP listener. A request is a CBOR array: its kind, a
- * number that comes back, and what belongs to it; the answer is that number, 1 or 0 for done or
- * not, the answer's bytes or the reason, and the number of the node that leads, or 0.
+ * It serves clients and its peers on one LSP listener. A request is its kind, a number that comes
+ * back, and what belongs to it; the answer is that number, whether it is done, the number of the
+ * node that leads, or 0, and a value: what came of it, or the reason.
  *
  * @module
  */
-import {
-  type CborValue,
-  decodeCbor,
-  encodeCbor,
-  FieldReader,
-  type StateMachine,
-} from "../base/mod.ts";
+import { byteString, bytesOf, ByteReader, ByteWriter } from "../base/byte_fields.ts";
+import type { StateMachine } from "../base/mod.ts";
 import { listen, type LspServer } from "../lsp/mod.ts";
 import { openReplica, type Replica, SessionError } from "../raft/mod.ts";
 
@@ -30,6 +25,45 @@ export const NodeRequest = {
 } as const;
 
 const COMMAND_BYTES_MAX = 60_000;
+const VALUE_BYTES_MAX = 1 << 20;
+
+/** What a node answers with: a number, bytes, or a text of ASCII. */
+export type NodeValue = number | string | Uint8Array;
+
+/** What a node answered. */
+export interface Reply {
+  readonly id: number;
+  readonly isOk: boolean;
+  readonly leader: number;
+  readonly value: NodeValue;
+}
+
+/** A request: numbers come before the command. */
+export function encodeRequest(
+  kind: number,
+  id: number,
+  rest: readonly (number | Uint8Array)[],
+): Uint8Array {
+  const fields = new ByteWriter().byte(kind).uint(id);
+  for (const one of rest) typeof one === "number" ? fields.uint(one) : fields.blob(one);
+  return fields.taken();
+}
+
+function encodeReply({ id, isOk, leader, value }: Reply): Uint8Array {
+  const fields = new ByteWriter().uint(id).flag(isOk).uint(leader);
+  if (typeof value === "number") return fields.byte(0).uint(value).taken();
+  if (typeof value === "string") return fields.byte(1).blob(bytesOf(value)).taken();
+  return fields.byte(2).blob(value).taken();
+}
+
+/** The answer that `payload` is. */
+export function decodeReply(payload: Uint8Array): Reply {
+  const fields = new ByteReader(payload);
+  const [id, isOk, leader, type] = [fields.uint(), fields.flag(), fields.uint(), fields.byte(2)];
+  if (type === 0) return { id, isOk, leader, value: fields.uint() };
+  const bytes = fields.view(VALUE_BYTES_MAX);
+  return { id, isOk, leader, value: type === 1 ? byteString(bytes) : bytes };
+}
 
 /** What a benchmark sets: numbers, in the environment of a node. */
 const setting = (name: string, otherwise: number): number =>
@@ -116,17 +150,17 @@ function answer(
   connId: number,
   payload: Uint8Array,
 ): void {
-  const fields = FieldReader.of(decodeCbor(payload));
-  const kind = fields?.count();
-  const id = fields?.count() ?? 0;
-  const say = (isOk: boolean, value: CborValue): void => {
+  const fields = new ByteReader(payload);
+  const [kind, id] = [fields.byte(), fields.uint()];
+  const say = (isOk: boolean, value: NodeValue): void => {
     try {
-      listener.write(connId, encodeCbor([id, isOk ? 1 : 0, value, replica.leader.node]));
+      const reply = { id, isOk, leader: replica.leader.node, value };
+      listener.write(connId, encodeReply(reply));
     } catch {
       // Who asked is gone.
     }
   };
-  const tell = (promise: Promise<CborValue | void>): void => {
+  const tell = (promise: Promise<NodeValue | void>): void => {
     promise.then(
       (value) => say(true, value ?? 0),
       (error: Error & { code?: string }) => {
@@ -135,14 +169,14 @@ function answer(
     );
   };
   if (kind === NodeRequest.open) tell(replica.openSession());
-  else if (kind === NodeRequest.submit) tell(replica.submit(fields!.bytes(COMMAND_BYTES_MAX)));
+  else if (kind === NodeRequest.submit) tell(replica.submit(fields.view(COMMAND_BYTES_MAX)));
   else if (kind === NodeRequest.ping) say(true, 0);
   else if (kind === NodeRequest.snapshot) tell(Promise.resolve(replica.snapshot()));
   else if (kind === NodeRequest.read) tell(replica.read());
   else if (kind === NodeRequest.dump) tell(replica.read().then(() => machine.snapshot()));
   else if (kind === NodeRequest.request) {
-    const [session, number, lowest] = [fields!.count(), fields!.count(), fields!.count()];
-    tell(replica.request(session, number, lowest, fields!.bytes(COMMAND_BYTES_MAX)));
+    const [session, number, lowest] = [fields.uint(), fields.uint(), fields.uint()];
+    tell(replica.request(session, number, lowest, fields.view(COMMAND_BYTES_MAX)));
   }
 }
 

@@ -5,10 +5,10 @@
  * @module
  */
 import { assert } from "@std/assert";
-import { type CborValue, integerBetween, type Random } from "../../base/mod.ts";
+import { integerBetween, type Random } from "../../base/mod.ts";
 import { freePorts } from "../../bench/processes.ts";
-import { NodeLine, type Reply } from "../../bench/raft_cluster.ts";
-import { NodeRequest } from "../../bench/raft_node.ts";
+import { NodeLine } from "../../bench/raft_cluster.ts";
+import { NodeRequest, type Reply } from "../../bench/raft_node.ts";
 import { ledgerCommand, ledgerKey, placeIn } from "../../sim/raft/ledger.ts";
 import { Account } from "../../sim/raft/whole_clients.ts";
 import { Script } from "../support/processes.ts";
@@ -26,7 +26,7 @@ class Line {
   }
 
   /** Asks a node; nothing when it cannot be reached, or is gone before it answers. */
-  async ask(kind: number, ...rest: CborValue[]): Promise<Reply | undefined> {
+  async ask(kind: number, ...rest: (number | Uint8Array)[]): Promise<Reply | undefined> {
     try {
       if (this.#line?.isGone !== false) this.#line = await NodeLine.open(this.#port);
     } catch {
@@ -115,14 +115,17 @@ export class Killing {
   /** One client: two in three go through a session, the others send everything once. */
   async #client(number: number): Promise<void> {
     const lines = this.#ports.map((port) => new Line(port));
-    const ask = async (kind: number, ...rest: CborValue[]): Promise<Reply | undefined> => {
+    const ask = async (
+      kind: number,
+      ...rest: (number | Uint8Array)[]
+    ): Promise<Reply | undefined> => {
       const reply = await lines[this.#hint]!.ask(kind, ...rest);
       if (reply?.isOk) return reply;
       const leader = reply?.leader ?? 0;
       this.#hint = leader > 0 ? leader - 1 : integerBetween(this.#random, 0, 2);
       return reply;
     };
-    let session: CborValue | undefined;
+    let session: number | undefined;
     for (let request = 1; !this.#isOver; request++) {
       const key = ledgerKey(number, request);
       const command = ledgerCommand(number, request, 100);
@@ -134,8 +137,8 @@ export class Killing {
       }
       for (let isDone = false; !isDone;) {
         if (session === undefined) {
-          session = (await ask(NodeRequest.open))?.value;
-          if (typeof session === "string") session = undefined;
+          const value = (await ask(NodeRequest.open))?.value;
+          if (typeof value === "number") session = value;
           continue;
         }
         const reply = await ask(NodeRequest.request, session, request, request, command);
