@@ -47,7 +47,7 @@ const IDLE_SECONDS = 10;
 const WARM_UP_SECONDS = 4;
 const WARM_UP_CLIENTS = [256, 64, 1];
 /** After so long what runs now and then is compiled, and its compiler rests. */
-const SETTLED_MS = 20_000;
+const SETTLED_MS = 40_000;
 
 const ms = (value: number): string => `${value.toFixed(2)} ms`;
 const rate = (value: number): string => Math.round(value).toLocaleString("en");

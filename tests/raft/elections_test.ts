@@ -82,6 +82,27 @@ describe("elections", () => {
     assert(group.pairs - before <= 60, `${group.pairs - before} pairs in an idle second`);
   });
 
+  test("in peace every other beat is answered; every one where a node is silent, or for leases", () => {
+    const answered = (group: Group, ids: number[]): [beats: number, answers: number] => {
+      group.commitOne(ids);
+      group.run(T);
+      const { heartbeat: beats = 0, heard: answers = 0 } = group.network.byKind;
+      group.run(2000);
+      const { byKind } = group.network;
+      return [byKind["heartbeat"]! - beats, byKind["heard"]! - answers];
+    };
+    const group = new Group(3);
+    const leader = group.elect().id;
+    assertEquals(answered(group, group.ids), [40, 20]);
+    const cut = group.others(leader)[0]!;
+    group.isolate(cut);
+    assertEquals(answered(group, group.others(cut)), [40, 20]);
+    assertEquals(group.leader!.id, leader);
+    const leasing = new Group(3, { params: { leaseClockRatio: 1.25 } });
+    leasing.elect();
+    assertEquals(answered(leasing, leasing.ids), [40, 40]);
+  });
+
   test("a single node leads itself", () => {
     const group = new Group(1);
     assertEquals(group.elect().id, 1);

@@ -18,7 +18,7 @@ import {
   NUMBER_MAX,
 } from "../../raft/mod.ts";
 import { decodeRecord, encodeRecord } from "../../raft/records.ts";
-import { decodeWire, encodeWire, WIRE_BYTES_MAX } from "../../raft/wire.ts";
+import { decodeWire, encodeWire, WIRE_BYTES_MAX, WireEncoder } from "../../raft/wire.ts";
 
 const RUNS = 300;
 
@@ -96,6 +96,16 @@ describe("messages on the wire", () => {
       fc.property(message, (sent) => assertEquals(decodeWire(encodeWire(sent)), sent)),
       { numRuns: 4 * RUNS },
     );
+  });
+
+  test("a message that goes to several nodes is encoded once", () => {
+    const encoder = new WireEncoder();
+    const first: Message = { kind: "heartbeat", term: 1, commit: 2, round: 3 };
+    const payload = encoder.encode(first);
+    assertEquals(payload, encodeWire(first));
+    assert(encoder.encode(first) === payload);
+    const second: Message = { ...first, round: 4 };
+    assertEquals(encoder.encode(second), encodeWire(second));
   });
 
   test("the largest append fits, with room for its header", () => {
