@@ -73,18 +73,6 @@ const ROWS: readonly Row[] = [
   ],
   [
     replication,
-    "if (isSame && last.message.commit === commit) return last.message;",
-    "if (isSame) return last.message;",
-    "an append tells an older commit index than the leader has",
-  ],
-  [
-    replication,
-    "for (const { round } of this.peers.values()) if (round < this.#round) return false;",
-    "",
-    "a beat that one node has not answered is followed by one that wants no answer",
-  ],
-  [
-    replication,
     "if (this.#hasUntold(peer)) this.#heartbeat(peer, 0);",
     "",
     "a follower hears of a commit with the next beat only",

@@ -5,6 +5,7 @@ const formation = "raft/formation.ts";
 const link = "raft/link.ts";
 const links = "raft/links.ts";
 const records = "raft/records.ts";
+const replication = "raft/replication.ts";
 const replica = "raft/replica.ts";
 const storage = "raft/storage.ts";
 const wire = "raft/wire.ts";
@@ -90,6 +91,12 @@ const ROWS: readonly Row[] = [
     "const isShortest = byte > 0 || end === at + 1;",
     "const isShortest = true;",
     "a number has two forms on the wire",
+  ],
+  [
+    replication,
+    "for (const { round } of this.peers.values()) if (round < this.#round) return false;",
+    "",
+    "a beat that one node has not answered is followed by one that wants no answer",
   ],
   [wire, 'if (payload.length > WIRE_BYTES_MAX) return "too large";', "", "messages have no limit"],
 ];
