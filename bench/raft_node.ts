@@ -45,7 +45,10 @@ export function encodeRequest(
   rest: readonly (number | Uint8Array)[],
 ): Uint8Array {
   const fields = new ByteWriter().byte(kind).uint(id);
-  for (const one of rest) typeof one === "number" ? fields.uint(one) : fields.blob(one);
+  for (const one of rest) {
+    if (typeof one === "number") fields.uint(one);
+    else fields.blob(one);
+  }
   return fields.taken();
 }
 

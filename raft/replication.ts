@@ -286,7 +286,7 @@ export class Replication {
   }
 
   #append(peer: Progress): void {
-    const { log, params, commit, nowMs, clockMs, out } = this.#node;
+    const { params, commit, nowMs, clockMs, out } = this.#node;
     // Whether a peer that may be gone is there is asked without the weight of entries.
     const isSilent = clockMs - peer.heardMs > params.electionMs;
     const isBare = peer.state === "probe" && (isSilent || peer.isBlank);
