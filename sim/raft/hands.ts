@@ -52,6 +52,9 @@ export class Hands {
         return world.ids.forEach((one) => world.crash(one));
       case "crashMidStep":
         return this.#crashMidStep(id, dice.chance(0.7));
+      case "rebootVoter":
+        if (dice.chance(0.5)) world.crash(leader);
+        return this.#rebootVoter(3 * world.params.electionMs);
       case "restart":
         return world.ids.forEach((one) => {
           if (dice.chance(0.7)) world.restart(one);
@@ -104,6 +107,27 @@ export class Hands {
       machine.onStore = undefined;
       this.#world.loop.after(0, () => this.#world.crash(id));
     };
+  }
+
+  /** Who votes next, perhaps for itself, starts again while others still ask for votes. */
+  #rebootVoter(withinMs: number): void {
+    const world = this.#world;
+    const { loop } = world;
+    const untilMs = loop.nowMs + withinMs;
+    const afterMs = this.#dice.real(1, 30);
+    const terms = new Map(world.ids.map((id) => [id, world.machine(id).node?.term ?? 0]));
+    const hasVoted = (id: NodeId): boolean => {
+      const { vote = 0, term = 0, leader = 0 } = world.machine(id).node ?? {};
+      return vote > 0 && leader === 0 && term > terms.get(id)!;
+    };
+    const look = (): void => {
+      if (this.#isOver || loop.nowMs > untilMs) return;
+      const voter = world.ids.find(hasVoted);
+      if (voter === undefined) return loop.after(5, look);
+      loop.after(afterMs, () => this.#isOver || world.crash(voter));
+      loop.after(afterMs + 1, () => this.#isOver || world.restart(voter));
+    };
+    look();
   }
 
   #forAWhile(a: NodeId, b: NodeId, forMs: number, cut: () => void): void {

@@ -25,6 +25,7 @@ export type Deed =
   | "crashLeader"
   | "crashAll"
   | "crashMidStep"
+  | "rebootVoter"
   | "restart"
   | "pause"
   | "pauseLeader"
@@ -73,9 +74,10 @@ const WEIGHTS: Readonly<Record<Deed, number>> = {
   crashLeader: 3,
   crashAll: 0.7,
   crashMidStep: 3,
+  rebootVoter: 3,
   restart: 12,
   pause: 3,
-  pauseLeader: 3,
+  pauseLeader: 5,
   jumpClock: 2,
   cut: 3,
   cutOneWay: 3,
