@@ -60,6 +60,9 @@ export interface Page {
 const SNAPSHOT_VERSION = 1;
 /** Bytes of a snapshot that are made at a time: some milliseconds' work. */
 const STEP_BYTES: number = 1 << 19;
+/** Room in a snapshot for what is before its items, and for a lease. */
+const HEAD_BYTES = 64;
+const LEASE_BYTES = 16;
 
 /** See the module. */
 export class Store implements StateMachine {
@@ -282,16 +285,18 @@ export class Store implements StateMachine {
   }
 
   snapshotSteps(prefix: Uint8Array): Iterator<void, Uint8Array> {
-    const size = prefix.length + 1024 + this.#bytes;
-    const writer = new ByteWriter(size).raw(prefix).byte(SNAPSHOT_VERSION).uint(this.#revision);
-    writer.uint(this.#leases.size);
-    for (const [name, { ttlMs }] of this.#leases) writer.uint(name).uint(ttlMs);
-    const { size: count } = this.#items;
     const behind = new ByteWriter().uint(this.#tombstones.size);
     for (const [key, { version, revision }] of this.#tombstones) {
       behind.text(key).uint(version).uint(revision);
     }
     this.#staging.write(behind);
+    // Room for all of it: to move it when it is nearly whole would take long.
+    const leaseBytes = LEASE_BYTES * this.#leases.size;
+    const size = prefix.length + HEAD_BYTES + leaseBytes + this.#bytes + behind.length;
+    const writer = new ByteWriter(size).raw(prefix).byte(SNAPSHOT_VERSION).uint(this.#revision);
+    writer.uint(this.#leases.size);
+    for (const [name, { ttlMs }] of this.#leases) writer.uint(name).uint(ttlMs);
+    const { size: count } = this.#items;
     // From here on the state may change.
     return stepsOf(writer.uint(count), this.#items.frozen(), behind);
   }
