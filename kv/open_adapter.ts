@@ -151,7 +151,7 @@ export class KvStore implements AsyncDisposable {
   ): AsyncGenerator<StoreEntry, void, void> {
     const { isStale = false, isLasting = false, keysMax = PAGE_KEYS_MAX } = options;
     const asked = { prefix: prefixOf(prefix), keysMax, isStale, isLasting };
-    checkInteger("keysMax", keysMax, 1, PAGE_KEYS_MAX);
+    checkRange("keysMax", keysMax, 1, PAGE_KEYS_MAX);
     let after = options.after === undefined ? "" : byteString(bytesOf(options.after));
     for (let hasMore = true; hasMore;) {
       const { reply } = await this.#call({ kind: "list", after, ...asked }, options);
@@ -181,7 +181,7 @@ export class KvStore implements AsyncDisposable {
 
   /** A lease, which is renewed until it is released; keys that go with it go when it ends. */
   async lease(ttlMs: number, options: CallOptions = {}): Promise<Lease> {
-    checkInteger("ttlMs", ttlMs, TTL_MS_MIN, TTL_MS_MAX);
+    checkRange("ttlMs", ttlMs, TTL_MS_MIN, TTL_MS_MAX);
     const askedMs = performance.now();
     const answer = await this.#do({ kind: "lease", ttlMs }, options);
     if (answer.kind !== "lease") throw unexpected();
@@ -235,6 +235,11 @@ const unexpected = (): StoreError =>
   new StoreError("NOT_UNDERSTOOD", "the server gave an answer to another question");
 
 const invalid = (text: string): StoreError => new StoreError("INVALID", text);
+
+function checkRange(name: string, value: number, min: number, max: number): void {
+  if (Number.isInteger(value) && value >= min && value <= max) return;
+  throw invalid(`${name} is ${value}, expected a whole number ${min}..${max}`);
+}
 
 const FAILURES: Readonly<Record<CommandFailure, readonly [StoreErrorCode, string]>> = {
   malformed: ["NOT_UNDERSTOOD", "the servers did not understand the command"],

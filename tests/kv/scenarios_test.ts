@@ -137,8 +137,13 @@ function done(world: KvWorld, client: SimClient, call: Call): CallOutcome {
   return outcome!;
 }
 
-test("one partition: the minority answers nothing, and all within 3 s of healing", () => {
-  const world = new KvWorld({ seed: 1, servers: 5 });
+const LOGS = [
+  ["", Infinity],
+  [", with logs of 1,000 bytes", 1000],
+] as const;
+
+test.each(LOGS)("one partition%s: the minority hangs, and ends within 3 s of healing", (_, log) => {
+  const world = new KvWorld({ seed: 1, servers: 5, logBytesMax: log });
   ready(world);
   const client = world.client();
   done(world, client, put("x", "1"));
@@ -214,8 +219,8 @@ test("one key, five appenders: each append once, each client's in its order", ()
   }
 });
 
-test("speed: 1,000 puts one after the other take a round trip and a commit each", () => {
-  const world = new KvWorld({ seed: 4, servers: 3 });
+test.each(LOGS)("speed%s: 1,000 puts one by one take a round trip and a commit each", (_, log) => {
+  const world = new KvWorld({ seed: 4, servers: 3, logBytesMax: log });
   ready(world);
   const client = world.client();
   done(world, client, put("x", "first"));

@@ -208,6 +208,8 @@ describe("openStore", () => {
       await codeOf(async () => store.put("k".repeat(KEY_BYTES_MAX + 1), "x")),
       "INVALID",
     );
+    assertEquals(await codeOf(() => store.lease(10)), "INVALID");
+    assertEquals(await codeOf(() => store.list("", { keysMax: 0 }).next()), "INVALID");
     const large = new Uint8Array(VALUE_BYTES_MAX + 1);
     assertEquals(await codeOf(async () => store.put("x", large)), "INVALID");
     await store.put("x", large.subarray(1));
