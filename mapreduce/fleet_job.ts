@@ -1,7 +1,6 @@
 /**
- * Map-reduce as a kind of work: a {@link Plan} whose tasks the fleet shares out. A unit is a byte
- * that a task reads: a thread maps about as many bytes a second as it hashes nonces, within the
- * factor that the measured rates of workers correct.
+ * Map-reduce as a kind of work: a {@link Plan} whose tasks the fleet shares out. A byte that a task
+ * reads costs what its worker would hash meanwhile ({@link Pace}).
  *
  * @module
  */
@@ -12,6 +11,7 @@ import type { Worker } from "../work/roster.ts";
 import type { Account } from "../work/scheduler.ts";
 import { Job, Task, type TaskOptions } from "../work/task.ts";
 import { BACKUP_MS, ELSEWHERE_MS, SILENT_MS } from "./limits.ts";
+import type { Pace } from "./pace.ts";
 import { Plan, type PlannedTask } from "./plan.ts";
 
 /** Who asked for a job, and what for. */
@@ -32,6 +32,7 @@ export interface JobOrigin {
 export class MapReduceJob extends Job {
   readonly origin: JobOrigin;
   readonly plan: Plan;
+  readonly pace: Pace;
   /** Workers that have, or had, something of it. */
   readonly touched: Set<number> = new Set();
   /** Workers that cannot begin before the one is back who has the code. */
@@ -57,11 +58,17 @@ export class MapReduceJob extends Job {
   constructor(
     origin: JobOrigin,
     sizes: readonly number[],
-    base: { readonly account: Account; readonly seq: number; readonly nowMs: Millis },
+    base: {
+      readonly account: Account;
+      readonly seq: number;
+      readonly nowMs: Millis;
+      readonly pace: Pace;
+    },
     capable: (job: MapReduceJob) => Iterable<number>,
   ) {
     super(base.account, base.seq, base.nowMs);
     this.origin = origin;
+    this.pace = base.pace;
     this.plan = new Plan(sizes, origin.terms.reducers);
     this.supplier = origin.connId;
     if (origin.connId !== 0) this.followers.set(origin.connId, origin.number);
@@ -72,7 +79,7 @@ export class MapReduceJob extends Job {
   }
 
   get remaining(): bigint {
-    return BigInt(this.plan.bytesLeft + this.plan.tasksLeft);
+    return BigInt(Math.ceil(this.#unitsLeft));
   }
 
   get hasPending(): boolean {
@@ -89,8 +96,13 @@ export class MapReduceJob extends Job {
 
   get pendingUnits(): bigint {
     const { plan } = this;
-    const each = (plan.bytesLeft + plan.tasksLeft) / Math.max(1, plan.tasksLeft);
+    const each = this.#unitsLeft / Math.max(1, plan.tasksLeft);
     return BigInt(Math.max(1, Math.round(plan.ready.size * each)));
+  }
+
+  /** A task costs one unit at least. */
+  get #unitsLeft(): number {
+    return this.plan.bytesLeft * this.pace.unitsPerByte + this.plan.tasksLeft;
   }
 
   get isDone(): boolean {
@@ -107,7 +119,7 @@ export class MapReduceJob extends Job {
 
   nextUnits(_most: bigint, worker: Worker<Task>): bigint {
     const planned = this.#nextFor(worker);
-    return planned === undefined ? 0n : unitsOf(planned);
+    return planned === undefined ? 0n : this.#unitsOf(planned, worker);
   }
 
   take(options: Omit<TaskOptions<Job>, "job">): MapReduceTask {
@@ -116,13 +128,14 @@ export class MapReduceJob extends Job {
     invariant(planned !== undefined, "a worker takes what suits it");
     this.plan.start(planned, worker.connId);
     this.touched.add(worker.connId);
-    return new MapReduceTask({ ...options, units: unitsOf(planned), job: this }, planned);
+    const units = this.#unitsOf(planned, worker);
+    return new MapReduceTask({ ...options, units, job: this }, planned);
   }
 
   /** The worker is back, and still does the task. */
   adopt(planned: PlannedTask, worker: Worker<Task>, nowMs: Millis): MapReduceTask {
     this.plan.adopt(planned, worker.connId);
-    const units = unitsOf(planned);
+    const units = this.#unitsOf(planned, worker);
     return new MapReduceTask({ worker, units, charge: 0, nowMs, job: this }, planned);
   }
 
@@ -130,6 +143,10 @@ export class MapReduceJob extends Job {
   failed(planned: PlannedTask, nowMs: Millis): void {
     this.nowMs = nowMs;
     this.#failedMs.set(planned, nowMs);
+  }
+
+  #unitsOf({ bytes }: PlannedTask, worker: Worker<Task>): bigint {
+    return BigInt(Math.max(1, Math.ceil(this.pace.unitsAt(worker, bytes))));
   }
 
   #nextFor(worker: Worker<Task>): PlannedTask | undefined {
@@ -142,11 +159,6 @@ export class MapReduceJob extends Job {
       return isRecent && capable.some((id) => !task.failedAt.has(id));
     });
   }
-}
-
-/** A task costs one unit at least. */
-function unitsOf({ bytes }: PlannedTask): bigint {
-  return BigInt(Math.max(1, bytes));
 }
 
 /** A map or a reduce that a worker was told to do. */
@@ -177,6 +189,12 @@ export class MapReduceTask extends Task {
     // What was given to others as well is its alone again when they have failed.
     const isShared = this.#isReleased && this.owner?.plan.isShared(this.planned) === true;
     return isShared ? 0n : this.left;
+  }
+
+  /** What it costs to read `bytes` of what it reads. */
+  unitsFor(bytes: number): bigint {
+    const part = Math.min(1, bytes / Math.max(1, this.planned.bytes));
+    return BigInt(Math.floor(part * Number(this.units)));
   }
 
   /** One unit is left until the result is there. */

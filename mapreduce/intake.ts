@@ -25,6 +25,7 @@ import {
   SPLITS_MAX,
   SPLITS_TOTAL_MAX,
 } from "./limits.ts";
+import { noPace, Pace, type PaceOfAll } from "./pace.ts";
 
 /** A job whose splits are not all known. */
 interface Draft {
@@ -57,6 +58,7 @@ export class Intake {
   /** Connections of clients of map-reduce. */
   readonly #known = new Set<number>();
   readonly #books: Books;
+  readonly #pace: PaceOfAll = noPace();
   /** Ids of jobs that are being put into the table. */
   readonly #coming = new Set<number>();
   /** Jobs of clients that have no key. */
@@ -147,7 +149,8 @@ export class Intake {
   }
 
   #made(origin: JobOrigin, sizes: readonly number[], nowMs: Millis): MapReduceJob {
-    const base = { account: new Account(), seq: this.#fleet.takeSeq(), nowMs };
+    const pace = new Pace(this.#fleet.limits, this.#pace);
+    const base = { account: new Account(), seq: this.#fleet.takeSeq(), nowMs, pace };
     return new MapReduceJob(origin, sizes, base, (of) => this.#owner.capable(of));
   }
 

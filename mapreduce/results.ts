@@ -82,13 +82,12 @@ export class Results {
       if (task.planned.kind === "reduce") task.planned.hasInputs = true;
     }
     const job = task.owner;
-    this.#advance(task, BigInt(bytes), nowMs);
+    this.#advance(task, task.unitsFor(bytes), nowMs);
     if (job !== undefined && runs && task.planned.kind === "reduce") this.#fleet.review(job, nowMs);
   }
 
-  /** The task has read `bytes` in all. */
-  #advance(task: MapReduceTask, bytes: bigint, nowMs: Millis): void {
-    const done = bytes < task.units ? bytes : task.units;
+  /** So many of its units are done in all. */
+  #advance(task: MapReduceTask, done: bigint, nowMs: Millis): void {
     const news = done > task.done ? done - task.done : 0n;
     task.done += news;
     this.#fleet.heard(task, news, nowMs);
@@ -113,6 +112,9 @@ export class Results {
       );
     }
     this.#advance(task, task.units, nowMs);
+    if (task.startedMs !== undefined) {
+      job?.pace.add(worker, planned.bytes, (nowMs - task.startedMs) / 1000);
+    }
     this.#close(task, nowMs, () => {
       if (job === undefined || !job.plan.done(planned, worker.connId, parts)) return;
       if (note !== "") this.#owner.note(job, note);

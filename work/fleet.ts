@@ -127,7 +127,7 @@ export class Fleet {
   /** The worker reported that `units` more of `task` are done (0: nothing new). */
   heard(task: Task, units: bigint, nowMs: Millis): void {
     const { worker } = task;
-    worker.heard(units, nowMs);
+    worker.heard(units, nowMs, task.isWhole);
     // What it gives back at last may have been done long before it came under suspicion.
     const isNew = !task.stopping || task.assignedMs > worker.suspectedMs;
     if (units > 0n && isNew && !worker.probation) {

@@ -117,10 +117,13 @@ export class Worker<T extends HeldTask> {
     return this.tasks.find((task) => task.id === id);
   }
 
-  /** Notes a report: measures the work, restarts the stall clock if there was any. */
-  heard(advance: bigint, nowMs: Millis): void {
-    this.rate.sample(advance, nowMs - this.markMs);
-    this.markMs = nowMs;
+  /**
+   * Notes a report: measures the work, restarts the stall clock if there was any. What is done whole
+   * is priced by the time that it takes, and measures nothing.
+   */
+  heard(advance: bigint, nowMs: Millis, isWhole = false): void {
+    if (!isWhole) this.rate.sample(advance, nowMs - this.markMs);
+    if (!isWhole || this.count(false) === 0) this.markMs = nowMs;
     if (advance > 0n) this.advancedMs = nowMs;
   }
 

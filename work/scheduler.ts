@@ -149,9 +149,15 @@ export class Scheduler<J extends ScheduledJob> {
   #blind: readonly [Ranking<J>, Ranking<J>] | undefined;
   readonly #known = new Map<J, bigint>();
   #credit = 0;
+  /**
+   * Seconds of the fleet that the largest task takes, as long as the credit that it moved is not
+   * balanced: one that is done whole may take far longer than `taskSeconds`.
+   */
+  #quantum: number;
 
   constructor(limits: FleetLimits) {
     this.#limits = limits;
+    this.#quantum = limits.taskSeconds;
   }
 
   /** Whether any job has unassigned work. */
@@ -216,6 +222,7 @@ export class Scheduler<J extends ScheduledJob> {
   charge(choice: Choice<J>, seconds: number): number {
     if (!choice.contested) return 0;
     const earned = seconds * this.#limits.oldestShare;
+    this.#quantum = Math.max(this.#limits.taskSeconds, seconds, this.#quantum - earned);
     const charge = choice.onCredit ? earned - seconds : earned;
     this.#credit = this.#bounded(this.#credit + charge);
     return charge;
@@ -232,8 +239,8 @@ export class Scheduler<J extends ScheduledJob> {
    * get less than its share.
    */
   #bounded(credit: number): number {
-    const most = 2 * this.#limits.oldestShare * this.#limits.taskSeconds;
-    return Math.max(-this.#limits.taskSeconds, Math.min(most, credit));
+    const most = 2 * this.#limits.oldestShare * this.#quantum;
+    return Math.max(-this.#quantum, Math.min(most, credit));
   }
 
   #rank(job: J, isPending: boolean): void {

@@ -23,7 +23,8 @@ import type { Answer, Message, Refused, Status } from "../../work/messages.ts";
 import { decodeMessage, encodeMessage } from "../../work/wire.ts";
 import { distance, type Puzzle } from "./puzzles.ts";
 
-interface Peer {
+/** One end of a connection to the server. */
+export interface Peer {
   readonly connId: number;
   receive(payload: Uint8Array): void;
   closed(): void;
@@ -69,6 +70,13 @@ export class VirtualFleet {
     this.#peers.set(miner.connId, miner);
     miner.join();
     return miner;
+  }
+
+  /** Connects a peer of another kind. */
+  add<P extends Peer>(make: (connId: number) => P): P {
+    const peer = make(this.#nextConn++);
+    this.#peers.set(peer.connId, peer);
+    return peer;
   }
 
   client(wire: Wire = "cbor"): FakeClient {
