@@ -25,7 +25,7 @@ import {
   SPLITS_MAX,
   SPLITS_TOTAL_MAX,
 } from "./limits.ts";
-import { noPace, Pace, type PaceOfAll } from "./pace.ts";
+import { Pace, PaceOfAll } from "./pace.ts";
 
 /** A job whose splits are not all known. */
 interface Draft {
@@ -58,7 +58,7 @@ export class Intake {
   /** Connections of clients of map-reduce. */
   readonly #known = new Set<number>();
   readonly #books: Books;
-  readonly #pace: PaceOfAll = noPace();
+  readonly #pace: PaceOfAll;
   /** Ids of jobs that are being put into the table. */
   readonly #coming = new Set<number>();
   /** Jobs of clients that have no key. */
@@ -66,6 +66,8 @@ export class Intake {
 
   constructor(fleet: Fleet, port: KindPort, books: Books, owner: IntakePort) {
     this.#fleet = fleet;
+    const { limits, roster } = fleet;
+    this.#pace = new PaceOfAll(limits, () => roster.fleetRate / Math.max(1, roster.workers.size));
     this.#port = port;
     this.#books = books;
     this.#owner = owner;
@@ -149,7 +151,7 @@ export class Intake {
   }
 
   #made(origin: JobOrigin, sizes: readonly number[], nowMs: Millis): MapReduceJob {
-    const pace = new Pace(this.#fleet.limits, this.#pace);
+    const pace = new Pace(this.#pace);
     const base = { account: new Account(), seq: this.#fleet.takeSeq(), nowMs, pace };
     return new MapReduceJob(origin, sizes, base, (of) => this.#owner.capable(of));
   }

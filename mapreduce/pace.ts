@@ -9,6 +9,8 @@ import type { FleetLimits } from "../work/limits.ts";
 import type { Worker } from "../work/roster.ts";
 import type { Task } from "../work/task.ts";
 
+/** Bytes a second of a task, before any has ended. */
+const ASSUMED_RATE = 50e6;
 /** What a task that is over counts when the next one is, of 1. */
 const KEEP = 0.9;
 /** Bounds of what a byte may cost: a worker says itself when a task has begun. */
@@ -27,40 +29,41 @@ interface Spent {
 }
 
 /** What is known of all jobs of a server: of the one whose task ended last. */
-export type PaceOfAll = Spent;
+export class PaceOfAll implements Spent {
+  bytes = 0;
+  seconds = 0;
+  units = 0;
+  readonly limits: FleetLimits;
+  /** What a worker of the fleet hashes in a second. */
+  readonly typicalSpeed: () => number;
 
-/** Nothing is known: a byte is a unit. */
-export function noPace(): PaceOfAll {
-  return { bytes: 0, seconds: 0, units: 0 };
+  constructor(limits: FleetLimits, typicalSpeed: () => number) {
+    this.limits = limits;
+    this.typicalSpeed = typicalSpeed;
+  }
 }
 
 /** See the module. */
 export class Pace {
-  readonly #limits: FleetLimits;
   readonly #all: PaceOfAll;
-  readonly #own: Spent = noPace();
+  readonly #own: Spent = { bytes: 0, seconds: 0, units: 0 };
 
-  constructor(limits: FleetLimits, all: PaceOfAll) {
-    this.#limits = limits;
+  constructor(all: PaceOfAll) {
     this.#all = all;
   }
 
   /** Units a byte, at the workers that had tasks of it. */
   get unitsPerByte(): number {
     const { bytes, units } = this.#known;
-    return bytes === 0 ? 1 : bounded(units / bytes);
+    return bounded(bytes === 0 ? this.#all.typicalSpeed() / ASSUMED_RATE : units / bytes);
   }
 
-  /**
-   * Units of a task of that worker which reads so many bytes, as the fleet counts its rate. As long
-   * as nothing is known it is a task like any other.
-   */
+  /** Units of a task of that worker which reads so many bytes, as the fleet counts its rate. */
   unitsAt(worker: Worker<Task>, taskBytes: number): number {
     const { bytes, seconds } = this.#known;
-    const taskSeconds = bytes === 0 ? this.#limits.taskSeconds : (taskBytes * seconds) / bytes;
-    return (
-      Math.min(UNITS_MAX * taskBytes, taskSeconds * worker.speed(this.#limits)) / worker.capacity
-    );
+    const rate = bytes === 0 ? ASSUMED_RATE : bytes / seconds;
+    const unitsPerByte = worker.speed(this.#all.limits) / worker.capacity / rate;
+    return taskBytes * bounded(unitsPerByte);
   }
 
   /** A worker took so long for a task that reads `bytes`. */
@@ -78,7 +81,8 @@ export class Pace {
 
   /** What the worker hashes in a second with what it gives to one task. */
   #speed({ rate, declared, capacity }: Worker<Task>): number {
-    const said = declared === 0 ? this.#limits.assumedRate : Math.min(declared, DECLARED_MAX);
+    const { assumedRate } = this.#all.limits;
+    const said = declared === 0 ? assumedRate : Math.min(declared, DECLARED_MAX);
     return Math.max(1, rate.measured ?? said) / capacity;
   }
 }

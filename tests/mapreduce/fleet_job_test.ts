@@ -3,7 +3,7 @@ import { describe, test } from "bun:test";
 import { assert, assertEquals } from "@std/assert";
 import { MapReduceJob, MapReduceTask } from "../../mapreduce/fleet_job.ts";
 import { BACKUP_MS, ELSEWHERE_MS } from "../../mapreduce/limits.ts";
-import { noPace, Pace } from "../../mapreduce/pace.ts";
+import { Pace, PaceOfAll } from "../../mapreduce/pace.ts";
 import { Fleet } from "../../work/fleet.ts";
 import { DEFAULT_FLEET_LIMITS } from "../../work/limits.ts";
 import { Worker } from "../../work/roster.ts";
@@ -51,7 +51,7 @@ class World {
 
   job(sizes: readonly number[], capable: readonly number[] = [1, 2]): MapReduceJob {
     const origin = { connId: 9, number: 1, uid: 1, id: 1, address: "", terms: TERMS, key: "" };
-    const pace = new Pace(DEFAULT_FLEET_LIMITS, noPace());
+    const pace = new Pace(new PaceOfAll(DEFAULT_FLEET_LIMITS, () => 1e5));
     const base = { account: new Account(), seq: this.fleet.takeSeq(), nowMs: 0, pace };
     const job = new MapReduceJob(origin, sizes, base, () => capable);
     this.fleet.addJob(job, 0);
