@@ -118,8 +118,8 @@ export class Worker<T extends HeldTask> {
   }
 
   /**
-   * Notes a report: measures the work, restarts the stall clock if there was any. What is done whole
-   * is priced by the time that it takes, and measures nothing.
+   * Notes a report: measures the work, restarts the stall clock if there was any. What is done
+   * whole is priced by the time that it takes, and measures nothing.
    */
   heard(advance: bigint, nowMs: Millis, isWhole = false): void {
     if (!isWhole) this.rate.sample(advance, nowMs - this.markMs);

@@ -66,23 +66,20 @@ export class VirtualFleet {
   }
 
   miner(options: MinerOptions): FakeMiner {
-    const miner = new FakeMiner(this, this.#nextConn++, options);
-    this.#peers.set(miner.connId, miner);
+    const miner = this.add((connId) => new FakeMiner(this, connId, options));
     miner.join();
     return miner;
   }
 
-  /** Connects a peer of another kind. */
+  client(wire: Wire = "cbor"): FakeClient {
+    return this.add((connId) => new FakeClient(this, connId, wire));
+  }
+
+  /** Connects a peer. */
   add<P extends Peer>(make: (connId: number) => P): P {
     const peer = make(this.#nextConn++);
     this.#peers.set(peer.connId, peer);
     return peer;
-  }
-
-  client(wire: Wire = "cbor"): FakeClient {
-    const client = new FakeClient(this, this.#nextConn++, wire);
-    this.#peers.set(client.connId, client);
-    return client;
   }
 
   /** A payload on its way to the server. */
