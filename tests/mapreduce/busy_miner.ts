@@ -6,7 +6,8 @@
  */
 import { encodeMessage, decodeMessage } from "../../work/wire.ts";
 import type { Message } from "../../work/messages.ts";
-import type { Peer, VirtualFleet } from "../server/fleet.ts";
+import type { VirtualFleet } from "../server/fleet.ts";
+import type { Peer } from "../server/fleet_types.ts";
 
 /** What it can do. */
 export interface BusyMinerOptions {

@@ -9,7 +9,8 @@ import fc from "fast-check";
 import type { Candidate } from "../../work/candidate.ts";
 import type { Answer } from "../../work/messages.ts";
 import { expectExactCover, expectSoundBooks, expectTidy } from "./checks.ts";
-import { type FakeClient, type FakeMiner, type Order, VirtualFleet } from "./fleet.ts";
+import { type FakeClient, type FakeMiner, VirtualFleet } from "./fleet.ts";
+import type { Order } from "./fleet_types.ts";
 import { scrambled } from "./puzzles.ts";
 
 const miner = fc.record({

@@ -7,7 +7,8 @@ import { expect } from "bun:test";
 import type { Candidate } from "../../work/candidate.ts";
 import { IntervalSet } from "../../work/interval_set.ts";
 import type { Answer } from "../../work/messages.ts";
-import type { FakeClient, Order, VirtualFleet } from "./fleet.ts";
+import type { FakeClient, VirtualFleet } from "./fleet.ts";
+import type { Order } from "./fleet_types.ts";
 
 /** Runs until `client` has its answer to `job`, and checks it and the books behind it. */
 export function expectAnswer(

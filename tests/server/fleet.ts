@@ -22,13 +22,7 @@ import {
 import type { Answer, Message, Refused, Status } from "../../work/messages.ts";
 import { decodeMessage, encodeMessage } from "../../work/wire.ts";
 import { distance, type Puzzle } from "./puzzles.ts";
-
-/** One end of a connection to the server. */
-export interface Peer {
-  readonly connId: number;
-  receive(payload: Uint8Array): void;
-  closed(): void;
-}
+import type { Order, Peer } from "./fleet_types.ts";
 
 /** The server core, a clock, and everybody connected. A job whose client is gone is dropped. */
 export class VirtualFleet {
@@ -334,13 +328,6 @@ export class FakeMiner implements Peer {
     if (this.wire === "json") this.sendClassic(classicResult(best));
     else this.say({ kind: "result", chunk, best });
   }
-}
-
-export interface Order {
-  readonly lower?: bigint;
-  readonly upper: bigint;
-  readonly message?: string;
-  readonly target?: bigint;
 }
 
 /** A client that remembers all it hears. */
