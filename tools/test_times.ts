@@ -1,6 +1,6 @@
 /**
  * `bun run tools/test_times.ts [PATTERN...]` runs the tests and prints how long those of each room
- * take, and which single ones take longest. Rooms above their share are marked; whether that is the
+ * take, what is done before and after them included, and which single ones take longest. Rooms above their share are marked; whether that is the
  * tests' fault or the machine's is for people to judge. The exit code is that of the tests.
  *
  * @module
@@ -17,7 +17,7 @@ const SHOWN = 15;
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 
-/** One test of a JUnit report. */
+/** One test of a JUnit report, or a whole file. */
 interface Timed {
   readonly file: string;
   readonly name: string;
@@ -31,17 +31,19 @@ function attribute(tag: string, name: string): string {
   return raw.replaceAll(/&(lt|gt|quot|apos|amp);/g, (_, entity: string) => entities[entity]!);
 }
 
-function testsOf(report: string): Timed[] {
-  return [...report.matchAll(/<testcase [^>]*>/g)].map(([tag]) => ({
-    file: attribute(tag, "file"),
-    name: attribute(tag, "name"),
-    seconds: Number(attribute(tag, "time")),
+function timedIn(report: string, tag: "testcase" | "testsuite"): Timed[] {
+  return [...report.matchAll(new RegExp(`<${tag} [^>]*>`, "g"))].map(([text]) => ({
+    file: attribute(text, "file"),
+    name: attribute(text, "name"),
+    seconds: Number(attribute(text, "time")),
   }));
 }
 
-function print(tests: readonly Timed[]): void {
+function print(report: string): void {
+  // The suite of a file has its name; those in it are its blocks of tests.
+  const files = timedIn(report, "testsuite").filter(({ file, name }) => file === name);
   const rooms = new Map<string, number>();
-  for (const { file, seconds } of tests) {
+  for (const { file, seconds } of files) {
     const room = file.split("/").at(-2)!;
     rooms.set(room, (rooms.get(room) ?? 0) + seconds);
   }
@@ -50,9 +52,8 @@ function print(tests: readonly Timed[]): void {
     console.log(`${seconds.toFixed(1).padStart(7)} s  ${room}${mark}`);
   }
   console.log(`the slowest tests:`);
-  for (const { file, name, seconds } of tests
-    .toSorted((a, b) => b.seconds - a.seconds)
-    .slice(0, SHOWN)) {
+  const tests = timedIn(report, "testcase").toSorted((a, b) => b.seconds - a.seconds);
+  for (const { file, name, seconds } of tests.slice(0, SHOWN)) {
     console.log(`${seconds.toFixed(1).padStart(7)} s  ${file}: ${name}`);
   }
 }
@@ -69,7 +70,7 @@ async function main(patterns: readonly string[]): Promise<number> {
       stderr: "inherit",
     });
     const code = await run.exited;
-    print(testsOf(await Bun.file(report).text()));
+    print(await Bun.file(report).text());
     return code;
   } finally {
     rmSync(directory, { recursive: true });
