@@ -35,6 +35,9 @@ interface Disassembly {
   readonly broken: readonly string[];
 }
 
+/** Of each kind of instruction, whether it jumps: asking the disassembler takes its time. */
+const jumping = new Map<Code, boolean>();
+
 function disassemble(code: Uint8Array): Disassembly {
   const decoder = new Decoder(64, code, DecoderOptions.None);
   const instruction = new Instruction();
@@ -42,16 +45,18 @@ function disassemble(code: Uint8Array): Disassembly {
   const starts = new Set<number>();
   const jumps: { at: number; to: number }[] = [];
   const broken: string[] = [];
-  while (decoder.canDecode) {
-    const at = decoder.position;
+  for (let at = 0; at < code.length; at = decoder.position) {
     decoder.decodeOut(instruction);
     const kind = instruction.code;
     starts.add(at);
     if (kind === Code.INVALID) broken.push(`no instruction at ${at}`);
     if (!kinds.has(kind)) kinds.set(kind, at);
-    if (instruction.isJmpShortOrNear || instruction.isJccShortOrNear) {
-      jumps.push({ at, to: Number(instruction.nearBranchTarget) });
+    let isJump = jumping.get(kind);
+    if (isJump === undefined) {
+      isJump = instruction.isJmpShortOrNear || instruction.isJccShortOrNear;
+      jumping.set(kind, isJump);
     }
+    if (isJump) jumps.push({ at, to: Number(instruction.nearBranchTarget) });
   }
   for (const { at, to } of jumps) if (!starts.has(to)) broken.push(`jump at ${at} to ${to}`);
   instruction.free();
