@@ -1,7 +1,8 @@
 /**
  * `bun run tools/test_times.ts [PATTERN...]` runs the tests and prints how long those of each room
- * take, what is done before and after them included, and which single ones take longest. Rooms above their share are marked; whether that is the
- * tests' fault or the machine's is for people to judge. The exit code is that of the tests.
+ * take, what is done before and after them included, and which single ones take longest. Rooms
+ * above their share are marked; whether that is the tests' fault or the machine's is for people to
+ * judge. The exit code is that of the tests.
  *
  * @module
  */
