@@ -5,7 +5,7 @@
  * other programs on the machine change little. And the peak memory of a miner, and how long a small
  * job takes; and how fast a worker gets a partition of another one.
  *
- *   bun run bench/mapreduce.ts [--mb 200] [--rounds 3]
+ *   bun run bench/mapreduce.ts [--mb 200] [--rounds 3] [--rows fleet,shared,small,shuffle]
  *
  * The other means: a single thread of this language on bytes (bench/mapreduce_twin.ts),
  * `tr | sort | uniq -c`, `tr | mawk`, and GNU parallel with mawk; those that are not installed are
@@ -25,6 +25,7 @@ import { cpuSeconds, withUs } from "./processes.ts";
 const options = benchOptions(import.meta.path, {
   mb: count(200, "size of the text in MB"),
   rounds: count(3, "rounds, each with all cases"),
+  rows: { value: "ROWS", help: "what is measured, all by default; coreutils costs most" },
 });
 
 /** What issue 14 asks for. */
@@ -40,6 +41,9 @@ const BARS = [
 const SHUFFLE_BAR = 0.7;
 const SMALL_MB = 3;
 const SMALL_FILES = 8;
+
+const rows = options.text("rows")?.split(",");
+const isWanted = (row: string): boolean => rows === undefined || rows.includes(row);
 
 const root = join(import.meta.dirname, "..");
 const directory = mkdtempSync(join(tmpdir(), "motherlode-bench-"));
@@ -165,7 +169,7 @@ async function main(): Promise<void> {
   const at = await start("stdout", /listening on (\S+)/, "server.ts", "0", "--quiet");
   const miner = ["miner.ts", at, "--threads", "1", "--niceness", "normal", "--shared", directory];
   for (let i = 0; i < 2; i++) await start("stderr", /kernel \w+: ([\d.]+)/, ...miner);
-  const cases = casesFor(text, at);
+  const cases = casesFor(text, at).filter(({ name }) => isWanted(name));
   const all = new Map<string, Took[]>(cases.map(({ name }) => [name, []]));
   for (let round = 0; round < options.number("rounds"); round++) {
     for (const { name, command } of cases) {
@@ -180,7 +184,7 @@ async function main(): Promise<void> {
   }
   for (const [mine, other, bar] of BARS) {
     const others = all.get(other);
-    if (others === undefined) continue;
+    if (others === undefined || !all.has(mine)) continue;
     const ratio = (of: keyof Took): number =>
       median(all.get(mine)!.map((run, i) => others[i]![of] / run[of]));
     const verdict = ratio("seconds") >= bar ? "met" : "MISSED";
@@ -192,8 +196,8 @@ async function main(): Promise<void> {
   const [, ...miners] = children;
   console.log(`peak memory of the miners: ${miners.map(({ pid }) => peakMib(pid)).join(", ")} MiB`);
   await start("stderr", /kernel \w+: ([\d.]+)/, ...miner);
-  await small(at);
-  await shuffle(text);
+  if (isWanted("small")) await small(at);
+  if (isWanted("shuffle")) await shuffle(text);
 }
 
 /** Partitions from worker to worker, beside LSP alone. */
