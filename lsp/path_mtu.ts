@@ -27,8 +27,14 @@ const FULL_DATAGRAMS_MIN = 16;
 const TRIES_MAX = 3;
 /** Least wait for an answer: a peer whose machine is busy answers late. */
 const LEAST_PATIENCE_MS = 100;
-/** Datagrams above the base lost in a row, with none arriving, that mean a black hole. */
+/**
+ * Datagrams above the base lost in a row, with none arriving, that look like a black hole. Or like a
+ * receiver whose buffer was full for a moment: so all is asked again after as many full datagrams
+ * as here, four times as many after each further fall, up to the most. A hole answers no probe.
+ */
 const BLACK_HOLE_LOSSES = 6;
+const DATAGRAMS_AFTER_FALL = 64;
+const DATAGRAMS_AFTER_FALL_MAX = 65_536;
 /** Datagrams whose size is remembered; a power of two. */
 const REMEMBERED = 1024;
 
@@ -47,6 +53,7 @@ export class PathMtu {
 
   readonly #isn: number;
   readonly #base: number;
+  readonly #probes: boolean;
   /** Index into {@link STEPS}; at its end there is nothing left to try. */
   #step: number;
   #fullDatagrams = 0;
@@ -56,14 +63,16 @@ export class PathMtu {
   #sizes: Uint16Array | undefined;
   #lossesInRow = 0;
   #newestLost = 0;
+  /** Full datagrams to be sent after the next fall before all is asked again. */
+  #pause = DATAGRAMS_AFTER_FALL;
 
   /** Of the connection with this `isn`; `base` is where it starts, and ends unless it `probes`. */
   constructor(isn: number, base: number, probes: boolean) {
     this.#isn = isn;
     this.#base = base;
     this.bytes = base;
-    this.#step = probes ? STEPS.findIndex((bytes) => bytes > base) : -1;
-    if (this.#step < 0) this.#step = STEPS.length;
+    this.#probes = probes;
+    this.#step = this.#firstStep;
   }
 
   /** Writes a probe into the empty datagram that `writer` has begun, if it is time for one. */
@@ -122,7 +131,17 @@ export class PathMtu {
   fallBack(): void {
     if (this.bytes === this.#base) return;
     this.bytes = this.#base;
-    this.#step = STEPS.length;
+    this.#step = this.#firstStep;
+    this.#tries = 0;
+    this.#probeUntilMs = -Infinity;
+    this.#fullDatagrams = -this.#pause;
+    this.#pause = Math.min(DATAGRAMS_AFTER_FALL_MAX, 4 * this.#pause);
+  }
+
+  /** The first to ask about. */
+  get #firstStep(): number {
+    const step = this.#probes ? STEPS.findIndex((bytes) => bytes > this.#base) : -1;
+    return step < 0 ? STEPS.length : step;
   }
 
   #isLarge(number: number): boolean {

@@ -76,6 +76,12 @@ export const MUTANTS: readonly Mutant[] = [
     breaks: "the memory of paths grows for ever",
   },
   {
+    file: "lsp/path_mtu.ts",
+    line: "this.#fullDatagrams = -this.#pause;",
+    becomes: "this.#step = STEPS.length;",
+    breaks: "after a moment of losses datagrams stay small for ever",
+  },
+  {
     file: path,
     line: "if (this.hole.noteSent(entry, bytes, nowMs)) this.#cutTo(smallerSize(bytes)!);",
     becomes: "void this.hole; void nowMs; void bytes;",

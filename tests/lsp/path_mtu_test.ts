@@ -92,6 +92,24 @@ describe("PathMtu:", () => {
     mtu.noteLost(next + 11);
     expect(mtu.bytes).toBe(1200);
   });
+
+  test("what looked like one is asked again, later each time", () => {
+    const { mtu, next } = provedMtu();
+    let number = next;
+    for (const pause of [64, 256, 1024]) {
+      number = sendFull(mtu, number, 6);
+      for (let n = number - 6; n < number; n++) mtu.noteLost(n);
+      expect(mtu.bytes).toBe(1200);
+      number = sendFull(mtu, number, pause + 15);
+      expect(mtu.probeBytes(roundTrip(1), 1e6 + number)).toBeUndefined();
+      for (const bytes of [1452, 8952, 16_384]) {
+        number = sendFull(mtu, number);
+        expect(mtu.probeBytes(roundTrip(1), 1e6 + number)).toBe(bytes);
+        mtu.handleAnswer(pathAnswer(BigInt(bytes), ISN));
+        expect(mtu.bytes).toBe(bytes);
+      }
+    }
+  });
 });
 
 describe("CborConnection:", () => {
