@@ -20,7 +20,6 @@ import {
   type MrGet,
   type WirePart,
 } from "../work/mapreduce_messages.ts";
-import { ENCODED_BYTES_MAX } from "../work/messages.ts";
 import { decodeMessage, encodeMessage } from "../work/wire.ts";
 
 /** Partitions that a reduce fetches. */
@@ -40,7 +39,7 @@ const TERMS: JobTerms = {
   out: "",
   keep: false,
 };
-const limits = { maxMessageBytes: ENCODED_BYTES_MAX };
+const limits = { maxMessageBytes: 2 * DIRECT_PIECE_BYTES_MAX };
 
 type Kind = MapReduceMessage["kind"];
 type Of<K extends Kind> = Extract<MapReduceMessage, { kind: K }>;

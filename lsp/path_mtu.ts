@@ -28,9 +28,9 @@ const TRIES_MAX = 3;
 /** Least wait for an answer: a peer whose machine is busy answers late. */
 const LEAST_PATIENCE_MS = 100;
 /**
- * Datagrams above the base lost in a row, with none arriving, that look like a black hole. Or like a
- * receiver whose buffer was full for a moment: so all is asked again after as many full datagrams
- * as here, four times as many after each further fall, up to the most. A hole answers no probe.
+ * Datagrams above the base lost in a row, with none arriving, that look like a black hole. Or like
+ * a receiver whose buffer was full for a moment: so all is asked again after as many full datagrams
+ * as here, after four times as many each further time, up to the most. A hole answers no probe.
  */
 const BLACK_HOLE_LOSSES = 6;
 const DATAGRAMS_AFTER_FALL = 64;
