@@ -52,7 +52,7 @@ export async function runReal(loss: number, flows: number, measuredMs: number): 
     mbits,
     ratio: (total * 1e6) / (PATH.bitsPerSecond * (1 - loss)),
     jain: jainIndex(mbits),
-    overflow: relayed.up.overflowed / relayed.up.taken,
+    overflow: relayed.up.overflowed / relayed.up.datagrams,
     duplicates: NaN,
   };
 }

@@ -9,15 +9,16 @@
  *
  * @module
  */
-import { chance, type Random, seededRandom } from "../base/random.ts";
+import { type Random, seededRandom } from "../base/random.ts";
 import { UdpRelay } from "../run/udp_relay.ts";
+import { calmFaults, Link, type LinkCounts } from "../sim/engine/link.ts";
 import { benchOptions, count } from "./options.ts";
 
-/** What a {@link Pipe} does to datagrams. */
+/** What a {@link Pipe} is like. */
 export interface PipeOptions {
   /** One-way delay in milliseconds. */
   readonly delayMs: number;
-  /** Probability that a datagram vanishes, before the queue. */
+  /** Probability that a datagram vanishes, behind the bottleneck. */
   readonly loss: number;
   /** Bottleneck rate in bits of UDP payload a second. */
   readonly bitsPerSecond: number;
@@ -32,16 +33,21 @@ interface Parcel {
   readonly deliver: (bytes: Uint8Array) => void;
 }
 
-/** One direction of the link: loss, then a drop-tail queue drained at a fixed rate, then delay. */
+/** One direction: a link of the simulator, and what is under way on it, in order. */
 export class Pipe {
-  readonly counts = { taken: 0, lost: 0, overflowed: 0, delivered: 0 };
-  #options: PipeOptions;
-  #freeAtMs = 0;
+  readonly #link: Link;
+  readonly #random: Random;
   #parcels: Parcel[] = [];
   #head = 0;
 
-  constructor(options: PipeOptions) {
-    this.#options = options;
+  constructor({ delayMs, loss, bitsPerSecond, queueBytes, random }: PipeOptions) {
+    this.#link = new Link({ ...calmFaults(delayMs), lossShare: loss });
+    this.#link.capacity = { bytesPerMs: bitsPerSecond / 8000, queueBytes };
+    this.#random = random;
+  }
+
+  get counts(): Readonly<LinkCounts> {
+    return this.#link.counts;
   }
 
   /** When `release` has something to deliver; Infinity when nothing is under way. */
@@ -51,26 +57,15 @@ export class Pipe {
 
   /** Takes one datagram at `nowMs`; it comes out of `release` by and by, or never. */
   take(bytes: Uint8Array, nowMs: number, deliver: (bytes: Uint8Array) => void): void {
-    const { loss, random, bitsPerSecond, queueBytes, delayMs } = this.#options;
-    this.counts.taken++;
-    if (chance(random, loss)) {
-      this.counts.lost++;
-      return;
-    }
-    const startMs = Math.max(nowMs, this.#freeAtMs);
-    if (((startMs - nowMs) * bitsPerSecond) / 8000 + bytes.length > queueBytes) {
-      this.counts.overflowed++;
-      return;
-    }
-    this.#freeAtMs = startMs + (bytes.length * 8000) / bitsPerSecond;
-    this.#parcels.push({ dueMs: this.#freeAtMs + delayMs, bytes: bytes.slice(), deliver });
+    const { delayMs, why } = this.#link.pass(bytes.length, this.#random, nowMs);
+    if (why !== undefined) return;
+    this.#parcels.push({ dueMs: nowMs + delayMs, bytes: bytes.slice(), deliver });
   }
 
   /** Delivers all that is due. */
   release(nowMs: number): void {
     while (this.#head < this.#parcels.length && this.#parcels[this.#head]!.dueMs <= nowMs) {
       const { bytes, deliver } = this.#parcels[this.#head++]!;
-      this.counts.delivered++;
       try {
         deliver(bytes);
       } catch {

@@ -115,7 +115,7 @@ export function runGoodput(options: GoodputOptions): Goodput {
     mbits,
     ratio: (total * 1e6) / (path.bitsPerSecond * (1 - loss)),
     jain: jainIndex(mbits),
-    overflow: link.up.counts.overflowed / link.up.counts.taken,
+    overflow: link.up.counts.overflowed / link.up.counts.datagrams,
     duplicates: stats.reduce((sum, { duplicates }) => sum + duplicates, 0) / received,
   };
 }
