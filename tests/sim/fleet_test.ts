@@ -1,47 +1,23 @@
 /** The whole fleet in the simulator: server, miners and clients over LSP on bad networks. */
-import { describe, expect, test } from "bun:test";
-import { runSeed } from "../../sim/engine/harness.ts";
+import { describe } from "bun:test";
 import { FLEET } from "../../sim/fleet/run.ts";
-import { expectAllGood, runSim } from "./shards.ts";
+import { testCampaign } from "./campaign.ts";
 
-/** Part of the acceptance of the simulator: at least 300. */
-const SEEDS = 300;
-const FIRST_SEED = 2_000_000;
-
-describe("the fleet under simulated faults", () => {
-  test(`${SEEDS} seeds: answers are true and in time, nothing is accepted twice or unsearched`, () =>
-    expectAllGood(FLEET.name, FIRST_SEED, SEEDS));
-
-  test("the runs do something: jobs are answered, cancelled and lost", () => {
-    const sums: Record<string, number> = {};
-    for (let seed = 1; seed <= 40; seed++) {
-      for (const [name, value] of Object.entries(runSeed(FLEET, seed).counts)) {
-        sums[name] = (sums[name] ?? 0) + value;
-      }
-    }
-    expect(sums["answered"]).toBeGreaterThan(90);
-    expect(sums["gone"]).toBeGreaterThan(5);
-    expect(sums["cancelled"]).toBeGreaterThan(1);
-    expect(sums["accepted"]).toBeGreaterThan(600);
-    expect(sums["resumed"]).toBeGreaterThan(2);
-    expect(sums["sentAway"]).toBeGreaterThan(0);
-  });
-
-  const rules: Record<string, string> = {
-    "deaf-ear": "hashed for nobody",
-    "lost-join": "has joined, and idles",
-    "lose-chunk": "",
-    "last-hash": "",
-  };
-  for (const plant of Object.keys(FLEET.plants)) {
-    test(`a planted fault is caught: ${plant}`, async () => {
-      const args = ["--seed", "1", "--seeds", "10", "--only", "fleet", "--plant", plant];
-      const { code, output } = await runSim(args);
-      expect(output).toContain(rules[plant]!);
-      expect(code).toBe(1);
-      expect(output).toContain(`replay: bun run sim.ts --only fleet --seed`);
-      expect(output).toContain("drawn: ");
-      expect(output).not.toContain("NOT DETERMINISTIC");
-    });
-  }
-});
+describe("the fleet under simulated faults", () =>
+  testCampaign({
+    harness: FLEET,
+    first: 2_000_000,
+    // Part of the acceptance of the simulator: at least 300.
+    seeds: 300,
+    promise: "answers are true and in time, nothing is accepted twice or unsearched",
+    least: {
+      answered: 700,
+      gone: 40,
+      cancelled: 10,
+      accepted: 4500,
+      resumed: 15,
+      sentAway: 5,
+    },
+    plantSeeds: 10,
+    says: { "deaf-ear": "hashed for nobody", "lost-join": "has joined, and idles" },
+  }));
