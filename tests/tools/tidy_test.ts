@@ -109,8 +109,8 @@ function whyNotImport(from: string, to: string): string | undefined {
   const [a, b] = [partOf(from), partOf(to)];
   if (a === b && a !== "") return undefined;
   if (b === "tests") return a === "tests" ? undefined : "is of the tests";
-  if (b === "sim" && !["sim", "tests"].includes(a) && from !== "sim.ts") {
-    return "is for sim.ts and tests only";
+  if (b === "sim" && !["sim", "tests", "bench"].includes(a) && from !== "sim.ts") {
+    return "is for sim.ts, tests and benchmarks only";
   }
   if (NO_ROOM.includes(a)) return undefined;
   if (b === "") return "stands above all rooms";
