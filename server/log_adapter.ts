@@ -77,7 +77,10 @@ export class TableLog {
    */
   static async open(options: TableLogOptions): Promise<TableLog> {
     const { appVersion = MESSAGES_VERSION, tell: _tell, ...rest } = options;
-    const machine = new TableMachine();
+    const machine = new TableMachine((reason) => {
+      const what = `a newer server wrote to ${options.directory} what this one cannot read`;
+      options.log(`${what}, so jobs are missing here (${reason}): use the newer one`, "warn");
+    });
     const holder: { log?: TableLog } = {};
     const replica = await openReplica({
       ...rest,

@@ -13,8 +13,14 @@ const DONE = new Uint8Array(0);
 /** See the module. Its answers are empty: what became of a command is read from the table. */
 export class TableMachine implements StateMachine {
   #table = new JobTable();
+  readonly #onRejected: (reason: string) => void;
   /** Commands that made no sense here, by reason. */
   readonly rejected: Map<string, number> = new Map();
+
+  /** `onRejected` is told of each reason once. */
+  constructor(onRejected: (reason: string) => void = () => {}) {
+    this.#onRejected = onRejected;
+  }
 
   /** What is committed; another one after `restore`. */
   get table(): JobTable {
@@ -24,6 +30,7 @@ export class TableMachine implements StateMachine {
   apply(command: Uint8Array): Uint8Array {
     const read = decodeCommand(command);
     if (typeof read === "string") {
+      if (!this.rejected.has(read)) this.#onRejected(read);
       this.rejected.set(read, (this.rejected.get(read) ?? 0) + 1);
       return DONE;
     }

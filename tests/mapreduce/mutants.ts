@@ -205,4 +205,28 @@ export const MUTANTS: readonly Mutant[] = [
     becomes: "return true;",
     breaks: "maps are handed out whose input nobody has",
   },
+  {
+    file: "mapreduce/parts_adapter.ts",
+    line: "return noted.parts.every(isWhole) ? noted : undefined;",
+    becomes: "return noted;",
+    breaks: "what a lost worker left in a shared directory is used although it is damaged",
+  },
+  {
+    file: "mapreduce/pace.ts",
+    line: "return bounded(bytes === 0 ? this.#all.typicalSpeed() / ASSUMED_RATE : units / bytes);",
+    becomes: "return 1;",
+    breaks: "a job that is longer by time is taken for the shorter one",
+  },
+  {
+    file: "work/fleet.ts",
+    line: "worker.heard(units, nowMs, task.isWhole);",
+    becomes: "worker.heard(units, nowMs);",
+    breaks: "what a worker maps is taken for what it hashes",
+  },
+  {
+    file: "work/scheduler.ts",
+    line: "this.#quantum = Math.max(this.#limits.taskSeconds, seconds, this.#quantum - earned);",
+    becomes: "",
+    breaks: "beside long maps searches get less than their share",
+  },
 ];

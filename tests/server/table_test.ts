@@ -11,6 +11,7 @@ import {
 } from "../../server/table.ts";
 import { decodeCommand, encodeCommand } from "../../server/operations.ts";
 import { ROW_BYTES_MAX, type RowChange } from "../../server/rows.ts";
+import { TableMachine } from "../../server/table_machine.ts";
 import { snapshotOfTable, tableFrom } from "../../server/table_snapshot.ts";
 import type { SearchSpec } from "../../work/subject.ts";
 import { mine, serve, submit } from "../../mod.ts";
@@ -270,6 +271,19 @@ describe("a snapshot of the table", () => {
     damaged[4 + new DataView(bytes.buffer).getUint32(0) + 4 + 1] = 0x18;
     assertThrows(() => tableFrom(damaged), Error, "malformed");
   });
+});
+
+test("commands of a newer server change nothing here, and that is told once", () => {
+  const told: string[] = [];
+  const machine = new TableMachine((reason) => void told.push(reason));
+  const newer = encodeCommand({ timeMs: 1, operations: [{ kind: "expire" }] });
+  // The number behind its length and the array.
+  newer[5] = 3;
+  const before = machine.snapshot();
+  for (let i = 0; i < 3; i++) machine.apply(newer);
+  assertEquals(told, ["unknown command version 3"]);
+  assertEquals(machine.rejected.get(told[0]!), 3);
+  assertEquals(machine.snapshot(), before);
 });
 
 test("serve, mine, submit: a block header is searched by a whole fleet", async () => {
