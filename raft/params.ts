@@ -82,7 +82,7 @@ export const DEFAULT_PARAMS: RaftParams = {
   trailingEntries: 4096,
   chunkBytesMax: 32_768,
   chunksInflightMax: 16,
-  busyChunkBytesPerMs: 20_000,
+  busyChunkBytesPerMs: 10_000,
   readsMax: 65_536,
   readGapMs: 1,
   heldMax: 65_536,

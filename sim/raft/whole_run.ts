@@ -82,7 +82,7 @@ interface Plan {
 
 function drawPlan(seed: number): Plan {
   const dice = new Dice(seed, Stream.plan);
-  const nodes = dice.pick([1, 2, 3, 3, 3, 3, 5], "nodes");
+  const nodes = dice.pick([1, 2, 3, 3, 3, 4, 5, 7], "nodes");
   const spares = dice.pick([0, 0, 1], "spares");
   const drawn = drawFaults(dice, LINK_MS, "net");
   const skewed = dice.chance(0.5, "skewedClocks");
@@ -100,7 +100,7 @@ function drawPlan(seed: number): Plan {
     spares,
     clients: dice.integer(1, 4, "clients"),
     // LSP's own campaign has damaged datagrams.
-    faults: { ...drawn, lossShare: drawn.lossShare / 2, flipShare: 0, truncateShare: 0 },
+    faults: { ...drawn, flipShare: 0, truncateShare: 0 },
     clocks,
     disks,
     snapshotBytes: dice.pick([500, 3000, 1 << 20], "snapshotBytes"),
