@@ -43,6 +43,8 @@ const BUFFER_PART = 0.75;
 const TABLE_PART = 0.25;
 
 const NEWLINE = 10;
+/** Of our own files: what an application throws is a {@link LocatedError}. */
+const DISK_FULL: ReadonlySet<string> = new Set(["ENOSPC", "EDQUOT"]);
 
 type Report = (report: TaskReport) => void;
 type Loaded = { readonly builtin: Application } | { readonly user: UserApplication };
@@ -60,7 +62,12 @@ export async function runTask(order: TaskOrder, report: Report): Promise<void> {
     if (error instanceof DamagedRunError || error instanceof InputError) {
       return report({ kind: "damaged", text: error.message });
     }
-    report({ kind: "threw", text: errorText(error) });
+    const { code = "" } = error as NodeJS.ErrnoException;
+    const isFull = DISK_FULL.has(code);
+    report({
+      kind: "threw",
+      text: isFull ? `a worker's disk is full (${code})` : errorText(error),
+    });
   } finally {
     // What one task leaves behind would stand beside what the next one takes.
     Bun.gc(true);
