@@ -72,7 +72,7 @@ export class ReplicaCore implements Machine<ReplicaInput, ReplicaEffect> {
     this.#formation = this.#createFormation(recovered);
     this.#storage = new RaftStorage(this.#formation.identity, this.#persisted, {
       ask: (effect) => this.#out.push(effect),
-      stored: (token) => this.#tellRaft({ kind: "stored", token }),
+      stored: (token) => this.#stored(token),
       given: (index, size) => this.#given(index, size),
     });
     this.#applier = new Applier(options, this.#requests, this.#storage, (index) => {
@@ -146,12 +146,8 @@ export class ReplicaCore implements Machine<ReplicaInput, ReplicaEffect> {
 
   status(): ReplicaStatus {
     const { identity } = this.#formation;
-    return statusOf(
-      identity,
-      this.#raft?.node,
-      this.links,
-      this.#applier.state.sessions.open.length,
-    );
+    const { open } = this.#applier.state.sessions;
+    return statusOf(identity, this.#raft?.node, this.links, open.length);
   }
 
   #createFormation(recovered: Recovered | undefined): Formation {
@@ -327,6 +323,12 @@ export class ReplicaCore implements Machine<ReplicaInput, ReplicaEffect> {
   #takeSnapshot(isWanted: boolean): void {
     if (this.#raft !== undefined)
       this.#applier.takeSnapshot(this.#raft.node, isWanted, this.#nowMs);
+  }
+
+  #stored(token: number): void {
+    this.#tellRaft({ kind: "stored", token });
+    // If it took long the next is due: for want of room in the log nothing may be applied before.
+    this.#takeSnapshot(false);
   }
 
   /** A snapshot is written but for its end, which the core's next step brings. */

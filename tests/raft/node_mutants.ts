@@ -87,6 +87,12 @@ const ROWS: readonly Row[] = [
     "snapshots are never taken",
   ],
   [
+    replica,
+    "this.#takeSnapshot(false);",
+    "",
+    "a log that fills up while a snapshot is taken stays full",
+  ],
+  [
     records,
     "const isShortest = byte > 0 || end === at + 1;",
     "const isShortest = true;",
