@@ -114,6 +114,7 @@ export abstract class Connection implements Timed {
   /** Epochs in a row in which messages waited and the peer took next to nothing. */
   stalledEpochs = 0;
   deadlineMs: Millis = Infinity;
+  heapIndex = -1;
 
   protected readonly host: Host;
   protected nextTickMs: Millis;
