@@ -74,6 +74,13 @@ function isFull(error: SystemError): boolean {
   return FULL_CODES.includes(error.code);
 }
 
+/** What can be done about a directory that cannot be opened. */
+function adviceFor(error: SystemError): string {
+  const isOthers = error.code === "EACCES" || error.code === "EPERM";
+  const first = isOthers ? "make it this user's, or " : "";
+  return `${isFull(error) ? "make room there, or " : first}name another directory`;
+}
+
 function fileOf(operation: FileOperation): string {
   return operation.op === "syncNames" ? "" : operation.file;
 }
@@ -364,7 +371,8 @@ export class SystemVolume implements Volume {
     } catch (error) {
       const cause = error as SystemError;
       const code = isFull(cause) ? "FULL" : "UNUSABLE";
-      throw new DiskError(code, failureText(this.name, op, file, cause), { cause });
+      const text = `${failureText(this.name, op, file, cause)}; ${adviceFor(cause)}`;
+      throw new DiskError(code, text, { cause });
     }
   }
 }

@@ -137,6 +137,26 @@ describe("a directory", () => {
     assertEquals(fs.readdirSync(directory), ["thesis.txt"]);
   });
 
+  test("of which a file cannot be read is refused, with what to do, and left as it is", async () => {
+    const { disk } = open();
+    disk.start(() => {});
+    await disk.close();
+    const file = `${directory}/log-0000000001`;
+    const before = fs.readFileSync(file);
+    // The super-user may read everything; but nobody can read a directory as a file.
+    fs.renameSync(file, `${directory}-log`);
+    fs.mkdirSync(file);
+    try {
+      const line = refused("UNUSABLE");
+      assert(/^cannot read .*log-0000000001: EISDIR.*; name another directory$/.test(line), line);
+    } finally {
+      fs.rmdirSync(file);
+      fs.renameSync(`${directory}-log`, file);
+    }
+    assertEquals(fs.readFileSync(file), before);
+    await open().disk.close();
+  });
+
   test("without its owner file is not taken for a new one", async () => {
     const { disk } = open();
     const told = listening(disk);
@@ -241,6 +261,7 @@ describe("a file system of 1 MiB", () => {
       const line = refused("FULL", { segmentBytes: 2 << 20 });
       assertStringIncludes(line, "cannot write ");
       assertStringIncludes(line, "ENOSPC");
+      assertStringIncludes(line, "; make room there, or name another directory");
       // What it began takes up no space, and is no hindrance to another try.
       assertEquals(fs.readdirSync(directory), ["lock"]);
       const { disk } = open();
