@@ -61,6 +61,8 @@ interface Life {
   endedMs: Millis | undefined;
   /** When its actors stopped. */
   readonly stopped: Map<number, Millis>;
+  /** What its actors got last of each writer, by the actor's number. */
+  readonly got: Map<number, Map<string, number>>;
 }
 
 /** An actor that watches another. */
@@ -78,8 +80,6 @@ export class Oracle {
   readonly #loop: Loop;
   readonly #plan: ActorsPlan;
   readonly #lives: Life[][];
-  /** By writer and receiver, the last number that arrived. */
-  readonly #last = new Map<string, number>();
   readonly #watches = new Map<string, Watch>();
 
   constructor(loop: Loop, plan: ActorsPlan) {
@@ -92,7 +92,12 @@ export class Oracle {
   begins(system: number, incarnation: number): void {
     const isNew = this.#lives.flat().every((life) => life.incarnation !== incarnation);
     demand(isNew, () => `system ${system} draws an incarnation that another life had`);
-    this.#lives[system]!.push({ incarnation, endedMs: undefined, stopped: new Map() });
+    this.#lives[system]!.push({
+      incarnation,
+      endedMs: undefined,
+      stopped: new Map(),
+      got: new Map(),
+    });
   }
 
   /** ... and ends it. */
@@ -117,14 +122,16 @@ export class Oracle {
   gets(system: number, counter: number, letter: Letter): void {
     this.sums.got++;
     const { writer, number, aim, pad } = letter;
-    const { incarnation } = this.#lifeOf(system)!;
+    const life = this.#lifeOf(system)!;
+    const { incarnation } = life;
     const name = (): string => `${writer}'s message ${number} to ${counter} of system ${system}`;
     demand(aim === 0 || aim === incarnation, () => `${name()} was for another life of it`);
-    const key = `${writer} ${system} ${incarnation} ${counter}`;
-    const last = this.#last.get(key) ?? -1;
+    let byWriter = life.got.get(counter);
+    if (byWriter === undefined) life.got.set(counter, (byWriter = new Map<string, number>()));
+    const last = byWriter.get(writer) ?? -1;
     demand(number !== last, () => `${name()} arrived twice`);
     demand(number > last, () => `${name()} arrived after ${last}`);
-    this.#last.set(key, number);
+    byWriter.set(writer, number);
     if (number % LOOKS_ONE_IN === 0) {
       const [sent, got] = [padOf(number, this.#plan.padBytes), pad].map(encodeMessage);
       const isSame = sent!.length === got!.length && sent!.every((byte, i) => byte === got![i]);

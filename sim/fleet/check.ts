@@ -35,9 +35,12 @@ export function demandSound(
   demandTables(snapshot);
   demandBusy(snapshot, core.limits.maxOutstandingTasks, isHonest);
   for (const job of jobs) {
-    const chunks = miners
-      .flatMap((miner) => miner.chunks)
-      .filter((chunk) => chunk.job?.client === job.client && chunk.job.job === job.job);
+    const chunks: ChunkSnapshot[] = [];
+    for (const miner of miners) {
+      for (const chunk of miner.chunks) {
+        if (chunk.job?.client === job.client && chunk.job.job === job.job) chunks.push(chunk);
+      }
+    }
     demandDisjoint(job, chunks);
     demandNothingForgotten(job, chunks);
   }
@@ -99,10 +102,11 @@ function demandBusy(
 }
 
 function demandDisjoint(job: JobSnapshot, chunks: readonly ChunkSnapshot[]): void {
-  const held = chunks
-    .filter((chunk) => chunk.heldEnd > chunk.next)
-    .map((chunk) => ({ lower: chunk.next, end: chunk.heldEnd }));
-  const spans = [...held, ...job.pending].toSorted(byLower);
+  const spans: Span[] = [...job.pending];
+  for (const { next, heldEnd } of chunks) {
+    if (heldEnd > next) spans.push({ lower: next, end: heldEnd });
+  }
+  spans.sort(byLower);
   for (let i = 1; i < spans.length; i++) {
     const [before, after] = [spans[i - 1]!, spans[i]!];
     demand(
@@ -114,7 +118,9 @@ function demandDisjoint(job: JobSnapshot, chunks: readonly ChunkSnapshot[]): voi
 
 /** All that is uncovered either waits for a miner or lies in a chunk that some miner still has. */
 function demandNothingForgotten(job: JobSnapshot, chunks: readonly ChunkSnapshot[]): void {
-  const cared = [...job.pending, ...chunks.map(({ next, end }) => ({ lower: next, end }))];
+  if (job.uncovered.length === 0) return;
+  const cared: Span[] = [...job.pending];
+  for (const { next, end } of chunks) cared.push({ lower: next, end });
   cared.sort(byLower);
   for (const { lower, end } of job.uncovered) {
     let reached = lower;
