@@ -1,4 +1,4 @@
-/** Lines of the simulator: what is said arrives in order and once, and both ends learn of the end. */
+/** Lines of the simulator: what is said arrives in order and once; both ends learn of the end. */
 import { describe, test } from "bun:test";
 import { assert, assertEquals } from "@std/assert";
 import { seededRandom } from "../../base/random.ts";
