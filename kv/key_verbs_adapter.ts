@@ -51,9 +51,11 @@ const get: Verb = {
   run: (line) =>
     withStore(line, async (store) => {
       const key = line.positionals[1]!;
-      const found = await store.get(key, { isStale: line.has("stale") });
+      let revision = 0;
+      const onRevision = (of: number): void => void (revision = of);
+      const found = await store.get(key, { isStale: line.has("stale"), onRevision });
       if (line.has("json")) {
-        const { value, version = 0, revision } = found ?? {};
+        const { value, version = 0 } = found ?? {};
         const shown = value === undefined ? null : jsonOf(value);
         await printLine({ key, value: shown, version, revision });
       } else if (found !== undefined) await printBytes(found.value);

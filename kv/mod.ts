@@ -29,6 +29,7 @@
  */
 export { type RunningStore, serveStore, type ServeStoreOptions } from "./adapter.ts";
 export { type CallOptions, KV_PORT } from "./client_adapter.ts";
+export type { Elected } from "./election_adapter.ts";
 export { StoreError, type StoreErrorCode, UnknownOutcome } from "./errors.ts";
 export { historyLine, HistoryError, readHistory } from "./history.ts";
 export { violationHtml } from "./history_html.ts";

@@ -8,6 +8,7 @@ import type { Params } from "../lsp/mod.ts";
 import { byteString } from "../base/byte_fields.ts";
 import { type Answered, type CallOptions, StoreClient } from "./client_adapter.ts";
 import type { Answer, Change, Command, CommandFailure } from "./commands.ts";
+import { type Elected, electedOf } from "./election_adapter.ts";
 import { StoreError, type StoreErrorCode } from "./errors.ts";
 import { Lease } from "./lease_adapter.ts";
 import {
@@ -92,6 +93,7 @@ export class KvStore implements AsyncDisposable {
     const { reply } = await this.#call({ kind: "get", key: keyOf(key), isStale }, options);
     if (reply.kind !== "value") throw unexpected();
     const { value, version, revision } = reply;
+    options.onRevision?.(revision);
     return value && { value, text: fromUtf8.decode(value), version, revision };
   }
 
@@ -156,6 +158,7 @@ export class KvStore implements AsyncDisposable {
     for (let hasMore = true; hasMore;) {
       const { reply } = await this.#call({ kind: "list", after, ...asked }, options);
       if (reply.kind !== "page") throw unexpected();
+      options.onRevision?.(reply.revision);
       for (const item of reply.items) yield entryOf(item);
       ({ hasMore } = reply);
       after = reply.items.at(-1)?.key ?? after;
@@ -191,6 +194,22 @@ export class KvStore implements AsyncDisposable {
   /** Waits until nobody else holds the lock `name`, and holds it. */
   lock(name: string, options: LockOptions = {}): Promise<Lock> {
     return takeLock(this, name, options);
+  }
+
+  /**
+   * Stands for election: waits until nobody else is elected in the election `name`, and is. `value`
+   * is what others see of the winner; the election is lost as a lock is.
+   */
+  elect(name: string, value: Bytes, options: Omit<LockOptions, "value"> = {}): Promise<Lock> {
+    return takeLock(this, name, { ...options, value });
+  }
+
+  /** Who is elected, now and after every change; undefined: nobody. Ends when aborted. */
+  elected(
+    name: string,
+    { signal }: { readonly signal?: AbortSignal } = {},
+  ): AsyncGenerator<Elected | undefined, void, void> {
+    return electedOf(this, name, signal);
   }
 
   /** What the server that this store talks to says of itself. */

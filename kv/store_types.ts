@@ -21,6 +21,8 @@ export interface WriteOptions extends CallOptions {
 export interface ReadOptions extends CallOptions {
   /** Reads the server's own state as it is: it may be old. */
   readonly isStale?: boolean;
+  /** Told the store's revision at which it was read, also where there is no such key. */
+  readonly onRevision?: (revision: number) => void;
 }
 
 /** What a list asks for. */

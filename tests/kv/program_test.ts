@@ -56,6 +56,8 @@ test("keys are read, changed under conditions, listed and deleted", async () => 
   const none = await kv("get", at, "x");
   assertEquals([none.code, none.stdout], [3, ""]);
   assertStringIncludes(none.stderr, 'there is no key "x"');
+  const absent = await kv("get", at, "x", "--json");
+  assertEquals(absent.stdout, '{"key":"x","value":null,"version":0,"revision":0}\n');
   await kv("put", at, "x", "hello", "--at", "0");
   const refused = await kv("put", at, "x", "hi", "--at", "0");
   assertEquals([refused.code, refused.stdout], [3, ""]);

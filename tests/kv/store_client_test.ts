@@ -142,6 +142,25 @@ describe("openStore", () => {
     await release();
   });
 
+  test("elects one at a time, and shows everybody who it is", async () => {
+    const { store } = await opened();
+    const over = new AbortController();
+    const seen: (string | undefined)[] = [];
+    const watching = (async () => {
+      for await (const one of store.elected("head", over)) seen.push(one?.text);
+    })();
+    await until("nobody", () => seen.length === 1);
+    const first = await store.elect("head", "anna");
+    await until("the first", () => seen.length === 2);
+    const second = store.elect("head", "bert");
+    await first.release();
+    await (await second).release();
+    await until("all changes", () => seen.length === 5);
+    assertEquals(seen, [undefined, "anna", undefined, "bert", undefined]);
+    over.abort();
+    await watching;
+  });
+
   test("loses a lock whose owner falls silent", async () => {
     const { store, port } = await opened();
     const relay = await CuttableRelay.to(port);
