@@ -54,7 +54,7 @@ export interface RaftParams {
   readonly busyChunkBytesPerMs: number;
   /** Reads that wait at one node; more are refused. */
   readonly readsMax: number;
-  /** A follower that many read from asks its leader no more often than at this interval. */
+  /** A follower's question waits so long for as many reads as the last one was for. */
   readonly readGapMs: Millis;
   /** Answers that wait for the disk; more are dropped, like messages that a network loses. */
   readonly heldMax: number;

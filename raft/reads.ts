@@ -49,11 +49,10 @@ export class Reads {
   #asked: Unasked[] = [];
   /** A batch's number begins anywhere, so that an answer to an earlier life's fits none. */
   #batch: number;
-  /** When the question under way was first asked, and when it is asked again. */
+  /** When the last question was first asked, for how many reads, and when it is asked again. */
   #askedMs: Millis = -Infinity;
+  #askedCount = 0;
   #askedAgainMs: Millis = 0;
-  /** Where many read, the next question waits until then: it is for all that come meanwhile. */
-  #heldUntilMs: Millis = -Infinity;
 
   constructor(node: RaftNode) {
     this.#node = node;
@@ -68,7 +67,7 @@ export class Reads {
   /** When the oldest read is given up, or asked about again. */
   get wakeAtMs(): Millis | undefined {
     const isAsking = this.#asked.length > 0;
-    const held = this.#unasked.length > 0 ? this.#heldUntilMs : undefined;
+    const held = this.#isHeld ? this.#askedMs + this.#node.params.readGapMs : undefined;
     const asked = isAsking ? this.#askedAgainMs : held;
     let first = earlier(asked, this.#asked[0]?.untilMs ?? this.#unasked[0]?.untilMs);
     first = earlier(first, this.#unconfirmed.at(0)?.untilMs);
@@ -104,9 +103,6 @@ export class Reads {
     if (batch !== this.#batch || this.#asked.length === 0) return;
     const reads = this.#asked;
     this.#asked = [];
-    // Reads came while this was asked. One caller alone, who waits for each, is not held up.
-    const isBusy = this.#unasked.length > 0;
-    this.#heldUntilMs = isBusy ? this.#askedMs + this.#node.params.readGapMs : -Infinity;
     for (const { id, untilMs } of reads) {
       if (index === 0) this.#refuse(id, "not leader");
       else this.#unapplied.push({ id, index, untilMs });
@@ -195,12 +191,23 @@ export class Reads {
     this.#node.send(to, { kind: "readAt", term: this.#node.term, batch, index });
   }
 
+  /**
+   * Whether the next question should wait a little for more reads: fewer than the last one was for
+   * have come yet. One caller alone, who waits for each answer, is never held up.
+   */
+  get #isHeld(): boolean {
+    const { length } = this.#unasked;
+    return length > 0 && length < this.#askedCount;
+  }
+
   #ask(): void {
     const node = this.#node;
     if (this.#asked.length > 0 && node.nowMs < this.#askedAgainMs) return;
     if (this.#asked.length === 0) {
-      if (this.#unasked.length === 0 || node.nowMs < this.#heldUntilMs) return;
+      const isEarly = node.nowMs < this.#askedMs + node.params.readGapMs;
+      if (this.#unasked.length === 0 || (this.#isHeld && isEarly)) return;
       this.#askedMs = node.nowMs;
+      this.#askedCount = this.#unasked.length;
       this.#asked = this.#unasked;
       this.#unasked = [];
       this.#batch++;

@@ -4,6 +4,7 @@ import type { Mutant } from "../../tools/mutants.ts";
 const client = "kv/client_core.ts";
 const entry = "kv/client_entry.ts";
 const keeper = "kv/keeper.ts";
+const link = "kv/client_link.ts";
 const linearize = "kv/linearize.ts";
 const model = "kv/kv_model.ts";
 const server = "kv/server_core.ts";
@@ -12,6 +13,30 @@ const store = "kv/store.ts";
 const watches = "kv/watches.ts";
 
 export const MUTANTS: readonly Mutant[] = [
+  {
+    file: link,
+    line: "this.#failedMs.set(this.#server, nowMs);",
+    becomes: "",
+    breaks: "a client tries the server that is gone before others, and believes that it leads",
+  },
+  {
+    file: "kv/lock_adapter.ts",
+    line: 'if (lease !== undefined && (error as StoreError).code === "NO_LEASE") continue;',
+    becomes: "",
+    breaks: "one who waits for a lock gives up when its lease ends",
+  },
+  {
+    file: "kv/change_log.ts",
+    line: "if (isLeased) this.#leased.add(event.revision);",
+    becomes: "",
+    breaks: "a copy keeps keys that went with a lease",
+  },
+  {
+    file: "kv/copy_verbs_adapter.ts",
+    line: "const why = whyNoKey(entry.keyBytes.length) ?? whyNoValue(entry.value.length);",
+    becomes: "const why = undefined as string | undefined;",
+    breaks: "an import puts the first part of a file that is wrong further down",
+  },
   {
     file: linearize,
     line: "if (one.from === from && this.#isSet(one) && this.#model.equal(one.state, state)) {",

@@ -138,7 +138,7 @@ describe("reads", () => {
     assert(beats <= 6, `${beats} heartbeats`);
   });
 
-  test("a follower that many read from asks once a gap; one reader alone is not held up", () => {
+  test("a follower's question waits for as many reads as the last had, but not for long", () => {
     const bare = new Bare(held([1]), { readGapMs: 10 });
     bare.receive(2, { kind: "heartbeat", term: 2, commit: 1, round: 1 });
     let id = 0;
@@ -148,21 +148,28 @@ describe("reads", () => {
       const { batch } = sent(bare.effects, "askRead").at(-1)!;
       return bare.receive(2, { kind: "readAt", term: 2, batch, index: 1 });
     };
-    // One after the other, each is asked about at once.
+    // One caller alone is never held up.
     for (let i = 0; i < 3; i++) {
       assertEquals(asked(read()), 1);
       assertEquals(readsOf(answer()).length, 1);
     }
-    // One comes while another is asked about: the next question waits, for those that come then.
-    assertEquals([asked(read()), asked(read())], [1, 0]);
-    bare.nowMs += 3;
-    assertEquals(asked(answer()), 0);
+    // Four come while another is asked about; the next question is for all of them.
+    assertEquals(Array.from({ length: 5 }, () => asked(read())).join(), "1,0,0,0,0");
+    bare.nowMs += 1;
+    assertEquals(asked(answer()), 1);
+    // The one behind that is asked when there are four reads.
+    assertEquals(readsOf(answer()).length, 4);
+    assertEquals(Array.from({ length: 4 }, () => asked(read())).join(), "0,0,0,1");
+    assertEquals(readsOf(answer()).length, 4);
+    // Then four again; one that comes alone waits for the gap.
+    assertEquals(Array.from({ length: 4 }, () => asked(read())).join(), "0,0,0,1");
+    const askedMs = bare.nowMs;
+    answer();
     assertEquals(asked(read()), 0);
-    assertEquals(asked(bare.wait(6)), 0);
+    assertEquals(asked(bare.wait(9)), 0);
     assertEquals(asked(bare.wait(1)), 1);
-    assertEquals(readsOf(answer()).length, 2);
-    // Nobody came meanwhile: the next is asked about at once.
-    assertEquals(asked(read()), 1);
+    assertEquals(bare.nowMs, askedMs + 10);
+    assertEquals(readsOf(answer()).length, 1);
   });
 
   test("a read that cannot be confirmed is given up, and none waits for ever", () => {
