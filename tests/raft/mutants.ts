@@ -320,12 +320,6 @@ const ROWS: readonly Row[] = [
     "one follower's question passes for a quorum",
   ],
   [reads, "if (!this.#isCurrent) return;", "", "a new leader answers reads before it can know"],
-  [
-    reads,
-    "if (this.#unasked.length === 0 || (this.#isHeld && isEarly)) return;",
-    "if (this.#unasked.length === 0) return;",
-    "a follower asks its leader about every few reads",
-  ],
   [reads, "if (read.index > applied) break;", "", "a read is answered from a state that lags"],
   [
     reads,
