@@ -17,6 +17,12 @@
 import { IndexedHeap } from "../base/heap.ts";
 import type { FleetLimits } from "./limits.ts";
 
+/**
+ * Whole tasks may widen the bounds of the credit so many times: what the oldest is owed, a job that
+ * comes new may have to wait for.
+ */
+const QUANTUM_TASKS_MAX = 8;
+
 /** A job as the scheduler sees it. */
 export interface ScheduledJob {
   readonly account: Account;
@@ -222,7 +228,9 @@ export class Scheduler<J extends ScheduledJob> {
   charge(choice: Choice<J>, seconds: number): number {
     if (!choice.contested) return 0;
     const earned = seconds * this.#limits.oldestShare;
-    this.#quantum = Math.max(this.#limits.taskSeconds, seconds, this.#quantum - earned);
+    const { taskSeconds } = this.#limits;
+    const largest = Math.min(seconds, QUANTUM_TASKS_MAX * taskSeconds);
+    this.#quantum = Math.max(taskSeconds, largest, this.#quantum - earned);
     const charge = choice.onCredit ? earned - seconds : earned;
     this.#credit = this.#bounded(this.#credit + charge);
     return charge;

@@ -225,7 +225,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     file: "work/scheduler.ts",
-    line: "this.#quantum = Math.max(this.#limits.taskSeconds, seconds, this.#quantum - earned);",
+    line: "this.#quantum = Math.max(taskSeconds, largest, this.#quantum - earned);",
     becomes: "",
     breaks: "beside long maps searches get less than their share",
   },
