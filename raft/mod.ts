@@ -61,7 +61,7 @@ export type { RaftNode, Rejection } from "./node.ts";
 export * from "./params.ts";
 export * from "./quorum.ts";
 export { ReplicaCore } from "./replica.ts";
-export { openReplica } from "./replica_adapter.ts";
+export { openReplica } from "./adapter.ts";
 export type * from "./replica_face_adapter.ts";
 export * from "./replica_types.ts";
 export * from "./sessions.ts";

@@ -1,5 +1,5 @@
 /**
- * A peer of the classic wire, which knows one server, loses it for a reason only: not because
+ * A peer of the json wire, which knows one server, loses it for a reason only: not because
  * another server was lost, or came to lead.
  *
  * @module
@@ -38,10 +38,7 @@ export class ClassicStay {
     // Nobody led for long; or the table takes no jobs, which this wire has no words for.
     const isPatient = loop.nowMs - Math.max(ledMs, this.#sinceMs) < RELAY_PATIENCE_MS;
     const mayEnd = isCrash || isCut || !isPatient || !plan.isDiskCalm;
-    demand(
-      mayEnd,
-      () => `server ${number} hung up on ${this.#place}, which is of the classic wire`,
-    );
+    demand(mayEnd, () => `server ${number} hung up on ${this.#place}, which is of the json wire`);
     this.#world.classics.delete(this);
   }
 }

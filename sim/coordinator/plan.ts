@@ -40,7 +40,7 @@ export interface PeerCutPlan {
 
 export interface JobPlan {
   readonly atMs: Millis;
-  /** It speaks the classic wire, with one server; a peer that loses it begins anew. */
+  /** It speaks the json wire, with one server; a peer that loses it begins anew. */
   readonly isClassic: boolean;
   readonly lower: bigint;
   readonly upper: bigint;
@@ -57,7 +57,7 @@ export interface CoordinatorPlan {
   readonly crashes: readonly CrashPlan[];
   readonly cuts: readonly CutPlan[];
   readonly peerCuts: readonly PeerCutPlan[];
-  /** Which of the miners speak the classic wire, with one server each. */
+  /** Which of the miners speak the json wire, with one server each. */
   readonly classicMiners: readonly boolean[];
   readonly isDiskCalm: boolean;
   readonly disk: DiskFaults;

@@ -54,7 +54,7 @@ function demandTables({ tables, miners, jobs }: ServerSnapshot): void {
   const isBounded =
     askers <= clients &&
     sessions <= records + answers &&
-    // Jobs of the classic wire have none.
+    // Jobs of the json wire have none.
     records <= jobs.length &&
     // What a client asked for counts for the connection over which it did so first.
     shares <= clients + askers + miners.length &&
@@ -82,7 +82,7 @@ export function demandRest(core: ServerCore, isHonest: (connId: number) => boole
   }
 }
 
-/** While work waits for a miner, no honest native one that was seen to work is without a chunk. */
+/** While work waits for a miner, no honest cbor miner that was seen to work is without a chunk. */
 function demandBusy(
   { miners, jobs }: ServerSnapshot,
   chunksMax: number,

@@ -1,6 +1,6 @@
 /**
  * A simulated client: the real core on a real endpoint. When its connection is gone it comes back
- * and asks again for what was not answered: on the native wire with its session and its numbers, so
+ * and asks again for what was not answered: on the cbor wire with its session and its numbers, so
  * that a server that still has the job goes on with it.
  *
  * @module

@@ -36,7 +36,7 @@ interface Chunk extends Task {
   isExcused: boolean;
 }
 
-/** A native miner that does as it is told. */
+/** A cbor miner that does as it is told. */
 interface Steered {
   readonly chunks: Map<number, Chunk>;
   /** When it last showed progress, or its work began. */
@@ -60,7 +60,7 @@ export class Losses {
     this.#oracle = oracle;
   }
 
-  /** A native miner has joined that does as it is told. */
+  /** A cbor miner has joined that does as it is told. */
   joined(connId: number): void {
     const advancedAtMs = this.#loop.nowMs;
     const steered = { chunks: new Map<number, Chunk>(), advancedAtMs, isSuspect: false, held: [] };
@@ -72,7 +72,7 @@ export class Losses {
     this.#oracle.excuse(task.message, sizeOf(task));
   }
 
-  /** What the server sends to a native miner that does `rate` nonces a second. */
+  /** What the server sends to a cbor miner that does `rate` nonces a second. */
   outgoing(connId: number, message: Message, rate: number | undefined): void {
     const steered = this.#steered.get(connId);
     if (message.kind === "assign") {
@@ -91,7 +91,7 @@ export class Losses {
     }
   }
 
-  /** What a native miner says. */
+  /** What a cbor miner says. */
   incoming(connId: number, message: Message): void {
     const steered = this.#steered.get(connId);
     if (steered === undefined) return;

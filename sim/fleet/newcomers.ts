@@ -1,6 +1,6 @@
 /**
- * Native miners that have just joined: while work waits, they get some of it before long, although
- * nobody knows yet what they can do.
+ * Miners of the cbor wire that have just joined: while work waits, they get some of it before long,
+ * although nobody knows yet what they can do.
  *
  * @module
  */

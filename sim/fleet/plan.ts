@@ -150,7 +150,7 @@ export function honestRate(miners: readonly MinerPlan[]): number {
   return honest.reduce((sum, miner) => sum + miner.noncesPerSecond, 0);
 }
 
-/** On the classic wire, and slow: a classic server has pieces of one size. */
+/** On the json wire, and slow: a classic server has pieces of one size. */
 function classicMiner(miner: MinerPlan): MinerPlan {
   const noncesPerSecond = 2e4 + (miner.noncesPerSecond % 2e5);
   return {

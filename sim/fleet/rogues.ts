@@ -31,7 +31,7 @@ export type Conduct = keyof typeof CONDUCTS;
 
 /** Those whose reports have a false candidate in them. */
 const LIARS: ReadonlySet<Conduct> = new Set(["wrongHash", "wrongNonce", "boasts", "sometimes"]);
-/** Those that the classic wire has words for. */
+/** Those that the json wire has words for. */
 const ON_CLASSIC: readonly Conduct[] = [
   "wrongHash",
   "wrongNonce",
@@ -106,7 +106,7 @@ export function madeUp({ message, lower }: Task): Candidate {
   return { nonce: lower, hash: cheapHash(message, lower) === 0n ? 1n : 0n };
 }
 
-/** Stands between a miner's core and the native wire. */
+/** Stands between a miner's core and the cbor wire. */
 export class Tamperer {
   readonly #conduct: Conduct;
   readonly #random: Random;

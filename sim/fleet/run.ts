@@ -322,7 +322,7 @@ class FleetRun implements Run {
     return SETTLE_MS + 2 * silenceMs + (2000 * nonces) / rate;
   }
 
-  /** While work waits, a native miner that was seen to work idles no longer than a round trip. */
+  /** While work waits, a cbor miner that was seen to work idles no longer than a round trip. */
   #demandBusy(fromMs: Millis): void {
     const snapshot = this.#server.snapshot();
     if (snapshot === undefined) return;

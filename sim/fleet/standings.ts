@@ -23,7 +23,7 @@ interface Assigned extends Task {
 interface Known {
   readonly name: string;
   readonly conduct: Conduct;
-  /** Chunks that it was given, by number; the classic wire's one is number 0. */
+  /** Chunks that it was given, by number; the json wire's one is number 0. */
   readonly tasks: Map<number, Assigned>;
   /** What it lied about and nobody had searched by then. */
   lies: Assigned[];

@@ -1,7 +1,7 @@
 /**
  * A server as a student of the classic course would write it, with none of our code but the clock:
  * jobs in order of arrival, pieces of one size, one at a time for each miner, a lost miner's piece
- * given to another. Our miners and clients must get along with it over the classic wire.
+ * given to another. Our miners and clients must get along with it over the json wire.
  *
  * @module
  */

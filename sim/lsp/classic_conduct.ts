@@ -1,5 +1,5 @@
 /**
- * An endpoint's conduct on the classic wire: docs/lsp.md, sections 3 to 5.
+ * An endpoint's conduct on the json wire: docs/lsp.md, sections 3 to 5.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * Reads the classic wire's frames in the one form in which they are written (docs/lsp.md, section
+ * Reads the json wire's frames in the one form in which they are written (docs/lsp.md, section
  * 8), quickly and with none of lsp/'s code: for bystanders, and for the stranger.
  *
  * @module

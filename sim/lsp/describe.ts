@@ -8,7 +8,7 @@ import { DatagramReader, FrameType } from "../../lsp/frame.ts";
 const reader = new DatagramReader();
 const text = new TextDecoder("utf-8", { ignoreBOM: true });
 
-/** What a datagram says: its frames on the native wire, the type and number on the classic one. */
+/** What a datagram says: its frames on the cbor wire, the type and number on the json wire. */
 export function describeDatagram(bytes: Uint8Array): string {
   if (bytes[0] === 0x7b) return describeClassic(text.decode(bytes));
   if (!reader.open(bytes)) return `${bytes.length} bytes, ${reader.reject}`;

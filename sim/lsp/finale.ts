@@ -141,7 +141,7 @@ export class Finale {
   }
 }
 
-/** On the native wire one end tells the other that it is over; on the classic one, silence does. */
+/** On the cbor wire one end tells the other that it is over; on the json wire, silence does. */
 function demandTold(end: End, who: () => string): void {
   demand(end.ended, () => `${who()} was not told`);
   const isTold = end.wire === "json" || end.ended === "closed";

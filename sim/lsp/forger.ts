@@ -45,7 +45,7 @@ interface Seen {
   readonly from: Address;
   readonly to: Address;
   readonly bytes: Uint8Array;
-  /** The listener of then: ids of the classic wire mean something else after a restart. */
+  /** The listener of then: ids of the json wire mean something else after a restart. */
   readonly life: Socket | undefined;
 }
 
@@ -143,7 +143,7 @@ export class Forger implements Tap {
     });
   }
 
-  /** The classic wire has no defence: a replayed Connect makes a connection. */
+  /** The json wire has no defence: a replayed Connect makes a connection. */
   #replay({ from, to, bytes }: Seen): void {
     if (isClassic(bytes)) return;
     const as = this.#dice.chance(0.7) ? from : this.#socket.address;

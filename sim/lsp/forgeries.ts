@@ -44,7 +44,7 @@ const writer = new DatagramWriter();
 const reader = new DatagramReader();
 const utf8 = new TextEncoder();
 
-/** A native datagram whose frames `write` writes. */
+/** A cbor datagram whose frames `write` writes. */
 export function native(
   { connId, key }: Name,
   number: number,

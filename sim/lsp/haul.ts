@@ -1,5 +1,5 @@
 /**
- * A long haul: native senders with more to say than a link carries, which has a rate, a queue and
+ * A long haul: cbor senders with more to say than a link carries, which has a rate, a queue and
  * some loss. Congestion control and repair are held against what the link could do
  * (docs/congestion.md): the link is used, its queue is not kept full, the flows share it, and what
  * is sent again is little more than what was lost.

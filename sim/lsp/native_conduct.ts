@@ -1,5 +1,5 @@
 /**
- * An endpoint's conduct on the native wire: docs/lsp.md, sections 3 to 7.
+ * An endpoint's conduct on the cbor wire: docs/lsp.md, sections 3 to 7.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * One connection of the native wire as a bystander sees it: what one end was given, and whether
+ * One connection of the cbor wire as a bystander sees it: what one end was given, and whether
  * what it sends is justified by that.
  *
  * @module

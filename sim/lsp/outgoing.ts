@@ -14,7 +14,7 @@ interface Sent {
   acked: boolean;
   sends: number;
   atMs: Millis;
-  /** Number of the datagram that carried it last (native wire). */
+  /** Number of the datagram that carried it last (cbor wire). */
   datagram: number;
   /** Sent again so often since anything was heard that could be a reason. */
   inSilence: number;

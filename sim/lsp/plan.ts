@@ -43,7 +43,7 @@ export interface ClientPlan {
   readonly down: Faults;
 }
 
-/** The messages larger than a datagram that programs write on the native wire. */
+/** The messages larger than a datagram that programs write on the cbor wire. */
 export interface LargePlan {
   /** Share of the messages that are so large; 0 in many runs. */
   readonly share: number;
@@ -123,7 +123,7 @@ function withNarrowPaths(plan: LspPlan, dice: Dice): LspPlan {
     const isNarrow = dice.chance(0.25, `client${client}.narrow`);
     const atMs = dice.real(0, plan.faultyMs / 2);
     const amount = dice.pick([1168, 800, 560]);
-    // The classic wire has no answer to that.
+    // The json wire has no answer to that.
     return isNarrow && kind === "native" ? [{ atMs, client, what: "narrow", amount }] : [];
   });
   const incidents = [...plan.incidents, ...narrow].toSorted((a, b) => a.atMs - b.atMs);
@@ -176,7 +176,7 @@ function drawParams(dice: Dice, name: string): FullParams {
 }
 
 /**
- * A client's epoch. On the native wire each end tells the other its own, and hears from it in time;
+ * A client's epoch. On the cbor wire each end tells the other its own, and hears from it in time;
  * on the classic one ends with different epochs lose each other.
  */
 function drawEpoch(dice: Dice, kind: DialerKind, listenerMs: Millis, name: string): Millis {

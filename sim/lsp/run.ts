@@ -368,8 +368,8 @@ class LspRun implements Run {
 }
 
 /**
- * Messages that the narrowest receiver of the classic wire surely takes in one go: what it has no
- * room for it does not acknowledge, and only an epoch brings it again. The native wire's receivers
+ * Messages that the narrowest receiver of the json wire surely takes in one go: what it has no
+ * room for it does not acknowledge, and only an epoch brings it again. The cbor wire's receivers
  * tell their room, so that nothing is sent in vain.
  */
 function roomOf(plan: LspPlan): number {

@@ -8,13 +8,13 @@ import { describeDatagram } from "./describe.ts";
 
 const FIRST_BYTE_OF_JSON = 0x7b;
 
-/** Whether a datagram is of the classic wire. */
+/** Whether a datagram is of the json wire. */
 export function isClassic(bytes: Uint8Array): boolean {
   return bytes[0] === FIRST_BYTE_OF_JSON;
 }
 
 /**
- * The native wire stands everything. The classic one is defenceless in two ways: its checksum does
+ * The cbor wire stands everything. The json wire is defenceless in two ways: its checksum does
  * not cover acks and headers, so bits of it are never flipped; and a restarted server counts its
  * ids from 1, so its datagrams never pass from or to a socket that was closed and opened again.
  */

@@ -12,7 +12,7 @@ const FAILED_ONCE: Readonly<Record<number, string>> = {
   88: "a restarted listener's path challenges kept a client of its former life alive",
   868: "the same",
   987: "a lost connection kept the room of messages that had come ahead of their turn",
-  1002611: "a flush on the classic wire was given up within the back-off of a message",
+  1002611: "a flush on the json wire was given up within the back-off of a message",
   5008450: "a sender was offered more room than unread messages have, and crept",
 };
 

@@ -63,7 +63,7 @@ test("a client notices a restarted server although another client has its number
   expect(lost).toBe(true);
 });
 
-test("a native sender is told from the start how many unread messages its peer keeps", () => {
+test("a cbor sender is told from the start how many unread messages its peer keeps", () => {
   const listener = createListener({ random: seededRandom(1) }, 0);
   const limits = { maxUnreadMessages: 1 };
   const dialer = createDialer({ random: seededRandom(2), to: SERVER, limits }, 0);

@@ -67,7 +67,7 @@ export const SCHEDULER_FAULTS: readonly Mutant[] = [
     stragglers,
     "if (nowMs - worker.advancedMs >= limits.lateMs) fleet.doubt(task, nowMs);",
     "",
-    "a native miner is not raced by elapsed time",
+    "a cbor miner is not raced by elapsed time",
   ),
   fault(
     stragglers,
