@@ -12,6 +12,7 @@ import type { PoolEvent } from "../../miner/types.ts";
 import { type Candidate, isBetter } from "../../work/candidate.ts";
 import { UINT64_MAX } from "../../work/hash.ts";
 import { LABEL_BYTES_MAX } from "../../work/messages.ts";
+import { scriptEnvironment } from "../support/processes.ts";
 import { DEVICE, doubleOf, tiedSubject } from "./gpu_support.ts";
 import { messageOf } from "./kernel_support.ts";
 
@@ -137,7 +138,7 @@ if (process.platform === "linux") {
       ],
       {
         cwd: `${import.meta.dir}/../..`,
-        env: { ...process.env, ...hidden },
+        env: { ...scriptEnvironment(), ...hidden },
         stdout: "ignore",
         stderr: "pipe",
       },

@@ -123,7 +123,7 @@ export async function loseTheLeader(upper: bigint): Promise<void> {
     await classic.said(/^connected to /m);
     await trio.kill(victim);
     // It was slow so that there is a middle: for the rest there is another one.
-    const fast = startMiner(trio.all);
+    const fast = startMiner(trio.all, "--kernel", "auto");
     assertEquals([await client.exit(), client.stdout], [0, resultLine("waits", upper)]);
     assertEquals([await classic.exit(), classic.stdout], [0, resultLine("old", upper)]);
     const leader = await trio.leader();

@@ -45,7 +45,7 @@ export async function crashRounds(rounds: number): Promise<void> {
       server = new Script("server.ts", [port, ...data]);
       await server.said(/going on with \d job/);
       // It was slow so that there is a middle: for the rest there is another one.
-      const fast = startMiner(at, ...QUICK);
+      const fast = startMiner(at, "--kernel", "auto", ...QUICK);
       assertEquals([await client.exit(), client.stdout], [0, resultLine(waits, UPPER)]);
       const back = new Script("client.ts", ["wait", at, id, ...QUICK]);
       assertEquals([await back.exit(), back.stdout], [0, resultLine(walks, UPPER)]);

@@ -1,10 +1,9 @@
 /** A job whose message has the largest size that is allowed, through the real scripts. */
-import { afterAll, beforeAll, expect, test } from "bun:test";
+import { afterAll, expect, test } from "bun:test";
 import { MESSAGE_BYTES_MAX } from "../../work/messages.ts";
 import { resultLine } from "../support/least.ts";
-import { killAll, knowKernels, Script, startMiner, startServer } from "../support/processes.ts";
+import { killAll, Script, startMiner, startServer } from "../support/processes.ts";
 
-beforeAll(knowKernels);
 afterAll(killAll);
 
 test("a message of 65,536 bytes goes from client to miners, and its answer is right", async () => {

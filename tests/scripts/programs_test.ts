@@ -75,7 +75,7 @@ describe("a fleet", () => {
     "finds the least hash, tells progress on stderr and exactly the Result on stdout",
     async () => {
       const { server, at } = await startServer();
-      const miners = [1, 2].map(() => startMiner(at));
+      const miners = [1, 2].map(() => startMiner(at, "--kernel", "auto"));
       const client = new Script("client.ts", [at, "a fleet é", "1000000"]);
       assertEquals(await client.exit(), 0);
       assertEquals(client.stdout, resultLine("a fleet é", 1_000_000n));

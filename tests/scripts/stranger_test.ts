@@ -1,15 +1,14 @@
 /** Our programs against a stranger's classic server, miner and client, in every combination. */
-import { afterAll, beforeAll, expect, test } from "bun:test";
+import { afterAll, expect, test } from "bun:test";
 import { createHash } from "node:crypto";
 import { readText, writeText } from "../../sim/fleet/stranger_text.ts";
 import { strangerChecksum } from "../../sim/lsp/stranger.ts";
-import { killAll, knowKernels, Script, startMiner, startServer } from "../support/processes.ts";
+import { killAll, Script, startMiner, startServer } from "../support/processes.ts";
 import { sideBySide } from "../support/side_by_side.ts";
 import { dialClassic, endStrangers, listenClassic } from "../support/stranger.ts";
 
 const DATA = 'strange "<&>" é';
 
-beforeAll(knowKernels);
 afterAll(async () => {
   endStrangers();
   await killAll();

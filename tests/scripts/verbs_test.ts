@@ -1,10 +1,9 @@
 /** The client's verbs for jobs that are there already, as a person types them. */
-import { afterAll, beforeAll, describe, test } from "bun:test";
+import { afterAll, describe, test } from "bun:test";
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { helpOf } from "../support/helps.ts";
-import { killAll, knowKernels, Script, startMiner, startServer } from "../support/processes.ts";
+import { killAll, Script, startMiner, startServer } from "../support/processes.ts";
 
-beforeAll(knowKernels);
 afterAll(killAll);
 
 async function client(...args: string[]): Promise<{ code: number; out: string; err: string }> {

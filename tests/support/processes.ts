@@ -154,9 +154,13 @@ async function startServerAt(
 /**
  * Starts a miner of one thread for the server at `at`. That thread does not step back for other
  * programs: on a busy machine, one that does may get no time at all, and a test would wait for it.
+ * Its kernel, unless `args` name another, is the one that is ready at once: with `auto`, a miner
+ * that has nothing to do makes code for what may come.
  */
 export function startMiner(at: string, ...args: string[]): Script {
-  return new Script("miner.ts", [at, "--threads", "1", "--niceness", "normal", ...args]);
+  const kernel = args.includes("--kernel") ? [] : ["--kernel", "bun"];
+  const own = ["--threads", "1", "--niceness", "normal", ...kernel];
+  return new Script("miner.ts", [at, ...own, ...args]);
 }
 
 /** Ends whatever a test left behind. */

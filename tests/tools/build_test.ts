@@ -8,6 +8,7 @@ import { delimiter, join } from "node:path";
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { noticesOf, packagesIn } from "../../tools/licences.ts";
 import { BUILD_DIRECTORY, builtElsewhere, builtWhole, COMPILED } from "../support/builds.ts";
+import { scriptEnvironment } from "../support/processes.ts";
 import { sideBySide } from "../support/side_by_side.ts";
 
 const root = join(import.meta.dirname, "../..");
@@ -31,7 +32,7 @@ interface Output {
 
 function start(command: string[], cwd: string, env: Record<string, string> = {}) {
   const stdio = { stdin: "ignore", stdout: "pipe", stderr: "pipe" } as const;
-  const child = Bun.spawn(command, { cwd, env: { ...process.env, ...env }, ...stdio });
+  const child = Bun.spawn(command, { cwd, env: { ...scriptEnvironment(), ...env }, ...stdio });
   children.push(child);
   return child;
 }
@@ -159,6 +160,7 @@ describe("from source, one file, or compiled:", () => {
     return start([...command, ...args], BUILD_DIRECTORY, ENV);
   }
 
+  const MINER = ["--threads", "1", "--niceness", "normal", "--kernel", "bun"];
   const beside = sideBySide();
   for (const [a, b, c] of [
     ["source", "file", "compiled"],
@@ -169,7 +171,7 @@ describe("from source, one file, or compiled:", () => {
       const serving = program(a, "server", "0");
       const { value } = await serving.stdout.getReader().read();
       const [, at] = /^listening on (\S+)\n/.exec(new TextDecoder().decode(value))!;
-      const mining = program(b, "miner", at!, "--threads", "1", "--niceness", "normal");
+      const mining = program(b, "miner", at!, ...MINER);
       const asking = program(c, "client", at!, MESSAGE, "999");
       assertEquals(await new Response(asking.stdout).text(), "Result 55629047978900249 525\n");
       mining.kill();
