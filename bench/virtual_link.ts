@@ -7,7 +7,7 @@
 import { seededRandom } from "../base/random.ts";
 import type { CongestionFactory } from "../lsp/congestion.ts";
 import { createDialer, type Dialer } from "../lsp/dialer.ts";
-import type { Endpoint } from "../lsp/endpoint.ts";
+import type { Endpoint } from "../lsp/core.ts";
 import { createListener, type Listener } from "../lsp/listener.ts";
 import { DATAGRAM_BUFFER_BYTES } from "../lsp/params.ts";
 import type { LspEvent, Params } from "../lsp/types.ts";

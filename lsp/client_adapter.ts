@@ -16,7 +16,7 @@ import {
 } from "./options_adapter.ts";
 import { checkPort, resolveToDial } from "./resolve_adapter.ts";
 import type { Closed, LspNotice, Wire } from "./types.ts";
-import { UdpEndpoint, type Upcalls } from "./udp_adapter.ts";
+import { UdpEndpoint, type Upcalls } from "./adapter.ts";
 import { endError, iterate, ReadQueue, type Writer } from "./waiting_adapter.ts";
 
 /** After so many epochs without a word from the server a socket is opened anew. */

@@ -10,7 +10,7 @@ import { type Candidate, Candidates } from "./candidates.ts";
 import { ClassicConnection } from "./classic_connection.ts";
 import { ClassicType, decodeClassicFrame, encodeClassicFrame } from "./classic_frame.ts";
 import type { Connection } from "./connection.ts";
-import { Endpoint } from "./endpoint.ts";
+import { Endpoint } from "./core.ts";
 import { ConnectionClosed, ConnectionLost } from "./errors.ts";
 import {
   DATAGRAM_BYTES_MAX,

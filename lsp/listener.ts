@@ -11,7 +11,7 @@ import { CLASSIC_ID_MAX, CLASSIC_ID_MIN, ClassicIds } from "./classic_ids.ts";
 import { type ClassicFrame, ClassicType, decodeClassicFrame } from "./classic_frame.ts";
 import type { Connection } from "./connection.ts";
 import { Cookies } from "./cookie.ts";
-import { Endpoint } from "./endpoint.ts";
+import { Endpoint } from "./core.ts";
 import {
   type AcceptFields,
   CloseCode,

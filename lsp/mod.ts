@@ -24,7 +24,7 @@ export type { AckSample, CongestionControl, CongestionFactory } from "./congesti
 export type { ConnectionStats, EndpointStats } from "./counters.ts";
 export type { Checksum } from "./crc32.ts";
 export { createDialer, type Dialer, type DialerOptions } from "./dialer.ts";
-export type { Endpoint } from "./endpoint.ts";
+export type { Endpoint } from "./core.ts";
 export * from "./errors.ts";
 export { createListener, type Listener } from "./listener.ts";
 export {

@@ -15,7 +15,7 @@ import {
 import { openListening } from "./listening_adapter.ts";
 import { checkPort, resolveToBind } from "./resolve_adapter.ts";
 import type { Closed, LspNotice, Wire } from "./types.ts";
-import { UdpEndpoint, type Upcalls } from "./udp_adapter.ts";
+import { UdpEndpoint, type Upcalls } from "./adapter.ts";
 import { endError, iterate, ReadQueue, type Writer } from "./waiting_adapter.ts";
 
 /** How a connection of a server ended. */

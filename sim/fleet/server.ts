@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { Endpoint } from "../../lsp/endpoint.ts";
+import type { Endpoint } from "../../lsp/core.ts";
 import { createListener } from "../../lsp/listener.ts";
 import type { LspEvent, LspNotice, Wire } from "../../lsp/mod.ts";
 import { ServerCore } from "../../server/core.ts";

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { Endpoint } from "../../lsp/endpoint.ts";
+import { Endpoint } from "../../lsp/core.ts";
 import { demand } from "../engine/trace.ts";
 import type { End } from "./ledger.ts";
 import type { Party } from "./party.ts";

@@ -6,7 +6,7 @@
  * @module
  */
 import type { Millis } from "../../base/machine.ts";
-import { Endpoint } from "../../lsp/endpoint.ts";
+import { Endpoint } from "../../lsp/core.ts";
 import type { Dice } from "../engine/dice.ts";
 import type { Loop } from "../engine/loop.ts";
 import type { Network } from "../engine/network.ts";

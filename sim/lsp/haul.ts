@@ -9,7 +9,7 @@
 import type { Millis } from "../../base/machine.ts";
 import { seededRandom } from "../../base/random.ts";
 import { createDialer } from "../../lsp/dialer.ts";
-import type { Endpoint } from "../../lsp/endpoint.ts";
+import type { Endpoint } from "../../lsp/core.ts";
 import { createListener } from "../../lsp/listener.ts";
 import type { LspEvent, LspNotice } from "../../lsp/mod.ts";
 import { Computer, PLAIN } from "../engine/computer.ts";

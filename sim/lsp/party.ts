@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { Endpoint } from "../../lsp/endpoint.ts";
+import { Endpoint } from "../../lsp/core.ts";
 import type { Address, LspEvent, LspNotice, Params } from "../../lsp/mod.ts";
 import type { Dice } from "../engine/dice.ts";
 import { demand, type TraceLine } from "../engine/trace.ts";

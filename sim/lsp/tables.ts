@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Endpoint } from "../../lsp/endpoint.ts";
+import type { Endpoint } from "../../lsp/core.ts";
 import { demand } from "../engine/trace.ts";
 
 /** At any time: each table within its limit. */

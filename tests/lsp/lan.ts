@@ -9,7 +9,7 @@ import {
   encodeClassicFrame,
 } from "../../lsp/classic_frame.ts";
 import { createDialer, type Dialer, type DialerOptions } from "../../lsp/dialer.ts";
-import type { Endpoint } from "../../lsp/endpoint.ts";
+import type { Endpoint } from "../../lsp/core.ts";
 import {
   type ConnectionKey,
   DatagramReader,

@@ -226,7 +226,7 @@ export const MUTANTS: readonly Mutant[] = [
     breaks: "every epoch has a datagram that says nothing new",
   },
   {
-    file: "lsp/endpoint.ts",
+    file: "lsp/core.ts",
     line: "deadlines.set(first, atMs);",
     becomes: "return;",
     breaks: "a quiet endpoint is woken in vain",

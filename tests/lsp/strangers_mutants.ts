@@ -6,7 +6,7 @@ const classicIds = "lsp/classic_ids.ts";
 const connection = "lsp/connection.ts";
 const cookie = "lsp/cookie.ts";
 const dialer = "lsp/dialer.ts";
-const endpoint = "lsp/endpoint.ts";
+const endpoint = "lsp/core.ts";
 const flush = "lsp/flush_watch.ts";
 const goodbye = "lsp/goodbye.ts";
 const hogs = "lsp/hogs.ts";
@@ -16,7 +16,7 @@ const cborConnection = "lsp/cbor_connection.ts";
 const receive = "lsp/receive_buffer.ts";
 const send = "lsp/send_window.ts";
 const server = "lsp/server_adapter.ts";
-const udp = "lsp/udp_adapter.ts";
+const udp = "lsp/adapter.ts";
 
 export const STRANGERS: readonly Mutant[] = [
   {

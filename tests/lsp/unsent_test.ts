@@ -5,7 +5,7 @@ import { seededRandom } from "../../base/random.ts";
 import { DatagramReader, FrameType, LSP_VERSION } from "../../lsp/frame.ts";
 import { createListener, type Listener } from "../../lsp/mod.ts";
 import type { UdpSocket } from "../../lsp/socket_adapter.ts";
-import { UdpEndpoint } from "../../lsp/udp_adapter.ts";
+import { UdpEndpoint } from "../../lsp/adapter.ts";
 import { until } from "../support/waiting.ts";
 import { cborDatagram } from "./lan.ts";
 

@@ -4,7 +4,7 @@ import { faultsFor } from "./fault.ts";
 
 const cborConnection = "lsp/cbor_connection.ts";
 const listener = "lsp/listener.ts";
-const endpoint = "lsp/endpoint.ts";
+const endpoint = "lsp/core.ts";
 const acknowledger = "lsp/acknowledger.ts";
 const receiveBuffer = "lsp/receive_buffer.ts";
 const sendWindow = "lsp/send_window.ts";

@@ -5,7 +5,7 @@
  * @module
  */
 import { addressText } from "./address.ts";
-import type { Endpoint } from "./endpoint.ts";
+import type { Endpoint } from "./core.ts";
 import { LARGEST_DATAGRAM_BYTES } from "./path_mtu.ts";
 import type { SocketHandlers, UdpSocket } from "./socket_adapter.ts";
 import type { Address, LspEvent, LspNotice } from "./types.ts";
