@@ -111,6 +111,8 @@ export class CoordinatorWorld {
     this.oracle.restored(table);
     const before = this.disturbances;
     if (this.isAlone || this.boxes.filter(({ server }) => server === undefined).length > 1) return;
+    // Somebody may be cut off from it already.
+    if (this.lines.areCut) return;
     const { server } = box;
     this.loop.after(BACK_MS, () => {
       if (this.disturbances !== before || box.server !== server || !box.leads) return;

@@ -85,6 +85,8 @@ class Side implements Line {
   lastMs: Millis = 0;
   /** Whether it takes the line for open, and says and hears something on it. */
   isOpen = true;
+  /** Whether the line has broken: nothing that is said now arrives. */
+  isBroken = false;
   readonly #lines: Pick<Lines<never>, "say" | "hangUp" | "drop">;
 
   constructor(lines: Pick<Lines<never>, "say" | "hangUp" | "drop">, id: number, place: string) {
@@ -166,6 +168,11 @@ export class Lines<Note> {
     for (const [key, cut] of this.#cuts) this.#mend(key, cut);
   }
 
+  /** Whether anything is cut. */
+  get areCut(): boolean {
+    return this.#cuts.size > 0;
+  }
+
   isCut(from: string, to: string): boolean {
     return this.#cuts.size > 0 && this.#cuts.has(`${from}>${to}`);
   }
@@ -197,7 +204,7 @@ export class Lines<Note> {
 
   /** See {@link Line}; as the next two. */
   say(from: Side, payload: Uint8Array): void {
-    if (!from.isOpen) return;
+    if (!from.isOpen || from.isBroken) return;
     const { breakShare } = this.faults;
     if (breakShare > 0 && chance(this.#random!, breakShare)) return this.#break(from);
     const { other } = from;
@@ -207,7 +214,7 @@ export class Lines<Note> {
   }
 
   hangUp(from: Side): void {
-    if (!from.isOpen) return;
+    if (!from.isOpen || from.isBroken) return;
     const { other } = from;
     this.#arrive(from, () => {
       this.#forget(from);
@@ -226,6 +233,7 @@ export class Lines<Note> {
   #break(from: Side): void {
     this.#forget(from);
     for (const side of [from, from.other]) {
+      side.isBroken = true;
       this.#loop.after(this.#delayMs(), () => side.tellGone());
     }
   }

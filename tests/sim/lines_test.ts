@@ -118,11 +118,19 @@ describe("a line of the simulator", () => {
   });
 
   test("breaks at a message, and both ends learn of it", () => {
-    const pair = new Pair({ ...calmLines(LATENCY_MS, SILENCE_MS), breakShare: 1 });
-    pair.say(1, 2);
+    const pair = new Pair();
+    const calm = pair.lines.faults;
+    pair.say(1);
+    pair.run(20);
+    pair.lines.faults = { ...calm, breakShare: 1 };
+    pair.say(2);
+    // What comes behind a gap would be out of order.
+    pair.lines.faults = { ...calm, latencyMs: 1 };
+    pair.say(3);
+    pair.far!.say(Uint8Array.of(7));
     pair.run(1000);
-    assertEquals(pair.server, ["hello at 20", "gone at 30"]);
-    assertEquals(pair.client, ["gone at 30"]);
+    assertEquals(pair.server, ["hello at 20", "1 at 30", "gone at 50"]);
+    assertEquals(pair.client, ["gone at 50"]);
   });
 });
 
