@@ -159,6 +159,10 @@ export class ClientPeer {
     world.loop.at(plan.atMs, () => this.#begin());
   }
 
+  get isClassic(): boolean {
+    return this.#plan.isClassic;
+  }
+
   connected(): void {
     const { isClassic } = this.#plan;
     const wire = isClassic ? "json" : "cbor";

@@ -182,8 +182,9 @@ class CoordinatorRun implements Run {
     const lost = miners.filter(({ crashMs }) => crashMs < Infinity).length;
     const changes = this.#world.crashes + this.#world.elections;
     const mostSeconds = AGAIN_SECONDS * (changes + lost);
-    const errands = [...this.#world.oracle.errands.values()];
-    const again = errands.reduce((sum, { hashedAgain }) => sum + Number(hashedAgain), 0);
+    // A job of the classic wire begins anew with every connection of its client.
+    const kept = this.#clients.filter(({ isClassic }) => !isClassic);
+    const again = kept.reduce((sum, { errand }) => sum + Number(errand.hashedAgain), 0);
     const most = mostSeconds * rate + 200_000 * (1 + changes) * miners.length;
     demand(again <= most, () => `${again} nonces were hashed again, at most ${most} are to be`);
   }
