@@ -11,6 +11,7 @@ import { KV_PORT } from "./kv/mod.ts";
 import { readCommandLine, type Usage } from "./run/args.ts";
 import { UsageError } from "./run/errors.ts";
 import { hostAndPort, port as portOf } from "./run/flags.ts";
+import { keptIn } from "./run/data_place.ts";
 import { sayListening } from "./run/listening.ts";
 import { logLine } from "./run/log.ts";
 import { onSignal, runScript } from "./run/signals.ts";
@@ -60,9 +61,10 @@ async function main(): Promise<number> {
   const server = new TextServer({ log: logLine, ...kept });
   await server.start({ host: line.flag("host") ?? "127.0.0.1", port });
   const admin = adminPort === undefined ? undefined : serveAdmin(adminPort, () => server.counts());
-  const counted =
-    admin === undefined ? [] : [`counts at http://${atPort(admin.host, admin.port)}/`];
-  await sayListening({ host: server.host, port: server.port, advertise }, json, counted);
+  const more: string[] = [];
+  if (data !== undefined) more.push(`keeping everything in ${keptIn(data)}`);
+  if (admin !== undefined) more.push(`counts at http://${atPort(admin.host, admin.port)}/`);
+  await sayListening({ host: server.host, port: server.port, advertise }, json, more);
   let told = "";
   const tell = (): void => {
     const counts = server.counts();

@@ -7,6 +7,7 @@ import { LSP_FLAGS, lspParams } from "../peer/flags.ts";
 import type { CommandLine } from "../run/args.ts";
 import { UsageError } from "../run/errors.ts";
 import { hostAndPort, port as portOf, wholeNumber } from "../run/flags.ts";
+import { keptIn } from "../run/data_place.ts";
 import { sayListening } from "../run/listening.ts";
 import { logLine } from "../run/log.ts";
 import { onSignal } from "../run/signals.ts";
@@ -63,7 +64,7 @@ async function serve(line: CommandLine): Promise<number> {
     logLine(
       directory === undefined
         ? "keeping everything in memory only"
-        : `keeping everything in ${directory}`,
+        : `keeping everything in ${keptIn(directory)}`,
     );
   }
   onSignal(() => server.close());

@@ -6,7 +6,7 @@
 import { LSP_FLAGS, lspParams } from "../peer/flags.ts";
 import type { CommandLine } from "../run/args.ts";
 import { CLUSTER_FLAGS, clusterFlags, clusterPlace, clusterPort } from "../run/cluster_flags.ts";
-import { dataPlace, openKept } from "../run/data_place.ts";
+import { dataPlace, keptIn, openKept } from "../run/data_place.ts";
 import { port as portOf } from "../run/flags.ts";
 import { sayListening } from "../run/listening.ts";
 import { logLine } from "../run/log.ts";
@@ -60,7 +60,7 @@ async function opened(line: CommandLine, options: ServeStoreOptions): Promise<Ru
   const kept = await openKept(place, (directory) =>
     serveStore({ ...options, ...(directory !== undefined && { directory }) }),
   );
-  if (kept.directory !== undefined) logLine(`keeping everything in ${kept.directory}`);
+  if (kept.directory !== undefined) logLine(`keeping everything in ${keptIn(kept.directory)}`);
   else if (!line.has("memory")) {
     const because = kept.failure === undefined ? "" : `${kept.failure.message}; `;
     logLine(`${because}keeping everything in memory only, until the server ends`);

@@ -41,6 +41,22 @@ export function dataPlace(line: CommandLine, program: string, port: number): Dat
   return { directory: own, isDefault: true };
 }
 
+/**
+ * What the word durable is worth on a system, in one line; undefined where it is worth what it
+ * says. macOS keeps synced data in the drive's cache unless asked otherwise by F_FULLFSYNC, which
+ * would hold up the event loop.
+ */
+export function durabilityCaveat(platform: string = process.platform): string | undefined {
+  if (platform !== "darwin") return undefined;
+  return "macOS: what is stored survives a crash, but not for certain a power cut";
+}
+
+/** The directory as a server that keeps something there shows it, with the caveat if there is one. */
+export function keptIn(directory: string, platform?: string): string {
+  const caveat = durabilityCaveat(platform);
+  return caveat === undefined ? directory : `${directory} (${caveat})`;
+}
+
 /** Opens what is kept at `place`; where the user's own directory cannot be written, in memory. */
 export async function openKept<T>(
   place: DataPlace,

@@ -48,16 +48,6 @@ export interface SystemDisk extends Disk {
 }
 
 /**
- * What the word durable is worth on this system, in one line; undefined where it is worth what it
- * says. macOS keeps synced data in the drive's cache unless asked otherwise by F_FULLFSYNC, which
- * would hold up the event loop.
- */
-export const DURABILITY_CAVEAT: string | undefined =
-  process.platform === "darwin"
-    ? "macOS: what is stored survives a crash, but not for certain a power cut"
-    : undefined;
-
-/**
  * Opens `directory`, made if need be. Blocks while it reads the log (1,000,000 small records: well
  * below 2 s). Throws a `DiskError` of one line if it is in use, belongs to something else, was
  * written by a newer version, is damaged, or cannot be made, read or written.

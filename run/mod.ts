@@ -5,7 +5,8 @@
  * @module
  */
 export { type CommandLine, type Flag, readCommandLine, type Usage } from "./args.ts";
-export { type DiskOptions, DURABILITY_CAVEAT, openDisk, type SystemDisk } from "./disk.ts";
+export { durabilityCaveat, keptIn } from "./data_place.ts";
+export { type DiskOptions, openDisk, type SystemDisk } from "./disk.ts";
 export { DiskError, type DiskErrorCode } from "./disk_errors.ts";
 export type { Disk, DiskStats, OpenedDisk, OpenOptions } from "./disk_open.ts";
 export type { Owner } from "./disk_owner.ts";

@@ -12,8 +12,7 @@ import {
   clusterText,
   isCluster,
 } from "../run/cluster_flags.ts";
-import { dataPlace, openKept } from "../run/data_place.ts";
-import { DURABILITY_CAVEAT } from "../run/disk.ts";
+import { dataPlace, keptIn, openKept } from "../run/data_place.ts";
 import { DEFAULT_PORT, port as portOf } from "../run/flags.ts";
 import { type RunningServer, serve, type ServeOptions } from "./adapter.ts";
 
@@ -54,8 +53,7 @@ export async function serveKept(
     const because = why === "" ? "" : `: ${why}`;
     return { server, kept: `jobs are kept in memory, until the server ends${because}` };
   }
-  const caveat = DURABILITY_CAVEAT === undefined ? "" : ` (${DURABILITY_CAVEAT})`;
-  const where = `jobs are kept in ${directory}${caveat}`;
+  const where = `jobs are kept in ${keptIn(directory)}`;
   return { server, kept: isCluster(cluster) ? `${clusterText(cluster)}; ${where}` : where };
 }
 

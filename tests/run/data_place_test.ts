@@ -2,7 +2,7 @@
 import { afterEach, describe, test } from "bun:test";
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { type CommandLine, readCommandLine } from "../../run/args.ts";
-import { dataPlace, openKept } from "../../run/data_place.ts";
+import { dataPlace, durabilityCaveat, keptIn, openKept } from "../../run/data_place.ts";
 import { homeDirectory } from "../../run/home.ts";
 import { stateDirectory } from "../../run/state_directory.ts";
 import { DiskError } from "../../run/disk_errors.ts";
@@ -70,4 +70,10 @@ describe("openKept()", () => {
     await assertRejects(() => openKept(asked, open("UNUSABLE")), DiskError);
     await assertRejects(() => openKept({ ...asked, isDefault: true }, open("LOCKED")), DiskError);
   });
+});
+
+test("keptIn() says where durable is worth less than it says", () => {
+  assertEquals([keptIn("data", "linux"), durabilityCaveat("linux")], ["data", undefined]);
+  assertEquals(keptIn("data", "darwin"), `data (${durabilityCaveat("darwin")})`);
+  assert(durabilityCaveat("darwin")!.includes("power cut"));
 });
