@@ -16,7 +16,7 @@ import {
   DATAGRAM_OVERHEAD_BYTES,
   type DatagramWriter,
 } from "./frame.ts";
-import { pathAnswer, PathMtu } from "./path_mtu.ts";
+import { LARGEST_DATAGRAM_BYTES, pathAnswer, PathMtu } from "./path_mtu.ts";
 import type { RoundTrip } from "./rtt.ts";
 import { frameBytes, type Outbound, type SendWindow } from "./send_window.ts";
 import type { Address } from "./types.ts";
@@ -36,6 +36,12 @@ function wholeIn(datagramBytes: number, ofSealBytes: number): number {
   return datagramBytes - DATAGRAM_OVERHEAD_BYTES - DATA_OVERHEAD_BYTES - ofSealBytes;
 }
 
+/** The largest datagrams that are tried. */
+function mostBytes({ packing, probesMtu, mtu }: Host): number {
+  if (!packing) return 0;
+  return probesMtu ? LARGEST_DATAGRAM_BYTES : Math.min(mtu, DATAGRAM_BYTES_MAX);
+}
+
 function sealBytes({ seal }: Host): number {
   return seal.headBytes + seal.tailBytes;
 }
@@ -49,7 +55,7 @@ export class Path {
   readonly #send: SendWindow;
   readonly #sealBytes: number;
   /** Datagrams that messages are cut to. */
-  readonly #plainBytes: number;
+  #plainBytes: number;
   #address: Address;
 
   /** The path to `address`, which `send` uses, and which passed datagrams of `passedBytes`. */
@@ -61,7 +67,7 @@ export class Path {
     this.#sealBytes = sealBytes(host);
     this.#plainBytes = plainBytesTo(host, address, passedBytes);
     const baseBytes = this.#plainBytes < DATAGRAM_BYTES_MAX ? this.#plainBytes : host.mtu;
-    this.mtu = new PathMtu(isn, baseBytes, host.probesMtu && host.packing);
+    this.mtu = new PathMtu(isn, baseBytes, mostBytes(host));
   }
 
   /** The peer is at another address now: nothing is known of that path. */
@@ -101,7 +107,7 @@ export class Path {
     const { mtu, hole } = this;
     const host = this.#host;
     mtu.handleAnswer(answer);
-    if (mtu.bytes >= DATAGRAM_BYTES_MAX) host.paths.forget(hostOf(this.#address));
+    if (mtu.bytes >= DATAGRAM_BYTES_MAX) this.#notePlain();
     if (hole.handleAnswer(pathAnswer(answer, this.#isn), nowMs)) this.#cutTo(this.#plainBytes);
     if (!hole.isCertain) return undefined;
     const bytes = hole.bytes!;
@@ -120,6 +126,14 @@ export class Path {
   /** The size of a datagram that has nothing in it but `entry`. */
   #aloneBytes(entry: Outbound): number {
     return DATAGRAM_OVERHEAD_BYTES + this.#sealBytes + frameBytes(entry);
+  }
+
+  /** Datagrams of the usual size pass: had some not got there, then by chance. */
+  #notePlain(): void {
+    this.#host.paths.forget(hostOf(this.#address));
+    if (this.#plainBytes === DATAGRAM_BYTES_MAX) return;
+    this.#plainBytes = DATAGRAM_BYTES_MAX;
+    if (this.hole.bytes === undefined) this.#cutTo(this.#plainBytes);
   }
 
   #cutTo(datagramBytes: number): void {

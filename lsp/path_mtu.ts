@@ -2,7 +2,7 @@
  * How large a connection's datagrams may be: from a size that passes every usual path, upward by
  * probes that carry no data, where the path is used enough and short enough for it to pay (RFC 8899
  * in spirit). A probe is a PathChallenge, padded to the size that is asked about; its answer proves
- * that the size passes. It only makes sense on a socket that forbids fragments.
+ * that the size passes. Above the usual size this makes sense on a socket that forbids fragments.
  *
  * @module
  */
@@ -52,8 +52,8 @@ export class PathMtu {
   bytes: number = DATAGRAM_BYTES_MAX;
 
   readonly #isn: number;
-  readonly #base: number;
-  readonly #probes: boolean;
+  #base: number;
+  readonly #mostBytes: number;
   /** Index into {@link STEPS}; at its end there is nothing left to try. */
   #step: number;
   #fullDatagrams = 0;
@@ -66,12 +66,12 @@ export class PathMtu {
   /** Full datagrams to be sent after the next fall before all is asked again. */
   #pause = DATAGRAMS_AFTER_FALL;
 
-  /** Of the connection with this `isn`; `base` is where it starts, and ends unless it `probes`. */
-  constructor(isn: number, base: number, probes: boolean) {
+  /** Of the connection with this `isn`; starts at `base`, and asks for `mostBytes` at most. */
+  constructor(isn: number, base: number, mostBytes: number) {
     this.#isn = isn;
     this.#base = base;
     this.bytes = base;
-    this.#probes = probes;
+    this.#mostBytes = mostBytes;
     this.#step = this.#firstStep;
   }
 
@@ -86,7 +86,8 @@ export class PathMtu {
   /** Size of a probe to send now; `undefined` for none. */
   probeBytes(roundTrip: RoundTrip, nowMs: Millis): number | undefined {
     const bytes = STEPS[this.#step];
-    if (bytes === undefined || this.#fullDatagrams < FULL_DATAGRAMS_MIN) return undefined;
+    if (bytes === undefined || bytes > this.#mostBytes) return undefined;
+    if (this.#fullDatagrams < FULL_DATAGRAMS_MIN) return undefined;
     if (nowMs < this.#probeUntilMs) return undefined;
     if (bytes > ETHERNET_BYTES && roundTrip.leastMs > SHORT_ROUND_TRIP_MS) return undefined;
     if (this.#tries++ >= TRIES_MAX) {
@@ -102,6 +103,7 @@ export class PathMtu {
     const bytes = STEPS[this.#step];
     if (bytes === undefined || token !== pathAnswer(BigInt(bytes), this.#isn)) return;
     this.bytes = bytes;
+    if (bytes === DATAGRAM_BYTES_MAX) this.#base = bytes;
     this.#step++;
     this.#tries = 0;
     this.#fullDatagrams = 0;
@@ -140,7 +142,7 @@ export class PathMtu {
 
   /** The first to ask about. */
   get #firstStep(): number {
-    const step = this.#probes ? STEPS.findIndex((bytes) => bytes > this.#base) : -1;
+    const step = STEPS.findIndex((bytes) => bytes > this.#base);
     return step < 0 ? STEPS.length : step;
   }
 

@@ -51,7 +51,7 @@ export function durabilityCaveat(platform: string = process.platform): string | 
   return "macOS: what is stored survives a crash, but not for certain a power cut";
 }
 
-/** The directory as a server that keeps something there shows it, with the caveat if there is one. */
+/** The directory as a server that keeps something there shows it, with the caveat if any. */
 export function keptIn(directory: string, platform?: string): string {
   const caveat = durabilityCaveat(platform);
   return caveat === undefined ? directory : `${directory} (${caveat})`;

@@ -83,6 +83,12 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     file: path,
+    line: "if (this.hole.bytes === undefined) this.#cutTo(this.#plainBytes);",
+    becomes: "",
+    breaks: "a Connect that chance lost has all messages of its connection cut smaller",
+  },
+  {
+    file: path,
     line: "if (this.hole.noteSent(entry, bytes, nowMs)) this.#cutTo(smallerSize(bytes)!);",
     becomes: "void this.hole; void nowMs; void bytes;",
     breaks: "a black hole is never found",

@@ -1,6 +1,7 @@
 /** PathMtu: what is asked about, when, and what becomes of the answers (RFC 8899 in spirit). */
 import { describe, expect, test } from "bun:test";
-import { pathAnswer, PathMtu } from "../../lsp/path_mtu.ts";
+import { DATA_BYTES_MAX, DATAGRAM_BYTES_MAX } from "../../lsp/frame.ts";
+import { LARGEST_DATAGRAM_BYTES, pathAnswer, PathMtu } from "../../lsp/path_mtu.ts";
 import { RoundTrip } from "../../lsp/rtt.ts";
 import { Lan } from "./lan.ts";
 
@@ -20,7 +21,7 @@ function sendFull(mtu: PathMtu, first: number, count = 16): number {
 
 /** One that has proved all steps on a short path. */
 function provedMtu(): { mtu: PathMtu; next: number } {
-  const mtu = new PathMtu(ISN, 1200, true);
+  const mtu = new PathMtu(ISN, 1200, LARGEST_DATAGRAM_BYTES);
   let next = 1;
   for (const bytes of [1452, 8952, 16_384]) {
     next = sendFull(mtu, next);
@@ -33,16 +34,28 @@ function provedMtu(): { mtu: PathMtu; next: number } {
 
 describe("PathMtu:", () => {
   test("asks nothing before enough full datagrams have left, nor when it may not", () => {
-    const mtu = new PathMtu(ISN, 1200, true);
+    const mtu = new PathMtu(ISN, 1200, LARGEST_DATAGRAM_BYTES);
     for (let n = 1; n <= 100; n++) mtu.noteSent(n, 100);
     sendFull(mtu, 101, 15);
     expect(mtu.probeBytes(roundTrip(1), 0)).toBeUndefined();
     sendFull(mtu, 116, 1);
     expect(mtu.probeBytes(roundTrip(1), 0)).toBe(1452);
-    const fixed = new PathMtu(ISN, 4000, false);
+    const fixed = new PathMtu(ISN, 4000, 0);
     sendFull(fixed, 1, 100);
     expect(fixed.probeBytes(roundTrip(1), 0)).toBeUndefined();
     expect(fixed.bytes).toBe(4000);
+  });
+
+  test("asks for the usual size where it began smaller, and never goes below it again", () => {
+    const mtu = new PathMtu(ISN, 1024, 1200);
+    const next = sendFull(mtu, 1);
+    expect(mtu.probeBytes(roundTrip(200), 0)).toBe(1200);
+    mtu.handleAnswer(pathAnswer(BigInt(1200), ISN));
+    expect(mtu.bytes).toBe(1200);
+    sendFull(mtu, next, 100);
+    expect(mtu.probeBytes(roundTrip(1), 1e6)).toBeUndefined();
+    mtu.fallBack();
+    expect(mtu.bytes).toBe(1200);
   });
 
   test("goes up step by step as answers come, and ends at the last", () => {
@@ -52,7 +65,7 @@ describe("PathMtu:", () => {
   });
 
   test("asks for more than Ethernet's size on short paths only", () => {
-    const mtu = new PathMtu(ISN, 1200, true);
+    const mtu = new PathMtu(ISN, 1200, LARGEST_DATAGRAM_BYTES);
     const next = sendFull(mtu, 1);
     expect(mtu.probeBytes(roundTrip(20), 0)).toBe(1452);
     mtu.handleAnswer(pathAnswer(BigInt(1452), ISN));
@@ -61,7 +74,7 @@ describe("PathMtu:", () => {
   });
 
   test("gives a size up after three probes in vain, one at a time", () => {
-    const mtu = new PathMtu(ISN, 1200, true);
+    const mtu = new PathMtu(ISN, 1200, LARGEST_DATAGRAM_BYTES);
     sendFull(mtu, 1);
     let nowMs = 0;
     for (let i = 0; i < 3; i++) {
@@ -75,7 +88,7 @@ describe("PathMtu:", () => {
   });
 
   test("an answer that was not asked for changes nothing", () => {
-    const mtu = new PathMtu(ISN, 1200, true);
+    const mtu = new PathMtu(ISN, 1200, LARGEST_DATAGRAM_BYTES);
     for (const bytes of [0, 1200, 8952, 2 ** 40]) mtu.handleAnswer(pathAnswer(BigInt(bytes), ISN));
     expect(mtu.bytes).toBe(1200);
   });
@@ -146,6 +159,32 @@ describe("CborConnection:", () => {
       expect(largest()).toBeLessThanOrEqual(used);
       expect(largest()).toBeGreaterThan(used * 0.8);
     }
+  });
+
+  test("cuts messages no smaller for long because large Connects were lost by chance", () => {
+    const link = new Lan();
+    link.latencyMs = 10;
+    const sizes: number[] = [];
+    link.passes = ({ bytes }) => {
+      // What connects is small only in the end, as on a path that takes nothing large.
+      const isLost = link.nowMs < 1_000 && bytes.length === 1200;
+      if (!isLost) sizes.push(bytes.length);
+      return !isLost;
+    };
+    const server = link.listener();
+    const client = link.dialer();
+    link.run(1_500);
+    // The longest that goes whole into a datagram of the usual size: cut, it takes two.
+    const payload = "x".repeat(DATA_BYTES_MAX);
+    for (let i = 0; i < 100; i++) link.write(client, 1, payload);
+    link.run(2_000);
+    expect(Math.max(...sizes)).toBeLessThanOrEqual(1200);
+    sizes.length = 0;
+    for (let i = 0; i < 100; i++) link.write(client, 1, payload);
+    link.run(4_000);
+    expect(server.texts.length).toBe(200);
+    expect(sizes.filter((bytes) => bytes > 100 && bytes < DATAGRAM_BYTES_MAX)).toEqual([]);
+    expect(sizes.filter((bytes) => bytes === DATAGRAM_BYTES_MAX).length).toBe(100);
   });
 
   test("goes on with small datagrams where large ones pass no more", () => {
