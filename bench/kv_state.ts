@@ -1,27 +1,29 @@
 /**
  * What the store costs beside bench/kv.ts, by row: `memory`, what a server takes for a million keys
  * of 12 bytes with values of 100, beside etcd; `followers`, what a read at a follower costs its
- * leader, next to a read at the leader, in processor time, of three servers; and `snapshot`, puts
- * of 1,000 bytes beside 100 MB of state, without a snapshot and while one is made.
+ * leader, next to a read at the leader, in processor time, of three servers; `snapshot`, puts of
+ * 1,000 bytes beside 100 MB of state, without a snapshot and while one is made; and `puts`, of 128
+ * bytes, to three servers, in turn with three of etcd and its own Go client, as bench/raft.ts does.
  *
- *   flock /tmp/bench.lock bun run bench/kv_state.ts [--rows memory,followers,snapshot]
+ *   flock /tmp/bench.lock bun run bench/kv_state.ts [--rows memory,followers,snapshot,puts]
  *
  * @module
  */
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { openStore } from "../kv/mod.ts";
+import { type KvStore, openStore } from "../kv/mod.ts";
 import type { Load, LoadReport, Peer } from "./kv_load.ts";
 import { type Server, startServer } from "./kv_servers.ts";
 import { median } from "./median.ts";
 import { benchOptions, count } from "./options.ts";
 import { cpuSeconds, endAll, freePorts, LoadProcess, pinned } from "./processes.ts";
+import { endAll as endEtcd, Etcd, type Times, timesOf } from "./raft_cluster.ts";
 
 const options = benchOptions(import.meta.path, {
-  rows: { value: "ROWS", default: "memory,followers,snapshot", help: "what is measured" },
-  rounds: count(3, "rounds of reads"),
-  ms: count(2000, "milliseconds of reads, each time"),
+  rows: { value: "ROWS", default: "memory,followers,snapshot,puts", help: "what is measured" },
+  rounds: count(3, "rounds of reads, and of puts"),
+  ms: count(2000, "milliseconds of reads, and of puts, each time"),
   keys: count(1_000_000, "keys for the memory"),
 });
 
@@ -31,6 +33,7 @@ const say = (what: string, text: string): void => console.log(`${what.padEnd(34)
 const STATE_RECORDS = 100_000;
 const STATE_RECORD_BYTES = 1000;
 const CALLERS = 64;
+const PUT_BYTES = 128;
 /** Turns of two seconds in which a snapshot must come. */
 const SNAPSHOT_TURNS = 20;
 
@@ -66,8 +69,8 @@ async function memory(): Promise<void> {
   }
 }
 
-/** Three servers; which of them leads, and one that does not. */
-async function cluster(): Promise<{ leader: Server; follower: Server }> {
+/** Three servers, all on a core if it is given; which of them leads, and one that does not. */
+async function cluster(core?: number): Promise<{ leader: Server; follower: Server }> {
   const ports = await freePorts(3);
   const members = ports.map((port, i) => `${i + 1}=127.0.0.1:${port}`).join(",");
   const servers = ports.map((port, i): Server => {
@@ -75,7 +78,7 @@ async function cluster(): Promise<{ leader: Server; follower: Server }> {
     const data = join(directory, `node-${port}`);
     const flags = ["--node", `${i + 1}`, "--cluster", members, "--data", data];
     const command = [process.execPath, path, "serve", String(port), ...flags];
-    const child = pinned(0, command, "ignore");
+    const child = pinned(core, command, "ignore");
     return { peer: "kv", port, pid: child.pid, child };
   });
   await using store = openStore({ servers: ports.map((port) => `127.0.0.1:${port}`) });
@@ -86,7 +89,7 @@ async function cluster(): Promise<{ leader: Server; follower: Server }> {
 
 /** What the leader takes for a read, in microseconds, beyond what it takes when nobody reads. */
 async function followers(): Promise<void> {
-  const { leader, follower } = await cluster();
+  const { leader, follower } = await cluster(0);
   await fill(leader, 10_000, 100);
   await Bun.sleep(5000);
   const before = cpuSeconds(leader.pid);
@@ -139,12 +142,54 @@ async function snapshot(): Promise<void> {
   }
 }
 
-const measures = { memory, followers, snapshot };
+/** Callers of one program, which put one value after the other each. */
+async function putAll(store: KvStore, callers: number, ms: number): Promise<Times> {
+  const times: number[] = [];
+  const value = new Uint8Array(PUT_BYTES);
+  const beganMs = performance.now();
+  const caller = async (i: number): Promise<void> => {
+    for (let n = 0, nowMs = beganMs; nowMs < beganMs + ms; n++) {
+      await store.put(`key${i}-${n % 100}`, value);
+      const doneMs = performance.now();
+      times.push(doneMs - nowMs);
+      nowMs = doneMs;
+    }
+  };
+  await Promise.all(Array.from({ length: callers }, (_, i) => caller(i)));
+  return timesOf(times, (performance.now() - beganMs) / 1000);
+}
+
+async function puts(): Promise<void> {
+  const { leader } = await cluster();
+  await using store = openStore({ servers: [`127.0.0.1:${leader.port}`] });
+  const etcd = await Etcd.start(join(directory, "etcd"));
+  const ms = options.number("ms");
+  for (const callers of [256, 64, 1]) {
+    await putAll(store, callers, 2 * ms);
+    await etcd?.load(callers, 1, PUT_BYTES);
+  }
+  for (const callers of [1, 64, 256]) {
+    const [ours, theirs]: [Times[], Times[]] = [[], []];
+    for (let round = 0; round < options.number("rounds"); round++) {
+      ours.push(await putAll(store, callers, ms));
+      if (etcd !== undefined) theirs.push(await etcd.load(callers, ms / 1000, PUT_BYTES));
+    }
+    const text = (all: Times[]): string => {
+      const [rate, p50] = [all.map((t) => t.perSecond), all.map((t) => t.p50Ms)].map(median);
+      return `${Math.round(rate!)}/s, p50 ${p50!.toFixed(2)} ms`;
+    };
+    say(`${callers} callers put, three servers`, text(ours));
+    if (theirs.length > 0) say("  etcd, Go client", text(theirs));
+  }
+}
+
+const measures = { memory, followers, snapshot, puts };
 try {
   for (const row of options.text("rows")!.split(",")) {
     await measures[row as keyof typeof measures]();
   }
 } finally {
+  endEtcd();
   await endAll();
   rmSync(directory, { recursive: true, force: true });
 }

@@ -23,14 +23,14 @@ export function withUs(command: readonly string[]): string[] {
   return setpriv === null ? [...command] : [setpriv, "--pdeathsig", "KILL", ...command];
 }
 
-/** Starts a command on one core, where that can be asked for. */
+/** Starts a command on one core, where that can be asked for; `undefined`: on any. */
 export function pinned(
-  core: number,
+  core: number | undefined,
   command: readonly string[],
   stderr: "inherit" | "ignore" = "inherit",
 ): Child {
   const taskset = Bun.which("taskset");
-  const pin = taskset === null ? [] : [taskset, "-c", String(core)];
+  const pin = taskset === null || core === undefined ? [] : [taskset, "-c", String(core)];
   const all = withUs([...pin, ...command]);
   const child = Bun.spawn(all, { stdin: "pipe", stdout: "pipe", stderr });
   children.push(child);
