@@ -60,7 +60,7 @@ export const RAN_ON: readonly RanOn[] = [
   },
   {
     kernel: "--gpu",
-    real: ["NVIDIA H200"],
+    real: ["NVIDIA H100", "NVIDIA H200"],
     emulated: ["Mesa llvmpipe, a graphics processor in software"],
   },
 ];
