@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { uint32At, uint53At } from "./big_endian.ts";
+import { uint32At, uint53At } from "../base/big_endian.ts";
 import {
   type DatagramReject,
   Field,

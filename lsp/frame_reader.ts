@@ -5,7 +5,7 @@
  *
  * @module
  */
-import { uint32At, uint53At } from "./big_endian.ts";
+import { uint32At, uint53At } from "../base/big_endian.ts";
 import { FrameCheck } from "./frame_check.ts";
 import {
   type ConnectionKey,

@@ -5,7 +5,7 @@
  * @module
  */
 import { invariant } from "../base/machine.ts";
-import { putUint32 } from "./big_endian.ts";
+import { putUint32 } from "../base/big_endian.ts";
 import {
   type AcceptFields,
   ACK_BYTES,

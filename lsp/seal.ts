@@ -8,7 +8,7 @@
  *
  * @module
  */
-import { putUint32, uint32At } from "./big_endian.ts";
+import { putUint32, uint32At } from "../base/big_endian.ts";
 import { type Checksum, crc32 } from "./crc32.ts";
 import { HEADER_BYTES, MAGIC } from "./frame_layout.ts";
 

@@ -13,6 +13,7 @@
  *
  * @module
  */
+import { putUint32, uint32At, uint53At } from "../base/big_endian.ts";
 import { partOf } from "../base/byte_fields.ts";
 import type { StateMachine } from "../base/state_machine.ts";
 
@@ -194,9 +195,9 @@ export class Sessions implements StateMachine<SessionAnswer> {
   }
 
   #request(command: Uint8Array, index: number): SessionAnswer {
-    const session = this.#sessions.get(sessionAt(command));
+    const session = this.#sessions.get(uint53At(command, 1));
     if (session === undefined) return { kind: "refused", why: "unknown session" };
-    const number = uint32(command, 9);
+    const number = uint32At(command, 9);
     const before = (command[13]! << 8) | command[14]!;
     if (number === 0 || before >= number) return { kind: "refused", why: "malformed" };
     const { answers } = session;
@@ -260,25 +261,5 @@ class Reader {
 /** The session that a command is a request of; undefined when it is none. */
 export function sessionOf(command: Uint8Array): number | undefined {
   if (command[0] !== REQUEST || command.length < REQUEST_BYTES) return undefined;
-  return sessionAt(command);
-}
-
-// A request has these numbers read and written several times, which DataView with its big integers
-// makes dear.
-
-function sessionAt(command: Uint8Array): number {
-  return uint32(command, 1) * 2 ** 32 + uint32(command, 5);
-}
-
-function uint32(bytes: Uint8Array, at: number): number {
-  const high = (bytes[at]! << 24) | (bytes[at + 1]! << 16);
-  return (high | (bytes[at + 2]! << 8) | bytes[at + 3]!) >>> 0;
-}
-
-/** Writes the low 32 bits of a whole number. */
-function putUint32(bytes: Uint8Array, at: number, value: number): void {
-  bytes[at] = value >>> 24;
-  bytes[at + 1] = value >>> 16;
-  bytes[at + 2] = value >>> 8;
-  bytes[at + 3] = value;
+  return uint53At(command, 1);
 }

@@ -2,7 +2,7 @@
 import { describe, test } from "bun:test";
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { putUint32, uint32At, uint53At } from "../../lsp/big_endian.ts";
+import { putUint32, uint32At, uint53At } from "../../base/big_endian.ts";
 import { crc32 } from "../../lsp/crc32.ts";
 import { DatagramReader, DatagramWriter, DATAGRAM_BYTES_MAX } from "../../lsp/frame.ts";
 import { ChecksumSeal, PLAIN_SEAL, type Seal } from "../../lsp/seal.ts";

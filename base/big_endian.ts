@@ -1,5 +1,6 @@
 /**
- * Big-endian numbers in bytes, without a DataView: the codec's datagrams are views of all kinds.
+ * Big-endian numbers in bytes, without a DataView, which is dear to make for every view, and whose
+ * 64-bit numbers are big integers.
  *
  * @module
  */
