@@ -10,6 +10,7 @@ import type { Params } from "../lsp/mod.ts";
 import { Uplink } from "../peer/uplink_adapter.ts";
 import { Drive } from "../run/drive.ts";
 import { hostAndPort } from "../run/flags.ts";
+import { atMost } from "../run/patience.ts";
 import { GEO_PORT } from "./adapter.ts";
 import { ClientCore, type ClientEffect, type ClientInput } from "./client_core.ts";
 import { GeoError, refusalError } from "./errors.ts";
@@ -258,10 +259,7 @@ export class GeoStore implements AsyncDisposable {
     }
     const closed = Promise.all([...this.#uplinks.values()].map((uplink) => uplink.close()));
     // A server that is gone does not say goodbye.
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const timer = setTimeout(resolve, GOODBYE_MS);
-    await Promise.race([closed, promise]);
-    clearTimeout(timer);
+    await atMost(GOODBYE_MS, closed);
   }
 
   #ask(operation: Operation, options: GeoCallOptions): Promise<Answer> {

@@ -6,6 +6,7 @@
 import type { CommandLine, Flag } from "../run/args.ts";
 import { UsageError } from "../run/errors.ts";
 import { seconds, wholeNumber } from "../run/flags.ts";
+import { atMost } from "../run/patience.ts";
 import { JSON_FLAG, serversOf } from "../run/verb_values.ts";
 import { exitOf } from "../run/verbs.ts";
 import { KV_PORT } from "./client_adapter.ts";
@@ -50,7 +51,7 @@ export async function withStore(
   } finally {
     clearTimeout(waiting);
     // A server that is gone does not say goodbye.
-    await Promise.race([store.close(), Bun.sleep(GOODBYE_MS)]);
+    await atMost(GOODBYE_MS, store.close());
   }
 }
 

@@ -5,6 +5,7 @@
  */
 import { seededRandom } from "../base/random.ts";
 import { openGeo } from "../geo/mod.ts";
+import { atMost } from "../run/patience.ts";
 import { botLine } from "./bot.ts";
 import { Books } from "./books.ts";
 import { MudPlayer, type Search } from "./adapter.ts";
@@ -56,10 +57,7 @@ export class Bots {
   async stop(isNow = false): Promise<void> {
     this.#isOver = true;
     for (const player of this.#players) player.leave(isNow);
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const timer = setTimeout(resolve, GOODBYE_MS);
-    await Promise.race([Promise.all(this.#left), promise]);
-    clearTimeout(timer);
+    await atMost(GOODBYE_MS, Promise.all(this.#left));
     await Promise.all(this.#worlds.map((world) => world.close()));
   }
 

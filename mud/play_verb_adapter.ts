@@ -8,6 +8,7 @@ import { GEO_PORT } from "../geo/mod.ts";
 import type { CommandLine, Flag } from "../run/args.ts";
 import { Failure, UsageError } from "../run/errors.ts";
 import { hostAndPort } from "../run/flags.ts";
+import { atMost } from "../run/patience.ts";
 import { onSignal } from "../run/signals.ts";
 import { SERVERS, serversOf } from "../run/verb_values.ts";
 import type { Verb } from "../run/verbs.ts";
@@ -118,7 +119,7 @@ async function play(line: CommandLine): Promise<number> {
   });
   onSignal(async () => {
     player.leave(true);
-    await Promise.race([player.left, Bun.sleep(GOODBYE_MS)]);
+    await atMost(GOODBYE_MS, player.left);
     screen.close();
   });
   await Promise.race([player.left, late.promise]);
