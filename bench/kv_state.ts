@@ -18,7 +18,7 @@ import { type Server, startServer } from "./kv_servers.ts";
 import { median } from "./median.ts";
 import { benchOptions, count } from "./options.ts";
 import { cpuSeconds, endAll, freePorts, LoadProcess, pinned } from "./processes.ts";
-import { endAll as endEtcd, Etcd, type Times, timesOf } from "./raft_cluster.ts";
+import { closedLoop, endAll as endEtcd, Etcd, type Times } from "./raft_cluster.ts";
 
 const options = benchOptions(import.meta.path, {
   rows: { value: "ROWS", default: "memory,followers,snapshot,puts", help: "what is measured" },
@@ -143,20 +143,12 @@ async function snapshot(): Promise<void> {
 }
 
 /** Callers of one program, which put one value after the other each. */
-async function putAll(store: KvStore, callers: number, ms: number): Promise<Times> {
-  const times: number[] = [];
+function putAll(store: KvStore, callers: number, ms: number): Promise<Times> {
   const value = new Uint8Array(PUT_BYTES);
-  const beganMs = performance.now();
-  const caller = async (i: number): Promise<void> => {
-    for (let n = 0, nowMs = beganMs; nowMs < beganMs + ms; n++) {
-      await store.put(`key${i}-${n % 100}`, value);
-      const doneMs = performance.now();
-      times.push(doneMs - nowMs);
-      nowMs = doneMs;
-    }
-  };
-  await Promise.all(Array.from({ length: callers }, (_, i) => caller(i)));
-  return timesOf(times, (performance.now() - beganMs) / 1000);
+  return closedLoop(callers, ms / 1000, async (i, n) => {
+    await store.put(`key${i}-${n % 100}`, value);
+    return true;
+  });
 }
 
 async function puts(): Promise<void> {

@@ -185,35 +185,50 @@ export interface Times {
 }
 
 /** Statistics of `times` (ms), which took `seconds` in all. */
-export function timesOf(times: number[], seconds: number): Times {
+function timesOf(times: number[], seconds: number): Times {
   const sorted = times.toSorted((a, b) => a - b);
   const [p50Ms, p99Ms] = [quantile(sorted, 0.5), quantile(sorted, 0.99)];
   return { perSecond: times.length / seconds, p50Ms, p99Ms };
 }
 
+/**
+ * So many callers make one call after the other for `seconds`; or until `isOver`. A call that comes
+ * to false is not counted, one that comes to undefined ends its caller.
+ */
+export async function closedLoop(
+  callers: number,
+  seconds: number,
+  call: (caller: number, n: number) => Promise<boolean | undefined>,
+  isOver: () => boolean = () => false,
+): Promise<Times> {
+  const times: number[] = [];
+  const beganMs = performance.now();
+  const endMs = beganMs + seconds * 1000;
+  const caller = async (_: unknown, i: number): Promise<void> => {
+    for (let n = 0, nowMs = beganMs; nowMs < endMs && !isOver(); n++) {
+      const isCounted = await call(i, n);
+      const doneMs = performance.now();
+      if (isCounted === undefined) return;
+      if (isCounted) times.push(doneMs - nowMs);
+      nowMs = doneMs;
+    }
+  };
+  await Promise.all(Array.from({ length: callers }, caller));
+  return timesOf(times, (performance.now() - beganMs) / 1000);
+}
+
 /** So many clients submit one command after the other for `seconds`; or until `isOver`. */
-export async function load(
+export function load(
   line: NodeLine,
   clients: number,
   seconds: number,
   bytes: number,
-  isOver: () => boolean = () => false,
+  isOver?: () => boolean,
 ): Promise<Times> {
-  const times: number[] = [];
   const command = new Uint8Array(bytes);
-  const beganMs = performance.now();
-  const endMs = beganMs + seconds * 1000;
-  const client = async (): Promise<void> => {
-    for (let nowMs = performance.now(); nowMs < endMs && !isOver();) {
-      const reply = await line.ask(NodeRequest.submit, command);
-      const doneMs = performance.now();
-      if (reply?.isOk) times.push(doneMs - nowMs);
-      else if (reply === undefined) return;
-      nowMs = doneMs;
-    }
-  };
-  await Promise.all(Array.from({ length: clients }, client));
-  return timesOf(times, (performance.now() - beganMs) / 1000);
+  const submit = async (): Promise<boolean | undefined> =>
+    (await line.ask(NodeRequest.submit, command))?.isOk;
+  return closedLoop(clients, seconds, submit, isOver);
 }
 
 /** Three etcd nodes as processes, loaded by its Go client. */
