@@ -11,7 +11,7 @@
  */
 import { type Random, seededRandom } from "../base/random.ts";
 import { UdpRelay } from "../run/udp_relay.ts";
-import { calmFaults, Link, type LinkCounts } from "../sim/engine/link.ts";
+import { calmFaults, Link, type LinkCounts } from "../base/link.ts";
 import { benchOptions, count } from "./options.ts";
 
 /** What a {@link Pipe} is like. */

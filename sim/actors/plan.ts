@@ -6,7 +6,8 @@
 import { DEFAULT_SYSTEM_LIMITS, type SystemLimits } from "../../actors/mod.ts";
 import type { Millis } from "../../base/machine.ts";
 import { Dice, Stream } from "../engine/dice.ts";
-import { calmFaults, drawFaults, type Faults } from "../engine/link.ts";
+import { calmFaults, type Faults } from "../../base/link.ts";
+import { drawFaults } from "../engine/faults.ts";
 
 /** Of every connection: one that hears nothing for 5 of these is lost. */
 export const EPOCH_MS: Millis = 100;

@@ -12,7 +12,7 @@ import { seededRandom } from "../../base/random.ts";
 import { Computer, PLAIN } from "../engine/computer.ts";
 import { Stream } from "../engine/dice.ts";
 import type { Harness, Run } from "../engine/harness.ts";
-import { calmFaults } from "../engine/link.ts";
+import { calmFaults } from "../../base/link.ts";
 import { Loop } from "../engine/loop.ts";
 import { Network } from "../engine/network.ts";
 import { demand, runTill, type TraceLine, tracer, type Transcript } from "../engine/trace.ts";

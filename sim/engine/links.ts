@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { calmFaults, type Faults, Link } from "./link.ts";
+import { calmFaults, type Faults, Link } from "../../base/link.ts";
 
 /** See the module. */
 export class Links<Place> {

@@ -5,7 +5,7 @@
  * @module
  */
 import { chance, type Random } from "../../base/random.ts";
-import type { Faults, Link } from "./link.ts";
+import type { Faults, Link } from "../../base/link.ts";
 import { Links } from "./links.ts";
 import type { Loop } from "./loop.ts";
 import type { TraceLine } from "./trace.ts";

@@ -8,7 +8,8 @@
  * @module
  */
 import { chance, type Random } from "../../base/random.ts";
-import { damage, type Link } from "./link.ts";
+import type { Link } from "../../base/link.ts";
+import { damage } from "./faults.ts";
 import { Links } from "./links.ts";
 import type { Loop } from "./loop.ts";
 import type { TraceLine } from "./trace.ts";

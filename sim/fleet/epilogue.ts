@@ -8,7 +8,7 @@
 import type { Millis } from "../../base/machine.ts";
 import { PLAIN } from "../engine/computer.ts";
 import type { Dice } from "../engine/dice.ts";
-import { calmFaults } from "../engine/link.ts";
+import { calmFaults } from "../../base/link.ts";
 import { demand } from "../engine/trace.ts";
 import { ClientMachine } from "./client.ts";
 import { MinerMachine } from "./miner.ts";

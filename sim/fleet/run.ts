@@ -11,7 +11,7 @@ import { seededRandom } from "../../base/random.ts";
 import { Dice, Stream } from "../engine/dice.ts";
 import { Loop } from "../engine/loop.ts";
 import type { Harness, Run } from "../engine/harness.ts";
-import { calmFaults } from "../engine/link.ts";
+import { calmFaults } from "../../base/link.ts";
 import { Network } from "../engine/network.ts";
 import { demand, tracer, type Transcript } from "../engine/trace.ts";
 import { Forger } from "../lsp/forger.ts";

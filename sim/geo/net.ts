@@ -6,7 +6,7 @@
  */
 import type { Millis } from "../../base/machine.ts";
 import type { Random } from "../../base/random.ts";
-import { calmFaults, type Faults } from "../engine/link.ts";
+import { calmFaults, type Faults } from "../../base/link.ts";
 import type { Links } from "../engine/links.ts";
 import type { Loop } from "../engine/loop.ts";
 import { MessageNetwork } from "../engine/message_network.ts";

@@ -7,7 +7,7 @@
 import type { Millis } from "../../base/machine.ts";
 import { Dice, Stream } from "../engine/dice.ts";
 import { type DiskFaults, drawDiskFaults } from "../engine/disk.ts";
-import type { Faults } from "../engine/link.ts";
+import type { Faults } from "../../base/link.ts";
 
 /** Something that is done to the store while faults last. */
 export type GeoDeed =

@@ -9,7 +9,7 @@ import type { ClockQuirks } from "../engine/clock.ts";
 import { Dice, Stream } from "../engine/dice.ts";
 import type { LineFaults } from "../engine/lines.ts";
 import type { DiskFaults } from "../raft/disk.ts";
-import type { Faults } from "../engine/link.ts";
+import type { Faults } from "../../base/link.ts";
 import { CALM_PATHS } from "./paths.ts";
 import type { Mix } from "./workload.ts";
 

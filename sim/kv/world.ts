@@ -13,7 +13,7 @@ import { type LineFaults, Lines } from "../engine/lines.ts";
 import { Loop } from "../engine/loop.ts";
 import { demand, runTill, tracer, type TraceLine, type Transcript } from "../engine/trace.ts";
 import { SimDisk } from "../raft/disk.ts";
-import { calmFaults, type Faults } from "../engine/link.ts";
+import { calmFaults, type Faults } from "../../base/link.ts";
 import { RaftNetwork } from "../raft/net.ts";
 import { SimClient } from "./client.ts";
 import { KvNode } from "./node.ts";

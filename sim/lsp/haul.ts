@@ -14,7 +14,7 @@ import { createListener } from "../../lsp/listener.ts";
 import type { LspEvent, LspNotice } from "../../lsp/mod.ts";
 import { Computer, PLAIN } from "../engine/computer.ts";
 import type { Dice } from "../engine/dice.ts";
-import { calmFaults, type Capacity, type Link } from "../engine/link.ts";
+import { calmFaults, type Capacity, type Link } from "../../base/link.ts";
 import { Loop } from "../engine/loop.ts";
 import { Network } from "../engine/network.ts";
 import { demand } from "../engine/trace.ts";

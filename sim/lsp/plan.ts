@@ -8,7 +8,8 @@ import type { Millis } from "../../base/machine.ts";
 import type { FullParams, LspLimits } from "../../lsp/params.ts";
 import { Dice, Stream } from "../engine/dice.ts";
 import type { Quirks } from "../engine/computer.ts";
-import { drawFaults, type Faults } from "../engine/link.ts";
+import type { Faults } from "../../base/link.ts";
+import { drawFaults } from "../engine/faults.ts";
 import type { DialerKind, ListenerKind } from "./endpoints.ts";
 
 /** Something that happens at a time during the faulty phase; `client` -1 is the listener. */

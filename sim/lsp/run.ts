@@ -11,7 +11,7 @@ import { type Random, seededRandom } from "../../base/random.ts";
 import { Dice, Stream } from "../engine/dice.ts";
 import { Computer, type Quirks } from "../engine/computer.ts";
 import type { Harness, Run } from "../engine/harness.ts";
-import { calmFaults, type Link } from "../engine/link.ts";
+import { calmFaults, type Link } from "../../base/link.ts";
 import { Loop } from "../engine/loop.ts";
 import { Network } from "../engine/network.ts";
 import { type TraceLine, tracer, type Transcript } from "../engine/trace.ts";

@@ -5,7 +5,7 @@
  */
 import type { Millis } from "../../base/machine.ts";
 import { Dice, Stream } from "../engine/dice.ts";
-import type { Faults } from "../engine/link.ts";
+import type { Faults } from "../../base/link.ts";
 
 /** Something that happens to the servers while faults last. */
 export type MudDeed = "crash" | "restart" | "halve" | "mend";

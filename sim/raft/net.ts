@@ -5,7 +5,7 @@
  */
 import type { Random } from "../../base/random.ts";
 import { entryBytes, type Message, type NodeId } from "../../raft/mod.ts";
-import { calmFaults, type Faults } from "../engine/link.ts";
+import { calmFaults, type Faults } from "../../base/link.ts";
 import type { Loop } from "../engine/loop.ts";
 import { MessageNetwork } from "../engine/message_network.ts";
 import type { TraceLine } from "../engine/trace.ts";

@@ -9,7 +9,7 @@ import type { ClockQuirks } from "../engine/clock.ts";
 import { Dice, Stream } from "../engine/dice.ts";
 import type { DiskFaults } from "./disk.ts";
 import type { StateFaults } from "./machine.ts";
-import type { Faults } from "../engine/link.ts";
+import type { Faults } from "../../base/link.ts";
 
 /** T of every drawn group. */
 export const ELECTION_MS = 300;

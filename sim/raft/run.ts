@@ -10,7 +10,7 @@ import { Dice, Stream } from "../engine/dice.ts";
 import type { Harness, Run } from "../engine/harness.ts";
 import { demand, type Transcript } from "../engine/trace.ts";
 import { Hands } from "./hands.ts";
-import { calmFaults } from "../engine/link.ts";
+import { calmFaults } from "../../base/link.ts";
 import { drawRaftPlan, ELECTION_MS, LATE_MS, type RaftPlan } from "./plan.ts";
 import { diskPlantOf, nodePlantOf, RAFT_PLANTS, type RaftPlant } from "./plants.ts";
 import { RaftWorld } from "./world.ts";

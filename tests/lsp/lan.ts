@@ -22,7 +22,7 @@ import { createListener, type Listener } from "../../lsp/listener.ts";
 import type { CoreOptions } from "../../lsp/params.ts";
 import type { LspEvent, LspNotice } from "../../lsp/types.ts";
 import { Computer } from "../../sim/engine/computer.ts";
-import { calmFaults } from "../../sim/engine/link.ts";
+import { calmFaults } from "../../base/link.ts";
 import { Loop } from "../../sim/engine/loop.ts";
 import { Network } from "../../sim/engine/network.ts";
 import { Host, type Program } from "../../sim/lsp/host.ts";

@@ -2,7 +2,7 @@
 import { assert } from "@std/assert";
 import type { NodeId, ProposedEffect } from "../../raft/mod.ts";
 import type { RaftMachine } from "../../sim/raft/machine.ts";
-import type { Faults } from "../../sim/engine/link.ts";
+import type { Faults } from "../../base/link.ts";
 import { type Proposal, RaftWorld, type WorldOptions } from "../../sim/raft/world.ts";
 
 /** T: the least election time-out. */

@@ -3,7 +3,7 @@ import { describe, test } from "bun:test";
 import { assert, assertEquals } from "@std/assert";
 import { chance, integerBetween, seededRandom } from "../../base/random.ts";
 import type { NodeId } from "../../raft/mod.ts";
-import type { Faults } from "../../sim/engine/link.ts";
+import type { Faults } from "../../base/link.ts";
 import type { Proposal } from "../../sim/raft/world.ts";
 import { Group, LATE, LOSSY, T } from "./group.ts";
 

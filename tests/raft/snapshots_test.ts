@@ -2,7 +2,7 @@
 import { describe, test } from "bun:test";
 import { assert, assertEquals } from "@std/assert";
 import type { StateFaults } from "../../sim/raft/machine.ts";
-import { calmFaults } from "../../sim/engine/link.ts";
+import { calmFaults } from "../../base/link.ts";
 import { Group, LOSSY, T } from "./group.ts";
 
 /** A snapshot every ten entries applied, larger than a piece. */

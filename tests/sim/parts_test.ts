@@ -2,7 +2,7 @@
 import { describe, expect, test } from "bun:test";
 import { integerBetween, seededRandom } from "../../base/random.ts";
 import { Loop } from "../../sim/engine/loop.ts";
-import { calmFaults, type Link } from "../../sim/engine/link.ts";
+import { calmFaults, type Link } from "../../base/link.ts";
 import { Network } from "../../sim/engine/network.ts";
 import { cheapHash, cheapModulus, cheapSearch } from "../../sim/fleet/cheap_hash.ts";
 import { Intervals } from "../../sim/fleet/intervals.ts";

@@ -17,7 +17,7 @@ const ROOT_LINES_MAX = 120;
 const ADAPTER = /(^|\/)(\w+_)?(adapter|native|worker)\.ts$|^run\//;
 /** Folders that are no rooms. */
 const NO_ROOM = ["", "tests", "bench", "tools", "docs"];
-/** Not for users: only sim.ts, tests and benchmarks look inside. */
+/** Not for users: only sim.ts and tests look inside. */
 const NO_FACE = ["sim"];
 /** Programs that lie in a room, and are no part of it. */
 const SCRIPTS = ["channels/check.ts"];
@@ -109,8 +109,8 @@ function whyNotImport(from: string, to: string): string | undefined {
   const [a, b] = [partOf(from), partOf(to)];
   if (a === b && a !== "") return undefined;
   if (b === "tests") return a === "tests" ? undefined : "is of the tests";
-  if (b === "sim" && !["sim", "tests", "bench"].includes(a) && from !== "sim.ts") {
-    return "is for sim.ts, tests and benchmarks only";
+  if (b === "sim" && !["sim", "tests"].includes(a) && from !== "sim.ts") {
+    return "is for sim.ts and tests only";
   }
   if (NO_ROOM.includes(a)) return undefined;
   if (b === "") return "stands above all rooms";
