@@ -2,11 +2,13 @@
  * Tests the tests: plants the faults that `tests/ROOM/mutants.ts` lists, one at a time, in a copy
  * of the tree, and runs the room's tests on it, and then 300 seeds where the simulator runs the
  * room. A fault that neither notices has survived. One that names a harness is left to that alone.
+ * A fault with which they do not end is noticed, too: they have a few times what they take without
+ * one, and then they and all their processes are killed.
  *
  *   bun run mutants [ROOM ...] [--only TEXT] [--jobs N]
  *
- * Prints a line a fault, and a room's sum; exit code 1 if one survived of which that was not
- * known, or if a line to change is not there.
+ * Prints a line a fault ("killed" and "hung" are good), and a room's sum; exit code 1 if one
+ * survived of which that was not known, or if a line to change is not there.
  *
  * @module
  */
@@ -17,11 +19,14 @@ import { readCommandLine, type Usage } from "../run/args.ts";
 import { Failure, UsageError } from "../run/errors.ts";
 import { wholeNumber } from "../run/flags.ts";
 import { onSignal, runScript } from "../run/signals.ts";
+import { killRunning, type Outcome, runWithin } from "./run_within.ts";
 
 /** A test that takes longer hangs, which is a way to notice. */
 const TEST_SECONDS = 60;
-/** The same of a whole run, for what even the test runner cannot end. */
-const HANG_MS = 300_000;
+/** All tests and seeds with a fault may take so many times what they take without one, ... */
+const HANG_FACTOR = 5;
+/** ... and always so long, for what takes next to no time. */
+const HANG_MS_MIN = 60_000;
 /** More than any machine has cores. */
 const JOBS_MAX = 256n;
 /** The harness of the simulator that runs a room, and how many of its seeds are run. */
@@ -90,44 +95,70 @@ export function plant(source: string, { line, becomes }: Mutant): string | undef
   return lines.with(places[0]!, indent + becomes).join("\n");
 }
 
-type Fate = "killed" | "survives" | "SURVIVED" | "NOT FOUND";
+type Fate = "killed" | "hung" | "survives" | "SURVIVED" | "NOT FOUND";
+
+/** What is tested with faults in it: a room, or one harness of the simulator alone. */
+interface Tested {
+  readonly room: string;
+  readonly harness: string | undefined;
+}
 
 /** Plants one fault in the copy at `directory`, runs the tests, takes it out again. */
-async function fateOf(mutant: Mutant, room: string, directory: string): Promise<Fate> {
+async function fateOf(
+  mutant: Mutant,
+  room: string,
+  directory: string,
+  limitMs: number,
+): Promise<Fate> {
   const path = join(directory, mutant.file);
   const source = await Bun.file(path).text();
   const faulty = plant(source, mutant);
   if (faulty === undefined) return "NOT FOUND";
   await Bun.write(path, faulty);
-  const passed = await passes(room, mutant.harness, directory);
+  const outcome = await outcomeOf({ room, harness: mutant.harness }, directory, limitMs);
   await Bun.write(path, source);
-  if (!passed) return "killed";
+  if (outcome === "failed") return "killed";
+  if (outcome === "hung") return "hung";
   return mutant.survives === undefined ? "SURVIVED" : "survives";
 }
 
-/** Whether the room's tests, and its seeds, pass in the copy; or the seeds of `only` alone. */
-async function passes(room: string, only: string | undefined, directory: string): Promise<boolean> {
-  if (only !== undefined) return passesSeeds(only, directory);
-  const isGood = await succeeds(["test", "--bail", `tests/${room}/`], directory);
-  const harness = SIMULATED[room];
-  return isGood && (harness === undefined || (await passesSeeds(harness, directory)));
+/** How the room's tests, and its seeds, come out in the copy; or the seeds of one harness alone. */
+async function outcomeOf(tested: Tested, directory: string, limitMs: number): Promise<Outcome> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const isLate = new Promise((resolve) => (timer = setTimeout(resolve, limitMs, "late")));
+  try {
+    for (const argv of commandsOf(tested)) {
+      const env = { MOTHERLODE_TEST_SECONDS: String(TEST_SECONDS) };
+      const outcome = await runWithin([process.execPath, ...argv], directory, isLate, env);
+      if (outcome !== "passed") return outcome;
+    }
+    return "passed";
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
-function passesSeeds(harness: string, directory: string): Promise<boolean> {
+/** What is run, one after the other: the room's tests, and its seeds. */
+function commandsOf({ room, harness }: Tested): string[][] {
   const seeds = ["--seed", "1", "--seeds", String(SEEDS), "--bail"];
-  return succeeds(["run", "sim.ts", "--only", harness, ...seeds], directory);
+  const simulated = harness ?? SIMULATED[room];
+  const commands =
+    simulated === undefined ? [] : [["run", "sim.ts", "--only", simulated, ...seeds]];
+  if (harness === undefined) commands.unshift(["test", "--bail", `tests/${room}/`]);
+  return commands;
 }
 
-/** Whether Bun ends well with `argv`, in the copy. */
-async function succeeds(argv: readonly string[], directory: string): Promise<boolean> {
-  const child = Bun.spawn([process.execPath, ...argv], {
-    cwd: directory,
-    env: { ...process.env, MOTHERLODE_TEST_SECONDS: String(TEST_SECONDS) },
-    stdio: ["ignore", "ignore", "ignore"],
-    timeout: HANG_MS,
-    killSignal: "SIGKILL",
-  });
-  return (await child.exited) === 0;
+/**
+ * Runs everything without a fault in all copies at once, as it is with one later; gives how long it
+ * may take then, in milliseconds.
+ */
+async function limitMsOf(tested: Tested, copies: readonly string[]): Promise<number> {
+  const sinceMs = performance.now();
+  const outcomes = await Promise.all(copies.map((copy) => outcomeOf(tested, copy, 2 ** 31 - 1)));
+  if (outcomes.some((outcome) => outcome !== "passed")) {
+    throw new Failure(`the tests of ${tested.harness ?? tested.room} fail with no fault planted`);
+  }
+  return Math.max(HANG_MS_MIN, HANG_FACTOR * (performance.now() - sinceMs));
 }
 
 /** A copy of the tree to plant faults in. */
@@ -145,17 +176,17 @@ async function plantAll(room: string, only: string, copies: readonly string[]): 
   const textOf = ({ file, line, becomes }: Mutant): string =>
     `${file}: ${line} -> ${becomes || "(nothing)"}`;
   const left = (await mutantsOf(room)).filter((mutant) => textOf(mutant).includes(only));
+  const limitsMs = new Map<string | undefined, number>();
   for (const harness of new Set(left.map((mutant) => mutant.harness))) {
-    if (await passes(room, harness, copies[0]!)) continue;
-    throw new Failure(`the tests of ${harness ?? room} fail with no fault planted`);
+    limitsMs.set(harness, await limitMsOf({ room, harness }, copies));
   }
   let wrong = 0;
   let known = 0;
   const work = async (directory: string): Promise<void> => {
     for (let mutant = left.shift(); mutant !== undefined; mutant = left.shift()) {
-      const fate = await fateOf(mutant, room, directory);
+      const fate = await fateOf(mutant, room, directory, limitsMs.get(mutant.harness)!);
       if (fate === "survives") known++;
-      else if (fate !== "killed") wrong++;
+      else if (fate !== "killed" && fate !== "hung") wrong++;
       process.stdout.write(`${fate.padEnd(9)} ${textOf(mutant)}\n`);
     }
   };
@@ -176,7 +207,10 @@ async function main(): Promise<number> {
   const jobs = Number(wholeNumber("--jobs", line.flag("jobs") ?? "1", 1n, JOBS_MAX));
   const copies = Array.from({ length: jobs }, copyTree);
   const remove = (): void => copies.forEach((copy) => rmSync(copy, { recursive: true }));
-  onSignal(async () => remove());
+  onSignal(async () => {
+    killRunning();
+    remove();
+  });
   let wrong = 0;
   try {
     for (const room of rooms) wrong += await plantAll(room, line.flag("only") ?? "", copies);
