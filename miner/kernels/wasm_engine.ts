@@ -7,6 +7,7 @@
  *
  * @module
  */
+import { FunctionBody, wasmModule } from "../../base/wasm_module.ts";
 import {
   type Engine,
   STATES_SHAPE,
@@ -19,7 +20,6 @@ import { AMOUNTS, Lowering } from "./lowering.ts";
 import { allocate, type MachineOp, type Place } from "./register_allocation.ts";
 import { laneGraph } from "./sha256_graph.ts";
 import { INPUTS, laneStride, type Shape, STATE_STRIDE, STATES, TABLE_STRIDE } from "./shapes.ts";
-import { FunctionBody, wasmModule } from "./wasm_module.ts";
 
 const LANES = 4;
 const VECTOR_BYTES = 16;

@@ -6,19 +6,37 @@
  */
 
 /** Value types. */
-export const I32: number = 0x7f;
-export const V128: number = 0x7b;
+const I32 = 0x7f;
+const I64 = 0x7e;
+const V128 = 0x7b;
+/** The type of a block that gives no value. */
+const NO_VALUE = 0x40;
 
 /** Names of instructions without immediates. */
 export type PlainName =
   | "i32Add"
+  | "i32Sub"
   | "i32And"
   | "i32Or"
   | "i32Xor"
   | "i32Shl"
   | "i32ShrU"
   | "i32Rotr"
+  | "i32Eqz"
   | "i32LtS"
+  | "i32GeU"
+  | "i32WrapI64"
+  | "i64Add"
+  | "i64And"
+  | "i64Or"
+  | "i64Xor"
+  | "i64Sub"
+  | "i64Mul"
+  | "i64ShrU"
+  | "i64Rotl"
+  | "i64Ctz"
+  | "i64Eqz"
+  | "unreachable"
   | "return"
   | "end"
   | "splat"
@@ -34,13 +52,28 @@ export type PlainName =
 /** Instructions without immediates; 0xfd opens the vector ones. */
 const PLAIN: Readonly<Record<PlainName, readonly number[]>> = {
   i32Add: [0x6a],
+  i32Sub: [0x6b],
   i32And: [0x71],
   i32Or: [0x72],
   i32Xor: [0x73],
   i32Shl: [0x74],
   i32ShrU: [0x76],
   i32Rotr: [0x78],
+  i32Eqz: [0x45],
   i32LtS: [0x48],
+  i32GeU: [0x4f],
+  i32WrapI64: [0xa7],
+  i64Add: [0x7c],
+  i64And: [0x83],
+  i64Or: [0x84],
+  i64Xor: [0x85],
+  i64Sub: [0x7d],
+  i64Mul: [0x7e],
+  i64ShrU: [0x88],
+  i64Rotl: [0x89],
+  i64Ctz: [0x7a],
+  i64Eqz: [0x50],
+  unreachable: [0x00],
   return: [0x0f],
   end: [0x0b],
   splat: [0xfd, 17],
@@ -55,12 +88,15 @@ const PLAIN: Readonly<Record<PlainName, readonly number[]>> = {
 };
 
 /** Names of loads and stores. */
-export type MemoryName = "i32Load" | "i32Store" | "v128Load" | "load32Splat" | "v128Store";
+export type MemoryName =
+  "i32Load" | "i32Store" | "i64Load" | "i64Store" | "v128Load" | "load32Splat" | "v128Store";
 
 /** Loads and stores: opcode, and the power of two of the alignment they declare. */
 const MEMORY: Readonly<Record<MemoryName, { code: readonly number[]; align: number }>> = {
   i32Load: { code: [0x28], align: 2 },
   i32Store: { code: [0x36], align: 2 },
+  i64Load: { code: [0x29], align: 0 },
+  i64Store: { code: [0x37], align: 0 },
   v128Load: { code: [0xfd, 0], align: 2 },
   load32Splat: { code: [0xfd, 9], align: 2 },
   v128Store: { code: [0xfd, 11], align: 2 },
@@ -76,15 +112,15 @@ function unsignedLeb(value: number): number[] {
   return bytes;
 }
 
-function signedLeb(value: number): number[] {
+function signedLeb(value: bigint): number[] {
   const bytes: number[] = [];
-  let rest = value | 0;
+  let rest = value;
   for (;;) {
-    const byte = rest & 0x7f;
-    rest >>= 7;
-    const done = (rest === 0 && (byte & 0x40) === 0) || (rest === -1 && (byte & 0x40) !== 0);
-    bytes.push(done ? byte : byte | 0x80);
-    if (done) return bytes;
+    const byte = Number(rest & 0x7fn);
+    rest >>= 7n;
+    const isDone = (rest === 0n && (byte & 0x40) === 0) || (rest === -1n && (byte & 0x40) !== 0);
+    bytes.push(isDone ? byte : byte | 0x80);
+    if (isDone) return bytes;
   }
 }
 
@@ -108,8 +144,15 @@ export class FunctionBody {
     return this;
   }
 
+  /** A constant of 32 bits, signed or not. */
   constant(value: number): this {
-    this.#code.push(0x41, ...signedLeb(value));
+    this.#code.push(0x41, ...signedLeb(BigInt(value | 0)));
+    return this;
+  }
+
+  /** A constant of 64 bits, signed or not. */
+  constant64(value: bigint): this {
+    this.#code.push(0x42, ...signedLeb(BigInt.asIntN(64, value)));
     return this;
   }
 
@@ -120,15 +163,27 @@ export class FunctionBody {
     return this;
   }
 
-  /** Opens a loop, to be closed by `end`. */
+  /** Opens a block, to be closed by `end`: a branch to it goes there. */
+  block(): this {
+    this.#code.push(0x02, NO_VALUE);
+    return this;
+  }
+
+  /** Opens a loop, to be closed by `end`: a branch to it goes to its beginning. */
   loop(): this {
-    this.#code.push(0x03, 0x40);
+    this.#code.push(0x03, NO_VALUE);
     return this;
   }
 
   /** Opens a conditional block, to be closed by `end`. */
   if(): this {
-    this.#code.push(0x04, 0x40);
+    this.#code.push(0x04, NO_VALUE);
+    return this;
+  }
+
+  /** Branches to the block around this place, or to the one `depth` further out. */
+  branch(depth: number): this {
+    this.#code.push(0x0c, depth);
     return this;
   }
 
@@ -150,9 +205,10 @@ export interface WasmFunction {
   readonly parameters: number;
   /** Whether it returns an i32. */
   readonly returns: boolean;
-  /** Further locals: that many i32, then that many v128. */
+  /** Further locals: that many i32, then that many i64, then that many v128. */
   readonly words: number;
-  readonly vectors: number;
+  readonly longs?: number;
+  readonly vectors?: number;
   readonly body: FunctionBody;
 }
 
@@ -175,9 +231,10 @@ export function wasmModule(functions: readonly WasmFunction[]): Uint8Array<Array
     ...vector(Array.from({ length: parameters }, () => [I32])),
     ...vector(returns ? [[I32]] : []),
   ]);
-  const bodies = functions.map(({ words, vectors, body }) => {
+  const bodies = functions.map(({ words, longs = 0, vectors = 0, body }) => {
     const locals = vector([
       [...unsignedLeb(words), I32],
+      [...unsignedLeb(longs), I64],
       [...unsignedLeb(vectors), V128],
     ]);
     return sized([...locals, ...body.bytes]);
