@@ -35,6 +35,7 @@ function countingWords(bytes: number, flush: (table: WordTable) => void): Mappin
     end: () => {
       reader.end();
       empty();
+      table.release();
     },
   };
 }

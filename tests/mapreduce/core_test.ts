@@ -69,8 +69,12 @@ describe("partitions", () => {
   });
 });
 
-function wordsIn(bytes: Uint8Array, cuts: readonly number[]): Map<string, number> {
-  const table = new WordTable(1 << 20);
+function wordsIn(
+  bytes: Uint8Array,
+  cuts: readonly number[],
+  tableBytes = 1 << 20,
+): Map<string, number> {
+  const table = new WordTable(tableBytes);
   const reader = new WordReader(table);
   let from = 0;
   for (const cut of [...cuts, bytes.length].sort((a, b) => a - b)) {
@@ -84,8 +88,10 @@ function wordsIn(bytes: Uint8Array, cuts: readonly number[]): Map<string, number
   const found = new Map<string, number>();
   table.each((word, hash, count) => {
     assertEquals(hash, fnv1a(word.bytes, word.from, word.to));
-    found.set(textOf(viewOf(word)), count);
+    const name = textOf(viewOf(word));
+    found.set(name, (found.get(name) ?? 0) + count);
   });
+  table.release();
   return found;
 }
 
@@ -130,6 +136,30 @@ describe("words", () => {
         );
       }),
       { numRuns: 500 },
+    );
+  });
+
+  test("of any length and script are counted, also when the table is full", () => {
+    const unit = fc.constantFrom("a", "B", "z", "é", "д", "字", "𝒳", "’", "«");
+    const word = fc.array(unit, { maxLength: 30 }).map((units) => units.join(""));
+    const gap = fc.constantFrom(" ", ", ", "'", "1", "[", "@", "`", "{", "\0", "\n", "      ; ");
+    const sample = fc.tuple(
+      fc.array(fc.tuple(word, gap), { maxLength: 60 }),
+      fc.array(fc.nat(400)),
+    );
+    fc.assert(
+      fc.property(sample, ([pairs, cuts]) => {
+        const sampleText = `${pairs.flat().join("")} last`;
+        const bytes = utf8(sampleText);
+        const expected = new Map<string, number>();
+        for (const [found] of sampleText.matchAll(/\p{L}+/gu)) {
+          expected.set(found, (expected.get(found) ?? 0) + 1);
+        }
+        const inside = cuts.map((cut) => Math.min(cut, bytes.length));
+        for (const tableBytes of [1, 1 << 20]) {
+          assertEquals(wordsIn(bytes, inside, tableBytes), expected);
+        }
+      }),
     );
   });
 

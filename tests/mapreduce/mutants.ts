@@ -9,6 +9,24 @@ const inputs = "mapreduce/worker_inputs.ts";
 
 export const MUTANTS: readonly Mutant[] = [
   {
+    file: "mapreduce/word_kernel.ts",
+    line: 'this.get(FOLDED).with("i64Add", each(0x80 - 0x7b)).op("i64Or");',
+    becomes: 'this.get(FOLDED).with("i64Add", each(0x80 - 0x7c)).op("i64Or");',
+    breaks: "a brace and a bracket are taken for letters",
+  },
+  {
+    file: "mapreduce/word_kernel.ts",
+    line: 'body.get(USED).get(LIMIT).op("i32GeU").if().get(AT).op("return").op("end");',
+    becomes: "",
+    breaks: "a full table of runs goes on beyond its memory",
+  },
+  {
+    file: "mapreduce/words.ts",
+    line: "const sure = isLast ? end : behindSeparator(text, end);",
+    becomes: "const sure = end;",
+    breaks: "a word that two pieces share counts as two",
+  },
+  {
     file: "mapreduce/returns.ts",
     line: "if (row.isDone && claim !== undefined && digestOfParts(claim) === row.hash) {",
     becomes: "if (row.isDone && claim !== undefined) {",
