@@ -58,7 +58,7 @@ class KernelBody extends FunctionBody {
   /** The bytes `from..from+7` behind AT go to BYTES; to OUTSIDE a bit for each that no run has. */
   look(from: number): this {
     this.get(AT).memory("i64Load", from).set(BYTES);
-    // Small letters are large ones with the bit 0x20; a sum of two bytes below 128 stays in its byte.
+    // A small letter is a large one with the bit 0x20. Bytes below 128 are added without a carry.
     this.get(BYTES).with("i64Or", each(0x20)).with("i64And", each(0x7f)).set(FOLDED);
     // From "a" on, this one sets the top bit, and from behind "z" on, that one.
     this.get(FOLDED)
