@@ -132,11 +132,13 @@ const NO_BYTES = new Uint8Array(0);
  */
 export class ByteReader {
   readonly #bytes: Uint8Array;
-  #at = 0;
+  #at: number;
   #isSound = true;
 
-  constructor(bytes: Uint8Array) {
+  /** Reads from `start` on. */
+  constructor(bytes: Uint8Array, start: number = 0) {
     this.#bytes = bytes;
+    this.#at = start;
   }
 
   /** Whether everything was read, and all of it was good. */
@@ -202,6 +204,12 @@ export class ByteReader {
     return this.#isSound ? partOf(this.#bytes, start, this.#at) : NO_BYTES;
   }
 
+  /** Leaves a byte string out; its first byte, and 256 if it has none. */
+  skip(max: number): number {
+    const start = this.#take(max);
+    return this.#isSound && this.#at > start ? this.#bytes[start]! : 256;
+  }
+
   text(max: number): ByteString {
     const start = this.#take(max);
     return byteString(this.#bytes, start, this.#at);
@@ -228,4 +236,24 @@ export class ByteReader {
     if (this.#isSound) this.#at += length;
     return this.#isSound ? this.#at - length : this.#at;
   }
+}
+
+/** Byte strings, one at least, each behind its length: what {@link unpacked} takes apart. */
+export function packed(all: readonly Uint8Array[]): Uint8Array {
+  let bytes = 0;
+  for (const { length } of all) bytes += length + LENGTH_BYTES_MAX;
+  const writer = new ByteWriter(bytes);
+  for (const one of all) writer.blob(one);
+  return writer.whole();
+}
+
+/** A length that is written takes no more. */
+const LENGTH_BYTES_MAX = 8;
+
+/** The byte strings that `bytes` are from `start` on; undefined when they are none. */
+export function unpacked(bytes: Uint8Array, start: number = 0): Uint8Array[] | undefined {
+  const reader = new ByteReader(bytes, start);
+  const all: Uint8Array[] = [];
+  while (reader.hasMore) all.push(reader.view(bytes.length));
+  return reader.isGood && all.length > 0 ? all : undefined;
 }

@@ -10,7 +10,7 @@ import { freshRandom } from "../run/fresh_random.ts";
 import { hostAndPort } from "../run/flags.ts";
 import type { Event } from "./change_log.ts";
 import { CALLS_MAX, ClientCore } from "./client_core.ts";
-import type { Call, CallFailure, ClientEffect, ClientInput } from "./client_types.ts";
+import type { Call, CallFailure, ClientEffect, ClientInput, NewCall } from "./client_types.ts";
 import { StoreError, type StoreErrorCode, UnknownOutcome } from "./errors.ts";
 import { type AnswerReply, MESSAGES_VERSION } from "./messages.ts";
 
@@ -52,6 +52,10 @@ export class StoreClient {
   readonly #watches = new Map<number, WatchEvents>();
   #uplink: Uplink | undefined;
   #ids = 0;
+  /** Calls of this job of the event loop, which go out together. */
+  #made: NewCall[] = [];
+  /** How many there were at the last look. */
+  #seen = 0;
   #goodbyes: Promise<void>[] = [];
   /** Why there is no connection, if there is none; for people. */
   trouble: string;
@@ -88,8 +92,30 @@ export class StoreClient {
       const isWrite = call.kind === "write" || call.kind === "manage";
       this.#waiting.set(id, { isWrite, resolve, reject, release });
       const deadlineMs = timeoutMs === undefined ? undefined : performance.now() + timeoutMs;
-      this.#drive.tell({ kind: "call", id, call, deadlineMs });
+      if (this.#made.push({ id, call, deadlineMs }) === 1) queueMicrotask(this.#gather);
     });
+  }
+
+  /** Callers that go on after the same answers call one after the other: until none does. */
+  readonly #gather = (): void => {
+    const { length } = this.#made;
+    if (length === this.#seen) return this.#flush();
+    this.#seen = length;
+    queueMicrotask(this.#gather);
+  };
+
+  /** Makes the calls that were gathered. */
+  #flush(): void {
+    const calls = this.#made;
+    this.#seen = 0;
+    if (calls.length === 0) return;
+    this.#made = [];
+    this.#drive.tell({ kind: "calls", calls });
+  }
+
+  #tell(input: ClientInput): void {
+    this.#flush();
+    this.#drive.tell(input);
   }
 
   /** Begins a watch; its number. After each `onEvents`, `taken` lets more come. */
@@ -101,28 +127,28 @@ export class StoreClient {
   ): number {
     const id = ++this.#ids;
     this.#watches.set(id, events);
-    this.#drive.tell({ kind: "watch", id, prefix, after, isLasting });
+    this.#tell({ kind: "watch", id, prefix, after, isLasting });
     return id;
   }
 
   taken(id: number): void {
-    this.#drive.tell({ kind: "taken", id });
+    this.#tell({ kind: "taken", id });
   }
 
   unwatch(id: number): void {
-    if (this.#watches.delete(id)) this.#drive.tell({ kind: "unwatch", id });
+    if (this.#watches.delete(id)) this.#tell({ kind: "unwatch", id });
   }
 
   /** Gives up everything that is under way; resolves when the goodbye is out. */
   async close(): Promise<void> {
-    this.#drive.tell({ kind: "close" });
+    this.#tell({ kind: "close" });
     this.#drive.stop();
     await Promise.all(this.#goodbyes);
   }
 
   /** Has a call given up by a signal; what ends that. */
   #abortBy(signal: AbortSignal, id: number): () => void {
-    const abort = (): void => this.#drive.tell({ kind: "abort", id });
+    const abort = (): void => this.#tell({ kind: "abort", id });
     signal.addEventListener("abort", abort, { once: true });
     return () => signal.removeEventListener("abort", abort);
   }
@@ -165,12 +191,12 @@ export class StoreClient {
       {
         onConnected: () => {
           this.trouble = "";
-          this.#drive.tell({ kind: "connected" });
+          this.#tell({ kind: "connected" });
         },
-        onPayload: (bytes) => this.#drive.tell({ kind: "payload", bytes }),
+        onPayload: (bytes) => this.#tell({ kind: "payload", bytes }),
         onGone: (reason) => {
           this.trouble = reason;
-          this.#drive.tell({ kind: "gone" });
+          this.#tell({ kind: "gone" });
         },
       },
     );

@@ -7,22 +7,28 @@
 import { earlier, invariant, type Machine, type Millis, type Wake } from "../base/machine.ts";
 import { Outbox } from "../base/outbox.ts";
 import type { Random } from "../base/random.ts";
-import {
-  type Entry,
-  entryOf,
-  FINAL,
-  isCertain,
-  isIncomplete,
-  requestOf,
-  TROUBLES,
-} from "./client_entry.ts";
+import { type Entry, entryOf, FINAL, isCertain, isIncomplete, requestOf } from "./client_entry.ts";
+import { ClientIdle } from "./client_idle.ts";
 import { ClientLink } from "./client_link.ts";
-import type { Call, CallFailure, CallOutcome, ClientEffect, ClientInput } from "./client_types.ts";
+import { ClientRun } from "./client_run.ts";
+import type {
+  CallFailure,
+  CallOutcome,
+  ClientEffect,
+  ClientInput,
+  NewCall,
+} from "./client_types.ts";
 import { ClientWatches } from "./client_watches.ts";
 import { ClientWindow } from "./client_window.ts";
 import { encodeCommand } from "./commands.ts";
 import { TouchIndex } from "./footprint.ts";
-import { decodeReply, type Denial, encodeRequest, type Request } from "./messages.ts";
+import {
+  type AnswerReply,
+  decodeReply,
+  type Denial,
+  encodeRequest,
+  type Request,
+} from "./messages.ts";
 
 /** Calls under way of one client, answered or given up; the library waits above. */
 export const CALLS_MAX = 10_000;
@@ -46,14 +52,15 @@ export class ClientCore implements Machine<ClientInput, ClientEffect> {
   /** By call, in the order in which they were made. */
   readonly #calls = new Map<number, Entry>();
   readonly #touched = new TouchIndex<Entry>();
-  /** What is to be sent, in that order: writes, of which none overtakes another; all else. */
-  readonly #idleWrites: Entry[] = [];
-  #idleReads: Entry[] = [];
+  /** What is to be sent. */
+  readonly #idle = new ClientIdle();
   /** By the message under way. */
   readonly #sent = new Map<number, Entry>();
   /** Requests of the session, by number, ascending. */
   readonly #numbered = new Map<number, Entry>();
   readonly #window = new ClientWindow();
+  /** Writes that are about to be sent. */
+  readonly #run = new ClientRun();
   #messageIds = 0;
   #session = 0;
   #nextNumber = 1;
@@ -91,8 +98,8 @@ export class ClientCore implements Machine<ClientInput, ClientEffect> {
   handle(input: ClientInput | Wake, nowMs: Millis): void {
     if (this.#isClosed) return;
     switch (input.kind) {
-      case "call":
-        this.#add(input.id, input.call, input.deadlineMs);
+      case "calls":
+        for (const call of input.calls) this.#add(call);
         break;
       case "abort":
         this.#giveUp(this.#calls.get(input.id), "aborted");
@@ -141,15 +148,11 @@ export class ClientCore implements Machine<ClientInput, ClientEffect> {
 
   // ---- calls
 
-  #add(id: number, call: Call, deadlineMs: Millis | undefined): void {
+  #add({ id, call, deadlineMs }: NewCall): void {
     const entry = entryOf(id, call, deadlineMs);
-    for (const other of this.#touched.inTheWayOf(entry.footprint)) {
-      other.blocked.push(entry);
-      entry.blockers++;
-    }
-    this.#touched.add(entry);
+    this.#touched.enter(entry);
     this.#calls.set(id, entry);
-    this.#idleOf(entry).push(entry);
+    this.#idle.add(entry);
     if (deadlineMs !== undefined) this.#deadlineMs = Math.min(this.#deadlineMs, deadlineMs);
   }
 
@@ -163,17 +166,8 @@ export class ClientCore implements Machine<ClientInput, ClientEffect> {
     this.#calls.delete(entry.id);
     this.#unsend(entry);
     if (entry.number > 0 && entry.session === this.#session) this.#numbered.delete(entry.number);
-    if (isIdle) {
-      const idle = this.#idleOf(entry);
-      const at = idle.indexOf(entry);
-      if (at >= 0) idle.splice(at, 1);
-    }
-    this.#unblock(entry);
-  }
-
-  #unblock(entry: Entry): void {
-    this.#touched.delete(entry);
-    for (const later of entry.blocked.splice(0)) later.blockers--;
+    if (isIdle) this.#idle.delete(entry);
+    this.#touched.leave(entry);
   }
 
   /** Nobody waits for a call any more. */
@@ -188,7 +182,7 @@ export class ClientCore implements Machine<ClientInput, ClientEffect> {
     this.#out.push({ kind: "done", id: entry.id, outcome });
     entry.isGhost = true;
     if (isCertain(entry)) entry.command = NOTHING;
-    this.#unblock(entry);
+    this.#touched.leave(entry);
   }
 
   #expire(nowMs: Millis): void {
@@ -230,16 +224,7 @@ export class ClientCore implements Machine<ClientInput, ClientEffect> {
     }
     if (!this.#link.canSend(nowMs)) return;
     this.#watches.begin();
-    const writes = this.#idleWrites;
-    let sent = 0;
-    while (sent < writes.length && this.#trySend(writes[sent]!)) sent++;
-    if (sent > 0) writes.splice(0, sent);
-    if (this.#idleReads.length === 0) return;
-    this.#idleReads = this.#idleReads.filter((entry) => !this.#trySend(entry));
-  }
-
-  #idleOf({ call }: Entry): Entry[] {
-    return call.kind === "write" ? this.#idleWrites : this.#idleReads;
+    this.#idle.sendBy(this.#trySend, this.#sendRun);
   }
 
   /** The connection is gone: what was under way is to be sent again, and may have been done. */
@@ -248,31 +233,36 @@ export class ClientCore implements Machine<ClientInput, ClientEffect> {
     this.#goTo = undefined;
     this.#watches.lost();
     if (this.#sent.size === 0) return;
-    for (const entry of this.#sent.values()) {
+    const lost = [...this.#sent.values()];
+    for (const entry of lost) {
       this.#unsend(entry);
       entry.isDoubtful = true;
-      this.#idleOf(entry).push(entry);
     }
-    this.#sortIdle();
+    this.#idle.putBack(lost);
   }
 
-  /** In the order of the calls, which is that of their numbers too. */
-  #sortIdle(): void {
-    this.#idleWrites.sort((a, b) => a.id - b.id);
-    this.#idleReads.sort((a, b) => a.id - b.id);
-  }
-
-  #trySend(entry: Entry): boolean {
+  readonly #trySend = (entry: Entry): boolean => {
     if (entry.blockers > 0 || !this.#window.hasRoomFor(entry.command)) return false;
     const { call } = entry;
     const isOfSession = call.kind === "write" && !call.isBare;
     if (isOfSession && !this.#isNumbered(entry)) return false;
-    const lowest = isOfSession ? this.#numbered.keys().next().value! : 0;
+    const isOfRun = isOfSession && ClientRun.takes(entry);
+    if (!isOfRun || !this.#run.hasRoomFor(entry)) this.#sendRun();
     entry.messageId = ++this.#messageIds;
     this.#sent.set(entry.messageId, entry);
     this.#window.sent(entry.command);
-    this.#send(requestOf(entry, lowest));
+    if (isOfRun) this.#run.add(entry);
+    else this.#send(requestOf(entry, isOfSession ? this.#lowest : 0));
     return true;
+  };
+
+  readonly #sendRun = (): void => {
+    if (!this.#run.isEmpty) this.#send(this.#run.taken(this.#lowest));
+  };
+
+  /** The least number of the session that is not answered. */
+  get #lowest(): number {
+    return this.#numbered.keys().next().value!;
   }
 
   /** Gives a write its number, if it has none and may be sent. */
@@ -323,10 +313,19 @@ export class ClientCore implements Machine<ClientInput, ClientEffect> {
       return this.#watches.events(reply);
     }
     if (reply.kind === "denied") return this.#denied(reply.id, reply.why, reply.leader, nowMs);
+    if (reply.kind === "answers") {
+      for (const [i, answer] of reply.answers.entries()) {
+        const id = reply.id + i;
+        this.#answered({ kind: "answer", id, answer }, bytes.length);
+      }
+    } else this.#answered(reply, bytes.length);
+  }
+
+  #answered(reply: AnswerReply, bytes: number): void {
     const entry = this.#sent.get(reply.id);
     if (entry === undefined) return;
     this.#link.wentWell();
-    if (entry.command === undefined) this.#window.answered(bytes.length);
+    if (entry.command === undefined) this.#window.answered(bytes);
     if (isIncomplete(reply) && !entry.isGhost) return this.#beginAgain(entry);
     this.#finish(entry, { reply, isDoubtful: entry.isDoubtful });
   }
@@ -337,13 +336,12 @@ export class ClientCore implements Machine<ClientInput, ClientEffect> {
     if (entry.number > 0) this.#numbered.delete(entry.number);
     entry.number = 0;
     entry.session = 0;
-    this.#idleOf(entry).push(entry);
-    this.#sortIdle();
+    this.#idle.putBack([entry]);
   }
 
   #denied(id: number, why: Denial, leader: string, nowMs: Millis): void {
     if (this.#watches.has(id)) {
-      this.#link.denied(TROUBLES[why]);
+      this.#link.denied(why);
       if (why === "no leader") this.#goTo ??= leader;
       else this.#watches.denied(id, why);
       return;
@@ -351,15 +349,14 @@ export class ClientCore implements Machine<ClientInput, ClientEffect> {
     const isOpening = id === this.#opening && id !== 0;
     const entry = this.#sent.get(id);
     if (entry === undefined && !isOpening) return;
-    this.#link.denied(TROUBLES[why]);
+    this.#link.denied(why);
     if (isOpening) this.#opening = 0;
     if (entry !== undefined) {
       const final = FINAL[why];
       if (final !== undefined) return this.#finish(entry, { failure: final });
       this.#unsend(entry);
       if (why === "unsure") entry.isDoubtful = true;
-      this.#idleOf(entry).push(entry);
-      this.#sortIdle();
+      this.#idle.putBack([entry]);
     }
     if (why === "unknown session") return this.#sessionLost(entry?.session ?? 0);
     // What the others under way come to is known before it goes.
@@ -377,7 +374,7 @@ export class ClientCore implements Machine<ClientInput, ClientEffect> {
       this.#session = 0;
       this.#numbered.clear();
     }
-    const ended = this.#idleWrites.filter((one) => one.number > 0 && one.session === session);
+    const ended = this.#idle.writes.filter((one) => one.number > 0 && one.session === session);
     for (const entry of ended) {
       if (entry.isGhost) this.#remove(entry);
       else if (entry.isDoubtful) this.#finish(entry, { failure: "unknown" });
@@ -389,7 +386,7 @@ export class ClientCore implements Machine<ClientInput, ClientEffect> {
   }
 
   #failWrites(failure: CallFailure): void {
-    const unsent = this.#idleWrites.filter(({ call, number }) => {
+    const unsent = this.#idle.writes.filter(({ call, number }) => {
       return call.kind === "write" && !call.isBare && number === 0;
     });
     for (const entry of unsent) this.#finish(entry, { failure });

@@ -6,14 +6,13 @@
 import type { Millis } from "../base/machine.ts";
 import type { Call, CallFailure } from "./client_types.ts";
 import { encodeCommand } from "./commands.ts";
-import { type Footprint, footprintOf } from "./footprint.ts";
+import { footprintOf, type Touching } from "./footprint.ts";
 import type { Denial, Reply, Request } from "./messages.ts";
 
 /** A call that is not answered yet. */
-export interface Entry {
+export interface Entry extends Touching {
   readonly id: number;
   readonly call: Call;
-  readonly footprint: Footprint;
   readonly deadlineMs: Millis | undefined;
   command: Uint8Array | undefined;
   /** Of the session's requests; 0: not sent yet. */
@@ -25,9 +24,6 @@ export interface Entry {
   isDoubtful: boolean;
   /** Nobody waits for it, but the session's next requests need it done. */
   isGhost: boolean;
-  /** Earlier calls that it must not overtake, and later ones that must not overtake it. */
-  blockers: number;
-  readonly blocked: Entry[];
 }
 
 /** A call that was just made. */

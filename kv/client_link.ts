@@ -7,6 +7,8 @@
 import { Backoff } from "../base/backoff.ts";
 import { earlier, type Millis } from "../base/machine.ts";
 import { integerBetween, type Random } from "../base/random.ts";
+import { TROUBLES } from "./client_entry.ts";
+import type { Denial } from "./messages.ts";
 
 /** Waits between two attempts. The longest is short: the next leader is there within a second. */
 const WAIT_MS_MIN: Millis = 20;
@@ -105,9 +107,10 @@ export class ClientLink {
     this.#heardAtMs = nowMs;
   }
 
-  /** The server did not do something, for a reason, if it is worth telling. */
-  denied(why: string | undefined): void {
-    if (why !== undefined) this.#trouble = `${this.#server} ${why}`;
+  /** The server did not do something, for a reason that may be worth telling. */
+  denied(why: Denial): void {
+    const trouble = TROUBLES[why];
+    if (trouble !== undefined) this.#trouble = `${this.#server} ${trouble}`;
   }
 
   /** Why a server did not do what it was last asked, for people; "" when it did. */

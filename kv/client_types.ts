@@ -43,14 +43,16 @@ export type CallFailure =
 export type CallOutcome =
   { readonly reply: Reply; readonly isDoubtful: boolean } | { readonly failure: CallFailure };
 
+/** `id` is new. At `deadlineMs`, if there is one, it is given up. */
+export interface NewCall {
+  readonly id: number;
+  readonly call: Call;
+  readonly deadlineMs: Millis | undefined;
+}
+
 export type ClientInput =
-  /** `id` is new. At `deadlineMs`, if there is one, it is given up. */
-  | {
-      readonly kind: "call";
-      readonly id: number;
-      readonly call: Call;
-      readonly deadlineMs: Millis | undefined;
-    }
+  /** Calls that were made together, in their order: what can be is sent in one message. */
+  | { readonly kind: "calls"; readonly calls: readonly NewCall[] }
   | { readonly kind: "abort"; readonly id: number }
   /** Changes of keys with `prefix` behind the revision `after`; undefined: from now on. */
   | {

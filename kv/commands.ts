@@ -185,6 +185,23 @@ export function isOfClients(bytes: Uint8Array): boolean {
   return command?.kind === kind && command.leases.length === 1;
 }
 
+/** Commands that may be one of several in an entry of the log: none names what it makes by that. */
+const RUN_KINDS: readonly Command["kind"][] = ["put", "delete", "append", "multi"];
+
+/** Whether a command that begins with this byte may be one of a run. */
+export function isOfRuns(first: number): boolean {
+  const kind = KINDS[first];
+  return kind !== undefined && RUN_KINDS.includes(kind);
+}
+
+/** Whether `bytes` are `count` commands of a run, as `packed` writes them. */
+export function isRun(bytes: Uint8Array, count: number): boolean {
+  const reader = new ByteReader(bytes);
+  let left = count;
+  for (; left > 0; left--) if (!isOfRuns(reader.skip(COMMAND_BYTES_MAX))) return false;
+  return count > 0 && reader.isGood;
+}
+
 function readCommand(reader: ByteReader, kind: Command["kind"]): Command {
   switch (kind) {
     case "put": {
@@ -293,9 +310,13 @@ export function grantedLease(bytes: Uint8Array): number | undefined {
 /** The answer that `bytes` are; undefined when they are none. */
 export function decodeAnswer(bytes: Uint8Array): Answer | undefined {
   const reader = new ByteReader(bytes);
-  const kind = ANSWERS[reader.byte(ANSWERS.length - 1)]!;
-  const answer = readAnswer(reader, kind);
+  const answer = nextAnswer(reader);
   return reader.isGood ? answer : undefined;
+}
+
+/** The next answer; what is none, the reader is told. */
+export function nextAnswer(reader: ByteReader): Answer {
+  return readAnswer(reader, ANSWERS[reader.byte(ANSWERS.length - 1)]!);
 }
 
 function readAnswer(reader: ByteReader, kind: Answer["kind"]): Answer {

@@ -35,14 +35,38 @@ export function footprintOf(call: Call): Footprint {
   }
 }
 
+/** A call that is not over. */
+export interface Touching {
+  readonly footprint: Footprint;
+  /** How many earlier calls it must not overtake. */
+  blockers: number;
+  /** Later ones that must not overtake it. */
+  readonly blocked: Touching[];
+}
+
 /** Calls that are not over, by the keys that they touch. */
-export class TouchIndex<T extends { readonly footprint: Footprint }> {
+export class TouchIndex<T extends Touching> {
   /** Those that touch a key by its name; those that touch nothing are in nobody's way. */
   readonly #byKey = new Map<string, T[]>();
   /** Those that touch all keys with a prefix. */
   readonly #wide = new Set<T>();
 
-  add(call: T): void {
+  /** A call was made: those that it must not overtake are in its way. */
+  enter(call: T): void {
+    for (const other of this.#inTheWayOf(call.footprint)) {
+      other.blocked.push(call);
+      call.blockers++;
+    }
+    this.#add(call);
+  }
+
+  /** A call is over: it is in nobody's way any more. */
+  leave(call: T): void {
+    this.#delete(call);
+    for (const later of call.blocked.splice(0)) later.blockers--;
+  }
+
+  #add(call: T): void {
     const { keys, prefix } = call.footprint;
     if (prefix !== undefined) this.#wide.add(call);
     for (const key of keys) {
@@ -52,7 +76,7 @@ export class TouchIndex<T extends { readonly footprint: Footprint }> {
     }
   }
 
-  delete(call: T): void {
+  #delete(call: T): void {
     const { keys, prefix } = call.footprint;
     if (prefix !== undefined) this.#wide.delete(call);
     for (const key of keys) {
@@ -65,7 +89,7 @@ export class TouchIndex<T extends { readonly footprint: Footprint }> {
   }
 
   /** Calls that one of this footprint must not overtake, each once. */
-  inTheWayOf(footprint: Footprint): readonly T[] {
+  #inTheWayOf(footprint: Footprint): readonly T[] {
     const { keys, prefix } = footprint;
     const found: T[] = [];
     const look = (calls: Iterable<T>): void => {

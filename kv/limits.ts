@@ -52,6 +52,9 @@ export const EVENTS_BYTES_MAX: number = 1 << 18;
 export const EVENTS_AHEAD_MAX = 16;
 /** Watches of one client. */
 export const WATCHES_MAX = 100;
+/** Requests that one message asks for, and the bytes of their commands: no more than an entry. */
+export const RUN_MAX = 512;
+export const RUN_BYTES_MAX: number = 48 * 1024;
 /** Requests of one client that a server has under way; more are denied. */
 export const REQUESTS_MAX = 4096;
 /** Bytes of the address of a leader, and of what a server says of itself. */

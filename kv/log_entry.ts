@@ -9,6 +9,7 @@ import {
   plainCommand,
   type ReplicaRefusal,
   requestCommand,
+  runCommand,
 } from "../raft/mod.ts";
 import type { LogEntry, LogRefusal } from "./types.ts";
 
@@ -19,6 +20,8 @@ export function commandOf(entry: LogEntry): Uint8Array {
       return openCommand();
     case "request":
       return requestCommand(entry.session, entry.number, entry.lowest, entry.command);
+    case "run":
+      return runCommand(entry.session, entry.number, entry.lowest, entry.commands);
     case "plain":
       return plainCommand(entry.command);
     case "end":

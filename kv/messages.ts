@@ -4,162 +4,26 @@
  *
  * @module
  */
-import { type ByteString, ByteReader, ByteWriter } from "../base/byte_fields.ts";
+import { ByteReader, ByteWriter } from "../base/byte_fields.ts";
 import type { Event } from "./change_log.ts";
-import { type Answer, decodeAnswer, encodeAnswer, readKey } from "./commands.ts";
+import { type Answer, decodeAnswer, encodeAnswer, isRun, nextAnswer, readKey } from "./commands.ts";
 import {
   COMMAND_BYTES_MAX,
   EVENTS_MAX,
   HINT_BYTES_MAX,
   KEY_BYTES_MAX,
   PAGE_KEYS_MAX,
+  RUN_BYTES_MAX,
+  RUN_MAX,
   STATUS_BYTES_MAX,
   VALUE_BYTES_MAX,
 } from "./limits.ts";
+import { DEEDS, DENIALS, type PageItem, type Reply, type Request } from "./message_types.ts";
 
 /** Version of the messages. A server takes its own and, from the second on, the one before. */
 export const MESSAGES_VERSION = 1;
 
-/** A message of a client. `id` names it in the answer; the client counts them up. */
-export type Request =
-  | { readonly kind: "open"; readonly id: number }
-  /** Session 0: of no session; then `number` and `lowest` are 0 too. */
-  | {
-      readonly kind: "write";
-      readonly id: number;
-      readonly session: number;
-      readonly number: number;
-      readonly lowest: number;
-      /** Where it was decoded, a part of the message. */
-      readonly command: Uint8Array;
-    }
-  | {
-      readonly kind: "get";
-      readonly id: number;
-      readonly key: ByteString;
-      readonly isStale: boolean;
-    }
-  | {
-      readonly kind: "list";
-      readonly id: number;
-      readonly prefix: ByteString;
-      /** Keys behind this one; "": from the first on. */
-      readonly after: ByteString;
-      readonly keysMax: number;
-      readonly isStale: boolean;
-      /** Without keys that go with a lease. */
-      readonly isLasting?: boolean;
-    }
-  /** Changes behind the revision `after`; undefined: from now on. */
-  | {
-      readonly kind: "watch";
-      readonly id: number;
-      readonly prefix: ByteString;
-      readonly after: number | undefined;
-      /** A key that goes with a lease is told of as if it were deleted. */
-      readonly isLasting?: boolean;
-    }
-  /** A message of events has come: another may be sent. */
-  | { readonly kind: "seen"; readonly id: number }
-  | { readonly kind: "unwatch"; readonly id: number }
-  /** The lease's time begins anew. */
-  | { readonly kind: "renew"; readonly id: number; readonly lease: number }
-  | { readonly kind: "status"; readonly id: number }
-  /** Make a node a voter, remove one, or hand the lead to one (0: to the best one). */
-  | {
-      readonly kind: "manage";
-      readonly id: number;
-      readonly deed: Deed;
-      readonly node: number;
-    }
-  /** The session is of no use any more. There is no answer. */
-  | { readonly kind: "close"; readonly session: number };
-
-/** What is done to a cluster. */
-export type Deed = (typeof DEEDS)[number];
-const DEEDS = ["promote", "remove", "transfer"] as const;
-
-/** Why a server did not do it. */
-export type Denial =
-  /** It does not lead; `leader` is the address of who does, perhaps. */
-  | "not leader"
-  /** Nobody is known to lead, or no quorum answers. */
-  | "no leader"
-  /** A limit is reached: later. */
-  | "overloaded"
-  /** It may have been done, or not: the lead changed. */
-  | "unsure"
-  | "unknown session"
-  | "too many sessions"
-  /** A request of a smaller number is missing, or is answered already. */
-  | "out of order"
-  | "no lease"
-  /** The changes that a watch wants are forgotten. */
-  | "compacted"
-  | "too many watches"
-  | "malformed";
-
-const DENIALS: readonly Denial[] = [
-  "not leader",
-  "no leader",
-  "overloaded",
-  "unsure",
-  "unknown session",
-  "too many sessions",
-  "out of order",
-  "no lease",
-  "compacted",
-  "too many watches",
-  "malformed",
-];
-
-/** An entry of a page. */
-export interface PageItem {
-  readonly key: ByteString;
-  readonly value: Uint8Array;
-  readonly version: number;
-}
-
-/** A message of a server. */
-export type Reply =
-  | { readonly kind: "opened"; readonly id: number; readonly session: number }
-  | { readonly kind: "answer"; readonly id: number; readonly answer: Answer }
-  /** Version 0 and no value: no such key. */
-  | {
-      readonly kind: "value";
-      readonly id: number;
-      readonly revision: number;
-      readonly version: number;
-      readonly value: Uint8Array | undefined;
-    }
-  | {
-      readonly kind: "page";
-      readonly id: number;
-      readonly revision: number;
-      readonly items: readonly PageItem[];
-      readonly hasMore: boolean;
-    }
-  /** Of a watch: these, in order, are all changes up to the revision `upTo`. */
-  | {
-      readonly kind: "events";
-      readonly id: number;
-      readonly upTo: number;
-      readonly events: readonly Event[];
-    }
-  | { readonly kind: "renewed"; readonly id: number; readonly ttlMs: number }
-  /** JSON. */
-  | { readonly kind: "status"; readonly id: number; readonly text: string }
-  /** What was asked of the cluster was done; or why not, in a line. */
-  | { readonly kind: "managed"; readonly id: number; readonly error: string }
-  | {
-      readonly kind: "denied";
-      readonly id: number;
-      readonly why: Denial;
-      readonly leader: string;
-    };
-
-/** A reply that answers a call. */
-export type AnswerReply = Exclude<Reply, { readonly kind: "opened" | "events" | "denied" }>;
+export type * from "./message_types.ts";
 
 const REQUESTS = [
   "open",
@@ -173,6 +37,7 @@ const REQUESTS = [
   "status",
   "close",
   "manage",
+  "writes",
 ] as const;
 const REPLIES = [
   "opened",
@@ -184,9 +49,11 @@ const REPLIES = [
   "status",
   "denied",
   "managed",
+  "answers",
 ] as const;
 
 const ANSWER_REPLY: number = REPLIES.indexOf("answer");
+const ANSWERS_REPLY: number = REPLIES.indexOf("answers");
 
 const utf8 = new TextEncoder();
 const fromUtf8 = new TextDecoder("utf-8", { ignoreBOM: true });
@@ -200,9 +67,11 @@ const lasting = (bits: number): { isLasting?: true } =>
 
 /** What comes before a value or a command, as the writer makes room for it. */
 const HEAD_BYTES_MAX = 48;
+/** Most answers have no more; the writer makes room for others. */
+const ANSWER_BYTES = 12;
 
 export function encodeRequest(request: Request): Uint8Array {
-  const bytes = HEAD_BYTES_MAX + (request.kind === "write" ? request.command.length : 0);
+  const bytes = HEAD_BYTES_MAX + commandBytes(request);
   const writer = new ByteWriter(bytes).byte(MESSAGES_VERSION).byte(REQUESTS.indexOf(request.kind));
   if (request.kind === "close") return writer.uint(request.session).taken();
   writer.uint(request.id);
@@ -210,6 +79,11 @@ export function encodeRequest(request: Request): Uint8Array {
     case "write": {
       const { session, number, lowest, command } = request;
       return writer.uint(session).uint(number).uint(lowest).raw(command).taken();
+    }
+    case "writes": {
+      const { session, number, lowest, count, commands } = request;
+      writer.uint(session).uint(number).uint(lowest).uint(count);
+      return writer.raw(commands).whole();
     }
     case "get":
       return writer.text(request.key).flag(request.isStale).taken();
@@ -226,6 +100,11 @@ export function encodeRequest(request: Request): Uint8Array {
     default:
       return writer.taken();
   }
+}
+
+function commandBytes(request: Request): number {
+  if (request.kind === "write") return request.command.length;
+  return request.kind === "writes" ? request.commands.length : 0;
 }
 
 /** The request that `bytes` are; undefined when they are none, or it is against the limits. */
@@ -249,6 +128,16 @@ function readRequest(reader: ByteReader, kind: Request["kind"]): Request {
       const isNumbered = lowest > 0;
       if (command.length > COMMAND_BYTES_MAX || isNumbered !== session > 0) reader.reject();
       return { kind, id, session, number, lowest, command };
+    }
+    case "writes": {
+      const session = reader.uint();
+      const number = reader.uint(2 ** 32 - 1 - RUN_MAX);
+      const lowest = reader.uint(number);
+      const count = reader.uint(RUN_MAX);
+      const commands = reader.rest();
+      const isFit = commands.length <= RUN_BYTES_MAX && isRun(commands, count);
+      if (session === 0 || lowest === 0 || !isFit) reader.reject();
+      return { kind, id, session, number, lowest, count, commands };
     }
     case "get":
       return { kind, id, key: readKey(reader), isStale: reader.flag() };
@@ -287,6 +176,9 @@ export function encodeReply(reply: Reply): Uint8Array {
       return writer.uint(reply.session).taken();
     case "answer":
       return writer.raw(encodeAnswer(reply.answer)).taken();
+    case "answers":
+      for (const answer of reply.answers) writer.raw(encodeAnswer(answer));
+      return writer.taken();
     case "value":
       writer.uint(reply.revision).uint(reply.version);
       return (reply.value === undefined ? writer : writer.raw(reply.value)).taken();
@@ -324,6 +216,14 @@ export function encodeAnswerReply(id: number, answer: Uint8Array): Uint8Array {
   return writer.uint(id).raw(answer).taken();
 }
 
+/** The reply that is answers, of which each is encoded already. */
+export function encodeAnswersReply(id: number, answers: readonly Uint8Array[]): Uint8Array {
+  const bytes = HEAD_BYTES_MAX + answers.length * ANSWER_BYTES;
+  const writer = new ByteWriter(bytes).byte(MESSAGES_VERSION).byte(ANSWERS_REPLY).uint(id);
+  for (const answer of answers) writer.raw(answer);
+  return writer.whole();
+}
+
 /** The reply that `bytes` are; undefined when they are none. */
 export function decodeReply(bytes: Uint8Array): Reply | undefined {
   const reader = new ByteReader(bytes);
@@ -342,6 +242,11 @@ function readReply(reader: ByteReader, kind: Reply["kind"]): Reply {
       const answer = decodeAnswer(reader.rest());
       if (answer === undefined) reader.reject();
       return { kind, id, answer: answer ?? { kind: "failed", why: "malformed" } };
+    }
+    case "answers": {
+      const answers: Answer[] = [];
+      while (reader.hasMore && answers.length < RUN_MAX) answers.push(nextAnswer(reader));
+      return { kind, id, answers };
     }
     case "value": {
       const revision = reader.uint();

@@ -9,8 +9,10 @@ import { earlier, type Machine, type Millis, type Wake } from "../base/machine.t
 import { Outbox } from "../base/outbox.ts";
 import type { Random } from "../base/random.ts";
 import { clipped } from "../base/text.ts";
-import type { SessionAnswer, SessionRefusal } from "../raft/mod.ts";
+import type { SessionAnswer } from "../raft/mod.ts";
 import { type Command, encodeCommand, grantedLease, isOfClients } from "./commands.ts";
+import { denialOf, denialOfSession } from "./denials.ts";
+import { tellRun } from "./run_answers.ts";
 import { Keeper } from "./keeper.ts";
 import { HINT_BYTES_MAX, LOOK_MS, PART_BYTES, REQUESTS_MAX } from "./limits.ts";
 import {
@@ -22,7 +24,7 @@ import {
   type Request,
 } from "./messages.ts";
 import type { Store } from "./store.ts";
-import type { ClientId, LogEntry, LogRefusal, ServerEffect, ServerInput } from "./types.ts";
+import type { ClientId, LogEntry, ServerEffect, ServerInput } from "./types.ts";
 import { Watches } from "./watches.ts";
 
 /** What a core is made of. */
@@ -44,12 +46,17 @@ interface Load {
   count: number;
 }
 
+type NamedRequest = Request & { readonly id: number };
+
 /** A request that is under way. */
 interface ClientsRequest {
   readonly client: ClientId;
-  readonly request: Request & { readonly id: number };
+  readonly request: NamedRequest;
   readonly load: Load;
 }
+
+/** As how many requests it counts. */
+const countOf = (request: Request): number => (request.kind === "writes" ? request.count : 1);
 
 /** What waits for the log: a client's request, or something of the server's own. */
 type Waiting = ClientsRequest | "own" | "keeper" | "start" | "beat";
@@ -169,13 +176,19 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
     }
     const load = this.#loads.get(client) ?? { count: 0 };
     if (load.count === 0) this.#loads.set(client, load);
-    if (load.count >= REQUESTS_MAX) return this.#deny(client, request.id, "overloaded");
+    if (load.count + countOf(request) > REQUESTS_MAX) {
+      return this.#denyAll(client, request, "overloaded");
+    }
     const waiting = { client, request, load };
     switch (request.kind) {
       case "open":
         return this.#submitFor(waiting, { kind: "open" });
       case "write":
         return this.#write(waiting, request);
+      case "writes": {
+        const { session, number, lowest, commands } = request;
+        return this.#submitFor(waiting, { kind: "run", session, number, lowest, commands });
+      }
       case "manage": {
         if (!this.#isLeader) return this.#deny(client, request.id, "not leader");
         const { deed, node } = request;
@@ -216,7 +229,7 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
 
   #submitFor(waiting: ClientsRequest, entry: LogEntry): void {
     // A node that does not lead says so at once; the log would say the same.
-    if (!this.#isLeader) return this.#deny(waiting.client, waiting.request.id, "not leader");
+    if (!this.#isLeader) return this.#denyAll(waiting.client, waiting.request, "not leader");
     this.#submit(waiting, entry);
   }
 
@@ -231,14 +244,14 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
   #wait(waiting: Waiting): number {
     const ticket = ++this.#tickets;
     this.#waiting.set(ticket, waiting);
-    if (typeof waiting === "object") waiting.load.count++;
+    if (typeof waiting === "object") waiting.load.count += countOf(waiting.request);
     return ticket;
   }
 
   #take(ticket: number): Waiting | undefined {
     const waiting = this.#waiting.get(ticket);
     this.#waiting.delete(ticket);
-    if (typeof waiting === "object") waiting.load.count--;
+    if (typeof waiting === "object") waiting.load.count -= countOf(waiting.request);
     return waiting;
   }
 
@@ -253,7 +266,12 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
       case "opened":
         return this.#send(client, { kind: "opened", id, session: answer.session });
       case "refused":
-        return this.#deny(client, id, denialOfSession(answer.why));
+        return this.#denyAll(client, request, denialOfSession(answer.why));
+      case "ran":
+        return tellRun(id, answer.answers, {
+          done: (bytes) => this.#out.push({ kind: "send", client, bytes }),
+          refused: (each, why) => this.#deny(client, each, why),
+        });
       case "done": {
         const { answer: bytes } = answer;
         const lease = grantedLease(bytes);
@@ -273,7 +291,7 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
     }
     if (waiting === "keeper") this.#keeper.retry(nowMs);
     if (waiting === "start" && this.#isLeader) this.#startAtMs = nowMs + LOOK_MS;
-    if (typeof waiting === "object") this.#deny(waiting.client, waiting.request.id, why);
+    if (typeof waiting === "object") this.#denyAll(waiting.client, waiting.request, why);
   }
 
   #readable(ticket: number, nowMs: Millis): void {
@@ -321,6 +339,11 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
     this.#send(client, { kind: "renewed", id, ttlMs });
   }
 
+  #denyAll(client: ClientId, request: NamedRequest, why: Denial): void {
+    const count = countOf(request);
+    for (let i = 0; i < count; i++) this.#deny(client, request.id + i, why);
+  }
+
   #deny(client: ClientId, id: number, why: Denial): void {
     const leader = this.#isLeader ? "" : this.#leader;
     const isLost = why === "not leader" && leader === "";
@@ -360,22 +383,3 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
 const plain = (command: Command): LogEntry => {
   return { kind: "plain", command: encodeCommand(command) };
 };
-
-function denialOf(why: LogRefusal): Denial {
-  if (why === "stopped") return "no leader";
-  return why === "too large" ? "malformed" : why;
-}
-
-function denialOfSession(why: SessionRefusal): Denial {
-  switch (why) {
-    case "unknown session":
-    case "too many sessions":
-    case "malformed":
-      return why;
-    case "too many requests":
-      return "overloaded";
-    case "out of order":
-    case "forgotten":
-      return "out of order";
-  }
-}

@@ -22,6 +22,14 @@ export type LogEntry =
       readonly lowest: number;
       readonly command: Uint8Array;
     }
+  /** Requests from `number` on, carried out as one entry; their commands as `packed` has them. */
+  | {
+      readonly kind: "run";
+      readonly session: number;
+      readonly number: number;
+      readonly lowest: number;
+      readonly commands: Uint8Array;
+    }
   | { readonly kind: "plain"; readonly command: Uint8Array }
   | { readonly kind: "end"; readonly sessions: readonly number[] };
 

@@ -9,12 +9,14 @@
  *
  * A command is bytes: 0 opens a session. 1, then the session (8 bytes), the request's number (4),
  * how many before it may still be unanswered (2), all big-endian, then the command of the machine
- * within. 2, then any number of sessions (8 bytes each), ends those.
+ * within. 2, then any number of sessions (8 bytes each), ends those. 4, then what stands behind 1,
+ * is a run: requests of consecutive numbers, the first of which is named, each command behind its
+ * length (base/byte_fields.ts).
  *
  * @module
  */
 import { putUint32, uint32At, uint53At } from "../base/big_endian.ts";
-import { partOf } from "../base/byte_fields.ts";
+import { partOf, unpacked } from "../base/byte_fields.ts";
 import type { StateMachine } from "../base/state_machine.ts";
 
 /** Sessions that may be open at a time; one more is refused. */
@@ -40,12 +42,23 @@ export type SessionAnswer =
   | { readonly kind: "opened"; readonly session: number }
   /** `isRepeated`: it had been carried out before, and this is the answer of then. */
   | { readonly kind: "done"; readonly answer: Uint8Array; readonly isRepeated: boolean }
+  /**
+   * Of a run: of each request its answer, or why it was not carried out. The first `repeated` of
+   * them had been carried out before.
+   */
+  | {
+      readonly kind: "ran";
+      readonly answers: readonly (Uint8Array | SessionRefusal)[];
+      readonly repeated: number;
+    }
   | { readonly kind: "ended"; readonly sessions: number }
   | { readonly kind: "refused"; readonly why: SessionRefusal };
 
 const OPEN = 0;
 const REQUEST = 1;
 const END = 2;
+/** 3 is a command of no session (raft/group_state.ts). */
+const RUN = 4;
 const SESSION_BYTES = 8;
 /** Kind, session, number, and how many before it. */
 const REQUEST_BYTES: number = 1 + SESSION_BYTES + 4 + 2;
@@ -66,9 +79,32 @@ export function requestCommand(
   lowest: number,
   command: Uint8Array,
 ): Uint8Array {
+  return requestsCommand(REQUEST, session, number, lowest, command);
+}
+
+/**
+ * The command of requests `number`, `number` + 1, and so on, of `session`, which are carried out as
+ * one entry of the log. `commands` are theirs, as `packed` writes them, one at least.
+ */
+export function runCommand(
+  session: number,
+  number: number,
+  lowest: number,
+  commands: Uint8Array,
+): Uint8Array {
+  return requestsCommand(RUN, session, number, lowest, commands);
+}
+
+function requestsCommand(
+  kind: number,
+  session: number,
+  number: number,
+  lowest: number,
+  command: Uint8Array,
+): Uint8Array {
   const bytes = new Uint8Array(REQUEST_BYTES + command.length);
   const before = Math.min(number - lowest, 0xffff);
-  bytes[0] = REQUEST;
+  bytes[0] = kind;
   putUint32(bytes, 1, Math.floor(session / 2 ** 32));
   putUint32(bytes, 5, session);
   putUint32(bytes, 9, number);
@@ -92,8 +128,45 @@ export function endCommand(sessions: readonly number[]): Uint8Array {
 interface Session {
   /** The number that is carried out next. */
   next: number;
-  /** Answers by number, ascending. */
-  readonly answers: Map<number, Uint8Array>;
+  readonly answers: Answers;
+}
+
+/** So many answers that are forgotten are left where they are. */
+const FORGOTTEN_MAX = 64;
+
+/** The last answers of a session, in the order of their requests, whose numbers have no gap. */
+class Answers {
+  #list: (Uint8Array | undefined)[] = [];
+  /** Those before it are forgotten. */
+  #first = 0;
+
+  get size(): number {
+    return this.#list.length - this.#first;
+  }
+
+  /** The one that was added `back` before the next one; undefined: it is not kept. */
+  at(back: number): Uint8Array | undefined {
+    return back > this.size ? undefined : this.#list[this.#list.length - back];
+  }
+
+  add(answer: Uint8Array): void {
+    this.#list.push(answer);
+  }
+
+  /** Forgets all but the last `count`. */
+  keep(count: number): void {
+    const until = this.#list.length - Math.max(0, count);
+    while (this.#first < until) this.#list[this.#first++] = undefined;
+    // Moved now and then, which is cheaper than each time.
+    if (this.#first <= FORGOTTEN_MAX || this.#first * 2 < this.#list.length) return;
+    this.#list = this.#list.slice(this.#first);
+    this.#first = 0;
+  }
+
+  /** Those that are kept, the oldest first. */
+  whole(): Uint8Array[] {
+    return this.#list.slice(this.#first) as Uint8Array[];
+  }
 }
 
 /** A state machine whose commands are carried out once, whatever is sent again. */
@@ -123,6 +196,7 @@ export class Sessions implements StateMachine<SessionAnswer> {
     if (command[0] === REQUEST && command.length >= REQUEST_BYTES) {
       return this.#request(command, index);
     }
+    if (command[0] === RUN) return this.#run(command, index);
     if (command[0] === END && command.length % SESSION_BYTES === 1) return this.#end(command);
     return { kind: "refused", why: "malformed" };
   }
@@ -146,7 +220,7 @@ export class Sessions implements StateMachine<SessionAnswer> {
     let length = 5;
     for (const { answers } of this.#sessions.values()) {
       length += 14;
-      for (const answer of answers.values()) length += 8 + answer.length;
+      for (const answer of answers.whole()) length += 8 + answer.length;
     }
     const bytes = new Uint8Array(length);
     const view = new DataView(bytes.buffer);
@@ -158,8 +232,8 @@ export class Sessions implements StateMachine<SessionAnswer> {
       view.setUint32(at + 8, next);
       view.setUint16(at + 12, answers.size);
       at += 14;
-      for (const [number, answer] of answers) {
-        view.setUint32(at, number);
+      for (const [i, answer] of answers.whole().entries()) {
+        view.setUint32(at, next - answers.size + i);
         view.setUint32(at + 4, answer.length);
         bytes.set(answer, at + 8);
         at += 8 + answer.length;
@@ -177,10 +251,12 @@ export class Sessions implements StateMachine<SessionAnswer> {
     const sessions = new Map<number, Session>();
     for (let left = reader.uint(4); left > 0; left--) {
       const name = reader.uint(8);
-      const session: Session = { next: reader.uint(4), answers: new Map() };
-      for (let answers = reader.uint(2); answers > 0; answers--) {
-        const number = reader.uint(4);
-        session.answers.set(number, reader.take(reader.uint(4)));
+      const session: Session = { next: reader.uint(4), answers: new Answers() };
+      for (let left = reader.uint(2); left > 0; left--) {
+        if (reader.uint(4) !== session.next - left) {
+          throw new Error("Cannot read sessions: the answers of one have gaps");
+        }
+        session.answers.add(reader.take(reader.uint(4)));
       }
       sessions.set(name, session);
     }
@@ -190,30 +266,56 @@ export class Sessions implements StateMachine<SessionAnswer> {
 
   #open(index: number): SessionAnswer {
     if (this.#sessions.size >= SESSIONS_MAX) return { kind: "refused", why: "too many sessions" };
-    this.#sessions.set(index, { next: 1, answers: new Map() });
+    this.#sessions.set(index, { next: 1, answers: new Answers() });
     return { kind: "opened", session: index };
   }
 
   #request(command: Uint8Array, index: number): SessionAnswer {
+    const number = uint32At(command, 9);
+    const session = this.#begin(command);
+    if (typeof session === "string") return { kind: "refused", why: session };
+    const isRepeated = number < session.next;
+    const answer = this.#carryOut(session, number, partOf(command, REQUEST_BYTES), index);
+    if (typeof answer === "string") return { kind: "refused", why: answer };
+    return { kind: "done", answer, isRepeated };
+  }
+
+  #run(command: Uint8Array, index: number): SessionAnswer {
+    const commands = unpacked(command, REQUEST_BYTES);
+    if (commands === undefined) return { kind: "refused", why: "malformed" };
+    const first = uint32At(command, 9);
+    const session = this.#begin(command);
+    if (typeof session === "string") return { kind: "refused", why: session };
+    const repeated = Math.max(0, Math.min(commands.length, session.next - first));
+    const answers = commands.map((one, i) => this.#carryOut(session, first + i, one, index));
+    return { kind: "ran", answers, repeated };
+  }
+
+  /** The session of one request or a run, without the answers that nobody waits for any more. */
+  #begin(command: Uint8Array): Session | SessionRefusal {
     const session = this.#sessions.get(uint53At(command, 1));
-    if (session === undefined) return { kind: "refused", why: "unknown session" };
+    if (session === undefined) return "unknown session";
     const number = uint32At(command, 9);
     const before = (command[13]! << 8) | command[14]!;
-    if (number === 0 || before >= number) return { kind: "refused", why: "malformed" };
-    const { answers } = session;
-    for (const old of answers.keys()) {
-      if (old >= number - before) break;
-      answers.delete(old);
-    }
-    const known = answers.get(number);
-    if (known !== undefined) return { kind: "done", answer: known, isRepeated: true };
-    if (number < session.next) return { kind: "refused", why: "forgotten" };
-    if (number > session.next) return { kind: "refused", why: "out of order" };
-    if (answers.size >= ANSWERS_MAX) return { kind: "refused", why: "too many requests" };
-    const answer = this.#machine.apply(partOf(command, REQUEST_BYTES), index);
-    answers.set(number, answer);
+    if (number === 0 || before >= number) return "malformed";
+    session.answers.keep(session.next - (number - before));
+    return session;
+  }
+
+  #carryOut(
+    session: Session,
+    number: number,
+    command: Uint8Array,
+    index: number,
+  ): Uint8Array | SessionRefusal {
+    const { answers, next } = session;
+    if (number < next) return answers.at(next - number) ?? "forgotten";
+    if (number > next) return "out of order";
+    if (answers.size >= ANSWERS_MAX) return "too many requests";
+    const answer = this.#machine.apply(command, index);
+    answers.add(answer);
     session.next++;
-    return { kind: "done", answer, isRepeated: false };
+    return answer;
   }
 
   #end(command: Uint8Array): SessionAnswer {
@@ -258,8 +360,9 @@ class Reader {
   }
 }
 
-/** The session that a command is a request of; undefined when it is none. */
+/** The session that a command is a request of, or a run; undefined when it is none. */
 export function sessionOf(command: Uint8Array): number | undefined {
-  if (command[0] !== REQUEST || command.length < REQUEST_BYTES) return undefined;
+  const isOne = command[0] === REQUEST || command[0] === RUN;
+  if (!isOne || command.length < REQUEST_BYTES) return undefined;
   return uint53At(command, 1);
 }

@@ -9,7 +9,13 @@ import { seededRandom } from "../../base/random.ts";
 import { byteString } from "../../base/byte_fields.ts";
 import type { Event } from "../../kv/change_log.ts";
 import { ClientCore } from "../../kv/client_core.ts";
-import type { Call, CallOutcome, ClientEffect, ClientInput } from "../../kv/client_types.ts";
+import type {
+  Call,
+  CallOutcome,
+  ClientEffect,
+  ClientInput,
+  NewCall,
+} from "../../kv/client_types.ts";
 import type { Change, Command } from "../../kv/commands.ts";
 import type { HistoryChange, KvOp } from "../../kv/kv_model.ts";
 import type { Reply } from "../../kv/messages.ts";
@@ -42,6 +48,9 @@ export interface SimWatch {
   events: number;
 }
 
+/** Calls made within this time go out together, as those of one turn of the event loop do. */
+const TURN_MS: Millis = 2;
+
 /** See the module. */
 export class SimClient {
   readonly id: number;
@@ -53,6 +62,8 @@ export class SimClient {
   #ids = 0;
   #dials = 0;
   #line: Line | undefined;
+  /** Calls that go out together. */
+  #made: NewCall[] = [];
   answered = 0;
   unknown = 0;
   /** Bare writes that met a newer version when they were sent again. */
@@ -100,7 +111,15 @@ export class SimClient {
       done(outcome);
     });
     const deadlineMs = forMs === undefined ? undefined : callMs + forMs;
-    this.#process.tell({ kind: "call", id, call, deadlineMs });
+    this.#made.push({ id, call, deadlineMs });
+    if (this.#made.length === 1) loop.after(TURN_MS, () => this.#flush());
+  }
+
+  #flush(): void {
+    const calls = this.#made;
+    if (calls.length === 0) return;
+    this.#made = [];
+    this.#process.tell({ kind: "calls", calls });
   }
 
   /** Writes what is left open into the history: it may have been done. */
@@ -118,6 +137,7 @@ export class SimClient {
   }
 
   close(): void {
+    this.#flush();
     this.#process.tell({ kind: "close" });
   }
 

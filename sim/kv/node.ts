@@ -307,7 +307,7 @@ export class KvNode {
     const state = parts.createState(parts.createStore());
     state.restore(this.#state!.snapshot());
     const answer = state.apply(command, index);
-    if (answer.kind !== "done") return false;
+    if (answer.kind !== "done" && answer.kind !== "ran") return false;
     this.#tell({ kind: "applied", applied: [{ ticket, answer }] });
     return true;
   }

@@ -53,8 +53,7 @@ export class KvOracle {
     before: number,
     isExpiry: boolean,
   ): void {
-    const bytes = answer.kind === "done" ? byteString(answer.answer) : "";
-    const text = `${JSON.stringify({ ...answer, answer: bytes })} ${store.revision}`;
+    const text = `${answerText(answer)} ${store.revision}`;
     const known = this.#answers.get(index);
     demand(
       known === undefined || known === text,
@@ -130,4 +129,12 @@ export class KvOracle {
     const op: KvOp = { kind: "delete", key, value: null, ok: true, version };
     this.history.push({ client: "lease", op, callMs: nowMs, returnMs: nowMs });
   }
+}
+
+function answerText(answer: SessionAnswer): string {
+  const shown = (one: Uint8Array | string): string =>
+    typeof one === "string" ? one : byteString(one);
+  if (answer.kind === "done") return JSON.stringify({ ...answer, answer: shown(answer.answer) });
+  if (answer.kind !== "ran") return JSON.stringify(answer);
+  return JSON.stringify({ ...answer, answers: answer.answers.map(shown) });
 }

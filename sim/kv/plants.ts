@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { unpacked } from "../../base/byte_fields.ts";
 import type { Millis } from "../../base/machine.ts";
 import { ChangeLog } from "../../kv/change_log.ts";
 import { Keeper } from "../../kv/keeper.ts";
@@ -64,6 +65,9 @@ class ForgetfulState extends GroupState {
   }
 }
 
+/** Kind, session, number of a request or a run, and how many before it. */
+const HEAD_BYTES = 15;
+
 /** Does again what is sent again. */
 class EagerState extends GroupState {
   readonly #store: Store;
@@ -75,9 +79,11 @@ class EagerState extends GroupState {
 
   override apply(command: Uint8Array, index: number): SessionAnswer {
     const answer = super.apply(command, index);
-    // Kind, session, number, and how many before it are 15 bytes.
     const isRepeated = answer.kind === "done" && answer.isRepeated;
-    if (isRepeated) this.#store.apply(command.subarray(15), index);
+    if (isRepeated) this.#store.apply(command.subarray(HEAD_BYTES), index);
+    const repeated = answer.kind === "ran" ? answer.repeated : 0;
+    const commands = repeated > 0 ? unpacked(command, HEAD_BYTES)! : [];
+    for (const one of commands.slice(0, repeated)) this.#store.apply(one, index);
     return answer;
   }
 }

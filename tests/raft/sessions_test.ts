@@ -2,12 +2,14 @@
 import { describe, test } from "bun:test";
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
+import { packed } from "../../base/byte_fields.ts";
 import type { StateMachine } from "../../base/state_machine.ts";
 import {
   ANSWERS_MAX,
   endCommand,
   openCommand,
   requestCommand,
+  runCommand,
   type SessionAnswer,
   type SessionRefusal,
   Sessions,
@@ -128,6 +130,65 @@ describe("Sessions", () => {
       const why = bytes.length === 15 ? "unknown session" : "malformed";
       assertEquals(rig.apply(Uint8Array.from(bytes)), refused(why));
     }
+  });
+});
+
+describe("a run of requests", () => {
+  const commandsOf = (first: number, count: number): Uint8Array[] =>
+    Array.from({ length: count }, (_, i) => Uint8Array.of((first + i) & 255));
+
+  test("comes to what its requests come to one by one, whatever is sent again", () => {
+    const send = fc.record({
+      first: fc.integer({ min: 1, max: 30 }),
+      count: fc.integer({ min: 1, max: 12 }),
+      before: fc.nat({ max: 6 }),
+    });
+    fc.assert(
+      fc.property(fc.array(send, { maxLength: 40 }), (sends) => {
+        const [runs, singles] = [new Rig(), new Rig()];
+        const session = runs.open();
+        assertEquals(singles.open(), session);
+        for (const { first, count, before } of sends) {
+          const lowest = Math.max(1, first - before);
+          const commands = commandsOf(first, count);
+          const told = runs.apply(runCommand(session, first, lowest, packed(commands)));
+          assert(told.kind === "ran");
+          const each = commands.map((_, i) => singles.request(session, first + i, lowest));
+          assertEquals(
+            told.answers,
+            each.map((one) => {
+              assert(one.kind === "done" || one.kind === "refused");
+              return one.kind === "done" ? one.answer : one.why;
+            }),
+          );
+          const known = each.map((one) => one.kind === "done" && one.isRepeated);
+          assertEquals(known.lastIndexOf(true) < told.repeated, true);
+          assertEquals(runs.diary.entries, singles.diary.entries);
+        }
+        assertEquals(runs.sessions.snapshot(), singles.sessions.snapshot());
+      }),
+      { numRuns: 200 },
+    );
+  });
+
+  test("of no session, or that makes no sense, is refused whole", () => {
+    const rig = new Rig();
+    const session = rig.open();
+    const two = packed(commandsOf(1, 2));
+    assertEquals(rig.apply(runCommand(99, 1, 1, two)), refused("unknown session"));
+    const bad = [new Uint8Array(0), two.slice(0, 3), Uint8Array.of(1, 7, 0x80)];
+    for (const bytes of bad) {
+      assertEquals(rig.apply(runCommand(session, 1, 1, bytes)), refused("malformed"));
+    }
+    assertEquals(rig.diary.entries, []);
+  });
+
+  test("stops where no more answers are kept", () => {
+    const rig = new Rig();
+    const session = rig.open();
+    const run = rig.apply(runCommand(session, 1, 1, packed(commandsOf(1, ANSWERS_MAX + 2))));
+    assert(run.kind === "ran");
+    assertEquals(run.answers.slice(-3).map(String), ["0,0", "too many requests", "out of order"]);
   });
 });
 
