@@ -23,6 +23,7 @@ import { readCommandLine, type Usage } from "./run/args.ts";
 import { Failure, UsageError } from "./run/errors.ts";
 import { DEFAULT_PORT, wholeNumber } from "./run/flags.ts";
 import { usableCores } from "./run/machine_limits.ts";
+import { printResult } from "./run/output.ts";
 import { Display } from "./run/progress.ts";
 import { onSignal, runScript } from "./run/signals.ts";
 import { showRate } from "./miner/show_adapter.ts";
@@ -59,7 +60,7 @@ async function main(): Promise<number> {
   if (line.positionals[0] === "bench") {
     declareGuardedMain();
     const onWarning = (text: string): void => void process.stderr.write(`${oneLine(text)}\n`);
-    process.stdout.write(await benchReport({ ...cache, onWarning }));
+    await printResult(await benchReport({ ...cache, onWarning }));
     return 0;
   }
   const servers = typedServers(line.positionals[0] ?? "127.0.0.1");

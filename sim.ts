@@ -8,6 +8,7 @@
  */
 import { readCommandLine, type Usage } from "./run/args.ts";
 import { UsageError } from "./run/errors.ts";
+import { printSoon } from "./run/output.ts";
 import { runScript } from "./run/signals.ts";
 import { replay, runCampaign, summary } from "./sim/engine/campaign.ts";
 import type { Harness } from "./sim/engine/harness.ts";
@@ -59,7 +60,7 @@ function main(): Promise<number> {
   const count = wholeNumber("seeds", line.flag("seeds") ?? "1", 1);
   const plant = line.flag("plant");
   const bail = line.has("bail");
-  const tell = (text: string) => void process.stdout.write(`${text}\n`);
+  const tell = (text: string) => printSoon(`${text}\n`);
   const seeds = Array.from({ length: count }, (_, i) => first + i);
   let failed = 0;
   for (const harness of chosen(line.flag("only"), plant)) {

@@ -9,11 +9,12 @@
 import { atPort, readableCount, readablePlural } from "./base/text.ts";
 import { KV_PORT } from "./kv/mod.ts";
 import { readCommandLine, type Usage } from "./run/args.ts";
-import { UsageError } from "./run/errors.ts";
+import { type Failure, UsageError } from "./run/errors.ts";
 import { hostAndPort, port as portOf } from "./run/flags.ts";
 import { keptIn } from "./run/data_place.ts";
 import { sayListening } from "./run/listening.ts";
 import { logLine } from "./run/log.ts";
+import { printResult } from "./run/output.ts";
 import { onSignal, runScript } from "./run/signals.ts";
 import { type Counts, serveAdmin, TEXT_PORT, TextServer } from "./textkv/mod.ts";
 
@@ -66,12 +67,18 @@ async function main(): Promise<number> {
   if (admin !== undefined) more.push(`counts at http://${atPort(admin.host, admin.port)}/`);
   await sayListening({ host: server.host, port: server.port, advertise }, json, more);
   let told = "";
+  let isUnread = false;
+  const unread = ({ message }: Failure): void => {
+    if (!isUnread) logLine(`${message}; counts are said no more`);
+    isUnread = true;
+  };
   const tell = (): void => {
     const counts = server.counts();
     const text = countsLine(counts);
-    if (text === told) return;
+    if (text === told || isUnread) return;
     told = text;
-    if (json) process.stdout.write(`${JSON.stringify({ kind: "counts", ...counts })}\n`);
+    // A server goes on, although nobody reads its counts any more.
+    if (json) printResult(`${JSON.stringify({ kind: "counts", ...counts })}\n`).catch(unread);
     else if (!line.has("quiet")) logLine(text);
   };
   setInterval(tell, LOOK_MS);

@@ -4,6 +4,7 @@
  * @module
  */
 import { readableCount } from "../base/text.ts";
+import { printSoon } from "../run/output.ts";
 import type { Display } from "../run/progress.ts";
 import type { Status } from "../work/messages.ts";
 import { hexDigits } from "../work/readable.ts";
@@ -58,7 +59,7 @@ export function showProgress(job: Submission, options: ShowOptions): Shown {
       if (total === undefined) continue;
       last = status;
       outage.over();
-      if (json) process.stdout.write(`${JSON.stringify({ progress: plain(status, total) })}\n`);
+      if (json) printSoon(`${JSON.stringify({ progress: plain(status, total) })}\n`);
       waits(status);
       display.status(progressLine(status, total, display.lineOptions));
     }
@@ -96,7 +97,7 @@ export class Outage {
     this.#isOut = true;
     const hopes = this.#where.asked.includes(",") ? "a leader" : "it to come back";
     this.#display.line(`${reason}; waiting for ${hopes}`);
-    if (this.#json) process.stdout.write(`${JSON.stringify({ waiting: reason })}\n`);
+    if (this.#json) printSoon(`${JSON.stringify({ waiting: reason })}\n`);
   }
 
   /** The server speaks. */

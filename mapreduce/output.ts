@@ -94,10 +94,20 @@ export class RecordOutput implements Output {
   }
 }
 
-/** Writes as lines what {@link RecordOutput} wrote. */
-export function writeLines(run: SortedRun, lines: LineWriter): void {
+/**
+ * Writes as lines what {@link RecordOutput} wrote, until at least `mostBytes` more are written;
+ * whether there may be more.
+ */
+export function writeLines(
+  run: SortedRun,
+  lines: LineWriter,
+  mostBytes: number = Infinity,
+): boolean {
+  const end = lines.bytes + mostBytes;
   while (run.advance()) {
     const { bytes, from, to } = run.value;
     lines.write(run.key, to > from ? { bytes, from: from + MARK.length, to } : undefined);
+    if (lines.bytes >= end) return true;
   }
+  return false;
 }

@@ -19,11 +19,15 @@ import {
 } from "node:fs";
 import { dirname, join } from "node:path";
 import { Failure, UsageError } from "../run/errors.ts";
+import { printResult } from "../run/output.ts";
 import { LineWriter, writeLines } from "./output.ts";
 import { mergedRun } from "./spill.ts";
 
 /** Less than this is not enough for any job. */
 const FREE_BYTES_MIN: number = 16 << 20;
+
+/** How many bytes of lines are made before they are printed. */
+const PRINTED_BYTES: number = 1 << 18;
 
 /** Outputs that are not final: the client's own, and those of workers. */
 const TEMPORARY = /^\.mr-out-\d+(-[0-9a-f-]+)?\.part$/;
@@ -129,19 +133,23 @@ export function checkRoom(directory: string, bytes: number): void {
 /** Writes outputs that are records, merged in the order of their keys, as lines. */
 export async function printMerged(paths: readonly string[], bytes: number): Promise<void> {
   const fds = paths.map((path) => openSync(path, "r"));
-  const writer = Bun.stdout.writer();
+  let chunks: Uint8Array[] = [];
+  const print = async (): Promise<void> => {
+    const whole = Buffer.concat(chunks);
+    chunks = [];
+    if (whole.length > 0) await printResult(whole);
+  };
   try {
     const runs = fds.map((fd, i) => ({
       source: (into: Uint8Array, at: number) => readSync(fd, into, 0, into.length, at),
       from: 0,
       to: statSync(paths[i]!).size,
     }));
-    const lines = new LineWriter((chunk) => void writer.write(chunk));
-    writeLines(mergedRun(runs, bytes), lines);
+    const lines = new LineWriter((chunk) => void chunks.push(chunk.slice()));
+    const run = mergedRun(runs, bytes);
+    while (writeLines(run, lines, PRINTED_BYTES)) await print();
     lines.flush();
-    await writer.end();
-  } catch (error) {
-    throw new Failure(`cannot write the result to stdout: ${(error as Error).message}`);
+    await print();
   } finally {
     for (const fd of fds) closeSync(fd);
   }

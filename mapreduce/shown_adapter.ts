@@ -5,6 +5,7 @@
  */
 import { readableDuration, readablePlural } from "../base/text.ts";
 import type { CommandLine } from "../run/args.ts";
+import { printSoon } from "../run/output.ts";
 import { Display } from "../run/progress.ts";
 import { idText } from "../work/job_id.ts";
 import type { JobProgress } from "./local_adapter.ts";
@@ -23,7 +24,7 @@ export class Shown {
   }
 
   line(text: string): void {
-    if (this.#json) process.stdout.write(`${JSON.stringify({ note: text })}\n`);
+    if (this.#json) printSoon(`${JSON.stringify({ note: text })}\n`);
     else this.#display.line(text);
   }
 
@@ -32,14 +33,14 @@ export class Shown {
     if (this.#id === id) return;
     this.#id = id;
     const text = idText(id);
-    if (this.#json) process.stdout.write(`${JSON.stringify({ job: text })}\n`);
-    else if (isDetached) process.stdout.write(`${text}\n`);
+    if (this.#json) printSoon(`${JSON.stringify({ job: text })}\n`);
+    else if (isDetached) printSoon(`${text}\n`);
     else this.#display.line(`job ${text}`);
   }
 
   progress(progress: JobProgress): void {
     this.#last = progress;
-    if (this.#json) return void process.stdout.write(`${JSON.stringify({ progress })}\n`);
+    if (this.#json) return printSoon(`${JSON.stringify({ progress })}\n`);
     const { maps, mapsDone, reduces, reducesDone, bytesDone, failures } = progress;
     const failed = failures === 0 ? "" : `, ${readablePlural(failures, "failure")}`;
     this.#display.status(

@@ -145,6 +145,8 @@ export class MudCore implements Machine<MudInput, MudEffect> {
   #line(text: string): void {
     if (this.#isLeaving) return;
     if (this.#lines.length < LINES_MAX) {
+      // An empty line, too, is followed by `ready`: the next one may wait for it.
+      this.#isBusy = true;
       this.#lines.push(text);
       return;
     }

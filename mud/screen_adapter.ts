@@ -5,6 +5,7 @@
  * @module
  */
 import { clearLine, createInterface, cursorTo, type Interface } from "node:readline";
+import { printSoon } from "../run/output.ts";
 import { COMMAND_NAMES, FIGHT_COMMAND_NAMES } from "./commands.ts";
 import { HARDWARE_NAMES, PLACES } from "./rules.ts";
 import { type Line, linesOf, type Tone, wrapped } from "./text.ts";
@@ -130,7 +131,7 @@ export class Screen {
   }
 
   #write(text: string): void {
-    process.stdout.write(text);
+    printSoon(text);
   }
 
   /** Completes commands, places and hardware; what a terminal's Tab asks for. */

@@ -7,6 +7,7 @@ import { parseArgs } from "node:util";
 import { readablePlural } from "../base/text.ts";
 import { UsageError } from "./errors.ts";
 import { invocation } from "./invocation.ts";
+import { printNow } from "./output.ts";
 import { checkArguments } from "./raw_arguments.ts";
 import { VERSION } from "./version.ts";
 
@@ -48,7 +49,7 @@ const COMMON_FLAGS: Readonly<Record<string, Flag>> = {
 
 /**
  * Reads `argv`; with `--help` (`-h`) or `--version` prints that and ends the program.
- * Throws {@link UsageError}.
+ * Throws {@link UsageError}, or a Failure when that cannot be printed.
  */
 export function readCommandLine(usage: Usage, argv: readonly string[]): CommandLine {
   const flags: Record<string, Flag> = { ...usage.flags, ...COMMON_FLAGS };
@@ -82,7 +83,7 @@ export function readCommandLine(usage: Usage, argv: readonly string[]): CommandL
 }
 
 function sayAndExit(text: string): never {
-  process.stdout.write(text);
+  printNow(text);
   process.exit(0);
 }
 

@@ -14,7 +14,7 @@ export { Drive } from "./drive.ts";
 export { Failure, UsageError } from "./errors.ts";
 export { hex64, hostAndPort, port, uint64, wholeNumber } from "./flags.ts";
 export { type Listening, openLine, readyLine } from "./listening.ts";
-export { printResult } from "./output.ts";
+export { printResult, printSoon } from "./output.ts";
 export { Display, type DisplayOptions } from "./progress.ts";
 export { onSignal, runScript } from "./signals.ts";
 export { EXIT_NO, EXIT_UNKNOWN, runVerb, type Verb, verbNames, type Verbs } from "./verbs.ts";

@@ -11,6 +11,7 @@ import { readFileSync } from "node:fs";
 import { oneLine } from "../base/text.ts";
 import { UsageError } from "./errors.ts";
 import { invocation } from "./invocation.ts";
+import { allPrinted, whenUnprinted } from "./output.ts";
 import { whyTooOld } from "./version.ts";
 
 /** How long a clean end may take: a peer that is gone too would otherwise be waited for. */
@@ -25,6 +26,9 @@ const SIGNALS = [
 
 /** Whether a signal has come: then it decides when and how the program exits. */
 let ending = false;
+/** What the program is called in its own lines, and how it says goodbye. */
+let called = "";
+let leave = (): Promise<unknown> => Promise.resolve();
 
 /** Set for a script that is to end when the program that started it is gone, however it went. */
 export const WITH_PARENT = "MOTHERLODE_WITH_PARENT";
@@ -41,6 +45,7 @@ function endWithParent(): void {
 /** Runs a script's main function; what it throws becomes one line and an exit code. */
 export async function runScript(name: string, main: () => Promise<number>): Promise<never> {
   let code = 1;
+  called = name;
   const old = whyTooOld();
   if (old !== undefined) {
     process.stderr.write(`${name}: ${old}\n`);
@@ -48,7 +53,9 @@ export async function runScript(name: string, main: () => Promise<number>): Prom
   }
   if (process.env[WITH_PARENT] !== undefined) endWithParent();
   try {
+    whenUnprinted(endFailed);
     code = await main();
+    await allPrinted();
     if (ending) return await new Promise<never>(() => {});
   } catch (error) {
     if (ending) return await new Promise<never>(() => {});
@@ -74,14 +81,26 @@ function hangUpIgnored(): boolean {
  * two seconds; a second signal ends the program at once. Under `nohup` SIGHUP stays ignored.
  */
 export function onSignal(goodbye: () => Promise<unknown>): void {
+  leave = goodbye;
   for (const [signal, code] of SIGNALS) {
     if (signal === "SIGHUP" && hangUpIgnored()) continue;
     process.on(signal, () => {
       if (ending) process.exit(code);
-      ending = true;
-      setTimeout(() => process.exit(code), GOODBYE_MS);
-      const exit = (): never => process.exit(code);
-      goodbye().then(exit, exit);
+      end(code);
     });
   }
+}
+
+/** Ends the program as a signal does, but with one line and exit code 1. */
+function endFailed(error: Error): void {
+  if (ending) return;
+  process.stderr.write(`${called}: ${oneLine(error.message)}\n`);
+  end(1);
+}
+
+function end(code: number): void {
+  ending = true;
+  setTimeout(() => process.exit(code), GOODBYE_MS);
+  const exit = (): never => process.exit(code);
+  leave().then(exit, exit);
 }

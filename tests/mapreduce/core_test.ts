@@ -298,5 +298,14 @@ describe("merging", () => {
     writer.flush();
     assertEquals(textOf(again.bytes()), textOf(lines.bytes()));
     assertEquals(writer.lines, 3);
+    const parts = mergedRun([{ source, from: 0, to: output.bytes }], 1000);
+    const inParts = new LineWriter(collect().sink);
+    const ends = [0, 1, 2, 3].map(() => [writeLines(parts, inParts, 1), inParts.lines]);
+    assertEquals(ends, [
+      [true, 1],
+      [true, 2],
+      [true, 3],
+      [false, 3],
+    ]);
   });
 });

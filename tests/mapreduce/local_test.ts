@@ -1,5 +1,5 @@
 /** Jobs on this machine alone: the built-in applications, those of users, and what is refused. */
-import { afterAll, describe } from "bun:test";
+import { afterAll, describe, test } from "bun:test";
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
@@ -48,6 +48,19 @@ async function failureOf(code: number, ...args: string[]): Promise<string> {
   assertEquals(got.code, code, got.stderr);
   assertEquals([got.stdout, existsSync(out)], ["", false]);
   return got.stderr.trimEnd().split("\n").at(-1)!;
+}
+
+// Only there is /dev/full.
+if (process.platform === "linux") {
+  test("lines that cannot be printed are a failure", async () => {
+    const flags = ["mapreduce.ts", "run", "--local", "wc", BOOKS[0]!, "--stdout", "--quiet"];
+    const command = ["sh", "-c", `exec "$0" "$@" >/dev/full`, process.execPath, ...flags];
+    const cwd = join(import.meta.dirname, "../..");
+    const child = Bun.spawn(command, { cwd, stdin: "ignore", stdout: "ignore", stderr: "pipe" });
+    const said = await new Response(child.stderr).text();
+    assertEquals(await child.exited, 1);
+    assertMatch(said, /^mapreduce: cannot write the result to stdout: ENOSPC[^\n]+\n$/);
+  });
 }
 
 describe("built-in applications", () => {

@@ -59,6 +59,7 @@ describe("two players", () => {
       "move 7",
       "stats",
       "hlep",
+      "",
       "buy cpu",
       "solve",
       "inv",

@@ -7,6 +7,7 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { isLoopback, openLine, readyLine } from "../../run/listening.ts";
 import { VERSION } from "../../run/version.ts";
 import { killAll, Script } from "../support/processes.ts";
+import { allTexts } from "../support/texts.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "motherlode-run-"));
 const root = join(import.meta.dirname, "../..");
@@ -20,7 +21,7 @@ async function program(name: string, main: string): Promise<string> {
   const path = join(directory, `${name}.ts`);
   const source = [
     `import { readCommandLine } from "${root}/run/args.ts";`,
-    `import { printResult } from "${root}/run/output.ts";`,
+    `import { printResult, printSoon } from "${root}/run/output.ts";`,
     `import { onSignal, runScript } from "${root}/run/signals.ts";`,
     `const usage = { name: "tool", takes: "", count: [0, 0], about: "Does it.", flags: {} } as const;`,
     `await runScript("tool", async () => {`,
@@ -83,15 +84,37 @@ if (process.platform === "linux") {
     script.kill("SIGTERM");
     assertEquals(await script.exit(), 143);
   });
-  test("a result that cannot be written is a failure, in one line", async () => {
-    const path = await program("full", `await printResult("result\\n"); return 0;`);
-    const command = ["sh", "-c", `"$0" "$1" >/dev/full`, process.execPath, path];
+  const goodbye = `onSignal(async () => process.stderr.write("goodbye\\n"));`;
+  const many = `for (let i = 0; i < 20; i++) printSoon("line\\n");`;
+  test.each([
+    ["a result", `await printResult("result\\n"); return 0;`, "", ""],
+    ["the help", "return 0;", "--help", ""],
+    ["the last lines", `${many} return 0;`, "", ""],
+    ["lines on the way", `${goodbye} ${many} return new Promise(() => {});`, "", "goodbye\n"],
+  ])("%s that cannot be written: one line, and exit 1", async (name, main, flag, after) => {
+    const path = await program(`full ${name}`, main);
+    const command = ["sh", "-c", `"$0" "$1" $2 >/dev/full`, process.execPath, path, flag];
     const child = Bun.spawn(command, { stdout: "ignore", stderr: "pipe" });
     const said = await new Response(child.stderr).text();
     assertEquals(await child.exited, 1);
-    assert(/^tool: cannot write the result to stdout: [^\n]+\n$/.test(said), said);
+    const line = /^tool: cannot write the result to stdout: ENOSPC[^\n]+\n/.exec(said)?.[0];
+    assertEquals(said, `${line}${after}`);
   });
 }
+
+test("run/output.ts alone writes to stdout: nothing else would notice that it cannot", async () => {
+  const writes = /process\.stdout\.write\(|\bBun\.stdout\b|\bconsole\.log\(/;
+  const isTold = (path: string): boolean =>
+    path.endsWith(".ts") && !/^(tests|bench|tools)\/|^run\/output\.ts$/.test(path);
+  const found = [...(await allTexts())].filter(
+    ([path, lines]) =>
+      isTold(path) && lines.some((line) => writes.test(line) && !/^\s*\*/.test(line)),
+  );
+  assertEquals(
+    found.map(([path]) => path),
+    [],
+  );
+});
 
 describe("listening", () => {
   test("isLoopback knows what only this machine reaches", () => {
