@@ -29,6 +29,17 @@ export function byteString(
   return Buffer.prototype.latin1Slice.call(bytes, start, end);
 }
 
+/** Byte strings as one. */
+export function joinedBytes(parts: readonly Uint8Array[]): Uint8Array {
+  const whole = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
+}
+
 /**
  * Up to so many bytes, a copy costs less than a view: JavaScriptCore keeps a small array in one
  * piece, and takes that apart when it makes a view of it.
@@ -39,6 +50,25 @@ const COPIED_BYTES_MAX = 1000;
 export function partOf(bytes: Uint8Array, start: number, end: number = bytes.length): Uint8Array {
   const isSmall = end - start <= COPIED_BYTES_MAX;
   return isSmall ? bytes.slice(start, end) : bytes.subarray(start, end);
+}
+
+/** Bytes that a whole number takes. */
+export function uintBytes(value: number): number {
+  let bytes = 1;
+  for (let rest = value; rest > 0x7f; rest = Math.floor(rest / 0x80)) bytes++;
+  return bytes;
+}
+
+/** Writes a whole number 0..2^53-1 to `at`, where there must be room for it; where it ends. */
+export function putUint(into: Uint8Array, at: number, value: number): number {
+  let end = at;
+  let rest = value;
+  while (rest > 0x7f) {
+    into[end++] = (rest % 0x80) | 0x80;
+    rest = Math.floor(rest / 0x80);
+  }
+  into[end++] = rest;
+  return end;
 }
 
 /** Appends fields to a buffer that grows. */
@@ -79,12 +109,7 @@ export class ByteWriter {
   uint(value: number): this {
     invariant(Number.isSafeInteger(value) && value >= 0, "a number is whole and not negative");
     this.#need(8);
-    let rest = value;
-    while (rest > 0x7f) {
-      this.#bytes[this.#at++] = (rest % 0x80) | 0x80;
-      rest = Math.floor(rest / 0x80);
-    }
-    this.#bytes[this.#at++] = rest;
+    this.#at = putUint(this.#bytes, this.#at, value);
     return this;
   }
 

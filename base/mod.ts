@@ -27,7 +27,6 @@ export { Queue } from "./queue.ts";
 export { ServerRing, SERVERS_MAX } from "./server_ring.ts";
 export { chance, integerBetween, type Random, seededRandom, unitReal } from "./random.ts";
 export { sha256 } from "./sha256.ts";
-export { type Keyed, Sorted } from "./sorted.ts";
 export type { StateMachine } from "./state_machine.ts";
 export {
   type Forget,

@@ -7,7 +7,6 @@
 import type { ByteString } from "../base/byte_fields.ts";
 import { Heap } from "../base/heap.ts";
 import type { Millis } from "../base/machine.ts";
-import { Sorted } from "../base/sorted.ts";
 import {
   type Cell,
   type Entry,
@@ -19,6 +18,7 @@ import {
 import { entryHash, type Hash, keyHash } from "./entry_hash.ts";
 import { HashTree, type TreeNode } from "./hash_tree.ts";
 import { CELLS_MAX, TOMBSTONE_MS } from "./limits.ts";
+import { Sorted } from "./sorted.ts";
 
 /** All entries of one key. */
 interface Item {

@@ -6,6 +6,7 @@
  */
 import type { ByteString } from "../base/byte_fields.ts";
 import { HISTORY_BYTES_MAX, HISTORY_CHANGES_MAX, ITEM_BYTES } from "./limits.ts";
+import { bytesOfRecord, type Item, itemAt, putRecord, startsAt } from "./record.ts";
 
 /** One change of one key. */
 export interface Event {
@@ -24,15 +25,35 @@ export interface Changes {
   readonly upTo: number;
 }
 
+/** Changes of a page, and their bytes unless one is larger. What is forgotten is whole pages. */
+const PAGE_CHANGES_MAX = 1024;
+const PAGE_BYTES_MAX = 128 << 10;
+const PAGE_BYTES_FIRST = 4 << 10;
+const NO_VALUE = new Uint8Array(0);
+
+/** Whether a change is a delete, and whether its key goes with a lease: the byte before its record. */
+const GONE = 1;
+const LEASED = 2;
+
+/** Changes one after the other, as records: kept as objects they would cost several times that. */
+interface Page {
+  /** The revision of its first change. */
+  readonly from: number;
+  count: number;
+  readonly places: Uint32Array;
+  bytes: Uint8Array;
+  used: number;
+  weight: number;
+}
+
 /** See the module. */
 export class ChangeLog {
-  #events: Event[] = [];
-  /** Those before it are forgotten. */
-  #first = 0;
-  #bytes = 0;
+  #pages: Page[] = [];
+  #count = 0;
+  #weight = 0;
   #floor = 0;
-  /** Of the changes here, those that set a key that goes with a lease: their revisions. */
-  readonly #leased = new Set<number>();
+  /** The bytes of a page that was forgotten, for the next. */
+  #spare: Uint8Array | undefined;
 
   /** Changes up to this revision are not known. */
   get floor(): number {
@@ -41,30 +62,25 @@ export class ChangeLog {
 
   /** Nothing is known of what came before `revision`. */
   restart(revision: number): void {
-    this.#events = [];
-    this.#first = 0;
-    this.#bytes = 0;
+    this.#pages = [];
+    this.#count = 0;
+    this.#weight = 0;
     this.#floor = revision;
-    this.#leased.clear();
   }
 
-  /** `isLeased`: the key goes with a lease. */
-  push(event: Event, isLeased = false): void {
-    this.#events.push(event);
-    if (isLeased) this.#leased.add(event.revision);
-    this.#bytes += weight(event);
-    while (
-      this.#events.length - this.#first > HISTORY_CHANGES_MAX ||
-      this.#bytes > HISTORY_BYTES_MAX
-    ) {
-      const oldest = this.#events[this.#first++]!;
-      this.#bytes -= weight(oldest);
-      this.#floor = oldest.revision;
-      if (this.#leased.size > 0) this.#leased.delete(oldest.revision);
-    }
-    if (this.#first < 1024 || this.#first * 2 < this.#events.length) return;
-    this.#events = this.#events.slice(this.#first);
-    this.#first = 0;
+  /** Takes the change behind the last one. `isLeased`: the key goes with a lease. */
+  push({ revision, key, value, version }: Event, isLeased = false): void {
+    const item: Item = { key, value: value ?? NO_VALUE, version, lease: 0 };
+    const need = 1 + bytesOfRecord(item);
+    const page = this.#pageFor(revision, need);
+    page.places[page.count++] = page.used;
+    page.bytes[page.used] = (value === undefined ? GONE : 0) | (isLeased ? LEASED : 0);
+    page.used = putRecord(page.bytes, page.used + 1, item);
+    const weight = weightOf(item);
+    page.weight += weight;
+    this.#weight += weight;
+    this.#count++;
+    while (this.#count > HISTORY_CHANGES_MAX || this.#weight > HISTORY_BYTES_MAX) this.#forget();
   }
 
   /**
@@ -83,19 +99,52 @@ export class ChangeLog {
     const events: Event[] = [];
     let upTo = revision;
     let bytes = 0;
-    // Revisions have no gaps.
-    for (let i = this.#first + revision - this.#floor; i < this.#events.length; i++) {
-      const event = this.#events[i]!;
-      if (event.key.startsWith(prefix)) {
+    let at = this.#pages.length - 1;
+    while (at > 0 && this.#pages[at]!.from > revision + 1) at--;
+    for (; at >= 0 && at < this.#pages.length; at++) {
+      const page = this.#pages[at]!;
+      // Revisions have no gaps.
+      for (let i = upTo + 1 - page.from; i < page.count; i++, upTo++) {
+        const place = page.places[i]!;
+        if (!startsAt(page.bytes, place + 1, prefix)) continue;
         if (events.length === countMax || bytes >= bytesMax) return { events, upTo };
-        const isGone = isLasting && this.#leased.has(event.revision);
-        events.push(isGone ? { ...event, value: undefined } : event);
-        bytes += weight(event);
+        const { key, value, version } = itemAt(page.bytes, place + 1);
+        bytes += weightOf({ key, value });
+        const bits = page.bytes[place]!;
+        const isGone = (bits & GONE) !== 0 || (isLasting && (bits & LEASED) !== 0);
+        events.push({ revision: upTo + 1, key, value: isGone ? undefined : value, version });
       }
-      upTo = event.revision;
     }
     return { events, upTo };
   }
+
+  /** The last page, with room for `need` bytes. */
+  #pageFor(revision: number, need: number): Page {
+    const last = this.#pages.at(-1);
+    const isFull = last && (last.count === PAGE_CHANGES_MAX || last.used + need > PAGE_BYTES_MAX);
+    if (last === undefined || (isFull && last.count > 0)) {
+      const places = new Uint32Array(PAGE_CHANGES_MAX);
+      const bytes = this.#spare ?? new Uint8Array(PAGE_BYTES_FIRST);
+      this.#spare = undefined;
+      this.#pages.push({ from: revision, count: 0, places, bytes, used: 0, weight: 0 });
+      return this.#pageFor(revision, need);
+    }
+    if (last.used + need <= last.bytes.length) return last;
+    const larger = new Uint8Array(Math.max(last.used + need, 2 * last.bytes.length));
+    larger.set(last.bytes);
+    last.bytes = larger;
+    return last;
+  }
+
+  #forget(): void {
+    const { from, count, weight, bytes } = this.#pages.shift()!;
+    this.#count -= count;
+    this.#weight -= weight;
+    this.#floor = from + count - 1;
+    if (bytes.length === PAGE_BYTES_MAX) this.#spare = bytes;
+  }
 }
 
-const weight = ({ key, value }: Event): number => ITEM_BYTES + key.length + (value?.length ?? 0);
+function weightOf({ key, value }: Pick<Item, "key" | "value">): number {
+  return ITEM_BYTES + key.length + value.length;
+}

@@ -4,8 +4,8 @@
  *
  * @module
  */
-import type { StateMachine } from "../base/state_machine.ts";
-import { type ByteString, ByteReader, ByteWriter } from "../base/byte_fields.ts";
+import { type SnapshotSteps, type StateMachine, wholeOf } from "../base/state_machine.ts";
+import { type ByteString, ByteReader, ByteWriter, joinedBytes } from "../base/byte_fields.ts";
 import { ChangeLog } from "./change_log.ts";
 import {
   type Answer,
@@ -15,6 +15,7 @@ import {
   decodeCommand,
   encodeAnswer,
 } from "./commands.ts";
+import { Items, partsOf } from "./items.ts";
 import {
   ITEM_BYTES,
   KEY_BYTES_MAX,
@@ -25,18 +26,8 @@ import {
   TTL_MS_MAX,
   VALUE_BYTES_MAX,
 } from "./limits.ts";
-import { Sorted } from "../base/sorted.ts";
+import type { Item, ItemHead } from "./record.ts";
 import { Staging } from "./staging.ts";
-
-/** A key that is there. */
-export interface Item {
-  readonly key: ByteString;
-  readonly value: Uint8Array;
-  /** 1 when the key was made, one more with every change. */
-  readonly version: number;
-  /** The lease that it goes with; 0: none. */
-  readonly lease: number;
-}
 
 /** What is left of a deleted key: a version, above which the key goes on when it is made again. */
 interface Tombstone {
@@ -58,15 +49,10 @@ export interface Page {
 }
 
 const SNAPSHOT_VERSION = 1;
-/** Bytes of a snapshot that are made at a time: some milliseconds' work. */
-const STEP_BYTES: number = 1 << 19;
-/** Room in a snapshot for what is before its items, and for a lease. */
-const HEAD_BYTES = 64;
-const LEASE_BYTES = 16;
 
 /** See the module. */
 export class Store implements StateMachine {
-  #items = new Sorted<Item>();
+  #items = new Items();
   /** In the order of their revisions. */
   #tombstones = new Map<ByteString, Tombstone>();
   #staging = new Staging();
@@ -153,9 +139,9 @@ export class Store implements StateMachine {
         return this.#changeOne(command.change);
       case "append": {
         const { key, at, value } = command;
+        if (!isAt(this.#items.head(key), at)) return this.#refused(this.#items.head(key));
         const item = this.#items.get(key);
-        if (!isAt(item, at)) return this.#refused(item);
-        const whole = joined(item?.value, value);
+        const whole = item === undefined ? value : joinedBytes([item.value, value]);
         return this.#changeOne({ key, at, value: whole, lease: item?.lease ?? 0 });
       }
       case "multi":
@@ -184,7 +170,7 @@ export class Store implements StateMachine {
   }
 
   #changeOne(change: Change): Answer {
-    const item = this.#items.get(change.key);
+    const item = this.#items.head(change.key);
     if (!isAt(item, change.at)) return this.#refused(item);
     if (change.value === undefined && item === undefined) return this.#refused(item);
     const why = this.#whyNot([change]);
@@ -194,7 +180,7 @@ export class Store implements StateMachine {
   }
 
   #changeAll(changes: readonly Change[]): Answer {
-    const items = changes.map(({ key }) => this.#items.get(key));
+    const items = changes.map(({ key }) => this.#items.head(key));
     if (!changes.every(({ at }, i) => isAt(items[i], at))) {
       const versions = items.map((item) => item?.version ?? 0);
       return { kind: "multi", isDone: false, revision: this.#revision, versions };
@@ -205,7 +191,7 @@ export class Store implements StateMachine {
     return { kind: "multi", isDone: true, revision: this.#revision, versions };
   }
 
-  #refused(item: Item | undefined): Answer {
+  #refused(item: ItemHead | undefined): Answer {
     return { kind: "refused", revision: this.#revision, version: item?.version ?? 0 };
   }
 
@@ -215,16 +201,16 @@ export class Store implements StateMachine {
       if (value === undefined) continue;
       if (value.length > VALUE_BYTES_MAX) return "too large";
       if (lease !== 0 && !this.#leases.has(lease)) return "no lease";
-      const item = this.#items.get(key);
+      const item = this.#items.head(key);
       const isKnown = item !== undefined || this.#tombstones.has(key);
-      growth += value.length - (item?.value.length ?? 0) + (isKnown ? 0 : ITEM_BYTES + key.length);
+      growth += value.length - (item?.valueBytes ?? 0) + (isKnown ? 0 : ITEM_BYTES + key.length);
     }
     return growth > 0 && this.#bytes + growth > this.#bytesMax ? "full" : undefined;
   }
 
   /** Changes one key, which must be possible; the key's version behind it. */
   #change({ key, value, lease }: Change): number {
-    const item = this.#items.get(key);
+    const item = this.#items.head(key);
     const tombstone = item === undefined ? this.#tombstones.get(key) : undefined;
     const last = item?.version ?? tombstone?.version ?? 0;
     // A delete in a multi of a key that is not there changes nothing.
@@ -232,7 +218,7 @@ export class Store implements StateMachine {
     const revision = ++this.#revision;
     if (item !== undefined && item.lease !== lease) this.#leases.get(item.lease)?.keys.delete(key);
     if (item === undefined && tombstone === undefined) this.#bytes += ITEM_BYTES + key.length;
-    this.#bytes += (value?.length ?? 0) - (item?.value.length ?? 0);
+    this.#bytes += (value?.length ?? 0) - (item?.valueBytes ?? 0);
     if (value === undefined) {
       this.#items.delete(key);
       this.#tombstones.set(key, { version: last, revision });
@@ -277,28 +263,21 @@ export class Store implements StateMachine {
   }
 
   snapshot(): Uint8Array {
-    const steps = this.snapshotSteps(new Uint8Array(0));
-    for (;;) {
-      const step = steps.next();
-      if (step.done === true) return step.value;
-    }
+    return wholeOf(this.snapshotSteps());
   }
 
-  snapshotSteps(prefix: Uint8Array): Iterator<void, Uint8Array> {
+  snapshotSteps(): SnapshotSteps {
     const behind = new ByteWriter().uint(this.#tombstones.size);
     for (const [key, { version, revision }] of this.#tombstones) {
       behind.text(key).uint(version).uint(revision);
     }
     this.#staging.write(behind);
-    // Room for all of it: to move it when it is nearly whole would take long.
-    const leaseBytes = LEASE_BYTES * this.#leases.size;
-    const size = prefix.length + HEAD_BYTES + leaseBytes + this.#bytes + behind.length;
-    const writer = new ByteWriter(size).raw(prefix).byte(SNAPSHOT_VERSION).uint(this.#revision);
-    writer.uint(this.#leases.size);
-    for (const [name, { ttlMs }] of this.#leases) writer.uint(name).uint(ttlMs);
-    const { size: count } = this.#items;
+    const head = new ByteWriter().byte(SNAPSHOT_VERSION).uint(this.#revision);
+    head.uint(this.#leases.size);
+    for (const [name, { ttlMs }] of this.#leases) head.uint(name).uint(ttlMs);
+    head.uint(this.#items.size);
     // From here on the state may change.
-    return stepsOf(writer.uint(count), this.#items.frozen(), behind);
+    return partsOf(this.#items.frozen(), head.whole(), behind.whole());
   }
 
   restore(bytes: Uint8Array): void {
@@ -342,35 +321,9 @@ export class Store implements StateMachine {
   }
 }
 
-/** Writes items in steps; then what comes behind them. */
-function* stepsOf(
-  writer: ByteWriter,
-  chunks: readonly (readonly Item[])[],
-  behind: ByteWriter,
-): Generator<void, Uint8Array, void> {
-  let stepAt = writer.length;
-  for (const chunk of chunks) {
-    for (const { key, value, version, lease } of chunk) {
-      writer.text(key).blob(value).uint(version).uint(lease);
-      if (writer.length - stepAt < STEP_BYTES) continue;
-      stepAt = writer.length;
-      yield;
-    }
-  }
-  return writer.raw(behind.whole()).whole();
-}
-
 const failed = (why: CommandFailure): Answer => ({ kind: "failed", why });
 
 /** Whether a key has the version that is asked for; 0: it must be absent. */
-function isAt(item: Item | undefined, at: number | undefined): boolean {
+function isAt(item: ItemHead | undefined, at: number | undefined): boolean {
   return at === undefined || at === (item?.version ?? 0);
-}
-
-function joined(first: Uint8Array | undefined, second: Uint8Array): Uint8Array {
-  if (first === undefined) return second;
-  const bytes = new Uint8Array(first.length + second.length);
-  bytes.set(first);
-  bytes.set(second, first.length);
-  return bytes;
 }

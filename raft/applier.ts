@@ -14,13 +14,6 @@ import type { ReplicaOptions } from "./replica_types.ts";
 import type { Requests } from "./requests.ts";
 import type { RaftStorage } from "./storage.ts";
 
-interface Making {
-  readonly index: number;
-  readonly steps: Iterator<void, Uint8Array>;
-  /** When the next step is due. */
-  atMs: Millis;
-}
-
 /** See the module. */
 export class Applier {
   readonly state: GroupState;
@@ -30,8 +23,8 @@ export class Applier {
   readonly #storage: RaftStorage;
   /** The state has come to an index. */
   readonly #onApplied: (index: number) => void;
-  /** A snapshot that is being made, and the index that it is of. */
-  #making: Making | undefined;
+  /** When the next step of the snapshot that is being made is due: others have their turn before. */
+  stepAtMs: Millis | undefined;
   /** Bytes of commands since the last snapshot that was taken. */
   #bytesSinceSnapshot = 0;
 
@@ -80,7 +73,6 @@ export class Applier {
 
   /** Replaces the state by a snapshot that came from the leader. */
   restore(meta: SnapshotMeta): void {
-    this.#making = undefined;
     this.#storage.loadWhole(meta, (bytes) => {
       // Before any entry there is nothing to restore.
       if (meta.index > 0) this.state.restore(bytes);
@@ -93,28 +85,16 @@ export class Applier {
   /** Takes a snapshot when enough has come since the last; or now, if `isWanted`. */
   takeSnapshot(node: RaftNode, isWanted: boolean, nowMs: Millis): void {
     if (!isWanted && this.#bytesSinceSnapshot < this.#options.snapshotBytes) return;
-    if (this.#making !== undefined || this.#storage.isTaking || node.isRestoring) return;
+    if (this.#storage.isTaking || node.isRestoring) return;
     if (node.applied <= node.snapshot.index) return;
     this.#bytesSinceSnapshot = 0;
-    const index = node.applied;
-    const steps = this.state.stepwiseSnapshot();
-    if (steps === undefined) this.#storage.give(index, this.state.snapshot());
-    else this.#making = { index, steps, atMs: nowMs };
+    this.#storage.give(node.applied, this.state.snapshotSteps());
   }
 
-  /** When another step of the snapshot that is being made is due: others have their turn before. */
-  get stepAtMs(): Millis | undefined {
-    return this.#making?.atMs;
-  }
-
-  /** Makes a little more of the snapshot that is being made. */
+  /** Makes a little more of the snapshot that is being made, if that is due. */
   makeSnapshot(nowMs: Millis): void {
-    if (this.#making === undefined) return;
-    const { index, steps } = this.#making;
-    this.#making.atMs = nowMs;
-    const step = steps.next();
-    if (step.done !== true) return;
-    this.#making = undefined;
-    this.#storage.give(index, step.value);
+    if (this.stepAtMs === undefined || nowMs < this.stepAtMs) return;
+    this.stepAtMs = undefined;
+    this.#storage.takeOn();
   }
 }

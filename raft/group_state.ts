@@ -5,7 +5,7 @@
  * @module
  */
 import { partOf } from "../base/byte_fields.ts";
-import type { StateMachine } from "../base/state_machine.ts";
+import type { SnapshotSteps, StateMachine } from "../base/state_machine.ts";
 import { Sessions, type SessionAnswer } from "./sessions.ts";
 
 /** The first byte of a command that belongs to no session; sessions have 0 to 2. */
@@ -39,9 +39,8 @@ export class GroupState implements StateMachine<SessionAnswer> {
     return this.sessions.snapshot();
   }
 
-  /** The same in steps, where the machine within has them. */
-  stepwiseSnapshot(): Iterator<void, Uint8Array> | undefined {
-    return this.sessions.stepwiseSnapshot();
+  snapshotSteps(): SnapshotSteps {
+    return this.sessions.snapshotSteps();
   }
 
   restore(bytes: Uint8Array): void {

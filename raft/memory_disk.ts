@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { joinedBytes } from "../base/byte_fields.ts";
 import { invariant } from "../base/machine.ts";
 import type { Load, Save, StoredState, StoreEffect, StoreInput } from "../base/store.ts";
 
@@ -56,7 +57,7 @@ export class MemoryDisk {
       }
       // One part of all, as it mostly is, need not be copied.
       const filled = parts.filter(({ length }) => length > 0);
-      this.#snapshots.set(index, filled.length === 1 ? filled[0]! : joined(filled));
+      this.#snapshots.set(index, filled.length === 1 ? filled[0]! : joinedBytes(filled));
     }
     this.#tell({ kind: "saved", token });
   }
@@ -67,14 +68,4 @@ export class MemoryDisk {
     const bytes = whole?.subarray(offset, offset + bytesMax);
     this.#tell({ kind: "loaded", index, offset, size, ...(bytes && { bytes }) });
   }
-}
-
-function joined(parts: readonly Uint8Array[]): Uint8Array {
-  const whole = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
 }

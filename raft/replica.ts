@@ -73,6 +73,7 @@ export class ReplicaCore implements Machine<ReplicaInput, ReplicaEffect> {
     this.#storage = new RaftStorage(this.#formation.identity, this.#persisted, {
       ask: (effect) => this.#out.push(effect),
       stored: (token) => this.#stored(token),
+      taking: () => (this.#applier.stepAtMs = this.#nowMs),
       given: (index, size) => this.#given(index, size),
     });
     this.#applier = new Applier(options, this.#requests, this.#storage, (index) => {

@@ -16,8 +16,8 @@
  * @module
  */
 import { putUint32, uint32At, uint53At } from "../base/big_endian.ts";
-import { partOf, unpacked } from "../base/byte_fields.ts";
-import type { StateMachine } from "../base/state_machine.ts";
+import { joinedBytes, partOf, unpacked } from "../base/byte_fields.ts";
+import { type SnapshotSteps, type StateMachine, wholeStep } from "../base/state_machine.ts";
 
 /** Sessions that may be open at a time; one more is refused. */
 export const SESSIONS_MAX = 10_000;
@@ -202,17 +202,13 @@ export class Sessions implements StateMachine<SessionAnswer> {
   }
 
   snapshot(): Uint8Array {
-    const inner = this.#machine.snapshot();
-    const head = this.#snapshotHead();
-    const bytes = new Uint8Array(head.length + inner.length);
-    bytes.set(head);
-    bytes.set(inner, head.length);
-    return bytes;
+    return joinedBytes([this.#snapshotHead(), this.#machine.snapshot()]);
   }
 
-  /** The same in steps; undefined where the machine within has none. */
-  stepwiseSnapshot(): Iterator<void, Uint8Array> | undefined {
-    return this.#machine.snapshotSteps?.(this.#snapshotHead());
+  /** The same in steps, as they are now; one where the machine within has none. */
+  snapshotSteps(): SnapshotSteps {
+    const within = this.#machine.snapshotSteps?.();
+    return within === undefined ? wholeStep(this.snapshot()) : behind(this.#snapshotHead(), within);
   }
 
   /** What comes before the snapshot of the machine within. */
@@ -325,6 +321,18 @@ export class Sessions implements StateMachine<SessionAnswer> {
       if (this.#sessions.delete(Number(view.getBigUint64(at)))) sessions++;
     }
     return { kind: "ended", sessions };
+  }
+}
+
+function* behind(
+  head: Uint8Array,
+  within: SnapshotSteps,
+): Generator<Uint8Array, Uint8Array, undefined> {
+  yield head;
+  for (;;) {
+    const { done, value } = within.next();
+    if (done === true) return value;
+    yield value;
   }
 }
 

@@ -12,6 +12,7 @@
 import { decodeCbor, encodeCbor } from "../base/cbor.ts";
 import { FieldReader, FieldWriter } from "../base/fields.ts";
 import { invariant } from "../base/machine.ts";
+import type { SnapshotSteps } from "../base/state_machine.ts";
 import {
   PART_BYTES_MAX,
   type StoredState,
@@ -42,6 +43,8 @@ export interface StorageEvents {
   readonly ask: (effect: DiskEffect) => void;
   /** The step of this token is durable. */
   readonly stored: (token: number) => void;
+  /** What was made of the snapshot that is being taken is written: `takeOn` makes more. */
+  readonly taking: () => void;
   /** The snapshot that was given is written, but for its end. */
   readonly given: (index: number, size: number) => void;
 }
@@ -58,11 +61,15 @@ interface Load {
   isDone: boolean;
 }
 
-/** A snapshot that is being written, in parts. */
+/** A snapshot that is being made and written, in parts. */
 interface Taking {
   readonly index: number;
-  readonly bytes: Uint8Array;
+  readonly steps: SnapshotSteps;
+  /** What is made and not yet written. */
+  made: Uint8Array;
+  isMade: boolean;
   offset: number;
+  /** Of the part that is being written; 0: none is. */
   token: number;
 }
 
@@ -200,11 +207,24 @@ export class RaftStorage {
     this.#events.ask({ kind: "save", token, index, offset, bytes });
   }
 
-  /** Takes a snapshot of the state: writes all of it but the end, which a step brings. */
-  give(index: number, bytes: Uint8Array): void {
+  /**
+   * Takes a snapshot of the state: makes and writes all of it but the end, which a step of the core
+   * brings. Between steps of the snapshot it waits for `takeOn`.
+   */
+  give(index: number, steps: SnapshotSteps): void {
     invariant(this.#taking === undefined, "one snapshot is taken at a time");
     if (this.#incoming !== undefined && this.#incoming.index <= index) this.#forgetIncoming();
-    this.#taking = { index, bytes, offset: 0, token: 0 };
+    this.#taking = { index, steps, made: NO_BYTES, isMade: false, offset: 0, token: 0 };
+    this.takeOn();
+  }
+
+  /** Makes the next step of the snapshot that is being taken, if there still is one. */
+  takeOn(): void {
+    const taking = this.#taking;
+    if (taking === undefined || taking.isMade || taking.token > 0) return;
+    const { done, value } = taking.steps.next();
+    taking.isMade = done === true;
+    taking.made = value;
     this.#goOnTaking();
   }
 
@@ -314,13 +334,19 @@ export class RaftStorage {
   }
 
   #goOnTaking(): void {
-    const { index, bytes, offset } = this.#taking!;
-    if (offset >= bytes.length) return this.#events.given(index, bytes.length);
+    const taking = this.#taking!;
+    const { index, made, isMade, offset } = taking;
+    if (made.length === 0) {
+      if (isMade) this.#events.given(index, offset);
+      else this.#events.taking();
+      return;
+    }
     const token = ++this.#token;
-    this.#taking!.token = token;
-    const part = bytes.subarray(offset, offset + PART_BYTES_MAX);
-    this.#taking!.offset += part.length;
-    this.#events.ask({ kind: "save", token, index, offset, bytes: part });
+    taking.token = token;
+    const bytes = made.subarray(0, PART_BYTES_MAX);
+    taking.made = made.subarray(PART_BYTES_MAX);
+    taking.offset += bytes.length;
+    this.#events.ask({ kind: "save", token, index, offset, bytes });
   }
 
   #stored(token: number): void {
@@ -336,7 +362,10 @@ export class RaftStorage {
       this.#incomingBytes.delete(token);
       this.#unsavedBytes -= incoming;
     }
-    if (this.#taking?.token === token) return this.#goOnTaking();
+    if (this.#taking?.token === token) {
+      this.#taking.token = 0;
+      return this.#goOnTaking();
+    }
     if (this.#step?.save === token) this.#step.save = 0;
     this.#endStep();
   }

@@ -7,6 +7,7 @@
  *
  * @module
  */
+import { putUint, uintBytes } from "../base/byte_fields.ts";
 import { crc32c } from "../base/crc.ts";
 import { invariant } from "../base/machine.ts";
 import type { Store } from "../base/store.ts";
@@ -39,27 +40,13 @@ export function takeWide(view: DataView, at: number): number {
   return view.getUint32(at, true) + view.getUint32(at + 4, true) * 2 ** 32;
 }
 
-function numberBytes(value: number): number {
-  let bytes = 1;
-  for (let rest = value; rest >= 0x80; rest = Math.floor(rest / 0x80)) bytes++;
-  return bytes;
-}
-
-function putNumber(into: Uint8Array, at: number, value: number): number {
-  let rest = value;
-  let to = at;
-  for (; rest >= 0x80; rest = Math.floor(rest / 0x80)) into[to++] = (rest % 0x80) | 0x80;
-  into[to++] = rest;
-  return to;
-}
-
 /** Bytes that `store` takes up in a batch. */
 export function itemBytes({ log, meta }: Store): number {
   const records = log?.records ?? [];
   const metaBytes = meta?.length ?? 0;
-  let bytes = numberBytes(log?.at ?? 0) + numberBytes(records.length);
-  bytes += numberBytes(meta === undefined ? 0 : metaBytes + 1) + metaBytes;
-  for (const { length } of records) bytes += numberBytes(length) + length;
+  let bytes = uintBytes(log?.at ?? 0) + uintBytes(records.length);
+  bytes += uintBytes(meta === undefined ? 0 : metaBytes + 1) + metaBytes;
+  for (const { length } of records) bytes += uintBytes(length) + length;
   return bytes;
 }
 
@@ -74,7 +61,7 @@ export function encodeBatch(
   salt: number,
 ): number {
   const view = new DataView(into.buffer, into.byteOffset, into.byteLength);
-  let at = putNumber(into, HEADER_BYTES, stores.length);
+  let at = putUint(into, HEADER_BYTES, stores.length);
   for (const store of stores) at = encodeItem(into, at, store);
   view.setUint32(0, BATCH_MAGIC, true);
   view.setUint32(8, at, true);
@@ -88,10 +75,10 @@ export function encodeBatch(
 
 function encodeItem(into: Uint8Array, start: number, { log, meta }: Store): number {
   const records = log?.records ?? [];
-  let at = putNumber(into, start, log?.at ?? 0);
-  at = putNumber(into, at, records.length);
-  at = putNumber(into, at, meta === undefined ? 0 : meta.length + 1);
-  for (const record of records) at = putNumber(into, at, record.length);
+  let at = putUint(into, start, log?.at ?? 0);
+  at = putUint(into, at, records.length);
+  at = putUint(into, at, meta === undefined ? 0 : meta.length + 1);
+  for (const record of records) at = putUint(into, at, record.length);
   if (meta !== undefined) {
     into.set(meta, at);
     at += meta.length;

@@ -8,7 +8,7 @@ const link = "kv/client_link.ts";
 const linearize = "kv/linearize.ts";
 const model = "kv/kv_model.ts";
 const server = "kv/server_core.ts";
-const sorted = "base/sorted.ts";
+const items = "kv/items.ts";
 const store = "kv/store.ts";
 const watches = "kv/watches.ts";
 
@@ -27,8 +27,8 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     file: "kv/change_log.ts",
-    line: "if (isLeased) this.#leased.add(event.revision);",
-    becomes: "",
+    line: "page.bytes[page.used] = (value === undefined ? GONE : 0) | (isLeased ? LEASED : 0);",
+    becomes: "page.bytes[page.used] = value === undefined ? GONE : 0;",
     breaks: "a copy keeps keys that went with a lease",
   },
   {
@@ -56,10 +56,40 @@ export const MUTANTS: readonly Mutant[] = [
     breaks: "the model forgets the version of what is deleted",
   },
   {
-    file: sorted,
-    line: "chunk.items = chunk.items.slice();",
+    file: items,
+    line: "block.places = block.places.slice();",
     becomes: "",
     breaks: "what changes while a snapshot is made gets into it",
+  },
+  {
+    file: items,
+    line: "const isFrozen = block.bytesFreeze < this.#freezes;",
+    becomes: "const isFrozen = false;",
+    breaks: "records move together under a snapshot that is being made",
+  },
+  {
+    file: items,
+    line: "else if (bytes.length > 4 * roomFor(block.live)) this.#makeRoom(block, 0);",
+    becomes: "",
+    breaks: "the room of what is deleted stays taken",
+  },
+  {
+    file: items,
+    line: "if (isInOrder) this.#trim(block);",
+    becomes: "",
+    breaks: "blocks that are left full keep room for more",
+  },
+  {
+    file: "kv/change_log.ts",
+    line: "while (this.#count > HISTORY_CHANGES_MAX || this.#weight > HISTORY_BYTES_MAX) this.#forget();",
+    becomes: "",
+    breaks: "a node remembers changes without end",
+  },
+  {
+    file: "kv/change_log.ts",
+    line: "this.#floor = from + count - 1;",
+    becomes: "this.#floor = from;",
+    breaks: "a watch skips changes that are forgotten instead of hearing so",
   },
   {
     file: store,

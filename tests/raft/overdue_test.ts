@@ -11,16 +11,13 @@ class Slow extends Counter {
   isHeld = true;
   steps = 0;
 
-  *snapshotSteps(prefix: Uint8Array): Generator<void, Uint8Array> {
+  *snapshotSteps(): Generator<Uint8Array, Uint8Array> {
     const snapshot = this.snapshot();
     while (this.isHeld) {
       this.steps++;
-      yield;
+      yield new Uint8Array(0);
     }
-    const bytes = new Uint8Array(prefix.length + snapshot.length);
-    bytes.set(prefix);
-    bytes.set(snapshot, prefix.length);
-    return bytes;
+    return snapshot;
   }
 }
 

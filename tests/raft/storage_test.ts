@@ -3,6 +3,7 @@ import { describe, test } from "bun:test";
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { seededRandom } from "../../base/random.ts";
 import type { StoredState, StoreEffect as DiskEffect, StoreInput } from "../../base/store.ts";
+import { wholeStep } from "../../base/state_machine.ts";
 import { decodeMeta, encodeMeta, type Identity } from "../../raft/identity.ts";
 import type { Entry, Persisted, StoreEffect } from "../../raft/mod.ts";
 import { INCOMING_BYTES_MAX, RaftStorage, recoverState } from "../../raft/storage.ts";
@@ -72,6 +73,7 @@ class Rig {
         disk.handle(effect);
       },
       stored: (token) => this.stored.push(token),
+      taking: () => this.storage.takeOn(),
       given: (index, size) => this.given.push([index, size]),
     });
     const { storage } = this;
@@ -169,7 +171,7 @@ describe("steps on a disk", () => {
     const rig = new Rig();
     rig.done({ hard: { term: 1, vote: 1 }, entries: entries(1, 20) });
     const state = new Uint8Array(9 << 20).fill(7);
-    rig.storage.give(10, state);
+    rig.storage.give(10, wholeStep(state));
     rig.run();
     assertEquals(rig.given, [[10, state.length]]);
     assertEquals(rig.kinds, ["store", "save", "save", "save"]);
@@ -214,7 +216,7 @@ describe("steps on a disk", () => {
   test("a snapshot of entries that this disk never had: the log begins anew behind it", () => {
     const rig = new Rig();
     rig.done({ entries: entries(1, 5), hard: { term: 1, vote: 0 } });
-    rig.storage.give(20, Uint8Array.of(9));
+    rig.storage.give(20, wholeStep(Uint8Array.of(9)));
     rig.run();
     // Others have 6..20, a quorum of them: they were committed, applied and compacted here.
     rig.done({ entries: entries(16, 25), snapshot: taken(20, 1, { index: 15, term: 1 }) });
@@ -249,7 +251,7 @@ describe("steps on a disk", () => {
     const rig = new Rig();
     rig.done({ entries: entries(1, 30), hard: { term: 1, vote: 0 } });
     for (const index of [10, 20]) {
-      rig.storage.give(index, Uint8Array.of(index));
+      rig.storage.give(index, wholeStep(Uint8Array.of(index)));
       rig.run();
       rig.done({ snapshot: taken(index, 1, { index, term: 1 }) });
     }
@@ -264,7 +266,7 @@ describe("steps on a disk", () => {
   test("a load of the snapshot whose step is under way waits for it", () => {
     const rig = new Rig();
     rig.done({ entries: entries(1, 3), hard: { term: 1, vote: 0 } });
-    rig.storage.give(3, Uint8Array.of(1, 2));
+    rig.storage.give(3, wholeStep(Uint8Array.of(1, 2)));
     rig.run();
     rig.step({ snapshot: taken(3, 2, { index: 3, term: 1 }) });
     let got: Uint8Array | undefined;

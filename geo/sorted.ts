@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { ByteString } from "./byte_fields.ts";
+import type { ByteString } from "../base/byte_fields.ts";
 
 /** Anything with a key; it is never changed, but replaced. */
 export interface Keyed {
@@ -14,19 +14,11 @@ export interface Keyed {
 /** A chunk of more is cut in two. */
 const CHUNK_MAX = 256;
 
-/** Items in order. It is copied before it is changed, if it is a part of what was frozen. */
-interface Chunk<Item> {
-  items: Item[];
-  /** The freeze behind which it was made or copied. */
-  freeze: number;
-}
-
 /** See the module. */
 export class Sorted<Item extends Keyed> {
   /** None is empty, but the only one. */
-  readonly #chunks: Chunk<Item>[] = [{ items: [], freeze: 0 }];
+  readonly #chunks: Item[][] = [[]];
   #size = 0;
-  #freezes = 0;
   /** What was last looked for, and where it is or would be: often it is looked for again. */
   #key: ByteString | undefined;
   #at = 0;
@@ -38,7 +30,7 @@ export class Sorted<Item extends Keyed> {
 
   get(key: ByteString): Item | undefined {
     this.#find(key);
-    const item = this.#chunks[this.#at]!.items[this.#place];
+    const item = this.#chunks[this.#at]![this.#place];
     return item?.key === key ? item : undefined;
   }
 
@@ -47,7 +39,7 @@ export class Sorted<Item extends Keyed> {
     this.#find(item.key);
     const at = this.#at;
     const place = this.#place;
-    const items = this.#own(at);
+    const items = this.#chunks[at]!;
     if (items[place]?.key === item.key) {
       items[place] = item;
       return;
@@ -59,14 +51,14 @@ export class Sorted<Item extends Keyed> {
     // At the end keys often come in order: then chunks are left full.
     const isLast = at === this.#chunks.length - 1 && place === items.length - 1;
     const behind = items.splice(isLast ? CHUNK_MAX : CHUNK_MAX / 2);
-    this.#chunks.splice(at + 1, 0, { items: behind, freeze: this.#freezes });
+    this.#chunks.splice(at + 1, 0, behind);
   }
 
   delete(key: ByteString): void {
     this.#find(key);
     const at = this.#at;
-    if (this.#chunks[at]!.items[this.#place]?.key !== key) return;
-    const items = this.#own(at);
+    const items = this.#chunks[at]!;
+    if (items[this.#place]?.key !== key) return;
     items.splice(this.#place, 1);
     this.#key = undefined;
     this.#size--;
@@ -77,17 +69,11 @@ export class Sorted<Item extends Keyed> {
   *from(key: ByteString): Iterable<Item> {
     let place = -1;
     for (let at = this.#chunkOf(key); at < this.#chunks.length; at++) {
-      const { items } = this.#chunks[at]!;
+      const items = this.#chunks[at]!;
       for (place = place === -1 ? placeIn(items, key) : 0; place < items.length; place++) {
         yield items[place]!;
       }
     }
-  }
-
-  /** All items as they are now, chunk by chunk, whatever changes from now on. */
-  frozen(): readonly (readonly Item[])[] {
-    this.#freezes++;
-    return this.#chunks.map(({ items }) => items);
   }
 
   /** Looks for `key`, unless that is what was last looked for. */
@@ -95,17 +81,7 @@ export class Sorted<Item extends Keyed> {
     if (key === this.#key) return;
     this.#key = key;
     this.#at = this.#chunkOf(key);
-    this.#place = placeIn(this.#chunks[this.#at]!.items, key);
-  }
-
-  /** The items of a chunk, to be changed. */
-  #own(at: number): Item[] {
-    const chunk = this.#chunks[at]!;
-    if (chunk.freeze < this.#freezes) {
-      chunk.items = chunk.items.slice();
-      chunk.freeze = this.#freezes;
-    }
-    return chunk.items;
+    this.#place = placeIn(this.#chunks[this.#at]!, key);
   }
 
   /** The chunk that has `key`, if any has. */
@@ -114,7 +90,7 @@ export class Sorted<Item extends Keyed> {
     let high = this.#chunks.length - 1;
     while (low < high) {
       const middle = (low + high + 1) >>> 1;
-      if (this.#chunks[middle]!.items[0]!.key <= key) low = middle;
+      if (this.#chunks[middle]![0]!.key <= key) low = middle;
       else high = middle - 1;
     }
     return low;
