@@ -16,6 +16,12 @@ type Row = readonly [file: string, line: string, becomes: string, breaks: string
 const ROWS: readonly Row[] = [
   [
     storage,
+    "if (taking === undefined || taking.isMade || taking.token > 0) return;",
+    "if (taking === undefined || taking.isMade) return;",
+    "parts of a snapshot are made faster than the disk takes them",
+  ],
+  [
+    storage,
     "if (step === undefined || step.store > 0 || step.save > 0) return;",
     "if (step === undefined || step.save > 0) return;",
     "a step is done before its records are durable",

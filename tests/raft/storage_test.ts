@@ -189,6 +189,25 @@ describe("steps on a disk", () => {
     assertEquals(whole, state);
   });
 
+  test("a snapshot in steps: the next is made when the last is on the disk, none is left out", () => {
+    const rig = new Rig();
+    rig.done({ hard: { term: 1, vote: 1 }, entries: entries(1, 20) });
+    let made = 0;
+    function* steps(): Generator<Uint8Array, Uint8Array> {
+      for (made = 1; made <= 3; made++) yield new Uint8Array(made).fill(made);
+      return Uint8Array.of(9);
+    }
+    rig.storage.give(10, steps());
+    rig.storage.takeOn();
+    rig.storage.takeOn();
+    assertEquals([made, rig.kinds.slice(1)], [1, ["save"]]);
+    rig.run();
+    assertEquals(rig.given, [[10, 7]]);
+    rig.done({ snapshot: taken(10, 7, { index: 6, term: 1 }) });
+    rig.powerCut();
+    assertEquals(rig.state.snapshot?.bytes, Uint8Array.of(1, 2, 2, 3, 3, 3, 9));
+  });
+
   test("a snapshot that came takes the log's place, before the records behind it", () => {
     const rig = new Rig();
     rig.done({ hard: { term: 1, vote: 1 }, entries: entries(1, 5) });
