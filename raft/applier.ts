@@ -83,7 +83,7 @@ export class Applier {
   }
 
   /** Takes a snapshot when enough has come since the last; or now, if `isWanted`. */
-  takeSnapshot(node: RaftNode, isWanted: boolean, nowMs: Millis): void {
+  takeSnapshot(node: RaftNode, isWanted: boolean): void {
     if (!isWanted && this.#bytesSinceSnapshot < this.#options.snapshotBytes) return;
     if (this.#storage.isTaking || node.isRestoring) return;
     if (node.applied <= node.snapshot.index) return;

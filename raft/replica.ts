@@ -322,8 +322,7 @@ export class ReplicaCore implements Machine<ReplicaInput, ReplicaEffect> {
   }
 
   #takeSnapshot(isWanted: boolean): void {
-    if (this.#raft !== undefined)
-      this.#applier.takeSnapshot(this.#raft.node, isWanted, this.#nowMs);
+    if (this.#raft !== undefined) this.#applier.takeSnapshot(this.#raft.node, isWanted);
   }
 
   #stored(token: number): void {
