@@ -21,9 +21,9 @@ export interface StateMachine<Answer = Uint8Array> {
   /** The whole state as bytes that `restore` takes. */
   snapshot(): Uint8Array;
   /**
-   * What `snapshot` would give now, in parts, each a few milliseconds' work; commands may be applied
-   * between them. A state that may become large has it: nobody waits for the whole, and nowhere is
-   * all of it in memory.
+   * What `snapshot` would give now, in parts, each a few milliseconds' work; commands may be
+   * applied between them. A state that may become large has it: nobody waits for the whole, and
+   * nowhere is all of it in memory.
    */
   snapshotSteps?(): SnapshotSteps;
   /**

@@ -31,7 +31,7 @@ const PAGE_BYTES_MAX = 128 << 10;
 const PAGE_BYTES_FIRST = 4 << 10;
 const NO_VALUE = new Uint8Array(0);
 
-/** Whether a change is a delete, and whether its key goes with a lease: the byte before its record. */
+/** Bits of the byte before a record: it was a delete; its key goes with a lease. */
 const GONE = 1;
 const LEASED = 2;
 

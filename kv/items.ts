@@ -25,7 +25,7 @@ import {
 /** A block of more keys, or of more bytes if they are of several keys, is cut in two. */
 const BLOCK_KEYS_MAX = 240;
 const BLOCK_BYTES_MAX = 32 << 10;
-/** Room that a block gets when it has so many bytes; larger ones get a quarter more than they need. */
+/** The rooms that small blocks get; larger ones get a quarter more than they need. */
 const ROOMS: readonly number[] = [1 << 10, 4 << 10, 16 << 10, BLOCK_BYTES_MAX];
 
 interface Block {
@@ -291,7 +291,7 @@ function gather(
   return used;
 }
 
-/** The place at which about half of a block's bytes are before it; neither its first nor its end. */
+/** The place that about half of a block's bytes are before; neither its first nor its end. */
 function middleOf({ count, places, bytes, live }: Block): number {
   let before = 0;
   for (let i = 0; i < count - 1; i++) {

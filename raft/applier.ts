@@ -23,7 +23,7 @@ export class Applier {
   readonly #storage: RaftStorage;
   /** The state has come to an index. */
   readonly #onApplied: (index: number) => void;
-  /** When the next step of the snapshot that is being made is due: others have their turn before. */
+  /** When the next part of a snapshot is to be made: others have their turn before. */
   stepAtMs: Millis | undefined;
   /** Bytes of commands since the last snapshot that was taken. */
   #bytesSinceSnapshot = 0;

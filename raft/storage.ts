@@ -29,6 +29,7 @@ import {
 } from "./identity.ts";
 import type { Config, Entry, HardState, SnapshotMeta } from "./messages.ts";
 import { decodeRecord, encodeRecord, readConfig, writeConfig } from "./records.ts";
+import { Taking } from "./taking.ts";
 import type { Persisted, StoredSnapshot, StoreEffect } from "./types.ts";
 
 const ABOUT_VERSION = 1;
@@ -59,18 +60,6 @@ interface Load {
   readonly take: Loaded;
   bytes: Uint8Array | undefined;
   isDone: boolean;
-}
-
-/** A snapshot that is being made and written, in parts. */
-interface Taking {
-  readonly index: number;
-  readonly steps: SnapshotSteps;
-  /** What is made and not yet written. */
-  made: Uint8Array;
-  isMade: boolean;
-  offset: number;
-  /** Of the part that is being written; 0: none is. */
-  token: number;
 }
 
 /** What a directory held: who the node is, and what its core is given. */
@@ -214,18 +203,13 @@ export class RaftStorage {
   give(index: number, steps: SnapshotSteps): void {
     invariant(this.#taking === undefined, "one snapshot is taken at a time");
     if (this.#incoming !== undefined && this.#incoming.index <= index) this.#forgetIncoming();
-    this.#taking = { index, steps, made: NO_BYTES, isMade: false, offset: 0, token: 0 };
+    this.#taking = new Taking(index, steps);
     this.takeOn();
   }
 
-  /** Makes the next step of the snapshot that is being taken, if there still is one. */
+  /** Makes the next part of the snapshot that is being taken, unless one is under way. */
   takeOn(): void {
-    const taking = this.#taking;
-    if (taking === undefined || taking.isMade || taking.token > 0) return;
-    const { done, value } = taking.steps.next();
-    taking.isMade = done === true;
-    taking.made = value;
-    this.#goOnTaking();
+    if (this.#taking?.make()) this.#goOnTaking();
   }
 
   /** What was given is of no use to the core: a newer one has come. */
@@ -335,18 +319,12 @@ export class RaftStorage {
 
   #goOnTaking(): void {
     const taking = this.#taking!;
-    const { index, made, isMade, offset } = taking;
-    if (made.length === 0) {
-      if (isMade) this.#events.given(index, offset);
-      else this.#events.taking();
-      return;
-    }
-    const token = ++this.#token;
-    taking.token = token;
-    const bytes = made.subarray(0, PART_BYTES_MAX);
-    taking.made = made.subarray(PART_BYTES_MAX);
-    taking.offset += bytes.length;
-    this.#events.ask({ kind: "save", token, index, offset, bytes });
+    const { index, offset, isOver } = taking;
+    if (isOver) return this.#events.given(index, offset);
+    const bytes = taking.part();
+    if (bytes === undefined) return this.#events.taking();
+    taking.token = ++this.#token;
+    this.#events.ask({ kind: "save", token: taking.token, index, offset, bytes });
   }
 
   #stored(token: number): void {

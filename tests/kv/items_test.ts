@@ -10,7 +10,7 @@ import { HISTORY_BYTES_MAX, HISTORY_CHANGES_MAX } from "../../kv/limits.ts";
 import { type Item, itemAt, recordBytes } from "../../kv/record.ts";
 
 const NONE = new Uint8Array(0);
-/** Bytes of values: none, one more than a byte of length tells, half a block, and several blocks. */
+/** Bytes of values: none, more than one byte of length says, half a block, and several blocks. */
 const SIZES = [0, 1, 100, 128, 1000, 17_000, 70_000];
 
 function drawnItem(random: Random, key: string): Item {

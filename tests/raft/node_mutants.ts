@@ -15,9 +15,9 @@ type Row = readonly [file: string, line: string, becomes: string, breaks: string
 
 const ROWS: readonly Row[] = [
   [
-    storage,
-    "if (taking === undefined || taking.isMade || taking.token > 0) return;",
-    "if (taking === undefined || taking.isMade) return;",
+    "raft/taking.ts",
+    "if (this.#isMade || this.token > 0) return false;",
+    "if (this.#isMade) return false;",
     "parts of a snapshot are made faster than the disk takes them",
   ],
   [
