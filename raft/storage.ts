@@ -9,8 +9,6 @@
  *
  * @module
  */
-import { decodeCbor, encodeCbor } from "../base/cbor.ts";
-import { FieldReader, FieldWriter } from "../base/fields.ts";
 import { invariant } from "../base/machine.ts";
 import type { SnapshotSteps } from "../base/state_machine.ts";
 import {
@@ -19,20 +17,13 @@ import {
   type StoreEffect as DiskEffect,
   type StoreInput,
 } from "../base/store.ts";
-import {
-  CLUSTER_MEMBERS_MAX,
-  decodeMeta,
-  encodeMeta,
-  type Identity,
-  readNumber,
-  writeNumber,
-} from "./identity.ts";
-import type { Config, Entry, HardState, SnapshotMeta } from "./messages.ts";
-import { decodeRecord, encodeRecord, readConfig, writeConfig } from "./records.ts";
+import { CLUSTER_MEMBERS_MAX, decodeMeta, encodeMeta, type Identity } from "./identity.ts";
+import type { Entry, HardState, SnapshotMeta } from "./messages.ts";
+import { decodeRecord, encodeRecord } from "./records.ts";
+import { encodeAbout, readAbout } from "./snapshot_about.ts";
 import { Taking } from "./taking.ts";
 import type { Persisted, StoredSnapshot, StoreEffect } from "./types.ts";
 
-const ABOUT_VERSION = 1;
 const NO_BYTES = new Uint8Array(0);
 const START = { index: 0, term: 0 };
 /** Bytes of a snapshot that come in and are not on the disk yet; above, pieces are dropped. */
@@ -373,33 +364,4 @@ export class RaftStorage {
 
 function lastOf(entries: readonly Entry[]): number {
   return entries.at(-1)?.index ?? 0;
-}
-
-function encodeAbout(
-  { term, config }: { readonly term: number; readonly config: Config },
-  base: { readonly index: number; readonly term: number },
-): Uint8Array {
-  const fields = new FieldWriter().count(ABOUT_VERSION);
-  writeNumber(fields, term);
-  writeConfig(fields, config);
-  writeNumber(fields, base.index);
-  writeNumber(fields, base.term);
-  return encodeCbor(fields.values);
-}
-
-function readAbout(
-  about: Uint8Array | undefined,
-  index: number,
-  size: number,
-): { readonly meta: SnapshotMeta; readonly base: { index: number; term: number } } {
-  const fields = FieldReader.of(decodeCbor(about ?? NO_BYTES));
-  const version = fields?.count();
-  if (fields === undefined || version !== ABOUT_VERSION) {
-    throw new Error(`its snapshot is of version ${version}, expected ${ABOUT_VERSION}`);
-  }
-  const term = readNumber(fields);
-  const config = readConfig(fields, CLUSTER_MEMBERS_MAX);
-  const base = { index: readNumber(fields), term: readNumber(fields) };
-  if (!fields.isGood) throw new Error("what its snapshot says of itself is malformed");
-  return { meta: { index, term, config, size }, base };
 }
