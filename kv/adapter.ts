@@ -129,6 +129,7 @@ class Server implements RunningStore {
         server.#logLeader(role, term, leader);
         server.#tellRole();
       },
+      onDisk: (trouble) => server.#tell({ kind: "disk", trouble }),
       onMembers: ({ voters, learners }) => server.#logMembers([...voters, ...learners]),
       onApplied: () => server.#tell({ kind: "advanced" }),
     });

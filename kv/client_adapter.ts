@@ -3,15 +3,16 @@
  *
  * @module
  */
-import type { Params } from "../lsp/mod.ts";
+import { ConnectionClosed, ConnectRefused, type Params } from "../lsp/mod.ts";
 import { Uplink } from "../peer/uplink_adapter.ts";
 import { Drive } from "../run/drive.ts";
 import { freshRandom } from "../run/fresh_random.ts";
 import { hostAndPort } from "../run/flags.ts";
 import type { Event } from "./change_log.ts";
 import { CALLS_MAX, ClientCore } from "./client_core.ts";
-import type { Call, CallFailure, ClientEffect, ClientInput, NewCall } from "./client_types.ts";
-import { StoreError, type StoreErrorCode, UnknownOutcome } from "./errors.ts";
+import type { Call, ClientEffect, ClientInput, Gone, NewCall } from "./client_types.ts";
+import { endOfWatch, errorOf } from "./client_errors.ts";
+import { StoreError } from "./errors.ts";
 import { type AnswerReply, MESSAGES_VERSION } from "./messages.ts";
 
 /** Port of a server of the store unless told otherwise. */
@@ -33,7 +34,7 @@ export interface Answered {
 /** What a watch is told. */
 export interface WatchEvents {
   readonly onEvents: (events: readonly Event[], upTo: number) => void;
-  readonly onEnd: (why: "compacted" | "closed" | "too many watches") => void;
+  readonly onEnd: (error: StoreError) => void;
 }
 
 interface Waiting {
@@ -166,7 +167,7 @@ export class StoreClient {
       case "watchEnded": {
         const watch = this.#watches.get(effect.id);
         this.#watches.delete(effect.id);
-        return watch?.onEnd(effect.why);
+        return watch?.onEnd(endOfWatch(effect.why, effect.about));
       }
       case "done": {
         const { id, outcome } = effect;
@@ -174,7 +175,8 @@ export class StoreClient {
         this.#waiting.delete(id);
         waiting.release?.();
         if ("failure" in outcome) {
-          return waiting.reject(errorOf(outcome.failure, this.why, waiting.isWrite));
+          const { failure, about = this.why } = outcome;
+          return waiting.reject(errorOf(failure, about, waiting.isWrite));
         }
         const { reply, isDoubtful } = outcome;
         return waiting.resolve({ reply: reply as AnswerReply, isDoubtful });
@@ -194,9 +196,9 @@ export class StoreClient {
           this.#tell({ kind: "connected" });
         },
         onPayload: (bytes) => this.#tell({ kind: "payload", bytes }),
-        onGone: (reason) => {
-          this.trouble = reason;
-          this.#tell({ kind: "gone" });
+        onGone: (about, error) => {
+          this.trouble = about;
+          this.#tell({ kind: "gone", why: whyGone(error), about });
         },
       },
     );
@@ -216,25 +218,9 @@ export class StoreClient {
   }
 }
 
-const CODES: Readonly<Record<Exclude<CallFailure, "unknown">, readonly [StoreErrorCode, string]>> =
-  {
-    "timed out": ["TIMED_OUT", "no answer in time"],
-    aborted: ["ABORTED", "it was aborted"],
-    closed: ["CLOSED", "the store is closed"],
-    "no lease": ["NO_LEASE", "the lease is over"],
-    "too many sessions": ["TOO_MANY_SESSIONS", "the servers have no room for another client"],
-    malformed: ["NOT_UNDERSTOOD", "the server did not understand the request"],
-  };
-
-/** Failures of which it is known that nothing was done. */
-const NOT_DONE: readonly CallFailure[] = ["timed out", "aborted", "closed"];
-
-function errorOf(failure: CallFailure, trouble = "", isWrite = false): StoreError {
-  const why = trouble === "" ? "" : ` (${trouble})`;
-  if (failure === "unknown") {
-    return new UnknownOutcome(`no answer in time: it may have been done, or may yet be${why}`);
-  }
-  const [code, text] = CODES[failure];
-  const done = isWrite && NOT_DONE.includes(failure) ? ": it was not done" : "";
-  return new StoreError(code, `${text}${done}${failure === "timed out" ? why : ""}`);
+/** How a connection ended, by the error that says so. */
+function whyGone(error: unknown): Gone["why"] {
+  if (error instanceof ConnectRefused && error.refusal === "version") return "other version";
+  // Not a server that shuts down: one that has hung up on this client alone.
+  return error instanceof ConnectionClosed && error.closure === "done" ? "closed" : "lost";
 }

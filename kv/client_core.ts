@@ -8,10 +8,13 @@ import { earlier, invariant, type Machine, type Millis, type Wake } from "../bas
 import { Outbox } from "../base/outbox.ts";
 import type { Random } from "../base/random.ts";
 import { type Entry, entryOf, FINAL, isCertain, isIncomplete, requestOf } from "./client_entry.ts";
+import { ClientCauses, type Reason } from "./client_causes.ts";
 import { ClientIdle } from "./client_idle.ts";
 import { ClientLink } from "./client_link.ts";
 import { ClientRun } from "./client_run.ts";
+import { ClientSession } from "./client_session.ts";
 import type {
+  Call,
   CallFailure,
   CallOutcome,
   ClientEffect,
@@ -27,13 +30,12 @@ import {
   decodeReply,
   type Denial,
   encodeRequest,
+  type Reply,
   type Request,
 } from "./messages.ts";
 
 /** Calls under way of one client, answered or given up; the library waits above. */
 export const CALLS_MAX = 10_000;
-/** Writes of a session that are sent and not answered; more wait here. Below ANSWERS_MAX. */
-const WRITES_AHEAD_MAX = 512;
 /** A command that changes nothing: takes the place of one that was given up in time. */
 const NOTHING: Uint8Array = encodeCommand({ kind: "expire", leases: [0] });
 
@@ -49,6 +51,7 @@ export class ClientCore implements Machine<ClientInput, ClientEffect> {
   readonly #out = new Outbox<ClientEffect>();
   readonly #link: ClientLink;
   readonly #watches: ClientWatches;
+  readonly #causes: ClientCauses;
   /** By call, in the order in which they were made. */
   readonly #calls = new Map<number, Entry>();
   readonly #touched = new TouchIndex<Entry>();
@@ -56,14 +59,11 @@ export class ClientCore implements Machine<ClientInput, ClientEffect> {
   readonly #idle = new ClientIdle();
   /** By the message under way. */
   readonly #sent = new Map<number, Entry>();
-  /** Requests of the session, by number, ascending. */
-  readonly #numbered = new Map<number, Entry>();
+  readonly #session = new ClientSession();
   readonly #window = new ClientWindow();
   /** Writes that are about to be sent. */
   readonly #run = new ClientRun();
   #messageIds = 0;
-  #session = 0;
-  #nextNumber = 1;
   /** The message that opens a session; 0: none is under way. */
   #opening = 0;
   /** Whom to go to when everything under way is answered: a server that does not lead said so. */
@@ -74,6 +74,7 @@ export class ClientCore implements Machine<ClientInput, ClientEffect> {
   constructor({ servers, random }: ClientOptions) {
     invariant(servers.length > 0, "a client knows a server");
     this.#link = new ClientLink(servers, random, (effect) => this.#out.push(effect));
+    this.#causes = new ClientCauses(servers);
     this.#watches = new ClientWatches(
       (request) => this.#send(request),
       (effect) => this.#out.push(effect),
@@ -87,7 +88,7 @@ export class ClientCore implements Machine<ClientInput, ClientEffect> {
 
   /** Why a server did not do what it was last asked, for people; "" when it did. */
   get trouble(): string {
-    return this.#link.trouble;
+    return this.#causes.trouble || this.#link.trouble;
   }
 
   /** Calls that are not answered. */
@@ -102,7 +103,7 @@ export class ClientCore implements Machine<ClientInput, ClientEffect> {
         for (const call of input.calls) this.#add(call);
         break;
       case "abort":
-        this.#giveUp(this.#calls.get(input.id), "aborted");
+        this.#giveUp(this.#calls.get(input.id), { failure: "aborted" });
         break;
       case "watch":
         this.#watches.add(input.id, input.prefix, input.after, input.isLasting === true);
@@ -114,12 +115,14 @@ export class ClientCore implements Machine<ClientInput, ClientEffect> {
         this.#watches.remove(input.id, this.#link.isUp);
         break;
       case "connected":
+        this.#causes.connected(this.#link.server);
         this.#link.connected(nowMs);
         break;
       case "payload":
         this.#payload(input.bytes, nowMs);
         break;
       case "gone":
+        this.#endAll(this.#causes.gone(this.#link.server, input, this.#isOwed));
         this.#link.gone(nowMs);
         break;
       case "close":
@@ -165,20 +168,17 @@ export class ClientCore implements Machine<ClientInput, ClientEffect> {
     const isIdle = entry.messageId === 0;
     this.#calls.delete(entry.id);
     this.#unsend(entry);
-    if (entry.number > 0 && entry.session === this.#session) this.#numbered.delete(entry.number);
+    this.#session.end(entry);
     if (isIdle) this.#idle.delete(entry);
     this.#touched.leave(entry);
   }
 
   /** Nobody waits for a call any more. */
-  #giveUp(entry: Entry | undefined, why: "aborted" | "timed out"): void {
+  #giveUp(entry: Entry | undefined, why: Failed): void {
     if (entry === undefined || entry.isGhost) return;
-    const isWrite = entry.call.kind === "write";
-    if (!isWrite || entry.number === 0) {
-      return this.#finish(entry, { failure: isCertain(entry) ? why : "unknown" });
-    }
+    const outcome: Failed = isCertain(entry) ? why : { ...why, failure: "unknown" };
+    if (entry.call.kind !== "write" || entry.number === 0) return this.#finish(entry, outcome);
     // The requests behind it wait for its number.
-    const outcome: CallOutcome = { failure: isCertain(entry) ? why : "unknown" };
     this.#out.push({ kind: "done", id: entry.id, outcome });
     entry.isGhost = true;
     if (isCertain(entry)) entry.command = NOTHING;
@@ -191,9 +191,16 @@ export class ClientCore implements Machine<ClientInput, ClientEffect> {
     for (const entry of this.#calls.values()) {
       const { deadlineMs } = entry;
       if (deadlineMs === undefined || entry.isGhost) continue;
-      if (deadlineMs <= nowMs) this.#giveUp(entry, "timed out");
+      if (deadlineMs <= nowMs) this.#giveUp(entry, { failure: "timed out" });
       else this.#deadlineMs = Math.min(this.#deadlineMs, deadlineMs);
     }
+  }
+
+  /** Nothing that was asked for will be done, for a reason; if there is one. */
+  #endAll(reason: Reason | undefined): void {
+    if (reason === undefined) return;
+    for (const entry of this.#calls.values()) this.#giveUp(entry, reason);
+    this.#watches.end(reason.failure, reason.about);
   }
 
   #close(): void {
@@ -203,21 +210,25 @@ export class ClientCore implements Machine<ClientInput, ClientEffect> {
       const outcome: CallOutcome = { failure: isCertain(entry) ? "closed" : "unknown" };
       this.#out.push({ kind: "done", id: entry.id, outcome });
     }
-    this.#watches.close();
-    const isIdle = this.#numbered.size === 0 && this.#session !== 0 && this.#link.isUp;
-    if (isIdle) this.#send({ kind: "close", session: this.#session });
+    this.#watches.end("closed");
+    const isIdle = this.#session.isIdle && this.#link.isUp;
+    if (isIdle) this.#send({ kind: "close", session: this.#session.name });
     this.#out.push({ kind: "hangUp" });
+  }
+
+  /** Whether the server has something to answer. */
+  get #isOwed(): boolean {
+    return this.#sent.size > 0 || this.#opening > 0;
   }
 
   // ---- sending
 
   #goOn(nowMs: Millis): void {
     if (!this.#hasWork) return;
-    const isOwed = this.#sent.size > 0 || this.#opening > 0 || this.#watches.size > 0;
-    this.#link.need(isOwed, nowMs);
+    this.#link.need(this.#isOwed || this.#watches.size > 0, nowMs);
     if (!this.#link.isUp) return this.#lost();
     if (this.#goTo !== undefined) {
-      if (this.#sent.size > 0 || this.#opening > 0) return;
+      if (this.#isOwed) return;
       this.#link.misled(this.#goTo, nowMs);
       this.#lost();
       return this.#link.need(true, nowMs);
@@ -252,34 +263,22 @@ export class ClientCore implements Machine<ClientInput, ClientEffect> {
     this.#sent.set(entry.messageId, entry);
     this.#window.sent(entry.command);
     if (isOfRun) this.#run.add(entry);
-    else this.#send(requestOf(entry, isOfSession ? this.#lowest : 0));
+    else this.#send(requestOf(entry, isOfSession ? this.#session.lowest : 0));
     return true;
   };
 
   readonly #sendRun = (): void => {
-    if (!this.#run.isEmpty) this.#send(this.#run.taken(this.#lowest));
+    if (!this.#run.isEmpty) this.#send(this.#run.taken(this.#session.lowest));
   };
-
-  /** The least number of the session that is not answered. */
-  get #lowest(): number {
-    return this.#numbered.keys().next().value!;
-  }
 
   /** Gives a write its number, if it has none and may be sent. */
   #isNumbered(entry: Entry): boolean {
-    if (entry.number > 0) return true;
-    if (this.#session === 0) {
-      if (this.#opening === 0) {
-        this.#opening = ++this.#messageIds;
-        this.#send({ kind: "open", id: this.#opening });
-      }
-      return false;
+    if (entry.number > 0 || this.#session.name !== 0) return this.#session.number(entry);
+    if (this.#opening === 0) {
+      this.#opening = ++this.#messageIds;
+      this.#send({ kind: "open", id: this.#opening });
     }
-    if (this.#numbered.size >= WRITES_AHEAD_MAX) return false;
-    entry.number = this.#nextNumber++;
-    entry.session = this.#session;
-    this.#numbered.set(entry.number, entry);
-    return true;
+    return false;
   }
 
   /** It is not under way any more. */
@@ -299,20 +298,22 @@ export class ClientCore implements Machine<ClientInput, ClientEffect> {
     // What a server that was left still says is about messages that are not under way.
     if (!this.#link.isUp) return;
     const reply = decodeReply(bytes);
-    if (reply === undefined) return this.#link.leave(nowMs);
+    if (reply === undefined) {
+      this.#endAll(this.#causes.misread(this.#link.server, "answers what makes no sense here"));
+      return this.#link.leave(nowMs);
+    }
     this.#link.heard(nowMs);
     if (reply.kind === "opened") {
       if (reply.id !== this.#opening) return;
       this.#opening = 0;
-      this.#session = reply.session;
-      this.#nextNumber = 1;
-      return this.#link.wentWell();
+      this.#session.begin(reply.session);
+      return this.#wentWell();
     }
     if (reply.kind === "events") {
-      this.#link.wentWell();
+      this.#wentWell();
       return this.#watches.events(reply);
     }
-    if (reply.kind === "denied") return this.#denied(reply.id, reply.why, reply.leader, nowMs);
+    if (reply.kind === "denied") return this.#denied(reply, nowMs);
     if (reply.kind === "answers") {
       for (const [i, answer] of reply.answers.entries()) {
         const id = reply.id + i;
@@ -324,71 +325,72 @@ export class ClientCore implements Machine<ClientInput, ClientEffect> {
   #answered(reply: AnswerReply, bytes: number): void {
     const entry = this.#sent.get(reply.id);
     if (entry === undefined) return;
-    this.#link.wentWell();
+    if (isOfOneServer(entry.call)) this.#link.wentWell();
+    else this.#wentWell();
     if (entry.command === undefined) this.#window.answered(bytes);
     if (isIncomplete(reply) && !entry.isGhost) return this.#beginAgain(entry);
     this.#finish(entry, { reply, isDoubtful: entry.isDoubtful });
   }
 
+  #wentWell(): void {
+    this.#causes.wentWell();
+    this.#link.wentWell();
+  }
+
   /** Parts of a large command did not come into the log: it goes as one that was never sent. */
   #beginAgain(entry: Entry): void {
     this.#unsend(entry);
-    if (entry.number > 0) this.#numbered.delete(entry.number);
-    entry.number = 0;
-    entry.session = 0;
+    this.#session.unnumber(entry);
     this.#idle.putBack([entry]);
   }
 
-  #denied(id: number, why: Denial, leader: string, nowMs: Millis): void {
-    if (this.#watches.has(id)) {
-      this.#link.denied(why);
-      if (why === "no leader") this.#goTo ??= leader;
-      else this.#watches.denied(id, why);
-      return;
-    }
+  #denied({ id, why, leader, about = "" }: Denied, nowMs: Millis): void {
+    const isElsewhere = why === "not leader" || why === "no leader" || why === "no space";
+    const isWatch = this.#watches.has(id);
     const isOpening = id === this.#opening && id !== 0;
     const entry = this.#sent.get(id);
-    if (entry === undefined && !isOpening) return;
+    if (entry === undefined && !isOpening && !isWatch) return;
     this.#link.denied(why);
-    if (isOpening) this.#opening = 0;
+    const reason = this.#reasonOf(why, about, nowMs);
+    if (isWatch && !isElsewhere) return this.#watches.denied(id, why);
+    if (isOpening) {
+      this.#opening = 0;
+      for (const one of reason ? this.#idle.unnumbered : []) this.#finish(one, reason!);
+    }
     if (entry !== undefined) {
-      const final = FINAL[why];
-      if (final !== undefined) return this.#finish(entry, { failure: final });
       this.#unsend(entry);
       if (why === "unsure") entry.isDoubtful = true;
       this.#idle.putBack([entry]);
+      if (reason !== undefined) this.#giveUp(entry, reason);
     }
     if (why === "unknown session") return this.#sessionLost(entry?.session ?? 0);
     // What the others under way come to is known before it goes.
-    if (why === "not leader" || why === "no leader") {
-      this.#goTo ??= leader;
-      return;
-    }
-    if (isOpening && why === "too many sessions") this.#failWrites("too many sessions");
-    this.#link.hold(nowMs);
+    if (isElsewhere) this.#goTo ??= leader;
+    else if (reason === undefined || isOpening) this.#link.hold(nowMs);
+  }
+
+  /** What a denial means for a call that is not to be made again. */
+  #reasonOf(why: Denial, about: string, nowMs: Millis): Failed | undefined {
+    if (why === "no space") return this.#causes.noSpace(this.#link.server, about, nowMs);
+    const failure = FINAL[why];
+    return failure && { failure };
   }
 
   /** A session has ended: what was certainly not done goes into the next, all else is unknown. */
   #sessionLost(session: number): void {
-    if (session === this.#session) {
-      this.#session = 0;
-      this.#numbered.clear();
-    }
-    const ended = this.#idle.writes.filter((one) => one.number > 0 && one.session === session);
-    for (const entry of ended) {
+    this.#session.lost(session);
+    for (const entry of this.#idle.ofSession(session)) {
       if (entry.isGhost) this.#remove(entry);
       else if (entry.isDoubtful) this.#finish(entry, { failure: "unknown" });
-      else {
-        entry.number = 0;
-        entry.session = 0;
-      }
+      else this.#session.unnumber(entry);
     }
   }
+}
 
-  #failWrites(failure: CallFailure): void {
-    const unsent = this.#idle.writes.filter(({ call, number }) => {
-      return call.kind === "write" && !call.isBare && number === 0;
-    });
-    for (const entry of unsent) this.#finish(entry, { failure });
-  }
+type Denied = Reply & { readonly kind: "denied" };
+type Failed = CallOutcome & { readonly failure: CallFailure };
+
+/** Whether what one server says of itself answers it, whatever becomes of the others. */
+function isOfOneServer(call: Call): boolean {
+  return call.kind === "status" || ("isStale" in call && call.isStale);
 }

@@ -59,6 +59,7 @@ export function isCertain({ call, isDoubtful, messageId }: Entry): boolean {
 /** Denials that no repetition would change. */
 export const FINAL: Partial<Record<Denial, CallFailure>> = {
   "no lease": "no lease",
+  "too many sessions": "too many sessions",
   malformed: "malformed",
 };
 

@@ -14,6 +14,18 @@ export class ClientIdle {
     return call.kind === "write" ? this.writes : this.reads;
   }
 
+  /** Writes that wait for a session. */
+  get unnumbered(): readonly Entry[] {
+    return this.writes.filter(({ call, number }) => {
+      return call.kind === "write" && !call.isBare && number === 0;
+    });
+  }
+
+  /** Writes that a session has given numbers. */
+  ofSession(name: number): readonly Entry[] {
+    return this.writes.filter(({ number, session }) => number > 0 && session === name);
+  }
+
   /** Adds a call that is later than all that are here. */
   add(entry: Entry): void {
     this.#of(entry).push(entry);

@@ -6,6 +6,7 @@
 import type { Millis } from "../base/machine.ts";
 import type { ByteString } from "../base/byte_fields.ts";
 import type { Event } from "./change_log.ts";
+import type { Cause } from "./client_causes.ts";
 import type { Command } from "./commands.ts";
 import type { Deed, Reply } from "./messages.ts";
 
@@ -36,12 +37,26 @@ export type CallFailure =
   | "closed"
   | "no lease"
   | "too many sessions"
+  /** Servers have no space; are of another version; do not understand it, or are not understood. */
+  | Cause
   /** The server did not understand it. */
   | "malformed";
 
 /** What became of a call. `isDoubtful`: an earlier sending of it may have been done. */
 export type CallOutcome =
-  { readonly reply: Reply; readonly isDoubtful: boolean } | { readonly failure: CallFailure };
+  | { readonly reply: Reply; readonly isDoubtful: boolean }
+  /** `about`: a line for people that says more. */
+  | { readonly failure: CallFailure; readonly about?: string };
+
+/** How a connection ended: by the server, in good order; never made, for a version; or else. */
+export interface Gone {
+  readonly why: "closed" | "other version" | "lost";
+  /** One line for people. */
+  readonly about: string;
+}
+
+/** Why a watch ends. */
+export type WatchEnd = "compacted" | "closed" | "too many watches" | "malformed" | Cause;
 
 /** `id` is new. At `deadlineMs`, if there is one, it is given up. */
 export interface NewCall {
@@ -69,7 +84,7 @@ export type ClientInput =
   | { readonly kind: "connected" }
   | { readonly kind: "payload"; readonly bytes: Uint8Array }
   /** It could not be made, or is gone. */
-  | { readonly kind: "gone" }
+  | ({ readonly kind: "gone" } & Gone)
   /** Everything is given up, and the session with it. */
   | { readonly kind: "close" };
 
@@ -90,5 +105,6 @@ export type ClientEffect =
   | {
       readonly kind: "watchEnded";
       readonly id: number;
-      readonly why: "compacted" | "closed" | "too many watches";
+      readonly why: WatchEnd;
+      readonly about: string;
     };

@@ -4,7 +4,7 @@
  * @module
  */
 import type { ByteString } from "../base/byte_fields.ts";
-import type { ClientEffect } from "./client_types.ts";
+import type { ClientEffect, WatchEnd } from "./client_types.ts";
 import type { Denial, Reply, Request } from "./messages.ts";
 
 interface Watch {
@@ -76,14 +76,13 @@ export class ClientWatches {
   denied(wireId: number, why: Denial): void {
     const id = wireId - WIRE_IDS;
     this.#watches.delete(id);
-    const isKnown = why === "compacted" || why === "too many watches";
-    this.#push({ kind: "watchEnded", id, why: isKnown ? why : "closed" });
+    const isKnown = why === "compacted" || why === "too many watches" || why === "malformed";
+    this.#push({ kind: "watchEnded", id, why: isKnown ? why : "closed", about: "" });
   }
 
-  close(): void {
-    for (const id of this.#watches.keys()) {
-      this.#push({ kind: "watchEnded", id, why: "closed" });
-    }
+  /** All are over. */
+  end(why: WatchEnd, about = ""): void {
+    for (const id of this.#watches.keys()) this.#push({ kind: "watchEnded", id, why, about });
     this.#watches.clear();
   }
 }

@@ -21,6 +21,10 @@ export type StoreErrorCode =
   | "TOO_LARGE"
   /** The store is full. */
   | "FULL"
+  /** The servers' disks are full: it was not done, and will not be. */
+  | "NO_SPACE"
+  /** All servers refuse this program's version. */
+  | "OTHER_VERSION"
   /** The lease is unknown, or over. */
   | "NO_LEASE"
   | "TOO_MANY_LEASES"
@@ -28,7 +32,7 @@ export type StoreErrorCode =
   | "TOO_MANY_WATCHES"
   /** The changes that a watch wants are forgotten. */
   | "COMPACTED"
-  /** No server understood the request. */
+  /** No server understood the request, or what they answer is not understood here. */
   | "NOT_UNDERSTOOD"
   /** A change of members, or of the lead, did not come about. */
   | "NOT_DONE";

@@ -32,7 +32,7 @@ export function commandOf(entry: LogEntry): Uint8Array {
 const REFUSALS: Partial<Record<ReplicaRefusal, LogRefusal>> = {
   overloaded: "overloaded",
   transferring: "overloaded",
-  "disk full": "overloaded",
+  "disk full": "no space",
   changing: "overloaded",
   "too large": "too large",
   stopped: "stopped",

@@ -95,7 +95,10 @@ export type Denial =
   /** The changes that a watch wants are forgotten. */
   | "compacted"
   | "too many watches"
-  | "malformed";
+  /** It was not understood: it is malformed, or of a newer kind than the server knows. */
+  | "malformed"
+  /** The disk of this server is full, and it knows nobody who could take it instead. */
+  | "no space";
 
 export const DENIALS: readonly Denial[] = [
   "not leader",
@@ -109,6 +112,7 @@ export const DENIALS: readonly Denial[] = [
   "compacted",
   "too many watches",
   "malformed",
+  "no space",
 ];
 
 /** An entry of a page. */
@@ -156,6 +160,8 @@ export type Reply =
       readonly id: number;
       readonly why: Denial;
       readonly leader: string;
+      /** Of "no space": what could not be done, and where, for people. */
+      readonly about?: string;
     };
 
 /** A reply that answers a call. */

@@ -116,6 +116,18 @@ export function decodeRequest(bytes: Uint8Array): Request | undefined {
   return reader.isGood ? request : undefined;
 }
 
+/**
+ * What a message that is no request calls itself: of a newer kind, perhaps, but of this version, it
+ * can still be answered. Undefined where even that makes no sense.
+ */
+export function idOfUnread(bytes: Uint8Array): number | undefined {
+  const reader = new ByteReader(bytes);
+  if (reader.byte() !== MESSAGES_VERSION) return undefined;
+  reader.byte();
+  const id = reader.uint();
+  return reader.isSound ? id : undefined;
+}
+
 function readRequest(reader: ByteReader, kind: Request["kind"]): Request {
   if (kind === "close") return { kind, session: reader.uint() };
   const id = reader.uint();
@@ -206,7 +218,9 @@ export function encodeReply(reply: Reply): Uint8Array {
     case "managed":
       return writer.blob(utf8.encode(reply.error)).taken();
     case "denied":
-      return writer.byte(DENIALS.indexOf(reply.why)).blob(utf8.encode(reply.leader)).taken();
+      writer.byte(DENIALS.indexOf(reply.why)).blob(utf8.encode(reply.leader));
+      if (reply.about !== undefined) writer.blob(utf8.encode(reply.about));
+      return writer.taken();
   }
 }
 
@@ -275,7 +289,9 @@ function readReply(reader: ByteReader, kind: Reply["kind"]): Reply {
       return { kind, id, error: fromUtf8.decode(reader.view(HINT_BYTES_MAX)) };
     case "denied": {
       const why = DENIALS[reader.byte(DENIALS.length - 1)]!;
-      return { kind, id, why, leader: fromUtf8.decode(reader.view(HINT_BYTES_MAX)) };
+      const leader = fromUtf8.decode(reader.view(HINT_BYTES_MAX));
+      if (!reader.hasMore) return { kind, id, why, leader };
+      return { kind, id, why, leader, about: fromUtf8.decode(reader.view(HINT_BYTES_MAX)) };
     }
   }
 }

@@ -20,6 +20,7 @@ import {
   decodeRequest,
   encodeAnswerReply,
   encodeReply,
+  idOfUnread,
   type Reply,
   type Request,
 } from "./messages.ts";
@@ -79,6 +80,8 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
   #tickets = 0;
   #isLeader = false;
   #leader = "";
+  /** Why the disk takes nothing, while it is full. */
+  #diskTrouble = "";
   /** When it is asked again whether this new leader's state has all that there was before. */
   #startAtMs: Millis | undefined;
   /** Beats for watches, one after the other, that could not be confirmed. */
@@ -130,6 +133,9 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
       case "role":
         this.#role(input.isLeader, input.leader);
         break;
+      case "disk":
+        this.#diskTrouble = clipped(input.trouble, HINT_BYTES_MAX);
+        break;
       case "advanced":
         this.#watches.advanced();
         break;
@@ -154,6 +160,8 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
     const request = decodeRequest(bytes);
     if (request === undefined) {
       this.malformed++;
+      const id = idOfUnread(bytes);
+      if (id !== undefined) return this.#deny(client, id, "malformed");
       const reason = "a message of another version, or none";
       this.#out.push({ kind: "close", client, reason });
       return;
@@ -346,8 +354,11 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
 
   #deny(client: ClientId, id: number, why: Denial): void {
     const leader = this.#isLeader ? "" : this.#leader;
-    const isLost = why === "not leader" && leader === "";
-    this.#send(client, { kind: "denied", id, why: isLost ? "no leader" : why, leader });
+    const isLost = why === "no leader" || (why === "not leader" && leader === "");
+    const about = this.#diskTrouble;
+    if (why === "no space" || (isLost && leader === "" && about !== "")) {
+      this.#send(client, { kind: "denied", id, why: "no space", leader, about });
+    } else this.#send(client, { kind: "denied", id, why: isLost ? "no leader" : why, leader });
   }
 
   #send(client: ClientId, reply: Reply): void {

@@ -10,7 +10,7 @@ import type { Deed } from "./messages.ts";
 export type ClientId = number;
 
 /** Why the log did not take something. */
-export type LogRefusal = "not leader" | "overloaded" | "too large" | "stopped";
+export type LogRefusal = "not leader" | "overloaded" | "no space" | "too large" | "stopped";
 
 /** What goes into the log: a command of a session, or of none; a session's beginning or end. */
 export type LogEntry =
@@ -63,6 +63,8 @@ export type ServerInput =
   | { readonly kind: "managed"; readonly ticket: number; readonly error: string }
   /** Who leads has changed; `leader` is its address, "" if unknown. */
   | { readonly kind: "role"; readonly isLeader: boolean; readonly leader: string }
+  /** The disk is full (`trouble`: what could not be done, and where), or is not any more (""). */
+  | { readonly kind: "disk"; readonly trouble: string }
   /** Entries were applied, or a snapshot was restored. */
   | { readonly kind: "advanced" };
 

@@ -6,7 +6,7 @@
 import { Channel } from "../channels/mod.ts";
 import type { Event } from "./change_log.ts";
 import type { StoreClient } from "./client_adapter.ts";
-import { StoreError } from "./errors.ts";
+import type { StoreError } from "./errors.ts";
 
 /** How to watch. */
 export interface WatchOptions {
@@ -34,11 +34,6 @@ export interface StoreChange {
 }
 
 const fromUtf8 = new TextDecoder("utf-8", { ignoreBOM: true });
-const ENDS = {
-  compacted: ["COMPACTED", "the changes behind that revision are forgotten: read it all again"],
-  closed: ["CLOSED", "the store is closed"],
-  "too many watches": ["TOO_MANY_WATCHES", "the server takes no more watches of this client"],
-} as const;
 
 /** Watches from the moment of the call on. See `KvStore.watch`. */
 export function watchChanges(
@@ -55,9 +50,8 @@ export function watchChanges(
       if (!batches.closed) batches.trySend(events);
       options.onProgress?.(upTo);
     },
-    onEnd: (why) => {
-      const [code, text] = ENDS[why];
-      end = new StoreError(code, text);
+    onEnd: (error) => {
+      end = error;
       batches.close();
     },
   });

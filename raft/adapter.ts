@@ -310,7 +310,7 @@ class RunningReplica implements Replica {
 
   #carryOut(effect: ReplicaEffect): void {
     if (isDiskEffect(effect)) return this.#disk.handle(effect);
-    const { log, onRole, onMembers, onApplied } = this.#options;
+    const { log, onRole, onDisk, onMembers, onApplied } = this.#options;
     switch (effect.kind) {
       case "write":
         return this.#peers.write(effect.conn, effect.payload);
@@ -327,6 +327,8 @@ class RunningReplica implements Replica {
         return this.#peers.drop(effect.conn, effect.isFlushed);
       case "role":
         return onRole?.(effect.role, effect.term, effect.leader);
+      case "disk":
+        return onDisk?.(effect.trouble);
       case "members":
         return onMembers?.(effect.config);
       case "log":

@@ -263,8 +263,10 @@ export class ReplicaCore implements Machine<ReplicaInput, ReplicaEffect> {
     if (input.kind !== "disk") return this.#storage.answered(input);
     const { state, reason } = input;
     this.#diskReason = reason;
-    if (state !== "failed") this.#log(reason, state === "full" ? "warn" : "info");
-    else if (this.#raft === undefined) this.#out.push({ kind: "stop", reason });
+    if (state !== "failed") {
+      this.#log(reason, state === "full" ? "warn" : "info");
+      this.#out.push({ kind: "disk", trouble: state === "full" ? reason : "" });
+    } else if (this.#raft === undefined) this.#out.push({ kind: "stop", reason });
     this.#tellRaft({ kind: "disk", state: state === "ready" ? "good" : state });
   }
 

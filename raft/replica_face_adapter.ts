@@ -52,6 +52,8 @@ export interface OpenReplicaOptions {
   readonly log?: (text: string, level: "info" | "warn") => void;
   /** Role, term or known leader changed. */
   readonly onRole?: (role: Role, term: number, leader: NodeId) => void;
+  /** The disk is full: what could not be done, and where; "": there is space again. */
+  readonly onDisk?: (trouble: string) => void;
   /** The configuration in force changed. */
   readonly onMembers?: (config: Config) => void;
   /** The state has come to an index. */

@@ -118,6 +118,8 @@ export type ReplicaEffect =
   | { readonly kind: "members"; readonly config: Config }
   /** The state has come to this index, by commands or by a snapshot. */
   | { readonly kind: "applied"; readonly index: number }
+  /** The disk is full: what could not be done, and where; "": there is space again. */
+  | { readonly kind: "disk"; readonly trouble: string }
   /** One line for people. */
   | { readonly kind: "log"; readonly text: string; readonly level: "info" | "warn" }
   /** This node cannot go on: end the process, with this line. */

@@ -184,7 +184,7 @@ export class SimClient {
       gone: () => {
         if (!isCurrent()) return;
         this.#line = undefined;
-        this.#process.tell({ kind: "gone" });
+        this.#process.tell({ kind: "gone", why: "lost", about: "" });
       },
     });
   }

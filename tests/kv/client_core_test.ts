@@ -1,52 +1,9 @@
 /** What a client's core says of calls that are given up. */
 import { describe, test } from "bun:test";
 import { assert, assertEquals } from "@std/assert";
-import { seededRandom } from "../../base/random.ts";
-import { ClientCore } from "../../kv/client_core.ts";
-import type { CallOutcome, ClientInput } from "../../kv/client_types.ts";
 import { RUN_BYTES_MAX } from "../../kv/limits.ts";
-import { decodeRequest, type Denial, encodeReply, type Request } from "../../kv/messages.ts";
-
-/** A core whose server is the test. */
-class Desk {
-  readonly core = new ClientCore({ servers: ["a", "b"], random: seededRandom(1) });
-  readonly requests: Request[] = [];
-  readonly outcomes: CallOutcome[] = [];
-  nowMs = 0;
-
-  tell(input: ClientInput | { kind: "wake" }): void {
-    this.core.handle(input, this.nowMs);
-    for (let effect = this.core.poll(); effect; effect = this.core.poll()) {
-      if (effect.kind === "dial") this.tell({ kind: "connected" });
-      if (effect.kind === "done") this.outcomes.push(effect.outcome);
-      if (effect.kind !== "send") continue;
-      const request = decodeRequest(effect.bytes)!;
-      this.requests.push(request);
-      if (request.kind === "open") this.reply({ kind: "opened", id: request.id, session: 5 });
-    }
-  }
-
-  reply(reply: Parameters<typeof encodeReply>[0]): void {
-    this.tell({ kind: "payload", bytes: encodeReply(reply) });
-  }
-
-  /** Denies the last request. */
-  deny(why: Denial): void {
-    const { id } = this.requests.at(-1) as Request & { readonly id: number };
-    this.reply({ kind: "denied", id, why, leader: "" });
-  }
-
-  put(id: number, deadlineMs?: number): void {
-    const change = { key: "x", at: undefined, value: new Uint8Array(1), lease: 0 };
-    const call = { kind: "write", isBare: false, command: { kind: "put", change } } as const;
-    this.tell({ kind: "calls", calls: [{ id, call, deadlineMs }] });
-  }
-
-  /** Time passes, up to `ms`. */
-  until(ms: number): void {
-    for (; this.nowMs <= ms; this.nowMs += 10) this.tell({ kind: "wake" });
-  }
-}
+import type { Request } from "../../kv/messages.ts";
+import { Desk } from "./client_desk.ts";
 
 describe("writes that are made together", () => {
   /** Puts of one turn of the event loop. */
@@ -145,7 +102,7 @@ describe("a write that is given up", () => {
     desk.until(500);
     const kinds = desk.requests.map(({ kind }) => kind);
     assertEquals(kinds, ["open", "write", "open", "write"]);
-    desk.tell({ kind: "gone" });
+    desk.tell({ kind: "gone", why: "lost", about: "" });
     desk.until(1000);
     desk.deny("unknown session");
     assertEquals(desk.outcomes, [{ failure: "unknown" }]);
