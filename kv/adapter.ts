@@ -191,9 +191,9 @@ class Server implements RunningStore {
 
   #status(): Record<string, unknown> {
     const { revision, size, bytes, tombstones, leases } = this.store;
-    const { watches, malformed } = this.#core;
+    const { watches, malformed, diskTrouble: disk } = this.#core;
     const store = { revision, keys: size, bytes, tombstones, leases: leases.size };
-    return { ...this.replica.status(), store, watches, malformed };
+    return { ...this.replica.status(), store, disk, watches, malformed };
   }
 
   async #read(): Promise<void> {

@@ -10,6 +10,7 @@ import { type Row, tableOf } from "../run/rows.ts";
 import type { CommandLine } from "../run/args.ts";
 import { printLine, SERVERS, serversOf } from "../run/verb_values.ts";
 import { EXIT_UNKNOWN, type Verb, type Verbs } from "../run/verbs.ts";
+import type { StoreError } from "./errors.ts";
 import { openStore } from "./open_adapter.ts";
 import { KV_PORT } from "./client_adapter.ts";
 import { CLIENT_FLAGS, say, withStore } from "./verb_adapter.ts";
@@ -32,6 +33,8 @@ interface Status {
   readonly logBytes: number;
   readonly members: { readonly voters: readonly number[]; readonly learners: readonly number[] };
   readonly addresses: Readonly<Record<string, string>>;
+  /** Why its disk takes nothing; "": it does. */
+  readonly disk: string;
   readonly store: { readonly revision: number; readonly keys: number; readonly bytes: number };
 }
 
@@ -40,7 +43,9 @@ async function statusOf(server: string, timeoutMs: number): Promise<Status | und
   await using store = openStore({ servers: [server], timeoutMs });
   try {
     return (await store.status()) as unknown as Status;
-  } catch {
+  } catch (error) {
+    const { code, message } = error as StoreError;
+    if (code !== "TIMED_OUT") say(message);
     return undefined;
   }
 }
@@ -73,6 +78,9 @@ it keeps. Exit 4: no server answered.`,
     await printResult(
       line.has("json") ? shown.map((row) => `${JSON.stringify(row)}\n`).join("") : tableOf(shown),
     );
+    for (const { node, disk } of known.values().filter((one) => one !== undefined)) {
+      if (disk !== "") say(`node ${node} has no space on its disk: ${disk}`);
+    }
     return 0;
   },
 };
@@ -115,6 +123,7 @@ function rowsOf(known: ReadonlyMap<string, Status | undefined>): Row[] {
       revision: one.store.revision,
       keys: one.store.keys,
       bytes: one.store.bytes,
+      disk: one.disk === "" ? "ok" : "full",
     });
   }
   return [...rows.values()].toSorted((a, b) => Number(a["node"]) - Number(b["node"]));

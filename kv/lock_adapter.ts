@@ -4,7 +4,7 @@
  * @module
  */
 import type { CallOptions } from "./client_adapter.ts";
-import { StoreError } from "./errors.ts";
+import { StoreError, type StoreErrorCode } from "./errors.ts";
 import type { Lease } from "./lease_adapter.ts";
 import type { Bytes, WriteOptions, Written } from "./store_types.ts";
 import type { StoreChange, WatchOptions } from "./watch_adapter.ts";
@@ -12,6 +12,7 @@ import type { StoreChange, WatchOptions } from "./watch_adapter.ts";
 /** Keys of locks begin like this. */
 export const LOCK_PREFIX = "lock/";
 const TTL_MS = 10_000;
+const LATE: readonly StoreErrorCode[] = ["TIMED_OUT", "UNKNOWN"];
 
 /** How to take a lock. */
 export interface LockOptions extends CallOptions {
@@ -67,8 +68,11 @@ export async function takeLock(
       // Whatever was made goes with it.
       void lease?.release().catch(() => {});
       // Who waits holds nothing that could be lost: with another lease it goes on waiting.
-      if (lease !== undefined && (error as StoreError).code === "NO_LEASE") continue;
-      if (late?.aborted !== true || signal?.aborted === true) throw error;
+      const { code } = error as StoreError;
+      if (lease !== undefined && code === "NO_LEASE") continue;
+      // A call of its own may be given up by the same clock, a moment before.
+      const isLate = late !== undefined && (late.aborted || LATE.includes(code));
+      if (!isLate || signal?.aborted === true) throw error;
       const { why } = store.client;
       const text = why === "" ? "was not free in time" : `was not taken in time (${why})`;
       throw new StoreError("TIMED_OUT", `the lock ${name} ${text}`, { cause: error });

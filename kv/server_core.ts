@@ -80,8 +80,8 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
   #tickets = 0;
   #isLeader = false;
   #leader = "";
-  /** Why the disk takes nothing, while it is full. */
-  #diskTrouble = "";
+  /** Why the disk takes nothing, while it is full; "": it does. */
+  diskTrouble = "";
   /** When it is asked again whether this new leader's state has all that there was before. */
   #startAtMs: Millis | undefined;
   /** Beats for watches, one after the other, that could not be confirmed. */
@@ -134,7 +134,7 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
         this.#role(input.isLeader, input.leader);
         break;
       case "disk":
-        this.#diskTrouble = clipped(input.trouble, HINT_BYTES_MAX);
+        this.diskTrouble = clipped(input.trouble, HINT_BYTES_MAX);
         break;
       case "advanced":
         this.#watches.advanced();
@@ -355,7 +355,7 @@ export class ServerCore implements Machine<ServerInput, ServerEffect> {
   #deny(client: ClientId, id: number, why: Denial): void {
     const leader = this.#isLeader ? "" : this.#leader;
     const isLost = why === "no leader" || (why === "not leader" && leader === "");
-    const about = this.#diskTrouble;
+    const about = this.diskTrouble;
     if (why === "no space" || (isLost && leader === "" && about !== "")) {
       this.#send(client, { kind: "denied", id, why: "no space", leader, about });
     } else this.#send(client, { kind: "denied", id, why: isLost ? "no leader" : why, leader });
