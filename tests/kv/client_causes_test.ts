@@ -11,6 +11,7 @@ import {
   MESSAGES_VERSION,
   type Reply,
 } from "../../kv/messages.ts";
+import { takeLock } from "../../kv/lock_adapter.ts";
 import { openStore, StoreError } from "../../kv/mod.ts";
 import { ServerCore } from "../../kv/server_core.ts";
 import { Store } from "../../kv/store.ts";
@@ -261,6 +262,25 @@ describe("a server", () => {
       tell({ kind: "message", client: 1, bytes });
     }
     assertEquals([ended, replies.length], [[1, 1, 1], 2]);
+  });
+});
+
+describe("a lock", () => {
+  test("that is not taken in time is named, whichever clock strikes first", async () => {
+    for (const code of ["TIMED_OUT", "UNKNOWN"] as const) {
+      // Its call is given up before the time for the lock is over.
+      const store = {
+        lease: () => Promise.reject(new StoreError(code, "no answer in time")),
+        put: () => Promise.reject(new Error("there is no lease")),
+        watch: () => (async function* () {})(),
+        client: { why: "" },
+      };
+      const error = await assertRejects(
+        () => takeLock(store, "job", { timeoutMs: 1_000_000 }),
+        StoreError,
+      );
+      assertEquals([error.code, error.message], ["TIMED_OUT", "the lock job was not free in time"]);
+    }
   });
 });
 
