@@ -6,7 +6,7 @@
  * @module
  */
 import type { Millis } from "../base/machine.ts";
-import type { Gone } from "./client_types.ts";
+import type { Cause, Gone } from "./client_types.ts";
 
 /** Servers that have no space for so long, where no other does it either, are the end of a call. */
 export const NO_SPACE_MS: Millis = 1500;
@@ -17,10 +17,7 @@ const MISREAD_MAX = 3;
 /** So often a leader that others name may refuse this client's version. */
 const LEADER_REFUSALS_MAX = 3;
 
-/** What calls end with. */
-export type Cause = "no space" | "other version" | "misunderstood";
-
-/** The same with a line for people. */
+/** What a call ends with, and a line for people. */
 export interface Reason {
   readonly failure: Cause;
   readonly about: string;

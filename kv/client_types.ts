@@ -6,7 +6,6 @@
 import type { Millis } from "../base/machine.ts";
 import type { ByteString } from "../base/byte_fields.ts";
 import type { Event } from "./change_log.ts";
-import type { Cause } from "./client_causes.ts";
 import type { Command } from "./commands.ts";
 import type { Deed, Reply } from "./messages.ts";
 
@@ -27,6 +26,15 @@ export type Call =
   | { readonly kind: "status" }
   | { readonly kind: "manage"; readonly deed: Deed; readonly node: number };
 
+/** Why asking again does not help, for as long as that lasts. */
+export type Cause =
+  /** Servers have no space, and none takes what is asked. */
+  | "no space"
+  /** All servers are of other versions; or so is the leader. */
+  | "other version"
+  /** A server does not understand the client, or the client the server. */
+  | "misunderstood";
+
 /** Why there is no answer. */
 export type CallFailure =
   /** It may have been done, or may yet be: the time is over, or the session was lost. */
@@ -37,7 +45,6 @@ export type CallFailure =
   | "closed"
   | "no lease"
   | "too many sessions"
-  /** Servers have no space; are of another version; do not understand it, or are not understood. */
   | Cause
   /** The server did not understand it. */
   | "malformed";

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { Millis } from "../base/machine.ts";
+import { earlier, type Millis } from "../base/machine.ts";
 import { Expiry } from "./expiry.ts";
 import { GroupState } from "./group_state.ts";
 import type { Entry, SnapshotMeta } from "./messages.ts";
@@ -24,7 +24,7 @@ export class Applier {
   /** The state has come to an index. */
   readonly #onApplied: (index: number) => void;
   /** When the next part of a snapshot is to be made: others have their turn before. */
-  stepAtMs: Millis | undefined;
+  #stepAtMs: Millis | undefined;
   /** Bytes of commands since the last snapshot that was taken. */
   #bytesSinceSnapshot = 0;
 
@@ -54,8 +54,25 @@ export class Applier {
     else this.#storage.loadWhole(snapshot, restore);
   }
 
-  /** The command that ends idle sessions, when this node leads and there are any. */
-  lookForIdle(nowMs: Millis): Uint8Array | undefined {
+  /** When `wake` is to be called. */
+  get wakeAtMs(): Millis | undefined {
+    return earlier(this.expiry.wakeAtMs, this.#stepAtMs);
+  }
+
+  /** The next part of the snapshot that is being taken is to be made. */
+  goOnAt(atMs: Millis): void {
+    this.#stepAtMs = atMs;
+  }
+
+  /**
+   * Makes a little more of the snapshot that is being taken, if that is due. Gives the command that
+   * ends idle sessions, when this node leads and there are any.
+   */
+  wake(nowMs: Millis): Uint8Array | undefined {
+    if (this.#stepAtMs !== undefined && nowMs >= this.#stepAtMs) {
+      this.#stepAtMs = undefined;
+      this.#storage.takeOn();
+    }
     return this.expiry.look(this.state.sessions, nowMs);
   }
 
@@ -89,12 +106,5 @@ export class Applier {
     if (node.applied <= node.snapshot.index) return;
     this.#bytesSinceSnapshot = 0;
     this.#storage.give(node.applied, this.state.snapshotSteps());
-  }
-
-  /** Makes a little more of the snapshot that is being made, if that is due. */
-  makeSnapshot(nowMs: Millis): void {
-    if (this.stepAtMs === undefined || nowMs < this.stepAtMs) return;
-    this.stepAtMs = undefined;
-    this.#storage.takeOn();
   }
 }

@@ -73,7 +73,7 @@ export class ReplicaCore implements Machine<ReplicaInput, ReplicaEffect> {
     this.#storage = new RaftStorage(this.#formation.identity, this.#persisted, {
       ask: (effect) => this.#out.push(effect),
       stored: (token) => this.#stored(token),
-      taking: () => (this.#applier.stepAtMs = this.#nowMs),
+      taking: () => this.#applier.goOnAt(this.#nowMs),
       given: (index, size) => this.#given(index, size),
     });
     this.#applier = new Applier(options, this.#requests, this.#storage, (index) => {
@@ -134,10 +134,9 @@ export class ReplicaCore implements Machine<ReplicaInput, ReplicaEffect> {
   }
 
   wakeAtMs(): Millis | undefined {
-    const own = earlier(this.#joinAtMs, this.#applier.expiry.wakeAtMs);
+    const own = earlier(this.#joinAtMs, this.#applier.wakeAtMs);
     const raftAtMs = this.#grace.wakeAtMs(this.#raft?.wakeAtMs());
-    const making = earlier(own, this.#applier.stepAtMs);
-    return earlier(earlier(raftAtMs, this.links.wakeAtMs), making);
+    return earlier(earlier(raftAtMs, this.links.wakeAtMs), own);
   }
 
   get leader(): { readonly node: NodeId; readonly address: string } {
@@ -239,8 +238,7 @@ export class ReplicaCore implements Machine<ReplicaInput, ReplicaEffect> {
     this.links.wake(nowMs);
     const isHeld = this.#grace.isHeld(this.#raft?.wakeAtMs(), nowMs);
     if (!isHeld) this.#raft?.handle({ kind: "wake" }, nowMs);
-    this.#applier.makeSnapshot(nowMs);
-    const ending = this.#applier.lookForIdle(nowMs);
+    const ending = this.#applier.wake(nowMs);
     if (ending !== undefined) {
       this.#requests.submit(this.#raft, [{ id: NOBODY, command: ending }], nowMs);
     }
@@ -263,10 +261,10 @@ export class ReplicaCore implements Machine<ReplicaInput, ReplicaEffect> {
     if (input.kind !== "disk") return this.#storage.answered(input);
     const { state, reason } = input;
     this.#diskReason = reason;
-    if (state !== "failed") {
-      this.#log(reason, state === "full" ? "warn" : "info");
-      this.#out.push({ kind: "disk", trouble: state === "full" ? reason : "" });
-    } else if (this.#raft === undefined) this.#out.push({ kind: "stop", reason });
+    const trouble = state === "full" ? reason : "";
+    if (state !== "failed") this.#out.push({ kind: "disk", trouble });
+    if (state !== "failed") this.#log(reason, state === "full" ? "warn" : "info");
+    else if (this.#raft === undefined) this.#out.push({ kind: "stop", reason });
     this.#tellRaft({ kind: "disk", state: state === "ready" ? "good" : state });
   }
 

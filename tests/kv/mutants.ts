@@ -1,6 +1,7 @@
 /** Faults that the tests of kv/ must notice; `bun run tools/mutants.ts kv`. */
 import type { Mutant } from "../../tools/mutants.ts";
 
+const causes = "kv/client_causes.ts";
 const client = "kv/client_core.ts";
 const entry = "kv/client_entry.ts";
 const keeper = "kv/keeper.ts";
@@ -14,6 +15,48 @@ const watches = "kv/watches.ts";
 
 export const MUTANTS: readonly Mutant[] = [
   {
+    file: causes,
+    line: "return nowMs >= space.sinceMs + NO_SPACE_MS ? reason : undefined;",
+    becomes: "return reason;",
+    breaks: "a client gives up while another server is elected that has space",
+  },
+  {
+    file: causes,
+    line: "if (space === undefined || nowMs > space.lastMs + NO_SPACE_GAP_MS) {",
+    becomes: "if (space === undefined) {",
+    breaks: "a client counts a disk that was full an hour ago",
+  },
+  {
+    file: causes,
+    line: "if (!isEverywhere && this.#leaderRefusals < LEADER_REFUSALS_MAX) return undefined;",
+    becomes: "",
+    breaks: "a client gives up where one server of several is of another version",
+  },
+  {
+    file: causes,
+    line: "if (!this.#servers.includes(server)) this.#leaderRefusals++;",
+    becomes: "",
+    breaks: "a client asks for ever who leads when the leader is of another version",
+  },
+  {
+    file: server,
+    line: 'if (id !== undefined) return this.#deny(client, id, "malformed");',
+    becomes: "",
+    breaks: "a newer client is hung up on instead of told",
+  },
+  {
+    file: client,
+    line: "if (reason !== undefined) this.#giveUp(entry, reason);",
+    becomes: "if (reason !== undefined) this.#finish(entry, reason);",
+    breaks: "a request that no server did leaves a gap in its session, which waits for it for ever",
+  },
+  {
+    file: "kv/lock_adapter.ts",
+    line: "const isLate = late !== undefined && (late.aborted || LATE.includes(code));",
+    becomes: "const isLate = late !== undefined && late.aborted;",
+    breaks: "who waits for a lock in vain is not told which, by chance",
+  },
+  {
     file: link,
     line: "this.#failedMs.set(this.#server, nowMs);",
     becomes: "",
@@ -21,7 +64,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     file: "kv/lock_adapter.ts",
-    line: 'if (lease !== undefined && (error as StoreError).code === "NO_LEASE") continue;',
+    line: 'if (lease !== undefined && code === "NO_LEASE") continue;',
     becomes: "",
     breaks: "one who waits for a lock gives up when its lease ends",
   },
