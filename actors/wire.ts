@@ -11,10 +11,13 @@
  */
 import { decodeCbor, encodeCbor } from "../base/cbor.ts";
 import { FieldReader, FieldWriter } from "../base/fields.ts";
+import { appVersion } from "../lsp/mod.ts";
 import type { GoneReason } from "./types.ts";
 
 /** Version of all that is described here. Another one is refused. */
 export const ACTORS_VERSION = 1;
+/** The same in the handshake of LSP. */
+export const APP_VERSION: number = appVersion("act", ACTORS_VERSION);
 /** Bytes of an address, at most: a name of 253 bytes, a colon, and a port. */
 export const ADDRESS_BYTES_MAX = 260;
 

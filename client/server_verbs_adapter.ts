@@ -6,6 +6,7 @@
  */
 import { oneLine } from "../base/text.ts";
 import type { Params } from "../lsp/mod.ts";
+import { whyEnded } from "../peer/endings.ts";
 import { LSP_FLAGS, lspParams } from "../peer/flags.ts";
 import { typedServers } from "../peer/targets.ts";
 import type { CommandLine } from "../run/args.ts";
@@ -92,15 +93,16 @@ A node that lost its disk comes back like that, under a new number; its old one 
 async function showStatus(servers: readonly string[], line: CommandLine): Promise<number> {
   const params = lspParams(line);
   const known = new Map<string, Report | undefined>();
+  const reasons = new Set<string>();
   const askAll = async (asked: readonly string[]): Promise<void> => {
-    const found = await Promise.all(asked.map((server) => reportOf(server, params)));
+    const found = await Promise.all(asked.map((server) => reportOf(server, params, reasons)));
     for (const [i, server] of asked.entries()) known.set(server, found[i]);
   };
   await askAll(servers);
   const named = [...known.values()].flatMap((one) => Object.values(one?.cluster?.addresses ?? {}));
   await askAll([...new Set(named)].filter((server) => !known.has(server)));
   if ([...known.values()].every((one) => one === undefined)) {
-    process.stderr.write(`server: no answer from ${servers.join(", ")}\n`);
+    process.stderr.write(`server: ${oneLine([...reasons].join("; "))}\n`);
     return EXIT_UNKNOWN;
   }
   const rows = rowsOf(known, line.has("json"));
@@ -109,8 +111,12 @@ async function showStatus(servers: readonly string[], line: CommandLine): Promis
   return 0;
 }
 
-/** What the server at an address says of itself; undefined: nothing. */
-async function reportOf(server: string, params: Params): Promise<Report | undefined> {
+/** What the server at an address says of itself; undefined: nothing, and `reasons` has why. */
+async function reportOf(
+  server: string,
+  params: Params,
+  reasons: Set<string>,
+): Promise<Report | undefined> {
   try {
     return await askServer(server, params, async (ask) => {
       const text = await ask({ kind: "inspect", job: QUESTION }, (answer) =>
@@ -118,7 +124,8 @@ async function reportOf(server: string, params: Params): Promise<Report | undefi
       );
       return JSON.parse(text) as Report;
     });
-  } catch {
+  } catch (error) {
+    reasons.add(whyEnded(`the server at ${server}`, error));
     return undefined;
   }
 }

@@ -26,7 +26,7 @@ import type { QueryCore } from "./core.ts";
 import { isAddress } from "./envelope.ts";
 import { Keeper, type KeeperEffect, type KeeperInput } from "./keeper.ts";
 import { ABSENCE_MS_MAX, ACTORS_MAX, ENVELOPE_BYTES_MAX, JOINS_MAX } from "./limits.ts";
-import { encodeReply, headOf, MESSAGES_VERSION } from "./requests.ts";
+import { APP_VERSION, encodeReply, headOf } from "./requests.ts";
 
 /** Port of a server of the geo store unless told otherwise. */
 export const GEO_PORT = 6090;
@@ -97,7 +97,7 @@ export async function serveGeo(options: ServeGeoOptions = {}): Promise<RunningGe
   const lsp = await listen({
     host,
     port,
-    appVersion: MESSAGES_VERSION,
+    appVersion: APP_VERSION,
     classic: false,
     limits: LSP_LIMITS,
     signal: ending.signal,
@@ -106,7 +106,7 @@ export async function serveGeo(options: ServeGeoOptions = {}): Promise<RunningGe
   try {
     const system = await openSystem({
       listener: lsp,
-      appVersion: MESSAGES_VERSION,
+      appVersion: APP_VERSION,
       ...(advertise !== undefined && { advertise }),
       ...(params !== undefined && { params }),
     });

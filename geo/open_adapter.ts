@@ -25,7 +25,7 @@ import {
 } from "./items.ts";
 import { CELL_SUM_MAX, PAGE_KEYS_MAX, VALUE_BYTES_MAX } from "./limits.ts";
 import type { Shown } from "./replica.ts";
-import { type Answer, bytesOfText, MESSAGES_VERSION, type Operation } from "./requests.ts";
+import { type Answer, APP_VERSION, bytesOfText, type Operation } from "./requests.ts";
 import { roundRobin, type Router, type Target } from "./routers.ts";
 
 /** How long an operation may take, unless somebody wants otherwise. */
@@ -348,7 +348,7 @@ export class GeoStore implements AsyncDisposable {
     const { host, port } = hostAndPort(server, GEO_PORT);
     const { params } = this.#options;
     const uplink = new Uplink(
-      { host, port, params, appVersion: MESSAGES_VERSION },
+      { host, port, params, appVersion: APP_VERSION },
       {
         onConnected: () => this.#drive.tell({ kind: "connected", server }),
         onPayload: (bytes) => this.#drive.tell({ kind: "payload", server, bytes }),

@@ -17,11 +17,14 @@ import {
   PAGE_KEYS_MAX,
   VALUE_BYTES_MAX,
 } from "./limits.ts";
+import { appVersion } from "../lsp/mod.ts";
 import type { Shown } from "./replica.ts";
 import { COUNTER_MAX, type Stamp, WALL_MS_MAX } from "./stamp.ts";
 
 /** The version of these messages, told when a connection is made. */
 export const MESSAGES_VERSION = 1;
+/** The same in the handshake of LSP. */
+export const APP_VERSION: number = appVersion("geo", MESSAGES_VERSION);
 /** For `actor`: whichever the server likes. */
 export const ANY_ACTOR: number = ACTORS_MAX;
 const TEXT_BYTES_MAX = 65_536;

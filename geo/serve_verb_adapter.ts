@@ -15,6 +15,9 @@ import type { Verb } from "../run/verbs.ts";
 import { addressesOf, GEO_PORT, serveGeo } from "./adapter.ts";
 import { ACTORS_MAX } from "./limits.ts";
 
+/** A server that was to be joined, and has not answered for so long, is worth a line. */
+const JOINED_MS = 5000;
+
 export const SERVE_VERB: Verb = {
   usage: {
     name: "geo",
@@ -67,7 +70,14 @@ async function serve(line: CommandLine): Promise<number> {
         : `keeping everything in ${keptIn(directory)}`,
     );
   }
-  onSignal(() => server.close());
+  const lonely = setTimeout(() => {
+    const joins = server.cores.flatMap(({ sync }) => sync.joins);
+    for (const at of joins) logLine(`no server of a geo store has answered at ${at} yet`);
+  }, JOINED_MS);
+  onSignal(() => {
+    clearTimeout(lonely);
+    return server.close();
+  });
   await server.closed;
   return 1;
 }

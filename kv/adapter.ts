@@ -19,7 +19,7 @@ import { freshRandom } from "../run/fresh_random.ts";
 import { KV_PORT } from "./client_adapter.ts";
 import { REPLY_BYTES_MAX, REQUEST_BYTES_MAX, SESSION_IDLE_MS } from "./limits.ts";
 import { commandOf, refusalOf } from "./log_entry.ts";
-import { type Deed, MESSAGES_VERSION } from "./messages.ts";
+import { APP_VERSION, type Deed } from "./messages.ts";
 import { ServerCore } from "./server_core.ts";
 import { Store } from "./store.ts";
 import type { Applied, LogEntry, ServerEffect, ServerInput } from "./types.ts";
@@ -75,7 +75,8 @@ export async function serveStore(options: ServeStoreOptions = {}): Promise<Runni
   const lsp = await listen({
     host,
     port,
-    appVersion: MESSAGES_VERSION,
+    appVersion: APP_VERSION,
+    classic: false,
     limits: LSP_LIMITS,
     ...(params !== undefined && { params }),
   });
@@ -122,7 +123,7 @@ class Server implements RunningStore {
       group: "kv",
       machine: server.store,
       listener: lsp,
-      appVersion: MESSAGES_VERSION,
+      appVersion: APP_VERSION,
       sessionIdleMs: SESSION_IDLE_MS,
       ...(raft !== undefined && { params: raft }),
       onRole: (role, term, leader) => {

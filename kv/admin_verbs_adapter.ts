@@ -7,7 +7,7 @@ import { UsageError } from "../run/errors.ts";
 import { seconds, wholeNumber } from "../run/flags.ts";
 import { printResult } from "../run/output.ts";
 import { type Row, tableOf } from "../run/rows.ts";
-import type { CommandLine } from "../run/args.ts";
+import type { CommandLine, Flag } from "../run/args.ts";
 import { printLine, SERVERS, serversOf } from "../run/verb_values.ts";
 import { EXIT_UNKNOWN, type Verb, type Verbs } from "../run/verbs.ts";
 import type { StoreError } from "./errors.ts";
@@ -17,6 +17,10 @@ import { CLIENT_FLAGS, say, withStore } from "./verb_adapter.ts";
 
 /** A server that says nothing for this long is called silent. */
 const STATUS_MS = 2000;
+const STATUS_TIMEOUT_FLAG: Flag = {
+  value: "SECONDS",
+  help: `how long a server may take to answer (${STATUS_MS / 1000})`,
+};
 /** After a transfer, the new leader is asked for so often. */
 const LOOK_MS = 50;
 
@@ -38,14 +42,18 @@ interface Status {
   readonly store: { readonly revision: number; readonly keys: number; readonly bytes: number };
 }
 
-/** What the server at an address says; undefined: nothing. */
-async function statusOf(server: string, timeoutMs: number): Promise<Status | undefined> {
+/** What the server at an address says; undefined: nothing, and `reasons` has why. */
+async function statusOf(
+  server: string,
+  timeoutMs: number,
+  reasons: Set<string>,
+): Promise<Status | undefined> {
   await using store = openStore({ servers: [server], timeoutMs });
   try {
     return (await store.status()) as unknown as Status;
   } catch (error) {
     const { code, message } = error as StoreError;
-    if (code !== "TIMED_OUT") say(message);
+    reasons.add(code === "TIMED_OUT" ? store.client.why : message);
     return undefined;
   }
 }
@@ -57,21 +65,22 @@ const status: Verb = {
     count: [1, 1],
     about: `Shows the members of a cluster: who leads, terms, indexes, how far each is behind, and what
 it keeps. Exit 4: no server answered.`,
-    flags: CLIENT_FLAGS,
+    flags: { ...CLIENT_FLAGS, timeout: STATUS_TIMEOUT_FLAG },
   },
   run: async (line) => {
+    const reasons = new Set<string>();
     const text = line.flag("timeout");
     const timeoutMs = text === undefined ? STATUS_MS : seconds("--timeout", text);
     const asked = serversOf(line.positionals[0]!, KV_PORT);
-    const found = await Promise.all(asked.map((server) => statusOf(server, timeoutMs)));
+    const found = await Promise.all(asked.map((server) => statusOf(server, timeoutMs, reasons)));
     const known = new Map<string, Status | undefined>(asked.map((server, i) => [server, found[i]]));
     const more = new Set(found.flatMap((one) => Object.values(one?.addresses ?? {})));
     const others = [...more].filter((server) => !known.has(server));
-    const told = await Promise.all(others.map((server) => statusOf(server, timeoutMs)));
+    const told = await Promise.all(others.map((server) => statusOf(server, timeoutMs, reasons)));
     for (const [i, server] of others.entries()) known.set(server, told[i]);
     const first = [...known.values()].find((one) => one !== undefined);
     if (first === undefined) {
-      say(`no answer from ${asked.join(", ")}`);
+      say([...reasons].join("; "));
       return EXIT_UNKNOWN;
     }
     const shown = rowsOf(known);

@@ -13,7 +13,7 @@ import { CALLS_MAX, ClientCore } from "./client_core.ts";
 import type { Call, ClientEffect, ClientInput, Gone, NewCall } from "./client_types.ts";
 import { endOfWatch, errorOf } from "./client_errors.ts";
 import { StoreError } from "./errors.ts";
-import { type AnswerReply, MESSAGES_VERSION } from "./messages.ts";
+import { type AnswerReply, APP_VERSION } from "./messages.ts";
 
 /** Port of a server of the store unless told otherwise. */
 export const KV_PORT = 6070;
@@ -189,7 +189,7 @@ export class StoreClient {
     const { host, port } = hostAndPort(server, KV_PORT);
     const params = this.#params;
     const uplink = new Uplink(
-      { host, port, params, appVersion: MESSAGES_VERSION },
+      { host, port, params, appVersion: APP_VERSION },
       {
         onConnected: () => {
           this.trouble = "";

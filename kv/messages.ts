@@ -5,6 +5,7 @@
  * @module
  */
 import { ByteReader, ByteWriter } from "../base/byte_fields.ts";
+import { appVersion } from "../lsp/mod.ts";
 import type { Event } from "./change_log.ts";
 import { type Answer, decodeAnswer, encodeAnswer, isRun, nextAnswer, readKey } from "./commands.ts";
 import {
@@ -22,6 +23,8 @@ import { DEEDS, DENIALS, type PageItem, type Reply, type Request } from "./messa
 
 /** Version of the messages. A server takes its own and, from the second on, the one before. */
 export const MESSAGES_VERSION = 1;
+/** The same in the handshake of LSP. */
+export const APP_VERSION: number = appVersion("kv", MESSAGES_VERSION);
 
 export type * from "./message_types.ts";
 

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { whyDiffer } from "./app_version.ts";
 import type { Millis } from "../base/machine.ts";
 import { hostOf, portOf, readableAddress } from "./address.ts";
 import { smallerSize } from "./small_paths.ts";
@@ -275,9 +276,8 @@ export class Dialer extends Endpoint {
     const { code, reason, lspVersion, appVersion } = this.reader;
     if (code === RefuseCode.full) return this.#fail("full", reason);
     if (code !== RefuseCode.version) return this.#fail("closed", reason);
-    const own = `LSP ${LSP_VERSION}, messages ${this.options.appVersion ?? 0}`;
-    const theirs = `LSP ${lspVersion}, messages ${appVersion}`;
-    this.#fail("version", `versions differ: the server has ${theirs}; we have ${own}`);
+    const own = { lspVersion: LSP_VERSION, appVersion: this.options.appVersion ?? 0 };
+    this.#fail("version", whyDiffer({ lspVersion, appVersion }, own, "we"));
   }
 
   #connectTick(nowMs: Millis): void {

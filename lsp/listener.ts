@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { whyDiffer } from "./app_version.ts";
 import type { Millis } from "../base/machine.ts";
 import { unitReal } from "../base/random.ts";
 import { passedSize } from "./small_paths.ts";
@@ -309,12 +310,10 @@ export class Listener extends Endpoint {
   // ---- turning away
 
   #versionMismatch(peer: DatagramReader): string | undefined {
-    const app = this.options.appVersion ?? 0;
-    if (peer.lspVersion === LSP_VERSION && peer.appVersion === app) return undefined;
-    return (
-      `versions differ: the server has LSP ${LSP_VERSION}, messages ${app}; ` +
-      `the peer has LSP ${peer.lspVersion}, messages ${peer.appVersion}`
-    );
+    const own = { lspVersion: LSP_VERSION, appVersion: this.options.appVersion ?? 0 };
+    const { lspVersion, appVersion } = peer;
+    if (lspVersion === LSP_VERSION && appVersion === own.appVersion) return undefined;
+    return whyDiffer(own, { lspVersion, appVersion }, "the peer");
   }
 
   #hasRoom(from: Address, nowMs: Millis): boolean {

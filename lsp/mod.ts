@@ -19,6 +19,7 @@
  * @module
  */
 export { hostOf, readableAddress } from "./address.ts";
+export { appVersion } from "./app_version.ts";
 export { CLASSIC_PAYLOAD_BYTES_MAX } from "./classic_frame.ts";
 export type { AckSample, CongestionControl, CongestionFactory } from "./congestion.ts";
 export type { ConnectionStats, EndpointStats } from "./counters.ts";

@@ -144,7 +144,10 @@ export interface CoreOptions {
   readonly random: Random;
   /** Key of cookies and of classic numbers, 16 bytes or more; unpredictable to strangers. */
   readonly secret?: Uint8Array;
-  /** Version of the application's messages, 0..2^32-1; must be equal on both ends. Default 0. */
+  /**
+   * The application and the version of its messages, 0..2^32-1, as `appVersion(name, version)`
+   * gives it; must be equal on both ends. Default 0.
+   */
   readonly appVersion?: number;
   /** Whether a listener serves the json wire, too. Default `true`. */
   readonly classic?: boolean;

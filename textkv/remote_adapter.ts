@@ -29,7 +29,10 @@ export class RemoteLists {
 
   /** Resolves when the store has answered for the first time; says so if that takes long. */
   async ready(log: (text: string) => void): Promise<void> {
-    const waiting = setTimeout(() => log(`waiting for the store at ${this.#where}`), WAITING_MS);
+    const waiting = setTimeout(() => {
+      const { why } = this.#store.client;
+      log(`waiting for the store at ${this.#where}${why === "" ? "" : `: ${why}`}`);
+    }, WAITING_MS);
     try {
       await this.#store.revision();
     } finally {

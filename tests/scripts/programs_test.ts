@@ -1,7 +1,7 @@
 /** The real scripts as processes on real sockets: a whole fleet, its losses, its exit codes. */
 import { afterAll, beforeAll, describe, test } from "bun:test";
 import { assert, assertEquals, assertStringIncludes, assertMatch } from "@std/assert";
-import { listen } from "../../lsp/mod.ts";
+import { appVersion, listen } from "../../lsp/mod.ts";
 import { helpOf } from "../support/helps.ts";
 import { leastOf, resultLine } from "../support/least.ts";
 import {
@@ -253,5 +253,24 @@ describe("what cannot work gets its own line", () => {
     assertEquals(await client.exit(), 1);
     assertStringIncludes(client.stderr, "versions differ");
     assertStringIncludes(client.stderr, "4711");
+  });
+
+  beside("a server of another program", async () => {
+    await using other = await listen({
+      host: "127.0.0.1",
+      port: 0,
+      appVersion: appVersion("x", 1),
+    });
+    const at = `127.0.0.1:${other.port}`;
+    const asking = ["server.ts", "kv.ts", "geo.ts"].map((name) => new Script(name, ["status", at]));
+    for (const script of [...asking, new Script("mud.ts", [at, "ann"])]) {
+      const code = await script.exit();
+      assertEquals([code, script.stdout], [asking.includes(script) ? 4 : 1, ""], script.stderr);
+      assertStringIncludes(
+        script.stderr,
+        "client and server are of different programs: the server",
+      );
+      assertStringIncludes(script.stderr, "x messages 1");
+    }
   });
 });
