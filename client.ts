@@ -10,7 +10,7 @@ import { jobAsked } from "./client/asked_adapter.ts";
 import { detach, follow } from "./client/follow_adapter.ts";
 import { submit } from "./client/mod.ts";
 import { JOB_VERBS } from "./client/verbs_adapter.ts";
-import { LSP_FLAGS, lspParams, WIRE_FLAG, wireFlag } from "./peer/flags.ts";
+import { BOTH_WIRES_FLAGS, lspParams, WIRE_FLAG, wireFlag } from "./peer/flags.ts";
 import { typedServers } from "./peer/targets.ts";
 import { readCommandLine, type Usage } from "./run/args.ts";
 import { UsageError } from "./run/errors.ts";
@@ -39,7 +39,7 @@ const USAGE: Usage = {
     json: { help: "write progress and result as JSON, a line each" },
     quiet: { help: "show no progress" },
     wire: WIRE_FLAG,
-    ...LSP_FLAGS,
+    ...BOTH_WIRES_FLAGS,
   },
 };
 

@@ -17,7 +17,7 @@ import {
   userCacheDirectory,
   whyNoKernel,
 } from "./miner/mod.ts";
-import { LSP_FLAGS, lspParams, WIRE_FLAG, wireFlag } from "./peer/flags.ts";
+import { BOTH_WIRES_FLAGS, lspParams, WIRE_FLAG, wireFlag } from "./peer/flags.ts";
 import { typedServers } from "./peer/targets.ts";
 import { readCommandLine, type Usage } from "./run/args.ts";
 import { Failure, UsageError } from "./run/errors.ts";
@@ -49,7 +49,7 @@ const USAGE: Usage = {
     once: { help: "exit with 1 when the server is lost or does not answer" },
     quiet: { help: "say nothing but warnings" },
     wire: WIRE_FLAG,
-    ...LSP_FLAGS,
+    ...BOTH_WIRES_FLAGS,
   },
 };
 

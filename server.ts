@@ -10,7 +10,7 @@ import { readableCount, readablePlural } from "./base/text.ts";
 import { EXPORT_VERB } from "./client/export_adapter.ts";
 import { SERVER_VERBS } from "./client/server_verbs_adapter.ts";
 import { mapReduceKind } from "./mapreduce/coordinator.ts";
-import { LSP_FLAGS, lspParams } from "./peer/flags.ts";
+import { BOTH_WIRES_FLAGS, lspParams } from "./peer/flags.ts";
 import { readCommandLine, type Usage } from "./run/args.ts";
 import { DEFAULT_PORT } from "./run/flags.ts";
 import { sayListening } from "./run/listening.ts";
@@ -49,7 +49,7 @@ Other verbs, each with a --help of its own: ${verbNames(VERBS)}.`,
     ...DATA_FLAGS,
     ...LIMIT_FLAGS,
     ...TRANSPORT_FLAGS,
-    ...LSP_FLAGS,
+    ...BOTH_WIRES_FLAGS,
   },
 };
 

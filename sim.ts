@@ -21,7 +21,7 @@ const USAGE: Usage = {
   about: [
     "Simulates cores on virtual time, under faults drawn from a seed. Exit 1: a seed failed.",
     ...HARNESSES.map(({ name, about, plants }) => {
-      return `${name}: ${about}; plants ${Object.keys(plants).join(", ")}`;
+      return `  ${name}: ${about}; plants ${Object.keys(plants).join(", ")}`;
     }),
   ].join("\n"),
   flags: {

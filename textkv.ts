@@ -27,7 +27,8 @@ const USAGE: Usage = {
   takes: "[PORT]",
   count: [0, 1],
   about: `Serves lists of values to clients that write lines to TCP PORT (${TEXT_PORT}); port 0 picks a
-free one. The lines: Put:key:value  Get:key  Delete:key  Update:key:old:new`,
+free one. The lines are:
+  Put:key:value  Get:key  Delete:key  Update:key:old:new`,
   flags: {
     data: { value: "DIR", help: "keep everything in DIR, through crashes (in memory only)" },
     store: {

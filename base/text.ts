@@ -85,3 +85,18 @@ export function nearest(typed: string, words: readonly string[]): string | undef
   }
   return best?.word;
 }
+
+/** `text` in lines of at most `columns` columns, the further ones set in. */
+export function wrapped(text: string, columns: number, indent: number): readonly string[] {
+  const width = Math.max(20, columns);
+  if (text.length <= width) return [text];
+  const lines: string[] = [];
+  let current = "";
+  for (const word of text.split(" ")) {
+    if (current !== "" && current.length + 1 + word.length > width && current.trim() !== "") {
+      lines.push(current);
+      current = " ".repeat(indent) + word;
+    } else current = current === "" ? word : `${current} ${word}`;
+  }
+  return [...lines, current];
+}

@@ -10,7 +10,7 @@ import type { CommandLine, Flag } from "../run/args.ts";
 import { seconds } from "../run/flags.ts";
 import { printResult } from "../run/output.ts";
 import { EXIT_NO, type Verb, type Verbs } from "../run/verbs.ts";
-import { idText } from "../work/job_id.ts";
+import { idFrom, idText, whyNoJob } from "../work/job_id.ts";
 import type { JobRow } from "../work/messages.ts";
 import { hexDigits } from "../work/readable.ts";
 import { attach, SubmitError } from "./adapter.ts";
@@ -69,7 +69,7 @@ export const JOB_VERBS: Verbs = {
     const id = line.positionals[1]!;
     const row = await lookUpJob(at, id);
     if (row !== undefined) await printResult(rowText(row, line.has("json")));
-    else process.stderr.write(`client: no job is called ${oneLine(id)} there\n`);
+    else process.stderr.write(`client: ${whyNoJob(idFrom(id) ?? 0, "there")}\n`);
     return row === undefined ? EXIT_NO : 0;
   }),
   list: verb(

@@ -3,8 +3,10 @@
  *
  * @module
  */
+import { readablePlural } from "../base/text.ts";
 import type { CommandLine, Flag, Usage } from "../run/args.ts";
-import { seconds, wholeNumber } from "../run/flags.ts";
+import { UsageError } from "../run/errors.ts";
+import { seconds } from "../run/flags.ts";
 import { printResult } from "../run/output.ts";
 import { onSignal } from "../run/signals.ts";
 import {
@@ -129,8 +131,11 @@ const add: Verb = {
   ),
   run: async (line) => {
     const text = line.positionals[2]!;
-    const size = wholeNumber("NUMBER", text.replace(/^-/, ""), 0n, BigInt(CELL_SUM_MAX));
-    const delta = text.startsWith("-") ? -Number(size) : Number(size);
+    if (!/^-?\d{1,16}$/.test(text) || Math.abs(Number(text)) > CELL_SUM_MAX) {
+      const range = `${-CELL_SUM_MAX}..${CELL_SUM_MAX}`;
+      throw new UsageError(`NUMBER is "${text}", expected a whole number ${range}`);
+    }
+    const delta = Number(text);
     return await withGeo(line, async (store) => {
       const key = line.positionals[1]!;
       const count = await store.add(key, delta);
@@ -250,7 +255,12 @@ interface Status {
 function statusText(status: Record<string, unknown>): string {
   const { address, actors, store, servers } = status as unknown as Status;
   const { keys, bytes, hash } = store;
-  const head = `${address}: ${actors} actors, ${keys} keys, ${bytes} bytes, hash ${hash}\n`;
+  const held = [
+    readablePlural(actors, "actor"),
+    readablePlural(keys, "key"),
+    readablePlural(bytes, "byte"),
+  ];
+  const head = `${address}: ${held.join(", ")}, hash ${hash}\n`;
   const rows = servers.map(({ address: other, isAway, roundTripMs, waiting }) => {
     const far = roundTripMs === null ? "not measured" : `${roundTripMs} ms to it and back`;
     return `  ${other}: ${isAway ? "away" : far}, ${waiting} entries wait\n`;

@@ -128,10 +128,10 @@ async function report(
   for (const name of names) {
     const coins = books.sure(coinsKey(name));
     const perhaps = books.perhaps(coinsKey(name));
+    const amount = readablePlural(coins, "coin");
     if (line.has("json")) await printLine({ name, coins, perhaps });
-    else if (perhaps.length === 0) await printResult(`${name} has earned ${coins} coins\n`);
-    else
-      await printResult(`${name} has earned ${coins} coins, and perhaps ${perhaps.join(", ")}\n`);
+    else if (perhaps.length === 0) await printResult(`${name} has earned ${amount}\n`);
+    else await printResult(`${name} has earned ${amount}, and perhaps ${perhaps.join(", ")}\n`);
   }
   if (wrong.length > 0) throw new Failure(`the books do not add up: ${wrong.join("; ")}`);
   return 0;

@@ -13,7 +13,7 @@ export { MudCore, type MudOptions } from "./core.ts";
 export * from "./keys.ts";
 export { MudPlayer, type PlayerOptions, type Search, type World } from "./adapter.ts";
 export * from "./rules.ts";
-export { type Line, linesOf, type Tone, wrapped } from "./text.ts";
+export { type Line, linesOf, type Tone } from "./text.ts";
 export {
   type GameEvent,
   type MudEffect,

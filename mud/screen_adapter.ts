@@ -5,10 +5,11 @@
  * @module
  */
 import { clearLine, createInterface, cursorTo, type Interface } from "node:readline";
+import { wrapped } from "../base/text.ts";
 import { printSoon } from "../run/output.ts";
 import { COMMAND_NAMES, FIGHT_COMMAND_NAMES } from "./commands.ts";
 import { HARDWARE_NAMES, PLACES } from "./rules.ts";
-import { type Line, linesOf, type Tone, wrapped } from "./text.ts";
+import { type Line, linesOf, type Tone } from "./text.ts";
 import type { GameEvent } from "./types.ts";
 
 /** Columns where nobody says how many there are. */

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { readableCount, readablePlural } from "../base/text.ts";
+import { readableCount, readablePlural, wrapped } from "../base/text.ts";
 import { COMMAND_NAMES, FIGHT_COMMAND_NAMES } from "./commands.ts";
 import {
   HARDWARE_NAMES,
@@ -259,19 +259,4 @@ function peopleLines(head: string, people: readonly Person[]): readonly Line[] {
     const where = coins === undefined ? placeName(place) : coinsText(coins);
     return { tone: "plain", text: `${name.padEnd(width)}${rankName(rank).padEnd(15)}${where}` };
   });
-}
-
-/** `text` in lines of at most `columns` columns, the further ones set in. */
-export function wrapped(text: string, columns: number, indent: number): readonly string[] {
-  const width = Math.max(20, columns);
-  if (text.length <= width) return [text];
-  const lines: string[] = [];
-  let current = "";
-  for (const word of text.split(" ")) {
-    if (current !== "" && current.length + 1 + word.length > width && current.trim() !== "") {
-      lines.push(current);
-      current = " ".repeat(indent) + word;
-    } else current = current === "" ? word : `${current} ${word}`;
-  }
-  return [...lines, current];
 }

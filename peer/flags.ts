@@ -3,24 +3,33 @@
  *
  * @module
  */
-import type { Params, Wire } from "../lsp/mod.ts";
+import { CBOR_PARAMS, CLASSIC_PARAMS, type Params, type Wire } from "../lsp/mod.ts";
 import type { CommandLine, Flag } from "../run/args.ts";
 import { UsageError } from "../run/errors.ts";
 import { wholeNumber } from "../run/flags.ts";
 
-/** Flags for the parameters of LSP (docs/lsp.md, section 2). */
+/** Flags for the parameters of LSP (docs/lsp.md, section 2): what each is, and its least value. */
 const PARAMS = {
-  "epoch-millis": ["epochMillis", "length of an epoch (500; json: 2000)", 1],
-  "epoch-limit": ["epochLimit", "silent epochs until the peer is lost (10; json: 5)", 1],
-  "window-size": ["windowSize", "messages under way, from the oldest (1024; json: 1)", 1],
-  "max-unacked-messages": ["maxUnackedMessages", "messages not acknowledged (1024; json: 1)", 1],
-  "max-back-off-interval": ["maxBackOffInterval", "most epochs between resends (4; json: 0)", 0],
+  "epoch-millis": ["epochMillis", "length of an epoch", 1],
+  "epoch-limit": ["epochLimit", "silent epochs until the peer is lost", 1],
+  "window-size": ["windowSize", "messages under way, from the oldest", 1],
+  "max-unacked-messages": ["maxUnackedMessages", "messages not acknowledged", 1],
+  "max-back-off-interval": ["maxBackOffInterval", "most epochs between resends", 0],
 } as const;
 
-/** The flags that miner and client share with every speaker of LSP. */
-export const LSP_FLAGS: Readonly<Record<string, Flag>> = Object.fromEntries(
-  Object.entries(PARAMS).map(([name, [, help]]) => [name, { value: "N", help }]),
-);
+function flagsOf(withJson: boolean): Readonly<Record<string, Flag>> {
+  const flags = Object.entries(PARAMS).map(([name, [field, what]]) => {
+    const json = withJson ? `; json: ${CLASSIC_PARAMS[field]}` : "";
+    return [name, { value: "N", help: `${what} (${CBOR_PARAMS[field]}${json})` }];
+  });
+  return Object.fromEntries(flags);
+}
+
+/** The flags of every program that speaks LSP over the cbor wire. */
+export const LSP_FLAGS: Readonly<Record<string, Flag>> = flagsOf(false);
+
+/** The same of a program that speaks over the json wire, too. */
+export const BOTH_WIRES_FLAGS: Readonly<Record<string, Flag>> = flagsOf(true);
 
 /** The flag that chooses the wire, for those who dial. */
 export const WIRE_FLAG: Flag = {

@@ -19,4 +19,4 @@ export {
   type UplinkTarget,
 } from "./uplink_adapter.ts";
 export { serversOf, targetOf, typedServers, type ServerChoice } from "./targets.ts";
-export { LSP_FLAGS, lspParams, WIRE_FLAG, wireFlag } from "./flags.ts";
+export { BOTH_WIRES_FLAGS, LSP_FLAGS, lspParams, WIRE_FLAG, wireFlag } from "./flags.ts";

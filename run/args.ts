@@ -4,7 +4,7 @@
  * @module
  */
 import { parseArgs } from "node:util";
-import { readablePlural } from "../base/text.ts";
+import { readablePlural, wrapped } from "../base/text.ts";
 import { UsageError } from "./errors.ts";
 import { invocation } from "./invocation.ts";
 import { printNow } from "./output.ts";
@@ -27,7 +27,7 @@ export interface Usage {
   readonly takes: string;
   /** How many positional arguments at least and at most. */
   readonly count: readonly [number, number];
-  /** What it does, for `--help`. */
+  /** What it does, for `--help`: lines are joined and cut anew, but those that begin with a blank. */
   readonly about: string;
   readonly flags: Readonly<Record<string, Flag>>;
 }
@@ -40,6 +40,9 @@ export interface CommandLine {
   /** Whether a switch was given. */
   has(name: string): boolean;
 }
+
+/** A terminal's width: no line of a help is longer. */
+const HELP_COLUMNS = 80;
 
 /** What every program has. */
 const COMMON_FLAGS: Readonly<Record<string, Flag>> = {
@@ -109,7 +112,22 @@ export function helpText({ name, verb, takes, about, flags }: Usage): string {
     ([flag, { value }]) => `--${flag}${value === undefined ? "" : ` ${value}`}`,
   );
   const width = Math.max(...left.map((text) => text.length));
-  const lines = rows.map(([, { help }], i) => `  ${left[i]!.padEnd(width)}  ${help}`);
+  const lines = rows.map(([, { help }], i) => {
+    const [first, ...more] = wrapped(help, HELP_COLUMNS - width - 4, 0);
+    const further = more.map((text) => `\n${" ".repeat(width + 4)}${text}`);
+    return `  ${left[i]!.padEnd(width)}  ${first}${further.join("")}`;
+  });
   const words = [invocation(name), ...(verb === undefined ? [] : [`[${verb}]`]), takes];
-  return `usage: ${words.filter((word) => word !== "").join(" ")}\n\n${about}\n\n${lines.join("\n")}\n`;
+  return `usage: ${words.filter((word) => word !== "").join(" ")}\n\n${flowed(about)}\n\n${lines.join("\n")}\n`;
+}
+
+/** Lines made paragraphs, and cut anew; what begins with a blank is a line of its own. */
+function flowed(text: string): string {
+  const paragraphs = text.replace(/(?<=\n|^)(\S.*)\n(?=\S)/g, "$1 ").split("\n");
+  const lines = paragraphs.flatMap((one) => {
+    const lead = /^ */.exec(one)![0];
+    const rows = wrapped(one.slice(lead.length), HELP_COLUMNS - lead.length, lead.length);
+    return rows.map((row) => lead + row);
+  });
+  return lines.join("\n");
 }

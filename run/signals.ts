@@ -59,7 +59,8 @@ export async function runScript(name: string, main: () => Promise<number>): Prom
     if (ending) return await new Promise<never>(() => {});
   } catch (error) {
     if (ending) return await new Promise<never>(() => {});
-    const hint = error instanceof UsageError ? ` (${invocation(name)} --help)` : "";
+    const words = error instanceof UsageError ? [invocation(name), error.verb, "--help"] : [];
+    const hint = words.length === 0 ? "" : ` (${words.filter(Boolean).join(" ")})`;
     process.stderr.write(`${name}: ${oneLine((error as Error).message)}${hint}\n`);
     if (error instanceof UsageError) code = 2;
   }

@@ -44,7 +44,13 @@ export const verbNames = (verbs: Verbs): string => Object.keys(verbs).join(", ")
 export async function runVerb(verbs: Verbs, argv: readonly string[]): Promise<number | undefined> {
   const [name = "", ...rest] = argv;
   const verb = Object.hasOwn(verbs, name) ? verbs[name] : undefined;
-  return verb && (await verb.run(readCommandLine(verb.usage, rest)));
+  if (verb === undefined) return undefined;
+  try {
+    return await verb.run(readCommandLine(verb.usage, rest));
+  } catch (error) {
+    if (error instanceof UsageError) error.verb ??= name;
+    throw error;
+  }
 }
 
 /** A program whose verb `serve` may be left out in front of a port. */

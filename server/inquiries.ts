@@ -5,7 +5,7 @@
  */
 import type { Millis } from "../base/machine.ts";
 import { clipped } from "../base/text.ts";
-import { idText } from "../work/job_id.ts";
+import { idText, whyNoJob } from "../work/job_id.ts";
 import { type JobRow, type Message, ROWS_MAX, SUBJECT_SHOWN_BYTES } from "../work/messages.ts";
 import type { Export } from "../work/server_messages.ts";
 import type { Client } from "./askers.ts";
@@ -137,8 +137,7 @@ export class Inquiries {
   }
 }
 
-const unknown = (id: number): string =>
-  `no job is called ${idText(id)} here: it was never accepted, was cancelled, or is forgotten`;
+const unknown = (id: number): string => whyNoJob(id, "here");
 
 function rowOfAnswer(answer: KeptAnswer): JobRow {
   const { id, shown, lower, upper, target, best, met } = answer;

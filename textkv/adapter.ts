@@ -252,7 +252,7 @@ const closedError = (): TextServerError =>
 function whyNot(host: string, port: number, cause: Error & { code?: string }): TextServerError {
   const at = atPort(host, port);
   if (cause.code === "EADDRINUSE") {
-    const text = `${at} is in use by another program`;
+    const text = `${at} is in use by another program; stop that one, or name another port`;
     return new TextServerError("ADDRESS_IN_USE", text, { cause });
   }
   const why = cause.code === undefined ? "" : ` (${cause.code})`;

@@ -30,8 +30,13 @@ export function serveAdmin(port: number, counts: () => Counts): Admin {
     const server = Bun.serve({ hostname: HOST, port, fetch });
     return { host: HOST, port: server.port!, close: () => server.stop(true) };
   } catch (cause) {
-    const text = `${HOST}:${port}, for --admin, is in use by another program`;
-    throw new TextServerError("ADDRESS_IN_USE", text, { cause });
+    const { code } = cause as { code?: string };
+    const at = `${HOST}:${port}, for --admin,`;
+    if (code === "EADDRINUSE") {
+      const text = `${at} is in use by another program; stop that one, or name another port`;
+      throw new TextServerError("ADDRESS_IN_USE", text, { cause });
+    }
+    throw new TextServerError("CANNOT_LISTEN", `cannot listen on ${at} (${code})`, { cause });
   }
 }
 

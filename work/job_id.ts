@@ -56,3 +56,8 @@ function numberOf(word: string): number {
   ) as [number, number, number, number, number];
   return (a << 12) | (b << 10) | (c << 6) | (d << 4) | e;
 }
+
+/** What is said of an id of which a server, `here` or `there`, has no job. */
+export function whyNoJob(id: number, place: "here" | "there"): string {
+  return `no job is called ${idText(id)} ${place}: it was never accepted, was cancelled, or is forgotten`;
+}

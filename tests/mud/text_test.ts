@@ -1,7 +1,8 @@
 /** What players read: every event as lines, at every width. */
 import { describe, test } from "bun:test";
 import { assert, assertEquals } from "@std/assert";
-import { type GameEvent, HARDWARE, linesOf, RANKS, wrapped } from "../../mud/mod.ts";
+import { type GameEvent, HARDWARE, linesOf, RANKS } from "../../mud/mod.ts";
+import { wrapped } from "../../base/text.ts";
 
 const inventory = { cpu: 3, gpu: 0, asic: 1, quantum: 0, dark_matter: 0 };
 

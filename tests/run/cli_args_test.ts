@@ -72,9 +72,27 @@ test("helpText lists every flag with its meaning", () => {
   assertStringIncludes(help, "usage: bun run tool.ts A [B]\n");
 });
 
+test("helpText fits a terminal: paragraphs are cut anew, lines that are set in are kept", () => {
+  const long = "word ".repeat(30).trim();
+  const about = `One two\nthree.\n  tool.ts A\n  ${long}\nThe end.`;
+  const help = helpText({ ...USAGE, about, flags: { flag: { value: "N", help: long } } });
+  const lines = help.split("\n");
+  assertEquals(Math.max(...lines.map((line) => line.length)) <= 80, true, help);
+  assertEquals(lines.slice(2, 4), ["One two three.", "  tool.ts A"]);
+  assertEquals(
+    lines.slice(4, 7).map((line) => /^ */.exec(line)![0].length),
+    [2, 4, 0],
+  );
+  const further = lines.filter((line) => /^ {13}word/.test(line));
+  assertEquals(further.length, 2, help);
+});
+
 test("invocation names the program as it was started", () => {
   const of = (main: string, argv0 = "bun"): string => invocationOf("tool", main, argv0, "/home/me");
   assertEquals(of("/home/me/tool.ts"), "bun run tool.ts");
+  assertEquals(of("/home/me/tools/tool.ts"), "bun run tools/tool.ts");
+  assertEquals(of("/opt/tool.ts"), "bun run /opt/tool.ts");
+  assertEquals(of("/home/me/test.ts"), "bun run tool.ts");
   assertEquals(of("/home/me/tool.js"), "bun tool.js");
   assertEquals(of("/home/me/dist/tool.js"), "bun dist/tool.js");
   assertEquals(of("/opt/tool.js"), "bun /opt/tool.js");

@@ -262,7 +262,10 @@ describe("TextServer", () => {
     const used = await assertRejects(() => other.start({ port }), TextServerError);
     assertEquals(
       [used.code, used.message],
-      ["ADDRESS_IN_USE", `127.0.0.1:${port} is in use by another program`],
+      [
+        "ADDRESS_IN_USE",
+        `127.0.0.1:${port} is in use by another program; stop that one, or name another port`,
+      ],
     );
     const host = "192.0.2.1";
     const far = await assertRejects(() => other.start({ host, port: 0 }), TextServerError);
