@@ -26,7 +26,7 @@ import {
   type SystemLimits,
   type SystemStats,
 } from "./types.ts";
-import { APP_VERSION, isActorGreeting } from "./wire.ts";
+import { ACTORS_VERSION, isActorGreeting } from "./wire.ts";
 
 /** How long the end of the connections is waited for, when a system is closed. */
 const GOODBYE_MS = 1000;
@@ -96,7 +96,7 @@ export interface ActorSystem extends AsyncDisposable {
 
 /** Opens a system. Rejects with OptionError, or an LspError if it cannot listen. */
 export async function openSystem(options: OpenSystemOptions = {}): Promise<ActorSystem> {
-  const { host = "127.0.0.1", port = 0, advertise, params, appVersion = APP_VERSION } = options;
+  const { host = "127.0.0.1", port = 0, advertise, params, appVersion = ACTORS_VERSION } = options;
   checkText("advertise", advertise);
   fullSystemLimits(options.limits);
   if (advertise === undefined && isWildcard(options.listener?.host ?? host)) {
@@ -131,7 +131,7 @@ class RunningSystem implements ActorSystem {
   #closing: Promise<void> | undefined;
 
   constructor(options: OpenSystemOptions, listener: LspServer, ending: AbortController) {
-    const { advertise, limits, params, appVersion = APP_VERSION } = options;
+    const { advertise, limits, params, appVersion = ACTORS_VERSION } = options;
     this.#options = options;
     this.#listener = listener;
     this.#ending = ending;

@@ -15,9 +15,9 @@ import { appVersion } from "../lsp/mod.ts";
 import type { GoneReason } from "./types.ts";
 
 /** Version of all that is described here. Another one is refused. */
-export const ACTORS_VERSION = 1;
-/** The same in the handshake of LSP. */
-export const APP_VERSION: number = appVersion("act", ACTORS_VERSION);
+const GREETING_VERSION = 1;
+/** The same in the handshake of LSP: what a system asks of who dials it, unless told otherwise. */
+export const ACTORS_VERSION: number = appVersion("act", GREETING_VERSION);
 /** Bytes of an address, at most: a name of 253 bytes, a colon, and a port. */
 export const ADDRESS_BYTES_MAX = 260;
 
@@ -45,7 +45,7 @@ export function isActorGreeting(payload: Uint8Array): boolean {
 }
 
 export function encodeGreeting({ address, incarnation, session }: Greeting): Uint8Array {
-  const fields = new FieldWriter().text(MAGIC).count(ACTORS_VERSION).text(address);
+  const fields = new FieldWriter().text(MAGIC).count(GREETING_VERSION).text(address);
   fields.uint64(BigInt(incarnation)).uint64(BigInt(session));
   return encodeCbor(fields.values);
 }
@@ -54,7 +54,7 @@ export function encodeGreeting({ address, incarnation, session }: Greeting): Uin
 export function decodeGreeting(payload: Uint8Array): Greeting | string {
   const fields = FieldReader.of(decodeCbor(payload));
   if (fields?.text(MAGIC.length) !== MAGIC) return "greeting";
-  if (fields.count() !== ACTORS_VERSION) return "version";
+  if (fields.count() !== GREETING_VERSION) return "version";
   const address = fields.text(ADDRESS_BYTES_MAX);
   const [incarnation, session] = [Number(fields.uint64()), Number(fields.uint64())];
   const isSafe = Number.isSafeInteger(incarnation) && Number.isSafeInteger(session);

@@ -99,8 +99,9 @@ export class QueueFull extends LspError {
 export class AddressInUse extends LspError {
   override name = "AddressInUse";
   constructor(host: string, port: number, options?: ErrorOptions) {
-    const text = `${atPort(host, port)} is in use by another program; stop that one, or name another port`;
-    super("ADDRESS_IN_USE", text, undefined, options);
+    const text = `${atPort(host, port)} is in use by another program`;
+    const wayOut = "stop that one, or name another port";
+    super("ADDRESS_IN_USE", `${text}; ${wayOut}`, undefined, options);
   }
 }
 

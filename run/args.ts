@@ -27,7 +27,7 @@ export interface Usage {
   readonly takes: string;
   /** How many positional arguments at least and at most. */
   readonly count: readonly [number, number];
-  /** What it does, for `--help`: lines are joined and cut anew, but those that begin with a blank. */
+  /** What it does, for `--help`; lines that begin with no blank are joined, and cut anew. */
   readonly about: string;
   readonly flags: Readonly<Record<string, Flag>>;
 }
@@ -118,7 +118,8 @@ export function helpText({ name, verb, takes, about, flags }: Usage): string {
     return `  ${left[i]!.padEnd(width)}  ${first}${further.join("")}`;
   });
   const words = [invocation(name), ...(verb === undefined ? [] : [`[${verb}]`]), takes];
-  return `usage: ${words.filter((word) => word !== "").join(" ")}\n\n${flowed(about)}\n\n${lines.join("\n")}\n`;
+  const usage = `usage: ${words.filter((word) => word !== "").join(" ")}`;
+  return `${usage}\n\n${flowed(about)}\n\n${lines.join("\n")}\n`;
 }
 
 /** Lines made paragraphs, and cut anew; what begins with a blank is a line of its own. */

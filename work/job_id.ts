@@ -59,5 +59,6 @@ function numberOf(word: string): number {
 
 /** What is said of an id of which a server, `here` or `there`, has no job. */
 export function whyNoJob(id: number, place: "here" | "there"): string {
-  return `no job is called ${idText(id)} ${place}: it was never accepted, was cancelled, or is forgotten`;
+  const why = "it was never accepted, was cancelled, or is forgotten";
+  return `no job is called ${idText(id)} ${place}: ${why}`;
 }

@@ -2,6 +2,7 @@
 import { describe, test } from "bun:test";
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import {
+  ACTORS_VERSION,
   type ActorRef,
   type ActorSystem,
   actorAt,
@@ -324,7 +325,7 @@ describe("a shared listener", () => {
   test("a stranger on a port of a system's own is sent away", () =>
     withSystems([{}], async (a) => {
       const [host, port] = a!.address.split(":");
-      const client = await connect({ host: host!, port: Number(port), appVersion: 1 });
+      const client = await connect({ host: host!, port: Number(port), appVersion: ACTORS_VERSION });
       client.write(new TextEncoder().encode("hello"));
       await assertRejects(() => within("the end", client.read()), Error, "closed");
       await client.close();
