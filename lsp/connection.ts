@@ -177,8 +177,11 @@ export abstract class Connection implements Timed {
     if (this.phase !== "ended" && nowMs >= this.nextTickMs) this.#tick(nowMs);
   }
 
-  /** Queues a copy of `payload`. Throws {@link PayloadTooLarge} and {@link QueueFull}. */
-  write(payload: Uint8Array): void {
+  /**
+   * Queues a copy of `payload`, or itself if it `isGiven`: then it must stay as it is. Throws
+   * {@link PayloadTooLarge} and {@link QueueFull}.
+   */
+  write(payload: Uint8Array, isGiven = false): void {
     const { length } = payload;
     if (length > this.maxPayloadBytes) {
       throw new PayloadTooLarge(this.id, length, this.maxPayloadBytes, this.payloadLimit);
@@ -196,7 +199,7 @@ export abstract class Connection implements Timed {
       const total = host.budget.queuedBytes;
       throw new QueueFull(this.id, total, maxQueuedBytesTotal, "maxQueuedBytesTotal");
     }
-    send.push(new Uint8Array(payload));
+    send.push(isGiven ? payload : new Uint8Array(payload));
     host.wantsToSend(this);
   }
 

@@ -122,20 +122,24 @@ export abstract class Endpoint implements EndpointCore, Host {
   }
 
   write(connId: number, payload: Uint8Array): void {
-    const connection = this.byId.get(connId);
-    if (connection === undefined || connection.phase !== "open") {
-      throw new UnknownConnection(connId);
-    }
-    connection.write(payload);
+    this.#open(connId).write(payload);
+  }
+
+  /** As `write`, but without a copy: the bytes must not change any more. */
+  give(connId: number, payload: Uint8Array): void {
+    this.#open(connId).write(payload, true);
   }
 
   closeConn(connId: number): void {
-    const connection = this.byId.get(connId);
-    if (connection === undefined || connection.phase !== "open") {
-      throw new UnknownConnection(connId);
-    }
+    const connection = this.#open(connId);
     connection.close("closed here");
     this.reschedule(connection);
+  }
+
+  #open(connId: number): Connection {
+    const connection = this.byId.get(connId);
+    if (connection?.phase === "open") return connection;
+    throw new UnknownConnection(connId);
   }
 
   close(_nowMs: Millis): void {
@@ -219,16 +223,12 @@ export abstract class Endpoint implements EndpointCore, Host {
   /** How many things each table holds now, by name, to see that none grows for ever. */
   tableSizes(): Record<string, number> {
     const { byId, inbox } = this;
-    const deadlines = this.#deadlines;
-    const senders = this.#senders;
-    const strays = this.#strays;
-    const notices = this.#notices;
     return {
       connections: byId.size,
-      alarms: deadlines.size,
-      senders: senders.length,
-      strays: strays.length,
-      notices: notices.length,
+      alarms: this.#deadlines.size,
+      senders: this.#senders.length,
+      strays: this.#strays.length,
+      notices: this.#notices.length,
       ends: inbox.unreadEnds.cbor + inbox.unreadEnds.json,
     };
   }

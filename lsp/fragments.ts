@@ -9,8 +9,12 @@ import { Queue } from "../base/queue.ts";
 import { type Budget, Reservation } from "./budget.ts";
 import { DATA_OVERHEAD_BYTES, FRAGMENT_OVERHEAD_BYTES, Marks, type Piece } from "./frame.ts";
 
-/** What a message's first piece reserves at most; from there on the room doubles. */
+/**
+ * What a message's first piece reserves, if it is not long; and else so many times what has come of
+ * the message, until all of it has room. Each time costs new memory and a copy.
+ */
 const FIRST_ROOM_BYTES = 4096;
+const ROOM_FACTOR = 4;
 
 /** Written messages, each cut only when the next piece of it is asked for. */
 export class Cutter {
@@ -133,7 +137,7 @@ export class Reassembly {
     const room = this.#buffer.length;
     if (need <= room) return true;
     this.#reservation ??= new Reservation(() => this.#onRoom());
-    const wanted = Math.min(total, Math.max(need, 2 * room, FIRST_ROOM_BYTES));
+    const wanted = Math.min(total, Math.max(ROOM_FACTOR * need, FIRST_ROOM_BYTES));
     const isGranted = this.#budget.raise(this.#reservation, wanted);
     if (!isGranted && !isForced) return false;
     const length = isGranted ? wanted : need;

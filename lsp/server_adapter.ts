@@ -68,6 +68,11 @@ export interface LspServer extends AsyncIterable<Received>, AsyncDisposable {
    */
   write(connId: number, payload: Uint8Array): void;
   /**
+   * As {@link LspServer.write}, but without a copy, for what is large: the bytes must not be
+   * changed any more.
+   */
+  give(connId: number, payload: Uint8Array): void;
+  /**
    * Resolves when `write` takes a message of `bytes` bytes, by default: half of `maxQueuedBytes`;
    * or when the connection ended.
    */
@@ -150,6 +155,11 @@ class Server implements LspServer, Upcalls {
 
   write(connId: number, payload: Uint8Array): void {
     this.udp.core.write(connId, payload);
+    this.udp.kickPromptly();
+  }
+
+  give(connId: number, payload: Uint8Array): void {
+    this.udp.core.give(connId, payload);
     this.udp.kickPromptly();
   }
 

@@ -94,7 +94,8 @@ export class PeerSockets {
 
   #answer(visitor: number, payload: Uint8Array): void {
     try {
-      this.#server?.write(visitor, payload);
+      // It was encoded for nobody else.
+      this.#server?.give(visitor, payload);
     } catch (error) {
       if (!(error instanceof LspError)) throw error;
       // One that does not read what it asks for is let go.

@@ -2,7 +2,7 @@
 import { describe, test } from "bun:test";
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { integerBetween, seededRandom } from "../../base/random.ts";
-import { QueueFull } from "../../lsp/errors.ts";
+import { QueueFull, UnknownConnection } from "../../lsp/errors.ts";
 import {
   DATA_BYTES_MAX,
   DATA_OVERHEAD_BYTES,
@@ -50,6 +50,19 @@ function piece(seq: number, marks: Marks, remaining: number, length = 1000): Uin
 const { first, between, last } = Marks;
 
 describe("lsp large messages:", () => {
+  test("what is written is copied, what is given is not, and both come over", () => {
+    const { link, server, client } = connectedPair();
+    for (const how of ["write", "give"] as const) {
+      const payload = patterned(100_000);
+      server.core[how](1, payload);
+      payload.fill(0);
+      link.run(link.nowMs + 5000);
+      const expected = how === "write" ? patterned(100_000) : payload;
+      assertSame(payloads(client).at(-1), expected);
+    }
+    assertThrows(() => server.core.give(7, new Uint8Array()), UnknownConnection);
+  });
+
   test("every size around a datagram and its pieces comes over, in order with small ones", () => {
     const { link, server, client } = connectedPair();
     const sizes = [0, 1, DATA_BYTES_MAX, DATA_BYTES_MAX + 1, 2 * PIECE_BYTES - 1];
@@ -317,6 +330,12 @@ describe("lsp memory for large messages:", () => {
       link.inject(datagram, S, `client ${i}`);
     }
     assert(server.core.stats().reassemblyBytes <= 100 * 4096);
+    const more = (i: number): Uint8Array =>
+      cborDatagram(i, 1001, (writer) =>
+        writer.fragment(i + 2, between, 398_000, new Uint8Array(1000)),
+      );
+    for (let i = 1; i <= 10; i++) link.inject(more(i), S, `client ${i}`);
+    assert(server.core.stats().reassemblyBytes <= 90 * 4096 + 10 * 4 * 2000);
     clients[100]!.core.write(101, patterned(400_000));
     assert(link.runUntil(() => payloads(server).length === 1, 5000));
     assertSame(payloads(server)[0], patterned(400_000));
