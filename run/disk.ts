@@ -33,7 +33,8 @@ import {
   openVolume,
 } from "./disk_open.ts";
 import type { Owner } from "./disk_owner.ts";
-import { SystemFiles, SystemVolume, syncNames } from "./disk_system.ts";
+import { SystemFiles } from "./disk_system.ts";
+import { syncNames, SystemVolume } from "./disk_volume.ts";
 
 /** Which directory, and how. */
 export interface DiskOptions extends OpenOptions {

@@ -24,6 +24,22 @@ export type FileOperation =
   /** Makes the names of the files durable. */
   | { readonly op: "syncNames" };
 
+/**
+ * What a large file is called while its space is given back piece by piece; what a crash has left
+ * of it goes at the next opening.
+ */
+const GOING = ".going";
+
+/** The name of a file that is on its way out. */
+export function goingFile(file: string): string {
+  return `${file}${GOING}`;
+}
+
+/** Whether a file is on its way out. */
+export function isGoing(file: string): boolean {
+  return file.endsWith(GOING);
+}
+
 /** Why an operation failed. */
 export interface FileFailure {
   readonly op: FileOperation["op"] | "read";

@@ -14,7 +14,7 @@ import {
   type StoreInput,
 } from "../base/store.ts";
 import { damaged, DiskError } from "./disk_errors.ts";
-import type { FileOperation, Files, Volume } from "./disk_files.ts";
+import { type FileOperation, type Files, type Volume, isGoing } from "./disk_files.ts";
 import {
   decodeSnapshotEnd,
   encodeSegmentHeader,
@@ -156,7 +156,9 @@ export function openVolume(
   });
   const recovered = recover(volume.name, read, snapshot?.footer);
   const old = indexes.filter((index) => index !== newest).map(snapshotFile);
-  const parts = names.filter((name) => isSnapshotPart(name) || name === OWNER_PART_FILE);
+  const parts = names.filter((name) => {
+    return isSnapshotPart(name) || isGoing(name) || name === OWNER_PART_FILE;
+  });
   repair(volume, read, recovered, [...old, ...parts]);
   // Before anything is appended that an older program would take for a torn end.
   if (isFormer) writeOwner(volume, owner);

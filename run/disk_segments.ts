@@ -12,6 +12,9 @@ import { type KeptSegment, segmentFile } from "./disk_recovery.ts";
 /** The segment that is to come, until it has a header and a number. */
 export const SPARE_FILE: string = "spare";
 
+/** Bytes of a spare that are synced at a time: what is appended meanwhile waits for no more. */
+const SYNCED_BYTES: number = 4 << 20;
+
 /** How segments are made. */
 export interface SegmentOptions {
   /** Bytes of a segment; a store that is larger gets a larger one. */
@@ -165,10 +168,11 @@ export class Segments {
     this.#spare = "making";
     this.#spareBytes = Math.max(this.#options.segmentBytes, aligned(least));
     const file = SPARE_FILE;
-    const operations: FileOperation[] = [
-      { op: "zeros", file, at: 0, end: this.#spareBytes },
-      { op: "sync", file },
-    ];
+    const operations: FileOperation[] = [];
+    for (let at = 0; at < this.#spareBytes; at += SYNCED_BYTES) {
+      const end = Math.min(at + SYNCED_BYTES, this.#spareBytes);
+      operations.push({ op: "zeros", file, at, end }, { op: "sync", file });
+    }
     // One that is there already is overwritten where it lies: that takes no new space.
     const isFitting = this.#spareFileBytes > 0 && this.#spareFileBytes <= this.#spareBytes;
     if (!isFitting) operations.unshift({ op: "create", file });

@@ -155,9 +155,9 @@ export class Snapshots {
     const most = Math.min(length, size - offset);
     this.#files.read(snapshotFile(index), offset, most, (result) => {
       if (this.#isOver) return;
-      if (result instanceof Uint8Array) return answer({ ...none, bytes: result });
-      // A newer one has taken its place meanwhile.
+      // A newer one has taken its place meanwhile, perhaps; then its file shrinks.
       if (!this.#sizes.has(index)) return answer(none);
+      if (result instanceof Uint8Array) return answer({ ...none, bytes: result });
       this.#port.failed(result);
     });
   }

@@ -5,31 +5,28 @@
  * @module
  */
 import * as fs from "node:fs";
-import { DiskError } from "./disk_errors.ts";
-import type { FileFailure, FileOperation, Files, Volume } from "./disk_files.ts";
+import {
+  failureText,
+  fileOf,
+  HAS_NAMES_SYNC,
+  isFull,
+  open,
+  type SystemError,
+  zeros,
+  ZEROS_BYTES,
+} from "./disk_calls.ts";
+import { type FileFailure, type FileOperation, type Files, goingFile } from "./disk_files.ts";
 
-/** Zeros are written so many bytes at a time. */
-const ZEROS_BYTES = 1 << 20;
-const zeros = new Uint8Array(ZEROS_BYTES);
+/** Bytes of a large file that are given back at a time. */
+const FREED_BYTES: number = 4 << 20;
 /** Files that are kept open; beyond these the one that was used longest ago is closed. */
 const OPEN_FILES_MAX = 16;
-/** What a full disk says: no space, or the user's quota is used up. */
-const FULL_CODES: readonly (string | undefined)[] = ["ENOSPC", "EDQUOT"];
-/** Directories have no sync of their own there; NTFS keeps names in its journal. */
-const HAS_NAMES_SYNC = process.platform !== "win32";
 /** Whether the system has writes that are durable when they are done. */
 const HAS_SYNCED_WRITES = typeof fs.constants.O_DSYNC === "number";
 
-type SystemError = Error & { readonly code?: string };
 type Callback = (error: SystemError | null | undefined) => void;
 
 type Write = Omit<Extract<FileOperation, { op: "write" }>, "op">;
-
-function open(path: string, op: FileOperation["op"] | "read", isSynced = false): number {
-  const { O_RDWR, O_CREAT, O_TRUNC, O_DSYNC } = fs.constants;
-  const flags = op === "create" ? O_RDWR | O_CREAT | O_TRUNC : O_RDWR;
-  return fs.openSync(path, isSynced ? flags | O_DSYNC : flags, 0o600);
-}
 
 function close({ fd, syncedFd }: OpenFile): void {
   fs.closeSync(fd);
@@ -44,45 +41,6 @@ function close({ fd, syncedFd }: OpenFile): void {
 function isSyncedBy(write: FileOperation, sync: FileOperation | undefined): boolean {
   if (write.op !== "write" || sync?.op !== "sync") return false;
   return sync.isOfWrite === true && sync.file === write.file;
-}
-
-const VERBS: Readonly<Record<FileOperation["op"] | "read" | "size" | "list", string>> = {
-  create: "create",
-  write: "write",
-  zeros: "write",
-  sync: "sync",
-  rename: "rename",
-  remove: "remove",
-  syncNames: "sync the names in",
-  read: "read",
-  size: "look at",
-  list: "list",
-};
-
-/** One line for what could not be done to `file` of `directory`. */
-function failureText(
-  directory: string,
-  op: keyof typeof VERBS,
-  file: string,
-  error: SystemError,
-): string {
-  const where = file === "" ? directory : `${directory}/${file}`;
-  return `cannot ${VERBS[op]} ${where}: ${error.message}`;
-}
-
-function isFull(error: SystemError): boolean {
-  return FULL_CODES.includes(error.code);
-}
-
-/** What can be done about a directory that cannot be opened. */
-function adviceFor(error: SystemError): string {
-  const isOthers = error.code === "EACCES" || error.code === "EPERM";
-  const first = isOthers ? "make it this user's, or " : "";
-  return `${isFull(error) ? "make room there, or " : first}name another directory`;
-}
-
-function fileOf(operation: FileOperation): string {
-  return operation.op === "syncNames" ? "" : operation.file;
 }
 
 /** A file that is open, for as long as somebody uses it or may soon. */
@@ -218,8 +176,7 @@ export class SystemFiles implements Files {
           after(error);
         });
       case "remove":
-        this.#forget(operation.file);
-        return fs.unlink(path, after);
+        return this.#remove(operation.file, after);
       case "syncNames":
         return HAS_NAMES_SYNC ? this.#sync(fs.fsync, ".", after) : after(null);
     }
@@ -230,6 +187,27 @@ export class SystemFiles implements Files {
     sync(fd, (error) => {
       release();
       after(error);
+    });
+  }
+
+  /**
+   * Removes a file; a large one piece by piece, for the system holds up what is written meanwhile
+   * for as long as it takes to free a piece. One that is being read goes as a whole.
+   */
+  #remove(file: string, after: Callback): void {
+    const path = `${this.#directory}/${file}`;
+    const going = `${this.#directory}/${goingFile(file)}`;
+    const isUsed = (this.#open.get(file)?.users ?? 0) > 0;
+    this.#forget(file);
+    const shrink = (bytes: number): void => {
+      if (this.#isClosing) return after(null);
+      if (bytes <= FREED_BYTES) return fs.unlink(going, after);
+      const left = bytes - FREED_BYTES;
+      fs.truncate(going, left, (error) => (error ? after(error) : shrink(left)));
+    };
+    fs.stat(path, (error, stat) => {
+      if (error || isUsed || stat.size <= FREED_BYTES) return fs.unlink(path, after);
+      fs.rename(path, going, (failed) => (failed ? after(failed) : shrink(stat.size)));
     });
   }
 
@@ -300,96 +278,5 @@ export class SystemFiles implements Files {
     if (entry === undefined) return;
     this.#open.delete(from);
     this.#open.set(to, entry);
-  }
-}
-
-/** {@link Volume} of one directory, which must exist. */
-export class SystemVolume implements Volume {
-  readonly name: string;
-
-  constructor(directory: string) {
-    this.name = directory;
-  }
-
-  list(): string[] {
-    return this.#try("list", "", () => fs.readdirSync(this.name));
-  }
-
-  size(file: string): number {
-    return this.#try("size", file, () => fs.statSync(this.#path(file)).size);
-  }
-
-  read(file: string, at: number, length: number): Uint8Array {
-    return this.#try("read", file, () => {
-      const fd = fs.openSync(this.#path(file), fs.constants.O_RDONLY);
-      try {
-        const bytes = new Uint8Array(length);
-        for (let got = 0; ;) {
-          const count = fs.readSync(fd, bytes, got, length - got, at + got);
-          got += count;
-          if (count === 0 || got === length) return bytes.subarray(0, got);
-        }
-      } finally {
-        fs.closeSync(fd);
-      }
-    });
-  }
-
-  apply(operations: readonly FileOperation[]): void {
-    for (const operation of operations) {
-      this.#try(operation.op, fileOf(operation), () => this.#do(operation));
-    }
-  }
-
-  #do(operation: FileOperation): void {
-    if (operation.op === "remove") return fs.unlinkSync(this.#path(operation.file));
-    if (operation.op === "rename") {
-      return fs.renameSync(this.#path(operation.file), this.#path(operation.to));
-    }
-    if (operation.op === "syncNames") return syncNames(this.name);
-    const fd = open(this.#path(operation.file), operation.op);
-    try {
-      if (operation.op === "sync") fs.fsyncSync(fd);
-      else if (operation.op === "write") writeAll(fd, operation.bytes, operation.at);
-      else if (operation.op === "zeros") {
-        for (let at = operation.at; at < operation.end; at += ZEROS_BYTES) {
-          writeAll(fd, zeros.subarray(0, Math.min(ZEROS_BYTES, operation.end - at)), at);
-        }
-      }
-    } finally {
-      fs.closeSync(fd);
-    }
-  }
-
-  #path(file: string): string {
-    return `${this.name}/${file}`;
-  }
-
-  #try<T>(op: keyof typeof VERBS, file: string, action: () => T): T {
-    try {
-      return action();
-    } catch (error) {
-      const cause = error as SystemError;
-      const code = isFull(cause) ? "FULL" : "UNUSABLE";
-      const text = `${failureText(this.name, op, file, cause)}; ${adviceFor(cause)}`;
-      throw new DiskError(code, text, { cause });
-    }
-  }
-}
-
-/** Makes the names in `directory` durable, as far as the system can. */
-export function syncNames(directory: string): void {
-  if (!HAS_NAMES_SYNC) return;
-  const fd = fs.openSync(directory, fs.constants.O_RDONLY);
-  try {
-    fs.fsyncSync(fd);
-  } finally {
-    fs.closeSync(fd);
-  }
-}
-
-function writeAll(fd: number, bytes: Uint8Array, at: number): void {
-  for (let done = 0; done < bytes.length;) {
-    done += fs.writeSync(fd, bytes, done, bytes.length - done, at + done);
   }
 }

@@ -7,7 +7,7 @@ import * as fs from "node:fs";
 import { join } from "node:path";
 import { oneLine, readablePlural } from "../base/text.ts";
 import { openReplica, type Replica } from "../raft/mod.ts";
-import { syncNames } from "../run/disk_system.ts";
+import { syncNames } from "../run/disk_volume.ts";
 import { Failure, UsageError } from "../run/errors.ts";
 import { printResult } from "../run/output.ts";
 import type { Verb } from "../run/verbs.ts";

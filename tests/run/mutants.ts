@@ -9,8 +9,27 @@ const open = "run/disk_open.ts";
 const recovery = "run/disk_recovery.ts";
 const segments = "run/disk_segments.ts";
 const snapshots = "run/disk_snapshots.ts";
+const system = "run/disk_system.ts";
 
 export const MUTANTS: readonly Mutant[] = [
+  {
+    file: system,
+    line: "if (error || isUsed || stat.size <= FREED_BYTES) return fs.unlink(path, after);",
+    becomes: "if (error || stat.size <= FREED_BYTES) return fs.unlink(path, after);",
+    breaks: "a snapshot is cut short while a part of it is read",
+  },
+  {
+    file: system,
+    line: "const going = `${this.#directory}/${goingFile(file)}`;",
+    becomes: "const going = path;",
+    breaks: "what a crash leaves of a file that was being removed is taken for the whole",
+  },
+  {
+    file: open,
+    line: "return isSnapshotPart(name) || isGoing(name) || name === OWNER_PART_FILE;",
+    becomes: "return isSnapshotPart(name) || name === OWNER_PART_FILE;",
+    breaks: "what a crash leaves of a file that was being removed stays for good",
+  },
   {
     file: drive,
     line: "if (this.#isBusy) return;",
