@@ -297,8 +297,15 @@ export class Assembler {
     for (let i = 0; i < 4; i++) this.#bytes[use + i] = (distance >> (8 * i)) & 0xff;
   }
 
-  #put(...bytes: number[]): void {
-    for (const byte of bytes) this.#bytes.push(byte & 0xff);
+  /** Without an array for the arguments: this is most of what it takes to make code. */
+  #put(first: number, second?: number, third?: number, fourth?: number): void {
+    const bytes = this.#bytes;
+    bytes.push(first & 0xff);
+    if (second === undefined) return;
+    bytes.push(second & 0xff);
+    if (third === undefined) return;
+    bytes.push(third & 0xff);
+    if (fourth !== undefined) bytes.push(fourth & 0xff);
   }
 
   #put32(value: number): void {
@@ -327,8 +334,10 @@ export class Assembler {
     this.#require(what, form.legacy);
     if (needsEvex(128, reg, 0, operand)) this.#require(what, undefined);
     const rex = this.#rexBits(reg, operand);
-    this.#put(...MANDATORY_PREFIX[form.prefix], ...(rex ? [0x40 | rex] : []));
-    this.#put(...MAP_BYTES[form.map], form.opcode);
+    for (const byte of MANDATORY_PREFIX[form.prefix]) this.#put(byte);
+    if (rex) this.#put(0x40 | rex);
+    for (const byte of MAP_BYTES[form.map]) this.#put(byte);
+    this.#put(form.opcode);
     this.#modrm(reg, operand, 1);
   }
 
@@ -370,7 +379,7 @@ export class Assembler {
     const broadcast = !inRegister && operand.broadcast === true;
     this.#put(0x62, (rxb << 5) | (reg & 16 ? 0 : 0x10) | form.map);
     this.#put(((form.wide ?? 0) << 7) | ((~vvvv & 15) << 3) | 4 | form.prefix);
-    const length = { 128: 0, 256: 1, 512: 2 }[width];
+    const length = width >> 8;
     this.#put((length << 5) | (broadcast ? 0x10 : 0) | (vvvv & 16 ? 0 : 8), form.opcode);
     this.#modrm(reg, operand, broadcast ? 4 : (form.memoryBytes ?? width / 8));
   }
@@ -386,7 +395,7 @@ export class Assembler {
     invariant(index !== RSP, "rsp cannot be an index");
     if (index === undefined && (base & 7) !== RSP) this.#put(mode | field | (base & 7));
     else {
-      const log = { 1: 0, 2: 1, 4: 2, 8: 3 }[operand.scale ?? 1];
+      const log = 31 - Math.clz32(operand.scale ?? 1);
       this.#put(mode | field | 4, (log << 6) | (((index ?? RSP) & 7) << 3) | (base & 7));
     }
     if (mode === 0x40) this.#put(short);

@@ -18,7 +18,7 @@ import { ARM_CODE, type MachineCode, X86_CODE } from "./machine_code.ts";
 import type { ProvedCode } from "./proved_code.ts";
 import { plainHeaderSearcher } from "./scalar_header.ts";
 import { engineKernel } from "./tile_search.ts";
-import { wasmEngine, wasmVectors } from "./wasm_engine.ts";
+import { WasmEngine, wasmVectors } from "./wasm_engine.ts";
 
 /** A way to hash: its name for `--kernel`, what it is, and whether it runs here. */
 interface Tier {
@@ -58,7 +58,7 @@ const TIERS: readonly Tier[] = [
     name: "wasm",
     description: "WebAssembly SIMD, 4 lanes",
     lacks: () => (wasmVectors() ? "" : "WebAssembly SIMD"),
-    make: () => engineKernel(wasmEngine),
+    make: () => engineKernel(new WasmEngine()),
   },
   {
     name: "bun",

@@ -7,6 +7,7 @@
  *
  * @module
  */
+import { invariant } from "../../base/machine.ts";
 import { FunctionBody, wasmModule } from "../../base/wasm_module.ts";
 import {
   type Engine,
@@ -26,7 +27,7 @@ const VECTOR_BYTES = 16;
 /** Live vectors: with more, JavaScriptCore's own register allocation goes astray. */
 const VECTORS = 15;
 
-/** Addresses in linear memory. */
+/** Addresses in the part of linear memory that a tile's or a straddle's code has for itself. */
 const MEMORY = {
   pool: 0,
   hits: 4096,
@@ -39,7 +40,9 @@ const MEMORY = {
   rows: 65_536 + 8 * TABLE_STRIDE + 32 * STATE_STRIDE,
 } as const;
 const PAGE_BYTES = 65_536;
-const PAGES = Math.ceil((MEMORY.rows + 256 * STATES) / PAGE_BYTES);
+const PART_PAGES = Math.ceil((MEMORY.rows + 256 * STATES) / PAGE_BYTES);
+/** Parts of an engine's memory: one for each of 32 places of digits, headers, and straddles. */
+const PARTS_MAX = 34;
 
 /** Parameters of a scan, and its locals. */
 const POOL = 0;
@@ -56,9 +59,6 @@ interface Exports {
   prepare(): void;
 }
 
-/** The engine on WebAssembly SIMD. */
-export const wasmEngine: Engine = { name: "wasm", tile: wasmTile, straddle: wasmStraddle };
-
 /** Whether this engine runs here: JavaScriptCore has no vectors on x86-64 without AVX. */
 export function wasmVectors(): boolean {
   const body = new FunctionBody().op("end");
@@ -67,54 +67,91 @@ export function wasmVectors(): boolean {
   );
 }
 
-const newMemory = (): WebAssembly.Memory =>
-  new WebAssembly.Memory({ initial: PAGES, maximum: PAGES });
+/**
+ * The engine on WebAssembly SIMD. All its code shares one memory: only a few of a process get the
+ * kind whose limits cost nothing to check, and each above that number begins with a collection of
+ * all garbage. What is never touched of it takes no room.
+ */
+export class WasmEngine implements Engine {
+  readonly name = "wasm";
+  #memory: WebAssembly.Memory | undefined;
+  #parts = 0;
 
-const words = (memory: WebAssembly.Memory, at: number, count: number): Int32Array =>
-  new Int32Array(memory.buffer, at, count);
+  tile(shape: Shape): TileCode {
+    const part = this.#nextPart();
+    const { scan, prepare } = instantiate(shape, part);
+    return {
+      lanes: LANES,
+      inputs: part.words(MEMORY.pool + 4 * POOL_INPUTS, INPUTS),
+      table: part.words(MEMORY.table, 2 * TABLE_STRIDE),
+      hits: part.hits,
+      prepare,
+      scan: (from, to, threshold) => scan(part.at(MEMORY.pool), from, to, threshold),
+    };
+  }
 
-function wasmTile(shape: Shape): TileCode {
-  const memory = newMemory();
-  const { scan, prepare } = instantiate(shape, memory);
-  return {
-    lanes: LANES,
-    inputs: words(memory, MEMORY.pool + 4 * POOL_INPUTS, INPUTS),
-    table: words(memory, MEMORY.table, 2 * TABLE_STRIDE),
-    hits: new Uint32Array(memory.buffer, MEMORY.hits, LANES),
-    prepare,
-    scan: (from, to, threshold) => scan(MEMORY.pool, from, to, threshold),
-  };
+  straddle(): StraddleCode {
+    const part = this.#nextPart();
+    const before = instantiate(STATES_SHAPE, part);
+    const tail = instantiate(TAIL_SHAPE, part);
+    return {
+      lanes: LANES,
+      inputs: part.words(MEMORY.pool + 4 * POOL_INPUTS, INPUTS),
+      table: part.words(MEMORY.table, TABLE_STRIDE),
+      hits: part.hits,
+      rows: part.words(MEMORY.rows, 64 * STATES),
+      prepare: (from, to) => {
+        before.prepare();
+        before.scan(part.at(MEMORY.pool), from, to, 0);
+      },
+      scan: (row, from, to, threshold) =>
+        tail.scan(part.at(MEMORY.rows + 256 * row), from, to, threshold),
+    };
+  }
+
+  #nextPart(): Part {
+    const pages = PARTS_MAX * PART_PAGES;
+    this.#memory ??= new WebAssembly.Memory({ initial: pages, maximum: pages });
+    invariant(this.#parts < PARTS_MAX, "an engine is asked for each shape once");
+    return new Part(this.#memory, PAGE_BYTES * PART_PAGES * this.#parts++);
+  }
 }
 
-function wasmStraddle(): StraddleCode {
-  const memory = newMemory();
-  const before = instantiate(STATES_SHAPE, memory);
-  const tail = instantiate(TAIL_SHAPE, memory);
-  return {
-    lanes: LANES,
-    inputs: words(memory, MEMORY.pool + 4 * POOL_INPUTS, INPUTS),
-    table: words(memory, MEMORY.table, TABLE_STRIDE),
-    hits: new Uint32Array(memory.buffer, MEMORY.hits, LANES),
-    rows: words(memory, MEMORY.rows, 64 * STATES),
-    prepare: (from, to) => {
-      before.prepare();
-      before.scan(MEMORY.pool, from, to, 0);
-    },
-    scan: (row, from, to, threshold) => tail.scan(MEMORY.rows + 256 * row, from, to, threshold),
-  };
+/** What one tile's or straddle's code has of the memory. */
+class Part {
+  readonly memory: WebAssembly.Memory;
+  readonly #base: number;
+
+  constructor(memory: WebAssembly.Memory, base: number) {
+    this.memory = memory;
+    this.#base = base;
+  }
+
+  /** Where in the whole memory the part's `address` is. */
+  at(address: number): number {
+    return this.#base + address;
+  }
+
+  words(address: number, count: number): Int32Array {
+    return new Int32Array(this.memory.buffer, this.at(address), count);
+  }
+
+  get hits(): Uint32Array {
+    return new Uint32Array(this.memory.buffer, this.at(MEMORY.hits), LANES);
+  }
 }
 
-function instantiate(shape: Shape, memory: WebAssembly.Memory): Exports {
+function instantiate(shape: Shape, part: Part): Exports {
   const { graph, outputs } = laneGraph(shape);
   const row = graph.nodes.flatMap(({ op, value }, node) =>
     shape.kind === "tail" && op === "tileInput" ? [{ node, slot: value }] : [],
   );
   const program = partition(graph, outputs, row);
-  const pool = words(memory, MEMORY.pool, POOL_INPUTS);
+  const pool = part.words(MEMORY.pool, POOL_INPUTS);
   for (const { slot, value } of program.literals) pool[slot] = value;
-  const powers = new Powers(shape, memory);
+  const powers = new Powers(shape, part);
   const { body, vectors } = scanBody(shape, program, outputs, powers);
-  const prologue = prologueBody(program);
+  const prologue = prologueBody(program, part);
   const bytes = wasmModule([
     { name: "scan", parameters: 4, returns: true, words: 1, vectors, body },
     {
@@ -126,18 +163,21 @@ function instantiate(shape: Shape, memory: WebAssembly.Memory): Exports {
       body: shape.kind === "tail" ? new FunctionBody().op("end") : prologue,
     },
   ]);
-  const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory } });
+  const env = { memory: part.memory };
+  const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env });
   return instance.exports as unknown as Exports;
 }
 
 /** Powers of two in memory, four times each, never one address twice. */
 class Powers {
+  readonly part: Part;
   readonly #memory: Int32Array;
   #next: number;
 
-  constructor(shape: Shape, memory: WebAssembly.Memory) {
-    this.#memory = new Int32Array(memory.buffer);
-    this.#next = shape.kind === "tail" ? MEMORY.tailPowers : MEMORY.powers;
+  constructor(shape: Shape, part: Part) {
+    this.part = part;
+    this.#memory = new Int32Array(part.memory.buffer);
+    this.#next = part.at(shape.kind === "tail" ? MEMORY.tailPowers : MEMORY.powers);
   }
 
   /** The address of another vector of 2^exponent. */
@@ -186,10 +226,12 @@ function emitVector(body: FunctionBody, op: MachineOp, shape: Shape, powers: Pow
   const push = (place: Place): void => {
     if ("register" in place) body.get(FIRST_VECTOR + place.register);
     else if ("slot" in place) body.get(POOL).memory("load32Splat", 4 * place.slot);
-    else body.constant(0).memory("v128Load", MEMORY.spills + VECTOR_BYTES * place.spill);
+    else body.constant(0).memory("v128Load", spill(place.spill));
   };
   const [first, second] = op.from as [Place, Place];
-  const array = (base: number, stride: number): number => base + 4 * stride * op.immediate;
+  const { part } = powers;
+  const array = (base: number, stride: number): number => part.at(base + 4 * stride * op.immediate);
+  const spill = (number: number): number => part.at(MEMORY.spills + VECTOR_BYTES * number);
   switch (op.op) {
     case "add":
     case "xor":
@@ -220,7 +262,7 @@ function emitVector(body: FunctionBody, op: MachineOp, shape: Shape, powers: Pow
     case "spill":
       body.constant(0);
       push(first);
-      body.memory("v128Store", MEMORY.spills + VECTOR_BYTES * op.immediate);
+      body.memory("v128Store", spill(op.immediate));
       return;
     case "storeOutput":
       body.get(BYTES);
@@ -230,7 +272,7 @@ function emitVector(body: FunctionBody, op: MachineOp, shape: Shape, powers: Pow
     case "result":
       body.constant(0);
       push(first);
-      body.memory("v128Store", MEMORY.hits);
+      body.memory("v128Store", part.at(MEMORY.hits));
       push(first);
       body.get(LIMIT_VECTOR).op("i32x4LeU").op("anyTrue");
       return;
@@ -241,7 +283,7 @@ function emitVector(body: FunctionBody, op: MachineOp, shape: Shape, powers: Pow
 }
 
 /** The tile's constants, as scalars: a local for every node. */
-function prologueBody(program: Program): FunctionBody {
+function prologueBody(program: Program, part: Part): FunctionBody {
   const body = new FunctionBody();
   const locals = new Map(program.prologue.map((node, i) => [node, i]));
   const push = (id: NodeId): void => {
@@ -249,7 +291,7 @@ function prologueBody(program: Program): FunctionBody {
     const { op, value } = program.graph.nodes[id]!;
     if (local !== undefined) body.get(local);
     else if (op === "literal") body.constant(value);
-    else body.constant(0).memory("i32Load", MEMORY.pool + 4 * (POOL_INPUTS + value));
+    else body.constant(0).memory("i32Load", part.at(MEMORY.pool + 4 * (POOL_INPUTS + value)));
   };
   for (const id of program.prologue) {
     emitScalar(body, program.graph.nodes[id]!, push);
@@ -258,7 +300,7 @@ function prologueBody(program: Program): FunctionBody {
   for (const { node, slot } of program.stores) {
     body.constant(0);
     push(node);
-    body.memory("i32Store", MEMORY.pool + 4 * slot);
+    body.memory("i32Store", part.at(MEMORY.pool + 4 * slot));
   }
   return body.op("end");
 }

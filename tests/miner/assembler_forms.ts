@@ -11,6 +11,7 @@ import { everyShape } from "../../miner/kernels/every_shape.ts";
 import { type Extension, extensionsOf } from "../../miner/kernels/extensions.ts";
 import { X86_CODE, type X86CodeName } from "../../miner/kernels/machine_code.ts";
 import type { Shape } from "../../miner/kernels/shapes.ts";
+import { onceMade } from "./made_code.ts";
 
 /** A call of the assembler. */
 export interface Call {
@@ -81,7 +82,8 @@ export function everyCode(name: X86CodeName): EveryCode {
     const calls = new Map<string, Call>();
     const codes = everyShape().map((shape) => {
       const asm = recordingAssembler(calls, extensionsOf(needs));
-      return { shape, code: assemble(shape, asm).code };
+      const assembled = assemble(shape, asm);
+      return { shape, code: onceMade(name, shape, () => assembled).code };
     });
     made.set(name, (every = { codes, calls }));
   }

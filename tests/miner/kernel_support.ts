@@ -8,12 +8,10 @@ import type { Kernel } from "../../miner/kernel.ts";
 import { type CpuFeatures, cpuFeatures } from "../../miner/kernels/cpu_native.ts";
 import type { Engine } from "../../miner/kernels/engine.ts";
 import { nativeEngine } from "../../miner/kernels/engine_native.ts";
-import { ARM_CODE, type MachineCode, X86_CODE } from "../../miner/kernels/machine_code.ts";
-import { wasmEngine, wasmVectors } from "../../miner/kernels/wasm_engine.ts";
+import { WasmEngine, wasmVectors } from "../../miner/kernels/wasm_engine.ts";
 import type { Candidate } from "../../work/candidate.ts";
+import { MACHINE_CODE, madeCode } from "./made_code.ts";
 
-/** All machine code, whether it runs here or not. */
-const MACHINE_CODE: Readonly<Record<string, MachineCode>> = { ...X86_CODE, "arm-sha": ARM_CODE };
 /** So slow on many processors (Intel, Zen 3) that only a fraction of the cases is run. */
 const SLOW = "avx2-sha";
 
@@ -34,17 +32,20 @@ function nativeSubjects(): { subjects: Subject[]; notRun: string[] } {
   }
   const subjects: Subject[] = [];
   const notRun: string[] = [];
-  for (const [name, { needs, make }] of Object.entries(MACHINE_CODE)) {
+  for (const [name, { needs }] of Object.entries(MACHINE_CODE)) {
     const missing = needs.filter((need) => !cpu[need]);
     if (missing.length > 0) notRun.push(`${name}: no ${missing.join(", ")}`);
-    else subjects.push({ name, slow: name === SLOW, engine: () => nativeEngine(name, make) });
+    else {
+      const make = madeCode(name);
+      subjects.push({ name, slow: name === SLOW, engine: () => nativeEngine(name, make) });
+    }
   }
   return { subjects, notRun };
 }
 
 const native = nativeSubjects();
 
-const wasm: Subject = { name: "wasm", slow: false, engine: () => wasmEngine };
+const wasm: Subject = { name: "wasm", slow: false, engine: () => new WasmEngine() };
 /** The engines to test here. */
 export const SUBJECTS: readonly Subject[] = [...native.subjects, ...(wasmVectors() ? [wasm] : [])];
 /** Why others are not tested here, a line each. */

@@ -3,10 +3,11 @@
  *
  * @module
  */
-import { type Availability, detect, machineCodeOf } from "../../miner/kernels/mod.ts";
+import { type Availability, detect } from "../../miner/kernels/mod.ts";
 import { planProbe, type ProbePlan } from "../../miner/kernels/probe_plan.ts";
 import type { Trial } from "../../miner/kernels/selection.ts";
 import type { Planner } from "../../miner/planner_worker.ts";
+import { madeCode } from "./made_code.ts";
 
 /** Kernels of machine code that this processor can run, the quickly made one first. */
 export const NATIVE: readonly string[] = detect()
@@ -32,7 +33,7 @@ const plans = new Map<string, ProbePlan>();
 
 /** The plan for a kernel, made once; or of the part that is measured, with its code replaced. */
 export function planOf(kernel: string, whole: boolean, code?: Uint8Array): ProbePlan {
-  const { make } = machineCodeOf(kernel)!;
+  const make = madeCode(kernel);
   if (code !== undefined) {
     return planProbe((shape) => {
       const { lanes, literals } = make(shape);
