@@ -301,10 +301,8 @@ export class Assembler {
   #put(first: number, second?: number, third?: number, fourth?: number): void {
     const bytes = this.#bytes;
     bytes.push(first & 0xff);
-    if (second === undefined) return;
-    bytes.push(second & 0xff);
-    if (third === undefined) return;
-    bytes.push(third & 0xff);
+    if (second !== undefined) bytes.push(second & 0xff);
+    if (third !== undefined) bytes.push(third & 0xff);
     if (fourth !== undefined) bytes.push(fourth & 0xff);
   }
 
@@ -336,8 +334,7 @@ export class Assembler {
     const rex = this.#rexBits(reg, operand);
     for (const byte of MANDATORY_PREFIX[form.prefix]) this.#put(byte);
     if (rex) this.#put(0x40 | rex);
-    for (const byte of MAP_BYTES[form.map]) this.#put(byte);
-    this.#put(form.opcode);
+    for (const byte of [...MAP_BYTES[form.map], form.opcode]) this.#put(byte);
     this.#modrm(reg, operand, 1);
   }
 
@@ -379,8 +376,7 @@ export class Assembler {
     const broadcast = !inRegister && operand.broadcast === true;
     this.#put(0x62, (rxb << 5) | (reg & 16 ? 0 : 0x10) | form.map);
     this.#put(((form.wide ?? 0) << 7) | ((~vvvv & 15) << 3) | 4 | form.prefix);
-    const length = width >> 8;
-    this.#put((length << 5) | (broadcast ? 0x10 : 0) | (vvvv & 16 ? 0 : 8), form.opcode);
+    this.#put(((width >> 8) << 5) | (broadcast ? 0x10 : 0) | (vvvv & 16 ? 0 : 8), form.opcode);
     this.#modrm(reg, operand, broadcast ? 4 : (form.memoryBytes ?? width / 8));
   }
 
