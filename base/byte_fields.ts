@@ -157,18 +157,25 @@ const NO_BYTES = new Uint8Array(0);
  */
 export class ByteReader {
   readonly #bytes: Uint8Array;
+  readonly #end: number;
   #at: number;
   #isSound = true;
 
-  /** Reads from `start` on. */
-  constructor(bytes: Uint8Array, start: number = 0) {
+  /** Reads bytes start..end - 1. */
+  constructor(bytes: Uint8Array, start: number = 0, end: number = bytes.length) {
     this.#bytes = bytes;
     this.#at = start;
+    this.#end = end;
+  }
+
+  /** Where the next field is read. */
+  get at(): number {
+    return this.#at;
   }
 
   /** Whether everything was read, and all of it was good. */
   get isGood(): boolean {
-    return this.#isSound && this.#at === this.#bytes.length;
+    return this.#isSound && this.#at === this.#end;
   }
 
   /** Whether all fields so far were good. */
@@ -178,7 +185,7 @@ export class ByteReader {
 
   /** Whether something is left to read. */
   get hasMore(): boolean {
-    return this.#isSound && this.#at < this.#bytes.length;
+    return this.#isSound && this.#at < this.#end;
   }
 
   /** Declares it no good, for a reason that only the caller can see. */
@@ -187,11 +194,9 @@ export class ByteReader {
   }
 
   byte(max = 0xff): number {
-    const value = this.#bytes[this.#at];
-    if (value === undefined || value > max) this.#isSound = false;
+    if (this.#at >= this.#end || this.#bytes[this.#at]! > max) this.#isSound = false;
     if (!this.#isSound) return 0;
-    this.#at++;
-    return value!;
+    return this.#bytes[this.#at++]!;
   }
 
   flag(): boolean {
@@ -229,10 +234,9 @@ export class ByteReader {
     return this.#isSound ? partOf(this.#bytes, start, this.#at) : NO_BYTES;
   }
 
-  /** Leaves a byte string out; its first byte, and 256 if it has none. */
-  skip(max: number): number {
-    const start = this.#take(max);
-    return this.#isSound && this.#at > start ? this.#bytes[start]! : 256;
+  /** Leaves a byte string out; where it starts. */
+  pass(): number {
+    return this.#take(this.#end);
   }
 
   text(max: number): ByteString {
@@ -242,28 +246,28 @@ export class ByteReader {
 
   /** Everything that is left, good as long as what is read. */
   rest(): Uint8Array {
-    const rest = this.#isSound ? partOf(this.#bytes, this.#at) : NO_BYTES;
-    this.#at = this.#bytes.length;
+    const rest = this.#isSound ? partOf(this.#bytes, this.#at, this.#end) : NO_BYTES;
+    this.#at = this.#end;
     return rest;
   }
 
   /** Everything that is left, as bytes of their own. */
   tail(): Uint8Array {
-    const tail = this.#isSound ? this.#bytes.slice(this.#at) : NO_BYTES;
-    this.#at = this.#bytes.length;
+    const tail = this.#isSound ? this.#bytes.slice(this.#at, this.#end) : NO_BYTES;
+    this.#at = this.#end;
     return tail;
   }
 
   /** Moves behind the next byte string; where it starts. */
   #take(max: number): number {
     const length = this.uint(max);
-    if (length > this.#bytes.length - this.#at) this.#isSound = false;
+    if (length > this.#end - this.#at) this.#isSound = false;
     if (this.#isSound) this.#at += length;
     return this.#isSound ? this.#at - length : this.#at;
   }
 }
 
-/** Byte strings, one at least, each behind its length: what {@link unpacked} takes apart. */
+/** Byte strings, one at least, each behind its length: what {@link placesIn} finds again. */
 export function packed(all: readonly Uint8Array[]): Uint8Array {
   let bytes = 0;
   for (const { length } of all) bytes += length + LENGTH_BYTES_MAX;
@@ -275,10 +279,16 @@ export function packed(all: readonly Uint8Array[]): Uint8Array {
 /** A length that is written takes no more. */
 const LENGTH_BYTES_MAX = 8;
 
-/** The byte strings that `bytes` are from `start` on; undefined when they are none. */
-export function unpacked(bytes: Uint8Array, start: number = 0): Uint8Array[] | undefined {
+/**
+ * Where the byte strings are that `bytes` are from `start` on: of each its start and its end, one
+ * behind the other. Undefined when they are none.
+ */
+export function placesIn(bytes: Uint8Array, start: number = 0): number[] | undefined {
   const reader = new ByteReader(bytes, start);
-  const all: Uint8Array[] = [];
-  while (reader.hasMore) all.push(reader.view(bytes.length));
-  return reader.isGood && all.length > 0 ? all : undefined;
+  const places: number[] = [];
+  while (reader.hasMore) {
+    const from = reader.pass();
+    places.push(from, reader.at);
+  }
+  return reader.isGood && places.length > 0 ? places : undefined;
 }

@@ -18,6 +18,11 @@ export interface StateMachine<Answer = Uint8Array> {
    * every replica and every restart would meet it again.
    */
   apply(command: Uint8Array, index: number): Answer;
+  /**
+   * The same of the command that is bytes start..end - 1 of `bytes`, where that spares a copy.
+   * Nothing of `bytes` may be kept.
+   */
+  applyPart?(bytes: Uint8Array, start: number, end: number, index: number): Answer;
   /** The whole state as bytes that `restore` takes. */
   snapshot(): Uint8Array;
   /**

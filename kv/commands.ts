@@ -5,7 +5,13 @@
  *
  * @module
  */
-import { type ByteString, ByteReader, ByteWriter } from "../base/byte_fields.ts";
+import {
+  type ByteString,
+  ByteReader,
+  ByteWriter,
+  putUint,
+  uintBytes,
+} from "../base/byte_fields.ts";
 import {
   CHANGES_MAX,
   COMMAND_BYTES_MAX,
@@ -161,10 +167,17 @@ function bytesAbout(command: Command): number {
   return FIELDS_BYTES + key.length + value.length;
 }
 
-/** The command that `bytes` are; undefined when they are none, or it is against the limits. */
-export function decodeCommand(bytes: Uint8Array): Command | undefined {
-  if (bytes.length > COMMAND_BYTES_MAX) return undefined;
-  const reader = new ByteReader(bytes);
+/**
+ * The command that bytes start..end - 1 are, with copies of what it has of them; undefined when
+ * they are none, or it is against the limits.
+ */
+export function decodeCommand(
+  bytes: Uint8Array,
+  start: number = 0,
+  end: number = bytes.length,
+): Command | undefined {
+  if (end - start > COMMAND_BYTES_MAX) return undefined;
+  const reader = new ByteReader(bytes, start, end);
   const kind = KINDS[reader.byte(KINDS.length - 1)]!;
   const command = readCommand(reader, kind);
   return reader.isGood ? command : undefined;
@@ -197,22 +210,24 @@ export function isOfRuns(first: number): boolean {
 /** Whether `bytes` are `count` commands of a run, as `packed` writes them. */
 export function isRun(bytes: Uint8Array, count: number): boolean {
   const reader = new ByteReader(bytes);
-  let left = count;
-  for (; left > 0; left--) if (!isOfRuns(reader.skip(COMMAND_BYTES_MAX))) return false;
+  for (let left = count; left > 0; left--) {
+    const start = reader.pass();
+    if (reader.at === start || !isOfRuns(bytes[start]!)) return false;
+  }
   return count > 0 && reader.isGood;
 }
 
 function readCommand(reader: ByteReader, kind: Command["kind"]): Command {
   switch (kind) {
     case "put": {
-      const { value, ...change } = readChange(reader);
-      if (value === undefined) reader.reject();
-      return { kind, change: { ...change, value: value ?? new Uint8Array(0) } };
+      const change = readChange(reader);
+      if (change.value === undefined) reader.reject();
+      return { kind, change: change as Change & { readonly value: Uint8Array } };
     }
     case "delete": {
       const change = readChange(reader);
       if (change.value !== undefined || change.lease !== 0) reader.reject();
-      return { kind, change: { ...change, value: undefined } };
+      return { kind, change: change as Change & { readonly value: undefined } };
     }
     case "append":
       return {
@@ -280,13 +295,11 @@ function readChange(reader: ByteReader): Change {
 }
 
 export function encodeAnswer(answer: Answer): Uint8Array {
+  if (answer.kind === "done" || answer.kind === "refused") return encodeVersion(answer);
   const writer = new ByteWriter(24).byte(ANSWERS.indexOf(answer.kind));
   if (answer.kind === "failed") return writer.byte(FAILURES.indexOf(answer.why)).taken();
   writer.uint(answer.revision);
   switch (answer.kind) {
-    case "done":
-    case "refused":
-      return writer.uint(answer.version).taken();
     case "multi":
       writer.flag(answer.isDone).uint(answer.versions.length);
       for (const version of answer.versions) writer.uint(version);
@@ -296,6 +309,15 @@ export function encodeAnswer(answer: Answer): Uint8Array {
     case "swept":
       return writer.uint(answer.count).taken();
   }
+}
+
+/** What nearly all answers are: they are written without a detour. */
+function encodeVersion(answer: Answer & { readonly kind: "done" | "refused" }): Uint8Array {
+  const { kind, revision, version } = answer;
+  const bytes = new Uint8Array(1 + uintBytes(revision) + uintBytes(version));
+  bytes[0] = ANSWERS.indexOf(kind);
+  putUint(bytes, putUint(bytes, 1, revision), version);
+  return bytes;
 }
 
 const LEASE_ANSWER: number = ANSWERS.indexOf("lease");

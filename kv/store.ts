@@ -127,7 +127,11 @@ export class Store implements StateMachine {
   }
 
   apply(bytes: Uint8Array, index: number): Uint8Array {
-    const command = decodeCommand(bytes);
+    return this.applyPart(bytes, 0, bytes.length, index);
+  }
+
+  applyPart(bytes: Uint8Array, start: number, end: number, index: number): Uint8Array {
+    const command = decodeCommand(bytes, start, end);
     const malformed: Answer = { kind: "failed", why: "malformed" };
     return encodeAnswer(command === undefined ? malformed : this.#do(command, index));
   }
@@ -173,7 +177,7 @@ export class Store implements StateMachine {
     const item = this.#items.head(change.key);
     if (!isAt(item, change.at)) return this.#refused(item);
     if (change.value === undefined && item === undefined) return this.#refused(item);
-    const why = this.#whyNot([change]);
+    const why = this.#whyNotOne(change) ?? this.#whyFull(this.#growthBy(change));
     if (why !== undefined) return failed(why);
     const version = this.#change(change);
     return { kind: "done", revision: this.#revision, version };
@@ -197,14 +201,28 @@ export class Store implements StateMachine {
 
   #whyNot(changes: readonly Change[]): CommandFailure | undefined {
     let growth = 0;
-    for (const { key, value, lease } of changes) {
-      if (value === undefined) continue;
-      if (value.length > VALUE_BYTES_MAX) return "too large";
-      if (lease !== 0 && !this.#leases.has(lease)) return "no lease";
-      const item = this.#items.head(key);
-      const isKnown = item !== undefined || this.#tombstones.has(key);
-      growth += value.length - (item?.valueBytes ?? 0) + (isKnown ? 0 : ITEM_BYTES + key.length);
+    for (const change of changes) {
+      const why = this.#whyNotOne(change);
+      if (why !== undefined) return why;
+      growth += this.#growthBy(change);
     }
+    return this.#whyFull(growth);
+  }
+
+  #whyNotOne({ value, lease }: Change): CommandFailure | undefined {
+    if (value === undefined) return undefined;
+    if (value.length > VALUE_BYTES_MAX) return "too large";
+    return lease !== 0 && !this.#leases.has(lease) ? "no lease" : undefined;
+  }
+
+  #growthBy({ key, value }: Change): number {
+    if (value === undefined) return 0;
+    const item = this.#items.head(key);
+    if (item !== undefined) return value.length - item.valueBytes;
+    return value.length + (this.#tombstones.has(key) ? 0 : ITEM_BYTES + key.length);
+  }
+
+  #whyFull(growth: number): CommandFailure | undefined {
     return growth > 0 && this.#bytes + growth > this.#bytesMax ? "full" : undefined;
   }
 

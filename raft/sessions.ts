@@ -16,7 +16,7 @@
  * @module
  */
 import { putUint32, uint32At, uint53At } from "../base/big_endian.ts";
-import { joinedBytes, partOf, unpacked } from "../base/byte_fields.ts";
+import { joinedBytes, partOf, placesIn } from "../base/byte_fields.ts";
 import { type SnapshotSteps, type StateMachine, wholeStep } from "../base/state_machine.ts";
 
 /** Sessions that may be open at a time; one more is refused. */
@@ -271,19 +271,23 @@ export class Sessions implements StateMachine<SessionAnswer> {
     const session = this.#begin(command);
     if (typeof session === "string") return { kind: "refused", why: session };
     const isRepeated = number < session.next;
-    const answer = this.#carryOut(session, number, partOf(command, REQUEST_BYTES), index);
+    const { length } = command;
+    const answer = this.#carryOut(session, number, command, REQUEST_BYTES, length, index);
     if (typeof answer === "string") return { kind: "refused", why: answer };
     return { kind: "done", answer, isRepeated };
   }
 
   #run(command: Uint8Array, index: number): SessionAnswer {
-    const commands = unpacked(command, REQUEST_BYTES);
-    if (commands === undefined) return { kind: "refused", why: "malformed" };
+    const places = placesIn(command, REQUEST_BYTES);
+    if (places === undefined) return { kind: "refused", why: "malformed" };
     const first = uint32At(command, 9);
     const session = this.#begin(command);
     if (typeof session === "string") return { kind: "refused", why: session };
-    const repeated = Math.max(0, Math.min(commands.length, session.next - first));
-    const answers = commands.map((one, i) => this.#carryOut(session, first + i, one, index));
+    const repeated = Math.max(0, Math.min(places.length / 2, session.next - first));
+    const answers: (Uint8Array | SessionRefusal)[] = [];
+    for (let at = 0, number = first; at < places.length; at += 2, number++) {
+      answers.push(this.#carryOut(session, number, command, places[at]!, places[at + 1]!, index));
+    }
     return { kind: "ran", answers, repeated };
   }
 
@@ -298,17 +302,24 @@ export class Sessions implements StateMachine<SessionAnswer> {
     return session;
   }
 
+  /** Carries out bytes start..end - 1 of an entry, unless they were carried out before. */
   #carryOut(
     session: Session,
     number: number,
-    command: Uint8Array,
+    entry: Uint8Array,
+    start: number,
+    end: number,
     index: number,
   ): Uint8Array | SessionRefusal {
     const { answers, next } = session;
     if (number < next) return answers.at(next - number) ?? "forgotten";
     if (number > next) return "out of order";
     if (answers.size >= ANSWERS_MAX) return "too many requests";
-    const answer = this.#machine.apply(command, index);
+    const machine = this.#machine;
+    const answer =
+      machine.applyPart === undefined
+        ? machine.apply(partOf(entry, start, end), index)
+        : machine.applyPart(entry, start, end, index);
     answers.add(answer);
     session.next++;
     return answer;

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { unpacked } from "../../base/byte_fields.ts";
+import { placesIn } from "../../base/byte_fields.ts";
 import type { Millis } from "../../base/machine.ts";
 import { ChangeLog } from "../../kv/change_log.ts";
 import { Keeper } from "../../kv/keeper.ts";
@@ -82,8 +82,10 @@ class EagerState extends GroupState {
     const isRepeated = answer.kind === "done" && answer.isRepeated;
     if (isRepeated) this.#store.apply(command.subarray(HEAD_BYTES), index);
     const repeated = answer.kind === "ran" ? answer.repeated : 0;
-    const commands = repeated > 0 ? unpacked(command, HEAD_BYTES)! : [];
-    for (const one of commands.slice(0, repeated)) this.#store.apply(one, index);
+    const places = repeated > 0 ? placesIn(command, HEAD_BYTES)! : [];
+    for (let at = 0; at < 2 * repeated; at += 2) {
+      this.#store.applyPart(command, places[at]!, places[at + 1]!, index);
+    }
     return answer;
   }
 }

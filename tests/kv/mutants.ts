@@ -214,8 +214,8 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     file: "raft/sessions.ts",
-    line: "const answers = commands.map((one, i) => this.#carryOut(session, first + i, one, index));",
-    becomes: "const answers = commands.map((one) => this.#carryOut(session, first, one, index));",
+    line: "for (let at = 0, number = first; at < places.length; at += 2, number++) {",
+    becomes: "for (let at = 0, number = first; at < places.length; at += 2) {",
     breaks: "of a run only the first request is carried out",
   },
   {
