@@ -90,6 +90,17 @@ export class ByteWriter {
     return this.#at === this.#bytes.length ? this.#bytes : this.#bytes.slice(0, this.#at);
   }
 
+  /** Forgets what was written, and keeps the room for it. */
+  anew(): this {
+    this.#at = 0;
+    return this;
+  }
+
+  /** A copy of what was written. */
+  copied(): Uint8Array {
+    return this.#bytes.slice(0, this.#at);
+  }
+
   /** What was written, in the writer's own bytes: the end of it. */
   whole(): Uint8Array {
     return this.#bytes.subarray(0, this.#at);

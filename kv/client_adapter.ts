@@ -39,6 +39,7 @@ export interface WatchEvents {
 
 interface Waiting {
   readonly isWrite: boolean;
+  /** May throw: why it is no good answer. */
   readonly resolve: (answered: Answered) => void;
   readonly reject: (error: StoreError) => void;
   readonly release: (() => void) | undefined;
@@ -81,7 +82,16 @@ export class StoreClient {
   }
 
   /** Asks for something. Rejects with a {@link StoreError}. */
-  call(call: Call, { timeoutMs, signal }: CallOptions = {}): Promise<Answered> {
+  call(call: Call, options: CallOptions = {}): Promise<Answered> {
+    return this.ask(call, options, (answered) => answered);
+  }
+
+  /** The same; `read` makes of the answer what the caller wants, or throws why it is no good. */
+  ask<T>(
+    call: Call,
+    { timeoutMs, signal }: CallOptions,
+    read: (answered: Answered) => T,
+  ): Promise<T> {
     return new Promise((resolve, reject) => {
       if (this.#drive.isStopped) return reject(errorOf("closed"));
       if (signal?.aborted) return reject(errorOf("aborted"));
@@ -91,7 +101,12 @@ export class StoreClient {
       const id = ++this.#ids;
       const release = signal && this.#abortBy(signal, id);
       const isWrite = call.kind === "write" || call.kind === "manage";
-      this.#waiting.set(id, { isWrite, resolve, reject, release });
+      this.#waiting.set(id, {
+        isWrite,
+        resolve: (answered) => resolve(read(answered)),
+        reject,
+        release,
+      });
       const deadlineMs = timeoutMs === undefined ? undefined : performance.now() + timeoutMs;
       if (this.#made.push({ id, call, deadlineMs }) === 1) queueMicrotask(this.#gather);
     });
@@ -179,7 +194,11 @@ export class StoreClient {
           return waiting.reject(errorOf(failure, about, waiting.isWrite));
         }
         const { reply, isDoubtful } = outcome;
-        return waiting.resolve({ reply: reply as AnswerReply, isDoubtful });
+        try {
+          return waiting.resolve({ reply: reply as AnswerReply, isDoubtful });
+        } catch (error) {
+          return waiting.reject(error as StoreError);
+        }
       }
     }
   }

@@ -118,10 +118,17 @@ const KINDS = [
   "whole",
   "discard",
 ] as const;
+/** Commands of so many bytes are written at one desk. */
+const DESK_BYTES = 4096;
 const ANSWERS = ["done", "refused", "multi", "lease", "swept", "failed"] as const;
 
+/** Commands that are small are written here, and then copied: a writer each would cost more. */
+const desk = new ByteWriter(DESK_BYTES);
+
 export function encodeCommand(command: Command): Uint8Array {
-  const writer = new ByteWriter(bytesAbout(command)).byte(KINDS.indexOf(command.kind));
+  const bytes = bytesAbout(command);
+  const writer = bytes <= DESK_BYTES ? desk.anew() : new ByteWriter(bytes);
+  writer.byte(KINDS.indexOf(command.kind));
   switch (command.kind) {
     case "put":
     case "delete":
@@ -153,7 +160,7 @@ export function encodeCommand(command: Command): Uint8Array {
     case "discard":
       writer.uint(command.upTo);
   }
-  return writer.taken();
+  return writer === desk ? writer.copied() : writer.taken();
 }
 
 /** Room for the fields of a command beside its keys and values: more would be made when needed. */
@@ -162,6 +169,7 @@ const FIELDS_BYTES = 40;
 /** About so many bytes a command takes. */
 function bytesAbout(command: Command): number {
   if (command.kind === "append") return FIELDS_BYTES + command.key.length + command.value.length;
+  if (command.kind === "multi" || command.kind === "part") return DESK_BYTES + 1;
   if (command.kind !== "put") return 2 * FIELDS_BYTES;
   const { key, value } = command.change;
   return FIELDS_BYTES + key.length + value.length;

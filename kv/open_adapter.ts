@@ -238,16 +238,26 @@ export class KvStore implements AsyncDisposable {
     return reply.answer;
   }
 
-  async #write(command: Command, options: CallOptions, isBare = false): Promise<Written> {
-    const { reply, isDoubtful } = await this.#call({ kind: "write", command, isBare }, options);
-    if (reply.kind !== "answer") throw unexpected();
-    const { answer } = reply;
-    if (answer.kind === "failed") throw failure(answer.why);
-    if (answer.kind !== "done" && answer.kind !== "refused") throw unexpected();
-    const isDone = answer.kind === "done";
-    const { version, revision } = answer;
-    return { isDone, version, revision, isMaybe: !isDone && isBare && isDoubtful };
+  #write(command: Command, options: CallOptions, isBare = false): Promise<Written> {
+    const { timeoutMs = this.#timeoutMs, signal } = options;
+    const read = isBare ? writtenBare : written;
+    return this.client.ask({ kind: "write", command, isBare }, { timeoutMs, signal }, read);
   }
+}
+
+/** What a write came to; `isMaybe` is known of those without a session alone. */
+function written({ reply }: Answered): Written {
+  if (reply.kind !== "answer") throw unexpected();
+  const { answer } = reply;
+  if (answer.kind === "failed") throw failure(answer.why);
+  if (answer.kind !== "done" && answer.kind !== "refused") throw unexpected();
+  const { version, revision } = answer;
+  return { isDone: answer.kind === "done", version, revision, isMaybe: false };
+}
+
+function writtenBare(answered: Answered): Written {
+  const one = written(answered);
+  return { ...one, isMaybe: !one.isDone && answered.isDoubtful };
 }
 
 const unexpected = (): StoreError =>

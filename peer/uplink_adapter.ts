@@ -116,7 +116,7 @@ export class Uplink {
     for (;;) {
       let payload: Uint8Array;
       try {
-        payload = await client.read();
+        payload = client.tryRead() ?? (await client.read());
       } catch (error) {
         return this.#tellGone(turn, where, error);
       }

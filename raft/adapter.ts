@@ -71,7 +71,9 @@ function openNodeDisk(
   { group, between }: OpenReplicaOptions,
   node: NodeId,
 ): OpenedNodeDisk {
-  return openDisk({ directory, kind: group, id: `node ${node}` }, between);
+  // Raft's steps hold what has gathered; while one is written, what is committed is applied.
+  const options = { directory, kind: group, id: `node ${node}`, isPrompt: true };
+  return openDisk(options, between);
 }
 
 class RunningReplica implements Replica {

@@ -122,6 +122,20 @@ export class RaftLog {
     this.#baseTerm = term;
   }
 
+  /**
+   * The index behind which the last entries up to `index` are: at most so many, that weigh at most
+   * so much.
+   */
+  behindLast(index: number, entriesMax: number, bytesMax: number): number {
+    let behind = index;
+    const least = Math.max(this.#baseIndex, index - entriesMax);
+    for (let bytes = 0; behind > least; behind--) {
+      bytes += weightOf(this.#entries[behind - this.#baseIndex - 1]!);
+      if (bytes > bytesMax) break;
+    }
+    return behind;
+  }
+
   /** Of the entries from..to, both included, the first ones that weigh `bytesMax`, or the first. */
   slice(from: number, to: number, bytesMax: number = Infinity): Entry[] {
     const start = from - this.#baseIndex - 1;

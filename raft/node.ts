@@ -224,7 +224,9 @@ export class RaftNode {
     // A peer that is a little late, or is sent a snapshot now, needs what follows; but not at the
     // price of a full log.
     const isTight = log.bytes >= params.logBytesMax / 2;
-    const behind = isTight ? index : Math.min(index - params.trailingEntries, ...sending);
+    const { trailingEntries, trailingBytes } = params;
+    const kept = log.behindLast(index, trailingEntries, trailingBytes);
+    const behind = isTight ? index : Math.min(kept, ...sending);
     log.compact(behind, index);
     const base = { index: log.baseIndex, term: log.baseTerm };
     this.keeper.keepSnapshot({ meta, source: "taken", base, keep: sending });

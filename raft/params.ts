@@ -46,6 +46,8 @@ export interface RaftParams {
   readonly applyBytesMax: number;
   /** Entries kept behind a snapshot, for followers that are a little late. */
   readonly trailingEntries: number;
+  /** The same in bytes, by the count of {@link entryBytes}: whichever is less. */
+  readonly trailingBytes: number;
   /** Bytes of a snapshot in one message. */
   readonly chunkBytesMax: number;
   /** Such messages under way to one peer. */
@@ -80,6 +82,7 @@ export const DEFAULT_PARAMS: RaftParams = {
   logBytesMax: 512 << 20,
   applyBytesMax: 1 << 20,
   trailingEntries: 4096,
+  trailingBytes: 4 << 20,
   chunkBytesMax: 32_768,
   chunksInflightMax: 16,
   busyChunkBytesPerMs: 10_000,
@@ -94,6 +97,7 @@ const MAY_BE_ZERO: ReadonlySet<string> = new Set<keyof RaftParams>([
   "leaseClockRatio",
   "readGapMs",
   "trailingEntries",
+  "trailingBytes",
 ]);
 
 /** {@link DEFAULT_PARAMS} with some replaced. Throws RangeError on what cannot work together. */

@@ -68,6 +68,7 @@ export class DiskLog {
   #isBusy = false;
   #isStepping = false;
   #isTurnPlanned = false;
+  readonly #isPrompt: boolean;
   #isFull = false;
   #isRetryPlanned = false;
   #state: "new" | "open" | "closing" | "over" = "new";
@@ -77,9 +78,10 @@ export class DiskLog {
     files: Files,
     recovered: Recovered,
     snapshot: SnapshotFooter | undefined,
-    options: SegmentOptions,
+    options: SegmentOptions & { readonly isPrompt: boolean },
   ) {
     this.#files = files;
+    this.#isPrompt = options.isPrompt;
     this.#batch = recovered.nextBatch;
     this.#meta = recovered.meta;
     this.#next = this.#nextQueued = recovered.records.next;
@@ -214,6 +216,7 @@ export class DiskLog {
   #enqueue(waiting: Waiting): void {
     this.#queue.push(waiting);
     if (this.#isTurnPlanned || this.#isBusy) return;
+    if (this.#isPrompt) return this.#goOn();
     this.#isTurnPlanned = true;
     this.#files.endOfTurn(() => {
       this.#isTurnPlanned = false;

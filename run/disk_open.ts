@@ -58,6 +58,11 @@ export interface OpenOptions {
   readonly segmentBytes?: number;
   /** A larger snapshot is not handed over whole: parts of it are loaded. 64 MiB if left out. */
   readonly wholeSnapshotBytesMax?: number;
+  /**
+   * Begins to store at once when nothing is under way, instead of at the end of the turn: for a
+   * core that gathers what comes together by itself, and has something else to do meanwhile.
+   */
+  readonly isPrompt?: boolean;
 }
 
 /** What a disk takes up. */
@@ -167,6 +172,7 @@ export function openVolume(
     segmentBytes,
     newSalt,
     spareFileBytes,
+    isPrompt: options.isPrompt ?? false,
   });
   const { meta, records } = recovered;
   return { owner, state: { meta, records, snapshot: snapshot?.stored }, log };

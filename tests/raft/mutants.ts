@@ -277,7 +277,7 @@ const ROWS: readonly Row[] = [
   ],
   [
     node,
-    "const behind = isTight ? index : Math.min(index - params.trailingEntries, ...sending);",
+    "const behind = isTight ? index : Math.min(kept, ...sending);",
     "const behind = index;",
     "the log does not wait for whom a snapshot is on its way to",
   ],

@@ -3,6 +3,8 @@ import { describe, test } from "bun:test";
 import { assert, assertEquals } from "@std/assert";
 import type { StateFaults } from "../../sim/raft/machine.ts";
 import { calmFaults } from "../../base/link.ts";
+import { RaftLog } from "../../raft/log.ts";
+import { entryBytes } from "../../raft/params.ts";
 import { Group, LOSSY, T } from "./group.ts";
 
 /** A snapshot every ten entries applied, larger than a piece. */
@@ -184,4 +186,22 @@ describe("snapshots", () => {
     assert(group.loop.nowMs - beganMs < 2500, `${group.loop.nowMs - beganMs} ms`);
     assert(group.network.byKind["snapshot"]! < 1000, `${group.network.byKind["snapshot"]} pieces`);
   });
+});
+
+test("what is kept behind a snapshot is so many entries, and so many bytes", () => {
+  const start = { index: 5, term: 1 };
+  const config = { voters: [1], outgoing: [], learners: [] };
+  const entries = Array.from({ length: 10 }, (_, i) => {
+    const data = new Uint8Array(i < 8 ? 10 : 1000);
+    return { index: 6 + i, term: 1, kind: "command", data, config: undefined } as const;
+  });
+  const hard = { term: 1, vote: 0 };
+  const log = new RaftLog({ hard, snapshot: { ...start, config, size: 0 }, base: start, entries });
+  const [small, large] = [entryBytes(10), entryBytes(1000)];
+  assertEquals(log.behindLast(13, 3, Infinity), 10);
+  assertEquals(log.behindLast(13, 3, 2 * small), 11);
+  assertEquals(log.behindLast(15, 100, 2 * large + small - 1), 13);
+  assertEquals(log.behindLast(15, 100, large - 1), 15);
+  assertEquals(log.behindLast(13, 100, Infinity), 5);
+  assertEquals(log.behindLast(13, 0, Infinity), 13);
 });
