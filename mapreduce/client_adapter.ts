@@ -6,7 +6,6 @@
 import {
   closeSync,
   openSync,
-  readSync,
   renameSync,
   rmSync,
   statSync,
@@ -21,12 +20,7 @@ import { type ServerChoice, serversOf, targetOf } from "../peer/targets.ts";
 import { Uplink } from "../peer/uplink_adapter.ts";
 import { Drive } from "../run/drive.ts";
 import { freshRandom } from "../run/fresh_random.ts";
-import {
-  DIRECT_PIECE_BYTES_MAX,
-  type JobTerms,
-  type MrAttached,
-  SHARE_BYTES,
-} from "../work/mapreduce_messages.ts";
+import { type JobTerms, type MrAttached, SHARE_BYTES } from "../work/mapreduce_messages.ts";
 import { MESSAGES_VERSION } from "../work/messages.ts";
 import {
   ClientCore,
@@ -36,7 +30,7 @@ import {
   type JobWish,
 } from "./client_core.ts";
 import { codeName } from "./code_name.ts";
-import { hashOfPart } from "./files_adapter.ts";
+import { hashOfPart, readPiece } from "./files_adapter.ts";
 import { checkUnchanged, type InputSplit } from "./inputs_adapter.ts";
 import { TASK_BYTES, TASK_TIMEOUT_MS } from "./limits.ts";
 import type { JobOptions, JobProgress } from "./local_adapter.ts";
@@ -108,8 +102,6 @@ class FleetJob {
   readonly #bytes: number;
   #attached: MrAttached | undefined;
   readonly #peers: PeerSockets;
-  /** A piece of a split, until the next is read. */
-  readonly #piece = new Uint8Array(DIRECT_PIECE_BYTES_MAX);
   /** Files that are open: splits' by path, outputs by number. */
   readonly #inputs = new Map<string, number>();
   readonly #outputs = new Map<number, number>();
@@ -204,13 +196,13 @@ class FleetJob {
     }
   }
 
-  #read({ id, split, offset, length }: Extract<ClientEffect, { kind: "read" }>): void {
+  #read({ id, split, offset, length, room }: Extract<ClientEffect, { kind: "read" }>): void {
     this.#attempt(() => {
       const { file, from } = this.#options.splits[split]!;
       const fd = this.#input(file.path);
-      const got = length === 0 ? 0 : readSync(fd, this.#piece, 0, length, from + offset);
-      if (offset === 0 || got < length) checkUnchanged(file);
-      this.#drive.tell({ kind: "read", id, bytes: this.#piece.subarray(0, got) });
+      const bytes = readPiece(fd, from + offset, length, room);
+      if (offset === 0 || bytes.length < room + length) checkUnchanged(file);
+      this.#drive.tell({ kind: "read", id, bytes });
     });
   }
 

@@ -22,6 +22,7 @@ import { Home, type HomeEffect } from "./home.ts";
 import { FETCHES_MAX } from "./limits.ts";
 import type { PeerEffect, PeerInput } from "./peer_types.ts";
 import { isOfPeers, Peers } from "./peers.ts";
+import { PIECE_HEAD_BYTES, withRoom } from "./piece_frame.ts";
 
 /** What a client asks for. */
 export interface ClientJob {
@@ -45,7 +46,7 @@ export type ClientInput =
   | { readonly kind: "gone"; readonly reason: string }
   /** The user gives up. */
   | { readonly kind: "cancel" }
-  /** Answers `read`; undefined: it cannot be read, which is the end of the job. */
+  /** Answers `read`, with the room in front; undefined: it cannot be read: the job is over. */
   | { readonly kind: "read"; readonly id: number; readonly bytes: Uint8Array | undefined }
   /** Answers `adopt`: the output is not in the shared directory. */
   | { readonly kind: "absent"; readonly reduce: number }
@@ -65,13 +66,14 @@ export type ClientEffect =
   /** Takes over an output that a worker has put into the shared directory. */
   | ({ readonly kind: "adopt" } & OutputPart)
   | { readonly kind: "write"; readonly payload: Uint8Array }
-  /** Takes `length` bytes of a split. */
+  /** Takes `length` bytes of a split, behind `room` bytes, as a worker does of a file. */
   | {
       readonly kind: "read";
       readonly id: number;
       readonly split: number;
       readonly offset: number;
       readonly length: number;
+      readonly room: number;
     }
   /** Puts bytes into an output that is not final. */
   | {
@@ -211,7 +213,7 @@ export class ClientCore implements Machine<ClientInput, ClientEffect> {
       push: (effect) => this.#effects.push(effect),
       give: (want, answer) => {
         const { key } = this.#job;
-        if (key !== "" && want.name === key) this.#give(want, answer);
+        if (key !== "" && want.name === key) this.#give(want, answer, PIECE_HEAD_BYTES);
         else answer(undefined);
       },
     });
@@ -298,18 +300,24 @@ export class ClientCore implements Machine<ClientInput, ClientEffect> {
     });
   }
 
-  #give({ item, offset, length }: Pick<MrAsked, "item" | "offset" | "length">, to: Answer): void {
+  #give(
+    { item, offset, length }: Pick<MrAsked, "item" | "offset" | "length">,
+    to: Answer,
+    room = 0,
+  ): void {
     const { splits, code } = this.#job;
-    if (item.kind === "code") return to(code?.slice(offset, offset + length));
+    const part = (all: Uint8Array): void =>
+      to(withRoom(all.subarray(offset, offset + length), room));
+    if (item.kind === "code") return code === undefined ? to(undefined) : part(code);
     if (item.kind !== "about" && item.kind !== "split") return to(undefined);
     const split = splits[item.index];
     if (split === undefined) return to(undefined);
-    if (item.kind === "about") return to(encodeAbout(split).slice(offset, offset + length));
+    if (item.kind === "about") return part(encodeAbout(split));
     const most = Math.min(length, split.bytes - offset);
     if (most < 0) return to(undefined);
     const read = ++this.#lastRead;
     this.#reads.set(read, to);
-    this.#effects.push({ kind: "read", id: read, split: item.index, offset, length: most });
+    this.#effects.push({ kind: "read", id: read, split: item.index, offset, length: most, room });
   }
 
   // ---- outputs

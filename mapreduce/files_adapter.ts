@@ -16,7 +16,7 @@ import {
 } from "node:fs";
 import { dirname, join } from "node:path";
 import { invariant } from "../base/machine.ts";
-import { DIRECT_PIECE_BYTES_MAX } from "../work/mapreduce_messages.ts";
+import { PIECE_BYTES_MAX } from "../work/mapreduce_messages.ts";
 import type { PartFiles } from "./job_types.ts";
 import { CHUNK_BYTES } from "./limits.ts";
 import { doneFile, partFile } from "./part_files.ts";
@@ -34,7 +34,6 @@ const OPEN_MAX = 64;
 /** See the module. */
 export class JobFiles {
   readonly #directory: string;
-  readonly #piece = new Uint8Array(DIRECT_PIECE_BYTES_MAX);
   readonly #open = new Map<string, number>();
   /** Jobs whose directory is there. */
   readonly #made = new Set<number>();
@@ -123,12 +122,10 @@ export class JobFiles {
     hashed.bytes += bytes.length;
   }
 
-  /** Bytes of the file, until the next are read; undefined if they cannot be read. */
-  read(file: JobFile, offset: number, length: number): Uint8Array | undefined {
+  /** As the effect `read` asks for; undefined if they cannot be read. */
+  read(file: JobFile, offset: number, length: number, room: number): Uint8Array | undefined {
     try {
-      const fd = this.#fd(this.path(file), false);
-      const got = length === 0 ? 0 : readSync(fd, this.#piece, 0, length, offset);
-      return this.#piece.subarray(0, got);
+      return readPiece(this.#fd(this.path(file), false), offset, length, room);
     } catch {
       return undefined;
     }
@@ -215,6 +212,17 @@ function removeIfEmpty(directory: string): void {
   } catch {
     // Others have files there, or removed it.
   }
+}
+
+/** For pieces without room in front: each is sent, as a copy, before the next is read. */
+const lent = new Uint8Array(PIECE_BYTES_MAX);
+
+/** `length` bytes of a file behind `room` bytes; with room they have memory of their own. */
+export function readPiece(fd: number, offset: number, length: number, room: number): Uint8Array {
+  // It is written over: no zeros are needed.
+  const piece = room === 0 ? lent : Buffer.allocUnsafeSlow(room + length);
+  const got = length === 0 ? 0 : readSync(fd, piece, room, length, offset);
+  return piece.subarray(0, room + got);
 }
 
 /** The SHA-256 of a part of a file, in hexadecimal digits; undefined if it cannot be read whole. */

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { HaveRow, Item, WirePart } from "../work/mapreduce_messages.ts";
+import type { HaveRow, Item, MrWant, WirePart } from "../work/mapreduce_messages.ts";
 import { digestOfParts } from "./parts_digest.ts";
 import type { TaskEnd } from "./task_end.ts";
 import type { Fetched, WorkerTask } from "./worker_task.ts";
@@ -104,7 +104,7 @@ export class KeptJobs {
   }
 
   /** The same for one who must know what it asks for: its SHA-256. */
-  findNamed(uid: number, item: Item, name: string): JobFilePart | undefined {
+  findNamed({ job: uid, item, name }: MrWant): JobFilePart | undefined {
     const job = this.#jobs.get(uid);
     if (job === undefined || name === "") return undefined;
     const hash =

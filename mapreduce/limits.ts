@@ -86,9 +86,10 @@ export const WORKER_TASKS_MAX = 7;
 
 /**
  * Version of what peers say to each other. Those of another do not connect: what they have for each
- * other goes through the server. Up to 3 it was that of all messages; 4: larger pieces.
+ * other goes through the server. Up to 3 it was that of all messages; 4: larger pieces;
+ * 5: they are no CBOR.
  */
-export const PEERS_VERSION = 4;
+export const PEERS_VERSION = 5;
 /** Peers that one connects to at a time; what others have comes through the server. */
 export const DIALLED_MAX = 64;
 /** A peer that could not be reached is not looked for again so soon. */

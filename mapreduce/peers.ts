@@ -8,6 +8,7 @@ import type { MapReduceMessage, MrWant } from "../work/mapreduce_messages.ts";
 import { decodeMessage, encodeMessage } from "../work/wire.ts";
 import { VISITOR_PIECES_MAX, VISITORS_MAX } from "./limits.ts";
 import type { PeerEffect, PeerInput } from "./peer_types.ts";
+import { framedPiece, pieceIn } from "./piece_frame.ts";
 import { Routes } from "./routes.ts";
 
 /** What is needed of the core. */
@@ -15,7 +16,10 @@ export interface PeersPort {
   /** Says something to the server. */
   write(message: MapReduceMessage): void;
   push(effect: PeerEffect): void;
-  /** Whether a visitor may have what it asks for; `answer` is called once, at any time, if so. */
+  /**
+   * Whether a visitor may have what it asks for; `answer` is called once, at any time, if so: with
+   * the bytes, and PIECE_HEAD_BYTES in front of them that nobody else uses.
+   */
   give(want: MrWant, answer: (bytes: Uint8Array | undefined) => void): void;
 }
 
@@ -27,7 +31,6 @@ const KINDS: ReadonlySet<string> = new Set<PeerInput["kind"]>([
   "visitor-payload",
   "visitor-gone",
 ]);
-const NOTHING = new Uint8Array();
 
 /** See the module. */
 export class Peers {
@@ -57,10 +60,8 @@ export class Peers {
       case "peer-up":
         return this.routes.up(input.peer);
       case "peer-payload": {
-        const message = decodeMessage(input.payload);
-        const isPiece = typeof message !== "string" && message.kind === "mr-piece";
-        if (isPiece) this.routes.pieceOf(input.peer, message);
-        return;
+        const piece = pieceIn(input.payload);
+        return piece && this.routes.pieceOf(input.peer, piece);
       }
       case "peer-down":
         return this.routes.down(input.peer);
@@ -92,9 +93,7 @@ export class Peers {
   }
 
   #answer(visitor: number, id: number, bytes: Uint8Array | undefined): void {
-    const found = bytes !== undefined;
-    const payload = encodeMessage({ kind: "mr-piece", id, found, bytes: bytes ?? NOTHING });
-    this.#port.push({ kind: "answer", visitor, payload });
+    this.#port.push({ kind: "answer", visitor, payload: framedPiece(id, bytes) });
   }
 }
 

@@ -126,8 +126,8 @@ class Guest implements MinerGuest {
       case "put":
         return this.#attempt(() => this.#disk.put(effect.file, effect.offset, effect.bytes));
       case "read": {
-        const { id, file, offset, length } = effect;
-        const bytes = this.#disk.read(file, offset, length);
+        const { id, file, offset, length, room } = effect;
+        const bytes = this.#disk.read(file, offset, length, room);
         return this.#drive.tell({ kind: "read", id, bytes });
       }
       case "verify": {

@@ -28,6 +28,7 @@ import { KeptJobs } from "./kept.ts";
 import { isOfPeers, Peers } from "./peers.ts";
 import { ALIVE_MS, AWAY_MS } from "./limits.ts";
 import { Pending } from "./pending.ts";
+import { PIECE_HEAD_BYTES } from "./piece_frame.ts";
 import type { TaskEnd } from "./task_end.ts";
 import type { PeerInput } from "./peer_types.ts";
 import { type InputsPort, TaskInputs } from "./worker_inputs.ts";
@@ -213,8 +214,8 @@ export class WorkerCore implements Machine<WorkerInput, WorkerEffect> {
     return new Peers({
       write: (message) => this.#write(message),
       push: (effect) => this.#effects.push(effect),
-      give: ({ job, item, name, offset, length }, answer) =>
-        this.#read(this.#jobs.findNamed(job, item, name), offset, length, answer),
+      give: (want, answer) =>
+        this.#read(this.#jobs.findNamed(want), want, answer, PIECE_HEAD_BYTES),
     });
   }
 
@@ -260,9 +261,8 @@ export class WorkerCore implements Machine<WorkerInput, WorkerEffect> {
     for (const task of this.#tasks.values()) {
       if (this.#running.size + this.#dying.size >= this.#most) return;
       if (task.state !== "fetching" || !task.hasAll) continue;
-      const isCode = codeHash(task.terms.application) !== undefined;
       const { code } = this.#jobs.of(task.uid);
-      if (isCode && typeof code === "string") continue;
+      if (codeHash(task.terms.application) !== undefined && typeof code === "string") continue;
       task.state = "running";
       this.#running.set(task.run, task);
       const order = task.runOrder(typeof code === "string" ? undefined : code.file);
@@ -335,9 +335,10 @@ export class WorkerCore implements Machine<WorkerInput, WorkerEffect> {
 
   // ---- what is kept
 
-  #handleAsked({ id, job: uid, item, offset, length }: MrAsked): void {
+  #handleAsked(asked: MrAsked): void {
+    const { id, job: uid, item } = asked;
     const life = this.#lives;
-    this.#read(this.#jobs.find(uid, item), offset, length, (bytes) => {
+    this.#read(this.#jobs.find(uid, item), asked, (bytes) => {
       // The server that asked is gone.
       if (life !== this.#lives || !this.#isJoined) return;
       const found = bytes !== undefined;
@@ -345,18 +346,17 @@ export class WorkerCore implements Machine<WorkerInput, WorkerEffect> {
     });
   }
 
-  /** Reads from a part of a file, if there is such a part. */
+  /** Reads from a part of a file, if there is such a part, and leaves `room` in front. */
   #read(
     part: JobFilePart | undefined,
-    offset: number,
-    length: number,
+    { offset, length }: Pick<MrAsked, "offset" | "length">,
     answer: (bytes: Uint8Array | undefined) => void,
+    room = 0,
   ): void {
     if (part === undefined || offset > part.to - part.from) return answer(undefined);
-    const id = this.#reads.ask(answer);
-    const most = Math.min(length, part.to - part.from - offset);
-    const { file, from } = part;
-    this.#effects.push({ kind: "read", id, file, offset: from + offset, length: most });
+    const at = { file: part.file, offset: part.from + offset, room };
+    const most = Math.min(length, part.to - at.offset);
+    this.#effects.push({ kind: "read", id: this.#reads.ask(answer), ...at, length: most });
   }
 
   #forget(uid: number): void {

@@ -67,7 +67,7 @@ export type WorkerInput =
   | { readonly kind: "gone" }
   | { readonly kind: "progress"; readonly run: number; readonly bytes: number }
   | { readonly kind: "ended"; readonly run: number; readonly end: TaskEnd }
-  /** Answers `read`; undefined: it cannot be read. */
+  /** Answers `read`: with the room that it asked for in front; undefined: it cannot be read. */
   | { readonly kind: "read"; readonly id: number; readonly bytes: Uint8Array | undefined }
   /** Answers `verify`. */
   | { readonly kind: "verified"; readonly id: number; readonly good: boolean }
@@ -91,13 +91,17 @@ export type WorkerEffect =
       readonly offset: number;
       readonly bytes: Uint8Array;
     }
-  /** Takes `length` bytes of a file, fewer at its end. */
+  /**
+   * Takes `length` bytes of a file, fewer at its end, behind `room` bytes. If there is room to be
+   * left, the memory is nobody else's; else it is good until the next read.
+   */
   | {
       readonly kind: "read";
       readonly id: number;
       readonly file: JobFile;
       readonly offset: number;
       readonly length: number;
+      readonly room: number;
     }
   /** Whether the part of a file has that SHA-256. */
   | {

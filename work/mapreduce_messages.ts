@@ -311,8 +311,8 @@ export interface MrForget {
 // ---- data, from peer to peer
 
 /**
- * Asks a peer directly; {@link MrPiece} answers. `name` is what only those know whom the server
- * told: the SHA-256 of what is asked for, or the client's key.
+ * Asks a peer directly; what answers is no message (mapreduce/piece_frame.ts). `name` is what only
+ * those know whom the server told: the SHA-256 of what is asked for, or the client's key.
  */
 export interface MrWant {
   readonly kind: "mr-want";

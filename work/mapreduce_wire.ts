@@ -89,7 +89,7 @@ const DIRECT_LENGTH: Codec<number> = {
 const BYTES: Codec<Uint8Array> = {
   write: (f, value) => f.bytes(value),
   // A view into the message, which is nobody else's: it is large.
-  read: (f) => f.bytes(DIRECT_PIECE_BYTES_MAX),
+  read: (f) => f.bytes(PIECE_BYTES_MAX),
 };
 /** Also what a server keeps of a job (mapreduce/books.ts). */
 export const TERMS: Codec<JobTerms> = { write: writeTerms, read: readTerms };

@@ -11,6 +11,7 @@ import type { Loop } from "../engine/loop.ts";
 import { Process } from "../engine/process.ts";
 import { splitName } from "./answer.ts";
 import type { PeerInput } from "../../mapreduce/peer_types.ts";
+import { withRoom } from "../../mapreduce/piece_frame.ts";
 import type { PeerNet } from "./peer_net.ts";
 import type { ClientPlan } from "./plan.ts";
 
@@ -139,8 +140,8 @@ export class ClientMachine {
       case "write":
         return this.#line?.say(effect.payload);
       case "read": {
-        const { id, split, offset, length } = effect;
-        const bytes = this.#splits[split]!.slice(offset, offset + length);
+        const { id, split, offset, length, room } = effect;
+        const bytes = withRoom(this.#splits[split]!.subarray(offset, offset + length), room);
         return this.#process.tell({ kind: "read", id, bytes });
       }
       case "put": {

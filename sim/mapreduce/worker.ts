@@ -23,6 +23,7 @@ import type { Loop } from "../engine/loop.ts";
 import { Process } from "../engine/process.ts";
 import { demand, type TraceLine } from "../engine/trace.ts";
 import type { PeerInput } from "../../mapreduce/peer_types.ts";
+import { withRoom } from "../../mapreduce/piece_frame.ts";
 import type { PeerNet } from "./peer_net.ts";
 import type { Oracle } from "./oracle.ts";
 import type { WorkerPlan } from "./plan.ts";
@@ -145,8 +146,9 @@ export class WorkerMachine {
       case "put":
         return this.#put(effect.file, effect.offset, effect.bytes);
       case "read": {
-        const { id, file, offset, length } = effect;
-        const bytes = this.#files.get(fileName(file))?.slice(offset, offset + length);
+        const { id, file, offset, length, room } = effect;
+        const known = this.#files.get(fileName(file));
+        const bytes = known && withRoom(known.subarray(offset, offset + length), room);
         return this.#process.tell({ kind: "read", id, bytes });
       }
       case "verify": {

@@ -21,6 +21,12 @@ export const MUTANTS: readonly Mutant[] = [
     breaks: "a full table of runs goes on beyond its memory",
   },
   {
+    file: "mapreduce/piece_frame.ts",
+    line: "if (found > 1 || (found === 0 && length > PIECE_HEAD_BYTES)) return undefined;",
+    becomes: "",
+    breaks: "a frame that makes no sense is taken for a piece",
+  },
+  {
     file: "mapreduce/words.ts",
     line: "const sure = isLast ? end : behindSeparator(text, end);",
     becomes: "const sure = end;",

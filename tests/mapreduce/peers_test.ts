@@ -1,16 +1,23 @@
 /** Data from peer to peer: who is told where, ways around, and strangers. */
 import { describe, test } from "bun:test";
 import { assert, assertEquals } from "@std/assert";
+import * as fc from "fast-check";
 import { Addresses } from "../../mapreduce/addresses.ts";
 import { DIALLED_MAX, UNREACHABLE_MS, VISITOR_PIECES_MAX } from "../../mapreduce/limits.ts";
 import type { PeerEffect, PeerInput } from "../../mapreduce/peer_types.ts";
 import { Peers } from "../../mapreduce/peers.ts";
+import { framedPiece, PIECE_HEAD_BYTES, pieceIn, withRoom } from "../../mapreduce/piece_frame.ts";
 import { peerHost, PeerSockets } from "../../mapreduce/peers_adapter.ts";
 import { Routes } from "../../mapreduce/routes.ts";
 import { encodeAbout } from "../../mapreduce/about.ts";
 import { WorkerCore } from "../../mapreduce/worker_core.ts";
 import type { WorkerEffect } from "../../mapreduce/worker_types.ts";
-import type { MapReduceMessage, MrGet, MrWant } from "../../work/mapreduce_messages.ts";
+import {
+  DIRECT_PIECE_BYTES_MAX,
+  type MapReduceMessage,
+  type MrGet,
+  type MrWant,
+} from "../../work/mapreduce_messages.ts";
 import { decodeMessage, encodeMessage } from "../../work/wire.ts";
 import { until } from "../support/waiting.ts";
 
@@ -134,6 +141,32 @@ describe("routes", () => {
   });
 });
 
+describe("a piece in its frame", () => {
+  test("comes out as it went in, and what is no frame is none", () => {
+    const id = fc.nat(2 ** 32 - 1);
+    fc.assert(
+      fc.property(id, fc.option(fc.uint8Array(), { nil: undefined }), (number, given) => {
+        const roomy = given && withRoom(given, PIECE_HEAD_BYTES);
+        const [found, bytes] = [given !== undefined, given ?? new Uint8Array()];
+        const expected = { kind: "mr-piece" as const, id: number, found, bytes };
+        assertEquals(pieceIn(framedPiece(number, roomy)), expected);
+      }),
+    );
+    const most = PIECE_HEAD_BYTES + DIRECT_PIECE_BYTES_MAX;
+    const whole = framedPiece(1, new Uint8Array(most));
+    assertEquals(pieceIn(whole)?.bytes.length, DIRECT_PIECE_BYTES_MAX);
+    for (const frame of [
+      new Uint8Array(),
+      new Uint8Array(PIECE_HEAD_BYTES - 1),
+      framedPiece(1, new Uint8Array(most + 1)),
+      Uint8Array.of(0, 0, 0, 1, 2, 7),
+      Uint8Array.of(0, 0, 0, 1, 0, 7),
+    ]) {
+      assertEquals(pieceIn(frame), undefined);
+    }
+  });
+});
+
 describe("visitors", () => {
   const want = (id: number, name: string): MapReduceMessage => {
     const item = { kind: "part", index: 0, reduce: 0 } as const;
@@ -157,9 +190,9 @@ describe("visitors", () => {
     const found = (): boolean[] =>
       effects.splice(0).map((effect) => {
         assert(effect.kind === "answer" && effect.visitor === 7);
-        const message = decodeMessage(effect.payload);
-        assert(typeof message !== "string" && message.kind === "mr-piece");
-        return message.found;
+        const piece = pieceIn(effect.payload);
+        assert(piece !== undefined);
+        return piece.found;
       });
     say(want(1, "cd".repeat(32)));
     assertEquals(found(), [false]);
@@ -169,11 +202,11 @@ describe("visitors", () => {
     for (let id = 0; id < VISITOR_PIECES_MAX; id++) say(want(id, NAME));
     say(want(99, NAME));
     assertEquals([answers.length, found()], [VISITOR_PIECES_MAX, [false]]);
-    answers.shift()!(new Uint8Array(2));
+    answers.shift()!(new Uint8Array(PIECE_HEAD_BYTES + 2));
     say(want(100, NAME));
     assertEquals([answers.length, found()], [VISITOR_PIECES_MAX, [true]]);
     peers.handle({ kind: "visitor-gone", visitor: 7 });
-    for (const answer of answers) answer(new Uint8Array(1));
+    for (const answer of answers) answer(new Uint8Array(PIECE_HEAD_BYTES));
     assertEquals(found(), []);
   });
 });
@@ -236,6 +269,14 @@ describe("a worker", () => {
     };
     const [read] = ask(HASH, 8);
     assert(read?.kind === "read" && read.offset === 2 && read.length === 7);
+    const bytes = withRoom(Uint8Array.of(8, 9), read.room);
+    core.handle({ kind: "read", id: read.id, bytes }, 0);
+    const [answer] = effects();
+    assert(answer?.kind === "answer" && answer.visitor === 3);
+    // Not copied: it was read to where it is sent from.
+    assert(answer.payload.buffer === bytes.buffer);
+    const piece = { kind: "mr-piece", id: 1, found: true, bytes: Uint8Array.of(8, 9) } as const;
+    assertEquals(pieceIn(answer.payload), piece);
     for (const [name, job] of [
       ["", 8],
       ["0b".repeat(32), 8],
