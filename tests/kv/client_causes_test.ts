@@ -5,6 +5,7 @@ import { seededRandom } from "../../base/random.ts";
 import { NO_SPACE_MS } from "../../kv/client_causes.ts";
 import type { CallOutcome } from "../../kv/client_types.ts";
 import {
+  APP_VERSION,
   decodeReply,
   decodeRequest,
   encodeRequest,
@@ -286,13 +287,13 @@ describe("a lock", () => {
 
 describe("openStore", () => {
   test("rejects with OTHER_VERSION and one line where the server's version is another", async () => {
-    const server = await listen({ host: "127.0.0.1", port: 0, appVersion: MESSAGES_VERSION + 1 });
+    const server = await listen({ host: "127.0.0.1", port: 0, appVersion: APP_VERSION + 1 });
     try {
       await using store = openStore({ servers: [`127.0.0.1:${server.port}`] });
       const error = await assertRejects(() => store.put("x", "1"), StoreError);
       assertEquals(error.code, "OTHER_VERSION");
-      const own = `messages ${MESSAGES_VERSION}`;
-      assertStringIncludes(error.message, `messages ${MESSAGES_VERSION + 1}; we have LSP`);
+      const own = `kv messages ${MESSAGES_VERSION}`;
+      assertStringIncludes(error.message, `kv messages ${MESSAGES_VERSION + 1}; we have LSP`);
       assert(error.message.endsWith(own) && !error.message.includes("\n"), error.message);
       await assertRejects(() => Array.fromAsync(store.watch("")), StoreError, "versions differ");
     } finally {
