@@ -8,6 +8,7 @@
  */
 import { readCommandLine, type Usage } from "./run/args.ts";
 import { UsageError } from "./run/errors.ts";
+import { wholeNumber } from "./run/flags.ts";
 import { printSoon } from "./run/output.ts";
 import { runScript } from "./run/signals.ts";
 import { replay, runCampaign, summary } from "./sim/engine/campaign.ts";
@@ -34,14 +35,11 @@ const USAGE: Usage = {
   },
 };
 
+/** Larger seeds, and more of them, are no numbers that count. */
+const SEED_MAX = 2n ** 52n;
+const SEEDS_MAX = 10n ** 7n;
 /** Transcript lines kept with `--trace`. */
 const TRACE_LINES_MAX = 200_000;
-
-function wholeNumber(name: string, text: string, least: number): number {
-  const value = Number(text);
-  if (/^\d+$/.test(text) && Number.isSafeInteger(value) && value >= least) return value;
-  throw new UsageError(`--${name} ${text}: expected a whole number of at least ${least}`);
-}
 
 /** The harnesses that are asked for, each of which has the fault to plant. */
 function chosen(only: string | undefined, plant: string | undefined): Harness[] {
@@ -56,8 +54,8 @@ function chosen(only: string | undefined, plant: string | undefined): Harness[] 
 
 function main(): Promise<number> {
   const line = readCommandLine(USAGE, process.argv.slice(2));
-  const first = wholeNumber("seed", line.flag("seed") ?? "1", 0);
-  const count = wholeNumber("seeds", line.flag("seeds") ?? "1", 1);
+  const first = Number(wholeNumber("--seed", line.flag("seed") ?? "1", 0n, SEED_MAX));
+  const count = Number(wholeNumber("--seeds", line.flag("seeds") ?? "1", 1n, SEEDS_MAX));
   const plant = line.flag("plant");
   const bail = line.has("bail");
   const tell = (text: string) => printSoon(`${text}\n`);

@@ -5,7 +5,6 @@
  */
 import { LSP_FLAGS, lspParams } from "../peer/flags.ts";
 import type { CommandLine } from "../run/args.ts";
-import { UsageError } from "../run/errors.ts";
 import { hostAndPort, port as portOf, wholeNumber } from "../run/flags.ts";
 import { keptIn } from "../run/data_place.ts";
 import { sayListening } from "../run/listening.ts";
@@ -47,7 +46,6 @@ async function serve(line: CommandLine): Promise<number> {
   const advertise = line.flag("advertise");
   const join = line.flag("join");
   const directory = line.flag("data");
-  if (directory === "") throw new UsageError(`--data is "", expected a directory`);
   if (advertise !== undefined) hostAndPort(advertise, undefined, "--advertise");
   const isQuiet = line.has("quiet");
   const server = await serveGeo({

@@ -4,7 +4,9 @@
  * @module
  */
 import {
+  accessSync,
   closeSync,
+  constants,
   existsSync,
   fsyncSync,
   mkdirSync,
@@ -88,8 +90,9 @@ function prepare(path: string): boolean {
   let entries: string[];
   try {
     entries = readdirSync(path);
+    accessSync(path, constants.W_OK | constants.X_OK);
   } catch (error) {
-    throw new UsageError(`--out ${path} is no directory: ${(error as Error).message}`);
+    throw new UsageError(`--out ${path} is no directory for outputs: ${(error as Error).message}`);
   }
   if (entries.length === 0) return false;
   throw new UsageError(`--out ${path} is not empty (${entries[0]}): name a new directory`);

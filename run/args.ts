@@ -72,6 +72,9 @@ export function readCommandLine(usage: Usage, argv: readonly string[]): CommandL
   const { values, positionals } = parsed;
   if (values["help"] === true) sayAndExit(helpText(usage));
   if (values["version"] === true) sayAndExit(`motherlode ${VERSION}\n`);
+  const blank = Object.keys(values).find((name) => values[name] === "");
+  if (blank !== undefined)
+    throw new UsageError(`--${blank} is "", expected ${flags[blank]!.value}`);
   if (usage.verb !== undefined && positionals[0] === usage.verb) positionals.shift();
   const [least, most] = usage.count;
   if (positionals.length < least || positionals.length > most) {

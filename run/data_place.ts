@@ -32,7 +32,6 @@ export function dataPlace(line: CommandLine, program: string, port: number): Dat
   if (data !== undefined && line.has("memory")) {
     throw new UsageError("got --data and --memory, expected one of the two");
   }
-  if (data === "") throw new UsageError(`--data is "", expected a directory`);
   if (line.has("memory")) return { directory: undefined, why: "asked" };
   if (data !== undefined) return { directory: data, isDefault: false };
   if (port === 0) return { directory: undefined, why: "port" };

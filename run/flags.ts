@@ -36,11 +36,17 @@ export function hostAndPort(
   throw new UsageError(`${name} is "${text}", expected HOST:PORT (an IPv6 HOST as [HOST])`);
 }
 
-/** A time in seconds, to the millisecond, as milliseconds. Throws {@link UsageError}. */
+/** The longest time that a timer takes: 31 bits of milliseconds, nearly 25 days. */
+const SECONDS_MAX = 2_147_483;
+
+/**
+ * A time in seconds, to the millisecond, of at most 2,147,483 s, as milliseconds. Throws
+ * {@link UsageError}.
+ */
 export function seconds(name: string, text: string): number {
   const millis = /^\d{1,9}(?:\.\d{1,3})?$/.test(text) ? Math.round(Number(text) * 1000) : 0;
-  if (millis > 0) return millis;
-  throw new UsageError(`${name} is "${text}", expected seconds above 0`);
+  if (millis > 0 && millis <= SECONDS_MAX * 1000) return millis;
+  throw new UsageError(`${name} is "${text}", expected seconds above 0, at most ${SECONDS_MAX}`);
 }
 
 const UINT64_MAX = (1n << 64n) - 1n;

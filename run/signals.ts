@@ -8,6 +8,7 @@
  * @module
  */
 import { readFileSync } from "node:fs";
+import { OptionError } from "../base/options.ts";
 import { oneLine } from "../base/text.ts";
 import { UsageError } from "./errors.ts";
 import { invocation } from "./invocation.ts";
@@ -16,6 +17,9 @@ import { whyTooOld } from "./version.ts";
 
 /** How long a clean end may take: a peer that is gone too would otherwise be waited for. */
 const GOODBYE_MS = 2000;
+
+/** Characters of an error's line. */
+const LINE_MAX = 4000;
 
 /** The signals that end a program, with their exit codes. */
 const SIGNALS = [
@@ -59,10 +63,12 @@ export async function runScript(name: string, main: () => Promise<number>): Prom
     if (ending) return await new Promise<never>(() => {});
   } catch (error) {
     if (ending) return await new Promise<never>(() => {});
-    const words = error instanceof UsageError ? [invocation(name), error.verb, "--help"] : [];
+    const isUsage = error instanceof UsageError || error instanceof OptionError;
+    const verb = error instanceof UsageError ? error.verb : undefined;
+    const words = isUsage ? [invocation(name), verb, "--help"] : [];
     const hint = words.length === 0 ? "" : ` (${words.filter(Boolean).join(" ")})`;
-    process.stderr.write(`${name}: ${oneLine((error as Error).message)}${hint}\n`);
-    if (error instanceof UsageError) code = 2;
+    process.stderr.write(`${name}: ${lineOf(error as Error)}${hint}\n`);
+    if (isUsage) code = 2;
   }
   process.exit(code);
 }
@@ -95,8 +101,14 @@ export function onSignal(goodbye: () => Promise<unknown>): void {
 /** Ends the program as a signal does, but with one line and exit code 1. */
 function endFailed(error: Error): void {
   if (ending) return;
-  process.stderr.write(`${called}: ${oneLine(error.message)}\n`);
+  process.stderr.write(`${called}: ${lineOf(error)}\n`);
   end(1);
+}
+
+/** The message of an error as a line; what a user typed, and it repeats, may be very long. */
+function lineOf({ message }: Error): string {
+  const line = oneLine(message);
+  return line.length <= LINE_MAX ? line : `${line.slice(0, LINE_MAX)} ...`;
 }
 
 function end(code: number): void {

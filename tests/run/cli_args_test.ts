@@ -5,7 +5,7 @@ import { atPort } from "../../base/text.ts";
 import { LSP_FLAGS, lspParams, WIRE_FLAG, wireFlag } from "../../peer/flags.ts";
 import { helpText, readCommandLine, type Usage } from "../../run/args.ts";
 import { UsageError } from "../../run/errors.ts";
-import { hex64, hostAndPort, port, uint64 } from "../../run/flags.ts";
+import { hex64, hostAndPort, port, seconds, uint64 } from "../../run/flags.ts";
 import { invocationOf } from "../../run/invocation.ts";
 
 const USAGE: Usage = {
@@ -50,6 +50,8 @@ test("readCommandLine tells what is wrong in our style, and the way out for a le
     why("a", "--wire", "-1"),
     '--wire is followed by "-1"; a value that begins with "-" is given as --wire=-1',
   );
+  assertEquals(why("a", "--wire", ""), '--wire is "", expected WIRE');
+  assertEquals(why("a", "--epoch-limit="), '--epoch-limit is "", expected N');
   assertEquals(why("-dash").startsWith("unknown option '-dash'; an argument"), true);
   assertEquals(why(), "got 0 arguments, expected A [B]");
 });
@@ -130,6 +132,16 @@ test("port takes 1..65535, and 0 where a free one may be picked", () => {
   assertEquals(port("65535"), 65535);
   assertEquals(port("0", 0n), 0);
   for (const text of ["0", "65536", "http"]) assertThrows(() => port(text), UsageError, "PORT");
+});
+
+test("seconds takes what a timer can wait: above 0, and less than 25 days", () => {
+  assertEquals(
+    [seconds("T", "0.001"), seconds("T", "60"), seconds("T", "2147483")],
+    [1, 60_000, 2147483000],
+  );
+  for (const text of ["0", "0.0004", "-1", "1e3", "", "2147483.001", "2147484", "9999999999"]) {
+    assertThrows(() => seconds("T", text), UsageError, "expected seconds above 0, at most 2147483");
+  }
 });
 
 test("hex64 takes exactly 16 digits", () => {

@@ -30,13 +30,12 @@ describe("dataPlace()", () => {
     assertEquals(dataPlace(line(), "kv", 7), { directory, isDefault: true });
   });
 
-  test("refuses both, and none with a name", () => {
+  test("refuses both", () => {
     assertThrows(
       () => dataPlace(line("--memory", "--data", "d"), "kv", 7),
       UsageError,
       "of the two",
     );
-    assertThrows(() => dataPlace(line("--data", ""), "kv", 7), UsageError, "a directory");
   });
 });
 

@@ -51,6 +51,21 @@ test("-h is --help, --version is the release that package.json names", async () 
   assertEquals(VERSION, released);
 });
 
+test.each([
+  [
+    "OptionError",
+    `new OptionError("port", "got x, expected y")`,
+    "Cannot use port: got x, expected y",
+  ],
+  ["UsageError", `new UsageError("x".repeat(5000))`, `${"x".repeat(4000)} ...`],
+])("an %s is one line of bounded length with a hint, and exit 2", async (name, thrown, line) => {
+  const modules = `const { OptionError } = await import("${root}/base/options.ts");
+    const { UsageError } = await import("${root}/run/errors.ts");`;
+  const script = new Script(await program(name, `${modules} throw ${thrown};`), []);
+  assertEquals([await script.exit(), script.stdout], [2, ""]);
+  assertEquals(script.stderr, `tool: ${line} (bun run tool.ts --help)\n`);
+});
+
 describe("signals", () => {
   test.each([
     ["SIGHUP", 129],
