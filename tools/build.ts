@@ -23,14 +23,14 @@ import { type Inputs, noticeComment, noticesOf, packagesIn, RULE } from "./licen
  * what is added by mistake is noticed. What weighs: docs/architecture.md.
  */
 export const BUNDLE_BYTES_MAX = {
-  server: 408_000,
-  miner: 364_000,
+  server: 410_000,
+  miner: 369_000,
   client: 169_000,
-  kv: 358_000,
-  textkv: 189_000,
+  kv: 370_000,
+  textkv: 196_000,
   geo: 276_000,
   mud: 326_000,
-  mapreduce: 237_000,
+  mapreduce: 245_000,
 } as const;
 type Program = keyof typeof BUNDLE_BYTES_MAX;
 const PROGRAMS = Object.keys(BUNDLE_BYTES_MAX) as Program[];
