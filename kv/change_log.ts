@@ -28,6 +28,7 @@ export interface Changes {
 /** Changes of a page, and their bytes unless one is larger. What is forgotten is whole pages. */
 const PAGE_CHANGES_MAX = 1024;
 const PAGE_BYTES_MAX = 128 << 10;
+const PAGE_CHANGES_FIRST = 64;
 const PAGE_BYTES_FIRST = 4 << 10;
 const NO_VALUE = new Uint8Array(0);
 
@@ -40,7 +41,7 @@ interface Page {
   /** The revision of its first change. */
   readonly from: number;
   count: number;
-  readonly places: Uint32Array;
+  places: Uint32Array;
   bytes: Uint8Array;
   used: number;
   weight: number;
@@ -123,11 +124,16 @@ export class ChangeLog {
     const last = this.#pages.at(-1);
     const isFull = last && (last.count === PAGE_CHANGES_MAX || last.used + need > PAGE_BYTES_MAX);
     if (last === undefined || (isFull && last.count > 0)) {
-      const places = new Uint32Array(PAGE_CHANGES_MAX);
+      const places = new Uint32Array(PAGE_CHANGES_FIRST);
       const bytes = this.#spare ?? new Uint8Array(PAGE_BYTES_FIRST);
       this.#spare = undefined;
       this.#pages.push({ from: revision, count: 0, places, bytes, used: 0, weight: 0 });
       return this.#pageFor(revision, need);
+    }
+    if (last.count === last.places.length) {
+      const places = new Uint32Array(Math.min(PAGE_CHANGES_MAX, 4 * last.count));
+      places.set(last.places);
+      last.places = places;
     }
     if (last.used + need <= last.bytes.length) return last;
     const larger = new Uint8Array(Math.max(last.used + need, 2 * last.bytes.length));

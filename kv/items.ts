@@ -28,6 +28,8 @@ const BLOCK_BYTES_MAX = 32 << 10;
 /** The rooms that small blocks get; larger ones get a quarter more than they need. */
 const ROOMS: readonly number[] = [1 << 10, 4 << 10, 16 << 10, BLOCK_BYTES_MAX];
 
+const NO_BYTES = new Uint8Array(0);
+
 interface Block {
   /** All its keys are this or greater. Of the first block it does not count. */
   readonly from: ByteString;
@@ -46,6 +48,7 @@ interface Block {
 /** A block as it was: nothing changes the records that these places say. */
 interface FrozenBlock {
   readonly count: number;
+  readonly live: number;
   readonly places: Uint32Array;
   readonly bytes: Uint8Array;
 }
@@ -56,7 +59,7 @@ export class Items {
   readonly #blocks: Block[] = [newBlock("", 0)];
   #size = 0;
   #freezes = 0;
-  #scratch = new Uint8Array(BLOCK_BYTES_MAX);
+  #scratch: Uint8Array = NO_BYTES;
   /** What was last looked for, and where it is or would be: often it is looked for again. */
   #key: ByteString | undefined;
   #at = 0;
@@ -134,7 +137,7 @@ export class Items {
   /** All items as they are now, whatever changes from now on: what {@link partsOf} takes. */
   frozen(): readonly FrozenBlock[] {
     this.#freezes++;
-    return this.#blocks.map(({ count, places, bytes }) => ({ count, places, bytes }));
+    return this.#blocks.map(({ count, live, places, bytes }) => ({ count, live, places, bytes }));
   }
 
   /** Looks for `key`, unless that is what was last looked for. */
@@ -183,10 +186,10 @@ export class Items {
       block.bytesFreeze = this.#freezes;
       return;
     }
-    if (this.#scratch.length < block.live) this.#scratch = new Uint8Array(block.live);
+    if (this.#scratch.length < block.live) this.#scratch = new Uint8Array(roomFor(block.live));
     block.used = gather(block, 0, block.count, except, this.#scratch, block.places);
     block.bytes.set(this.#scratch.subarray(0, block.used));
-    if (this.#scratch.length > 4 * BLOCK_BYTES_MAX) this.#scratch = new Uint8Array(BLOCK_BYTES_MAX);
+    if (this.#scratch.length > 4 * BLOCK_BYTES_MAX) this.#scratch = NO_BYTES;
   }
 
   /** Cuts the block in two that was changed last. */
@@ -225,7 +228,8 @@ export function* partsOf(
   head: Uint8Array,
   behind: Uint8Array,
 ): Generator<Uint8Array, Uint8Array, void> {
-  let part = new Uint8Array(Math.max(PART_BYTES, head.length));
+  let left = blocks.reduce((sum, { live }) => sum + live, head.length);
+  let part = new Uint8Array(Math.max(Math.min(PART_BYTES, left), head.length));
   part.set(head);
   let used = head.length;
   for (const { count, places, bytes } of blocks) {
@@ -237,7 +241,8 @@ export function* partsOf(
       while (++i < count && places[i] === end && end - start < PART_BYTES / 8);
       if (used + end - start > part.length) {
         if (used > 0) yield part.subarray(0, used);
-        part = new Uint8Array(Math.max(PART_BYTES, end - start));
+        left -= used;
+        part = new Uint8Array(Math.max(Math.min(PART_BYTES, left), end - start));
         used = 0;
       }
       part.set(bytes.subarray(start, end), used);
@@ -253,7 +258,7 @@ function newBlock(from: ByteString, freezes: number): Block {
     from,
     count: 0,
     places: new Uint32Array(BLOCK_KEYS_MAX + 1),
-    bytes: new Uint8Array(0),
+    bytes: NO_BYTES,
     used: 0,
     live: 0,
     placesFreeze: freezes,

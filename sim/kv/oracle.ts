@@ -91,16 +91,15 @@ export class KvOracle {
     events: readonly Event[],
     upTo: number,
   ): void {
-    const truth = this.#events
-      .slice(after + 1, upTo + 1)
-      .filter((event) => event!.key.startsWith(prefix));
-    const told = (list: readonly (Event | undefined)[]): string =>
-      list.map((event) => `${event!.revision} ${event!.key} ${event!.version}`).join(", ");
     demand(upTo <= this.revision, () => `${who} was told of the future, ${upTo}`);
-    demand(
-      told(truth) === told(events),
-      () => `${who} behind ${after} saw ${told(events)}; true is ${told(truth)}`,
-    );
+    const truth: Event[] = [];
+    for (let revision = after + 1; revision <= upTo; revision++) {
+      const event = this.#events[revision]!;
+      if (event.key.startsWith(prefix)) truth.push(event);
+    }
+    const isTrue =
+      events.length === truth.length && events.every((one, i) => isSame(one, truth[i]!));
+    demand(isTrue, () => `${who} behind ${after} saw ${told(events)}; true is ${told(truth)}`);
   }
 
   /** Checks the whole history; unknown is a failure. */
@@ -114,8 +113,7 @@ export class KvOracle {
   #changed(node: NodeId, event: Event, isExpiry: boolean): void {
     const known = this.#events[event.revision];
     if (known !== undefined) {
-      const isSame = known.key === event.key && known.version === event.version;
-      demand(isSame, () => `node ${node} has another change ${event.revision}`);
+      demand(isSame(known, event), () => `node ${node} has another change ${event.revision}`);
       return;
     }
     demand(
@@ -138,3 +136,12 @@ function answerText(answer: SessionAnswer): string {
   if (answer.kind !== "ran") return JSON.stringify(answer);
   return JSON.stringify({ ...answer, answers: answer.answers.map(shown) });
 }
+
+/** Whether two nodes mean the same change. */
+function isSame(one: Event, other: Event): boolean {
+  const { revision, key, version } = one;
+  return revision === other.revision && key === other.key && version === other.version;
+}
+
+const told = (events: readonly Event[]): string =>
+  events.map(({ revision, key, version }) => `${revision} ${key} ${version}`).join(", ");
