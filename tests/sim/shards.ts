@@ -33,7 +33,8 @@ const running = new Set<ShardProcess>();
 const early = new Map<string, readonly Promise<ShardResult>[]>();
 
 function start(script: string, args: readonly string[]): ShardProcess {
-  const shard = Bun.spawn([process.execPath, "run", script, ...args], {
+  // However the tests end, it ends with them.
+  const shard = Bun.spawn([process.execPath, "--no-orphans", "run", script, ...args], {
     cwd: root,
     env: ENVIRONMENT,
     stdin: "ignore",
