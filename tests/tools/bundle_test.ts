@@ -118,7 +118,8 @@ describe("one-file programs", () => {
     const preload = join(directory, "preload.ts");
     await Bun.write(
       preload,
-      "process.stdout.write = () => { console.error(new Error().stack); process.exit(9); };",
+      `const { exit } = process;
+       process.exit = () => { console.error(new Error().stack); exit(9); };`,
     );
     const stackOf = async (file: string): Promise<string> => {
       const asked = start([process.execPath, "--preload", preload, file, "--help"]);
