@@ -85,6 +85,23 @@ export const CLASSIC_SESSIONS: bigint = 1n << 64n;
 /** Sessions of those who only look, likewise. */
 export const LOOKING_SESSIONS: bigint = 1n << 65n;
 
+/** With these 24 bits begin sessions that servers draw for classic clients. */
+const RELAYED_MARK = 0x636c61n;
+const MARK_SHIFT = 40n;
+
+/** The session of a classic client that a server speaks for, from 64 bits at random. */
+export function relayedSession(random: bigint): bigint {
+  return (RELAYED_MARK << MARK_SHIFT) | BigInt.asUintN(Number(MARK_SHIFT), random);
+}
+
+/**
+ * Whether this is the session of a classic client that a server speaks for, and that does not come
+ * back by itself. One session of a cbor client in 16 million looks alike, and only waits less long.
+ */
+export function isRelayedSession(session: bigint): boolean {
+  return session >> MARK_SHIFT === RELAYED_MARK;
+}
+
 /** The session that asked for the job. */
 export function askerOf(job: SearchJob): Asker {
   return job.account as Asker;

@@ -22,6 +22,7 @@ import {
   CLASSIC_SESSIONS,
   CLIENT_WORDS,
   type Client,
+  isRelayedSession,
   LOOKING_SESSIONS,
   nameOf,
 } from "./askers.ts";
@@ -135,7 +136,7 @@ export class Clients {
     if (asker.connId !== connId) return;
     asker.isHere = false;
     asker.goneMs = nowMs;
-    const patienceMs = asker.wire === "json" ? 0 : this.#limits.orphanMs;
+    const patienceMs = asker.wire === "json" ? 0 : this.#patienceMs(asker);
     if (patienceMs === 0) return this.#dropOrphans(asker, why, nowMs);
     const waits = [...asker.jobs.values()].filter(({ record }) => !record.detached).length;
     if (waits > 0) {
@@ -149,9 +150,15 @@ export class Clients {
   /** Drops the jobs whose clients have not come back, and are not to go on without them. */
   dropOrphans(nowMs: Millis): void {
     for (const asker of this.#here.askers.values()) {
-      if (asker.isHere || nowMs - asker.goneMs < this.#limits.orphanMs) continue;
+      if (asker.isHere || nowMs - asker.goneMs < this.#patienceMs(asker)) continue;
       this.#dropOrphans(asker, "it has not come back", nowMs);
     }
+  }
+
+  /** How long jobs wait for the client. */
+  #patienceMs({ session }: Asker): Millis {
+    const { orphanMs, relayedOrphanMs } = this.#limits;
+    return isRelayedSession(session) ? Math.min(orphanMs, relayedOrphanMs) : orphanMs;
   }
 
   /** This server leads: goes on with every job of the table that is not at work. */

@@ -31,6 +31,11 @@ export interface ServerLimits extends FleetLimits {
   readonly maxFollowers: number;
   /** How long a job waits for a client that is gone, unless it is detached, in milliseconds. */
   readonly orphanMs: number;
+  /**
+   * The same of a job of a classic client whose own server is gone, which has to come back to the
+   * leader for it; no longer than `orphanMs`.
+   */
+  readonly relayedOrphanMs: number;
   /** How often progress is put into the table, in milliseconds. */
   readonly batchMs: number;
   /** Live jobs of one client. */
@@ -66,6 +71,7 @@ export const DEFAULT_SERVER_LIMITS: ServerLimits = Object.freeze({
   maxAnswers: 50_000,
   maxFollowers: 64,
   orphanMs: 600_000,
+  relayedOrphanMs: 20_000,
   batchMs: 250,
   maxJobsPerClient: 1_000,
   maxJobsPerAddress: 5_000,

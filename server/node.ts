@@ -18,6 +18,7 @@ import type { Message } from "../work/messages.ts";
 import { ERROR_BYTES_MAX, type Manage, REPORT_BYTES_MAX } from "../work/server_messages.ts";
 import { decodeMessage, encodeMessage, headOf } from "../work/wire.ts";
 import { ServerCore, type ServerCoreOptions } from "./core.ts";
+import { relayedSession } from "./askers.ts";
 import { Relay } from "./relay.ts";
 import type { ServerSnapshot } from "./snapshot.ts";
 import type { NodeEffect, NodeInput, ServerInput } from "./types.ts";
@@ -82,7 +83,7 @@ export class ServerNode implements Machine<NodeInput, NodeEffect> {
       session: () => {
         const { session } = options;
         invariant(session !== undefined, "a server of a cluster can draw sessions");
-        return session();
+        return relayedSession(session());
       },
     });
   }

@@ -310,10 +310,10 @@ async function firstLine(stream: ReadableStream<Uint8Array>): Promise<string> {
   return text.split("\n")[0]!;
 }
 
-/** Shows the lines of a child as they come. */
 /** The time in front of a server's log line. */
 const LOG_TIME = /^\d{4}-\d\d-\d\dT[\d:.]+Z /;
 
+/** Shows the lines of a child as they come. */
 function tellLines(name: string, stream: ReadableStream<Uint8Array>): void {
   void (async () => {
     const decoder = new TextDecoder();

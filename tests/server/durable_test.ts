@@ -1,8 +1,10 @@
 /** What is told to clients only once it is kept, and a server that goes on with its table. */
 import { describe, test } from "bun:test";
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { isRelayedSession, relayedSession } from "../../server/askers.ts";
 import type { ServerLimits } from "../../server/limits.ts";
 import { decodeCommand } from "../../server/operations.ts";
+import { RELAY_PATIENCE_MS } from "../../server/relay.ts";
 import { TableMachine } from "../../server/table_machine.ts";
 import { idText } from "../../work/job_id.ts";
 import { expectSoundBooks } from "./checks.ts";
@@ -287,6 +289,26 @@ describe("a server that was killed", () => {
       [2],
     );
     assertEquals(second.machine.table.size, 1);
+  });
+
+  test("drops a classic client's job soon when the server that speaks for it is gone", () => {
+    const session = relayedSession(0xfeed_dead_beef_cafen);
+    assert(isRelayedSession(session) && !isRelayedSession(0xfeed_dead_beef_cafen));
+    const fleet = new KeptFleet([], { orphanMs: 600_000 });
+    const clients = [fleet.client(), fleet.client()];
+    clients[0]!.say({ ...SUBMIT, session });
+    clients[1]!.say(SUBMIT);
+    fleet.run(100);
+    // With the connection, and under a leader that never saw it.
+    const next = new KeptFleet([...fleet.commands], { orphanMs: 600_000 });
+    for (const { connId } of clients) fleet.drop(connId);
+    for (const each of [fleet, next]) {
+      each.run(RELAY_PATIENCE_MS + 5_000);
+      assertEquals(each.core.snapshot().jobs.length, 2);
+      each.run(6_000);
+      assertEquals(each.core.snapshot().jobs.length, 1);
+      assertEquals([...each.machine.table.sessions.keys()], [SUBMIT.session]);
+    }
   });
 
   test("calls a job whose client is away by its id in the log", () => {
