@@ -29,6 +29,8 @@ const LOOK_MS = 100;
 const READ_MAX = 256;
 /** Sockets at most: a program on this machine has 16 million loopback addresses to use. */
 const SOCKETS_MAX = 256;
+/** The share of its sockets that it keeps when the process may open no more files. */
+const KEPT_SHARE = 0.75;
 /** Datagrams kept for a socket that is being opened. */
 const WAITING_MAX = 32;
 
@@ -72,6 +74,8 @@ class WildcardSockets implements UdpSocket {
   readonly #timer: ReturnType<typeof setInterval>;
   /** Sockets that are being bound. */
   #binding = 0;
+  /** Fewer once the process could open no more files: others have to open some, too. */
+  #socketsMax = SOCKETS_MAX;
   #isRef = true;
   #isClosed = false;
 
@@ -163,7 +167,7 @@ class WildcardSockets implements UdpSocket {
 
   /** Opens a socket for `address`; where that cannot be (a broadcast's, say), forgets about it. */
   async #open(address: string, first?: Asked): Promise<void> {
-    if (this.#locals.size >= SOCKETS_MAX) this.#closeOne();
+    if (this.#locals.size >= this.#socketsMax) this.#closeOne();
     const local: Local = { socket: undefined, isUsed: true, waiting: first ? [first] : [] };
     this.#locals.set(address, local);
     const { data, drain } = this.#handlers;
@@ -174,9 +178,17 @@ class WildcardSockets implements UdpSocket {
       },
       drain: () => drain.call(this.#handlers),
     };
-    const socket = await this.#bind(address, handlers);
-    if (this.#locals.get(address) !== local) return socket?.close();
-    if (socket === undefined) return void this.#locals.delete(address);
+    let socket = await this.#bind(address, handlers);
+    if (socket === "no more files") {
+      this.#shrink();
+      socket = await this.#bind(address, handlers);
+    }
+    const isWanted = this.#locals.get(address) === local;
+    if (socket === undefined || socket === "no more files") {
+      if (isWanted) this.#locals.delete(address);
+      return;
+    }
+    if (!isWanted) return socket.close();
     if (!this.#isRef) socket.unref();
     local.socket = socket;
     for (const asked of local.waiting.splice(0)) {
@@ -185,18 +197,28 @@ class WildcardSockets implements UdpSocket {
   }
 
   /** Only while a socket of ours is bound may the port be shared; or two servers could have it. */
-  async #bind(address: string, handlers: SocketHandlers): Promise<BunSocket | undefined> {
+  async #bind(
+    address: string,
+    handlers: SocketHandlers,
+  ): Promise<BunSocket | "no more files" | undefined> {
     this.#binding++;
     this.#rest.setReuse(true);
     try {
       const socket = await openBound(address, this.port, handlers, { shares: true });
       setReuse(socket.fd, false);
       return socket;
-    } catch {
-      return undefined;
+    } catch (error) {
+      const { code } = ((error as Error).cause ?? {}) as { code?: string };
+      return code === "EMFILE" || code === "ENFILE" ? "no more files" : undefined;
     } finally {
       if (--this.#binding === 0 && !this.#isClosed) this.#rest.setReuse(false);
     }
+  }
+
+  /** Gives some of its sockets up, for others, too: what logs or stores has to open files. */
+  #shrink(): void {
+    this.#socketsMax = Math.max(1, Math.floor(this.#locals.size * KEPT_SHARE));
+    for (let i = this.#locals.size - this.#socketsMax; i > 0; i--) this.#closeOne();
   }
 
   /** Makes room: for one that nothing came to since the last time. */

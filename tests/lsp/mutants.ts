@@ -215,9 +215,15 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     file: wildcard,
-    line: "if (this.#locals.size >= SOCKETS_MAX) this.#closeOne();",
+    line: "if (this.#locals.size >= this.#socketsMax) this.#closeOne();",
     becomes: "if (this.#locals.size >= SOCKETS_MAX) return;",
     breaks: "the addresses beyond the limit are never answered",
+  },
+  {
+    file: wildcard,
+    line: "this.#shrink();",
+    becomes: "",
+    breaks: "a process that may open no more files answers no new address",
   },
   {
     file: wildcard,

@@ -1,5 +1,5 @@
 /** Motherlode in somebody else's program: installed from a tarball, type-checked, run, bundled. */
-import { afterAll, describe, test } from "bun:test";
+import { afterAll, beforeAll, describe, test } from "bun:test";
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -57,26 +57,32 @@ async function run(command: string[], cwd: string): Promise<{ code: number; out:
   return { code: await child.exited, out: out + err };
 }
 
+const folder = join(home, "user");
+const tarball = join(home, "motherlode-0.1.0.tgz");
+
+/** Packs ours, and installs it in a user's folder. */
+async function install(): Promise<void> {
+  assertEquals((await run(["pm", "pack", "--destination", home, "--quiet"], root)).code, 0);
+  await Bun.write(join(folder, "package.json"), '{ "type": "module" }');
+  await Bun.write(join(folder, "tsconfig.json"), JSON.stringify(TSCONFIG));
+  await Bun.write(join(folder, "main.ts"), PROGRAM);
+  const types = join(root, "node_modules/@types/bun");
+  const registry = serveInstalled(join(home, "registry"));
+  try {
+    const from = ["--registry", registry.url];
+    const what = [tarball, `@types/bun@${types}`];
+    const installed = await run(["add", "--no-save", ...from, ...what], folder);
+    assertEquals(installed.code, 0, installed.out);
+  } finally {
+    await registry.stop();
+  }
+}
+
 describe("the package, installed from a tarball,", () => {
-  const folder = join(home, "user");
-  const tarball = join(home, "motherlode-0.1.0.tgz");
+  beforeAll(install);
 
   test("is small, type-checks under strict rules, and runs", async () => {
-    assertEquals((await run(["pm", "pack", "--destination", home, "--quiet"], root)).code, 0);
     assert(Bun.file(tarball).size < 2_000_000, `${Bun.file(tarball).size} bytes`);
-    await Bun.write(join(folder, "package.json"), '{ "type": "module" }');
-    await Bun.write(join(folder, "tsconfig.json"), JSON.stringify(TSCONFIG));
-    await Bun.write(join(folder, "main.ts"), PROGRAM);
-    const types = join(root, "node_modules/@types/bun");
-    const registry = serveInstalled(join(home, "registry"));
-    try {
-      const from = ["--registry", registry.url];
-      const what = [tarball, `@types/bun@${types}`];
-      const installed = await run(["add", "--no-save", ...from, ...what], folder);
-      assertEquals(installed.code, 0, installed.out);
-    } finally {
-      await registry.stop();
-    }
     const checked = await run(["check", "--no-script"], folder);
     assertEquals(checked.code, 0, checked.out);
     const ran = await run(["main.ts"], folder);
