@@ -203,6 +203,14 @@ async function manage(
     if (error instanceof SubmitError) throw new Failure(error.message, { cause: error });
     throw error;
   }
-  if (line.has("json")) await printResult(`${JSON.stringify({ done: deed, node })}\n`);
+  const json = `${JSON.stringify({ done: deed, node })}\n`;
+  await printResult(line.has("json") ? json : `${doneText(deed, node)}\n`);
   return 0;
+}
+
+/** What was done about a node; node 0 stands for whichever was chosen. */
+function doneText(deed: Deed, node: number): string {
+  if (deed === "promote") return `node ${node} is a voter`;
+  if (deed === "remove") return `node ${node} is no member any more`;
+  return node === 0 ? "the lead was handed on" : `the lead was handed to node ${node}`;
 }

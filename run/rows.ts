@@ -9,7 +9,9 @@ export type Row = Readonly<Record<string, string | number>>;
 
 /** A line of names, then a line for each row; `-` where a row has no such value. */
 export function tableOf(rows: readonly Row[]): string {
-  const names = [...new Set(rows.flatMap((row) => Object.keys(row)))];
+  // The row that has the most columns has them in order.
+  const widest = rows.map((row) => Object.keys(row)).toSorted((a, b) => b.length - a.length);
+  const names = [...new Set(widest.flat())];
   const lines = [names, ...rows.map((row) => names.map((name) => String(row[name] ?? "-")))];
   const widths = names.map((_, i) => Math.max(...lines.map((line) => line[i]!.length)));
   const padded = lines.map((line) => line.map((text, i) => text.padEnd(widths[i]!)).join("  "));
