@@ -6,9 +6,11 @@
  *
  * @module
  */
-import type { StateMachine } from "../../base/state_machine.ts";
+import type { SnapshotSteps, StateMachine } from "../../base/state_machine.ts";
 
 const PLACE_BYTES = 8;
+/** Parts of a snapshot, one of them empty. */
+const PARTS = 4;
 
 /** The command of a client's request. */
 export function ledgerCommand(client: number, request: number, bytes: number): Uint8Array {
@@ -54,8 +56,22 @@ export class Ledger implements StateMachine {
     return new TextEncoder().encode(this.entries.join());
   }
 
+  /** What it was at the call, in some parts. */
+  snapshotSteps(): SnapshotSteps {
+    return partsOf(this.snapshot());
+  }
+
   restore(bytes: Uint8Array): void {
     const text = new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes);
     this.entries = text === "" ? [] : text.split(",");
   }
+}
+
+function* partsOf(whole: Uint8Array): Generator<Uint8Array, Uint8Array> {
+  const bytes = Math.ceil(whole.length / PARTS);
+  for (let part = 0; part < PARTS - 1; part++) {
+    yield whole.subarray(part * bytes, (part + 1) * bytes);
+    if (part === 0) yield new Uint8Array(0);
+  }
+  return whole.subarray((PARTS - 1) * bytes);
 }
