@@ -12,9 +12,10 @@ import { KEY_VERBS } from "./kv/key_verbs_adapter.ts";
 import { LOCK_VERB } from "./kv/lock_verb_adapter.ts";
 import { SERVE_VERB } from "./kv/serve_verb_adapter.ts";
 import { runScript } from "./run/signals.ts";
-import { runServing } from "./run/verbs.ts";
+import { runServing, type ServingProgram } from "./run/verbs.ts";
 
-const KV = {
+/** The program, for those who run it without a process of its own. */
+export const KV: ServingProgram = {
   name: "kv",
   about: "A linearizable store.",
   verbs: {

@@ -49,8 +49,10 @@ describe("linearize", () => {
       const history = chance(random, 0.6) ? (falsified(random, drawn) ?? drawn) : drawn;
       const { verdict } = linearize(KV_MODEL, history);
       const expected = bruteForce(history) ? "linearizable" : "not linearizable";
-      const lines = history.map(({ op }) => KV_MODEL.describe(op)).join("\n");
-      assertEquals<string>(verdict, expected, `seed ${seed}\n${lines}`);
+      if (verdict !== expected) {
+        const lines = history.map(({ op }) => KV_MODEL.describe(op)).join("\n");
+        assertEquals<string>(verdict, expected, `seed ${seed}\n${lines}`);
+      }
       verdicts[verdict]++;
     }
     assert(verdicts.linearizable > 5000, `${verdicts.linearizable} were linearizable`);
