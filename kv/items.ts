@@ -220,14 +220,13 @@ export class Items {
 }
 
 /** Bytes of a part of a snapshot: about a millisecond's work. */
-const PART_BYTES: number = 1 << 19;
+export const PART_BYTES: number = 1 << 19;
 
 /** The records of `blocks` in order, in parts; each ends behind a record. `head` is before them. */
 export function* partsOf(
   blocks: readonly FrozenBlock[],
   head: Uint8Array,
-  behind: Uint8Array,
-): Generator<Uint8Array, Uint8Array, void> {
+): Generator<Uint8Array, void, void> {
   let left = blocks.reduce((sum, { live }) => sum + live, head.length);
   let part = new Uint8Array(Math.max(Math.min(PART_BYTES, left), head.length));
   part.set(head);
@@ -250,7 +249,6 @@ export function* partsOf(
     }
   }
   if (used > 0) yield part.subarray(0, used);
-  return behind;
 }
 
 function newBlock(from: ByteString, freezes: number): Block {

@@ -15,7 +15,7 @@ import {
   decodeCommand,
   encodeAnswer,
 } from "./commands.ts";
-import { Items, partsOf } from "./items.ts";
+import { Items, PART_BYTES, partsOf } from "./items.ts";
 import {
   ITEM_BYTES,
   KEY_BYTES_MAX,
@@ -285,17 +285,19 @@ export class Store implements StateMachine {
   }
 
   snapshotSteps(): SnapshotSteps {
-    const behind = new ByteWriter().uint(this.#tombstones.size);
-    for (const [key, { version, revision }] of this.#tombstones) {
-      behind.text(key).uint(version).uint(revision);
-    }
-    this.#staging.write(behind);
+    const staged = new ByteWriter();
+    this.#staging.write(staged);
     const head = new ByteWriter().byte(SNAPSHOT_VERSION).uint(this.#revision);
     head.uint(this.#leases.size);
     for (const [name, { ttlMs }] of this.#leases) head.uint(name).uint(ttlMs);
     head.uint(this.#items.size);
+    const tombstones = {
+      keys: [...this.#tombstones.keys()],
+      each: [...this.#tombstones.values()],
+    };
     // From here on the state may change.
-    return partsOf(this.#items.frozen(), head.whole(), behind.whole());
+    const items = partsOf(this.#items.frozen(), head.whole());
+    return stepsOf(items, tombstones, staged.whole());
   }
 
   restore(bytes: Uint8Array): void {
@@ -337,6 +339,24 @@ export class Store implements StateMachine {
     }
     this.#staging.read(reader);
   }
+}
+
+/** The parts of a snapshot: items, tombstones, what is staged. */
+function* stepsOf(
+  items: Generator<Uint8Array, void, void>,
+  { keys, each }: { readonly keys: readonly ByteString[]; readonly each: readonly Tombstone[] },
+  staged: Uint8Array,
+): Generator<Uint8Array, Uint8Array, void> {
+  yield* items;
+  let writer = new ByteWriter().uint(keys.length);
+  for (const [i, key] of keys.entries()) {
+    const { version, revision } = each[i]!;
+    writer.text(key).uint(version).uint(revision);
+    if (writer.length < PART_BYTES) continue;
+    yield writer.whole();
+    writer = new ByteWriter(PART_BYTES);
+  }
+  return writer.raw(staged).whole();
 }
 
 const failed = (why: CommandFailure): Answer => ({ kind: "failed", why });

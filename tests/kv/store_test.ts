@@ -261,6 +261,35 @@ describe("a store", () => {
     }
   });
 
+  test("makes a snapshot of many tombstones in steps, in the order of their deletes", () => {
+    const store = new Store();
+    const name = "k".repeat(900);
+    const keys = Array.from({ length: 2000 }, (_, i) => `${(i * 7919) % 2000} ${name}`);
+    for (const key of keys) apply(store, put(key, ""));
+    for (const key of keys) apply(store, del(key));
+    const expected = store.snapshot();
+    const parts: Uint8Array[] = [];
+    for (const steps = store.snapshotSteps(); ;) {
+      const { done, value } = steps.next();
+      parts.push(value);
+      if (done === true) break;
+      // Neither what is made again nor what is swept is missing in what was frozen.
+      apply(store, put(keys[parts.length]!, "again"));
+      apply(store, { kind: "sweep", revision: 2000 + 500 * parts.length });
+    }
+    assert(parts.length > 3 && parts.every(({ length }) => length < 600_000), `${parts.length}`);
+    assert(Buffer.compare(Buffer.concat(parts), expected) === 0, "what was frozen");
+    const other = new Store();
+    other.restore(expected);
+    assertEquals(other.tombstones, 2000);
+    assertEquals(apply(other, { kind: "sweep", revision: 2007 }), {
+      kind: "swept",
+      revision: 4000,
+      count: 7,
+    });
+    assert(Buffer.compare(store.snapshot(), expected) !== 0, "the store has changed");
+  });
+
   test("does not change when a snapshot cannot be read", () => {
     const store = new Store();
     apply(store, put("x", "1"));
