@@ -4,21 +4,36 @@ import { test } from "bun:test";
 /** So many at a time: machines with few cores are the rule, and no test is to wait for long. */
 const RUNNING_MAX = 3;
 
-/** Defines tests like `test`, for one group: each of them begins the next ones of its group. */
+/**
+ * Defines tests like `test`, for one group. Once one of them is asked for, {@link RUNNING_MAX} of
+ * the group run at any time, in their order, until all have run: one that waits for long holds
+ * nobody up.
+ */
 export function sideBySide(): (name: string, body: () => Promise<void>) => void {
   const starts: (() => Promise<void>)[] = [];
+  let running = 0;
+  let next = 0;
+  const fill = (): void => {
+    while (running < RUNNING_MAX && next < starts.length) void starts[next++]!();
+  };
   return (name, body) => {
     let run: Promise<void> | undefined;
     const start = (): Promise<void> => {
-      run ??= body();
-      run.catch(() => {}); // its own test says so
+      if (run !== undefined) return run;
+      running++;
+      const ended = (): void => {
+        running--;
+        fill();
+      };
+      run = body();
+      run.then(ended, ended); // what goes wrong, its own test says
       return run;
     };
-    const index = starts.push(start) - 1;
+    starts.push(start);
     test(name, () => {
-      const running = start();
-      for (const next of starts.slice(index + 1, index + RUNNING_MAX)) void next();
-      return running;
+      const begun = start();
+      fill();
+      return begun;
     });
   };
 }
