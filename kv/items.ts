@@ -10,6 +10,7 @@
  * @module
  */
 import type { ByteString } from "../base/byte_fields.ts";
+import { Boundaries } from "./boundaries.ts";
 import {
   bytesOfRecord,
   compareAt,
@@ -31,8 +32,6 @@ const ROOMS: readonly number[] = [1 << 10, 4 << 10, 16 << 10, BLOCK_BYTES_MAX];
 const NO_BYTES = new Uint8Array(0);
 
 interface Block {
-  /** All its keys are this or greater. Of the first block it does not count. */
-  readonly from: ByteString;
   count: number;
   /** Where the records begin, in the order of their keys. */
   places: Uint32Array;
@@ -56,7 +55,9 @@ interface FrozenBlock {
 /** See the module. */
 export class Items {
   /** None is empty, but the only one. */
-  readonly #blocks: Block[] = [newBlock("", 0)];
+  readonly #blocks: Block[] = [newBlock(0)];
+  /** Where their ranges begin. */
+  readonly #boundaries = new Boundaries();
   #size = 0;
   #freezes = 0;
   #scratch: Uint8Array = NO_BYTES;
@@ -118,13 +119,15 @@ export class Items {
     block.count--;
     this.#size--;
     this.#key = undefined;
-    if (block.count === 0 && this.#blocks.length > 1) this.#blocks.splice(this.#at, 1);
-    else if (bytes.length > 4 * roomFor(block.live)) this.#makeRoom(block, 0);
+    if (block.count === 0 && this.#blocks.length > 1) {
+      this.#blocks.splice(this.#at, 1);
+      this.#boundaries.remove(this.#at);
+    } else if (bytes.length > 4 * roomFor(block.live)) this.#makeRoom(block, 0);
   }
 
   /** Items from `key` on, in order. What changes meanwhile is seen or not. */
   *from(key: ByteString): Iterable<Item> {
-    let at = this.#blockOf(key);
+    let at = this.#boundaries.rangeOf(key);
     let place = placeIn(this.#blocks[at]!, key);
     for (; at < this.#blocks.length; at++, place = 0) {
       for (; place < this.#blocks[at]!.count; place++) {
@@ -144,24 +147,12 @@ export class Items {
   #find(key: ByteString): void {
     if (key === this.#key) return;
     this.#key = key;
-    this.#at = this.#blockOf(key);
+    this.#at = this.#boundaries.rangeOf(key);
     const block = this.#blocks[this.#at]!;
     const { count, places, bytes } = block;
     const place = placeIn(block, key);
     this.#place = place;
     this.#isFound = place < count && compareAt(bytes, places[place]!, key) === 0;
-  }
-
-  /** The block whose range has `key`. */
-  #blockOf(key: ByteString): number {
-    let low = 0;
-    let high = this.#blocks.length - 1;
-    while (low < high) {
-      const middle = (low + high + 1) >>> 1;
-      if (this.#blocks[middle]!.from <= key) low = middle;
-      else high = middle - 1;
-    }
-    return low;
   }
 
   /** Makes the block's places ones that nobody froze. */
@@ -198,7 +189,8 @@ export class Items {
     // At the end keys often come in order: then blocks are left full.
     const isInOrder = this.#at === this.#blocks.length - 1 && this.#place === count - 1;
     const cut = isInOrder ? count - 1 : middleOf(block);
-    const behind = newBlock(keyAt(bytes, places[cut]!), this.#freezes);
+    const behind = newBlock(this.#freezes);
+    this.#boundaries.insert(this.#at + 1, keyAt(bytes, places[cut]!));
     behind.count = count - cut;
     for (let i = cut; i < count; i++) behind.live += recordBytes(bytes, places[i]!);
     behind.bytes = new Uint8Array(roomFor(behind.live));
@@ -251,9 +243,8 @@ export function* partsOf(
   if (used > 0) yield part.subarray(0, used);
 }
 
-function newBlock(from: ByteString, freezes: number): Block {
+function newBlock(freezes: number): Block {
   return {
-    from,
     count: 0,
     places: new Uint32Array(BLOCK_KEYS_MAX + 1),
     bytes: NO_BYTES,

@@ -272,16 +272,18 @@ class RunningReplica implements Replica {
   }
 
   #gather(request: Request): void {
-    if (this.#batch.length === 0) setImmediate(() => this.#flushBatch());
-    this.#batch.push(request);
+    if (this.#batch.push(request) > 1) return;
+    // Where nothing is under way, what is told in this job need not wait for the rest of the turn.
+    if (this.#waiting.size === 1) queueMicrotask(this.#flushBatch);
+    else setImmediate(this.#flushBatch);
   }
 
-  #flushBatch(): void {
+  readonly #flushBatch = (): void => {
     const requests = this.#batch;
     if (requests.length === 0) return;
     this.#batch = [];
     this.#tell({ kind: "submit", requests });
-  }
+  };
 
   #flushTaken(): void {
     const messages = this.#taken;
