@@ -18,7 +18,8 @@ import { SEGMENT_BYTES } from "../run/disk_open.ts";
 import { Drive } from "../run/drive.ts";
 import { freshRandom } from "../run/fresh_random.ts";
 import { atMost } from "../run/patience.ts";
-import { ReplicaError, SessionError } from "./errors.ts";
+import { bytesOf, refusalOf } from "./answers.ts";
+import { ReplicaError } from "./errors.ts";
 import type { Channel } from "./greeting.ts";
 import { plainCommand } from "./group_state.ts";
 import { watchOf } from "./link.ts";
@@ -94,6 +95,8 @@ class RunningReplica implements Replica {
   #lastId = 0;
   /** Commands of this turn of the event loop. */
   #batch: Request[] = [];
+  /** What the disk is asked at the end of this job. */
+  readonly #later: StoreEffect[] = [];
   /** Payloads of the shared listener that came in this job. */
   #taken: ConnectionPayload[] = [];
   #closing: Promise<void> | undefined;
@@ -209,6 +212,7 @@ class RunningReplica implements Replica {
     // Without a leader for no longer than it takes: the heir stands at once.
     if (role === "leader" && members.voters.length > 1) await this.transfer().catch(() => {});
     await this.#finish();
+    this.#askLater();
     await this.#systemDisk?.close();
     this.#end.resolve();
   }
@@ -274,7 +278,9 @@ class RunningReplica implements Replica {
   #gather(request: Request): void {
     if (this.#batch.push(request) > 1) return;
     // Where nothing is under way, what is told in this job need not wait for the rest of the turn.
-    if (this.#waiting.size === 1) queueMicrotask(this.#flushBatch);
+    // Without a disk all would be done in it, and in the next one, and timers had no turn.
+    const isAlone = this.#waiting.size === 1 && this.#systemDisk !== undefined;
+    if (isAlone) queueMicrotask(this.#flushBatch);
     else setImmediate(this.#flushBatch);
   }
 
@@ -313,7 +319,7 @@ class RunningReplica implements Replica {
   }
 
   #carryOut(effect: ReplicaEffect): void {
-    if (isDiskEffect(effect)) return this.#disk.handle(effect);
+    if (isDiskEffect(effect)) return this.#askDisk(effect);
     const { log, onRole, onDisk, onMembers, onApplied } = this.#options;
     switch (effect.kind) {
       case "write":
@@ -341,6 +347,21 @@ class RunningReplica implements Replica {
         return this.#stop(effect.reason);
     }
   }
+
+  /**
+   * A leader's writes begin behind what it sends: that has further to go. A follower's begin at
+   * once, so that the disk works while what is committed is applied.
+   */
+  #askDisk(effect: StoreEffect): void {
+    if (this.#later.length === 0 && this.#core.raft?.node.role !== "leader") {
+      return this.#disk.handle(effect);
+    }
+    if (this.#later.push(effect) === 1) queueMicrotask(this.#askLater);
+  }
+
+  readonly #askLater = (): void => {
+    for (const effect of this.#later.splice(0)) this.#disk.handle(effect);
+  };
 
   #dial(conn: number, address: string, channel: Channel): void {
     this.#peers.dial(conn, address, this.#dialOptions[channel]);
@@ -374,13 +395,4 @@ function paramsOf({
   snapshotBytes = SNAPSHOT_BYTES,
 }: OpenReplicaOptions): Partial<RaftParams> {
   return { logBytesMax: Math.max(LOG_THRESHOLDS * snapshotBytes, SEGMENT_BYTES), ...params };
-}
-
-function bytesOf(answer: SessionAnswer | undefined): Uint8Array {
-  if (answer?.kind === "done") return answer.answer;
-  throw refusalOf(answer);
-}
-
-function refusalOf(answer: SessionAnswer | undefined): SessionError {
-  return new SessionError(answer?.kind === "refused" ? answer.why : "malformed");
 }

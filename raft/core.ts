@@ -91,8 +91,9 @@ export class RaftCore implements Machine<RaftInput, RaftEffect> {
   #advance(): void {
     const leader = this.#leader;
     leader?.advance();
-    this.node.keeper.flush();
+    // The others' disks are further away than this node's.
     leader?.replication.replicate();
+    this.node.keeper.flush();
     this.#reads.advance(leader?.replication);
     this.node.apply();
     if (leader?.isOut) {
