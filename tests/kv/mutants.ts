@@ -112,8 +112,8 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     file: items,
-    line: "else if (bytes.length > 4 * roomFor(block.live)) this.#makeRoom(block, 0);",
-    becomes: "",
+    line: "} else if (bytes.length > 4 * roomFor(block.live)) this.#makeRoom(block, 0);",
+    becomes: "}",
     breaks: "the room of what is deleted stays taken",
   },
   {
@@ -205,6 +205,12 @@ export const MUTANTS: readonly Mutant[] = [
     line: "this.writes.sort((a, b) => a.id - b.id);",
     becomes: "",
     breaks: "what is sent again is sent out of order",
+  },
+  {
+    file: "kv/boundaries.ts",
+    line: "const isBehind = difference === 0 ? this.#froms[middle]! <= key : difference > 0;",
+    becomes: "const isBehind = difference >= 0;",
+    breaks: "keys that begin alike are looked for in the wrong block",
   },
   {
     file: "kv/client_run.ts",
