@@ -13,6 +13,7 @@ import { oneLine } from "../base/text.ts";
 import { UsageError } from "./errors.ts";
 import { invocation } from "./invocation.ts";
 import { allPrinted, whenUnprinted } from "./output.ts";
+import { meantVerb } from "./verbs.ts";
 import { whyTooOld } from "./version.ts";
 
 /** How long a clean end may take: a peer that is gone too would otherwise be waited for. */
@@ -65,9 +66,11 @@ export async function runScript(name: string, main: () => Promise<number>): Prom
     if (ending) return await new Promise<never>(() => {});
     const isUsage = error instanceof UsageError || error instanceof OptionError;
     const verb = error instanceof UsageError ? error.verb : undefined;
+    const meant = isUsage && verb === undefined ? meantVerb() : undefined;
+    const maybe = meant === undefined ? "" : `; did you mean ${meant}?`;
     const words = isUsage ? [invocation(name), verb, "--help"] : [];
     const hint = words.length === 0 ? "" : ` (${words.filter(Boolean).join(" ")})`;
-    process.stderr.write(`${name}: ${lineOf(error as Error)}${hint}\n`);
+    process.stderr.write(`${name}: ${lineOf(error as Error)}${maybe}${hint}\n`);
     if (isUsage) code = 2;
   }
   process.exit(code);

@@ -6,6 +6,7 @@
  */
 import { type CommandLine, readCommandLine, type Usage } from "./args.ts";
 import type { CodedError } from "../base/coded_error.ts";
+import { nearest } from "../base/text.ts";
 import { Failure, UsageError } from "./errors.ts";
 import { SERVERS } from "./verb_values.ts";
 
@@ -31,6 +32,11 @@ export function exitOf(name: string, { code, message }: CodedError<string>): num
   return EXIT_UNKNOWN;
 }
 
+let meant: string | undefined;
+
+/** The verb that the first argument was meant to be, perhaps: for a command line that is wrong. */
+export const meantVerb = (): string | undefined => meant;
+
 /** All verbs of a program, by name. */
 export type Verbs = Readonly<Record<string, Verb>>;
 
@@ -44,7 +50,11 @@ export const verbNames = (verbs: Verbs): string => Object.keys(verbs).join(", ")
 export async function runVerb(verbs: Verbs, argv: readonly string[]): Promise<number | undefined> {
   const [name = "", ...rest] = argv;
   const verb = Object.hasOwn(verbs, name) ? verbs[name] : undefined;
-  if (verb === undefined) return undefined;
+  if (verb === undefined) {
+    // Said only if the command line is wrong as it is: it may be a host.
+    meant = /^[a-z]+$/.test(name) ? nearest(name, Object.keys(verbs)) : undefined;
+    return undefined;
+  }
   try {
     return await verb.run(readCommandLine(verb.usage, rest));
   } catch (error) {

@@ -37,7 +37,10 @@ describe("command line", () => {
 
   const WRONG: [string, string[], string][] = [
     ["server", ["70000"], "PORT"],
-    ["server", ["6060", "6061"], "expected [PORT]"],
+    ["server", ["6060", "6061"], "expected [PORT] (bun run server.ts --help)"],
+    ["server", ["stauts", "127.0.0.1:1"], "; did you mean status? (bun run server.ts --help)"],
+    ["client", ["wiat", "127.0.0.1:1", "kajab-lilon"], "; did you mean wait?"],
+    ["client", ["wait", "127.0.0.1:1"], "ID (bun run client.ts wait --help)"],
     ["miner", ["[::1"], "HOST:PORT"],
     ["miner", ["--threads", "0"], "--threads"],
     ["miner", ["--kernel", "abacus"], "--kernel"],
