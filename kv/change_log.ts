@@ -109,7 +109,8 @@ export class ChangeLog {
         const place = page.places[i]!;
         if (!startsAt(page.bytes, place + 1, prefix)) continue;
         if (events.length === countMax || bytes >= bytesMax) return { events, upTo };
-        const { key, value, version } = itemAt(page.bytes, place + 1);
+        // A page's bytes are used again.
+        const { key, value, version } = itemAt(page.bytes, place + 1, "kept");
         bytes += weightOf({ key, value });
         const bits = page.bytes[place]!;
         const isGone = (bits & GONE) !== 0 || (isLasting && (bits & LEASED) !== 0);

@@ -79,11 +79,12 @@ export class Items {
     return headAt(bytes, places[this.#place]!);
   }
 
+  /** The value is good until something is changed: copy what is to stay. */
   get(key: ByteString): Item | undefined {
     this.#find(key);
     if (!this.#isFound) return undefined;
     const { bytes, places } = this.#blocks[this.#at]!;
-    return itemAt(bytes, places[this.#place]!, key);
+    return itemAt(bytes, places[this.#place]!, "seen", key);
   }
 
   /** Puts an item in, in the place of one with its key. */
@@ -125,14 +126,14 @@ export class Items {
     } else if (bytes.length > 4 * roomFor(block.live)) this.#makeRoom(block, 0);
   }
 
-  /** Items from `key` on, in order. What changes meanwhile is seen or not. */
+  /** Items from `key` on, in order, as `get` gives them. What changes meanwhile is seen or not. */
   *from(key: ByteString): Iterable<Item> {
     let at = this.#boundaries.rangeOf(key);
     let place = placeIn(this.#blocks[at]!, key);
     for (; at < this.#blocks.length; at++, place = 0) {
       for (; place < this.#blocks[at]!.count; place++) {
         const { bytes, places } = this.#blocks[at]!;
-        yield itemAt(bytes, places[place]!);
+        yield itemAt(bytes, places[place]!, "seen");
       }
     }
   }

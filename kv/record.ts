@@ -5,7 +5,7 @@
  *
  * @module
  */
-import { type ByteString, byteString, putUint, uintBytes } from "../base/byte_fields.ts";
+import { type ByteString, byteString, partOf, putUint, uintBytes } from "../base/byte_fields.ts";
 
 /** A key that is there. */
 export interface Item extends Omit<ItemHead, "valueBytes"> {
@@ -71,14 +71,20 @@ export function headAt(bytes: Uint8Array, at: number): ItemHead {
   return { valueBytes, version, lease: numberAt(bytes, behindNumber(bytes, end)) };
 }
 
-/** All of the record at `at`; its value is a copy. */
-export function itemAt(bytes: Uint8Array, at: number, key: ByteString = keyAt(bytes, at)): Item {
+/** All of the record at `at`; the value, if it is not to be `kept`, may be a part of `bytes`. */
+export function itemAt(
+  bytes: Uint8Array,
+  at: number,
+  use: "seen" | "kept",
+  key: ByteString = keyAt(bytes, at),
+): Item {
   const valueAt = behindText(bytes, at);
   const start = behindNumber(bytes, valueAt);
   const end = start + numberAt(bytes, valueAt);
   const version = numberAt(bytes, end);
   const lease = numberAt(bytes, behindNumber(bytes, end));
-  return { key, value: bytes.slice(start, end), version, lease };
+  const value = use === "kept" ? bytes.slice(start, end) : partOf(bytes, start, end);
+  return { key, value, version, lease };
 }
 
 /** Bytes of the record at `at`. */

@@ -98,12 +98,14 @@ export class Store implements StateMachine {
     return this.#leases;
   }
 
+  /** The value is good until the next command. */
   get(key: ByteString): Item | undefined {
     return this.#items.get(key);
   }
 
   /**
-   * Keys with `prefix` behind `after`, in order: a page, or fewer if `keysMax` says so.
+   * Keys with `prefix` behind `after`, in order: a page, or fewer if `keysMax` says so. Values are
+   * good until the next command.
    * `isLasting`: without those that go with a lease.
    */
   list(

@@ -26,7 +26,8 @@ function inOrder(twin: ReadonlyMap<string, Item>): Item[] {
 /** The items whose records `bytes` are. */
 function itemsIn(bytes: Uint8Array): Item[] {
   const items: Item[] = [];
-  for (let at = 0; at < bytes.length; at += recordBytes(bytes, at)) items.push(itemAt(bytes, at));
+  for (let at = 0; at < bytes.length; at += recordBytes(bytes, at))
+    items.push(itemAt(bytes, at, "kept"));
   return items;
 }
 
@@ -164,6 +165,19 @@ describe("the change log", () => {
   test("knows no more bytes than its limit says", () => {
     const { known } = knownAfter(100, 1 << 20);
     assert(known < HISTORY_BYTES_MAX >> 20 && known > (HISTORY_BYTES_MAX >> 20) - 4, `${known}`);
+  });
+
+  test("gives values that stay as they are, whatever comes after", () => {
+    const log = new ChangeLog();
+    const value = new Uint8Array(1200).fill(1);
+    log.push({ revision: 1, key: "k", value, version: 1 });
+    const { events } = log.after(0, "", 9, Infinity)!;
+    const other = new Uint8Array(1200).fill(2);
+    // The first page is forgotten, and its bytes are another's.
+    for (let revision = 2; log.floor < 200; revision++) {
+      log.push({ revision, key: "k", value: other, version: revision });
+    }
+    assertEquals(events[0]!.value, value);
   });
 
   test("gives changes as they came, in pages, by prefix, and without keys of leases", () => {

@@ -70,6 +70,12 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     file: "kv/change_log.ts",
+    line: 'const { key, value, version } = itemAt(page.bytes, place + 1, "kept");',
+    becomes: 'const { key, value, version } = itemAt(page.bytes, place + 1, "seen");',
+    breaks: "what a watch was given changes under it",
+  },
+  {
+    file: "kv/change_log.ts",
     line: "page.bytes[page.used] = (value === undefined ? GONE : 0) | (isLeased ? LEASED : 0);",
     becomes: "page.bytes[page.used] = value === undefined ? GONE : 0;",
     breaks: "a copy keeps keys that went with a lease",
