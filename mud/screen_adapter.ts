@@ -47,6 +47,8 @@ export class Screen {
   readonly isTerminal: boolean;
   readonly #isColoured: boolean;
   #isClosed = false;
+  /** Nothing more is typed: Ctrl-D, or the end of a file. */
+  #hasEnded = false;
   /** The goodbye was shown: nothing is asked for any more. */
   #isOver = false;
   #isNarrowTold = false;
@@ -71,6 +73,7 @@ export class Screen {
       this.prompt();
     });
     this.#lines.on("close", () => {
+      this.#hasEnded = true;
       if (!this.#isClosed) onEnd();
     });
     this.#lines.on("SIGINT", onInterrupt);
@@ -87,7 +90,7 @@ export class Screen {
 
   /** Shows the prompt, and what is typed behind it. */
   prompt(): void {
-    if (!this.isTerminal || this.#isClosed || this.#isOver) return;
+    if (!this.isTerminal || this.#isClosed || this.#hasEnded || this.#isOver) return;
     const { name, isFighting } = this.#options;
     this.#lines.setPrompt(isFighting() ? `${name} (solving)> ` : `${name}> `);
     this.#lines.prompt(true);

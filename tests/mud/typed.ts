@@ -5,7 +5,7 @@
  */
 import { fileURLToPath } from "node:url";
 import { scriptEnvironment } from "../support/processes.ts";
-import { until, within } from "../support/waiting.ts";
+import { eventually, until, within } from "../support/waiting.ts";
 
 /** The program. */
 export const MUD_SCRIPT: string = fileURLToPath(new URL("../../mud.ts", import.meta.url));
@@ -79,5 +79,52 @@ export class Typed {
     this.#process.kill("SIGKILL");
     await this.#process.exited;
     running.delete(this);
+  }
+}
+
+/** The same at a terminal of its own. */
+export class TypedAtTerminal {
+  output = "";
+  readonly #process: Bun.Subprocess;
+
+  constructor(...args: readonly string[]) {
+    const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+    this.#process = Bun.spawn([process.execPath, MUD_SCRIPT, ...args], {
+      env: { ...scriptEnvironment(), TERM: "xterm" },
+      terminal: {
+        cols: 80,
+        rows: 24,
+        data: (_, bytes) => void (this.output += decoder.decode(bytes, { stream: true })),
+      },
+    });
+  }
+
+  /** What was written, without what steers the terminal. */
+  get plain(): string {
+    // oxlint-disable-next-line no-control-regex -- that is what is looked for
+    return this.output.replace(/\u001b\[[\d;?]*[a-zA-Z]|\r/g, "");
+  }
+
+  /** Presses keys. */
+  type(keys: string): void {
+    this.#process.terminal!.write(keys);
+  }
+
+  async shows(pattern: RegExp): Promise<void> {
+    await eventually(
+      String(pattern),
+      () => pattern.test(this.plain),
+      () => this.plain,
+    );
+  }
+
+  exit(): Promise<number> {
+    return within("the end of mud.ts", this.#process.exited, () => this.output);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#process.kill("SIGKILL");
+    await this.#process.exited;
+    this.#process.terminal!.close();
   }
 }
