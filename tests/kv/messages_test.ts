@@ -13,6 +13,7 @@ import {
   encodeRequest,
   type Request,
 } from "../../kv/messages.ts";
+import { tellRun } from "../../kv/run_answers.ts";
 
 const put: Command = {
   kind: "put",
@@ -49,6 +50,29 @@ describe("a run of writes", () => {
     const reply = { kind: "answers", id: 7, answers } as const;
     assertEquals(decodeReply(encodeReply(reply)), reply);
     assertEquals(encodeAnswersReply(7, answers.map(encodeAnswer)), encodeReply(reply));
+  });
+
+  test("has its answers told in as few replies as refusals between them let it", () => {
+    const done = (revision: number) => ({ kind: "done", revision, version: 1 }) as const;
+    const told: unknown[] = [];
+    const bytes = [1, 2, 4, 6].map((revision) => encodeAnswer(done(revision)));
+    const [first, second, fourth, sixth] = bytes as [
+      Uint8Array,
+      Uint8Array,
+      Uint8Array,
+      Uint8Array,
+    ];
+    tellRun(10, [first, second, "forgotten", fourth, "unknown session", sixth], {
+      done: (reply) => told.push(decodeReply(reply)),
+      refused: (id, why) => told.push([id, why]),
+    });
+    assertEquals(told, [
+      { kind: "answers", id: 10, answers: [done(1), done(2)] },
+      [12, "out of order"],
+      { kind: "answers", id: 13, answers: [done(4)] },
+      [14, "unknown session"],
+      { kind: "answers", id: 15, answers: [done(6)] },
+    ]);
   });
 
   test("is refused when it is not what it says, or more than an entry takes", () => {
