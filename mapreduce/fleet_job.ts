@@ -241,8 +241,7 @@ export class MapReduceTask extends Task {
   }
 }
 
-/** For people: the first connection, its number, and the id. */
+/** What people call it. */
 export function nameOf({ origin }: MapReduceJob): string {
-  const id = idText(origin.id);
-  return origin.connId === 0 ? id : `${origin.connId}/${origin.number} (${id})`;
+  return idText(origin.id);
 }

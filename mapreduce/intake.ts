@@ -139,10 +139,11 @@ export class Intake {
 
   #begin(origin: JobOrigin, sizes: readonly number[], nowMs: Millis): void {
     const { application, reducers } = origin.terms;
+    const from = `client ${origin.connId}, ${origin.address}`;
     const job = this.#made(origin, sizes, nowMs);
     const what = `${oneLine(application)}, ${readablePlural(sizes.length, "map")}`;
     const reduces = readablePlural(reducers, "reduce");
-    this.#port.tell("info", `job ${nameOf(job)} accepted: ${what}, ${reduces}`);
+    this.#port.tell("info", `job ${nameOf(job)} accepted from ${from}: ${what}, ${reduces}`);
     this.#owner.begin(job, nowMs);
   }
 

@@ -33,7 +33,7 @@ describe("code of users on a fleet", () => {
     await between.said(/"mapsDone":6/, "stdout");
     const inMap = run("map", 4, inMapOut);
     await inMap.said(/"mapsDone":0.*/, "stdout");
-    await fleet.server.said(/accepted: code:.*6 maps, 4 reduces/);
+    await fleet.server.said(/accepted from client \d+, 127\.0\.0\.1: code:.*6 maps, 4 reduces/);
     await Promise.all(["one", "two"].map((name) => fleet.lose(name, "SIGKILL")));
     for (const phase of ["map", "reduce"])
       writeFileSync(join(fleet.desk.path, `${phase}-gate`), "");

@@ -87,7 +87,9 @@ describe("on a fleet", () => {
     assertMatch(id, /^[a-z]{5}-[a-z]{5}$/);
     assertEquals([await fetched(id), await fetched(id)], [0, 3]);
     const names = [
-      ...fleet.server.stderr.matchAll(/\((\w+-\w+)\) accepted: wc, 6 maps, 4 reduces/g),
+      ...fleet.server.stderr.matchAll(
+        /job (\w+-\w+) accepted from client \d+, \S+: wc, 6 maps, 4 reduces/g,
+      ),
     ];
     const other = names.map(([, name]) => name!).findLast((name) => name !== id)!;
     assertEquals([await fetched(other), await fetched(other)], [0, 0]);
