@@ -66,7 +66,7 @@ export const FINAL: Partial<Record<Denial, CallFailure>> = {
 /** What a server says, in words for people, when it is asked again later or another is. */
 export const TROUBLES: Partial<Record<Denial, string>> = {
   "no leader": "knows of no leader (are more than half of the servers up?)",
-  overloaded: "takes nothing now: too much is under way, or its disk is full",
+  overloaded: "takes nothing now: too much is under way",
   "too many sessions": "has no room for another client",
 };
 
