@@ -13,7 +13,7 @@ import type { CommandLine } from "../run/args.ts";
 import { Failure, UsageError } from "../run/errors.ts";
 import { wholeNumber } from "../run/flags.ts";
 import { printResult } from "../run/output.ts";
-import { type Row, tableOf } from "../run/rows.ts";
+import { type Row, rowsText } from "../run/rows.ts";
 import { EXIT_UNKNOWN, type Verb, type Verbs } from "../run/verbs.ts";
 import { readableRate } from "../work/readable.ts";
 import type { Deed } from "../work/server_messages.ts";
@@ -105,9 +105,8 @@ async function showStatus(servers: readonly string[], line: CommandLine): Promis
     process.stderr.write(`server: ${oneLine([...reasons].join("; "))}\n`);
     return EXIT_UNKNOWN;
   }
-  const rows = rowsOf(known, line.has("json"));
-  const json = (): string => rows.map((row) => `${JSON.stringify(row)}\n`).join("");
-  await printResult(line.has("json") ? json() : tableOf(rows));
+  const isJson = line.has("json");
+  await printResult(rowsText(rowsOf(known, isJson), isJson));
   return 0;
 }
 

@@ -6,7 +6,7 @@
 import { UsageError } from "../run/errors.ts";
 import { seconds, wholeNumber } from "../run/flags.ts";
 import { printResult } from "../run/output.ts";
-import { type Row, tableOf } from "../run/rows.ts";
+import { type Row, rowsText } from "../run/rows.ts";
 import type { CommandLine, Flag } from "../run/args.ts";
 import { printLine, SERVERS, serversOf } from "../run/verb_values.ts";
 import { EXIT_UNKNOWN, type Verb, type Verbs } from "../run/verbs.ts";
@@ -83,10 +83,7 @@ it keeps. Exit 4: no server answered.`,
       say([...reasons].join("; "));
       return EXIT_UNKNOWN;
     }
-    const shown = rowsOf(known);
-    await printResult(
-      line.has("json") ? shown.map((row) => `${JSON.stringify(row)}\n`).join("") : tableOf(shown),
-    );
+    await printResult(rowsText(rowsOf(known), line.has("json")));
     for (const { node, disk } of known.values().filter((one) => one !== undefined)) {
       if (disk !== "") say(`node ${node} has no space on its disk: ${disk}`);
     }

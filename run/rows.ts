@@ -7,8 +7,19 @@
 /** One row: values by the names of their columns. */
 export type Row = Readonly<Record<string, string | number>>;
 
+/** Rows as lines of JSON, whose names are in camel case, or as a table. */
+export function rowsText(rows: readonly Row[], isJson: boolean): string {
+  if (!isJson) return tableOf(rows);
+  const named = (name: string): string =>
+    name.replace(/ (\w)/g, (_, letter: string) => letter.toUpperCase());
+  const objects = rows.map((row) =>
+    Object.fromEntries(Object.entries(row).map(([name, value]) => [named(name), value])),
+  );
+  return objects.map((each) => `${JSON.stringify(each)}\n`).join("");
+}
+
 /** A line of names, then a line for each row; `-` where a row has no such value. */
-export function tableOf(rows: readonly Row[]): string {
+function tableOf(rows: readonly Row[]): string {
   // The row that has the most columns has them in order.
   const widest = rows.map((row) => Object.keys(row)).toSorted((a, b) => b.length - a.length);
   const names = [...new Set(widest.flat())];

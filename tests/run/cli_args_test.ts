@@ -7,7 +7,7 @@ import { helpText, readCommandLine, type Usage } from "../../run/args.ts";
 import { UsageError } from "../../run/errors.ts";
 import { hex64, hostAndPort, port, seconds, uint64 } from "../../run/flags.ts";
 import { invocationOf } from "../../run/invocation.ts";
-import { tableOf } from "../../run/rows.ts";
+import { rowsText } from "../../run/rows.ts";
 
 const USAGE: Usage = {
   name: "tool",
@@ -90,14 +90,16 @@ test("helpText fits a terminal: paragraphs are cut anew, lines that are set in a
   assertEquals(further.length, 2, help);
 });
 
-test("tableOf has its columns in one order, whichever rows lack some", () => {
+test("rowsText has its columns in one order, whichever rows lack some", () => {
   const [few, all] = [
     { node: 1, data: "d" },
     { node: 2, miners: 12, data: "d" },
   ];
   const table = "node  miners  data\n1     -       d\n2     12      d\n";
-  assertEquals(tableOf([few, all]), table);
-  assertEquals(tableOf([all, few]).split("\n")[0], table.split("\n")[0]);
+  assertEquals(rowsText([few, all], false), table);
+  assertEquals(rowsText([all, few], false).split("\n")[0], table.split("\n")[0]);
+  const json = rowsText([{ node: 1, "log bytes": 5 }, few], true);
+  assertEquals(json, '{"node":1,"logBytes":5}\n{"node":1,"data":"d"}\n');
 });
 
 test("invocation names the program as it was started", () => {
