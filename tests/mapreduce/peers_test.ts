@@ -1,5 +1,5 @@
 /** Data from peer to peer: who is told where, ways around, and strangers. */
-import { describe, test } from "bun:test";
+import { beforeEach, describe, test } from "bun:test";
 import { assert, assertEquals } from "@std/assert";
 import * as fc from "fast-check";
 import { Addresses } from "../../mapreduce/addresses.ts";
@@ -23,8 +23,11 @@ import { until } from "../support/waiting.ts";
 
 describe("addresses", () => {
   const hosts = ["", "127.0.0.1:9", "127.0.0.1:8", "10.0.0.5:7", "[::1]:6", "[2001:db8::1]:5"];
-  const addresses = new Addresses((connId) => hosts[connId]);
-  for (let connId = 1; connId < hosts.length; connId++) addresses.set(connId, 700 + connId);
+  let addresses: Addresses;
+  beforeEach(() => {
+    addresses = new Addresses((connId) => hosts[connId]);
+    for (let connId = 1; connId < hosts.length; connId++) addresses.set(connId, 700 + connId);
+  });
 
   test("are the host that a peer speaks from, and its port", () => {
     assertEquals(addresses.of(3, 5), "10.0.0.5:703");
