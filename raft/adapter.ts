@@ -25,6 +25,7 @@ import { plainCommand } from "./group_state.ts";
 import { watchOf } from "./link.ts";
 import { MemoryDisk, NOTHING_STORED } from "./memory_disk.ts";
 import type { NodeId } from "./messages.ts";
+import { CLUSTER_MEMBERS_MAX } from "./identity.ts";
 import { type RaftParams, raftParams } from "./params.ts";
 import { ReplicaCore } from "./replica.ts";
 import type { OpenReplicaOptions, Replica } from "./replica_face_adapter.ts";
@@ -54,10 +55,11 @@ export async function openReplica(options: OpenReplicaOptions): Promise<Replica>
   const { group, node = 1, directory, host = "127.0.0.1", port = 0, appVersion = 0 } = options;
   checkText("group", group);
   checkInteger("node", node, 1, 2 ** 32 - 1);
+  checkInteger("members", options.members?.size, 1, CLUSTER_MEMBERS_MAX);
   checkBy("params", () => raftParams(options.params));
   const opened = directory === undefined ? undefined : openNodeDisk(directory, options, node);
   try {
-    const listener = options.listener ?? (await listen({ host, port, appVersion }));
+    const listener = options.listener ?? (await listen({ host, port, appVersion, classic: false }));
     return new RunningReplica(options, listener, opened);
   } catch (error) {
     await opened?.disk.abandon();

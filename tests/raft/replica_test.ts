@@ -2,7 +2,8 @@
 import { describe } from "bun:test";
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { freePorts } from "../../bench/processes.ts";
-import { connect, listen } from "../../lsp/mod.ts";
+import { OptionError } from "../../base/options.ts";
+import { connect, ConnectRefused, listen } from "../../lsp/mod.ts";
 import { decodeFrame } from "../../raft/greeting.ts";
 import { openReplica, ReplicaError, SessionError } from "../../raft/mod.ts";
 import { eventually, within } from "../support/waiting.ts";
@@ -212,5 +213,17 @@ describe("from the wire nothing ends a node", () => {
     await lone.close();
     assert((replica.status().rejected["refused"] ?? 0) >= 2);
     assertEquals(await cluster.add(1), 1);
+  });
+
+  test("is for cbor peers alone, and has no more members than can be kept", async () => {
+    const alone = { group: "counter", machine: new Counter() };
+    const members = new Map(Array.from({ length: 17 }, (_, i) => [i + 1, `127.0.0.1:${i + 1}`]));
+    const error = await assertRejects(() => openReplica({ ...alone, members }), OptionError);
+    assertEquals(error.message, "Cannot use members: got 17, expected an integer 1..16");
+    const replica = await openReplica(alone);
+    const params = { epochMillis: 20, epochLimit: 3 };
+    const at = { host: "127.0.0.1", port: replica.port, wire: "json", params } as const;
+    await assertRejects(() => connect(at), ConnectRefused);
+    await replica.close();
   });
 });
