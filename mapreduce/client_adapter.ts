@@ -30,7 +30,8 @@ import {
   type JobWish,
 } from "./client_core.ts";
 import { codeName } from "./code_name.ts";
-import { hashOfPart, readPiece } from "./files_adapter.ts";
+import { readPiece } from "./files_adapter.ts";
+import { hashOfPart } from "./hash_adapter.ts";
 import { checkUnchanged, type InputSplit } from "./inputs_adapter.ts";
 import { TASK_BYTES, TASK_TIMEOUT_MS } from "./limits.ts";
 import type { JobOptions, JobProgress } from "./local_adapter.ts";

@@ -17,16 +17,11 @@ import {
 import { dirname, join } from "node:path";
 import { invariant } from "../base/machine.ts";
 import { PIECE_BYTES_MAX } from "../work/mapreduce_messages.ts";
+import { Hashes } from "./hashes_adapter.ts";
 import type { PartFiles } from "./job_types.ts";
-import { CHUNK_BYTES } from "./limits.ts";
 import { doneFile, partFile } from "./part_files.ts";
 import type { Share } from "./share_adapter.ts";
 import type { JobFile, JobFilePart } from "./worker_types.ts";
-
-interface Hashed {
-  readonly hasher: Bun.CryptoHasher;
-  bytes: number;
-}
 
 /** Files that are kept open. */
 const OPEN_MAX = 64;
@@ -37,8 +32,7 @@ export class JobFiles {
   readonly #open = new Map<string, number>();
   /** Jobs whose directory is there. */
   readonly #made = new Set<number>();
-  /** Hashes so far of partitions that are put piece by piece from their beginning. */
-  readonly #hashes = new Map<string, Hashed>();
+  readonly #hashes = new Hashes();
   /** Files that lie in the shared directory, by the paths that they would have here. */
   readonly #elsewhere = new Map<string, string>();
 
@@ -91,35 +85,16 @@ export class JobFiles {
 
   put(file: JobFile, offset: number, bytes: Uint8Array): void {
     const path = this.path(file);
-    if (file.kind === "part") this.#hash(path, offset, bytes);
     const fd = this.#fd(path, true);
     for (let at = 0; at < bytes.length;) {
       at += writeSync(fd, bytes, at, bytes.length - at, offset + at);
     }
+    if (file.kind === "part") this.#hashes.put(path, offset, bytes.length);
   }
 
-  /** Whether the part has that SHA-256; one that was put just now, and whole, is not read again. */
-  verify({ file, from, to }: JobFilePart, hash: string): boolean {
-    const path = this.path(file);
-    const hashed = this.#hashes.get(path);
-    this.#hashes.delete(path);
-    const isWhole = hashed !== undefined && from === 0 && hashed.bytes === to;
-    if (isWhole && hashed.hasher.digest("hex") === hash) return true;
-    return hashOfPart(path, from, to) === hash;
-  }
-
-  /** Pieces come in order, mostly: what does not is hashed when it is read. */
-  #hash(path: string, offset: number, bytes: Uint8Array): void {
-    if (offset === 0) {
-      const [oldest] = this.#hashes.keys();
-      if (this.#hashes.size >= OPEN_MAX && oldest !== undefined) this.#hashes.delete(oldest);
-      this.#hashes.set(path, { hasher: new Bun.CryptoHasher("sha256"), bytes: 0 });
-    }
-    const hashed = this.#hashes.get(path);
-    if (hashed === undefined) return;
-    if (hashed.bytes !== offset) return void this.#hashes.delete(path);
-    hashed.hasher.update(bytes);
-    hashed.bytes += bytes.length;
+  /** Says whether the part has that SHA-256. */
+  verify({ file, from, to }: JobFilePart, hash: string, then: (good: boolean) => void): void {
+    this.#hashes.verify(this.path(file), from, to, hash, then);
   }
 
   /** As the effect `read` asks for; undefined if they cannot be read. */
@@ -133,7 +108,7 @@ export class JobFiles {
 
   remove(file: JobFile): void {
     const path = this.path(file);
-    this.#hashes.delete(path);
+    this.#hashes.forget(path);
     this.#close(path);
     rmSync(path, { force: true });
     this.#elsewhere.delete(this.#ownPath(file));
@@ -142,7 +117,6 @@ export class JobFiles {
   /** Removes all files of a job, or of all. */
   wipe(uid: number | undefined): void {
     const prefix = uid === undefined ? this.#directory : this.directory(uid);
-    this.#hashes.clear();
     if (uid === undefined) this.#made.clear();
     else this.#made.delete(uid);
     const isOf = (path: string): boolean =>
@@ -153,6 +127,7 @@ export class JobFiles {
       rmSync(place, { force: true });
       this.#elsewhere.delete(path);
     }
+    this.#hashes.forgetThose(isOf);
     const shared = uid === undefined ? undefined : this.#share?.jobDirectory(uid);
     for (const path of this.#open.keys()) {
       if (isOf(path) || (shared !== undefined && dirname(path) === shared)) this.#close(path);
@@ -161,6 +136,11 @@ export class JobFiles {
     // The directory itself stays: its lock lies in it.
     const left = uid === undefined ? this.#jobs() : [prefix];
     for (const path of left) rmSync(path, { recursive: true, force: true });
+  }
+
+  /** Nothing is put or verified any more. */
+  close(): void {
+    this.#hashes.end();
   }
 
   /** Removes what is in the directory of a job that is over; or of all jobs what is its own. */
@@ -223,27 +203,4 @@ export function readPiece(fd: number, offset: number, length: number, room: numb
   const piece = room === 0 ? lent : Buffer.allocUnsafeSlow(room + length);
   const got = length === 0 ? 0 : readSync(fd, piece, room, length, offset);
   return piece.subarray(0, room + got);
-}
-
-/** The SHA-256 of a part of a file, in hexadecimal digits; undefined if it cannot be read whole. */
-export function hashOfPart(path: string, from: number, to: number): string | undefined {
-  const hasher = new Bun.CryptoHasher("sha256");
-  let fd: number;
-  try {
-    fd = openSync(path, "r");
-  } catch {
-    return undefined;
-  }
-  try {
-    const buffer = new Uint8Array(Math.min(CHUNK_BYTES, Math.max(1, to - from)));
-    for (let at = from; at < to;) {
-      const got = readSync(fd, buffer, 0, Math.min(buffer.length, to - at), at);
-      if (got === 0) return undefined;
-      hasher.update(buffer.subarray(0, got));
-      at += got;
-    }
-    return hasher.digest("hex");
-  } finally {
-    closeSync(fd);
-  }
 }

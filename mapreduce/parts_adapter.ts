@@ -13,7 +13,7 @@ import {
   writeFileSync,
   writeSync,
 } from "node:fs";
-import { hashOfPart } from "./files_adapter.ts";
+import { hashOfPart } from "./hash_adapter.ts";
 import type { MapOrder, Part, PartFiles, TaskReport } from "./job_types.ts";
 import { doneFile, partFile } from "./part_files.ts";
 import type { MapOutput } from "./spill.ts";

@@ -21,6 +21,11 @@ export class Pending<T> {
     then?.(answer);
   }
 
+  /** Answers all that wait. */
+  answerAll(answer: T): void {
+    for (const id of this.#waiting.keys()) this.answer(id, answer);
+  }
+
   /** No answer is waited for any more. */
   clear(): void {
     this.#waiting.clear();

@@ -1,12 +1,15 @@
 /**
  * The thread, or the process, that runs tasks: built-in applications run in a thread of their own;
- * code of users runs in a process that its owner watches and can end.
+ * code of users runs in a process that its owner watches and can end. And the thread that hashes
+ * partitions: every thread begins here, for in a bundle there is no other file.
  *
  * @module
  */
 import { devNull } from "node:os";
 import { isMainThread, parentPort, workerData } from "node:worker_threads";
 import type { TaskOrder, TaskReport } from "./job_types.ts";
+import type { HashOrder } from "./hash_orders.ts";
+import { HashThread } from "./hashing_adapter.ts";
 import { runTask } from "./task_adapter.ts";
 
 /** Set for a process that runs tasks for the one that started it. */
@@ -17,7 +20,7 @@ const OWNER_MS = 500;
 
 /** What a thread is started as. */
 interface Role {
-  readonly role: "motherlode tasks" | "motherlode watch";
+  readonly role: "motherlode tasks" | "motherlode hashes" | "motherlode watch";
   /** The owner's process, of a watch. */
   readonly owner?: number;
 }
@@ -30,6 +33,11 @@ export function isTaskProcess(): boolean {
 /** A thread that runs tasks, one after the other, as they are posted to it. */
 export function startTaskThread(): Worker {
   return startThread({ role: "motherlode tasks" });
+}
+
+/** A thread that hashes files; see {@link HashOrder}. */
+export function startHashThread(): Worker {
+  return startThread({ role: "motherlode hashes" });
 }
 
 /** The command and the environment of a process that runs tasks, one after the other. */
@@ -72,6 +80,9 @@ function beThread(role: Role): void {
     parentPort!.on("message", (order: TaskOrder) => {
       void runTask(order, (report: TaskReport) => parentPort!.postMessage(report));
     });
+  } else if (role.role === "motherlode hashes") {
+    const thread = new HashThread((news) => parentPort!.postMessage(news));
+    parentPort!.on("message", (order: HashOrder) => thread.carryOut(order));
   } else if (role.role === "motherlode watch") {
     setInterval(() => {
       if (process.ppid !== role.owner) process.kill(process.pid, "SIGKILL");

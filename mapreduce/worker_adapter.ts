@@ -104,6 +104,7 @@ class Guest implements MinerGuest {
     this.#drive.stop();
     for (const { runner } of [...this.#runners.values(), ...this.#idle]) runner.close();
     this.#files?.wipe(undefined);
+    this.#files?.close();
     if (this.#directory !== undefined) removeScratch(this.#directory);
     await this.#peers.close();
   }
@@ -132,8 +133,8 @@ class Guest implements MinerGuest {
       }
       case "verify": {
         const { id, part, hash } = effect;
-        const good = this.#disk.verify(part, hash);
-        return this.#drive.tell({ kind: "verified", id, good });
+        const then = (good: boolean): void => this.#drive.tell({ kind: "verified", id, good });
+        return this.#disk.verify(part, hash, then);
       }
       case "open": {
         const { id, share, part } = effect;

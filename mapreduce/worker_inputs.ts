@@ -171,8 +171,10 @@ export class TaskInputs {
     const own = partOf(maps.get(map), reduce);
     if (own !== undefined && maps.get(map)!.parts[reduce]!.hash === hash && tries > 1) {
       // It is its own: nothing is fetched, unless its disk has damaged it.
-      const again = (): void => this.#fetchSource(task, map, 1);
-      return this.#port.verify(own, hash, (good) => (good ? done(own) : again()));
+      return this.#port.verify(own, hash, (good) => {
+        if (good) done(own);
+        else if (this.#port.isLive(task)) this.#fetchSource(task, map, 1);
+      });
     }
     if (task.terms.share !== "" && looks) {
       // It may lie where all see it.
@@ -183,8 +185,9 @@ export class TaskInputs {
       });
     }
     const failed = (): void => {
-      this.#port.remove(file);
+      // The job may be over: nothing of it is to be touched.
       if (!this.#port.isLive(task)) return;
+      this.#port.remove(file);
       if (tries > 1) return this.#fetchSource(task, map, tries - 1, false);
       this.#port.end(task, "missing", `the partition of map ${map} cannot be had`, map, holder);
     };

@@ -15,7 +15,8 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { utf8 } from "../../mapreduce/bytes.ts";
-import { hashOfPart, JobFiles } from "../../mapreduce/files_adapter.ts";
+import { JobFiles } from "../../mapreduce/files_adapter.ts";
+import { hashOfPart } from "../../mapreduce/hash_adapter.ts";
 import type { TaskReport } from "../../mapreduce/job_types.ts";
 import { doneFile, partFile } from "../../mapreduce/part_files.ts";
 import {
@@ -196,34 +197,55 @@ describe("what lies between map and reduce in a shared directory", () => {
 });
 
 describe("files of a job", () => {
-  test("have the SHA-256 of what was put, in whatever order, and not of what it became", () => {
-    const files = new JobFiles(join(desk.file("job/x", ""), ".."));
-    const bytes = Uint8Array.from({ length: 1000 }, (_, i) => i);
-    const hash = new Bun.CryptoHasher("sha256").update(bytes).digest("hex");
-    const pieces = [0, 300, 600].map((at) => [at, bytes.subarray(at, at + 300 + (at / 600) * 100)]);
-    const put = (number: number, order: readonly number[]): JobFilePart => {
-      const file = { uid: 7, kind: "part", number } as const;
-      for (const i of order) files.put(file, ...(pieces[i] as [number, Uint8Array]));
-      return { file, from: 0, to: bytes.length };
-    };
-    for (const [number, order] of [
-      [0, 1, 2],
-      [0, 2, 1],
-      [2, 0, 1],
-      [0, 1, 2, 1],
-    ].entries()) {
-      const part = put(number, order);
-      assert(files.verify(part, hash), `${order}`);
-      assert(files.verify(part, hash), `${order}, again`);
-      assert(!files.verify({ ...part, from: 1 }, hash));
-    }
-    const damaged = put(9, [0, 1, 2]);
-    files.put(damaged.file, 5, Uint8Array.of(0));
-    assert(!files.verify(damaged, hash));
-    assert(!files.verify(put(10, [0, 1]), hash));
-    files.wipe(7);
-    assert(!files.verify(damaged, hash));
-  });
+  // Small ones are hashed at once, large ones by a thread, which begins while they arrive.
+  for (const [size, third] of [
+    ["small", 300],
+    ["large", 5 << 20],
+  ] as const) {
+    test(`that are ${size} have the SHA-256 of what was put, and not of what it became`, async () => {
+      const files = new JobFiles(join(desk.file(`${size}/x`, ""), ".."));
+      try {
+        const bytes = Uint8Array.from({ length: 3 * third + 100 }, (_, i) => i ^ (i >> 9));
+        const hash = new Bun.CryptoHasher("sha256").update(bytes).digest("hex");
+        const ends = [third, 2 * third, bytes.length];
+        const put = (number: number, order: readonly number[]): JobFilePart => {
+          const file = { uid: 7, kind: "part", number } as const;
+          for (const i of order) files.put(file, i * third, bytes.subarray(i * third, ends[i]));
+          return { file, from: 0, to: bytes.length };
+        };
+        const isGood = (part: JobFilePart): Promise<boolean> =>
+          new Promise((resolve) => files.verify(part, hash, resolve));
+        for (const [number, order] of [
+          [0, 1, 2],
+          [0, 2, 1],
+          [2, 0, 1],
+          [0, 1, 2, 1],
+          [0, 1, 0, 1, 2],
+        ].entries()) {
+          const part = put(number, order);
+          assert(await isGood(part), `${order}`);
+          assert(await isGood(part), `${order}, again`);
+          assert(!(await isGood({ ...part, from: 1 })));
+        }
+        const damaged = put(9, [0, 1, 2]);
+        files.put(damaged.file, 5, Uint8Array.of(0));
+        assert(!(await isGood(damaged)));
+        const late = put(11, [0]);
+        files.put(late.file, 5, Uint8Array.of(0));
+        for (const i of [1, 2]) files.put(late.file, i * third, bytes.subarray(i * third, ends[i]));
+        assert(!(await isGood(late)));
+        assert(!(await isGood(put(10, [0, 1]))));
+        files.wipe(7);
+        assert(!(await isGood(damaged)));
+        const last = isGood(put(12, [0, 1, 2]));
+        files.close();
+        // What a thread is ended at is not good.
+        assertEquals(await last, size === "small");
+      } finally {
+        files.close();
+      }
+    });
+  }
 });
 
 describe("a scratch directory", () => {
