@@ -8,6 +8,7 @@
 import { CHUNK_BYTES, KEY_BYTES_MAX } from "./limits.ts";
 import {
   BEYOND_BYTES,
+  COUNT_AT,
   type CountRuns,
   countRunsIn,
   RUN_BYTES_MAX,
@@ -94,7 +95,7 @@ export class RunTable {
       const from = this.#order[i]!;
       let to = from + 1;
       while (to < from + RUN_BYTES_MAX && bytes[to] !== 0) to++;
-      take(bytes, from, to, Number(counts[(from + RUN_BYTES_MAX) / 8]));
+      take(bytes, from, to, Number(counts[(from + COUNT_AT) / 8]));
     }
   }
 

@@ -7,12 +7,13 @@
  */
 import { FunctionBody, type MemoryName, type PlainName, wasmModule } from "../base/wasm_module.ts";
 
-/** The longest run that it counts. */
-export const RUN_BYTES_MAX = 24;
+/** The longest run that it counts: of three times eight bytes, the last shows where it ends. */
+export const RUN_BYTES_MAX = 23;
 /** It reads so far behind the bytes that it is given. */
 export const BEYOND_BYTES = 32;
-/** A slot of the table: the run with zeros behind it, and how often it occurs. */
-export const SLOT_BYTES: number = RUN_BYTES_MAX + 8;
+/** A slot of the table: the run with zeros behind it, and there how often it occurs, as an i64. */
+export const SLOT_BYTES = 32;
+export const COUNT_AT = 24;
 /** Where it keeps, as an i32, how many runs the table has. */
 export const USED_AT = 0;
 
@@ -102,7 +103,7 @@ function countBody(): FunctionBody {
   body.get(OUTSIDE).with("i64And", 0x80n).op("i64Eqz").op("i32Eqz").if();
   body.get(OUTSIDE).with("i64Xor", each(0x80)).op("i64Ctz").with("i64ShrU", 3n);
   body.op("i32WrapI64").with("i32Add", AT).set(AT).branch(1).op("end");
-  // The run, up to 24 bytes of it.
+  // The run, up to 23 bytes.
   body.cut().set(FIRST).measure(0);
   body.constant64(0n).set(SECOND).constant64(0n).set(THIRD);
   body.goesOn().if().look(8).cut().set(SECOND).measure(8);
@@ -118,8 +119,8 @@ function countBody(): FunctionBody {
     if (i > 0) body.op("i64Or");
   }
   body.op("i64Eqz").if();
-  body.get(SLOT).ofSlot("i64Load", RUN_BYTES_MAX).with("i64Add", 1n);
-  body.memory("i64Store", RUN_BYTES_MAX).branch(2).op("end");
+  body.get(SLOT).ofSlot("i64Load", COUNT_AT).with("i64Add", 1n);
+  body.memory("i64Store", COUNT_AT).branch(2).op("end");
   body.ofSlot("i64Load", 0).op("i64Eqz").if();
   insert(body);
   body.branch(2).op("end");
@@ -140,7 +141,7 @@ function insert(body: KernelBody): void {
       .get(SLOT)
       .get(part)
       .memory("i64Store", 8 * i);
-  body.get(SLOT).constant64(1n).memory("i64Store", RUN_BYTES_MAX);
+  body.get(SLOT).constant64(1n).memory("i64Store", COUNT_AT);
   body.get(USED).constant(2).op("i32Shl").get(ORDER).op("i32Add").get(SLOT).memory("i32Store", 0);
   body.constant(USED_AT).get(USED).constant(1).op("i32Add").memory("i32Store", 0);
 }

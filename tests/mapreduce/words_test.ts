@@ -4,6 +4,8 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import * as fc from "fast-check";
 import { textOf, utf8, viewOf } from "../../mapreduce/bytes.ts";
 import { fnv1a } from "../../mapreduce/partition.ts";
+import { RunTable } from "../../mapreduce/run_table.ts";
+import { RUN_BYTES_MAX } from "../../mapreduce/word_kernel.ts";
 import { LongWordError, WordReader, WordTable } from "../../mapreduce/words.ts";
 import { text } from "./twin.ts";
 
@@ -107,6 +109,50 @@ describe("words", () => {
       for (let i = 0; i < 20; i++) reader.read(new Uint8Array(1 << 17).fill(97));
       reader.end();
     }, LongWordError);
+  });
+
+  test("short runs are counted up to the first that is long, or finds the table full", () => {
+    const runs = RunTable.taken(1);
+    const put = (content: string): number => {
+      const bytes = utf8(content);
+      runs.text.set(bytes);
+      runs.text[bytes.length] = 0;
+      return bytes.length;
+    };
+    const seen = (): [string, number][] => {
+      const all: [string, number][] = [];
+      runs.each((bytes, from, to, count) => all.push([textOf(bytes.subarray(from, to)), count]));
+      return all;
+    };
+    const long = "x".repeat(RUN_BYTES_MAX + 1);
+    const most = long.slice(1);
+    assertEquals(runs.count(0, put(`a b,a ${most} {a} ${long} b`)), 11 + most.length);
+    assertEquals(seen(), [
+      ["a", 3],
+      ["b", 1],
+      [most, 1],
+    ]);
+    assert(!runs.isFull);
+    runs.clear();
+    // Twelve of sixteen places are used.
+    const names = Array.from({ length: 14 }, (_, i) => String.fromCharCode(97 + i));
+    assertEquals(runs.count(0, put(names.join(" "))), 24);
+    assertEquals(
+      seen().map(([name]) => name),
+      names.slice(0, 12),
+    );
+    // Those that it has are counted on.
+    assertEquals(runs.count(0, put("l a a")), 5);
+    assertEquals(
+      [seen()[0], seen()[11]],
+      [
+        ["a", 3],
+        ["l", 2],
+      ],
+    );
+    assert(runs.isFull);
+    runs.release();
+    assertEquals(seen(), []);
   });
 
   test("a table says that it is full", () => {
