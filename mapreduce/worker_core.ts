@@ -21,7 +21,6 @@ import {
   type MrSources,
   TROUBLE_BYTES_MAX,
 } from "../work/mapreduce_messages.ts";
-import type { Message } from "../work/messages.ts";
 import { decodeMessage, encodeMessage } from "../work/wire.ts";
 import { codeHash } from "./code_name.ts";
 import { KeptJobs } from "./kept.ts";
@@ -32,7 +31,7 @@ import { PIECE_HEAD_BYTES } from "./piece_frame.ts";
 import type { TaskEnd } from "./task_end.ts";
 import type { PeerInput } from "./peer_types.ts";
 import { type InputsPort, TaskInputs } from "./worker_inputs.ts";
-import { isToWorker, type ToWorker } from "./worker_messages.ts";
+import { Ours, type ToWorker } from "./worker_messages.ts";
 import { answerTo, Orphans, resultOf } from "./worker_returns.ts";
 import { WorkerTask } from "./worker_task.ts";
 import type { JobFilePart, WorkerEffect, WorkerInput } from "./worker_types.ts";
@@ -52,6 +51,7 @@ export class WorkerCore implements Machine<WorkerInput, WorkerEffect> {
   readonly #peers: Peers = this.#connected();
   /** Tasks by the server's number, in the order of their assignment. */
   readonly #tasks = new Map<number, WorkerTask>();
+  readonly #ours = new Ours((task) => this.#tasks.has(task));
   readonly #jobs = new KeptJobs();
   readonly #inputs: TaskInputs = new TaskInputs(this.#inputsPort());
   /** What waits for an answer of the disk. */
@@ -81,7 +81,7 @@ export class WorkerCore implements Machine<WorkerInput, WorkerEffect> {
   /** Whether the payload is for this core, and not for nonce search. */
   takes(payload: Uint8Array): boolean {
     const message = decodeMessage(payload);
-    return typeof message !== "string" && this.#isOurs(message);
+    return typeof message !== "string" && this.#ours.has(message);
   }
 
   handle(input: WorkerInput | Wake, nowMs: Millis): void {
@@ -106,12 +106,13 @@ export class WorkerCore implements Machine<WorkerInput, WorkerEffect> {
       case "joined":
         this.#isJoined = true;
         this.#lives++;
+        this.#ours.forget();
         for (const have of this.#orphans.have(this.#jobs)) this.#write(have);
         this.#offer();
         break;
       case "payload": {
         const message = decodeMessage(input.payload);
-        if (typeof message !== "string" && this.#isOurs(message)) this.#handleMessage(message);
+        if (typeof message !== "string" && this.#ours.has(message)) this.#handleMessage(message);
         break;
       }
       case "gone":
@@ -160,10 +161,6 @@ export class WorkerCore implements Machine<WorkerInput, WorkerEffect> {
   }
 
   // ---- messages
-
-  #isOurs(message: Message): message is ToWorker {
-    return isToWorker(message, (task) => this.#tasks.has(task));
-  }
 
   #handleMessage(message: ToWorker): void {
     switch (message.kind) {
@@ -305,6 +302,7 @@ export class WorkerCore implements Machine<WorkerInput, WorkerEffect> {
   #close(task: WorkerTask): void {
     for (const cancel of task.cancels) cancel();
     this.#tasks.delete(task.number);
+    this.#ours.end(task.number);
     this.#orphans.delete(task);
     if (task.isMap) this.#effects.push({ kind: "remove", file: task.split });
     if (!this.#running.delete(task.run)) return;

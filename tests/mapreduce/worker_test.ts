@@ -6,6 +6,7 @@ import { codeName } from "../../mapreduce/code_name.ts";
 import { WorkerCore } from "../../mapreduce/worker_core.ts";
 import type { WorkerEffect, WorkerInput } from "../../mapreduce/worker_types.ts";
 import type { MapReduceMessage } from "../../work/mapreduce_messages.ts";
+import type { Message } from "../../work/messages.ts";
 import { decodeMessage, encodeMessage } from "../../work/wire.ts";
 import { PART, TERMS } from "./server_desk.ts";
 
@@ -24,6 +25,10 @@ class Bench {
 
   hear(message: MapReduceMessage): void {
     this.tell({ kind: "payload", payload: encodeMessage(message) });
+  }
+
+  takes(message: Message): boolean {
+    return this.#core.takes(encodeMessage(message));
   }
 
   /** Messages that it sent, and their kind. */
@@ -59,6 +64,25 @@ describe("a worker", () => {
       worker.give("code", Uint8Array.of(1));
       assertEquals(worker.kinds("put", "verify"), isOver ? [] : ["put", "verify"]);
     }
+  });
+
+  // Regression: the miner said that it ignored the stop of an unknown chunk.
+  test("takes the stop of a task that has just ended, and of no chunk of nonces", () => {
+    const worker = new Bench();
+    worker.tell({ kind: "joined" });
+    const took = (chunk: number): boolean => worker.takes({ kind: "stop", chunk });
+    for (let task = 2; task < 140; task += 2) {
+      worker.hear({ kind: "mr-map", ...ORDER, task, uid: task, terms: TERMS });
+      assertEquals([took(task), took(task + 1)], [true, false]);
+      worker.hear({ kind: "mr-forget", uid: task });
+      assertEquals([took(task), took(task + 1)], [true, false]);
+    }
+    // So many are remembered, and no more.
+    assertEquals([took(2), took(138 - 2 * 63), took(138 - 2 * 64)], [false, true, false]);
+    // Another server's chunk may have that number.
+    worker.tell({ kind: "gone" });
+    worker.tell({ kind: "joined" });
+    assertEquals(took(138), false);
   });
 
   test("goes on with what runs when its server is gone, and says so to the next", () => {
