@@ -58,5 +58,5 @@ export function campaignsOf(words: readonly string[]): Campaign[] {
 /** Starts those of this run. */
 export function startCampaigns(): void {
   const campaigns = campaignsOf(wordsOfRun() ?? ["-"]);
-  if (campaigns.length > 0) startEarly(campaigns);
+  if (campaigns.length > 0) startEarly(campaigns, campaigns.length === EARLY.length);
 }
