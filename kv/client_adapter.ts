@@ -193,9 +193,8 @@ export class StoreClient {
           const { failure, about = this.why } = outcome;
           return waiting.reject(errorOf(failure, about, waiting.isWrite));
         }
-        const { reply, isDoubtful } = outcome;
         try {
-          return waiting.resolve({ reply: reply as AnswerReply, isDoubtful });
+          return waiting.resolve(outcome as Answered);
         } catch (error) {
           return waiting.reject(error as StoreError);
         }

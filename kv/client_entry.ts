@@ -40,7 +40,7 @@ export function entryOf(id: number, call: Call, deadlineMs: Millis | undefined):
     isDoubtful: false,
     isGhost: false,
     blockers: 0,
-    blocked: [],
+    blocked: undefined,
   };
 }
 

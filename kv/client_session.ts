@@ -12,45 +12,56 @@ const WRITES_AHEAD_MAX = 512;
 export class ClientSession {
   /** As the servers call it; 0: there is none. */
   name = 0;
-  #next = 1;
-  /** By number, ascending. */
-  readonly #open = new Map<number, Entry>();
+  /** Whether the numbers from `#base` on are open; those before the place `#first` are not. */
+  #isOpen: boolean[] = [];
+  #base = 1;
+  #first = 0;
+  #count = 0;
 
   /** Whether there is a session in which nothing is open. */
   get isIdle(): boolean {
-    return this.name !== 0 && this.#open.size === 0;
+    return this.name !== 0 && this.#count === 0;
   }
 
-  /** The least number that is open. */
+  /** The least number that is open; the next one if none is. */
   get lowest(): number {
-    return this.#open.keys().next().value!;
+    return this.#base + this.#first;
   }
 
   begin(name: number): void {
     this.name = name;
-    this.#next = 1;
+    this.#isOpen = [];
+    this.#base = 1;
+    this.#first = this.#count = 0;
   }
 
   /** A session has ended, this or an older one. */
   lost(name: number): void {
     if (name !== this.name) return;
-    this.name = 0;
-    this.#open.clear();
+    this.begin(0);
   }
 
   /** Gives a write its number, if it has none; whether it has one then. */
   number(entry: Entry): boolean {
     if (entry.number > 0) return true;
-    if (this.#open.size >= WRITES_AHEAD_MAX) return false;
-    entry.number = this.#next++;
+    if (this.#count >= WRITES_AHEAD_MAX) return false;
+    entry.number = this.#base + this.#isOpen.push(true) - 1;
     entry.session = this.name;
-    this.#open.set(entry.number, entry);
+    this.#count++;
     return true;
   }
 
   /** Nobody waits for the answer of its number any more. */
   end({ number, session }: Entry): void {
-    if (number > 0 && session === this.name) this.#open.delete(number);
+    const isOpen = this.#isOpen;
+    if (number === 0 || session !== this.name || !isOpen[number - this.#base]) return;
+    isOpen[number - this.#base] = false;
+    this.#count--;
+    while (isOpen[this.#first] === false) this.#first++;
+    if (this.#first < WRITES_AHEAD_MAX) return;
+    this.#isOpen = isOpen.slice(this.#first);
+    this.#base += this.#first;
+    this.#first = 0;
   }
 
   /** It is as if it had never been sent. */

@@ -40,8 +40,8 @@ export interface Touching {
   readonly footprint: Footprint;
   /** How many earlier calls it must not overtake. */
   blockers: number;
-  /** Later ones that must not overtake it. */
-  readonly blocked: Touching[];
+  /** Later ones that must not overtake it, if there are any. */
+  blocked: Touching[] | undefined;
 }
 
 /** Calls that are not over, by the keys that they touch. */
@@ -53,8 +53,12 @@ export class TouchIndex<T extends Touching> {
 
   /** A call was made: those that it must not overtake are in its way. */
   enter(call: T): void {
+    const { keys, prefix } = call.footprint;
+    const isNew = this.#wide.size === 0 && prefix === undefined && keys.length === 1;
+    // As nearly always: nobody else touches its one key.
+    if (isNew && !this.#byKey.has(keys[0]!)) return void this.#byKey.set(keys[0]!, [call]);
     for (const other of this.#inTheWayOf(call.footprint)) {
-      other.blocked.push(call);
+      (other.blocked ??= []).push(call);
       call.blockers++;
     }
     this.#add(call);
@@ -63,7 +67,9 @@ export class TouchIndex<T extends Touching> {
   /** A call is over: it is in nobody's way any more. */
   leave(call: T): void {
     this.#delete(call);
-    for (const later of call.blocked.splice(0)) later.blockers--;
+    if (call.blocked === undefined) return;
+    for (const later of call.blocked) later.blockers--;
+    call.blocked = undefined;
   }
 
   #add(call: T): void {
