@@ -23,10 +23,10 @@ import { type Inputs, noticeComment, noticesOf, packagesIn, RULE } from "./licen
  * what is added by mistake is noticed. What weighs: docs/architecture.md.
  */
 export const BUNDLE_BYTES_MAX = {
-  server: 410_000,
+  server: 416_000,
   miner: 369_000,
   client: 169_000,
-  kv: 370_000,
+  kv: 376_000,
   textkv: 196_000,
   geo: 276_000,
   mud: 326_000,
