@@ -3,13 +3,13 @@
  *
  * @module
  */
-import * as fs from "node:fs";
 import { readablePlural } from "../base/text.ts";
 import { LSP_FLAGS, lspParams } from "../peer/flags.ts";
 import { typedServers } from "../peer/targets.ts";
-import { Failure } from "../run/errors.ts";
+import { Failure, UsageError } from "../run/errors.ts";
 import { printResult } from "../run/output.ts";
 import type { Verb } from "../run/verbs.ts";
+import { writeWhole } from "../run/whole_file.ts";
 import { encodeBackup } from "../work/backup.ts";
 import { SubmitError } from "./adapter.ts";
 import { type InquiryOptions, withServer } from "./asking_adapter.ts";
@@ -22,14 +22,18 @@ export const EXPORT_VERB: Verb = {
     name: "server",
     takes: "export HOST[:PORT][,HOST[:PORT]…] FILE",
     count: [2, 2],
-    about: `Writes the jobs and answers of a server that runs to FILE, in place of what is there.
-It is for its owner alone (the messages of all jobs are in it); import reads it.`,
+    about: `Writes the jobs and answers of a server that runs to FILE (- for stdout), in place of
+what is there. It is for its owner alone (the messages of all jobs are in it); import reads it.`,
     flags: { json: { help: "write JSON, a line each" }, ...LSP_FLAGS },
   },
   run: async (line) => {
     const [where, file] = line.positionals as [string, string];
+    if (file === "-" && line.has("json")) {
+      throw new UsageError("--json and FILE - both write to stdout: name one of them");
+    }
     const bytes = encodeBackup(await exportTable(typedServers(where), lspParams(line)));
-    writeWhole(file, bytes);
+    // The messages of all jobs are in it.
+    await writeWhole(file, [bytes], 0o600);
     const json = JSON.stringify({ exported: file, bytes: bytes.length });
     if (line.has("json")) await printResult(`${json}\n`);
     else process.stderr.write(`${readablePlural(bytes.length, "byte")} written to ${file}\n`);
@@ -59,23 +63,5 @@ async function exportTable(
   } catch (error) {
     if (error instanceof SubmitError) throw new Failure(error.message, { cause: error });
     throw error;
-  }
-}
-
-/** Writes a file that is either whole and on the disk, or not there. */
-function writeWhole(file: string, bytes: Uint8Array): void {
-  const beside = `${file}.part`;
-  try {
-    const fd = fs.openSync(beside, "w", 0o600);
-    try {
-      fs.writeFileSync(fd, bytes);
-      fs.fsyncSync(fd);
-    } finally {
-      fs.closeSync(fd);
-    }
-    fs.renameSync(beside, file);
-  } catch (error) {
-    fs.rmSync(beside, { force: true });
-    throw new Failure(`cannot write ${file}: ${(error as Error).message}`, { cause: error });
   }
 }

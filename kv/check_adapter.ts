@@ -3,11 +3,12 @@
  *
  * @module
  */
-import { readFile, writeFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import type { CommandLine, Usage } from "../run/args.ts";
-import { Failure, UsageError } from "../run/errors.ts";
+import { UsageError } from "../run/errors.ts";
 import { seconds, wholeNumber } from "../run/flags.ts";
 import { printResult } from "../run/output.ts";
+import { writeWhole } from "../run/whole_file.ts";
 import { HistoryError, readHistory } from "./history.ts";
 import { violationHtml } from "./history_html.ts";
 import { KV_MODEL, type KvOp } from "./kv_model.ts";
@@ -48,7 +49,7 @@ export async function runCheck(line: CommandLine): Promise<number> {
   await printResult(`${line.has("json") ? JSON.stringify(summary) : verdict}\n`);
   if (violation !== undefined) {
     const page = line.flag("html");
-    if (page !== undefined) await write(page, violationHtml(violation, KV_MODEL.describe));
+    if (page !== undefined) await writeWhole(page, [violationHtml(violation, KV_MODEL.describe)]);
     const text = violationText(violation, KV_MODEL.describe);
     if (!line.has("quiet")) process.stderr.write(`${text}\n`);
   } else if (verdict === "unknown" && !line.has("quiet")) {
@@ -70,13 +71,5 @@ async function historyOf(path: string): Promise<Operation<KvOp>[]> {
   } catch (error) {
     const why = error instanceof HistoryError ? error.message : "it is not UTF-8";
     throw new UsageError(`cannot read ${path}: ${why}`);
-  }
-}
-
-async function write(path: string, text: string): Promise<void> {
-  try {
-    await writeFile(path, text);
-  } catch (error) {
-    throw new Failure(`cannot write ${path}: ${(error as Error).message}`);
   }
 }

@@ -3,12 +3,11 @@
  *
  * @module
  */
-import { open, rename, rm, stat } from "node:fs/promises";
 import { readablePlural } from "../base/text.ts";
-import { Failure, UsageError } from "../run/errors.ts";
-import { printResult } from "../run/output.ts";
+import { UsageError } from "../run/errors.ts";
 import { contentOf, jsonOf } from "../run/verb_values.ts";
 import type { Verb, Verbs } from "../run/verbs.ts";
+import { writeWhole } from "../run/whole_file.ts";
 import { StoreError } from "./errors.ts";
 import { whyNoKey, whyNoValue } from "./limits.ts";
 import type { KvStore } from "./open_adapter.ts";
@@ -84,8 +83,7 @@ the store goes on working. Keys that go with a lease, as locks do, are left out.
     withStore(line, async (store) => {
       const file = line.positionals[1]!;
       const { revision, entries } = await copyOf(store);
-      if (file === "-") for (const text of textOf({ revision, entries })) await printResult(text);
-      else await save(file, textOf({ revision, entries }));
+      await writeWhole(file, textOf({ revision, entries }));
       say(`${readablePlural(entries.length, "key")} as of revision ${revision}`);
       return 0;
     }),
@@ -102,26 +100,6 @@ function* textOf({ revision, entries }: Copy): Generator<string, void, void> {
     text = "";
   }
   yield text;
-}
-
-/** Writes a file that is there whole or not at all: an older copy is not lost to a full disk. */
-async function save(file: string, pieces: Iterable<string>): Promise<void> {
-  const found = await stat(file).catch(() => undefined);
-  // A pipe or a device is written to as it is.
-  const path = found === undefined || found.isFile() ? `${file}.part` : file;
-  try {
-    const handle = await open(path, "w");
-    try {
-      for (const text of pieces) await handle.writeFile(text);
-      if (path !== file) await handle.sync();
-    } finally {
-      await handle.close();
-    }
-    if (path !== file) await rename(path, file);
-  } catch (error) {
-    if (path !== file) await rm(path, { force: true }).catch(() => {});
-    throw new Failure(`cannot write ${file}: ${(error as Error).message}`);
-  }
 }
 
 const importVerb: Verb = {

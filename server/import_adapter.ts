@@ -32,8 +32,8 @@ export const IMPORT_VERB: Verb = {
     name: "server",
     takes: "import FILE",
     count: [1, 1],
-    about: `Makes DIR, which must be empty or not there, from FILE, which export has written. A server
-that is started with --data DIR goes on with the jobs, and has the answers.`,
+    about: `Makes DIR, which must be empty or not there, from FILE (- for stdin), which export has
+written. A server that is started with --data DIR goes on with the jobs, and has the answers.`,
     flags: {
       data: { value: "DIR", help: "the directory to make" },
       json: { help: "write JSON, a line each" },
@@ -45,7 +45,7 @@ that is started with --data DIR goes on with the jobs, and has the answers.`,
     if (directory === "") throw new UsageError("got no --data DIR, expected the directory to make");
     const machine = new TableMachine();
     try {
-      machine.restore(decodeBackup(fs.readFileSync(file)));
+      machine.restore(decodeBackup(file === "-" ? await Bun.stdin.bytes() : fs.readFileSync(file)));
     } catch (error) {
       throw new UsageError(`cannot import ${oneLine(file)}: ${oneLine((error as Error).message)}`);
     }
