@@ -50,12 +50,12 @@ describe("writeWhole()", () => {
       const reader = Bun.spawn(["cat", pipe], { stdin: "ignore", stdout: "pipe" });
       try {
         await writeWhole(pipe, ["x"]);
+        assert(statSync(pipe).isFIFO());
         assertEquals(await new Response(reader.stdout).text(), "x");
       } finally {
         reader.kill("SIGKILL");
         await reader.exited;
       }
-      assert(statSync(pipe).isFIFO());
       symlinkSync(join(place, "a"), link);
       await writeWhole(link, ["new"]);
       assert(lstatSync(link).isSymbolicLink());
