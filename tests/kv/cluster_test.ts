@@ -1,6 +1,6 @@
 /** Servers as processes, killed, stopped, added and removed while clients work: all is right. */
 import { afterAll } from "bun:test";
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -60,20 +60,33 @@ test("one server grows to three, and back to one of the new, and never stops ser
       for (;;) {
         const { members } = (await admin.status()) as { members: { voters: number[] } };
         if (members.voters.toSorted().join() === voters.join()) return;
+        // The processor is for those who are to become voters.
+        await new Promise((resolve) => setTimeout(resolve, 20));
       }
     };
     await within(`voters ${voters.join()}`, come());
+  };
+  const remove = async (node: number): Promise<void> => {
+    for (;;) {
+      const outcome = await admin.manage("remove", node).then(
+        () => "",
+        (error: Error) => error.message,
+      );
+      // Where the lead changes meanwhile, as on a busy machine, nobody knows: it is asked again.
+      if (outcome === "" || outcome.startsWith(`node ${node} is no member`)) return;
+      assertMatch(outcome, /^the lead was lost meanwhile|try again/);
+    }
   };
   await votersAre([1, 2, 3]);
   await early.more("of three servers", 40);
   await early.stop();
   const late = new Crowd({ open: () => openImpatient(servers) }, 2, 2, nowMs, 2);
   await late.more("to those who know all servers", 40);
-  await admin.manage("remove", 2);
+  await remove(2);
   others[0]!.script.kill("SIGKILL");
   await late.more("of two servers", 40);
   // The one that began it all, and leads most likely.
-  await admin.manage("remove", 1);
+  await remove(1);
   await late.more("of the last", 40);
   first.script.kill("SIGKILL");
   await late.more("of the last, alone", 40);
