@@ -28,6 +28,10 @@ describe("writes that are made together", () => {
       [1, 2, 3].map((i) => ({ kind: "answer", id: run.id + i - 1, answer: done(i) })),
     );
     assertEquals(desk.core.open, 0);
+    putTogether(desk, [4, 5]);
+    const next = desk.requests.at(-1)!;
+    assert(next.kind === "writes");
+    assertEquals([next.number, next.lowest], [4, 4]);
   });
 
   test("are sent again as runs without a gap, when some of them are refused", () => {

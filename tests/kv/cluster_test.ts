@@ -8,7 +8,7 @@ import { leftovers } from "../support/leftovers.ts";
 import { nowMs } from "../support/soak.ts";
 import { killAll, Script } from "../support/processes.ts";
 import { sideBySide } from "../support/side_by_side.ts";
-import { within } from "../support/waiting.ts";
+import { eventually } from "../support/waiting.ts";
 import { assertLinearizable, Cluster, Crowd, openImpatient } from "./cluster.ts";
 
 afterAll(killAll);
@@ -56,15 +56,20 @@ test("one server grows to three, and back to one of the new, and never stops ser
   const servers = [first, ...others].map(({ at }) => at);
   await using admin = openImpatient(servers);
   const votersAre = async (voters: readonly number[]): Promise<void> => {
-    const come = async (): Promise<void> => {
-      for (;;) {
-        const { members } = (await admin.status()) as { members: { voters: number[] } };
-        if (members.voters.toSorted().join() === voters.join()) return;
-        // The processor is for those who are to become voters.
-        await new Promise((resolve) => setTimeout(resolve, 20));
-      }
+    let seen: readonly number[] = [];
+    let isAsking = false;
+    const ask = async (): Promise<void> => {
+      isAsking = true;
+      const status = await admin.status().catch(() => undefined);
+      isAsking = false;
+      if (status === undefined) return;
+      seen = (status as { members: { voters: number[] } }).members.voters.toSorted();
     };
-    await within(`voters ${voters.join()}`, come());
+    // Not asked without a pause: the processor is for those who are to become voters.
+    await eventually(`voters ${voters.join()}`, () => {
+      if (!isAsking) void ask();
+      return seen.join() === voters.join();
+    });
   };
   const remove = async (node: number): Promise<void> => {
     for (;;) {

@@ -219,6 +219,12 @@ export const MUTANTS: readonly Mutant[] = [
     breaks: "keys that begin alike are looked for in the wrong block",
   },
   {
+    file: "kv/client_session.ts",
+    line: "while (isOpen[this.#first] === false) this.#first++;",
+    becomes: "",
+    breaks: "servers keep the answers that a client has",
+  },
+  {
     file: "kv/client_run.ts",
     line: "const follows = last.session === session && last.number + 1 === number;",
     becomes: "const follows = true;",
