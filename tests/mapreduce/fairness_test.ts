@@ -34,7 +34,7 @@ const world: fc.Arbitrary<World> = fc.record({
 
 /** With one miner and long maps, credit that is cut off shows at once. */
 const LONG_MAPS: World = { miners: 1, noncesPerByte: 0.02, mapSeconds: 4.1 };
-const RUNS: fc.Parameters<[World]> = { numRuns: 5, examples: [[LONG_MAPS]] };
+const RUNS: fc.Parameters<[World]> = { numRuns: 3, examples: [[LONG_MAPS]] };
 
 /** A fleet that both are asked of, in virtual time. */
 class Shared {

@@ -85,14 +85,20 @@ describe("on a fleet", () => {
     };
     const id = detached.stdout.trim();
     assertMatch(id, /^[a-z]{5}-[a-z]{5}$/);
-    assertEquals([await fetched(id), await fetched(id)], [0, 3]);
     const names = [
       ...fleet.server.stderr.matchAll(
         /job (\w+-\w+) accepted from client \d+, \S+: wc, 6 maps, 4 reduces/g,
       ),
     ];
     const other = names.map(([, name]) => name!).findLast((name) => name !== id)!;
-    assertEquals([await fetched(other), await fetched(other)], [0, 0]);
+    const twice = async (name: string): Promise<number[]> => [
+      await fetched(name),
+      await fetched(name),
+    ];
+    assertEquals(await Promise.all([twice(id), twice(other)]), [
+      [0, 3],
+      [0, 0],
+    ]);
     const status = new Script("mapreduce.ts", ["status", fleet.at, other, "--json"]);
     assertEquals(await status.exit(), 0);
     assertStringIncludes(status.stdout, `"state":"done"`);
@@ -107,8 +113,11 @@ describe("on a fleet", () => {
     const flags = ["--reducers", "4", "--out", out];
     const job = new Script("mapreduce.ts", ["run", fleet.at, app, ...fleet.books, ...flags]);
     await job.said(/no miner of this server runs code of users/);
-    const coder = fleet.start("coder", "--allow-code");
-    await coder.said(/runs code of users, with the rights of this miner/);
+    const coders = ["coder", "other-coder"];
+    for (const coder of coders.map((name) => fleet.start(name, "--allow-code"))) {
+      await coder.said(/runs code of users, with the rights of this miner/);
+    }
+    await fleet.joined(...coders);
     assertEquals(await job.exit(), 0);
     assertEquals(outputsIn(out), EXPECTED);
     const bad = async (name: string, body: string, ...more: string[]): Promise<string> => {
@@ -132,7 +141,7 @@ describe("on a fleet", () => {
     const after = await mapreduce(fleet.at, "wc", fleet.books[0]!, "--stdout");
     assertEquals([after.code, after.stdout], [0, countWords([TEXTS[0]!], 1)[0]!]);
     // The other tests are of a fleet that runs no code of users, in whatever order they run.
-    await fleet.lose("coder", "SIGTERM");
+    await Promise.all(coders.map((name) => fleet.lose(name, "SIGTERM")));
   });
 
   test("a server that refuses, or is not there, is one line", async () => {

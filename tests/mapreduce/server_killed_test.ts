@@ -138,8 +138,9 @@ describe("a server with --data that is killed", () => {
 
     assertEquals([await mapping.exit(), await reducing.exit()], [0, 0], mapping.stderr);
     assertEquals([outputsIn(first), outputsIn(second)], [EXPECTED, EXPECTED]);
-    assertEquals((await ask("wait", id)).process.exitCode, 0);
-    assertMatch((await ask("status", id)).stdout, new RegExp(`^${id} .*: done, 6/6 maps, 4/4`));
+    const [waited, status] = await Promise.all([ask("wait", id), ask("status", id)]);
+    assertEquals(waited.process.exitCode, 0);
+    assertMatch(status.stdout, new RegExp(`^${id} .*: done, 6/6 maps, 4/4`));
     const out = desk.out();
     const fetched = await ask("fetch", id, "--out", out);
     assertEquals([fetched.process.exitCode, outputsIn(out)], [0, EXPECTED], fetched.stderr);
