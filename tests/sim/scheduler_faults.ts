@@ -116,7 +116,6 @@ export const SCHEDULER_FAULTS: readonly Mutant[] = [
     "if (this.#scheduler.shortest !== job) return [];",
     "if (this.#scheduler.shortest !== undefined) return [];",
     "a short job waits behind queued chunks",
-    "a second in a queue is within what credit from before may cost",
   ),
   fault(
     dispatcher,
@@ -135,7 +134,6 @@ export const SCHEDULER_FAULTS: readonly Mutant[] = [
     "if (!this.#roster.hasProven || job.probes.size === 0) return true;",
     "if (!this.#roster.hasProven) return true;",
     "a miner that joins gets nothing of a job that is nearly done",
-    "the job is done in the second that is the bound",
   ),
   fault(
     stragglers,
@@ -160,7 +158,6 @@ export const SCHEDULER_FAULTS: readonly Mutant[] = [
     "if (!chunk.isHit(best)) this.#advance(chunk, chunk.end, nowMs);",
     "if (job === undefined || !chunk.isHit(best)) this.#advance(chunk, chunk.end, nowMs);",
     "a hit in a job that is over counts for all of its chunk",
-    "seed 614 is the first that shows it",
   ),
   fault(
     sizing,
@@ -216,7 +213,6 @@ export const SCHEDULER_FAULTS: readonly Mutant[] = [
     "if (chunk.next >= nonce) this.#fleet.stop(chunk, nowMs);",
     "",
     "chunks above a hit go on",
-    "they are stopped with the job, when what lies below the hit is searched",
   ),
   fault(
     search,
