@@ -3,6 +3,7 @@ import { describe, test } from "bun:test";
 import { assertEquals, assertMatch } from "@std/assert";
 import { PARTITIONS_MAX, RETURN_MS, THROWS_MAX } from "../../mapreduce/limits.ts";
 import { digestOfParts } from "../../mapreduce/parts_digest.ts";
+import { Rows } from "../../server/rows.ts";
 import { TableMachine } from "../../server/table_machine.ts";
 import type { HaveRow, MapReduceMessage, WirePart } from "../../work/mapreduce_messages.ts";
 import { Desk, PART, TERMS } from "./server_desk.ts";
@@ -48,6 +49,22 @@ function returned(desk: Desk, connId: number, id = 0): void {
 }
 
 const kindsTo = (desk: Desk, connId: number): string[] => desk.heard(connId).map((m) => m.kind);
+
+test("what comes late for a job that is over leaves nothing in the table", () => {
+  const rows = new Rows();
+  const bytes = Uint8Array.of(7);
+  const names = (): string[] => [...rows.all()].map(({ group, row }) => `${group}/${row}`);
+  rows.change({ group: "job", row: "map 1", bytes });
+  assertEquals(names(), []);
+  rows.change({ group: "job", row: "", bytes });
+  rows.change({ group: "job", row: "map 1", bytes });
+  rows.change({ group: "job", row: "map 0", bytes });
+  rows.change({ group: "job", row: "map 1", bytes: undefined });
+  assertEquals(names(), ["job/", "job/map 0"]);
+  rows.change({ group: "job", row: "", bytes: undefined });
+  rows.change({ group: "job", row: "map 0", bytes });
+  assertEquals(names(), []);
+});
 
 describe("a job whose server is gone", () => {
   test("goes on at the next with what was done: the worker that has it says its SHA-256", () => {
