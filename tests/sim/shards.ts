@@ -29,6 +29,8 @@ export type Campaign = readonly [harness: string, first: number, count: number];
 
 type ShardProcess = Bun.Subprocess<"ignore", "pipe", "inherit">;
 const running = new Set<ShardProcess>();
+/** The niceness of shards that no test waits for. */
+let background = getPriority();
 /** What is run before its test asks for it. */
 const early = new Map<string, readonly Promise<ShardResult>[]>();
 
@@ -100,7 +102,8 @@ export function startEarly(campaigns: readonly Campaign[], stepsBack: boolean): 
   for (const [i, results] of startAll(campaigns).entries()) {
     early.set(campaigns[i]!.join(" "), results);
   }
-  if (stepsBack) setNiceness(Math.max(EARLY_NICENESS, getPriority()));
+  if (stepsBack) background = Math.max(EARLY_NICENESS, background);
+  setNiceness(background);
 }
 
 /** Of all shards, where the system lets us: only the superuser may take a step back, back. */
@@ -135,9 +138,11 @@ export async function expectAllGood(harness: string, first: number, count: numbe
     console.log(`tests/sim/early.ts does not know ${campaign.join(" ")}`);
   }
   setNiceness(getPriority()); // now a test waits for them
+  const results = await Promise.all(started ?? startAll([campaign])[0]!);
+  setNiceness(background);
   let ran = 0;
   const sums: Record<string, number> = {};
-  for (const { code, output } of await Promise.all(started ?? startAll([campaign])[0]!)) {
+  for (const { code, output } of results) {
     if (code !== 0) console.log(output);
     expect(code).toBe(0);
     const [, seeds = "0", counts = ""] = /ran (\d+) seeds, 0 failed \((.*)\)$/m.exec(output) ?? [];
