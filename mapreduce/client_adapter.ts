@@ -3,15 +3,7 @@
  *
  * @module
  */
-import {
-  closeSync,
-  openSync,
-  renameSync,
-  rmSync,
-  statSync,
-  truncateSync,
-  writeSync,
-} from "node:fs";
+import { closeSync, openSync, renameSync, rmSync, statSync, truncateSync } from "node:fs";
 import { join } from "node:path";
 import { ServerRing } from "../base/server_ring.ts";
 import { Failure } from "../run/errors.ts";
@@ -20,6 +12,7 @@ import { type ServerChoice, serversOf, targetOf } from "../peer/targets.ts";
 import { Uplink } from "../peer/uplink_adapter.ts";
 import { Drive } from "../run/drive.ts";
 import { freshRandom } from "../run/fresh_random.ts";
+import { writeAll } from "../run/write_all.ts";
 import { type JobTerms, type MrAttached, SHARE_BYTES } from "../work/mapreduce_messages.ts";
 import { MESSAGES_VERSION } from "../work/messages.ts";
 import {
@@ -164,7 +157,7 @@ class FleetJob {
       case "put":
         return this.#attempt(() => {
           const { reduce, offset, bytes } = effect;
-          writeSync(this.#output(reduce), bytes, 0, bytes.length, offset);
+          writeAll(this.#output(reduce), bytes, offset);
         });
       case "attached":
         this.#attached = effect.attached;

@@ -4,18 +4,10 @@
  *
  * @module
  */
-import {
-  closeSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  readSync,
-  rmdirSync,
-  rmSync,
-  writeSync,
-} from "node:fs";
+import { closeSync, mkdirSync, openSync, readdirSync, readSync, rmdirSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { invariant } from "../base/machine.ts";
+import { writeAll } from "../run/write_all.ts";
 import { PIECE_BYTES_MAX } from "../work/mapreduce_messages.ts";
 import { Hashes } from "./hashes_adapter.ts";
 import type { PartFiles } from "./job_types.ts";
@@ -85,10 +77,7 @@ export class JobFiles {
 
   put(file: JobFile, offset: number, bytes: Uint8Array): void {
     const path = this.path(file);
-    const fd = this.#fd(path, true);
-    for (let at = 0; at < bytes.length;) {
-      at += writeSync(fd, bytes, at, bytes.length - at, offset + at);
-    }
+    writeAll(this.#fd(path, true), bytes, offset);
     if (file.kind === "part") this.#hashes.put(path, offset, bytes.length);
   }
 

@@ -4,24 +4,12 @@
  *
  * @module
  */
-import {
-  closeSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-  writeSync,
-} from "node:fs";
+import { closeSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { writeAll } from "../run/write_all.ts";
 import { hashOfPart } from "./hash_adapter.ts";
 import type { MapOrder, Part, PartFiles, TaskReport } from "./job_types.ts";
 import { doneFile, partFile } from "./part_files.ts";
 import type { MapOutput } from "./spill.ts";
-
-/** Writes all of it. */
-export function writeAll(fd: number, bytes: Uint8Array): void {
-  for (let at = 0; at < bytes.length;) at += writeSync(fd, bytes, at, bytes.length - at);
-}
 
 /** Where partitions go. */
 interface Place {

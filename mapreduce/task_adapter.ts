@@ -18,7 +18,8 @@ import type {
 import { CHUNK_BYTES } from "./limits.ts";
 import { groupsOf } from "./merge.ts";
 import { LineWriter, RecordOutput } from "./output.ts";
-import { mappedBefore, noteMapped, writeAll, writeParts } from "./parts_adapter.ts";
+import { writeAll } from "../run/write_all.ts";
+import { mappedBefore, noteMapped, writeParts } from "./parts_adapter.ts";
 import { DamagedRunError, type Source } from "./records.ts";
 import { fewerRuns, MapOutput, mergedRun, type RunPlace, type RunStore } from "./spill.ts";
 import {

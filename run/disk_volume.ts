@@ -17,6 +17,7 @@ import {
 } from "./disk_calls.ts";
 import { DiskError } from "./disk_errors.ts";
 import type { FileOperation, Volume } from "./disk_files.ts";
+import { writeAll } from "./write_all.ts";
 
 /** What can be done about a directory that cannot be opened. */
 function adviceFor(error: SystemError): string {
@@ -107,11 +108,5 @@ export function syncNames(directory: string): void {
     fs.fsyncSync(fd);
   } finally {
     fs.closeSync(fd);
-  }
-}
-
-function writeAll(fd: number, bytes: Uint8Array, at: number): void {
-  for (let done = 0; done < bytes.length;) {
-    done += fs.writeSync(fd, bytes, done, bytes.length - done, at + done);
   }
 }
